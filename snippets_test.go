@@ -76,7 +76,7 @@ func whenToPay() settlement.Config {
 
 func limits(usd accounts.Asset) settlement.Config {
 	return settlement.Config{
-		PeerPayoutLimits:  settlement.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{Order: ledger.NewAmount(50_000), Day: ledger.NewAmount(200_000)}},
+		PeerPayoutLimits:  accounts.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{Order: ledger.NewAmount(50_000), Day: ledger.NewAmount(200_000)}},
 		AssetPayoutLimits: map[accounts.Asset]settlement.PayoutLimit{usd: {Day: ledger.NewAmount(1_000_000), ApproveAbove: ledger.NewAmount(40_000)}},
 	}
 }

@@ -2,9 +2,9 @@ package settlement
 
 import (
 	"fmt"
-	"math/big"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/hysteresis"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -45,21 +45,21 @@ func (a PositionAlert) String() string {
 	return fmt.Sprintf("%v: %v is at %s %s, the threshold is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
 }
 
-// crossedThresholds are the thresholds of an account that were reached and not cleared.
-type crossedThresholds struct{ high, low bool }
+// crossedThresholds are the thresholds of an account and whether the position is beyond them.
+type crossedThresholds struct{ high, low hysteresis.Threshold }
 
 // updateCrossed updates the crossed thresholds by a new balance, and returns the crossings.
 func (c *crossedThresholds) updateCrossed(p PositionThresholds, b accounts.Balance) (alerts []PositionAlert) {
-	update := func(crossed *bool, owed, threshold ledger.Amount, reached, cleared accounts.ThresholdEvent) {
-		clearBelow := new(big.Int).Sub(threshold.Big(), p.Margin.Big())
-		switch {
-		case threshold.IsZero():
-		case !*crossed && !owed.Less(threshold):
-			*crossed = true
+	update := func(t *hysteresis.Threshold, owed, threshold ledger.Amount, reached, cleared accounts.ThresholdEvent) {
+		if threshold.IsZero() {
+			return
+		}
+		switch t.Rise(owed.Big(), threshold.Big(), p.Margin.Big()) {
+		case hysteresis.Reached:
 			alerts = append(alerts, PositionAlert{reached, threshold, b})
-		case *crossed && owed.Big().Cmp(clearBelow) < 0:
-			*crossed = false
+		case hysteresis.Cleared:
 			alerts = append(alerts, PositionAlert{cleared, threshold, b})
+		case hysteresis.Unchanged:
 		}
 	}
 	update(&c.high, b.Payable, p.High, accounts.HighReached, accounts.HighCleared)

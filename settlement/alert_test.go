@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -16,7 +17,7 @@ func TestPositionAlerts(t *testing.T) {
 		w := newWorld(t)
 		var told eventLog
 		e := w.engine(settlement.Config{
-			CheckCooldown: 50 * time.Millisecond, Events: told.events(), PositionThresholds: settlement.Rules[settlement.PositionThresholds]{
+			CheckCooldown: 50 * time.Millisecond, Events: told.events(), PositionThresholds: accounts.Rules[settlement.PositionThresholds]{
 				Peer: map[string]settlement.PositionThresholds{"alice": {High: units(100), Low: units(50), Margin: units(10)}},
 			},
 		})

@@ -251,7 +251,7 @@ func (e *Engine) newScopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLi
 
 // checkPayoutLimits refuses impossible limits.
 func (c Config) checkPayoutLimits() []error {
-	errs := []error{c.PeerPayoutLimits.checkEntries("PeerPayoutLimits", PayoutLimit.checkLevels)}
+	errs := []error{checkRules(c.PeerPayoutLimits, "PeerPayoutLimits", PayoutLimit.checkLevels)}
 	for asset, l := range c.AssetPayoutLimits {
 		if err := l.checkLevels(); err != nil {
 			errs = append(errs, fmt.Errorf("settlement config: AssetPayoutLimits[%v]: %w", asset, err))
@@ -261,8 +261,8 @@ func (c Config) checkPayoutLimits() []error {
 }
 
 // payoutLimitAssets returns the assets that limits name, as rules, so that unknown assets are refused.
-func (c Config) payoutLimitAssets() Rules[PayoutLimit] {
-	named := Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
+func (c Config) payoutLimitAssets() accounts.Rules[PayoutLimit] {
+	named := accounts.Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
 	for _, r := range distinctRails(c.Rails) {
 		for asset := range r.PayoutLimits {
 			if named.Asset == nil {

@@ -97,7 +97,7 @@ func railStates(ns chart.Namespace, rules Rails, events Events) (map[uint32]*rai
 // distinctRails returns the rails of the rules, each once, by name.
 func distinctRails(rules Rails) []*Rail {
 	var rails []*Rail
-	for _, r := range rules.namedEntries() {
+	for _, r := range ruleEntries(rules) {
 		if r != nil && !slices.Contains(rails, r) {
 			rails = append(rails, r)
 		}

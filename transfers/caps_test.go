@@ -37,7 +37,7 @@ type seldom struct {
 	poor    accounts.PeerAccount // its line is of 1
 }
 
-func newSeldom(t *testing.T, limits accounts.Settings) *seldom {
+func newSeldom(t *testing.T, limits accounts.Rules[accounts.Limits]) *seldom {
 	t.Helper()
 	f := &fixture{embedded: embedded.New()}
 	s := &seldom{fixture: f, ledger: &forgetful{Ledger: f.embedded}}
@@ -106,7 +106,7 @@ func TestOwnPacketsNeverExceedACap(t *testing.T) {
 	t.Parallel()
 	payable, held := capOf(100, ""), capOf(0, "0.1")
 	for name, c := range map[string]struct {
-		limits accounts.Settings
+		limits accounts.Rules[accounts.Limits]
 		full   func(*seldom, *testing.T)
 		reason error
 	}{

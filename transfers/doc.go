@@ -38,7 +38,7 @@
 // the caps of accounts.Limits, one account cannot tell it, so the recorder refuses new packets
 // by them itself: it looks at the ledger once a round (accounts.Config.SuspensionPollInterval), and counts its
 // own packets in between. What is held already is resolved all the same, and a peer in arrears
-// still gets packets. Our liquidity in an asset with a floor (accounts.Settings) is looked at
+// still gets packets. Our liquidity in an asset with a floor (accounts.Config.LiquidityFloors) is looked at
 // and counted in the same way.
 //
 // What limits a packet by itself it knows without the ledger: the largest packet and the longest

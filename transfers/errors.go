@@ -44,7 +44,7 @@ var (
 	// AmountRate (accounts.Limits). It may pass later. A PacketLimitError has the numbers.
 	ErrRateLimited = errors.New("transfers: peer sends faster than it may")
 	// ErrLiquidity says that the packet could take our liquidity in an asset below its
-	// LiquidityFloor (accounts.Settings). It may pass later. A PacketLimitError has the numbers.
+	// LiquidityFloor (accounts.Config.LiquidityFloors). It may pass later. A PacketLimitError has the numbers.
 	ErrLiquidity = errors.New("transfers: too little liquidity")
 	// ErrLimitsNotLoaded says that the caps of one of the peers cannot be checked yet, since
 	// the ledger has not been looked at. Nothing was recorded. Submit and Record wait for

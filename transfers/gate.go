@@ -26,7 +26,7 @@ type gate struct {
 	// changed. Until the first look it is empty: a suspension is heeded at the latest one
 	// round after it, or after the start.
 	suspended atomic.Pointer[map[ledger.ID]struct{}]
-	seen      uint64 // the ledger's time of the newest suspension read; the loop's
+	seen      time.Time // the ledger's time of the newest suspension read; the loop's
 
 	debtors *debtors // nil if the packets of peers in arrears are taken
 

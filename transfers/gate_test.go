@@ -23,7 +23,7 @@ type capped struct {
 	*fixture
 }
 
-func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg transfers.Config) *capped {
+func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Rules[accounts.Limits], cfg transfers.Config) *capped {
 	t.Helper()
 	f := &fixture{embedded: l}
 	var err error
@@ -39,12 +39,12 @@ func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg t
 }
 
 // capOf is a cap in USD, in units.
-func capOf(payable uint64, share string) accounts.Settings {
+func capOf(payable uint64, share string) accounts.Rules[accounts.Limits] {
 	l := accounts.Limits{InFlightShare: share}
 	if payable > 0 {
-		l.PayableCap = usd.Format(units(payable))
+		l.PayableCap = accounts.Decimal(usd.Format(units(payable)))
 	}
-	return accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
+	return accounts.Rules[accounts.Limits]{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
 }
 
 // A suspended peer's new packets are refused at the latest one round later, in both
@@ -52,7 +52,7 @@ func capOf(payable uint64, share string) accounts.Settings {
 func TestSuspendedPeer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newCapped(t, embedded.New(), accounts.Settings{}, transfers.Config{})
+		f := newCapped(t, embedded.New(), accounts.Rules[accounts.Limits]{}, transfers.Config{})
 		ctx := t.Context()
 		held, err := f.recorder.Prepare(ctx, f.packet(10, 10))
 		require.NoError(t, err)

@@ -63,7 +63,7 @@ func TestConfigurations(t *testing.T) {
 		oneAsset + "peers:\n  - {id: a, settle_at: -50, settle_to: -5}":                                         "peers[0] (a): settle_at, settle_to",
 		oneAsset + "peers:\n  - {id: a, settle_at: --5}":                                                        "peers[0] (a): settle_at, settle_to",
 		oneAsset + "peers:\n  - {id: a, settle_to: 5}":                                                          "settle_to is given without settle_at",
-		"assets:\n  - {code: USD, scale: 2, ledger: 1}\n  - {code: EUR, scale: 2, ledger: 1}\n":                 "Ledger 1 is already that of USD/2",
+		"assets:\n  - {code: USD, scale: 2, ledger: 1}\n  - {code: EUR, scale: 2, ledger: 1}\n":                 "Ledger 1 is already used by USD/2",
 		"assets:\n  - {code: USD, scale: 2, ledger: 1}\n  - {code: EUR, scale: 2, ledger: 2}\npeers: [{id: a}]": "say which asset: USD/2, EUR/2",
 	} {
 		_, err := parseConfig([]byte(text))

@@ -43,7 +43,7 @@ func (c limitConfig) limit(asset accounts.Asset) (l settlement.PayoutLimit, err 
 
 // limits are those of the configuration: of each peer, and of all payments in an asset.
 type limits struct {
-	peers  settlement.Rules[settlement.PayoutLimit]
+	peers  accounts.Rules[settlement.PayoutLimit]
 	assets map[accounts.Asset]settlement.PayoutLimit
 }
 

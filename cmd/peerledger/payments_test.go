@@ -97,7 +97,7 @@ func (s shop) held(t *testing.T) (id string) {
 			Manual: true, Instance: "holds",
 			Rails:            settlement.Rails{Default: &settlement.Rail{Settler: payer{program: "/bin/false"}}},
 			Policies:         settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(2000)}},
-			PeerPayoutLimits: settlement.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{ApproveAbove: ledger.NewAmount(1)}},
+			PeerPayoutLimits: accounts.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{ApproveAbove: ledger.NewAmount(1)}},
 		}
 		e, err := settlement.NewEngine(c.Ledger, c.Book, cfg)
 		require.NoError(t, err)

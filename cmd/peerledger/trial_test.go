@@ -54,7 +54,7 @@ func TestTrialBalanceThatDoesNotBalance(t *testing.T) {
 	err = (&desk{app: a, cfg: cfg, book: book}).trialBalance(cmd, "USD")
 	require.Equal(t, statusFound, exitStatus(err))
 	require.Regexp(t, `total +│ +6 │ +0.01 │ +0.00 `, out.String(), "the numbers are shown")
-	require.Contains(t, complaints.String(), "debits are not credits: USD/2 on ledger 1: posted 0.01 and 0.00, pending 0.00 and 0.00")
+	require.Contains(t, complaints.String(), "debits and credits differ: USD/2 on ledger 1: posted 0.01 and 0.00, pending 0.00 and 0.00")
 }
 
 // moving is a ledger on which something moves all the time, and that gives a few accounts at once.

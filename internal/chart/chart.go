@@ -1,5 +1,5 @@
-// Package chart is the chart of accounts: the codes of accounts and transfers,
-// the flags of each kind of account, and the ids that everything derived has.
+// Package chart is the chart of accounts: the codes of accounts and transfers, the flags of each
+// kind of account, and the derivation of ids.
 package chart
 
 import (
@@ -10,14 +10,14 @@ import (
 
 // The codes of accounts (ledger.Account.Code).
 const (
-	CodePeer       uint16 = 1  // credits: what we owe the peer; debits: what it owes us
+	CodePeer       uint16 = 1  // credits: owed by us to the peer; debits: owed by the peer to us
 	CodeLine       uint16 = 2  // grants the peer's credit line to the peer account
 	CodeSettlement uint16 = 3  // credits: settled to the peer; debits: settled by the peer
 	CodeArrears    uint16 = 4  // debits: owed beyond what the peer account could be charged; credits: collected
 	CodeLiquidity  uint16 = 10 // our own position, crossed by packets between assets
 	CodeRevenue    uint16 = 11 // fees
-	CodeDust       uint16 = 12 // what rounding leaves over
-	CodeSuspense   uint16 = 13 // money of closed peers; the other side of what is booked by hand
+	CodeDust       uint16 = 12 // remainders of rounding
+	CodeSuspense   uint16 = 13 // money of closed peers; the other side of bookings by hand
 	CodeOutside    uint16 = 14 // capital put in or taken out
 	CodeControl    uint16 = 15 // the other side of zero-amount markers
 )
@@ -35,30 +35,29 @@ const (
 	CodeClaim      uint16 = 22 // an engine's claim on an order, without an amount
 	CodeVoucher    uint16 = 23 // the increase of a cumulative voucher
 	CodeOutgoing   uint16 = 24 // a settlement paid to the peer without an order
-	CodeFinal      uint16 = 25 // how much of a channel's vouchers is final, without an amount
-	CodeOverpaid   uint16 = 26 // what a rail paid beyond an order
-	CodeReturned   uint16 = 27 // a payment of the peer that came back
-	CodeAnnounced  uint16 = 28 // a payment of the peer that is not final yet, and what ends the announcement
-	CodeApproval   uint16 = 29 // the word that an order may be paid, or that it never will, without an amount
+	CodeFinal      uint16 = 25 // the final total of a channel's vouchers, without an amount
+	CodeOverpaid   uint16 = 26 // an amount paid by a rail beyond an order
+	CodeReturned   uint16 = 27 // a returned payment of the peer
+	CodeAnnounced  uint16 = 28 // a payment of the peer before it is final, and the end of the announcement
+	CodeApproval   uint16 = 29 // permission to pay an order, or its final refusal, without an amount
 	CodeFund       uint16 = 30 // capital put in or taken out
 	CodeAdjust     uint16 = 31 // a correction booked by hand
 	CodeGrant      uint16 = 40 // a change of a credit line
 	CodeSuspend    uint16 = 41 // closes a credit line account; its void opens it again
 	CodeClose      uint16 = 42 // closes a peer account; its void opens it again
 	CodeCollection uint16 = 43 // arrears charged to the peer account
-	CodeProbe      uint16 = 44 // asks the ledger whether it would take a transfer, and moves nothing
+	CodeProbe      uint16 = 44 // asks whether the ledger would take a transfer, and moves nothing
 )
 
-// PeerFlags are the flags of a peer account: the ledger itself refuses what
-// would take the peer below its credit line.
+// PeerFlags are the flags of a peer account: the ledger itself refuses a debit below the peer's
+// credit line.
 const PeerFlags = ledger.AccountDebitsMustNotExceedCredits | ledger.AccountHistory
 
-// LineFlags are the flags of a credit line account: no more is taken back than
-// was granted.
+// LineFlags are the flags of a credit line account: no more is revoked than was granted.
 const LineFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHistory
 
-// ArrearsFlags are the flags of an arrears account: no more is collected, or written off,
-// than is owed.
+// ArrearsFlags are the flags of an arrears account: no more is collected or written off than is
+// owed.
 const ArrearsFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHistory
 
 // SettlementFlags are the flags of a settlement account.
@@ -68,10 +67,10 @@ const SettlementFlags = ledger.AccountHistory
 // account must fit 128 bits.
 var MaxByKey = ledger.Amount(uint128.New(0, 1<<63))
 
-// Collect is the transfer, still without an id, that charges arrears to the peer account. The
-// ledger cuts its amount to what the peer account has and to what is owed, so it takes neither
-// too much nor anything twice, and 0 is a success. The ledger refuses it only if the peer
-// account is closed.
+// Collect returns the transfer, still without an id, to charge arrears to the peer account. The
+// ledger cuts its amount to the headroom of the peer account and to the arrears, so a repeated
+// collection takes nothing twice; an amount of 0 succeeds. The ledger refuses the transfer only if
+// the peer account is closed.
 func Collect(peer, arrears ledger.ID, ledgerNumber uint32) ledger.Transfer {
 	return ledger.Transfer{
 		DebitAccountID: peer, CreditAccountID: arrears, Amount: ledger.AmountMax,

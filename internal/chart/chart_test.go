@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The ids are in ledgers already: they must never change.
+// Ledgers have these ids already: they must never change.
 func ExampleNamespace() {
 	ns := chart.Namespace("production")
 	fmt.Println(ns.PeerAccount(chart.CodePeer, "alice", 1))

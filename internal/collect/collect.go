@@ -19,7 +19,7 @@ type Peer struct {
 }
 
 // Book charges the arrears of peers to their accounts, each as far as the account has headroom
-// (chart.Collect). A closed account pays nothing, and is no error.
+// ([chart.Collect]). A closed account pays nothing, without an error.
 func Book(ctx context.Context, l ledger.Ledger, now time.Time, peers ...Peer) error {
 	rows := make([]ledger.Transfer, len(peers))
 	for i, p := range peers {

@@ -12,7 +12,7 @@ import (
 )
 
 // A peer owes 100 in arrears, has 30, and earns 20 more. Two collections at once, or one after
-// another, take what there is and nothing twice.
+// another, take all the headroom and nothing twice.
 func Example() {
 	ctx, l := context.Background(), embedded.New()
 	peer, arrears, own := ledger.NewID(1, 0), ledger.NewID(2, 0), ledger.NewID(3, 0)

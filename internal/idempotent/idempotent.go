@@ -1,73 +1,65 @@
-// Package idempotent books something once for a key, for ever: payments that a rail
-// reports, corrections and capital that an operator books.
+// Package idempotent books transfers once for a key, for ever: payments reported by a rail,
+// corrections and capital booked by an operator.
 //
-// The id of what is booked follows from the key and the number of an attempt. The next
-// attempt is made only when the ledger has burnt an id of this one, so at most one is
-// ever in the ledger. A ledger that was copied to another one has lost its burnt ids, and
-// would take an attempt that it refused before. So Book first looks all attempts up, and
-// tries one only if none is there. All that is booked must follow from the call, so that
-// the same call again finds it.
+// The ids of the transfers follow from the key and the number of an attempt. The next attempt is
+// made only when the ledger has burnt an id of the previous one ([sequence.TryAttempts]), so at
+// most one is ever in the ledger. The copy of a ledger has lost its burnt ids and would take an
+// attempt refused by the original. So [Request.Book] first looks all attempts up, and tries one
+// only if none is booked. Everything booked must follow from the call, so a repeated call finds it.
 package idempotent
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
 )
 
 var (
-	// ErrConflict says that something else is booked under the key. Booking.Rows has it.
-	ErrConflict = errors.New("keyed: the key is taken")
-	// ErrSpent says that the ledger has burnt the ids of all attempts, and nothing is
+	// ErrConflict is returned with [Booking.Rows] when other transfers are booked under the key.
+	ErrConflict = errors.New("idempotent: the key is taken")
+	// ErrSpent is returned when the ledger has burnt the ids of all attempts and nothing is
 	// booked under the key. Nothing ever will be: use another key. Only programs without
-	// probes, those of older versions, burn that many.
-	ErrSpent = errors.New("keyed: all attempts of the key were refused before")
+	// probes, those of older versions, burn that many ids.
+	ErrSpent = errors.New("idempotent: all attempts of the key were refused before")
 )
 
-// MaxAttempts is how many attempts a key has. One more than those that are looked up could be
-// booked twice on a copy of the ledger.
+// MaxAttempts is the number of attempts of a key. Only so many are looked up: a further attempt
+// could be booked twice on a copy of the ledger.
 const MaxAttempts = 16
 
-// probedFrom is the attempt from which on a probe goes first. Those before it do without, since
-// hardly a key is ever refused. Without probes a key could be used up: by a call that is
-// repeated with a deadline that always ends it between two attempts, or by a debit that is tried
-// again and again on an account whose balance goes up and down.
-const probedFrom = 8
-
-// Request says what to book under a key, and when.
+// Request describes the transfers to book under a key.
 type Request struct {
-	// Build returns the transfers of an attempt. Book links them into one chain. It is
-	// called last for the attempt that Book returns.
+	// Build returns the transfers of an attempt. [Request.Book] links them into one chain. The last
+	// call is for the attempt returned by Book.
 	Build func(attempt uint64) []ledger.Transfer
-	// First is the attempt to begin with: what those before it have is not this booking.
-	// Default: 0.
+	// First is the number of the first attempt. Transfers under the numbers before First do not
+	// belong to this booking. Default: 0.
 	First uint64
-	// May refuses what the ledger would refuse, without burning an id. Book asks it after
-	// the look-up and before the first attempt, so what is booked already is not refused.
-	// Default: nobody refuses.
+	// May refuses transfers in place of the ledger, without burning an id. [Request.Book] calls
+	// [Request.May] after the look-up and before the first attempt, so an earlier booking is not
+	// refused. Default: no refusal.
 	May func(context.Context) error
-	// Fallback goes on to attempt 1 also if this call is the one that burns an id of
-	// attempt 0. Attempt 1 must ask the ledger for less.
+	// Fallback goes on to attempt 1 also if this call is the one to burn an id of attempt 0.
+	// Attempt 1 must ask the ledger for less.
 	Fallback bool
 }
 
-// Booking is what is booked under a key.
+// Booking is the booked attempt of a key.
 type Booking struct {
-	Attempt       uint64 // whose transfers they are, also with an error
-	AlreadyBooked bool   // they were in the ledger before
+	Attempt       uint64 // the attempt's number, also with an error
+	AlreadyBooked bool   // the transfers were in the ledger before the call
 	Timestamp     uint64 // of the first transfer
-	// Rows are the attempt's transfers as the ledger has them, in the order of Build. They
-	// are there if Already, and with ErrConflict. A row of an older version may have another
-	// account in the place of one of the two, and rows may be fewer than Build returns.
+	// Rows are the attempt's transfers as stored in the ledger, in the order of Build. Rows is set
+	// if AlreadyBooked, and with [ErrConflict]. A row of an older version may have another account
+	// in the place of one of the two, and rows may be fewer than Build returns.
 	Rows []ledger.Transfer
 }
 
-// Own is the row of a booking that the key names, without what is collected with it; the
-// zero row if Rows has none.
+// Own returns the row named by the key, without the collection booked beside it; the zero row if
+// Rows has none.
 func (b Booking) Own() ledger.Transfer {
 	for _, row := range b.Rows {
 		if row.Code != chart.CodeCollection {
@@ -77,99 +69,51 @@ func (b Booking) Own() ledger.Transfer {
 	return ledger.Transfer{}
 }
 
-// Book books the transfers that build returns for an attempt. See Request.Book.
+// Book books the transfers that build returns for an attempt. See [Request.Book].
 func Book(ctx context.Context, l ledger.Ledger, build func(attempt uint64) []ledger.Transfer) (Booking, error) {
 	return Request{Build: build}.Book(ctx, l)
 }
 
-// Book books what the request says, or finds it booked.
+// Book books the transfers of the request, or finds them booked.
 //
-// The errors are ErrConflict, ErrSpent, that of May, a *ledger.TransferError if the ledger
-// refused one of the transfers (the key stays free, however often), and those of the requests.
+// The errors are [ErrConflict], [ErrSpent], the error of [Request.May], a [ledger.TransferError] if
+// the ledger refused a transfer (the key stays free, however often), and those of the requests.
 func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
-	booking, err := r.lookUp(ctx, l, r.First, MaxAttempts)
+	booking, err := r.lookupAttempts(ctx, l, r.First, MaxAttempts)
 	if err != nil || booking.AlreadyBooked {
 		return booking, err
 	}
 	if r.May != nil {
 		if err := r.May(ctx); err != nil {
-			// It may refuse because another call with the key has booked since the look-up.
-			booking, lookErr := r.lookUp(ctx, l, r.First, MaxAttempts)
-			if booking.AlreadyBooked || lookErr != nil {
-				return booking, lookErr
+			// Another call with the key may have booked since the look-up, and so have caused
+			// the refusal.
+			booking, lookupErr := r.lookupAttempts(ctx, l, r.First, MaxAttempts)
+			if booking.AlreadyBooked || lookupErr != nil {
+				return booking, lookupErr
 			}
 			return Booking{}, err
 		}
 	}
-	for attempt := r.First; attempt < MaxAttempts; attempt++ {
-		rows, first := r.chain(attempt)
-		results, err := l.CreateTransfers(ctx, rows)
-		if err != nil {
-			return Booking{}, err
-		}
-		chain := ledger.ChainOutcome(results)
-		switch {
-		case chain.Outcome == ledger.OutcomeApplied:
-			return Booking{Attempt: attempt, Timestamp: results[first].Timestamp}, nil
-		case chain.Outcome == ledger.OutcomeAlreadyApplied, chain.Conflict():
-			return r.taken(ctx, l, attempt)
-		case chain.Status == ledger.TransferIDAlreadyFailed,
-			r.Fallback && attempt == 0 && chain.Status.Transient():
-			continue
-		}
-		refused := rows[max(chain.Breaker, 0)]
-		return Booking{Attempt: attempt}, &ledger.TransferError{ID: refused.ID, Status: chain.Status}
-	}
-	return Booking{}, ErrSpent
+	return r.bookAttempt(ctx, l)
 }
 
-// chain is an attempt's transfers, linked; first is the index of the first of them. Before it,
-// a later attempt has a probe.
-func (r Request) chain(attempt uint64) (rows []ledger.Transfer, first int) {
-	rows = r.Build(attempt)
-	if attempt >= probedFrom {
-		before := probe(&rows[0])
-		rows, first = append(before, rows...), len(before)
+// bookAttempt sends the attempts until one is booked or refused.
+func (r Request) bookAttempt(ctx context.Context, l ledger.Ledger) (Booking, error) {
+	attempt, err := sequence.TryAttempts(ctx, l, r.First, MaxAttempts, r.buildAttempt)
+	if r.Fallback && err == nil && attempt.Number == 0 && attempt.Chain.Status.Transient() {
+		attempt, err = sequence.TryAttempts(ctx, l, 1, MaxAttempts, r.buildAttempt)
 	}
-	for i := range rows[:len(rows)-1] {
-		rows[i].Flags |= ledger.TransferLinked
+	switch {
+	case errors.Is(err, sequence.ErrAllBurnt):
+		return Booking{}, ErrSpent
+	case err != nil:
+		return Booking{}, err
+	case attempt.Chain.Outcome == ledger.OutcomeApplied:
+		timestamp := attempt.Results[probeLength(attempt.Number)].Timestamp
+		return Booking{Attempt: attempt.Number, Timestamp: timestamp}, nil
+	case attempt.Chain.Outcome == ledger.OutcomeAlreadyApplied, attempt.Chain.Conflict():
+		return r.lookupTaken(ctx, l, attempt.Number)
+	default:
+		return Booking{Attempt: attempt.Number}, attempt.Refusal()
 	}
-	return rows, first
-}
-
-// probe holds what a transfer moves and gives it back, under ids that nothing else has. If the
-// ledger refuses the transfer, it refuses the probe, burns the probe's id and leaves the
-// transfer's own free.
-func probe(row *ledger.Transfer) []ledger.Transfer {
-	hold := ledger.Transfer{
-		ID: chart.TimedID(time.Now()), DebitAccountID: row.DebitAccountID, CreditAccountID: row.CreditAccountID, Amount: row.Amount,
-		Ledger: row.Ledger, Code: chart.CodeProbe,
-		Flags: ledger.TransferPending | row.Flags&(ledger.TransferBalancingDebit|ledger.TransferBalancingCredit),
-	}
-	return []ledger.Transfer{hold, {ID: chart.TimedID(time.Now()), PendingID: hold.ID, Flags: ledger.TransferVoidPending}}
-}
-
-// taken looks at what the ledger has under the ids of an attempt that it did not take.
-func (r Request) taken(ctx context.Context, l ledger.Ledger, attempt uint64) (Booking, error) {
-	booking, err := r.lookUp(ctx, l, attempt, attempt+1)
-	if err == nil && !booking.AlreadyBooked {
-		err = ErrConflict
-	}
-	return booking, err
-}
-
-// Booked reports whether one of a key's attempts is in the ledger; id is that of a
-// transfer of the attempt. Ask before refusing on the strength of a balance what the
-// ledger would refuse: each refusal by the ledger burns an id, and what is booked
-// already is not refused.
-func Booked(ctx context.Context, l ledger.Ledger, id func(attempt uint64) ledger.ID) (bool, error) {
-	ids := make([]ledger.ID, MaxAttempts)
-	for i := range ids {
-		ids[i] = id(uint64(i))
-	}
-	rows, err := l.LookupTransfers(ctx, ids)
-	if err != nil {
-		return false, fmt.Errorf("look up what is booked: %w", err)
-	}
-	return len(rows) > 0, nil
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// The accounts of the tests: a peer's, its arrears, suspense, another one, and one that
-// nobody has.
+// The accounts of the tests: a peer, its arrears, suspense, an account outside, and an account that
+// is not in the ledger.
 var (
-	peer, arrears, suspense, outside, nobody = account(1), account(2), account(3), account(4), account(5)
+	peer, arrears, suspense, outside, missing = accountID(1), accountID(2), accountID(3), accountID(4), accountID(5)
 
 	name = idempotent.Name{Namespace: "test", Kind: "pay", Account: peer, Key: "k"}
 )
 
-func account(n uint64) ledger.ID { return ledger.NewID(n, 0) }
+func accountID(n uint64) ledger.ID { return ledger.NewID(n, 0) }
 
 func newLedger(t *testing.T) *embedded.Ledger {
 	t.Helper()
@@ -40,18 +40,18 @@ func newLedger(t *testing.T) *embedded.Ledger {
 	return l
 }
 
-func row(id, debit, credit ledger.ID, amount uint64) ledger.Transfer {
+func newRow(id, debit, credit ledger.ID, amount uint64) ledger.Transfer {
 	return ledger.Transfer{ID: id, DebitAccountID: debit, CreditAccountID: credit, Amount: ledger.NewAmount(amount), Ledger: 1, Code: 1}
 }
 
-func book(t *testing.T, l ledger.Ledger, want ledger.CreateTransferStatus, row ledger.Transfer) {
+func createTransfer(t *testing.T, l ledger.Ledger, want ledger.CreateTransferStatus, row ledger.Transfer) {
 	t.Helper()
 	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{row})
 	require.NoError(t, err)
 	require.Equal(t, want, results[0].Status)
 }
 
-func balance(t *testing.T, l ledger.Ledger, id ledger.ID) int64 {
+func readBalance(t *testing.T, l ledger.Ledger, id ledger.ID) int64 {
 	t.Helper()
 	rows, err := l.LookupAccounts(t.Context(), []ledger.ID{id})
 	require.NoError(t, err)
@@ -59,33 +59,33 @@ func balance(t *testing.T, l ledger.Ledger, id ledger.ID) int64 {
 	return rows[0].CreditsPosted.Big().Int64() - rows[0].DebitsPosted.Big().Int64()
 }
 
-// single is a request for a single transfer.
-func single(debit, credit ledger.ID, amount uint64) idempotent.Request {
+// singleTransfer requests a single transfer.
+func singleTransfer(debit, credit ledger.ID, amount uint64) idempotent.Request {
 	return idempotent.Request{Build: func(attempt uint64) []ledger.Transfer {
-		return []ledger.Transfer{row(name.ID(attempt), debit, credit, amount)}
+		return []ledger.Transfer{newRow(name.ID(attempt), debit, credit, amount)}
 	}}
 }
 
-// A copied ledger has lost its burnt ids: what is booked under a later attempt is found.
+// The copy of a ledger has lost its burnt ids: a booking under a later attempt is found.
 func TestLaterAttemptIsFound(t *testing.T) {
 	t.Parallel()
 	for attempt := range uint64(idempotent.MaxAttempts) {
 		l := newLedger(t)
-		stored := row(name.ID(attempt), outside, suspense, 5)
-		book(t, l, ledger.TransferCreated, stored)
+		stored := newRow(name.ID(attempt), outside, suspense, 5)
+		createTransfer(t, l, ledger.TransferCreated, stored)
 		for range 2 {
-			got, err := single(outside, suspense, 5).Book(t.Context(), l)
+			got, err := singleTransfer(outside, suspense, 5).Book(t.Context(), l)
 			require.NoError(t, err)
 			require.Equal(t, attempt, got.Attempt)
 			require.True(t, got.AlreadyBooked)
 			require.Len(t, got.Rows, 1)
 			require.Equal(t, got.Timestamp, got.Rows[0].Timestamp)
 		}
-		require.Equal(t, int64(5), balance(t, l, suspense))
+		require.Equal(t, int64(5), readBalance(t, l, suspense))
 	}
 }
 
-// What is booked is what is wanted if only one of its accounts is another one.
+// A stored row is the wanted one if at most one of its accounts differs.
 func TestWhatIsTheSame(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -106,14 +106,14 @@ func TestWhatIsTheSame(t *testing.T) {
 	} {
 		for _, race := range []bool{false, true} {
 			l := newLedger(t)
-			book(t, l, ledger.TransferCreated, row(ledger.NewID(9, 9), suspense, arrears, 0))
-			stored := row(name.ID(0), outside, suspense, 5)
+			createTransfer(t, l, ledger.TransferCreated, newRow(ledger.NewID(9, 9), suspense, arrears, 0))
+			stored := newRow(name.ID(0), outside, suspense, 5)
 			c.change(&stored)
-			request := single(outside, suspense, 5)
+			request := singleTransfer(outside, suspense, 5)
 			if race {
-				request.May = func(context.Context) error { book(t, l, ledger.TransferCreated, stored); return nil }
+				request.May = func(context.Context) error { createTransfer(t, l, ledger.TransferCreated, stored); return nil }
 			} else {
-				book(t, l, ledger.TransferCreated, stored)
+				createTransfer(t, l, ledger.TransferCreated, stored)
 			}
 			got, err := request.Book(t.Context(), l)
 			require.Equal(t, c.same, err == nil, "%s: %v", c.what, err)
@@ -126,15 +126,15 @@ func TestWhatIsTheSame(t *testing.T) {
 	}
 }
 
-// The rows of a copy are imported, and a request for a chain finds them.
+// A request for a chain finds the imported rows of a copy.
 func TestImportedChainIsFound(t *testing.T) {
 	t.Parallel()
 	from, to := newLedger(t), embedded.New()
 	t.Cleanup(func() { require.NoError(t, to.Close()) })
-	book(t, from, ledger.TransferCreated, row(ledger.NewID(9, 9), outside, peer, 30))
+	createTransfer(t, from, ledger.TransferCreated, newRow(ledger.NewID(9, 9), outside, peer, 30))
 	withdraw := func(amount uint64) idempotent.Request {
 		return idempotent.Request{Build: func(attempt uint64) []ledger.Transfer {
-			hold := row(name.ID(attempt), peer, outside, amount)
+			hold := newRow(name.ID(attempt), peer, outside, amount)
 			hold.Flags = ledger.TransferPending | ledger.TransferBalancingDebit
 			return []ledger.Transfer{hold, {
 				ID: ledger.NewID(attempt, 7), PendingID: hold.ID, Amount: ledger.NewAmount(amount), Flags: ledger.TransferPostPending,
@@ -169,28 +169,28 @@ func TestImportedChainIsFound(t *testing.T) {
 			_, err = withdraw(amount).Book(t.Context(), l)
 			require.ErrorIs(t, err, idempotent.ErrConflict)
 		}
-		require.Equal(t, int64(10), balance(t, l, peer))
+		require.Equal(t, int64(10), readBalance(t, l, peer))
 	}
 }
 
-// May is asked once, and only if nothing is booked.
+// Request.May is called once, and only if nothing is booked.
 func TestMay(t *testing.T) {
 	t.Parallel()
 	l, errNo := newLedger(t), errors.New("no")
-	request := single(outside, suspense, 5)
+	request := singleTransfer(outside, suspense, 5)
 	request.May = func(context.Context) error { return errNo }
 	_, err := request.Book(t.Context(), l)
 	require.ErrorIs(t, err, errNo)
-	require.Zero(t, balance(t, l, suspense))
-	_, err = single(outside, suspense, 5).Book(t.Context(), l)
+	require.Zero(t, readBalance(t, l, suspense))
+	_, err = singleTransfer(outside, suspense, 5).Book(t.Context(), l)
 	require.NoError(t, err)
 	got, err := request.Book(t.Context(), l)
 	require.NoError(t, err)
 	require.True(t, got.AlreadyBooked)
 }
 
-// A key stays free however often the ledger refuses what is to be booked under it, and the one
-// that is booked at last is found again.
+// A key stays free however often the ledger refuses its transfers, and the attempt booked at last
+// is found again.
 func TestRefusedForEver(t *testing.T) {
 	t.Parallel()
 	refused := func(l ledger.Ledger, request idempotent.Request, want ledger.CreateTransferStatus) {
@@ -206,20 +206,20 @@ func TestRefusedForEver(t *testing.T) {
 		status  ledger.CreateTransferStatus
 		rows    int
 	}{
-		"a missing account": {single(nobody, suspense, 5), ledger.TransferDebitAccountNotFound, 1},
-		"a closed account":  {single(outside, peer, 5), ledger.TransferCreditAccountAlreadyClosed, 1},
+		"a missing account": {singleTransfer(missing, suspense, 5), ledger.TransferDebitAccountNotFound, 1},
+		"a closed account":  {singleTransfer(outside, peer, 5), ledger.TransferCreditAccountAlreadyClosed, 1},
 		"not covered": {
-			name.Debit(row(ledger.ID{}, peer, suspense, 5), chart.Collect(peer, arrears, 1)), ledger.TransferExceedsCredits, 1,
+			name.Debit(newRow(ledger.ID{}, peer, suspense, 5), chart.Collect(peer, arrears, 1)), ledger.TransferExceedsCredits, 1,
 		},
 	} {
 		l := newLedger(t)
 		if c.status == ledger.TransferCreditAccountAlreadyClosed {
-			shut(t, l)
+			closePeer(t, l)
 		}
 		refused(l, c.request, c.status)
-		require.Zero(t, balance(t, l, suspense), what)
+		require.Zero(t, readBalance(t, l, suspense), what)
 		for _, already := range []bool{false, true} {
-			got, err := single(outside, suspense, 5).Book(t.Context(), l)
+			got, err := singleTransfer(outside, suspense, 5).Book(t.Context(), l)
 			require.NoError(t, err, what)
 			require.Equal(t, already, got.AlreadyBooked, what)
 			require.Equal(t, uint64(8), got.Attempt, what)
@@ -227,7 +227,7 @@ func TestRefusedForEver(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, got.Timestamp, stored[0].Timestamp, what)
 		}
-		require.Equal(t, int64(5), balance(t, l, suspense), what)
+		require.Equal(t, int64(5), readBalance(t, l, suspense), what)
 		held, err := l.LookupAccounts(t.Context(), []ledger.ID{peer, suspense, outside})
 		require.NoError(t, err)
 		for _, a := range held {
@@ -242,19 +242,19 @@ func TestSpent(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	for attempt := range uint64(idempotent.MaxAttempts) {
-		book(t, l, ledger.TransferDebitAccountNotFound, row(name.ID(attempt), nobody, suspense, 5))
+		createTransfer(t, l, ledger.TransferDebitAccountNotFound, newRow(name.ID(attempt), missing, suspense, 5))
 	}
-	_, err := single(outside, suspense, 5).Book(t.Context(), l)
+	_, err := singleTransfer(outside, suspense, 5).Book(t.Context(), l)
 	require.ErrorIs(t, err, idempotent.ErrSpent)
-	require.Zero(t, balance(t, l, suspense))
+	require.Zero(t, readBalance(t, l, suspense))
 }
 
-// What attempts before the first one have is not looked at.
+// Rows under numbers before First are not compared.
 func TestFirst(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	book(t, l, ledger.TransferCreated, row(name.ID(0), outside, suspense, 7))
-	request := single(outside, suspense, 5)
+	createTransfer(t, l, ledger.TransferCreated, newRow(name.ID(0), outside, suspense, 7))
+	request := singleTransfer(outside, suspense, 5)
 	_, err := request.Book(t.Context(), l)
 	require.ErrorIs(t, err, idempotent.ErrConflict)
 	request.First = 1
@@ -264,116 +264,5 @@ func TestFirst(t *testing.T) {
 		require.Equal(t, already, got.AlreadyBooked)
 		require.Equal(t, uint64(1), got.Attempt)
 	}
-	require.Equal(t, int64(12), balance(t, l, suspense))
-}
-
-func debit(amount uint64) idempotent.Request {
-	return name.Debit(row(ledger.ID{}, arrears, suspense, amount), chart.Collect(peer, arrears, 1))
-}
-
-// shut closes the peer account, and returns what opens it again.
-func shut(t *testing.T, l ledger.Ledger) (open func()) {
-	t.Helper()
-	closing := row(ledger.NewID(8, 8), peer, outside, 0)
-	closing.Flags = ledger.TransferPending | ledger.TransferClosingDebit
-	book(t, l, ledger.TransferCreated, closing)
-	return func() {
-		book(t, l, ledger.TransferCreated, ledger.Transfer{ID: ledger.NewID(8, 9), PendingID: closing.ID, Flags: ledger.TransferVoidPending})
-	}
-}
-
-// A debit is booked in one chain with the collection, and alone if the peer account is closed:
-// whoever comes second finds the same attempt.
-func TestDebit(t *testing.T) {
-	t.Parallel()
-	for _, closed := range []bool{false, true} {
-		l := newLedger(t)
-		book(t, l, ledger.TransferCreated, row(ledger.NewID(9, 9), outside, peer, 30))
-		open := func() {}
-		if closed {
-			open = shut(t, l)
-		}
-		got, err := debit(50).Book(t.Context(), l)
-		require.NoError(t, err)
-		require.False(t, got.AlreadyBooked)
-		open()
-		again, err := debit(50).Book(t.Context(), l)
-		require.NoError(t, err)
-		require.True(t, again.AlreadyBooked)
-		require.Equal(t, got.Attempt, again.Attempt)
-		require.Equal(t, got.Timestamp, again.Timestamp)
-		require.Equal(t, name.ID(got.Attempt), again.Rows[0].ID)
-		if closed {
-			require.Equal(t, uint64(1), got.Attempt)
-			require.Equal(t, int64(-50), balance(t, l, arrears))
-		} else {
-			require.Zero(t, got.Attempt)
-			require.Len(t, again.Rows, 2)
-			require.Equal(t, int64(-20), balance(t, l, arrears))
-			require.Zero(t, balance(t, l, peer))
-		}
-		require.Equal(t, int64(50), balance(t, l, suspense))
-	}
-}
-
-// Processes that find the peer account closed, and open again, book one attempt: attempt 0
-// has lost the id of its collection.
-func TestDebitWhileThePeerIsClosedAndOpened(t *testing.T) {
-	t.Parallel()
-	l := newLedger(t)
-	request := debit(50)
-	request.May = func(context.Context) error {
-		open := shut(t, l)
-		rows := debit(50).Build(0)
-		rows[0].Flags = ledger.TransferLinked
-		results, err := l.CreateTransfers(t.Context(), rows) // another process, which ends here
-		require.NoError(t, err)
-		require.Equal(t, ledger.TransferDebitAccountAlreadyClosed, results[1].Status)
-		open()
-		return nil
-	}
-	got, err := request.Book(t.Context(), l)
-	require.NoError(t, err)
-	require.Equal(t, uint64(1), got.Attempt)
-	require.Equal(t, int64(50), balance(t, l, suspense))
-}
-
-// A write-off collects first, so that it gives up no more than is left.
-func TestWriteOff(t *testing.T) {
-	t.Parallel()
-	l := newLedger(t)
-	book(t, l, ledger.TransferCreated, row(ledger.NewID(9, 8), arrears, suspense, 50))
-	book(t, l, ledger.TransferCreated, row(ledger.NewID(9, 9), outside, peer, 30))
-	credit := row(ledger.ID{}, suspense, arrears, 40)
-	credit.Flags = ledger.TransferBalancingCredit
-	request := name.WriteOff(credit, chart.Collect(peer, arrears, 1))
-	_, err := request.Book(t.Context(), l)
-	require.NoError(t, err)
-	require.Zero(t, balance(t, l, arrears))
-	require.Equal(t, int64(30), balance(t, l, suspense))
-	got, err := request.Book(t.Context(), l)
-	require.NoError(t, err)
-	require.True(t, got.AlreadyBooked)
-	require.Equal(t, name.ID(0), got.Rows[1].ID)
-	require.Equal(t, ledger.NewAmount(20), got.Rows[1].Amount)
-}
-
-// A probe asks for what its transfer asks for: one that the ledger cuts to what there is is cut
-// there, too.
-func TestProbeOfATransferThatIsCut(t *testing.T) {
-	t.Parallel()
-	l := newLedger(t)
-	for attempt := range uint64(8) {
-		book(t, l, ledger.TransferDebitAccountNotFound, row(name.ID(attempt), nobody, suspense, 5))
-	}
-	book(t, l, ledger.TransferCreated, row(ledger.NewID(9, 8), arrears, suspense, 50))
-	credit := row(ledger.ID{}, suspense, arrears, 0)
-	credit.Amount, credit.Flags = ledger.AmountMax, ledger.TransferBalancingCredit
-	for _, already := range []bool{false, true} {
-		got, err := name.WriteOff(credit, chart.Collect(peer, arrears, 1)).Book(t.Context(), l)
-		require.NoError(t, err)
-		require.Equal(t, already, got.AlreadyBooked)
-		require.Equal(t, uint64(8), got.Attempt)
-	}
-	require.Zero(t, balance(t, l, arrears))
+	require.Equal(t, int64(12), readBalance(t, l, suspense))
 }

@@ -8,10 +8,25 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// lookUp finds the booked one of the attempts from first up to, and without, end, in one
-// request. Already is false if none of them is booked. The error is ErrConflict if what is
-// booked is something else.
-func (r Request) lookUp(ctx context.Context, l ledger.Ledger, first, end uint64) (Booking, error) {
+// Booked reports whether an attempt of a key is in the ledger; id returns the id of a transfer of
+// an attempt. Call Booked before refusing by a balance: each refusal by the ledger burns an id,
+// and an earlier booking must not be refused.
+func Booked(ctx context.Context, l ledger.Ledger, id func(attempt uint64) ledger.ID) (bool, error) {
+	ids := make([]ledger.ID, MaxAttempts)
+	for i := range ids {
+		ids[i] = id(uint64(i))
+	}
+	rows, err := l.LookupTransfers(ctx, ids)
+	if err != nil {
+		return false, fmt.Errorf("look up what is booked: %w", err)
+	}
+	return len(rows) > 0, nil
+}
+
+// lookupAttempts finds the booked attempt among the numbers from first up to, and without, end, in
+// one request. AlreadyBooked is false if none is booked. The error is [ErrConflict] if other
+// transfers are booked under the attempt's ids.
+func (r Request) lookupAttempts(ctx context.Context, l ledger.Ledger, first, end uint64) (Booking, error) {
 	var ids []ledger.ID
 	for attempt := first; attempt < end; attempt++ {
 		for _, row := range r.Build(attempt) {
@@ -27,16 +42,25 @@ func (r Request) lookUp(ctx context.Context, l ledger.Ledger, first, end uint64)
 		stored[row.ID] = row
 	}
 	for attempt := first; len(stored) > 0 && attempt < end; attempt++ {
-		if booking, err := compare(attempt, r.Build(attempt), stored); booking.AlreadyBooked || err != nil {
+		if booking, err := compareAttempt(attempt, r.Build(attempt), stored); booking.AlreadyBooked || err != nil {
 			return booking, err
 		}
 	}
 	return Booking{}, nil
 }
 
-// compare compares an attempt's transfers with those of them that are stored. Already is
-// false if none is.
-func compare(attempt uint64, wanted []ledger.Transfer, stored map[ledger.ID]ledger.Transfer) (Booking, error) {
+// lookupTaken reads the rows under the ids of an attempt that the ledger answered as taken.
+func (r Request) lookupTaken(ctx context.Context, l ledger.Ledger, attempt uint64) (Booking, error) {
+	booking, err := r.lookupAttempts(ctx, l, attempt, attempt+1)
+	if err == nil && !booking.AlreadyBooked {
+		err = ErrConflict
+	}
+	return booking, err
+}
+
+// compareAttempt compares an attempt's transfers with the stored rows of the same ids.
+// AlreadyBooked is false if no row is stored.
+func compareAttempt(attempt uint64, wanted []ledger.Transfer, stored map[ledger.ID]ledger.Transfer) (Booking, error) {
 	booking := Booking{Attempt: attempt}
 	var err error
 	for _, want := range wanted {
@@ -45,7 +69,7 @@ func compare(attempt uint64, wanted []ledger.Transfer, stored map[ledger.ID]ledg
 			continue
 		}
 		booking.Rows = append(booking.Rows, row)
-		if !same(want, row, stored) {
+		if !isSameRow(want, row, stored) {
 			err = ErrConflict
 		}
 	}
@@ -57,11 +81,11 @@ func compare(attempt uint64, wanted []ledger.Transfer, stored map[ledger.ID]ledg
 	return booking, err
 }
 
-// same reports whether the stored row is what is wanted. It may be linked to others, it may
-// have been imported from another ledger, and one of its accounts may be another one: an
-// older version booked debits from the peer account, and the money of a closed peer goes
-// into suspense.
-func same(want, row ledger.Transfer, stored map[ledger.ID]ledger.Transfer) bool {
+// isSameRow reports whether the stored row is the wanted one. The stored row may be linked, may
+// have been imported from another ledger, and may have another account in the place of one of
+// the two: an older version booked debits from the peer account, and the money of a closed
+// peer goes into suspense.
+func isSameRow(want, row ledger.Transfer, stored map[ledger.ID]ledger.Transfer) bool {
 	const ignored = ledger.TransferLinked | ledger.TransferImported
 	want.Flags &^= ignored
 	row.Flags &^= ignored
@@ -71,9 +95,9 @@ func same(want, row ledger.Transfer, stored map[ledger.ID]ledger.Transfer) bool 
 	case want.CreditAccountID == row.CreditAccountID:
 		want.DebitAccountID = row.DebitAccountID
 	}
-	hold := func(id ledger.ID) *ledger.Transfer {
+	findHold := func(id ledger.ID) *ledger.Transfer {
 		t := stored[id]
 		return &t
 	}
-	return tbexists.CompareTransfer(&want, &row, hold) == ledger.TransferExists
+	return tbexists.CompareTransfer(&want, &row, findHold) == ledger.TransferExists
 }

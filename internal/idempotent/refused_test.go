@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// Two calls with one key: the second books after the first has looked the key up, and takes
-// what the first would refuse for. The first then finds it booked.
+// Two calls with one key: the second books after the look-up of the first, and uses up the amount
+// for which the first would be refused. The first then finds the booking.
 func TestRefusedAfterAnotherCallHasBooked(t *testing.T) {
 	t.Parallel()
 	l, ns := embedded.New(), chart.Namespace("")

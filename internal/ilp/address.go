@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// schemes are the allocation schemes of RFC 0015, which every address begins with.
+// schemes are the allocation schemes of RFC 0015. Every address begins with a scheme.
 var schemes = map[string]bool{
 	"g": true, "private": true, "example": true, "peer": true, "self": true, "local": true,
 	"test": true, "test1": true, "test2": true, "test3": true,
 }
 
-// checkDestination checks an address as RFC 0015 has it: a scheme, and at least one segment
-// behind it.
+// checkDestination checks an address by RFC 0015: a scheme, and at least one segment behind it.
 func checkDestination(address string) error {
 	if address == "" {
 		return errors.New("an empty address")
@@ -32,8 +31,8 @@ func checkDestination(address string) error {
 	}
 }
 
-// checkAddress checks an address for its length, its characters and empty segments: "." comes
-// first, last or twice. An empty one is none, and has no fault.
+// checkAddress checks the length and the characters of an address, and that no segment is empty
+// ("." comes first, last or twice). An empty address passes.
 func checkAddress(address string) error {
 	if len(address) > maxAddress {
 		return fmt.Errorf("an address of %d bytes, at most %d are allowed", len(address), maxAddress)

@@ -13,8 +13,8 @@ import (
 // rfc0015 is the regular expression of RFC 0015, without the length.
 var rfc0015 = regexp.MustCompile(`^(g|private|example|peer|self|test[1-3]?|local)([.][a-zA-Z0-9_~-]+)+$`)
 
-// addresses are all forms that the grammar tells apart, and whether one may be a destination,
-// and who triggered a REJECT.
+// addresses are all forms distinguished by the grammar, and whether each may be a destination, and
+// the triggeredBy of a REJECT.
 var addresses = []struct {
 	address         string
 	destination, by bool
@@ -46,7 +46,7 @@ var addresses = []struct {
 	{"g.a\n", false, false, "byte 0x0a"},
 	{"g", false, true, `scheme "g" alone`},
 	{"test", false, true, `scheme "test" alone`},
-	{"unknown", false, true, `scheme "unknown"`}, // what a connector calls itself before it has an address
+	{"unknown", false, true, `scheme "unknown"`}, // the name of a connector before it has an address
 	{"G.a", false, true, `scheme "G"`},
 	{"test0.a", false, true, `scheme "test0"`},
 	{"test4.a", false, true, `scheme "test4"`},
@@ -109,7 +109,7 @@ func TestDecodeRefusesAddresses(t *testing.T) {
 	}
 }
 
-// FuzzAddress: what may be a destination is what the regular expression of RFC 0015 takes.
+// FuzzAddress: a destination is accepted if and only if the regular expression of RFC 0015 matches.
 func FuzzAddress(f *testing.F) {
 	for _, c := range addresses {
 		f.Add(c.address)

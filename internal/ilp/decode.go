@@ -6,15 +6,14 @@ import (
 	"fmt"
 )
 
-// Decode reads exactly one packet. It gives a Prepare, a Fulfill or a Reject, by
-// value, or no packet and an error that matches ErrMalformed. The Data of the
-// packet aliases b: copy it if b is written to afterwards. The text fields are
-// copies.
+// Decode reads exactly one packet. It returns a [Prepare], a [Fulfill] or a [Reject], by value, or
+// no packet and an error that matches [ErrMalformed]. The packet's Data aliases b: copy Data before
+// writing to b. The text fields are copies.
 func Decode(b []byte) (Packet, error) {
-	r := reader{b: b}
-	packet := r.packet()
-	if r.err == nil && r.left() > 0 {
-		r.fail("end", r.off, fmt.Errorf("%d bytes follow the last field", r.left()))
+	r := reader{packet: b}
+	packet := r.readPacket()
+	if r.err == nil && r.bytesLeft() > 0 {
+		r.recordFault("end", r.offset, fmt.Errorf("%d bytes follow the last field", r.bytesLeft()))
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -22,146 +21,146 @@ func Decode(b []byte) (Packet, error) {
 	return packet, nil
 }
 
-// reader walks through a packet. After the first fault every read gives zeros,
-// so that only the end has to look at err.
+// reader walks through a packet. After the first fault every read returns zeros, so only [Decode]
+// looks at err.
 type reader struct {
-	b   []byte
-	off int
-	err error
+	packet []byte
+	offset int
+	err    error
 }
 
-func (r *reader) packet() Packet {
-	switch kind := Type(r.byte("type")); kind {
+func (r *reader) readPacket() Packet {
+	switch kind := Type(r.readByte("type")); kind {
 	case TypePrepare:
-		r.envelope()
-		return r.prepare()
+		r.readEnvelope()
+		return r.readPrepare()
 	case TypeFulfill:
-		r.envelope()
-		return r.fulfill()
+		r.readEnvelope()
+		return r.readFulfill()
 	case TypeReject:
-		r.envelope()
-		return r.reject()
+		r.readEnvelope()
+		return r.readReject()
 	default:
-		r.fail("type", 0, fmt.Errorf("%d is not a packet type of ILPv4", uint8(kind)))
+		r.recordFault("type", 0, fmt.Errorf("%d is not a packet type of ILPv4", uint8(kind)))
 		return nil
 	}
 }
 
-// envelope reads the length of all that follows the type.
-func (r *reader) envelope() {
-	at := r.off
-	if length := r.length("length"); length != r.left() {
-		r.fail("length", at, fmt.Errorf("the packet has %d bytes after its length, not %d", r.left(), length))
+// readEnvelope reads the length of everything behind the type.
+func (r *reader) readEnvelope() {
+	at := r.offset
+	if length := r.readLength("length"); length != r.bytesLeft() {
+		r.recordFault("length", at, fmt.Errorf("the packet has %d bytes after its length, not %d", r.bytesLeft(), length))
 	}
 }
 
-func (r *reader) prepare() (p Prepare) {
-	if amount := r.take("amount", amountSize); amount != nil {
+func (r *reader) readPrepare() (p Prepare) {
+	if amount := r.readBytes("amount", amountSize); amount != nil {
 		p.Amount = binary.BigEndian.Uint64(amount)
 	}
-	if expiry := r.take("expiresAt", timeSize); expiry != nil {
+	if expiry := r.readBytes("expiresAt", timeSize); expiry != nil {
 		var ok bool
 		if p.ExpiresAt, ok = parseTime(expiry); !ok {
-			r.fail("expiresAt", r.off-timeSize, fmt.Errorf("%q is not a date YYYYMMDDHHMMSSfff", expiry))
+			r.recordFault("expiresAt", r.offset-timeSize, fmt.Errorf("%q is not a date YYYYMMDDHHMMSSfff", expiry))
 		}
 	}
-	copy(p.Condition[:], r.take("executionCondition", hashSize))
-	p.Destination = r.text("destination", checkDestination)
-	p.Data = r.data()
+	copy(p.Condition[:], r.readBytes("executionCondition", hashSize))
+	p.Destination = r.readText("destination", checkDestination)
+	p.Data = r.readData()
 	return p
 }
 
-func (r *reader) fulfill() (p Fulfill) {
-	copy(p.Fulfillment[:], r.take("fulfillment", hashSize))
-	p.Data = r.data()
+func (r *reader) readFulfill() (p Fulfill) {
+	copy(p.Fulfillment[:], r.readBytes("fulfillment", hashSize))
+	p.Data = r.readData()
 	return p
 }
 
-func (r *reader) reject() (p Reject) {
-	p.Code = string(r.take("code", codeSize))
+func (r *reader) readReject() (p Reject) {
+	p.Code = string(r.readBytes("code", codeSize))
 	if err := checkCode(p.Code); err != nil {
-		r.fail("code", r.off-codeSize, err)
+		r.recordFault("code", r.offset-codeSize, err)
 	}
-	p.TriggeredBy = r.text("triggeredBy", checkAddress)
-	p.Message = r.text("message", checkMessage)
-	p.Data = r.data()
+	p.TriggeredBy = r.readText("triggeredBy", checkAddress)
+	p.Message = r.readText("message", checkMessage)
+	p.Data = r.readData()
 	return p
 }
 
-func (r *reader) data() []byte {
-	at := r.off
-	b := r.octets("data")
+func (r *reader) readData() []byte {
+	at := r.offset
+	b := r.readOctets("data")
 	if err := checkData(b); err != nil {
-		r.fail("data", at, err)
+		r.recordFault("data", at, err)
 	}
 	return b
 }
 
-func (r *reader) text(field string, check func(string) error) string {
-	at := r.off
-	s := string(r.octets(field))
+func (r *reader) readText(field string, check func(string) error) string {
+	at := r.offset
+	s := string(r.readOctets(field))
 	if err := check(s); err != nil {
-		r.fail(field, at, err)
+		r.recordFault(field, at, err)
 	}
 	return s
 }
 
-// octets reads a variable-length string.
-func (r *reader) octets(field string) []byte {
-	return r.take(field, r.length(field))
+// readOctets reads a variable-length string.
+func (r *reader) readOctets(field string) []byte {
+	return r.readBytes(field, r.readLength(field))
 }
 
-// maxLengthBytes is the most bytes that the length of a part of a packet takes:
-// the largest REJECT has 66566.
+// maxLengthBytes is the largest number of bytes in the length of a part of a packet: the largest
+// REJECT has 66566 bytes.
 const maxLengthBytes = 3
 
-// length reads a length prefix and insists on its shortest form.
-func (r *reader) length(field string) int {
-	at := r.off
-	first := r.byte(field)
-	if first < longForm {
+// readLength reads a length prefix and insists on its shortest form.
+func (r *reader) readLength(field string) int {
+	at := r.offset
+	first := r.readByte(field)
+	if first < longFormBit {
 		return int(first)
 	}
-	size := int(first &^ longForm)
+	size := int(first &^ longFormBit)
 	if size > maxLengthBytes {
-		r.fail(field, at, fmt.Errorf("a length of %d bytes, longer than any packet", size))
+		r.recordFault(field, at, fmt.Errorf("a length of %d bytes, longer than any packet", size))
 	}
 	n := 0
-	for _, c := range r.take(field, size) {
+	for _, c := range r.readBytes(field, size) {
 		n = n<<8 | int(c)
 	}
 	if size == 0 || lengthSize(n) != 1+size {
-		r.fail(field, at, errors.New("a length that is not in its shortest form"))
+		r.recordFault(field, at, errors.New("a length that is not in its shortest form"))
 	}
 	return n
 }
 
-func (r *reader) byte(field string) byte {
-	if b := r.take(field, 1); b != nil {
+func (r *reader) readByte(field string) byte {
+	if b := r.readBytes(field, 1); b != nil {
 		return b[0]
 	}
 	return 0
 }
 
-// take reads n bytes, nil after a fault. Its capacity ends with it, so that
-// appending to it does not write into the packet.
-func (r *reader) take(field string, n int) []byte {
+// readBytes reads n bytes, nil after a fault. The capacity of the result is n, so appending to it
+// does not write into the packet.
+func (r *reader) readBytes(field string, n int) []byte {
 	if r.err != nil {
 		return nil
 	}
-	if n > r.left() {
-		r.fail(field, r.off, fmt.Errorf("the packet is cut: %d bytes are missing", n-r.left()))
+	if n > r.bytesLeft() {
+		r.recordFault(field, r.offset, fmt.Errorf("the packet is cut: %d bytes are missing", n-r.bytesLeft()))
 		return nil
 	}
-	b := r.b[r.off : r.off+n : r.off+n]
-	r.off += n
+	b := r.packet[r.offset : r.offset+n : r.offset+n]
+	r.offset += n
 	return b
 }
 
-func (r *reader) left() int { return len(r.b) - r.off }
+func (r *reader) bytesLeft() int { return len(r.packet) - r.offset }
 
-// fail keeps the first fault; those after it follow from it.
-func (r *reader) fail(field string, at int, reason error) {
+// recordFault keeps the first fault; later faults follow from it.
+func (r *reader) recordFault(field string, at int, reason error) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%w: %s at byte %d: %w", ErrMalformed, field, at, reason)
 	}

@@ -6,12 +6,12 @@ import (
 	"math/bits"
 )
 
-// AppendBinary appends the packet's canonical encoding to b. See Packet.
+// AppendBinary appends the packet's canonical encoding to b. See [Packet].
 func (p Prepare) AppendBinary(b []byte) ([]byte, error) {
-	err := firstFault(
-		fault("expiresAt", checkTime(p.ExpiresAt)),
-		fault("destination", checkDestination(p.Destination)),
-		fault("data", checkData(p.Data)))
+	err := firstError(
+		fieldError("expiresAt", checkTime(p.ExpiresAt)),
+		fieldError("destination", checkDestination(p.Destination)),
+		fieldError("data", checkData(p.Data)))
 	if err != nil {
 		return b, err
 	}
@@ -24,9 +24,9 @@ func (p Prepare) AppendBinary(b []byte) ([]byte, error) {
 	return appendOctets(b, p.Data), nil
 }
 
-// AppendBinary appends the packet's canonical encoding to b. See Packet.
+// AppendBinary appends the packet's canonical encoding to b. See [Packet].
 func (p Fulfill) AppendBinary(b []byte) ([]byte, error) {
-	if err := fault("data", checkData(p.Data)); err != nil {
+	if err := fieldError("data", checkData(p.Data)); err != nil {
 		return b, err
 	}
 	b = append(b, byte(TypeFulfill))
@@ -35,13 +35,13 @@ func (p Fulfill) AppendBinary(b []byte) ([]byte, error) {
 	return appendOctets(b, p.Data), nil
 }
 
-// AppendBinary appends the packet's canonical encoding to b. See Packet.
+// AppendBinary appends the packet's canonical encoding to b. See [Packet].
 func (p Reject) AppendBinary(b []byte) ([]byte, error) {
-	err := firstFault(
-		fault("code", checkCode(p.Code)),
-		fault("triggeredBy", checkAddress(p.TriggeredBy)),
-		fault("message", checkMessage(p.Message)),
-		fault("data", checkData(p.Data)))
+	err := firstError(
+		fieldError("code", checkCode(p.Code)),
+		fieldError("triggeredBy", checkAddress(p.TriggeredBy)),
+		fieldError("message", checkMessage(p.Message)),
+		fieldError("data", checkData(p.Data)))
 	if err != nil {
 		return b, err
 	}
@@ -53,15 +53,15 @@ func (p Reject) AppendBinary(b []byte) ([]byte, error) {
 	return appendOctets(b, p.Data), nil
 }
 
-// fault is the error of a field that cannot be encoded, nil if reason is nil.
-func fault(field string, reason error) error {
+// fieldError is the error of a field that cannot be encoded, nil if reason is nil.
+func fieldError(field string, reason error) error {
 	if reason == nil {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %w", ErrMalformed, field, reason)
 }
 
-func firstFault(errs ...error) error {
+func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err
@@ -78,14 +78,14 @@ func appendOctets[S string | []byte](b []byte, s S) []byte {
 // octetsSize is the size of a variable-length string of n bytes.
 func octetsSize(n int) int { return lengthSize(n) + n }
 
-// appendLength appends the shortest length prefix: n itself below 128, else 128
-// plus the number of bytes that n needs, and these bytes, big-endian.
+// appendLength appends the shortest length prefix: n itself below 128, else 128 plus the number of
+// bytes in n, and these bytes, big-endian.
 func appendLength(b []byte, n int) []byte {
 	size := lengthSize(n)
 	if size == 1 {
 		return append(b, byte(n))
 	}
-	b = append(b, longForm|byte(size-1))
+	b = append(b, longFormBit|byte(size-1))
 	for i := size - 2; i >= 0; i-- {
 		b = append(b, byte(n>>(8*i)))
 	}
@@ -94,12 +94,12 @@ func appendLength(b []byte, n int) []byte {
 
 // lengthSize is the size of the shortest length prefix of n.
 func lengthSize(n int) int {
-	if n < longForm {
+	if n < longFormBit {
 		return 1
 	}
 	return 1 + (bits.Len(uint(n))+7)/8
 }
 
-// longForm is the bit of a length prefix's first byte that says that the rest of
-// the byte counts the bytes of the length that follow.
-const longForm = 0x80
+// longFormBit is set in the first byte of a length prefix of several bytes. The other bits then
+// count the bytes of the length behind it.
+const longFormBit = 0x80

@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/internal/ilp"
 )
 
-// A connector reads what a peer sent and looks at the one thing it is about.
+// A connector reads the packets of a peer.
 func ExampleDecode() {
 	sent := []ilp.Packet{
 		ilp.Prepare{

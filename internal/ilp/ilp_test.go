@@ -144,13 +144,13 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// prepareOf is the first n bytes of prepare()'s encoding as a packet of its own.
+// prepareOf encodes the first n bytes of prepare() as a packet.
 func prepareOf(n int) []byte {
 	b := prepareWith(1, byte(n-2))
 	return b[:n]
 }
 
-// prepareWith is the encoding of prepare() with one byte overwritten.
+// prepareWith encodes prepare() with one byte overwritten.
 func prepareWith(offset int, value byte) []byte {
 	b, _ := prepare().AppendBinary(nil)
 	b[offset] = value
@@ -228,8 +228,8 @@ func changed(change func(*ilp.Prepare)) ilp.Prepare {
 	return p
 }
 
-// TestDataAliases is the documented trade: no copy, and appending to the Data of
-// a packet does not reach the bytes after it.
+// TestDataAliases: the Data of a packet is no copy, and appending to it does not reach the bytes
+// behind it.
 func TestDataAliases(t *testing.T) {
 	t.Parallel()
 	wire := encode(t, prepare())
@@ -271,7 +271,7 @@ func TestTypeNames(t *testing.T) {
 	require.Equal(t, "type 8", ilp.Type(8).String())
 }
 
-// FuzzDecode: whatever is accepted has one encoding, the one that was read.
+// FuzzDecode: an accepted packet has one encoding, the bytes that were read.
 func FuzzDecode(f *testing.F) {
 	for _, p := range []ilp.Packet{
 		prepare(),

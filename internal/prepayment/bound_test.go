@@ -12,21 +12,21 @@ import (
 )
 
 // Without history the bound falls with each packet from the peer, packets to it do not raise it,
-// and it is 0 as soon as the peer owes. Who remembers nothing begins at all that was ever paid in,
-// at most the payable.
+// and the bound is 0 as soon as the peer owes. An empty Memory begins at the total ever paid in, at
+// most the payable.
 func TestBoundWithoutHistory(t *testing.T) {
 	t.Parallel()
-	l := newLife(t, 1, false)
+	l := newSimulatedPeer(t, 1, false)
 	p := l.accounts
-	require.True(t, l.write(l.row(p.Line, p.Peer, 100, chart.CodeGrant)))
+	require.True(t, l.writeChain(l.newRow(p.Line, p.Peer, 100, chart.CodeGrant)))
 	kept := prepayment.NewMemory(prepayment.NewReader(l.ledger, ledger.QueryMax))
 	bound := func(m *prepayment.Memory) uint64 {
 		t.Helper()
-		sums := l.sums()
+		sums := l.readSums()
 		e := m.Estimate(p.Peer, &sums)
 		if !e.Settled {
 			var err error
-			e, err = m.Read(context.Background(), p, sums, func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
+			e, err = m.Read(context.Background(), p, sums, func(context.Context) (prepayment.Sums, error) { return l.readSums(), nil })
 			require.NoError(t, err)
 		}
 		n, _ := e.Prepaid.Uint64()
@@ -34,10 +34,10 @@ func TestBoundWithoutHistory(t *testing.T) {
 		return n
 	}
 	fresh := func() uint64 { return bound(prepayment.NewMemory(prepayment.NewReader(l.ledger, ledger.QueryMax))) }
-	earn := func(n int64) { require.True(t, l.write(l.row(l.own, p.Peer, n, chart.CodePacket))) }
-	send := func(n int64) { require.True(t, l.write(l.row(p.Peer, l.own, n, chart.CodePacket))) }
+	earn := func(n int64) { require.True(t, l.writeChain(l.newRow(l.own, p.Peer, n, chart.CodePacket))) }
+	send := func(n int64) { require.True(t, l.writeChain(l.newRow(p.Peer, l.own, n, chart.CodePacket))) }
 
-	require.True(t, l.write(l.row(p.Settlement, p.Peer, 50, chart.CodeIncoming)))
+	require.True(t, l.writeChain(l.newRow(p.Settlement, p.Peer, 50, chart.CodeIncoming)))
 	require.Equal(t, uint64(50), bound(kept))
 	earn(30)
 	require.Equal(t, uint64(50), bound(kept))

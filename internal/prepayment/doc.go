@@ -1,17 +1,17 @@
-// Package prepayment works out what of a peer's money the peer has prepaid, from the rows
-// that the ledger keeps of the peer's accounts.
+// Package prepayment computes a peer's prepayment from the ledger's rows of the peer's accounts:
+// the part of the peer's money that the peer has prepaid.
 //
 // Four kinds of events change the position of a peer:
 //
 //	earn  packets to the peer
-//	send  packets from the peer, debits by hand, payments of the peer that came back
-//	in    payments of the peer, credits by hand, write-offs of what the peer owes
-//	out   what we paid to the peer
+//	send  packets from the peer, debits by hand, returned payments of the peer
+//	in    payments of the peer, credits by hand, write-offs of the peer's debt
+//	out   our payments to the peer
 //
-// A packet from the peer uses its prepayment before it uses its earnings. So between two
-// events of the kinds in and out only the sums of what was earned and sent matter, not their
-// order, and the posted totals of the peer account give these sums. That is why only the
-// rows that are not packets are read.
+// A packet from the peer uses its prepayment before its earnings. So between two events of the
+// kinds in and out only the sums of earned and sent amounts matter, not their order, and the posted
+// totals of the peer account give these sums. Therefore only the rows of other transfers than
+// packets are read.
 //
 // Package accounts turns the result into a Balance.
 package prepayment

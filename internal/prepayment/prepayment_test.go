@@ -13,257 +13,10 @@ import (
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/ledger"
-	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// life is a peer, its rows in a ledger, and what each row should have made of it, counted
-// beside the ledger in plain integers.
-type life struct {
-	tb       testing.TB
-	random   *rand.Rand
-	ledger   ledger.Ledger
-	accounts prepayment.Accounts
-	suspense ledger.ID
-	own      ledger.ID
-	next     uint64
-
-	net, prepaid int64
-	moments      []moment
-}
-
-// moment is what the peer stood at right after a row.
-type moment struct {
-	at                    uint64
-	net, prepaid, arrears int64
-}
-
-func newLife(tb testing.TB, seed uint64, history bool) *life {
-	tb.Helper()
-	l := &life{
-		tb: tb, random: rand.New(rand.NewPCG(seed, 1)), ledger: embedded.New(),
-		accounts: prepayment.Accounts{
-			Peer: ledger.NewID(1, 0), Line: ledger.NewID(2, 0), Settlement: ledger.NewID(3, 0), Arrears: ledger.NewID(4, 0),
-		},
-		suspense: ledger.NewID(5, 0), own: ledger.NewID(6, 0), next: 100,
-	}
-	flags := chart.PeerFlags
-	if !history {
-		flags &^= ledger.AccountHistory
-	}
-	results, err := l.ledger.CreateAccounts(context.Background(), []ledger.Account{
-		{ID: l.accounts.Peer, Ledger: 1, Code: chart.CodePeer, Flags: flags},
-		{ID: l.accounts.Line, Ledger: 1, Code: chart.CodeLine, Flags: chart.LineFlags},
-		{ID: l.accounts.Settlement, Ledger: 1, Code: chart.CodeSettlement, Flags: chart.SettlementFlags},
-		{ID: l.accounts.Arrears, Ledger: 1, Code: chart.CodeArrears, Flags: chart.ArrearsFlags},
-		{ID: l.suspense, Ledger: 1, Code: chart.CodeSuspense},
-		{ID: l.own, Ledger: 1, Code: chart.CodeLiquidity},
-	})
-	require.NoError(tb, err)
-	for _, r := range results {
-		require.Equal(tb, ledger.AccountCreated, r.Status)
-	}
-	return l
-}
-
-// write writes a chain and reports whether the ledger took it.
-func (l *life) write(rows ...ledger.Transfer) bool {
-	l.tb.Helper()
-	for i := range rows {
-		l.next++
-		if rows[i].ID.IsZero() {
-			rows[i].ID = ledger.NewID(l.next, 7)
-		}
-		if rows[i].PendingID.IsZero() {
-			rows[i].Ledger = 1
-		}
-		if i < len(rows)-1 {
-			rows[i].Flags |= ledger.TransferLinked
-		}
-	}
-	results, err := l.ledger.CreateTransfers(context.Background(), rows)
-	require.NoError(l.tb, err)
-	return ledger.ChainOutcome(results).Outcome == ledger.OutcomeApplied
-}
-
-func (l *life) sums() prepayment.Sums {
-	l.tb.Helper()
-	a := l.accounts
-	rows, err := l.ledger.LookupAccounts(context.Background(), []ledger.ID{a.Peer, a.Line, a.Settlement, a.Arrears, l.suspense})
-	require.NoError(l.tb, err)
-	return prepayment.Sums{
-		Peer: prepayment.TotalsOf(&rows[0]), Line: prepayment.TotalsOf(&rows[1]), Settlement: prepayment.TotalsOf(&rows[2]),
-		Arrears: prepayment.TotalsOf(&rows[3]), Suspense: prepayment.TotalsOf(&rows[4]),
-		History: rows[0].Flags.Has(ledger.AccountHistory),
-	}
-}
-
-func (l *life) row(debit, credit ledger.ID, amount int64, code uint16) ledger.Transfer {
-	return ledger.Transfer{DebitAccountID: debit, CreditAccountID: credit, Amount: ledger.NewAmount(uint64(amount)), Code: code}
-}
-
-func (l *life) collect() ledger.Transfer {
-	return chart.Collect(l.accounts.Peer, l.accounts.Arrears, 1)
-}
-
-// The four kinds of events, as the model has them.
-
-func (l *life) earn(a int64) { l.net += a }
-
-func (l *life) send(a int64) {
-	used := min(l.prepaid, a)
-	l.prepaid, l.net = l.prepaid-used, l.net-(a-used)
-}
-
-func (l *life) in(a int64) {
-	down := min(a, max(0, -l.net))
-	l.net, l.prepaid = l.net+down, l.prepaid+a-down
-}
-
-func (l *life) out(a int64) {
-	l.net -= a
-	if l.net < 0 {
-		covered := min(l.prepaid, -l.net)
-		l.net, l.prepaid = l.net+covered, l.prepaid-covered
-	}
-}
-
-// step does something that may happen to a peer.
-func (l *life) step() {
-	a, p := l.random.Int64N(100)+1, l.accounts
-	debit := func(credit ledger.ID, code uint16, apply func(int64)) {
-		rows := []ledger.Transfer{l.row(p.Arrears, credit, a, code), l.collect()}
-		if l.random.IntN(4) == 0 { // as of a closed peer
-			rows = rows[:1]
-		}
-		if l.write(rows...) {
-			apply(a)
-		}
-	}
-	switch l.random.IntN(14) {
-	case 0, 1, 2:
-		if l.write(l.row(l.own, p.Peer, a, chart.CodePacket)) {
-			l.earn(a)
-		}
-	case 3, 4, 5:
-		if l.write(l.row(p.Peer, l.own, a, chart.CodePacket)) {
-			l.send(a)
-		}
-	case 6:
-		if l.write(l.row(p.Settlement, p.Peer, a, [...]uint16{chart.CodeIncoming, chart.CodeVoucher}[l.random.IntN(2)])) {
-			l.in(a)
-		}
-	case 7:
-		if l.write(l.row(l.suspense, p.Peer, a, chart.CodeAdjust)) {
-			l.in(a)
-		}
-	case 8:
-		l.order(a)
-	case 9:
-		l.write(l.row(p.Line, p.Peer, a, chart.CodeGrant))
-	case 10:
-		l.write(l.row(p.Settlement, l.suspense, a, chart.CodeIncoming)) // of a closed peer
-	case 11:
-		switch l.random.IntN(3) {
-		case 0:
-			debit(l.own, chart.CodeCorrection, l.send)
-		case 1:
-			debit(l.suspense, chart.CodeAdjust, l.send)
-		default:
-			debit(p.Settlement, chart.CodeReturned, l.send)
-		}
-	case 12:
-		debit(p.Settlement, chart.CodeOutgoing, l.out)
-	default:
-		l.writeOff(a)
-	}
-	l.remember()
-}
-
-// order pays an order in full, more than that, or not at all.
-func (l *life) order(a int64) {
-	p := l.accounts
-	order := l.row(p.Peer, p.Settlement, a, chart.CodeOrder)
-	order.ID, order.Flags = ledger.NewID(l.next, 9), ledger.TransferPending
-	if !l.write(order) {
-		return
-	}
-	end := ledger.Transfer{PendingID: order.ID, Amount: order.Amount, Flags: ledger.TransferPostPending}
-	switch l.random.IntN(3) {
-	case 0:
-		end.Flags, end.Amount = ledger.TransferVoidPending, ledger.Amount{}
-		require.True(l.tb, l.write(end))
-	case 1:
-		require.True(l.tb, l.write(end))
-		l.out(a)
-	default:
-		require.True(l.tb, l.write(l.row(p.Arrears, p.Settlement, 7, chart.CodeOverpaid), end, l.collect()))
-		l.out(a + 7)
-	}
-}
-
-func (l *life) writeOff(a int64) {
-	row := l.row(l.suspense, l.accounts.Arrears, a, chart.CodeAdjust)
-	row.Flags = ledger.TransferBalancingCredit
-	rows := []ledger.Transfer{l.collect(), row}
-	if l.random.IntN(4) == 0 {
-		rows = rows[1:]
-	}
-	before := l.sums().Arrears
-	if !l.write(rows...) {
-		return
-	}
-	now := l.sums().Arrears
-	written := now.Credits.SubFloor(before.Credits)
-	if len(rows) == 2 { // without what was collected
-		stored, err := l.ledger.LookupTransfers(context.Background(), []ledger.ID{rows[1].ID})
-		require.NoError(l.tb, err)
-		written = stored[0].Amount
-	}
-	n, _ := written.Uint64()
-	l.in(int64(n))
-}
-
-// remember notes what the peer stands at now.
-func (l *life) remember() {
-	newest, err := l.ledger.QueryTransfers(context.Background(), ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed})
-	require.NoError(l.tb, err)
-	if len(newest) == 0 {
-		return
-	}
-	sums := l.sums()
-	arrears, _ := sums.Arrears.Debits.SubFloor(sums.Arrears.Credits).Uint64()
-	l.moments = append(l.moments, moment{newest[0].Timestamp, l.net, l.prepaid, int64(arrears)})
-}
-
-// check compares a prepayment, as it is worked out, with the count.
-func (l *life) check(m *prepayment.Memory) {
-	l.tb.Helper()
-	sums := l.sums()
-	require.Equal(l.tb, l.net+l.prepaid, sums.Position().Int64())
-	e := m.Estimate(l.accounts.Peer, &sums)
-	prepaid, _ := e.Prepaid.Uint64()
-	require.GreaterOrEqual(l.tb, int64(prepaid), l.prepaid, "the bound")
-	if e.Exact || !e.Settled {
-		require.GreaterOrEqual(l.tb, e.NetAtMost.Int64(), l.net)
-	}
-	if !e.Settled {
-		var err error
-		e, err = m.Read(context.Background(), l.accounts, sums, func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
-		require.NoError(l.tb, err)
-		prepaid, _ = e.Prepaid.Uint64()
-	}
-	if sums.History {
-		require.True(l.tb, e.Exact)
-	}
-	if e.Exact {
-		require.Equal(l.tb, l.prepaid, int64(prepaid))
-		require.Equal(l.tb, l.net, e.NetAtMost.Int64())
-	}
-	require.GreaterOrEqual(l.tb, int64(prepaid), l.prepaid)
-}
-
-// However a peer's books came about, in whatever pages they are read, and whenever somebody
-// begins to read them: what is prepaid is what counting says.
+// The prepayment is the counted one for any history of a peer, any page size, and any first moment
+// of reading.
 func TestPrepaymentOfRandomLives(t *testing.T) {
 	t.Parallel()
 	for _, history := range []bool{true, false} {
@@ -271,16 +24,16 @@ func TestPrepaymentOfRandomLives(t *testing.T) {
 			seed := rand.Uint64()
 			t.Run(fmt.Sprintf("history %v, seed %d", history, seed), func(t *testing.T) {
 				t.Parallel()
-				l := newLife(t, seed, history)
+				l := newSimulatedPeer(t, seed, history)
 				sizes := []int{1, 2, 5, ledger.QueryMax}
 				kept := prepayment.NewMemory(prepayment.NewReader(l.ledger, sizes[l.random.IntN(4)]))
 				for range 80 {
-					l.step()
+					l.runStep()
 					if l.random.IntN(3) == 0 {
-						l.check(kept)
+						l.checkEstimate(kept)
 					}
 					if l.random.IntN(10) == 0 {
-						l.check(prepayment.NewMemory(prepayment.NewReader(l.ledger, sizes[l.random.IntN(4)])))
+						l.checkEstimate(prepayment.NewMemory(prepayment.NewReader(l.ledger, sizes[l.random.IntN(4)])))
 					}
 				}
 				if history {
@@ -292,94 +45,82 @@ func TestPrepaymentOfRandomLives(t *testing.T) {
 	}
 }
 
-// checkMoments compares moments of the past with what was counted then.
-func (l *life) checkMoments(m *prepayment.Memory) {
-	l.tb.Helper()
-	for range 10 {
-		want := l.moments[l.random.IntN(len(l.moments))]
-		got, err := m.At(context.Background(), l.accounts, l.sums(), want.at)
-		require.NoError(l.tb, err)
-		require.Equal(l.tb, [3]int64{want.net, want.prepaid, want.arrears},
-			[3]int64{got.Net.Int64(), got.Prepaid.Int64(), int64(got.Arrears.Lo)})
-	}
-}
-
-// Rows as the versions before arrears wrote them: debits by hand and payments by hand on the
-// peer account, and an excess that suspense paid and collected.
+// The rows of the versions before arrears: debits by hand and payments by hand on the peer account,
+// and an excess paid and collected by suspense.
 func TestRowsOfOlderVersions(t *testing.T) {
 	t.Parallel()
-	l := newLife(t, 1, true)
+	l := newSimulatedPeer(t, 1, true)
 	p := l.accounts
-	require.True(t, l.write(l.row(l.own, p.Peer, 100, chart.CodePacket)))
-	l.earn(100)
-	require.True(t, l.write(l.row(p.Settlement, p.Peer, 50, chart.CodeIncoming)))
-	l.in(50)
-	order := l.row(p.Peer, p.Settlement, 60, chart.CodeOrder)
+	require.True(t, l.writeChain(l.newRow(l.own, p.Peer, 100, chart.CodePacket)))
+	l.applyEarned(100)
+	require.True(t, l.writeChain(l.newRow(p.Settlement, p.Peer, 50, chart.CodeIncoming)))
+	l.applyIn(50)
+	order := l.newRow(p.Peer, p.Settlement, 60, chart.CodeOrder)
 	order.ID, order.Flags = ledger.NewID(4711, 9), ledger.TransferPending
-	require.True(t, l.write(order))
-	excess, collect := l.row(l.suspense, p.Settlement, 30, chart.CodeCorrection), l.row(p.Peer, l.suspense, 30, chart.CodeCorrection)
+	require.True(t, l.writeChain(order))
+	excess, collect := l.newRow(l.suspense, p.Settlement, 30, chart.CodeCorrection), l.newRow(p.Peer, l.suspense, 30, chart.CodeCorrection)
 	excess.UserData128, collect.UserData128 = uint128.Uint128(order.ID), uint128.Uint128(order.ID)
-	require.True(t, l.write(excess, ledger.Transfer{PendingID: order.ID, Amount: order.Amount, Flags: ledger.TransferPostPending}, collect))
-	l.out(90)
-	late := l.row(p.Peer, l.suspense, 5, chart.CodeCorrection) // of a late packet
+	require.True(t, l.writeChain(excess, ledger.Transfer{PendingID: order.ID, Amount: order.Amount, Flags: ledger.TransferPostPending}, collect))
+	l.applyOut(90)
+	late := l.newRow(p.Peer, l.suspense, 5, chart.CodeCorrection) // of a late packet
 	late.UserData128 = uint128.From64(77 << 8)
-	require.True(t, l.write(late))
-	l.send(5)
-	require.True(t, l.write(l.row(p.Peer, p.Settlement, 4, chart.CodeOutgoing)))
-	l.out(4)
-	require.True(t, l.write(l.row(p.Peer, l.suspense, 20, chart.CodeAdjust)))
-	l.send(20)
+	require.True(t, l.writeChain(late))
+	l.applySent(5)
+	require.True(t, l.writeChain(l.newRow(p.Peer, p.Settlement, 4, chart.CodeOutgoing)))
+	l.applyOut(4)
+	require.True(t, l.writeChain(l.newRow(p.Peer, l.suspense, 20, chart.CodeAdjust)))
+	l.applySent(20)
 	require.Equal(t, int64(25), l.prepaid)
-	l.check(prepayment.NewMemory(prepayment.NewReader(l.ledger, 2)))
-	l.check(prepayment.NewMemory(prepayment.NewReader(l.ledger, ledger.QueryMax)))
+	l.checkEstimate(prepayment.NewMemory(prepayment.NewReader(l.ledger, 2)))
+	l.checkEstimate(prepayment.NewMemory(prepayment.NewReader(l.ledger, ledger.QueryMax)))
 }
 
-// behindTransfers is a ledger on which something happens behind each query for transfers.
-type behindTransfers struct {
+// transferQueryHook calls afterQuery after each query for transfers.
+type transferQueryHook struct {
 	ledger.Ledger
-	happen func()
+	afterQuery func()
 }
 
-func (l *behindTransfers) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+func (l *transferQueryHook) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
 	rows, err := l.Ledger.GetAccountTransfers(ctx, filter)
-	l.happen()
+	l.afterQuery()
 	return rows, err
 }
 
-// Orders that others place and void while a page is read must not push a paid one off it.
+// Orders placed and voided while a page is read must not push a paid order off the page.
 func TestOrdersBetweenTheTwoQueriesOfAPage(t *testing.T) {
 	t.Parallel()
-	l := newLife(t, 1, true)
+	l := newSimulatedPeer(t, 1, true)
 	a := l.accounts
 	order := func(resolve ledger.TransferFlags) {
-		pending := l.row(a.Peer, a.Settlement, 50, chart.CodeOrder)
+		pending := l.newRow(a.Peer, a.Settlement, 50, chart.CodeOrder)
 		l.next++
 		pending.ID, pending.Flags = ledger.NewID(l.next, 8), ledger.TransferPending
-		require.True(t, l.write(pending))
+		require.True(t, l.writeChain(pending))
 		done := ledger.Transfer{PendingID: pending.ID, Flags: resolve}
 		if resolve == ledger.TransferPostPending {
 			done.Amount = ledger.AmountMax
 		}
-		require.True(t, l.write(done))
+		require.True(t, l.writeChain(done))
 	}
-	require.True(t, l.write(l.row(a.Settlement, a.Peer, 100, chart.CodeIncoming)))
-	require.True(t, l.write(l.row(l.own, a.Peer, 50, chart.CodePacket)))
+	require.True(t, l.writeChain(l.newRow(a.Settlement, a.Peer, 100, chart.CodeIncoming)))
+	require.True(t, l.writeChain(l.newRow(l.own, a.Peer, 50, chart.CodePacket)))
 	order(ledger.TransferPostPending)
 
-	between := &behindTransfers{Ledger: l.ledger, happen: func() {
+	between := &transferQueryHook{Ledger: l.ledger, afterQuery: func() {
 		order(ledger.TransferVoidPending)
 		order(ledger.TransferVoidPending)
 	}}
 	memory := prepayment.NewMemory(prepayment.NewReader(between, 3))
-	got, err := memory.Read(t.Context(), a, l.sums(), func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
+	got, err := memory.Read(t.Context(), a, l.readSums(), func(context.Context) (prepayment.Sums, error) { return l.readSums(), nil })
 	require.NoError(t, err)
 	require.Equal(t, ledger.NewAmount(100), got.Prepaid)
 }
 
-// narrowLookUps takes no look-up of more than 15 transfers.
-type narrowLookUps struct{ ledger.Ledger }
+// narrowLookups refuses look-ups of more than 15 transfers.
+type narrowLookups struct{ ledger.Ledger }
 
-func (l narrowLookUps) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+func (l narrowLookups) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -390,20 +131,20 @@ func (l narrowLookUps) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]
 	}
 }
 
-// A ledger may take less in a look-up than in a query.
+// A ledger may have a smaller limit for look-ups than for queries.
 func TestManyCorrectionsOfAnOlderVersion(t *testing.T) {
 	t.Parallel()
-	l := newLife(t, 1, true)
+	l := newSimulatedPeer(t, 1, true)
 	a := l.accounts
-	require.True(t, l.write(l.row(a.Settlement, a.Peer, 100, chart.CodeIncoming)))
-	require.True(t, l.write(l.row(a.Peer, a.Settlement, 20, chart.CodeOutgoing)))
+	require.True(t, l.writeChain(l.newRow(a.Settlement, a.Peer, 100, chart.CodeIncoming)))
+	require.True(t, l.writeChain(l.newRow(a.Peer, a.Settlement, 20, chart.CodeOutgoing)))
 	for range 40 {
-		require.True(t, l.write(l.row(a.Peer, l.suspense, 1, chart.CodeCorrection)))
+		require.True(t, l.writeChain(l.newRow(a.Peer, l.suspense, 1, chart.CodeCorrection)))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	memory := prepayment.NewMemory(prepayment.NewReader(narrowLookUps{l.ledger}, ledger.QueryMax))
-	got, err := memory.Read(ctx, a, l.sums(), func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
+	memory := prepayment.NewMemory(prepayment.NewReader(narrowLookups{l.ledger}, ledger.QueryMax))
+	got, err := memory.Read(ctx, a, l.readSums(), func(context.Context) (prepayment.Sums, error) { return l.readSums(), nil })
 	require.NoError(t, err)
 	require.Equal(t, ledger.NewAmount(40), got.Prepaid)
 }

@@ -18,45 +18,45 @@ import (
 // Reader reads the rows of peers. Its methods may be called concurrently.
 type Reader struct {
 	ledger   ledger.Ledger
-	pageSize atomic.Uint32 // rows in a request; it shrinks for a ledger that takes less
+	pageSize atomic.Uint32 // rows in a request; lowered for a ledger with a smaller limit
 }
 
-// NewReader reads from a ledger. rows is how many rows are read in a request, at most
-// ledger.QueryMax.
+// NewReader returns a [Reader] of a ledger. rows is the number of rows in a request, at most
+// [ledger.QueryMax].
 func NewReader(l ledger.Ledger, rows int) *Reader {
 	r := &Reader{ledger: l}
 	r.pageSize.Store(uint32(rows))
 	return r
 }
 
-// moment is what is known of a peer's accounts at the moment up to which rows are read.
+// moment is the end of the rows to read, with the peer's accounts and their sums.
 type moment struct {
 	accounts Accounts
-	sums     Sums   // of the settlement and suspense account: of this moment or of a later one
-	through  uint64 // the newest row that counts; 0: all
+	sums     Sums   // those of settlement and suspense may be of a later moment
+	through  uint64 // timestamp of the newest row to count; 0: all
 }
 
-// advance takes in the rows between a state and a moment.
-func (r *Reader) advance(ctx context.Context, from state, before *Sums, m *moment) (state, error) {
-	list := streams(m.accounts, before, &m.sums, false)
+// advanceState applies the rows between a state and a moment.
+func (r *Reader) advanceState(ctx context.Context, from state, before *Sums, m *moment) (state, error) {
+	list := selectStreams(m.accounts, before, &m.sums, false)
 	for _, s := range list {
-		if err := r.readAfter(ctx, s, from.at, m.through); err != nil {
+		if err := r.readAfter(ctx, s, from.newestRow, m.through); err != nil {
 			return state{}, err
 		}
 	}
-	rows := merge(list, from.at)
-	if err := r.complete(ctx, m, rows); err != nil {
+	rows := mergeStreams(list, from.newestRow)
+	if err := r.completeRows(ctx, m, rows); err != nil {
 		return state{}, err
 	}
-	return replay(from, rows)
+	return replayRows(from, rows)
 }
 
-// begin works the state at a moment out without knowing an earlier one. It reads backwards,
-// a page of each code at a time. It begins at a row at which the position is known, once as if
-// nothing were prepaid there and once as if as much as possible were. When both come to the
-// same result, older rows do not matter.
-func (r *Reader) begin(ctx context.Context, m *moment) (state, error) {
-	list := streams(m.accounts, &Sums{}, &m.sums, true)
+// findState computes the state at a moment without an earlier state. It reads backwards, a page of
+// each code at a time, until there is a row with a known position. From this row it replays the
+// rows twice: with nothing prepaid, and with as much prepaid as possible. When both give the same
+// result, older rows do not matter.
+func (r *Reader) findState(ctx context.Context, m *moment) (state, error) {
+	list := selectStreams(m.accounts, &Sums{}, &m.sums, true)
 	for _, s := range list {
 		if err := r.readBefore(ctx, s, m.through); err != nil {
 			return state{}, err
@@ -67,12 +67,12 @@ func (r *Reader) begin(ctx context.Context, m *moment) (state, error) {
 		for _, s := range list {
 			floor = max(floor, s.floor)
 		}
-		rows := merge(list, floor)
-		if err := r.complete(ctx, m, rows); err != nil {
+		rows := mergeStreams(list, floor)
+		if err := r.completeRows(ctx, m, rows); err != nil {
 			return state{}, err
 		}
 		if floor == 0 {
-			return replay(beginning(), rows)
+			return replayRows(initialState(), rows)
 		}
 		result, same, err := tryBothStarts(m, rows)
 		if err != nil || same {
@@ -89,31 +89,31 @@ func (r *Reader) begin(ctx context.Context, m *moment) (state, error) {
 	}
 }
 
-// tryBothStarts replays the rows from the first one on the peer account, with the least and
-// with the most that can be prepaid right after it.
+// tryBothStarts replays the rows behind the first row on the peer account, with the least and with
+// the most that can be prepaid right after it.
 func tryBothStarts(m *moment, rows []row) (result state, same bool, err error) {
 	first := slices.IndexFunc(rows, func(r row) bool { return r.onPeer })
 	if first < 0 {
 		return state{}, false, nil
 	}
-	position, paidIn := standingAfter(m, rows, first)
-	most := larger(new(big.Int), smaller(position, paidIn))
+	position, paidIn := positionAfter(m, rows, first)
+	most := maxBig(new(big.Int), minBig(position, paidIn))
 	start := func(prepaid *big.Int) state {
 		net := new(big.Int).Sub(position, prepaid)
 		return state{Split{net, new(big.Int).Set(prepaid)}, rows[first].totals, rows[first].Timestamp}
 	}
-	low, err := replay(start(new(big.Int)), rows[first+1:])
+	low, err := replayRows(start(new(big.Int)), rows[first+1:])
 	if err != nil {
 		return state{}, false, err
 	}
-	high, err := replay(start(most), rows[first+1:])
-	return low, err == nil && low.equal(high.Split), err
+	high, err := replayRows(start(most), rows[first+1:])
+	return low, err == nil && low.equalsSplit(high.Split), err
 }
 
-// standingAfter is the position right after one of the rows on the peer account, and the most
-// that was paid in until then: the sums of the moment without what later rows did.
-func standingAfter(m *moment, rows []row, index int) (position, paidIn *big.Int) {
-	line, arrears := difference(m.sums.Line), difference(m.sums.Arrears)
+// positionAfter returns the position right after a row on the peer account, and an upper bound of
+// the amount paid in until then: the sums of the moment without the later rows.
+func positionAfter(m *moment, rows []row, index int) (position, paidIn *big.Int) {
+	line, arrears := netDebits(m.sums.Line), netDebits(m.sums.Arrears)
 	paidIn = new(big.Int).Add(m.sums.Settlement.Debits.Big(), m.sums.Suspense.Debits.Big())
 	for i := range rows[index+1:] {
 		later := &rows[index+1+i]
@@ -137,8 +137,8 @@ func standingAfter(m *moment, rows []row, index int) (position, paidIn *big.Int)
 	return position.Sub(position, line.Add(line, arrears)), paidIn
 }
 
-// merge are the rows of all streams after a moment, in order of time.
-func merge(list []*stream, after uint64) []row {
+// mergeStreams returns the rows of all streams after a moment, in order of time.
+func mergeStreams(list []*stream, after uint64) []row {
 	var rows []row
 	for _, s := range list {
 		for i := range s.rows {
@@ -151,33 +151,33 @@ func merge(list []*stream, after uint64) []row {
 	return rows
 }
 
-// complete finds out what rows do not tell by themselves: what the peer account stood at
-// before a payment on arrears, and which old corrections collect an excess.
-func (r *Reader) complete(ctx context.Context, m *moment, rows []row) error {
+// completeRows adds facts from outside the rows: the totals of the peer account before a payment on
+// arrears, and whether an old correction collects an excess.
+func (r *Reader) completeRows(ctx context.Context, m *moment, rows []row) error {
 	for i := range rows {
 		this := &rows[i]
-		if kind := this.kind(); this.onPeer || kind != eventIn && kind != eventOut {
+		if kind := this.classifyEvent(); this.onPeer || kind != eventIn && kind != eventOut {
 			continue
 		}
 		switch {
-		case i+1 < len(rows) && rows[i+1].onPeer && rows[i+1].Timestamp == this.Timestamp+1: // of its chain
-			this.totals = rows[i+1].before()
+		case i+1 < len(rows) && rows[i+1].onPeer && rows[i+1].Timestamp == this.Timestamp+1: // of the same chain
+			this.totals = rows[i+1].totalsBefore()
 		case i > 0 && rows[i-1].onPeer && rows[i-1].Timestamp == this.Timestamp-1:
 			this.totals = rows[i-1].totals
 		default:
-			totals, err := r.totalsAt(ctx, m.accounts.Peer, this.Timestamp)
+			totals, err := r.readTotalsAt(ctx, m.accounts.Peer, this.Timestamp)
 			if err != nil {
 				return fmt.Errorf("read the history of a peer: %w", err)
 			}
 			this.totals = totals
 		}
 	}
-	return r.findExcesses(ctx, m, rows)
+	return r.markExcesses(ctx, m, rows)
 }
 
-// findExcesses marks the corrections that name an order of the peer. The packet of any other
-// correction has an id that no order has.
-func (r *Reader) findExcesses(ctx context.Context, m *moment, rows []row) error {
+// markExcesses marks the corrections that name an order of the peer. All other corrections name a
+// packet, and no order has the id of a packet.
+func (r *Reader) markExcesses(ctx context.Context, m *moment, rows []row) error {
 	var ids []ledger.ID
 	for i := range rows {
 		if rows[i].onPeer && rows[i].Code == chart.CodeCorrection {
@@ -195,16 +195,16 @@ func (r *Reader) findExcesses(ctx context.Context, m *moment, rows []row) error 
 		}
 	}
 	for i := range rows {
-		rows[i].excess = rows[i].onPeer && rows[i].Code == chart.CodeCorrection && orders[rows[i].UserData128]
+		rows[i].collectsExcess = rows[i].onPeer && rows[i].Code == chart.CodeCorrection && orders[rows[i].UserData128]
 	}
 	return nil
 }
 
-// replay takes rows into a copy of a state.
-func replay(from state, rows []row) (state, error) {
-	now := from.clone()
+// replayRows applies rows to a copy of a state.
+func replayRows(from state, rows []row) (state, error) {
+	now := from.cloneState()
 	for i := range rows {
-		if err := now.take(&rows[i]); err != nil {
+		if err := now.applyRow(&rows[i]); err != nil {
 			return state{}, err
 		}
 	}

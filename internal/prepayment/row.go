@@ -5,21 +5,21 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// row is a transfer of a peer that is no packet.
+// row is a transfer of a peer, other than a packet.
 type row struct {
 	ledger.Transfer
 
-	onPeer bool // it debits or credits the peer account; else the arrears account
-	debit  bool // it debits that account
-	// totals are the peer account's. A row on the peer account has those right after the row. A
-	// row on arrears has those right before the row, and only if it is an in or an out.
+	onPeer bool // on the peer account; else on the arrears account
+	debit  bool // of that account
+	// totals of the peer account: right after the row for a row on the peer account, right before
+	// the row for a row on arrears. Among rows on arrears, only an in and an out have totals.
 	totals Totals
-	// excess says that the row collects what a rail paid beyond an order, in the way of the
-	// versions before arrears.
-	excess bool
+	// collectsExcess is true if the row collects a rail's payment beyond an order, in the way of
+	// the versions before arrears.
+	collectsExcess bool
 }
 
-// event is what a row does to the Split.
+// event is the kind of change of a row to the [Split].
 type event uint8
 
 const (
@@ -29,19 +29,19 @@ const (
 	eventOut
 )
 
-// kind is the event that a row is.
-func (r *row) kind() event {
+// classifyEvent returns the kind of event of the row.
+func (r *row) classifyEvent() event {
 	switch {
 	case r.Flags.Has(ledger.TransferPending), r.Flags.Has(ledger.TransferVoidPending):
 		return eventNone
 	case r.onPeer:
-		return r.kindOnPeer()
+		return r.classifyOnPeer()
 	default:
-		return r.kindOnArrears()
+		return r.classifyOnArrears()
 	}
 }
 
-func (r *row) kindOnPeer() event {
+func (r *row) classifyOnPeer() event {
 	switch r.Code {
 	case chart.CodeOrder, chart.CodeOutgoing:
 		return eventOut
@@ -53,7 +53,7 @@ func (r *row) kindOnPeer() event {
 		}
 		return eventIn
 	case chart.CodeCorrection:
-		if r.excess {
+		if r.collectsExcess {
 			return eventOut
 		}
 		return eventSend
@@ -62,7 +62,7 @@ func (r *row) kindOnPeer() event {
 	}
 }
 
-func (r *row) kindOnArrears() event {
+func (r *row) classifyOnArrears() event {
 	switch {
 	case r.debit && (r.Code == chart.CodeOutgoing || r.Code == chart.CodeOverpaid):
 		return eventOut
@@ -75,8 +75,8 @@ func (r *row) kindOnArrears() event {
 	}
 }
 
-// before are the totals of the peer account before a row on it.
-func (r *row) before() Totals {
+// totalsBefore returns the totals of the peer account before a row on it.
+func (r *row) totalsBefore() Totals {
 	switch {
 	case r.Flags.Has(ledger.TransferPending), r.Flags.Has(ledger.TransferVoidPending):
 		return r.totals

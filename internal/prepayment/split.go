@@ -6,118 +6,118 @@ import (
 	"math/big"
 )
 
-// ErrRows says that the rows of a peer do not explain its accounts: somebody books on them
-// in a way that this package does not know.
+// ErrRows is returned when the rows of a peer do not explain its accounts: another program books on
+// them, with rows unknown to this package.
 var ErrRows = errors.New("the rows of the peer do not explain its accounts")
 
-// Split is a position in its two parts: Net, which packets earned (above 0) or which the
-// peer owes (below 0), and Prepaid, which is never below 0, and above 0 only if Net is not
-// below 0. Their sum is the position.
+// Split is a position in two parts: Net, earned by packets (above 0) or owed by the peer (below 0),
+// and Prepaid. Prepaid is never below 0, and above 0 only if Net is not below 0. The sum of both is
+// the position.
 type Split struct{ Net, Prepaid *big.Int }
 
-func (s Split) clone() Split {
+func (s Split) cloneSplit() Split {
 	return Split{new(big.Int).Set(s.Net), new(big.Int).Set(s.Prepaid)}
 }
 
-func (s Split) equal(other Split) bool {
+func (s Split) equalsSplit(other Split) bool {
 	return s.Net.Cmp(other.Net) == 0 && s.Prepaid.Cmp(other.Prepaid) == 0
 }
 
 // The four kinds of events. They change the Split in place.
 
-func (s Split) earn(a *big.Int) { s.Net.Add(s.Net, a) }
+func (s Split) applyEarned(a *big.Int) { s.Net.Add(s.Net, a) }
 
-// send uses the prepayment first.
-func (s Split) send(a *big.Int) {
-	used := smaller(s.Prepaid, a)
+// applySent uses the prepayment first.
+func (s Split) applySent(a *big.Int) {
+	used := minBig(s.Prepaid, a)
 	s.Prepaid.Sub(s.Prepaid, used)
 	s.Net.Sub(s.Net, new(big.Int).Sub(a, used))
 }
 
-// in pays down what the peer owes first.
-func (s Split) in(a *big.Int) {
+// applyIn pays the peer's debt first.
+func (s Split) applyIn(a *big.Int) {
 	owed := new(big.Int).Neg(s.Net)
 	if owed.Sign() < 0 {
 		owed.SetInt64(0)
 	}
-	down := new(big.Int).Set(smaller(owed, a))
+	down := new(big.Int).Set(minBig(owed, a))
 	s.Net.Add(s.Net, down)
 	s.Prepaid.Add(s.Prepaid, new(big.Int).Sub(a, down))
 }
 
-// out pays what was earned first.
-func (s Split) out(a *big.Int) {
+// applyOut pays the earnings first.
+func (s Split) applyOut(a *big.Int) {
 	s.Net.Sub(s.Net, a)
 	if s.Net.Sign() < 0 {
-		covered := new(big.Int).Set(smaller(s.Prepaid, new(big.Int).Neg(s.Net)))
+		covered := new(big.Int).Set(minBig(s.Prepaid, new(big.Int).Neg(s.Net)))
 		s.Prepaid.Sub(s.Prepaid, covered)
 		s.Net.Add(s.Net, covered)
 	}
 }
 
-func smaller(a, b *big.Int) *big.Int {
+func minBig(a, b *big.Int) *big.Int {
 	if a.Cmp(b) < 0 {
 		return new(big.Int).Set(a)
 	}
 	return new(big.Int).Set(b)
 }
 
-func larger(a, b *big.Int) *big.Int {
+func maxBig(a, b *big.Int) *big.Int {
 	if a.Cmp(b) > 0 {
 		return a
 	}
 	return b
 }
 
-// state is the Split right after a row, and the totals of the peer account that are in it.
+// state is the [Split] right after a row, with the totals of the peer account included in it.
 type state struct {
 	Split
 
-	peer Totals
-	at   uint64 // timestamp of the newest row that is in it; 0: none
+	peerTotals Totals
+	newestRow  uint64 // timestamp of the newest row included; 0: no row
 }
 
-// beginning is the state of an account that was just made.
-func beginning() state { return state{Split: Split{new(big.Int), new(big.Int)}} }
+// initialState returns the state of a new account.
+func initialState() state { return state{Split: Split{new(big.Int), new(big.Int)}} }
 
-func (s *state) clone() state { return state{s.Split.clone(), s.peer, s.at} }
+func (s *state) cloneState() state { return state{s.Split.cloneSplit(), s.peerTotals, s.newestRow} }
 
-// grow takes in what packets earned and sent until the peer account had these totals.
-func (s *state) grow(to Totals) error {
-	if !to.NotBefore(s.peer) {
-		return fmt.Errorf("%w: its account went from %v back to %v after the row of %d", ErrRows, s.peer, to, s.at)
+// applyPackets adds the amounts earned and sent by packets until the peer account had these totals.
+func (s *state) applyPackets(to Totals) error {
+	if !to.NotBefore(s.peerTotals) {
+		return fmt.Errorf("%w: its account went from %v back to %v after the row of %d", ErrRows, s.peerTotals, to, s.newestRow)
 	}
-	s.earn(growth(to.Credits, s.peer.Credits))
-	s.send(growth(to.Debits, s.peer.Debits))
-	s.peer = to
+	s.applyEarned(amountGrowth(to.Credits, s.peerTotals.Credits))
+	s.applySent(amountGrowth(to.Debits, s.peerTotals.Debits))
+	s.peerTotals = to
 	return nil
 }
 
-// take takes a row in.
-func (s *state) take(r *row) error {
+// applyRow adds a row.
+func (s *state) applyRow(r *row) error {
 	switch {
 	case r.onPeer:
-		if err := s.grow(r.before()); err != nil {
+		if err := s.applyPackets(r.totalsBefore()); err != nil {
 			return err
 		}
-	case r.kind() == eventIn || r.kind() == eventOut:
-		if err := s.grow(r.totals); err != nil {
+	case r.classifyEvent() == eventIn || r.classifyEvent() == eventOut:
+		if err := s.applyPackets(r.totals); err != nil {
 			return err
 		}
 	}
 	amount := r.Amount.Big()
-	switch r.kind() {
+	switch r.classifyEvent() {
 	case eventIn:
-		s.in(amount)
+		s.applyIn(amount)
 	case eventOut:
-		s.out(amount)
+		s.applyOut(amount)
 	case eventSend:
-		s.send(amount)
+		s.applySent(amount)
 	case eventNone:
 	}
 	if r.onPeer {
-		s.peer = r.totals
+		s.peerTotals = r.totals
 	}
-	s.at = r.Timestamp
+	s.newestRow = r.Timestamp
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// stream is the rows of one code on the peer account, or all rows on the arrears account,
-// read a page at a time.
+// stream reads the rows of one code on the peer account, or all rows on the arrears account, a page
+// at a time.
 type stream struct {
 	account ledger.ID
 	code    uint16 // 0: all
@@ -19,15 +19,14 @@ type stream struct {
 	onPeer  bool
 
 	rows  []row  // in order of time
-	floor uint64 // no row after this moment is missing; 0: none at all
+	floor uint64 // all rows after this moment are read; 0: all rows
 }
 
 const bothSides = ledger.AccountFilterDebits | ledger.AccountFilterCredits
 
-// streams are those in which there may be rows, when sums went from before to now. Rows of
-// which the sums tell that there are none are not asked for. first says that nothing was
-// read yet: then rows of older versions are read too.
-func streams(accounts Accounts, before, now *Sums, first bool) []*stream {
+// selectStreams returns the streams that may have rows when the sums went from before to now. first
+// is true if nothing was read yet: then rows of older versions are read too.
+func selectStreams(accounts Accounts, before, now *Sums, first bool) []*stream {
 	var list []*stream
 	onPeer := func(when bool, flags ledger.AccountFilterFlags, codes ...uint16) {
 		for _, code := range codes {
@@ -45,17 +44,17 @@ func streams(accounts Accounts, before, now *Sums, first bool) []*stream {
 		onPeer(true, bothSides, chart.CodeCollection)
 		list = append(list, &stream{account: accounts.Arrears, flags: bothSides})
 	}
-	// Payments by hand, and what was collected of an excess: only older versions booked them
-	// on the peer account. What they debited otherwise counts as sent, as packets do.
+	// Only older versions booked payments by hand, and the collection of an excess, on the peer
+	// account. Their other debits count as sent, like packets.
 	onPeer(first && settledOut, bothSides, chart.CodeOutgoing)
 	onPeer(first && settledOut && !now.Suspense.Credits.IsZero(), ledger.AccountFilterDebits, chart.CodeCorrection)
 	return list
 }
 
-// readAfter reads all rows of a stream after a moment, up to another one (0: all).
+// readAfter reads all rows of a stream after one moment, up to a second one (0: all).
 func (r *Reader) readAfter(ctx context.Context, s *stream, after, through uint64) error {
 	for {
-		page, full, err := r.page(ctx, s, ledger.AccountFilter{TimestampMin: after + 1, TimestampMax: through})
+		page, full, err := r.readFittingPage(ctx, s, ledger.AccountFilter{TimestampMin: after + 1, TimestampMax: through})
 		if err != nil {
 			return err
 		}
@@ -67,13 +66,13 @@ func (r *Reader) readAfter(ctx context.Context, s *stream, after, through uint64
 	}
 }
 
-// readBefore reads the page of rows that ends before the stream's floor; through is where the
-// first one ends (0: with the newest).
+// readBefore reads the page of rows before the stream's floor; the first page ends at through (0:
+// at the newest row).
 func (r *Reader) readBefore(ctx context.Context, s *stream, through uint64) error {
 	if s.floor != 0 {
 		through = s.floor
 	}
-	page, full, err := r.page(ctx, s, ledger.AccountFilter{TimestampMax: through, Flags: ledger.AccountFilterReversed})
+	page, full, err := r.readFittingPage(ctx, s, ledger.AccountFilter{TimestampMax: through, Flags: ledger.AccountFilterReversed})
 	if err != nil {
 		return err
 	}
@@ -86,9 +85,10 @@ func (r *Reader) readBefore(ctx context.Context, s *stream, through uint64) erro
 	return nil
 }
 
-// page reads one page of a stream. full says that there may be more behind it. A row of
-// which only the transfer, or only the balance after it, was there yet is left out.
-func (r *Reader) page(ctx context.Context, s *stream, filter ledger.AccountFilter) (rows []row, full bool, err error) {
+// readFittingPage reads one page of a stream, with fewer rows if the ledger refuses the page as too
+// large. full is true if more rows may follow. A row is left out while only its transfer, or only
+// the balance after it, is visible.
+func (r *Reader) readFittingPage(ctx context.Context, s *stream, filter ledger.AccountFilter) (rows []row, full bool, err error) {
 	filter.AccountID, filter.Code, filter.Flags = s.account, s.code, filter.Flags|s.flags
 	for {
 		filter.Limit = r.pageSize.Load()
@@ -113,7 +113,7 @@ func (r *Reader) readPage(ctx context.Context, s *stream, filter ledger.AccountF
 		}
 		return rows, full, nil
 	}
-	// Rows that are newer than these must not push the oldest of them off the page.
+	// Rows newer than the page must not push its oldest rows off the page of balances.
 	filter.TimestampMax = max(transfers[0].Timestamp, transfers[len(transfers)-1].Timestamp)
 	balances, err := r.ledger.GetAccountBalances(ctx, filter)
 	if err != nil {
@@ -132,8 +132,8 @@ func (r *Reader) readPage(ctx context.Context, s *stream, filter ledger.AccountF
 	return rows, full, nil
 }
 
-// totalsAt are the posted totals of an account with history right after a moment.
-func (r *Reader) totalsAt(ctx context.Context, account ledger.ID, at uint64) (Totals, error) {
+// readTotalsAt reads the posted totals of an account with history right after a moment.
+func (r *Reader) readTotalsAt(ctx context.Context, account ledger.ID, at uint64) (Totals, error) {
 	rows, err := r.ledger.GetAccountBalances(ctx, ledger.AccountFilter{
 		AccountID: account, TimestampMax: at, Limit: 1, Flags: bothSides | ledger.AccountFilterReversed,
 	})

@@ -9,55 +9,55 @@ import (
 // Accounts are the ids of a peer's ledger accounts.
 type Accounts struct{ Peer, Line, Settlement, Arrears ledger.ID }
 
-// Totals are the posted debits and credits of an account at one moment. They only grow.
+// Totals are the posted debits and credits of an account at one moment. Both only grow.
 type Totals struct{ Debits, Credits ledger.Amount }
 
-// TotalsOf are those of an account as a look-up has read it.
+// TotalsOf returns the posted totals of an account.
 func TotalsOf(a *ledger.Account) Totals { return Totals{a.DebitsPosted, a.CreditsPosted} }
 
-// NotBefore reports whether these totals are of the same moment as other, or of a later one.
+// NotBefore reports whether t is of the same moment as other, or of a later moment.
 func (t Totals) NotBefore(other Totals) bool {
 	return !t.Debits.Less(other.Debits) && !t.Credits.Less(other.Credits)
 }
 
-// Sums are the totals of a peer's accounts, and of its asset's suspense account, at one
-// moment: of a single request.
+// Sums are the totals of a peer's accounts, and of the suspense account of its asset, read in a
+// single request.
 type Sums struct {
 	Peer, Line, Settlement, Arrears, Suspense Totals
-	// History says that the ledger keeps the history of the peer account.
+	// History is true if the ledger keeps the history of the peer account.
 	History bool
 }
 
-// Position is the peer's position: above 0 we owe the peer.
+// Position returns the peer's position: above 0 we owe the peer.
 func (s *Sums) Position() *big.Int {
 	position := new(big.Int).Sub(s.Peer.Credits.Big(), s.Peer.Debits.Big())
-	position.Sub(position, difference(s.Line))
-	return position.Sub(position, difference(s.Arrears))
+	position.Sub(position, netDebits(s.Line))
+	return position.Sub(position, netDebits(s.Arrears))
 }
 
-// difference is the debits less the credits.
-func difference(t Totals) *big.Int {
+// netDebits returns the debits less the credits.
+func netDebits(t Totals) *big.Int {
 	return new(big.Int).Sub(t.Debits.Big(), t.Credits.Big())
 }
 
-// nobodyPaid reports whether the peer never paid anything in and was never credited by hand.
-// Write-offs and credits by hand are debits of suspense, of this peer or of others.
-func (s *Sums) nobodyPaid() bool { return s.Settlement.Debits.IsZero() && s.Suspense.Debits.IsZero() }
+// neverPaidIn reports whether the peer never paid anything in and was never credited by hand.
+// Write-offs and credits by hand are debits of suspense, for this peer or another one.
+func (s *Sums) neverPaidIn() bool { return s.Settlement.Debits.IsZero() && s.Suspense.Debits.IsZero() }
 
-// notBefore reports whether these sums are of the same moment as other, or of a later one.
-func (s *Sums) notBefore(other *Sums) bool {
+// isNotBefore reports whether s is of the same moment as other, or of a later moment.
+func (s *Sums) isNotBefore(other *Sums) bool {
 	return s.Peer.NotBefore(other.Peer) && s.Line.NotBefore(other.Line) && s.Settlement.NotBefore(other.Settlement) &&
 		s.Arrears.NotBefore(other.Arrears) && s.Suspense.NotBefore(other.Suspense)
 }
 
-// SamePayments reports whether nothing but packets was booked for the peer between the two
-// moments: no payment, no line change, nothing by hand, no collection. Both ways around.
+// SamePayments reports whether nothing but packets was booked for the peer between the two moments,
+// in any order: no payment, no line change, nothing by hand, no collection.
 func (s *Sums) SamePayments(other *Sums) bool {
 	return s.Line == other.Line && s.Settlement == other.Settlement && s.Arrears == other.Arrears &&
 		s.Suspense.Debits == other.Suspense.Debits
 }
 
-// growth is how much later has more than earlier.
-func growth(later, earlier ledger.Amount) *big.Int {
+// amountGrowth returns later less earlier.
+func amountGrowth(later, earlier ledger.Amount) *big.Int {
 	return new(big.Int).Sub(later.Big(), earlier.Big())
 }

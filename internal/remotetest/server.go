@@ -11,16 +11,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Serve answers the requests that a Client in the other process writes to in, each as soon
-// as the ledger has, until in ends. It returns when all are answered. The error is nil if
-// the other process has closed its side or is gone.
+// Serve answers the requests of a [Client] in another process, read from in until in ends. Each is
+// answered as soon as the ledger has answered. Serve returns after the last answer. The error is
+// nil if the client process has closed its side or has gone.
 func Serve(ctx context.Context, l ledger.Ledger, in io.Reader, out io.Writer) error {
-	s := server{ctx: ctx, ledger: l, in: bufio.NewReaderSize(in, 1<<16), out: newFrames(out)}
-	defer s.under.Wait()
+	s := server{ctx: ctx, ledger: l, in: bufio.NewReaderSize(in, 1<<16), out: newFrameWriter(out)}
+	defer s.requests.Wait()
 	for {
 		h, err := readHead(s.in)
 		if err == nil {
-			err = s.serve(h)
+			err = s.serveRequest(h)
 		}
 		switch {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
@@ -32,57 +32,57 @@ func Serve(ctx context.Context, l ledger.Ledger, in io.Reader, out io.Writer) er
 }
 
 type server struct {
-	ctx    context.Context
-	ledger ledger.Ledger
-	in     io.Reader
-	out    *frames
-	under  sync.WaitGroup // requests
+	ctx      context.Context
+	ledger   ledger.Ledger
+	in       io.Reader
+	out      *frameWriter
+	requests sync.WaitGroup // requests
 }
 
-// serve reads the rest of one request, and has it answered.
-func (s *server) serve(h head) error {
+// serveRequest reads the rest of one request and starts to answer it.
+func (s *server) serveRequest(h frameHead) error {
 	l := s.ledger
 	switch h.Op {
 	case createAccounts:
-		return rows(s, h, l.CreateAccounts)
+		return answerRequest(s, h, l.CreateAccounts)
 	case createTransfers:
-		return rows(s, h, l.CreateTransfers)
+		return answerRequest(s, h, l.CreateTransfers)
 	case lookupAccounts:
-		return rows(s, h, l.LookupAccounts)
+		return answerRequest(s, h, l.LookupAccounts)
 	case lookupTransfers:
-		return rows(s, h, l.LookupTransfers)
+		return answerRequest(s, h, l.LookupTransfers)
 	case getAccountTransfers:
-		return rows(s, h, filtered(l.GetAccountTransfers))
+		return answerRequest(s, h, queryOfOneRow(l.GetAccountTransfers))
 	case getAccountBalances:
-		return rows(s, h, filtered(l.GetAccountBalances))
+		return answerRequest(s, h, queryOfOneRow(l.GetAccountBalances))
 	case queryAccounts:
-		return rows(s, h, filtered(l.QueryAccounts))
+		return answerRequest(s, h, queryOfOneRow(l.QueryAccounts))
 	case queryTransfers:
-		return rows(s, h, filtered(l.QueryTransfers))
+		return answerRequest(s, h, queryOfOneRow(l.QueryTransfers))
 	default:
 		return fmt.Errorf("unknown operation %d", h.Op)
 	}
 }
 
-// filtered is a query as a request of one row.
-func filtered[F, Out any](query func(context.Context, F) ([]Out, error)) func(context.Context, []F) ([]Out, error) {
+// queryOfOneRow turns a query into a request of one row.
+func queryOfOneRow[F, Out any](query func(context.Context, F) ([]Out, error)) func(context.Context, []F) ([]Out, error) {
 	return func(ctx context.Context, filters []F) ([]Out, error) { return query(ctx, filters[0]) }
 }
 
-func rows[In, Out any](s *server, h head, ask func(context.Context, []In) ([]Out, error)) error {
+func answerRequest[In, Out any](s *server, h frameHead, ask func(context.Context, []In) ([]Out, error)) error {
 	events, err := readRows[In](s.in, h.Length)
 	if err != nil {
 		return err
 	}
-	s.under.Go(func() { // at once, as requests wait for the disk together
-		answer := head{Number: h.Number}
+	s.requests.Go(func() { // concurrently, since requests wait for the disk together
+		answer := frameHead{Number: h.Number}
 		var data []byte
 		if results, err := ask(s.ctx, events); err != nil {
 			answer.Failed, data = failureOf(err), []byte(err.Error())
 		} else {
 			data = bytesOf(results)
 		}
-		_ = s.out.write(answer, data) // an error means that nobody listens any more
+		_ = s.out.writeFrame(answer, data) // fails only if the client process has gone
 	})
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package remotetest serves a ledger to another process over a pipe: for tests and examples in
-// which several processes work on one ledger, and which run where there is no TigerBeetle.
+// Package remotetest serves a ledger to another process over a pipe, for tests and examples with
+// several processes on one ledger that run without a TigerBeetle.
 //
 // The two processes must run the same program: records cross the pipe as they are in memory.
 package remotetest
@@ -16,10 +16,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// head begins each frame. An answer has the number of its request.
-type head struct {
+// frameHead begins each frame. An answer has the number of its request.
+type frameHead struct {
 	Number uint64
-	Length uint32 // bytes behind it: records, or the text of an answer that is an error
+	Length uint32 // of the bytes behind the head: records, or the text of an error
 	Op     operation
 	Failed failure // of an answer
 }
@@ -37,67 +37,69 @@ const (
 	queryTransfers
 )
 
-// failure is what kind of error an answer is: one that the ledger gives before it does
-// anything, or any other.
+// failure is the kind of an error answer: an error returned by the ledger before it did anything,
+// or any later error.
 type failure uint8
 
 const (
-	none failure = iota
-	tooMuchData
-	closed
-	other
+	noFailure failure = iota
+	failureTooMuchData
+	failureClosed
+	failureOther
 )
 
 func failureOf(err error) failure {
 	switch {
 	case errors.Is(err, ledger.ErrTooMuchData):
-		return tooMuchData
+		return failureTooMuchData
 	case errors.Is(err, ledger.ErrClosed):
-		return closed
+		return failureClosed
 	default:
-		return other
+		return failureOther
 	}
 }
 
-// error is the error with this text.
-func (f failure) error(text []byte) error {
+// toError returns the error of this kind with the text.
+func (f failure) toError(text []byte) error {
 	switch f {
-	case tooMuchData:
+	case failureTooMuchData:
 		return fmt.Errorf("%w: %s", ledger.ErrTooMuchData, text)
-	case closed:
+	case failureClosed:
 		return fmt.Errorf("%w: %s", ledger.ErrClosed, text)
-	case none, other:
+	case noFailure, failureOther:
 		return fmt.Errorf("%w: %s", ledger.ErrOutcomeUnknown, text)
 	default:
 		return fmt.Errorf("%w: failure %d: %s", ledger.ErrOutcomeUnknown, f, text)
 	}
 }
 
-// bytesOf is the memory of the rows.
+// bytesOf returns the memory of the rows.
 func bytesOf[T any](rows []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(rows))), len(rows)*int(unsafe.Sizeof(*new(T))))
 }
 
-// readRows reads as many rows as fit in so many bytes.
+// readRows reads the rows in length bytes.
 func readRows[T any](from io.Reader, length uint32) ([]T, error) {
 	rows := make([]T, length/uint32(unsafe.Sizeof(*new(T))))
 	_, err := io.ReadFull(from, bytesOf(rows))
 	return rows, err
 }
 
-func readHead(from io.Reader) (h head, err error) {
+func readHead(from io.Reader) (h frameHead, err error) {
 	return h, binary.Read(from, binary.LittleEndian, &h)
 }
 
-// frames is one direction of the pipe.
-type frames struct {
+// frameWriter writes to one direction of the pipe.
+type frameWriter struct {
 	mu sync.Mutex
 	to *bufio.Writer
 }
 
-func newFrames(to io.Writer) *frames { return &frames{to: bufio.NewWriterSize(to, 1<<16)} }
+func newFrameWriter(to io.Writer) *frameWriter {
+	return &frameWriter{to: bufio.NewWriterSize(to, 1<<16)}
+}
 
-func (f *frames) write(h head, data []byte) error {
+func (f *frameWriter) writeFrame(h frameHead, data []byte) error {
 	h.Length = uint32(len(data))
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -9,13 +9,13 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// losing loses the first answer to a request for transfers.
-type losing struct {
+// firstAnswerLost loses the first answer to a request for transfers.
+type firstAnswerLost struct {
 	ledger.Ledger
 	lost bool
 }
 
-func (l *losing) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *firstAnswerLost) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := l.Ledger.CreateTransfers(ctx, t)
 	if err == nil && !l.lost {
 		l.lost = true
@@ -33,7 +33,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	again := retryledger.Ledger{Ledger: &losing{Ledger: l}}
+	again := retryledger.Ledger{Ledger: &firstAnswerLost{Ledger: l}}
 	results, err := again.CreateTransfers(ctx, []ledger.Transfer{{
 		ID: ledger.NewID(3, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0),
 		Amount: ledger.NewAmount(5), Ledger: 1, Code: 1,

@@ -12,44 +12,46 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// gone is a ledger that loses every answer, as a client does whose context ends.
-type gone struct{ ledger.Ledger }
+// everyAnswerLost loses every answer, like a client whose context ends.
+type everyAnswerLost struct{ ledger.Ledger }
 
-func (gone) lost() error { return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Canceled) }
-
-func (g gone) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	return nil, g.lost()
+func (everyAnswerLost) lostAnswer() error {
+	return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Canceled)
 }
 
-func (g gone) LookupAccounts(context.Context, []ledger.ID) ([]ledger.Account, error) {
-	return nil, g.lost()
+func (g everyAnswerLost) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return nil, g.lostAnswer()
 }
 
-func (g gone) LookupTransfers(context.Context, []ledger.ID) ([]ledger.Transfer, error) {
-	return nil, g.lost()
+func (g everyAnswerLost) LookupAccounts(context.Context, []ledger.ID) ([]ledger.Account, error) {
+	return nil, g.lostAnswer()
 }
 
-func (g gone) GetAccountTransfers(context.Context, ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return nil, g.lost()
+func (g everyAnswerLost) LookupTransfers(context.Context, []ledger.ID) ([]ledger.Transfer, error) {
+	return nil, g.lostAnswer()
 }
 
-func (g gone) GetAccountBalances(context.Context, ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	return nil, g.lost()
+func (g everyAnswerLost) GetAccountTransfers(context.Context, ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return nil, g.lostAnswer()
 }
 
-func (g gone) QueryAccounts(context.Context, ledger.QueryFilter) ([]ledger.Account, error) {
-	return nil, g.lost()
+func (g everyAnswerLost) GetAccountBalances(context.Context, ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	return nil, g.lostAnswer()
 }
 
-func (g gone) QueryTransfers(context.Context, ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return nil, g.lost()
+func (g everyAnswerLost) QueryAccounts(context.Context, ledger.QueryFilter) ([]ledger.Account, error) {
+	return nil, g.lostAnswer()
 }
 
-// A read whose answer is lost has changed nothing, so no outcome is unknown; a write that is lost
-// has one that is.
+func (g everyAnswerLost) QueryTransfers(context.Context, ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return nil, g.lostAnswer()
+}
+
+// A read with a lost answer has changed nothing, so its outcome is not unknown; the outcome of a
+// write with a lost answer is.
 func TestReadHasNoOutcome(t *testing.T) {
 	t.Parallel()
-	l := retryledger.Ledger{Ledger: gone{embedded.New()}}
+	l := retryledger.Ledger{Ledger: everyAnswerLost{embedded.New()}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	reads := map[string]func() error{

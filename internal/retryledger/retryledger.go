@@ -1,4 +1,4 @@
-// Package retryledger finds out what became of transfers whose answer got lost.
+// Package retryledger finds the outcome of transfers after a lost answer.
 package retryledger
 
 import (
@@ -12,15 +12,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Ledger is a ledger that sends transfers again as long as their outcome is
-// unknown. Whoever uses it derives the ids of transfers, so the same event again is
-// always safe and finds out. Other errors are the caller's, who can come back.
+// Ledger sends transfers again while their outcome is unknown. The ids of the transfers must be
+// derived, so sending the same transfers again is safe and finds the outcome. Every other error is
+// returned, and the caller can call again.
 type Ledger struct {
 	ledger.Ledger
 }
 
-// CreateTransfers returns ledger.ErrOutcomeUnknown only if the context ended, or
-// the ledger refused to be asked again, before the outcome was found out.
+// CreateTransfers returns [ledger.ErrOutcomeUnknown] only if the context ended, or the ledger
+// refused another request, before the outcome was known.
 func (r Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
@@ -39,7 +39,7 @@ func (r Ledger) CreateTransfers(
 	}
 	results, err := backoff.Retry(ctx, send, backoff.WithBackOff(waits), backoff.WithMaxElapsedTime(0))
 	if err != nil && lost && !errors.Is(err, ledger.ErrOutcomeUnknown) {
-		// A later request that was not sent says nothing about the first one.
+		// The error of a later request that was not sent does not settle the first one.
 		err = fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
 	}
 	return results, err

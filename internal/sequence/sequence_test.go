@@ -16,13 +16,13 @@ import (
 )
 
 var (
-	debit  = ledger.NewID(1, 0)
-	credit = ledger.NewID(2, 0)
-	rows   = ledger.AccountFilter{AccountID: debit, Flags: ledger.AccountFilterDebits}
+	debit     = ledger.NewID(1, 0)
+	credit    = ledger.NewID(2, 0)
+	debitRows = ledger.AccountFilter{AccountID: debit, Flags: ledger.AccountFilterDebits}
 )
 
-// open is a ledger with two accounts; the first may be debited limit.
-func open(ctx context.Context, limit uint64) *embedded.Ledger {
+// newLedger returns a ledger with two accounts, of which the first can be debited by limit.
+func newLedger(ctx context.Context, limit uint64) *embedded.Ledger {
 	l := embedded.New()
 	source := ledger.NewID(3, 0)
 	_, err := l.CreateAccounts(ctx, []ledger.Account{
@@ -42,8 +42,9 @@ func open(ctx context.Context, limit uint64) *embedded.Ledger {
 	return l
 }
 
-// writer builds rows of an amount, marked as its own.
-func writer(name, amount uint64) func(n uint64) ledger.Transfer {
+// newWriter returns the build function of a writer: rows of the amount, marked with the writer's
+// name.
+func newWriter(name, amount uint64) func(n uint64) ledger.Transfer {
 	return func(n uint64) ledger.Transfer {
 		return ledger.Transfer{
 			ID: ledger.NewID(n, 77), DebitAccountID: debit, CreditAccountID: credit, Amount: ledger.NewAmount(amount),
@@ -54,13 +55,13 @@ func writer(name, amount uint64) func(n uint64) ledger.Transfer {
 
 func ExamplePlace() {
 	ctx := context.Background()
-	l := open(ctx, 100)
-	n, err := sequence.Place(ctx, l, 1, writer(1, 10))
+	l := newLedger(ctx, 100)
+	n, err := sequence.Place(ctx, l, 1, newWriter(1, 10))
 	fmt.Println("first writer:", n, err)
-	_, err = sequence.Place(ctx, l, 1, writer(2, 10)) // it has not seen row 1
+	_, err = sequence.Place(ctx, l, 1, newWriter(2, 10)) // without having read row 1
 	fmt.Println("second writer:", err)
-	newest, _, _ := sequence.Newest(ctx, l, rows)
-	n, err = sequence.Place(ctx, l, newest.UserData64+1, writer(2, 10))
+	newest, _, _ := sequence.Newest(ctx, l, debitRows)
+	n, err = sequence.Place(ctx, l, newest.UserData64+1, newWriter(2, 10))
 	fmt.Println("second writer, having looked:", n, err)
 	// Output:
 	// first writer: 1 <nil>
@@ -70,9 +71,9 @@ func ExamplePlace() {
 
 func TestPlaceAgainIsTheSameRow(t *testing.T) {
 	t.Parallel()
-	l := open(t.Context(), 100)
+	l := newLedger(t.Context(), 100)
 	for range 3 {
-		n, err := sequence.Place(t.Context(), l, 1, writer(1, 10))
+		n, err := sequence.Place(t.Context(), l, 1, newWriter(1, 10))
 		require.NoError(t, err)
 		require.Equal(t, uint64(1), n)
 	}
@@ -82,15 +83,15 @@ func TestPlaceAgainIsTheSameRow(t *testing.T) {
 func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	l := open(ctx, 5)
-	for range 4 { // each burns the next number
-		_, err := sequence.Place(ctx, l, 1, writer(1, 6))
+	l := newLedger(ctx, 5)
+	for range 4 { // each call burns the next number
+		_, err := sequence.Place(ctx, l, 1, newWriter(1, 6))
 		require.ErrorIs(t, err, ledger.ErrIDSpent)
 	}
-	n, err := sequence.Place(ctx, l, 1, writer(1, 5))
+	n, err := sequence.Place(ctx, l, 1, newWriter(1, 5))
 	require.NoError(t, err)
 	require.Equal(t, uint64(5), n)
-	newest, ok, err := sequence.Newest(ctx, l, rows)
+	newest, ok, err := sequence.Newest(ctx, l, debitRows)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Equal(t, uint64(5), newest.UserData64)
@@ -99,21 +100,21 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 
 func TestNewestOfNothing(t *testing.T) {
 	t.Parallel()
-	_, ok, err := sequence.Newest(t.Context(), open(t.Context(), 0), rows)
+	_, ok, err := sequence.Newest(t.Context(), newLedger(t.Context(), 0), debitRows)
 	require.NoError(t, err)
 	require.False(t, ok)
 }
 
-// Of many writers that have seen the same rows exactly one places the next.
+// Exactly one of many writers that have read the same rows places the next row.
 func TestOneWriterWins(t *testing.T) {
 	t.Parallel()
-	l := open(t.Context(), 100)
+	l := newLedger(t.Context(), 100)
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	won := 0
 	for name := range uint64(8) {
 		group.Go(func() {
-			_, err := sequence.Place(t.Context(), l, 1, writer(name, 1))
+			_, err := sequence.Place(t.Context(), l, 1, newWriter(name, 1))
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -128,10 +129,10 @@ func TestOneWriterWins(t *testing.T) {
 
 func TestErrorsOfTheRequestPass(t *testing.T) {
 	t.Parallel()
-	l := open(t.Context(), 1)
+	l := newLedger(t.Context(), 1)
 	require.NoError(t, l.Close())
-	_, err := sequence.Place(t.Context(), l, 1, writer(1, 1))
+	_, err := sequence.Place(t.Context(), l, 1, newWriter(1, 1))
 	require.ErrorIs(t, err, ledger.ErrClosed)
-	_, _, err = sequence.Newest(t.Context(), l, rows)
+	_, _, err = sequence.Newest(t.Context(), l, debitRows)
 	require.ErrorIs(t, err, ledger.ErrClosed)
 }

@@ -2,9 +2,8 @@ package tbexists
 
 import "github.com/peerledger/peerledger/ledger"
 
-// CompareAccount compares an account with the stored one of the same id. The
-// closed bit is compared as it is now, not as it was at creation; balances and
-// timestamps are not compared.
+// CompareAccount compares an account with the stored one of the same id. Flags include the closed
+// bit of now, not of creation. Balances and timestamps are not compared.
 func CompareAccount(a, stored *ledger.Account) ledger.CreateAccountStatus {
 	switch {
 	case a.Flags != stored.Flags:

@@ -7,8 +7,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A full post may be sent again with the amount or with AmountMax, which means all
-// that was held.
+// A full post may be sent again with the amount or with AmountMax, the whole hold.
 func Example() {
 	hold := ledger.Transfer{
 		ID: ledger.NewID(1, 0), DebitAccountID: ledger.NewID(10, 0), CreditAccountID: ledger.NewID(11, 0),

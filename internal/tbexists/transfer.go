@@ -1,5 +1,5 @@
-// Package tbexists holds TigerBeetle's rules for an event whose id is taken: whether it
-// is the one that is stored, sent again, or else the first field that differs.
+// Package tbexists holds TigerBeetle's rules for an event with a taken id: whether the event is the
+// stored one, sent again, or else the first field with a different value.
 //
 // The rules are those of TigerBeetle 0.17.9 (section "exists" of
 // https://docs.tigerbeetle.com/reference/requests/create_transfers/, and measured).
@@ -7,22 +7,22 @@ package tbexists
 
 import "github.com/peerledger/peerledger/ledger"
 
-// CompareTransfer compares a transfer with the stored one of the same id. The present state
-// of holds and accounts plays no part, and timestamps are not compared. find returns
-// the transfer that a post or a void resolved, which is stored then.
+// CompareTransfer compares a transfer with the stored one of the same id. Timestamps and the
+// present state of holds and accounts are not compared. findHold returns the hold of a post or
+// void; a stored post or void has a stored hold.
 func CompareTransfer(
-	t, stored *ledger.Transfer, find func(ledger.ID) *ledger.Transfer,
+	t, stored *ledger.Transfer, findHold func(ledger.ID) *ledger.Transfer,
 ) ledger.CreateTransferStatus {
 	if status := compareRequests(t, stored); status != ledger.TransferExists {
 		return status
 	}
 	if t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending) {
-		return compareResolutions(t, stored, find(t.PendingID))
+		return compareResolutions(t, stored, findHold(t.PendingID))
 	}
 	return compareMovements(t, stored)
 }
 
-// compareRequests compares what every transfer is compared by first.
+// compareRequests compares the fields that TigerBeetle compares first in every transfer.
 func compareRequests(t, stored *ledger.Transfer) ledger.CreateTransferStatus {
 	switch {
 	case t.Flags != stored.Flags:
@@ -40,8 +40,8 @@ func compareRequests(t, stored *ledger.Transfer) ledger.CreateTransferStatus {
 func compareMovements(t, stored *ledger.Transfer) ledger.CreateTransferStatus {
 	amount := t.Amount
 	if t.Flags.Any(ledger.TransferBalancingDebit | ledger.TransferBalancingCredit) {
-		// What was asked for is not kept; any request for at least what was
-		// moved could have been it.
+		// The requested amount is not stored. Any request for at least the moved amount could have
+		// been the stored one.
 		amount = amount.Min(stored.Amount)
 	}
 	switch {
@@ -65,8 +65,8 @@ func compareMovements(t, stored *ledger.Transfer) ledger.CreateTransferStatus {
 	}
 }
 
-// compareResolutions compares the rest of a post or void: what it leaves out
-// would again be the hold's.
+// compareResolutions compares the rest of a post or void. Fields left out are inherited from the
+// hold.
 func compareResolutions(t, stored, hold *ledger.Transfer) ledger.CreateTransferStatus {
 	switch {
 	case !t.DebitAccountID.IsZero() && t.DebitAccountID != stored.DebitAccountID:
@@ -104,8 +104,7 @@ func compareUserData(t, stored *ledger.Transfer) ledger.CreateTransferStatus {
 	}
 }
 
-// ResolvedAmount is the amount that the post or void means, for a hold of the
-// given amount.
+// ResolvedAmount returns the amount meant by a post or void of a hold of the given amount.
 func ResolvedAmount(t *ledger.Transfer, held ledger.Amount) ledger.Amount {
 	switch {
 	case t.Flags.Has(ledger.TransferPostPending) && t.Amount == ledger.AmountMax,
@@ -116,7 +115,7 @@ func ResolvedAmount(t *ledger.Transfer, held ledger.Amount) ledger.Amount {
 	}
 }
 
-// InheritUserData fills each user data field that is zero from the hold.
+// InheritUserData fills each zero user data field from the hold.
 func InheritUserData(t, hold *ledger.Transfer) {
 	if t.UserData128.IsZero() {
 		t.UserData128 = hold.UserData128

@@ -7,7 +7,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A result of another package, with the fields of ledger's.
+// result is a record of another package, with the fields of [ledger.CreateTransferResult].
 type result struct {
 	At       uint64
 	Status   uint32

@@ -6,31 +6,31 @@ import (
 	"sync"
 )
 
-// checksumSize is how long a checksum is, in bytes.
+// checksumSize is the length of a checksum, in bytes.
 const checksumSize = 16
 
-// Checksum is TigerBeetle's checksum: the 128-bit tag of AEGIS-128L over the bytes as
+// Checksum returns TigerBeetle's checksum: the 128-bit tag of AEGIS-128L over the bytes as
 // associated data, with a key and a nonce of zeros
-// (https://datatracker.ietf.org/doc/draft-irtf-cfrg-aegis-aead/). It is made for headers;
-// a megabyte takes some tens of milliseconds.
+// (https://datatracker.ietf.org/doc/draft-irtf-cfrg-aegis-aead/). Checksum is made for headers; a
+// megabyte takes some tens of milliseconds.
 func Checksum(data []byte) [checksumSize]byte {
 	state := initialState()
 	length := uint64(len(data)) * 8
 	for ; len(data) >= 32; data = data[32:] {
-		state.update(block(data[:16]), block(data[16:32]))
+		state.absorbBlocks(block(data[:16]), block(data[16:32]))
 	}
 	if len(data) > 0 {
 		var last [32]byte
 		copy(last[:], data)
-		state.update(block(last[:16]), block(last[16:]))
+		state.absorbBlocks(block(last[:16]), block(last[16:]))
 	}
-	return state.tag(length)
+	return state.computeTag(length)
 }
 
 // block is 16 bytes, the unit of AES.
 type block [16]byte
 
-func (b block) xor(c block) block {
+func (b block) xorWith(c block) block {
 	for i := range b {
 		b[i] ^= c[i]
 	}
@@ -40,52 +40,52 @@ func (b block) xor(c block) block {
 // aegis is the state of AEGIS-128L.
 type aegis [8]block
 
-// The specification's constants.
+// The constants of the specification.
 var (
 	constant0 = block{0x00, 0x01, 0x01, 0x02, 0x03, 0x05, 0x08, 0x0d, 0x15, 0x22, 0x37, 0x59, 0x90, 0xe9, 0x79, 0x62}
 	constant1 = block{0xdb, 0x3d, 0x18, 0x55, 0x6d, 0xc2, 0x2f, 0xf1, 0x20, 0x11, 0x31, 0x42, 0x73, 0xb5, 0x28, 0xdd}
 )
 
-// initialState is the state for a key and a nonce of zeros.
+// initialState returns the state for a key and a nonce of zeros.
 var initialState = sync.OnceValue(func() aegis {
 	s := aegis{{}, constant1, constant0, constant1, {}, constant0, constant1, constant0}
 	for range 10 {
-		s.update(block{}, block{})
+		s.absorbBlocks(block{}, block{})
 	}
 	return s
 })
 
-func (s *aegis) update(a, b block) {
+func (s *aegis) absorbBlocks(a, b block) {
 	old := *s
-	s[0] = round(old[7], old[0].xor(a))
-	s[1] = round(old[0], old[1])
-	s[2] = round(old[1], old[2])
-	s[3] = round(old[2], old[3])
-	s[4] = round(old[3], old[4].xor(b))
-	s[5] = round(old[4], old[5])
-	s[6] = round(old[5], old[6])
-	s[7] = round(old[6], old[7])
+	s[0] = aesRound(old[7], old[0].xorWith(a))
+	s[1] = aesRound(old[0], old[1])
+	s[2] = aesRound(old[1], old[2])
+	s[3] = aesRound(old[2], old[3])
+	s[4] = aesRound(old[3], old[4].xorWith(b))
+	s[5] = aesRound(old[4], old[5])
+	s[6] = aesRound(old[5], old[6])
+	s[7] = aesRound(old[6], old[7])
 }
 
-// tag ends the state, after so many bits of associated data.
-func (s *aegis) tag(length uint64) [checksumSize]byte {
+// computeTag finishes the state after length bits of associated data.
+func (s *aegis) computeTag(length uint64) [checksumSize]byte {
 	var lengths block
 	binary.LittleEndian.PutUint64(lengths[:], length)
-	last := s[2].xor(lengths)
+	last := s[2].xorWith(lengths)
 	for range 7 {
-		s.update(last, last)
+		s.absorbBlocks(last, last)
 	}
 	tag := s[0]
 	for _, b := range s[1:7] {
-		tag = tag.xor(b)
+		tag = tag.xorWith(b)
 	}
 	return tag
 }
 
-// round is a round of AES: each byte substituted, rows shifted, columns mixed, and a key
-// added. The standard library's AES has no single rounds.
-func round(in, key block) (out block) {
-	box := substitutes()
+// aesRound is a round of AES: substitute each byte, shift the rows, mix the columns, add a key. The
+// standard library's AES has no single rounds.
+func aesRound(in, key block) (out block) {
+	box := substitutionTable()
 	for column := range 4 {
 		var b [4]byte
 		for row := range b {
@@ -93,23 +93,23 @@ func round(in, key block) (out block) {
 		}
 		for row := range b {
 			next, third, fourth := b[(row+1)%4], b[(row+2)%4], b[(row+3)%4]
-			out[column*4+row] = double(b[row]) ^ double(next) ^ next ^ third ^ fourth
+			out[column*4+row] = doubleByte(b[row]) ^ doubleByte(next) ^ next ^ third ^ fourth
 		}
 	}
-	return out.xor(key)
+	return out.xorWith(key)
 }
 
-// double is a byte times x, as a polynomial modulo AES's.
-func double(b byte) byte { return b<<1 ^ b>>7*0x1b }
+// doubleByte multiplies a byte by x, as a polynomial modulo the polynomial of AES.
+func doubleByte(b byte) byte { return b<<1 ^ b>>7*0x1b }
 
-// substitutes is the table of AES's substitutions: of each byte the inverse in AES's
-// field, and an affine map of that.
-var substitutes = sync.OnceValue(func() *[256]byte {
+// substitutionTable returns the substitutions of AES: an affine map of each byte's inverse in the
+// field of AES.
+var substitutionTable = sync.OnceValue(func() *[256]byte {
 	var box [256]byte
 	p, inverse := byte(1), byte(1)
 	for {
-		p ^= double(p) // times 3, which generates all bytes but 0
-		// The inverse is divided by 3.
+		p ^= doubleByte(p) // times 3: the powers of 3 are all bytes except 0
+		// Divide the inverse by 3.
 		inverse ^= inverse << 1
 		inverse ^= inverse << 2
 		inverse ^= inverse << 4
@@ -120,6 +120,6 @@ var substitutes = sync.OnceValue(func() *[256]byte {
 			break
 		}
 	}
-	box[0] = 0x63 // it has no inverse
+	box[0] = 0x63 // 0 has no inverse
 	return &box
 })

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The first two answers are in TigerBeetle's src/vsr/checksum.zig.
+// The two answers are in TigerBeetle's src/vsr/checksum.zig.
 func TestChecksum(t *testing.T) {
 	t.Parallel()
 	for want, data := range map[string][]byte{

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 )
 
-// A file of a format that this program does not know is not read, and not called a damaged one.
+// A file of an unknown format is not read, and is not reported as damaged.
 func TestSuperblockOfAnotherFormat(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
@@ -31,7 +31,7 @@ func TestSuperblockOfAnotherFormat(t *testing.T) {
 	require.ErrorContains(t, err, "format 3, this program reads 2")
 	require.ErrorContains(t, err, path)
 
-	// One such copy beside good ones is a damaged one.
+	// One copy of an unknown format beside good copies is a damaged copy.
 	vsrtest.DataFile(t, path, sample)
 	good, err := os.ReadFile(path)
 	require.NoError(t, err)

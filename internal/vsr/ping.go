@@ -14,33 +14,32 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// What asking a replica can end with, beside the errors of connecting.
+// The errors of [Ping], beside the errors of connecting.
 var (
-	// ErrHungUp says that the server ended the connection instead of answering, as a
-	// replica does that is asked for another cluster than its own.
+	// ErrHungUp is returned when the server ended the connection instead of answering, like a
+	// replica of another cluster.
 	ErrHungUp = errors.New("vsr: the server hung up: a replica of another cluster, or no TigerBeetle")
-	// ErrFull says that the server ends connections before anything is said on them, as a
-	// replica does that has as many as it takes (since release 0.17.6), and a proxy whose
-	// server is down.
+	// ErrFull is returned when the server ends connections before the first byte: a replica with
+	// all its connections in use (since release 0.17.6), or a proxy whose server is down.
 	ErrFull = errors.New("vsr: the server ends connections at once: it takes no more, or is a proxy without a server")
-	// ErrSilent says that the server took the connection and did not answer in time. A
-	// replica that is recovering does that, and one of an earlier release that is full.
+	// ErrSilent is returned when the server accepted the connection and did not answer in time: a
+	// replica in recovery, or a full replica of a release before 0.17.6.
 	ErrSilent = errors.New("vsr: the server does not answer")
-	// ErrForeign says that something else than TigerBeetle answered, or a release of it that
-	// answers pings in another way.
+	// ErrForeign is returned for an answer from a server other than TigerBeetle, or from a release
+	// with another format of pings.
 	ErrForeign = errors.New("vsr: the server is no TigerBeetle")
 )
 
-// Pong is what a replica says of itself.
+// Pong is a replica's answer to a ping.
 type Pong struct {
 	Replica int     // its index in the cluster
 	View    uint32  // the primary is the replica View modulo the number of replicas
-	Release Release // that the server runs
+	Release Release // of the server
 }
 
-// EvictedError is a replica that wants no client of our release.
+// EvictedError is returned when a replica refuses clients of our release.
 type EvictedError struct {
-	TooHigh bool // our release is above the server's; else it is below what that serves
+	TooHigh bool // our release is above the server's; else below the oldest release served
 	Server  Release
 }
 
@@ -73,32 +72,34 @@ const (
 	reasonTooHigh = 3
 )
 
-// Ping asks the server at a TCP address ("host:port" with an IP address) who it is, as a
-// client of a release that belongs to a cluster. It opens a connection, of which each
-// replica has only a few for clients, closes it at the end, and opens no session.
+// Ping identifies the server at a TCP address ("host:port" with an IP address), as a client of a
+// cluster with a release. It opens a connection, of which each replica has only a few for clients,
+// closes it at the end, and opens no session.
 //
-// If the server hangs up it connects once more, to see whether that is for what was asked.
+// If the server hangs up, Ping connects once more, to find out whether the server hangs up on every
+// connection or only on this ping.
 //
-// Errors: those of connecting; ErrHungUp, ErrFull, ErrSilent when ctx ends first, ErrForeign
-// with the beginning of what was answered, *EvictedError. A replica that is not the primary does
-// not evict, and stays silent.
+// Errors: those of connecting; [ErrHungUp], [ErrFull], [ErrSilent] when ctx ends first,
+// [ErrForeign] with the beginning of the answer, and an [EvictedError]. A replica other than the
+// primary does not evict, and stays silent.
 func Ping(ctx context.Context, address string, cluster uint128.Uint128, release Release) (Pong, error) {
 	var pong Pong
-	err := converse(ctx, address, func(conn net.Conn) (err error) {
-		pong, err = ping(conn, cluster, release)
+	err := withConnection(ctx, address, func(conn net.Conn) (err error) {
+		pong, err = sendPing(conn, cluster, release)
 		return err
 	})
 	if errors.Is(err, ErrHungUp) {
-		// What a second look shows is more: also that a server that just ended refuses now.
-		if again := converse(ctx, address, listen); again != nil && !errors.Is(again, ErrSilent) {
-			err = again
+		// The second connection tells more, also whether a server that has just ended refuses
+		// connections now.
+		if secondErr := withConnection(ctx, address, awaitHangup); secondErr != nil && !errors.Is(secondErr, ErrSilent) {
+			err = secondErr
 		}
 	}
 	return pong, err
 }
 
-// converse connects and talks; ctx ends the talk.
-func converse(ctx context.Context, address string, talk func(net.Conn) error) error {
+// withConnection connects and runs talk; the end of ctx ends talk too.
+func withConnection(ctx context.Context, address string, talk func(net.Conn) error) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -109,51 +110,52 @@ func converse(ctx context.Context, address string, talk func(net.Conn) error) er
 	if !stop() && err != nil {
 		err = ErrSilent
 	}
-	_ = conn.Close() // it has shown all it can
+	_ = conn.Close() // the answer is read
 	return err
 }
 
-// listenFor is how long a server that is full gets to end a connection. It does so as soon
-// as it accepts it.
-const listenFor = 500 * time.Millisecond
+// hangupWait is the time for a full server to end a connection. A full server does so as soon as it
+// accepts the connection.
+const hangupWait = 500 * time.Millisecond
 
-// listen says nothing, as a replica does too.
-func listen(conn net.Conn) error {
-	_ = conn.SetReadDeadline(time.Now().Add(listenFor)) // of a TCP connection it never fails
+// awaitHangup sends nothing, and waits for the server to end the connection. A healthy replica
+// sends nothing either.
+func awaitHangup(conn net.Conn) error {
+	_ = conn.SetReadDeadline(time.Now().Add(hangupWait)) // never fails for a TCP connection
 	said := make([]byte, 40)
 	switch n, err := conn.Read(said); {
 	case n > 0:
 		return fmt.Errorf("%w: it says %q", ErrForeign, said[:n])
-	case errors.Is(hungUp(err), ErrHungUp):
+	case errors.Is(asHungUp(err), ErrHungUp):
 		return ErrFull
 	default:
 		return nil
 	}
 }
 
-func ping(conn net.Conn, cluster uint128.Uint128, release Release) (Pong, error) {
-	if _, err := conn.Write(pingHeader(cluster, release)); err != nil {
-		return Pong{}, hungUp(err)
+func sendPing(conn net.Conn, cluster uint128.Uint128, release Release) (Pong, error) {
+	if _, err := conn.Write(encodePing(cluster, release)); err != nil {
+		return Pong{}, asHungUp(err)
 	}
 	answer := make([]byte, headerSize)
 	switch n, err := io.ReadFull(conn, answer); {
 	case n > 0 && err != nil:
 		return Pong{}, fmt.Errorf("%w: it says %q", ErrForeign, answer[:min(n, 40)])
 	case err != nil:
-		return Pong{}, hungUp(err)
+		return Pong{}, asHungUp(err)
 	}
 	return parsePong(answer)
 }
 
-func hungUp(err error) error {
+func asHungUp(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return ErrHungUp
 	}
 	return err
 }
 
-// pingHeader is the message of a client without a session.
-func pingHeader(cluster uint128.Uint128, release Release) []byte {
+// encodePing returns the ping of a client without a session.
+func encodePing(cluster uint128.Uint128, release Release) []byte {
 	header := make([]byte, headerSize)
 	empty := Checksum(nil)
 	copy(header[atHeaderChecksumBody:], empty[:])
@@ -161,7 +163,7 @@ func pingHeader(cluster uint128.Uint128, release Release) []byte {
 	binary.LittleEndian.PutUint32(header[atHeaderSize:], headerSize)
 	binary.LittleEndian.PutUint32(header[atHeaderRelease:], uint32(release))
 	header[atHeaderCommand] = commandPingClient
-	_, _ = rand.Read(header[atHeaderClient : atHeaderClient+16]) // never fails; a client's id must not be another one's
+	_, _ = rand.Read(header[atHeaderClient : atHeaderClient+16]) // never fails; the id of a client must be unique
 	checksum := Checksum(header[checksumSize:])
 	copy(header, checksum[:])
 	return header

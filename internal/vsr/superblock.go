@@ -13,31 +13,31 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// ErrNotDataFile says that a file is no data file of TigerBeetle's, is damaged beyond what a
-// server would start with, or is of a release whose format is not known here.
+// ErrNotDataFile is returned for a file other than a data file of TigerBeetle, for a data file so
+// damaged that a server would not start, and for a release with an unknown format.
 var ErrNotDataFile = errors.New("vsr: not a TigerBeetle data file")
 
-// Superblock is what a data file says of the replica that it belongs to.
+// Superblock describes the replica of a data file.
 type Superblock struct {
 	ClusterID uint128.Uint128
 	Replica   int // its index in the cluster; from ReplicaCount on it is a standby
-	// ReplicaCount is how many replicas the cluster has, 1 to 6.
+	// ReplicaCount is the number of replicas in the cluster, 1 to 6.
 	ReplicaCount int
-	// Formatted is the release that made the file; Release is the one that wrote the
-	// newest checkpoint.
+	// Formatted is the release that made the file; Release is the release that wrote the newest
+	// checkpoint.
 	Formatted, Release Release
 	// Sequence grows with each checkpoint and each change of view.
 	Sequence uint64
-	// CheckpointOp is the number of the operation of the newest checkpoint, and
-	// CheckpointAt its time by the cluster's clock; 0 and zero before the first one.
+	// CheckpointOp is the number of the operation of the newest checkpoint, and CheckpointAt its
+	// time by the cluster's clock; 0 and zero before the first checkpoint.
 	CheckpointOp uint64
 	CheckpointAt time.Time
-	// Size is how far the file is used, in bytes. The last block is written only as far as it
-	// is used itself, so the file may be shorter by up to 512 KiB.
+	// Size is the used length of the file, in bytes. The last block is written only as far as it is
+	// used, so the file may be shorter by up to 512 KiB.
 	Size uint64
 }
 
-// The layout of the superblock: copies of a header, each with room behind it.
+// The layout of the superblock: copies of a header, each with space behind it.
 const (
 	superblockCopies  = 4
 	superblockStride  = 24 << 10 // from one copy to the next
@@ -45,12 +45,12 @@ const (
 	superblockFormat  = 2
 	superblockMembers = 12 // replicas and standbys
 
-	atCopy         = 32 // not covered by the checksum, as all before it
+	atCopy         = 32 // not covered by the checksum, nor is anything before it
 	atVersion      = 34
 	atFormatted    = 36
 	atSequence     = 40
 	atCluster      = 48
-	atCheckpoint   = 96 // of the state that the replica keeps, which begins with the checkpoint's header
+	atCheckpoint   = 96 // the replica's state, which begins with the checkpoint's header
 	atOp           = atCheckpoint + 224
 	atTimestamp    = atCheckpoint + 240
 	atStorageSize  = atCheckpoint + 576
@@ -60,20 +60,19 @@ const (
 	atReplicaCount = atCheckpoint + 1268
 )
 
-// ReadSuperblock reads the superblock of a data file, whose server may be running: of the
-// copies with a right checksum it takes one with the highest sequence that at least two
-// have, as a server does that starts. The error matches ErrNotDataFile, or is that of
-// reading.
+// ReadSuperblock reads the superblock of a data file; its server may be running. Of the copies with
+// a right checksum, the highest sequence found in at least two copies counts, as for a starting
+// server. The error matches [ErrNotDataFile], or is the file system's.
 func ReadSuperblock(path string) (Superblock, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return Superblock{}, fmt.Errorf("vsr: %w", err)
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // nothing was written
 	return ReadSuperblockOf(file)
 }
 
-// ReadSuperblockOf is ReadSuperblock of a file that is open.
+// ReadSuperblockOf is [ReadSuperblock] of an open file.
 func ReadSuperblockOf(file *os.File) (Superblock, error) {
 	sb, err := readSuperblock(file)
 	if err != nil {
@@ -82,10 +81,11 @@ func ReadSuperblockOf(file *os.File) (Superblock, error) {
 	return sb, nil
 }
 
-// DataFiles are the paths of what has a data file's name, *.tigerbeetle, in a folder, in the
-// order of the names. Links are among them whether or not they lead to a file.
+// DataFiles returns the paths of the files in a folder that are named like data files,
+// *.tigerbeetle, in the order of their names. Links are included, whether or not they lead to a
+// file.
 func DataFiles(folder string) (paths []string, err error) {
-	entries, err := os.ReadDir(folder) // the folder's name is none of a pattern
+	entries, err := os.ReadDir(folder) // not filepath.Glob: the folder's name may have pattern characters
 	if err != nil {
 		return nil, fmt.Errorf("vsr: %w", err)
 	}
@@ -99,19 +99,19 @@ func DataFiles(folder string) (paths []string, err error) {
 
 func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {
 	found := map[Superblock]int{}
-	unknown := uint16(0) // a format that we do not read
+	unknown := uint16(0) // a format not read here
 	buffer := make([]byte, superblockSize)
 	for i := range superblockCopies {
 		switch _, err := r.ReadAt(buffer, int64(i*superblockStride)); {
 		case errors.Is(err, io.EOF):
-			return newest, ErrNotDataFile // it is too short
+			return newest, ErrNotDataFile // too short
 		case err != nil:
 			return newest, fmt.Errorf("vsr: %w", err)
 		}
 		if !isWhole(buffer) {
 			continue
 		}
-		if format := formatOf(buffer); format != superblockFormat {
+		if format := superblockFormatOf(buffer); format != superblockFormat {
 			unknown = format
 		} else if sb, ok := parseSuperblock(buffer); ok {
 			found[sb]++
@@ -133,12 +133,12 @@ func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {
 	}
 }
 
-// isWhole reports whether a copy is as it was written.
+// isWhole reports whether the checksum of a copy holds.
 func isWhole(b []byte) bool { return Checksum(b[atVersion:]) == [checksumSize]byte(b[:checksumSize]) }
 
-func formatOf(b []byte) uint16 { return binary.LittleEndian.Uint16(b[atVersion:]) }
+func superblockFormatOf(b []byte) uint16 { return binary.LittleEndian.Uint16(b[atVersion:]) }
 
-// parseSuperblock reads a copy that is whole; false if its replica is none of its members.
+// parseSuperblock reads a whole copy; ok is false if its replica is not a member of the cluster.
 func parseSuperblock(b []byte) (sb Superblock, ok bool) {
 	sb = Superblock{
 		ClusterID:    uint128.FromBytes(b[atCluster:]),

@@ -39,7 +39,7 @@ func TestDamagedSuperblock(t *testing.T) {
 		file, err := os.OpenFile(path, os.O_RDWR, 0)
 		require.NoError(t, err)
 		for i := range damaged {
-			// Whatever byte it is, but for the number of the copy and the padding.
+			// Any byte, except the number of the copy and the padding.
 			_, err := file.WriteAt([]byte{0xFF}, int64(i*24576+34+rand.IntN(8192-34)))
 			require.NoError(t, err)
 		}
@@ -55,7 +55,7 @@ func TestDamagedSuperblock(t *testing.T) {
 	}
 }
 
-// Whoever stopped between two copies leaves older ones.
+// A server that stopped between two copies leaves older copies.
 func TestSuperblockBeingWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkAppendAndWait appends records of 128 bytes and waits for each, in a folder
-// of the temporary directory: what a sync costs there is most of it.
+// BenchmarkAppendAndWait appends records of 128 bytes and waits for each, in a folder of the
+// temporary directory: most of the time is the sync.
 func BenchmarkAppendAndWait(b *testing.B) {
 	data := make([]byte, 128)
 	encode := func(to []byte) []byte { return append(to, data...) }

@@ -8,198 +8,198 @@ import (
 	"io/fs"
 )
 
-// Checkpoint is a state of the owner that is being written. One goroutine at a time
-// uses it, beside those that use the Log.
+// Checkpoint is a state of the owner being written. One goroutine at a time uses it, beside the
+// users of the [Log].
 type Checkpoint struct {
-	log    *Log
-	header header
-	bytes  int64  // of log that it stands for, since the checkpoint before it
-	behind *group // goes on to the segment behind it
+	log      *Log
+	header   header
+	logBytes int64  // of the log between the previous checkpoint and this one
+	rotation *group // the group that makes the segment behind the checkpoint
 
-	err     error // why nothing more is taken
-	created bool  // there is a file of this name and tmpSuffix
-	file    file  // nil before the first write and after the last
-	out     *bufio.Writer
-	sum     uint32
-	count   uint64
-	size    int64
-	synced  int64 // of size
+	finalErr   error // the first error; ErrClosed at the end
+	created    bool  // a file named finalName and tmpSuffix exists
+	file       file  // nil before the first write and after the last
+	buffered   *bufio.Writer
+	sum        uint32
+	records    uint64
+	size       int64
+	syncedSize int64 // the synced part of size
 }
 
-// syncEvery is after how many bytes, in a checkpoint, the file is synced while it is
-// being written. File systems that write their journal in order, as ext4 does, let a
-// sync of the log wait for what a sync of the checkpoint has begun: with a large one
-// synced only at its end, the log would stand still that long.
+// syncEvery is the number of bytes of a checkpoint after which the file is synced while it is being
+// written. File systems with an ordered journal, such as ext4, make a sync of the log wait for a
+// sync of the checkpoint: with a large checkpoint synced only at its end, the log would stand still
+// for all of that time.
 const syncEvery = 16 << 20
 
-// Checkpoint begins a checkpoint. The owner calls it at a moment when its state is
-// that of all records appended, and of no others: records appended later follow the
-// checkpoint. It does not wait for the disk. There is one at a time: Checkpoint
-// panics if the one before it was neither committed nor discarded.
+// Checkpoint begins a checkpoint. The owner calls it at a moment when its state includes all
+// records appended, and no others: records appended later follow the checkpoint. It does not wait
+// for the disk. There is one checkpoint at a time: Checkpoint panics if the previous one was
+// neither committed nor discarded.
 func (l *Log) Checkpoint() *Checkpoint {
-	c := l.cut()
-	l.signal()
+	c := l.beginCheckpoint()
+	l.wakeWriter()
 	return c
 }
 
-func (l *Log) cut() *Checkpoint {
+func (l *Log) beginCheckpoint() *Checkpoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.checkpoint != nil {
 		panic("wal: a checkpoint while another one is being written")
 	}
-	next := l.header
+	next := l.appendHeader
 	next.number++
 	next.first = uint64(l.appended)
-	g := &group{next: &next, last: l.appended, done: make(chan struct{})}
-	c := &Checkpoint{log: l, header: next, behind: g}
+	g := &group{nextHeader: &next, lastPosition: l.appended, done: make(chan struct{})}
+	c := &Checkpoint{log: l, header: next, rotation: g}
 	c.header.magic = checkpointMagic
 	l.checkpoint = c
 	if l.err != nil || l.closed {
-		close(g.done) // Append and Commit say why
+		close(g.done) // Append and Commit return the reason
 		return c
 	}
 	l.queue = append(l.queue, g)
-	l.header, l.sum = next, next.sum()
-	l.bytes += frameHeader // the end frame
-	c.bytes = l.bytes
+	l.appendHeader, l.appendSum = next, next.headerSum()
+	l.bytesSinceCheckpoint += frameHeader // the end frame
+	c.logBytes = l.bytesSinceCheckpoint
 	return c
 }
 
-// Append adds a record to the checkpoint. kind and data are as for the Log, but come
-// in a slice, which Append does not keep. An error is the file system's, or ErrClosed;
-// after one only Discard is left. It may be about the segment that has to be there
-// behind the checkpoint. The log is not affected.
+// Append adds a record to the checkpoint. kind and data are as in [Log.Append], but data is a
+// slice, which Append does not keep. An error is the file system's, or [ErrClosed], or the failure
+// to make the segment behind the checkpoint. After an error only [Checkpoint.Discard] is useful.
+// The log is not affected.
 func (c *Checkpoint) Append(kind uint8, data []byte) error {
 	checkRecord(kind, len(data))
-	if c.err == nil {
-		c.err = c.write(kind, data)
-		c.count++
+	if c.finalErr == nil {
+		c.finalErr = c.writeFrame(kind, data)
+		c.records++
 	}
-	return c.err
+	return c.finalErr
 }
 
-func (c *Checkpoint) name() string { return fileName(checkpointPrefix, c.header.number) }
+func (c *Checkpoint) finalName() string { return fileName(checkpointPrefix, c.header.number) }
 
-// givenUp is why there is no segment behind the checkpoint, nil if there is one, or
-// may be one yet.
-func (c *Checkpoint) givenUp() error {
+// rotationError returns the reason why the segment behind the checkpoint was given up; nil if the
+// segment was made, or is still to be made.
+func (c *Checkpoint) rotationError() error {
 	select {
-	case <-c.behind.done:
-		return c.behind.err
+	case <-c.rotation.done:
+		return c.rotation.rotationErr
 	default:
 		return nil
 	}
 }
 
-func (c *Checkpoint) write(kind uint8, data []byte) error {
-	if err := c.givenUp(); err != nil {
+func (c *Checkpoint) writeFrame(kind uint8, data []byte) error {
+	if err := c.rotationError(); err != nil {
 		return err
 	}
 	if c.file == nil {
-		if err := c.create(); err != nil {
+		if err := c.createFile(); err != nil {
 			return err
 		}
 	}
 	var head [frameHeader]byte
-	putFrameHeader(head[:], c.sum, c.count, kind, data)
-	if _, err := c.out.Write(head[:]); err != nil {
+	putFrameHeader(head[:], c.sum, c.records, kind, data)
+	if _, err := c.buffered.Write(head[:]); err != nil {
 		return err
 	}
-	if _, err := c.out.Write(data); err != nil {
+	if _, err := c.buffered.Write(data); err != nil {
 		return err
 	}
 	c.size += frameHeader + int64(len(data))
-	if c.size-c.synced < syncEvery {
+	if c.size-c.syncedSize < syncEvery {
 		return nil
 	}
-	return c.sync()
+	return c.syncFile()
 }
 
-// sync makes durable what was written so far.
-func (c *Checkpoint) sync() error {
-	if err := c.out.Flush(); err != nil {
+// syncFile makes the bytes written so far durable.
+func (c *Checkpoint) syncFile() error {
+	if err := c.buffered.Flush(); err != nil {
 		return err
 	}
-	c.synced = c.size
+	c.syncedSize = c.size
 	return c.file.Sync()
 }
 
-func (c *Checkpoint) create() error {
-	if err := c.log.use(); err != nil {
+func (c *Checkpoint) createFile() error {
+	if err := c.log.useFolder(); err != nil {
 		return err
 	}
-	defer c.log.users.Done()
-	f, err := createAgain(c.log.folder, c.name()+tmpSuffix)
+	defer c.log.folderUsers.Done()
+	f, err := replaceFile(c.log.folder, c.finalName()+tmpSuffix)
 	if err != nil {
 		return err
 	}
 	c.file, c.created = f, true
-	c.out = bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 256<<10)
-	b, sum := c.header.encode()
+	c.buffered = bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 256<<10)
+	b, sum := c.header.encodeHeader()
 	c.sum, c.size = sum, int64(len(b))
-	_, err = c.out.Write(b)
+	_, err = c.buffered.Write(b)
 	return err
 }
 
-// Commit makes the checkpoint the newest one, and removes what it stands for and the
-// checkpoints before it. What cannot be removed is left to the next Commit or Open.
-// After an error, the context's among others, only Discard is left: the log is whole,
-// with or without the checkpoint. An error matches ErrFailed if the log has failed,
-// or ErrClosed, or is the file system's or the context's. If the segment behind the
-// checkpoint could not be made the log goes on without, and the next Checkpoint tries
-// again.
+// Commit makes the checkpoint the newest one, and removes the log and the checkpoints before it.
+// Files that cannot be removed are left to the next Commit or [Open].
+//
+// After an error, also the context's, only [Checkpoint.Discard] is useful: the log is whole, with
+// or without the checkpoint. An error matches [ErrFailed] if the log has failed, or [ErrClosed], or
+// is the file system's or the context's. If the segment behind the checkpoint could not be made,
+// the log goes on without, and the next checkpoint tries again.
 func (c *Checkpoint) Commit(ctx context.Context) error {
-	if c.err != nil {
-		return c.err
+	if c.finalErr != nil {
+		return c.finalErr
 	}
-	if c.err = c.commit(ctx); c.err != nil {
-		return c.err
+	if c.finalErr = c.commitFile(ctx); c.finalErr != nil {
+		return c.finalErr
 	}
-	c.err = ErrClosed
+	c.finalErr = ErrClosed
 	c.created = false
 	return nil
 }
 
-func (c *Checkpoint) commit(ctx context.Context) error {
-	if err := c.finish(); err != nil {
+func (c *Checkpoint) commitFile(ctx context.Context) error {
+	if err := c.finishFile(); err != nil {
 		return err
 	}
 	select {
-	case <-c.behind.done:
+	case <-c.rotation.done:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := c.givenUp(); err != nil {
+	if err := c.rotationError(); err != nil {
 		return err
 	}
 	if err := c.log.Err(); err != nil {
-		return err // perhaps there is no segment behind
+		return err // there may be no segment behind
 	}
-	if err := c.log.use(); err != nil {
+	if err := c.log.useFolder(); err != nil {
 		return err
 	}
-	defer c.log.users.Done()
-	if err := publish(c.log.folder, c.name()); err != nil {
+	defer c.log.folderUsers.Done()
+	if err := publishFile(c.log.folder, c.finalName()); err != nil {
 		return err
 	}
-	c.log.committed(c)
+	c.log.recordCommit(c)
 	c.removeOlder()
 	return nil
 }
 
-// finish writes the end of the file and syncs it.
-func (c *Checkpoint) finish() error {
-	if err := c.write(kindEnd, nil); err != nil {
+// finishFile writes the end frame and syncs the file.
+func (c *Checkpoint) finishFile() error {
+	if err := c.writeFrame(kindEnd, nil); err != nil {
 		return err
 	}
-	if err := c.sync(); err != nil {
+	if err := c.syncFile(); err != nil {
 		return err
 	}
-	return c.close()
+	return c.closeFile()
 }
 
-func (c *Checkpoint) close() error {
+func (c *Checkpoint) closeFile() error {
 	if c.file == nil {
 		return nil
 	}
@@ -208,51 +208,51 @@ func (c *Checkpoint) close() error {
 	return f.Close()
 }
 
-func (l *Log) committed(c *Checkpoint) {
+func (l *Log) recordCommit(c *Checkpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.checkpoint = nil
-	l.bytes -= c.bytes
+	l.bytesSinceCheckpoint -= c.logBytes
 	l.checkpointSize = c.size
 }
 
-// removeOlder removes what it can. It is not wrong that more is there than needed.
+// removeOlder removes the files before the checkpoint, as far as it can. Extra files do no harm.
 func (c *Checkpoint) removeOlder() {
 	found, err := listFolder(c.log.folder)
 	if err != nil {
 		return
 	}
-	for _, name := range found.olderThan(c.header.number) {
-		if c.log.folder.remove(name) != nil {
+	for _, name := range found.namesBelow(c.header.number) {
+		if c.log.folder.removeFile(name) != nil {
 			return
 		}
 	}
 }
 
-// Discard gives the checkpoint up; the log stays whole. After Commit has succeeded it
-// does nothing, so it can be deferred. An error is the file system's: what is left of
-// the file is removed by the next Open.
+// Discard gives the checkpoint up; the log stays whole. After a successful [Checkpoint.Commit] it
+// does nothing, so it can be deferred. An error is the file system's: the next [Open] removes the
+// rest of the file.
 func (c *Checkpoint) Discard() error {
-	// Only then may the next one begin: it can have the same number.
-	defer c.log.discarded(c)
-	c.err = ErrClosed
+	// The next checkpoint may begin only at the end: it can have the same number.
+	defer c.log.forgetCheckpoint(c)
+	c.finalErr = ErrClosed
 	if !c.created {
 		return nil
 	}
-	err := c.close()
+	err := c.closeFile()
 	c.created = false
-	if c.log.use() != nil {
-		return err // the folder may be somebody else's by now, who has removed the file
+	if c.log.useFolder() != nil {
+		return err // another Log may have opened the folder by now, and removed the file
 	}
-	defer c.log.users.Done()
-	removeErr := c.log.folder.remove(c.name() + tmpSuffix)
+	defer c.log.folderUsers.Done()
+	removeErr := c.log.folder.removeFile(c.finalName() + tmpSuffix)
 	if errors.Is(removeErr, fs.ErrNotExist) {
-		removeErr = nil // it has its name, but that may not be on disk
+		removeErr = nil // renamed already, but the new name may not be on disk
 	}
 	return errors.Join(err, removeErr)
 }
 
-func (l *Log) discarded(c *Checkpoint) {
+func (l *Log) forgetCheckpoint(c *Checkpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.checkpoint == c {

@@ -9,16 +9,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// moment is a folder before an operation, and what was known by then.
+// moment is a folder before an operation, and the number of records acknowledged and appended by
+// then.
 type moment struct {
 	folder          *memory
 	next            operation
 	acked, appended uint64
 }
 
-// moments runs the script and returns all moments at which the machine can stop. What
-// the folder does before each operation is done behind that.
-func moments(ctx context.Context, m *memory, acked, appended uint64, script func(*process)) []moment {
+// crashMoments runs the script and returns all moments at which the machine can stop. m.before runs
+// after each moment was taken.
+func crashMoments(ctx context.Context, m *memory, acked, appended uint64, script func(*process)) []moment {
 	var (
 		mu  sync.Mutex
 		all []moment
@@ -28,11 +29,11 @@ func moments(ctx context.Context, m *memory, acked, appended uint64, script func
 	p.appended.Store(appended)
 	refuse := m.before
 	at := func(op operation) error {
-		// The order counts: what is answered now is on disk in the clone, and what
-		// is in the clone has been appended after that.
-		acked, _ := p.bounds()
-		folder := m.clone()
-		_, appended := p.bounds()
+		// The order of the three counts: a record acknowledged by now is on disk in the clone, and
+		// a record in the clone is appended by the second call.
+		acked, _ := p.recordBounds()
+		folder := m.cloneFolder()
+		_, appended := p.recordBounds()
 		mu.Lock()
 		all = append(all, moment{folder, op, acked, appended})
 		mu.Unlock()
@@ -51,8 +52,8 @@ func (m moment) String() string {
 	return fmt.Sprintf("before %s %s, %d answered, %d appended", m.next.what, m.next.name, m.acked, m.appended)
 }
 
-// requireSurvived opens what a crash has left. All that was answered has to be there,
-// and it has to go on from there.
+// requireSurvived opens the files left by a crash. All acknowledged records must be there, and the
+// log must go on behind them.
 func requireSurvived(t *testing.T, files map[string][]byte, acked, appended uint64, msg fmt.Stringer) {
 	t.Helper()
 	m := newMemoryOf(files)
@@ -62,24 +63,24 @@ func requireSurvived(t *testing.T, files map[string][]byte, acked, appended uint
 	if count < acked || count > appended {
 		require.FailNow(t, "records lost or invented", "%d records, %v", count, msg)
 	}
-	require.NoError(t, o.log.Wait(t.Context(), o.append(2)), msg)
+	require.NoError(t, o.log.Wait(t.Context(), o.appendRecords(2)), msg)
 	require.NoError(t, o.log.Close(), msg)
 
-	// A crash right then loses nothing of it.
-	again, err := openOwner(newMemoryOf(m.image(nil, func(node *inode) []byte { return node.disk })))
+	// A crash at this moment loses no record.
+	again, err := openOwner(newMemoryOf(m.crashImage(nil, func(node *inode) []byte { return node.disk })))
 	require.NoError(t, err, msg)
 	require.Equal(t, count+2, again.count, msg)
 	require.Nil(t, again.recovery.Torn, msg)
 	require.NoError(t, again.log.Close(), msg)
 }
 
-// TestCrash stops the machine before each operation of the script, with every part
-// of what was not synced lost.
+// TestCrash stops the machine before each operation of the script, and loses every part of the
+// writes that were not synced.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	images := 0
-	for _, at := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
-		for files := range at.folder.crashes() {
+	for _, at := range crashMoments(t.Context(), newMemory(), 0, 0, (*process).runScript) {
+		for files := range at.folder.crashImages() {
 			images++
 			requireSurvived(t, files, at.acked, at.appended, at)
 		}
@@ -87,22 +88,22 @@ func TestCrash(t *testing.T) {
 	t.Log(images, "folders")
 }
 
-// TestCrashWhileOpening stops the machine a second time, while Open mends what the
-// first stop has left.
+// TestCrashWhileOpening stops the machine a second time, while Open repairs the folder left by the
+// first stop.
 func TestCrashWhileOpening(t *testing.T) {
 	t.Parallel()
 	images := 0
-	for _, first := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
-		for files := range first.folder.crashes() {
+	for _, first := range crashMoments(t.Context(), newMemory(), 0, 0, (*process).runScript) {
+		for files := range first.folder.crashImages() {
 			if images++; images%199 > 0 { // one in two hundred, for time
 				continue
 			}
 			opening := func(p *process) {
-				require.True(t, p.open(), first)
+				require.True(t, p.openLog(), first)
 				require.NoError(t, p.owner.log.Close())
 			}
-			for _, second := range moments(t.Context(), newMemoryOf(files), first.acked, first.appended, opening) {
-				for files := range second.folder.crashes() {
+			for _, second := range crashMoments(t.Context(), newMemoryOf(files), first.acked, first.appended, opening) {
+				for files := range second.folder.crashImages() {
 					requireSurvived(t, files, second.acked, second.appended, second)
 				}
 			}
@@ -110,18 +111,18 @@ func TestCrashWhileOpening(t *testing.T) {
 	}
 }
 
-// TestKill ends the process before each operation: all that was written is seen by
-// the next one, but not yet on disk.
+// TestKill ends the process before each operation: the next process sees all writes, but they are
+// not yet on disk.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	for _, at := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
-		requireSurvived(t, at.folder.files(), at.acked, at.appended, at)
+	for _, at := range crashMoments(t.Context(), newMemory(), 0, 0, (*process).runScript) {
+		requireSurvived(t, at.folder.visibleFiles(), at.acked, at.appended, at)
 		requireLasting(t, at.folder, at.acked, at.appended, at)
 	}
 }
 
-// requireLasting opens a folder that another process has left, appends, and stops
-// the machine with all lost that was never synced.
+// requireLasting opens a folder left by another process, appends, and stops the machine with all
+// unsynced writes lost.
 func requireLasting(t *testing.T, m *memory, acked, appended uint64, msg fmt.Stringer) {
 	t.Helper()
 	m.before = nil
@@ -129,8 +130,8 @@ func requireLasting(t *testing.T, m *memory, acked, appended uint64, msg fmt.Str
 	require.NoError(t, err, msg)
 	require.GreaterOrEqual(t, o.count, acked, msg)
 	require.LessOrEqual(t, o.count, appended, msg)
-	require.NoError(t, o.log.Wait(t.Context(), o.append(1)), msg)
-	for files := range m.clone().crashes() {
+	require.NoError(t, o.log.Wait(t.Context(), o.appendRecords(1)), msg)
+	for files := range m.cloneFolder().crashImages() {
 		requireSurvived(t, files, o.count, o.count, msg)
 	}
 	require.NoError(t, o.log.Close(), msg)

@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/internal/wal"
 )
 
-// A counter that survives: it is changed, and answered when the change is on disk.
+// A counter that survives: each change is acknowledged when it is on disk.
 func Example() {
 	path, err := os.MkdirTemp("", "counter")
 	if err != nil {
@@ -31,7 +31,7 @@ func Example() {
 		}
 		l, recovery, err := wal.Open(path, restore)
 		if err != nil {
-			log.Fatal(err) // says file and offset if one is damaged
+			log.Fatal(err) // names file and offset of a damage
 		}
 		fmt.Printf("%d after %d and %d records, torn: %v\n",
 			sum, recovery.CheckpointRecords, recovery.Records, recovery.Torn != nil)
@@ -40,7 +40,7 @@ func Example() {
 			sum += n + 1
 			position := l.Append(kindAdd, 1, func(to []byte) []byte { return append(to, byte(n+1)) })
 			if err := l.Wait(context.Background(), position); err != nil {
-				log.Fatal(err) // nobody knows whether it is on disk
+				log.Fatal(err) // whether the record is on disk is unknown
 			}
 		}
 		if l.SinceCheckpoint() > 100 {

@@ -13,8 +13,8 @@ type fault struct{ op operation }
 
 func (f fault) String() string { return "fails: " + f.op.what + " " + f.op.name }
 
-// TestFault lets each operation of the script fail once. The error has to be told,
-// nothing is answered that is not there, and the next process finds what was.
+// TestFault lets each operation of the script fail once. The error must be reported, no record is
+// acknowledged without being there, and the next process finds the acknowledged ones.
 func TestFault(t *testing.T) {
 	t.Parallel()
 	for n := int64(1); ; n++ {
@@ -29,23 +29,23 @@ func TestFault(t *testing.T) {
 			failed.op = op
 			return errInjected
 		}
-		p.script()
+		p.runScript()
 		if calls.Load() < n {
 			t.Log(n-1, "operations")
 			return
 		}
 		for _, err := range p.errs {
 			require.ErrorIs(t, err, errInjected, failed)
-			if strings.HasSuffix(failed.op.name, tmpSuffix) { // it is not in use yet
+			if strings.HasSuffix(failed.op.name, tmpSuffix) { // not in use yet
 				require.NotErrorIs(t, err, ErrFailed, failed)
 			}
 		}
-		// What is not needed any more is removed later.
+		// Removals are made up for later.
 		if op := failed.op.what; op != "remove" && op != "list" {
 			require.NotEmpty(t, p.errs, failed)
 		}
-		acked, appended := p.bounds()
-		for files := range m.clone().crashes() {
+		acked, appended := p.recordBounds()
+		for files := range m.cloneFolder().crashImages() {
 			requireSurvived(t, files, acked, appended, failed)
 		}
 		requireLasting(t, m, acked, appended, failed)
@@ -59,7 +59,7 @@ func TestFaultOfCheckpoint(t *testing.T) {
 	for n := int64(1); ; n++ {
 		m := newMemory()
 		p := newProcess(t.Context(), m)
-		require.True(t, p.open())
+		require.True(t, p.openLog())
 		var calls atomic.Int64
 		var failed fault
 		m.before = func(op operation) error {
@@ -69,9 +69,9 @@ func TestFaultOfCheckpoint(t *testing.T) {
 			failed.op = op
 			return errInjected
 		}
-		p.group(2)
-		p.checkpoint(1, true)
-		p.group(1)
+		p.appendGroup(2)
+		p.writeCheckpoint(1, true)
+		p.appendGroup(1)
 		if calls.Load() < n {
 			return
 		}
@@ -81,8 +81,8 @@ func TestFaultOfCheckpoint(t *testing.T) {
 			require.Zero(t, p.owner.log.CheckpointSize(), failed)
 		}
 		p.errs = nil
-		p.checkpoint(1, true)
-		p.close()
+		p.writeCheckpoint(1, true)
+		p.closeLog()
 		require.Empty(t, p.errs, failed)
 		o, err := openOwner(m)
 		require.NoError(t, err, failed)

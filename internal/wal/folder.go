@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// folder is all that the package does to the file system. The tests have one that
-// crashes. Names are without the folder.
+// folder is the part of the file system used by the package. The tests have a folder that crashes.
+// Names are without the folder.
 type folder interface {
-	path(name string) string // for messages
-	list() ([]string, error)
-	create(name string) (file, error) // it must not exist
-	open(name string) (file, error)   // to read and write
-	rename(from, to string) error
-	remove(name string) error
-	sync() error // makes creations, renames and removals durable
+	fullPath(name string) string // for messages
+	listNames() ([]string, error)
+	createFile(name string) (file, error) // the file must not exist
+	openFile(name string) (file, error)   // to read and write
+	renameFile(from, to string) error
+	removeFile(name string) error
+	syncFolder() error // makes creations, renames and removals durable
 }
 
 type file interface {
@@ -33,12 +33,12 @@ type file interface {
 	Sync() error
 }
 
-// dir is a folder of the operating system.
-type dir string
+// osFolder is a folder of the operating system.
+type osFolder string
 
-func (d dir) path(name string) string { return filepath.Join(string(d), name) }
+func (d osFolder) fullPath(name string) string { return filepath.Join(string(d), name) }
 
-func (d dir) list() ([]string, error) {
+func (d osFolder) listNames() ([]string, error) {
 	entries, err := os.ReadDir(string(d))
 	names := make([]string, 0, len(entries))
 	for _, entry := range entries {
@@ -47,27 +47,29 @@ func (d dir) list() ([]string, error) {
 	return names, err
 }
 
-func (d dir) create(name string) (file, error) {
-	return d.openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+func (d osFolder) createFile(name string) (file, error) {
+	return d.openWithFlag(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 }
 
-func (d dir) open(name string) (file, error) { return d.openFile(name, os.O_RDWR) }
+func (d osFolder) openFile(name string) (file, error) { return d.openWithFlag(name, os.O_RDWR) }
 
-func (d dir) openFile(name string, flag int) (file, error) {
-	f, err := os.OpenFile(d.path(name), flag, 0o600)
+func (d osFolder) openWithFlag(name string, flag int) (file, error) {
+	f, err := os.OpenFile(d.fullPath(name), flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	return osFile{f}, nil
 }
 
-func (d dir) rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
+func (d osFolder) renameFile(from, to string) error {
+	return os.Rename(d.fullPath(from), d.fullPath(to))
+}
 
-func (d dir) remove(name string) error { return os.Remove(d.path(name)) }
+func (d osFolder) removeFile(name string) error { return os.Remove(d.fullPath(name)) }
 
-func (d dir) sync() error {
+func (d osFolder) syncFolder() error {
 	if runtime.GOOS == "windows" {
-		return nil // it has no way to sync a folder
+		return nil // Windows cannot sync a folder
 	}
 	f, err := os.Open(string(d))
 	if err != nil {
@@ -112,31 +114,30 @@ func parseName(prefix, name string) (number uint64, ok bool) {
 	return number, name == fileName(prefix, number)
 }
 
-// createAgain creates a file in the place of one that may be left over from an attempt
-// that failed.
-func createAgain(f folder, name string) (file, error) {
-	created, err := f.create(name)
+// replaceFile creates a file, in the place of a leftover of a failed attempt if there is one.
+func replaceFile(f folder, name string) (file, error) {
+	created, err := f.createFile(name)
 	if !errors.Is(err, fs.ErrExist) {
 		return created, err
 	}
-	if err := f.remove(name); err != nil {
+	if err := f.removeFile(name); err != nil {
 		return nil, err
 	}
-	return f.create(name)
+	return f.createFile(name)
 }
 
-// contents are the files of a folder that are ours, in ascending order.
-type contents struct {
+// folderContents are the files of the package in a folder, in ascending order.
+type folderContents struct {
 	segments, checkpoints []uint64
 	unfinished            []string
 }
 
-func listFolder(f folder) (contents, error) {
-	names, err := f.list()
+func listFolder(f folder) (folderContents, error) {
+	names, err := f.listNames()
 	if err != nil {
-		return contents{}, err
+		return folderContents{}, err
 	}
-	var c contents
+	var c folderContents
 	for _, name := range names {
 		whole, unfinished := strings.CutSuffix(name, tmpSuffix)
 		segment, isSegment := parseName(segmentPrefix, whole)
@@ -155,8 +156,8 @@ func listFolder(f folder) (contents, error) {
 	return c, nil
 }
 
-// olderThan is the names of the segments and checkpoints below a number.
-func (c *contents) olderThan(number uint64) []string {
+// namesBelow returns the names of the segments and checkpoints below a number.
+func (c *folderContents) namesBelow(number uint64) []string {
 	var names []string
 	for _, n := range c.checkpoints {
 		if n < number {
@@ -171,8 +172,8 @@ func (c *contents) olderThan(number uint64) []string {
 	return names
 }
 
-// makeFolder creates a folder and makes that durable. The lock file is made
-// afterwards, so where it is, all this was done.
+// makeFolder creates a folder and makes its name durable. The lock file is made afterwards, so its
+// presence proves that both were done.
 func makeFolder(path string) error {
 	if _, err := os.Stat(filepath.Join(path, lockName)); err == nil {
 		return nil
@@ -180,5 +181,5 @@ func makeFolder(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return dir(filepath.Dir(path)).sync()
+	return osFolder(filepath.Dir(path)).syncFolder()
 }

@@ -10,33 +10,32 @@ import (
 	"slices"
 )
 
-// MaxData is how many bytes of data a record takes. No file makes Open allocate much
+// MaxData is the largest number of bytes of data in a record. No file makes [Open] allocate much
 // more.
 const MaxData = 64 << 20
 
 const (
 	frameHeader = 24
 
-	// Kinds that are no record's. Zeros are no frame.
+	// Kinds of no record. A frame of zeros is no frame.
 	kindNone = 0
 	kindEnd  = 255
 )
 
-// Record is what Open hands back. Data is valid only during the call.
+// Record is a record read by [Open]. Data is valid only during the call of restore.
 type Record struct {
 	Kind uint8 // 1 to 254
 	Data []byte
 }
 
-// checkRecord panics if there can be no such record: only a bug asks for one.
+// checkRecord panics if a record cannot have this kind or size: only a bug asks for one.
 func checkRecord(kind uint8, bytes int) {
 	if kind == kindNone || kind == kindEnd || bytes > MaxData {
 		panic(fmt.Sprintf("wal: no record can be of kind %d and have %d bytes", kind, bytes))
 	}
 }
 
-// putFrameHeader writes the first bytes of a frame with the data. sum is that of the
-// file's header.
+// putFrameHeader encodes the header of a frame with the data. sum is the sum of the file's header.
 func putFrameHeader(b []byte, sum uint32, number uint64, kind uint8, data []byte) {
 	b = b[:frameHeader]
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(data)))
@@ -47,9 +46,8 @@ func putFrameHeader(b []byte, sum uint32, number uint64, kind uint8, data []byte
 	binary.LittleEndian.PutUint32(b, crc32.Update(sum, castagnoli, data))
 }
 
-// resum makes frames that were put for one file those of another one. sum is that of
-// the other file's header.
-func resum(frames []byte, sum uint32) {
+// resumFrames moves encoded frames to another file, whose header has the sum.
+func resumFrames(frames []byte, sum uint32) {
 	for len(frames) > 0 {
 		end := frameHeader + int(binary.LittleEndian.Uint32(frames[4:]))
 		binary.LittleEndian.PutUint32(frames, crc32.Update(sum, castagnoli, frames[4:end]))
@@ -63,34 +61,33 @@ func endFrame(sum uint32, number uint64) []byte {
 	return b
 }
 
-// damage is why bytes are not what was written. Whoever knows the place makes it a
-// CorruptError, or calls it torn.
+// damage is the reason why bytes are not the written ones. The caller knows the place, and turns
+// the damage into a [CorruptError] or a [Torn].
 type damage string
 
 func (d damage) Error() string { return string(d) }
 
 // frameReader reads the frames of a file.
 type frameReader struct {
-	in     *bufio.Reader
-	sum    uint32 // of the file's header
-	size   int64  // of the file
-	offset int64  // of the next frame
-	number uint64 // that it must have
-	buf    []byte
+	source     *bufio.Reader
+	sum        uint32 // of the file's header
+	size       int64  // of the file
+	offset     int64  // of the next frame
+	nextNumber uint64 // that it must have
+	buf        []byte
 }
 
 func newFrameReader(f file, sum uint32, size int64) *frameReader {
 	return &frameReader{
-		in:  bufio.NewReaderSize(io.NewSectionReader(f, headerSize, size-headerSize), int(min(size, 256<<10))),
-		sum: sum, size: size, offset: headerSize,
+		source: bufio.NewReaderSize(io.NewSectionReader(f, headerSize, size-headerSize), int(min(size, 256<<10))),
+		sum:    sum, size: size, offset: headerSize,
 		buf: make([]byte, frameHeader),
 	}
 }
 
-// next reads a frame, or returns io.EOF at the end of the file. The error is a damage
-// if what is there is no frame; any other one is the file system's. After an error
-// the offset is still that of the frame.
-func (r *frameReader) next() (Record, error) {
+// readFrame reads a frame, or returns io.EOF at the end of the file. The error is a damage if the
+// bytes are no frame, else the file system's. After an error the offset is still the frame's.
+func (r *frameReader) readFrame() (Record, error) {
 	left := r.size - r.offset - frameHeader
 	switch {
 	case left == -frameHeader:
@@ -99,7 +96,7 @@ func (r *frameReader) next() (Record, error) {
 		return Record{}, damage("the file ends within the header of a frame")
 	}
 	head := r.buf[:frameHeader]
-	if err := r.fill(head); err != nil {
+	if err := r.readFully(head); err != nil {
 		return Record{}, err
 	}
 	length := int64(binary.LittleEndian.Uint32(head[4:]))
@@ -107,42 +104,42 @@ func (r *frameReader) next() (Record, error) {
 		return Record{}, damage(fmt.Sprintf("a frame with %d bytes of data, where the file has %d", length, left))
 	}
 	r.buf = slices.Grow(head, int(length))[:frameHeader+length]
-	if err := r.fill(r.buf[frameHeader:]); err != nil {
+	if err := r.readFully(r.buf[frameHeader:]); err != nil {
 		return Record{}, err
 	}
-	record, err := r.decode()
+	record, err := r.decodeFrame()
 	if err != nil {
 		return Record{}, err
 	}
 	r.offset += int64(len(r.buf))
 	if record.Kind != kindEnd {
-		r.number++
+		r.nextNumber++
 	}
 	return record, nil
 }
 
-// fill reads what the size of the file says is there. If it is not, the file became
-// shorter just now, which is neither torn nor the end.
-func (r *frameReader) fill(b []byte) error {
-	_, err := io.ReadFull(r.in, b)
+// readFully reads bytes that are within the size of the file. If they are missing, the file became
+// shorter just now; this is neither a torn frame nor the end.
+func (r *frameReader) readFully(b []byte) error {
+	_, err := io.ReadFull(r.source, b)
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// decode checks the frame that was read.
-func (r *frameReader) decode() (Record, error) {
+// decodeFrame checks the frame in the buffer.
+func (r *frameReader) decodeFrame() (Record, error) {
 	head, data := r.buf[:frameHeader], r.buf[frameHeader:]
 	if binary.LittleEndian.Uint32(head) != crc32.Update(r.sum, castagnoli, r.buf[4:]) {
 		return Record{}, damage("the checksum of the frame does not match")
 	}
 	kind := head[16]
-	if number := binary.LittleEndian.Uint64(head[8:]); number != r.number {
-		return Record{}, damage(fmt.Sprintf("record %d where record %d should be", number, r.number))
+	if number := binary.LittleEndian.Uint64(head[8:]); number != r.nextNumber {
+		return Record{}, damage(fmt.Sprintf("record %d where record %d should be", number, r.nextNumber))
 	}
 	if kind == kindNone || kind == kindEnd && len(data) > 0 || !isZero(head[17:]) {
-		return Record{}, damage("a frame that nobody writes")
+		return Record{}, damage("a frame that no writer makes")
 	}
 	return Record{Kind: kind, Data: data}, nil
 }

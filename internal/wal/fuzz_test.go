@@ -6,11 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzOpen reads any bytes as the frames of a segment of which nothing is known to
-// be synced. Open takes what is whole and cuts the rest, and then it is all whole.
+// FuzzOpen reads any bytes as the frames of a segment with an empty mark. Open keeps the whole
+// frames and cuts the rest, and then the segment is whole.
 func FuzzOpen(f *testing.F) {
 	h := header{magic: logMagic, folder: [16]byte{1, 2, 3}}
-	head, sum := h.encode()
+	head, sum := h.encodeHeader()
 	frame := make([]byte, frameHeader+5)
 	copy(frame[frameHeader:], "hello")
 	putFrameHeader(frame, sum, 0, 1, frame[frameHeader:])
@@ -21,19 +21,19 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frames []byte) {
 		m := newMemoryOf(map[string][]byte{fileName(segmentPrefix, 0): append(head[:headerSize:headerSize], frames...)})
 		var got texts
-		l, recovery, err := open(m, got.restore)
+		l, recovery, err := openFirstFormat(m, got.restore)
 		if err != nil {
-			require.ErrorIs(t, err, ErrCorrupt) // what ends has a successor
+			require.ErrorIs(t, err, ErrCorrupt) // a segment with an end has a successor
 			return
 		}
 		require.Len(t, got, recovery.Records)
-		position := l.Append(1, 0, text("more"))
+		position := l.Append(1, 0, appendText("more"))
 		require.NoError(t, l.Wait(t.Context(), position))
 		require.NoError(t, l.Close())
 		want := append(got, "more")
 
 		got = nil
-		l, recovery, err = open(m, got.restore)
+		l, recovery, err = openFirstFormat(m, got.restore)
 		require.NoError(t, err)
 		require.Nil(t, recovery.Torn)
 		require.Equal(t, want, got)

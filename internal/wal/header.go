@@ -12,7 +12,7 @@ const (
 	logMagic        = "WAL LOG\n"
 	checkpointMagic = "WAL CKP\n"
 
-	sumOffset  = 48 // what is before it is summed
+	sumOffset  = 48 // also the number of summed bytes
 	markOffset = 64
 	markSize   = 16
 	markSlots  = 2
@@ -20,21 +20,21 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// header is what a file begins with; doc.go has the layout.
+// header is the beginning of a file; doc.go has the layout.
 type header struct {
-	magic   string
-	records uint32 // the format of the owner's records, less 1
-	folder  [16]byte
-	number  uint64
-	first   uint64
+	magic        string
+	recordFormat uint32 // the format of the owner's records, less 1
+	folder       [16]byte
+	number       uint64
+	first        uint64
 }
 
-// encode also returns the sum, from which those of marks and frames go on.
-func (h header) encode() (b []byte, sum uint32) {
+// encodeHeader also returns the sum, continued by the sums of marks and frames.
+func (h header) encodeHeader() (b []byte, sum uint32) {
 	b = make([]byte, headerSize)
 	copy(b, h.magic)
 	binary.LittleEndian.PutUint32(b[8:], version)
-	binary.LittleEndian.PutUint32(b[12:], h.records)
+	binary.LittleEndian.PutUint32(b[12:], h.recordFormat)
 	copy(b[16:], h.folder[:])
 	binary.LittleEndian.PutUint64(b[32:], h.number)
 	binary.LittleEndian.PutUint64(b[40:], h.first)
@@ -49,24 +49,24 @@ func (h header) encode() (b []byte, sum uint32) {
 	return b, sum
 }
 
-// sum is that of the encoded header.
-func (h header) sum() uint32 {
-	_, sum := h.encode()
+// headerSum returns the sum of the encoded header.
+func (h header) headerSum() uint32 {
+	_, sum := h.encodeHeader()
 	return sum
 }
 
-// decodeHeader reads a header that must have the magic. The error is a damage, or a
-// *VersionError without a file.
+// decodeHeader reads a header that must have the magic. The error is a damage, or a [VersionError]
+// without a file.
 func decodeHeader(b []byte, magic string) (header, error) {
 	if len(b) < headerSize {
 		return header{}, damage("the file is shorter than its header")
 	}
 	h := header{
-		magic:   magic,
-		records: binary.LittleEndian.Uint32(b[12:]),
-		folder:  [16]byte(b[16:]),
-		number:  binary.LittleEndian.Uint64(b[32:]),
-		first:   binary.LittleEndian.Uint64(b[40:]),
+		magic:        magic,
+		recordFormat: binary.LittleEndian.Uint32(b[12:]),
+		folder:       [16]byte(b[16:]),
+		number:       binary.LittleEndian.Uint64(b[32:]),
+		first:        binary.LittleEndian.Uint64(b[40:]),
 	}
 	sum := binary.LittleEndian.Uint32(b[sumOffset:])
 	if string(b[:len(magic)]) != magic || crc32.Checksum(b[:sumOffset], castagnoli) != sum {
@@ -92,7 +92,7 @@ func isZero(b []byte) bool {
 	return true
 }
 
-// encodeMark is a slot of the mark: all below length has been synced.
+// encodeMark encodes a slot of the mark: all bytes below length are synced.
 func encodeMark(sum uint32, length int64) []byte {
 	b := make([]byte, markSize)
 	binary.LittleEndian.PutUint64(b, uint64(length))
@@ -100,8 +100,8 @@ func encodeMark(sum uint32, length int64) []byte {
 	return b
 }
 
-// decodeMark reads the mark of a header: the larger of the two slots, and which it
-// is. The slot that is not valid was being written at the time of a crash.
+// decodeMark reads the mark of a header: the larger valid slot, and its index. An invalid slot was
+// being written at the time of a crash.
 func decodeMark(b []byte, sum uint32) (length int64, slot int, ok bool) {
 	for i := range markSlots {
 		at := markOffset + i*markSize

@@ -6,11 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A header with another byte in what is summed, or in what must be zero, is damaged; that of
+// A header with a wrong byte among the summed bytes, or among the zeros, is damaged; the header of
 // another kind of file is no header.
 func TestDamagedHeader(t *testing.T) {
 	t.Parallel()
-	whole, _ := header{magic: checkpointMagic, folder: [16]byte{1}, number: 2, first: 3}.encode()
+	whole, _ := header{magic: checkpointMagic, folder: [16]byte{1}, number: 2, first: 3}.encodeHeader()
 	_, err := decodeHeader(whole, checkpointMagic)
 	require.NoError(t, err)
 	for i := range whole {

@@ -6,33 +6,33 @@ import (
 	"io"
 )
 
-// input is a file that recovery reads.
+// input is a file being read by recovery.
 type input struct {
 	name   string
 	path   string
 	file   file
 	size   int64
 	header header
-	frames *frameReader // it stands at the frame that was not read
+	frames *frameReader // at the first frame not read
 
 	// Of a segment.
-	mark   int64
-	slot   int
-	markOK bool
+	mark      int64
+	markSlot  int
+	markValid bool
 }
 
-func (in *input) corrupt(offset int64, why error) error {
+func (in *input) corruptError(offset int64, why error) error {
 	return &CorruptError{File: in.path, Offset: offset, Reason: why.Error()}
 }
 
-// open opens a file and checks its header.
-func (r *recovery) open(prefix, magic string, number uint64) (*input, error) {
+// openInput opens a file and checks its header.
+func (r *recovery) openInput(prefix, magic string, number uint64) (*input, error) {
 	name := fileName(prefix, number)
-	f, err := r.folder.open(name)
+	f, err := r.folder.openFile(name)
 	if err != nil {
 		return nil, err
 	}
-	in := &input{name: name, path: r.folder.path(name), file: f}
+	in := &input{name: name, path: r.folder.fullPath(name), file: f}
 	if err := r.readHeader(in, magic, number); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -48,44 +48,44 @@ func (r *recovery) readHeader(in *input, magic string, number uint64) (err error
 		return err
 	}
 	in.header, err = decodeHeader(b, magic)
-	if err == nil && in.header.records >= r.format.Newest {
-		err = &VersionError{Of: r.format.Of, Format: in.header.records + 1, Reads: r.format.Newest}
+	if err == nil && in.header.recordFormat >= r.format.Newest {
+		err = &VersionError{Of: r.format.Of, Format: in.header.recordFormat + 1, Reads: r.format.Newest}
 	}
 	var newer *VersionError
 	switch {
 	case errors.As(err, new(damage)):
-		return in.corrupt(0, err)
+		return in.corruptError(0, err)
 	case errors.As(err, &newer):
 		newer.File = in.path
 		return newer
 	case in.header.number != number:
-		return in.corrupt(0, damage(fmt.Sprintf("the file is number %x", in.header.number)))
-	case r.idKnown && in.header.folder != r.id:
-		return in.corrupt(0, damage("the file is from another folder"))
+		return in.corruptError(0, damage(fmt.Sprintf("the file is number %x", in.header.number)))
+	case r.folderIDKnown && in.header.folder != r.folderID:
+		return in.corruptError(0, damage("the file is from another folder"))
 	}
-	r.id, r.idKnown = in.header.folder, true
-	sum := in.header.sum()
-	in.mark, in.slot, in.markOK = decodeMark(b, sum)
+	r.folderID, r.folderIDKnown = in.header.folder, true
+	sum := in.header.headerSum()
+	in.mark, in.markSlot, in.markValid = decodeMark(b, sum)
 	in.frames = newFrameReader(in.file, sum, in.size)
 	return nil
 }
 
-// read hands over the records of a file, the first of which has the number. It
-// returns nil at an end frame with nothing behind it; a damage if there is no whole
-// frame, or nothing, where the reader stands.
-func (r *recovery) read(in *input, first uint64) (records int, err error) {
-	in.frames.number = first
+// restoreRecords passes the records of a file to restore; the first record must have the number
+// first. The result is nil at an end frame with nothing behind it, and a damage if the reader is at
+// a broken frame or at the end of the file.
+func (r *recovery) restoreRecords(in *input, first uint64) (records int, err error) {
+	in.frames.nextNumber = first
 	for {
 		at := in.frames.offset
-		record, err := in.frames.next()
+		record, err := in.frames.readFrame()
 		switch {
 		case errors.Is(err, io.EOF):
 			return records, damage("the end frame is missing")
 		case err != nil:
 			return records, err
 		case record.Kind == kindEnd && in.frames.offset < in.size:
-			// Not torn: nobody writes behind an end frame.
-			return records, in.corrupt(in.frames.offset, damage("there is something behind the end frame"))
+			// Not torn: no writer writes behind an end frame.
+			return records, in.corruptError(in.frames.offset, damage("there is something behind the end frame"))
 		case record.Kind == kindEnd:
 			return records, nil
 		}
@@ -96,11 +96,12 @@ func (r *recovery) read(in *input, first uint64) (records int, err error) {
 	}
 }
 
-// goOn is the segment behind the last whole frame, with all before that on disk.
-func (in *input) goOn() (*segment, error) {
-	s := &segment{file: in.file, header: in.header, sum: in.frames.sum, end: in.frames.offset, slot: in.slot}
+// continueSegment returns the segment, open for writing behind the last whole frame, with all
+// frames on disk.
+func (in *input) continueSegment() (*segment, error) {
+	s := &segment{file: in.file, header: in.header, sum: in.frames.sum, end: in.frames.offset, markSlot: in.markSlot}
 	if s.end == in.mark && s.end == in.size {
 		return s, nil
 	}
-	return s, s.rewrite(in.mark)
+	return s, s.rewriteTail(in.mark)
 }

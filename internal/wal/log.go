@@ -7,122 +7,120 @@ import (
 	"sync"
 )
 
-// Position is a place in a log: how many records are before it.
+// Position is a place in a log: the number of records before it.
 type Position uint64
 
-// Log is an open folder. Its methods are safe for concurrent use; whoever calls
-// Append from several goroutines has to say in what order.
+// Log is an open folder. Its methods are safe for concurrent use; callers of [Log.Append] in
+// several goroutines must agree on the order.
 type Log struct {
-	folder folder
-	unlock func() error // gives the folder back
+	folder       folder
+	unlockFolder func() error
 
-	// One goroutine, run, does all that is done to the log's files. wake, which
-	// holds one, tells it of a group, or that the log is closed.
+	// The writer goroutine (runWriter) does all work on the log's files. wake, with a capacity of
+	// one, announces a group, or that the log is closed.
 	wake    chan struct{}
-	stopped chan struct{} // closed when it has ended
-	segment *segment      // its own, until then
+	stopped chan struct{} // closed when the writer has ended
+	segment *segment      // the writer's own, until stopped
 
-	mu             sync.Mutex
-	queue          []*group // in order; the first may be with the goroutine
-	spare          []byte   // a buffer for the next group
-	header         header   // of the segment that Append's frames will go to
-	sum            uint32   // of that header
-	appended       Position
-	synced         Position
-	err            error // why the log failed
-	closed         bool
-	checkpoint     *Checkpoint // neither committed nor discarded; nil if there is none
-	bytes          int64       // of frames, since the newest checkpoint
-	checkpointSize int64
+	mu                   sync.Mutex
+	queue                []*group // in order; the writer may have taken the first
+	spareBuffer          []byte   // a buffer for the next group
+	appendHeader         header   // of the segment for the frames of Append
+	appendSum            uint32   // of appendHeader
+	appended             Position
+	synced               Position
+	err                  error // why the log failed
+	closed               bool
+	checkpoint           *Checkpoint // neither committed nor discarded; or nil
+	bytesSinceCheckpoint int64       // of frames, since the newest checkpoint
+	checkpointSize       int64
 
-	// users are those who use the folder beside the goroutine. None is added once
-	// closed is set, and the folder is not given back before they are done.
-	users sync.WaitGroup
+	// folderUsers are the users of the folder beside the writer. None is added once closed is set,
+	// and the folder stays locked until they are done.
+	folderUsers sync.WaitGroup
 
-	closing  sync.Once
-	closeErr error
+	closeOnce sync.Once
+	closeErr  error
 }
 
-// group is what the goroutine does at once: it writes and syncs frames, or goes on
-// to the next segment.
+// group is a unit of work of the writer: write and sync frames, or go on to the next segment.
 type group struct {
-	frames []byte
-	next   *header       // of the segment to go on to; there are no frames then
-	last   Position      // of the log when the group is done
-	done   chan struct{} // closed when it is, or when the log has failed
-	err    error         // why next was given up; set before done is closed
-	taken  bool          // the goroutine has it; nothing is added any more
+	frames       []byte
+	nextHeader   *header       // of the next segment; then there are no frames
+	lastPosition Position      // the log's position when the group is done
+	done         chan struct{} // closed when the group is done, or the log has failed
+	rotationErr  error         // why the next segment was given up; set before done is closed
+	taken        bool          // by the writer; nothing is added any more
 }
 
-// spareMax is how large a buffer is kept for the next group, in bytes.
-const spareMax = 16 << 20
+// maxSpareBuffer is the largest buffer kept for the next group, in bytes.
+const maxSpareBuffer = 16 << 20
 
-// Append adds a record and returns the position behind it, for Wait. encode appends
-// the data to the slice that it is given and returns the result, as append does; room
-// for size bytes is there, so that nothing is copied if that is enough. It is called
-// before Append returns, and must not call the Log. kind is 1 to 254 and the data has
-// at most MaxData bytes, or Append panics.
+// Append adds a record and returns the position behind it, for [Log.Wait]. encode appends the data
+// to its argument and returns the result, like append. The argument has capacity for size bytes, so
+// encode need not copy if the data has at most size bytes. encode is called before Append returns,
+// and must not call the Log. kind is 1 to 254 and the data has at most [MaxData] bytes, or Append
+// panics.
 //
-// Append never waits for the disk, so the owner has to bound what is appended and not
-// waited for; Room helps with that. Once the log has failed or is closed, records are dropped, and Wait of
-// their positions tells why.
+// Append never waits for the disk, so the owner has to bound the records appended and not yet
+// synced; [Log.WaitForSpace] helps. Once the log has failed or is closed, records are dropped, and
+// [Log.Wait] of their positions returns the reason.
 func (l *Log) Append(kind uint8, size int, encode func([]byte) []byte) Position {
-	position := l.add(kind, size, encode)
-	l.signal()
+	position := l.appendRecord(kind, size, encode)
+	l.wakeWriter()
 	return position
 }
 
-func (l *Log) add(kind uint8, size int, encode func([]byte) []byte) Position {
+func (l *Log) appendRecord(kind uint8, size int, encode func([]byte) []byte) Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil || l.closed {
-		// The position is one that is never reached: that of the last record may
-		// be synced, and this record is not.
+		// The position is never reached: the last record's position may be synced, and this record
+		// is not.
 		l.appended++
 		return l.appended
 	}
-	g := l.youngest()
+	g := l.openGroup()
 	start := len(g.frames)
 	frames := slices.Grow(g.frames, frameHeader+size)[:start+frameHeader]
 	frames = encode(frames)
 	data := frames[start+frameHeader:]
 	checkRecord(kind, len(data))
-	putFrameHeader(frames[start:], l.sum, uint64(l.appended), kind, data)
+	putFrameHeader(frames[start:], l.appendSum, uint64(l.appended), kind, data)
 	l.appended++
-	l.bytes += int64(len(frames) - start)
-	g.frames, g.last = frames, l.appended
+	l.bytesSinceCheckpoint += int64(len(frames) - start)
+	g.frames, g.lastPosition = frames, l.appended
 	return l.appended
 }
 
-// youngest is the group that takes frames now. REQUIRES: l.mu is held.
-func (l *Log) youngest() *group {
-	if n := len(l.queue); n > 0 && !l.queue[n-1].taken && l.queue[n-1].next == nil {
+// openGroup returns the group that accepts frames now. REQUIRES: l.mu is held.
+func (l *Log) openGroup() *group {
+	if n := len(l.queue); n > 0 && !l.queue[n-1].taken && l.queue[n-1].nextHeader == nil {
 		return l.queue[n-1]
 	}
-	g := &group{frames: l.spare, last: l.appended, done: make(chan struct{})}
-	l.spare = nil
+	g := &group{frames: l.spareBuffer, lastPosition: l.appended, done: make(chan struct{})}
+	l.spareBuffer = nil
 	l.queue = append(l.queue, g)
 	return g
 }
 
-func (l *Log) signal() {
+func (l *Log) wakeWriter() {
 	select {
 	case l.wake <- struct{}{}:
-	default: // it is awake, or will be
+	default: // the writer is awake, or will be
 	}
 }
 
-// Wait returns nil when all records up to the position are synced. It returns the
-// context's error if that ends first: they may be synced all the same, now or later.
-// It returns an error that matches ErrFailed if the log fails first, and ErrClosed
-// for what was appended after Close. A position that Append did not return is a bug,
-// on which Wait panics.
+// Wait returns nil when all records up to the position are synced. It returns the context's error
+// if the context ends first: the records may still be synced, now or later. It returns an error
+// that matches [ErrFailed] if the log fails first, and [ErrClosed] for records appended after
+// [Log.Close]. Wait panics for a position never returned by [Log.Append].
 func (l *Log) Wait(ctx context.Context, p Position) error {
-	return await(ctx, func() (<-chan struct{}, error) { return l.pending(p) })
+	return awaitAll(ctx, func() (<-chan struct{}, error) { return l.pendingSync(p) })
 }
 
-// await waits for one thing after the other, until there is none or the context ends.
-func await(ctx context.Context, next func() (<-chan struct{}, error)) error {
+// awaitAll waits for each channel returned by next, until next returns none or the context ends.
+func awaitAll(ctx context.Context, next func() (<-chan struct{}, error)) error {
 	for {
 		done, err := next()
 		if done == nil {
@@ -136,9 +134,9 @@ func await(ctx context.Context, next func() (<-chan struct{}, error)) error {
 	}
 }
 
-// pending is what to wait for until the position is synced; nil if there is nothing
+// pendingSync returns a channel to wait for until the position is synced; nil if there is nothing
 // to wait for.
-func (l *Log) pending(p Position) (<-chan struct{}, error) {
+func (l *Log) pendingSync(p Position) (<-chan struct{}, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -150,29 +148,31 @@ func (l *Log) pending(p Position) (<-chan struct{}, error) {
 		return nil, l.err
 	}
 	for _, g := range l.queue {
-		if p <= g.last {
+		if p <= g.lastPosition {
 			return g.done, nil
 		}
 	}
 	return nil, ErrClosed
 }
 
-// WaitForSpace returns nil when no more than most bytes are appended and not yet synced, those
-// that frame the records included. most is at least 0, or Room panics. An owner that
-// calls it before it appends bounds what the Log holds in memory, to most and what its
-// callers of Append then add. Room returns the context's error if that ends first,
-// an error that matches ErrFailed if the log fails or has failed, and ErrClosed after
-// Close. It does not allocate when there is room.
-func (l *Log) WaitForSpace(ctx context.Context, most int64) error {
-	if most < 0 {
-		panic(fmt.Sprintf("wal: no log has room for %d bytes", most))
+// WaitForSpace returns nil when at most maxUnsynced bytes are appended and not yet synced, with the
+// framing of the records. maxUnsynced is at least 0, or WaitForSpace panics. An owner that calls
+// WaitForSpace before it appends bounds the memory of the Log to maxUnsynced and the records then
+// appended by its callers.
+//
+// WaitForSpace returns the context's error if the context ends first, an error that matches
+// [ErrFailed] if the log fails or has failed, and [ErrClosed] after [Log.Close]. It does not
+// allocate when there is space.
+func (l *Log) WaitForSpace(ctx context.Context, maxUnsynced int64) error {
+	if maxUnsynced < 0 {
+		panic(fmt.Sprintf("wal: waiting for at most %d unsynced bytes", maxUnsynced))
 	}
-	return await(ctx, func() (<-chan struct{}, error) { return l.crowded(most) })
+	return awaitAll(ctx, func() (<-chan struct{}, error) { return l.pendingSpace(maxUnsynced) })
 }
 
-// crowded is what to wait for until there is room; nil if there is nothing to wait
+// pendingSpace returns a channel to wait for until there is space; nil if there is nothing to wait
 // for.
-func (l *Log) crowded(most int64) (<-chan struct{}, error) {
+func (l *Log) pendingSpace(maxUnsynced int64) (<-chan struct{}, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -181,52 +181,49 @@ func (l *Log) crowded(most int64) (<-chan struct{}, error) {
 	case l.closed:
 		return nil, ErrClosed
 	}
-	// The oldest are synced first: those can stay that are less than most together
-	// with all behind them.
+	// The oldest groups are synced first. So the newest groups with at most maxUnsynced bytes
+	// together may stay, and the group before them must be done.
 	for _, g := range slices.Backward(l.queue) {
-		if most -= int64(len(g.frames)); most < 0 {
+		if maxUnsynced -= int64(len(g.frames)); maxUnsynced < 0 {
 			return g.done, nil
 		}
 	}
 	return nil, nil
 }
 
-// Appended is the position behind the last record: to wait for it is to wait for all
-// that was appended.
+// Appended returns the position behind the last record: to wait for it is to wait for all records.
 func (l *Log) Appended() Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.appended
 }
 
-// Err is why the log failed, an error that matches ErrFailed, or nil if it has not.
+// Err returns the reason why the log failed, an error that matches [ErrFailed], or nil.
 func (l *Log) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
 }
 
-// SinceCheckpoint is how many bytes of log there are behind the newest checkpoint,
-// synced or not.
+// SinceCheckpoint returns the number of bytes of log behind the newest checkpoint, synced or not.
 func (l *Log) SinceCheckpoint() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.bytes
+	return l.bytesSinceCheckpoint
 }
 
-// CheckpointSize is how many bytes the newest checkpoint has, 0 if there is none.
+// CheckpointSize returns the number of bytes of the newest checkpoint, 0 if there is none.
 func (l *Log) CheckpointSize() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.checkpointSize
 }
 
-// Close syncs what was appended, stops the log's goroutine and gives the folder back.
-// A checkpoint that is being written is lost, but one that Commit is giving its name
-// is waited for. Close returns an error that matches ErrFailed if the log failed;
-// what Wait reported as synced is not affected. Calling it again waits and returns
-// the same.
+// Close syncs all records, stops the writer and unlocks the folder. A checkpoint being written is
+// lost, but Close waits for a [Checkpoint.Commit] that is publishing its file. Close returns an
+// error that matches [ErrFailed] if the log failed; records that [Log.Wait] reported as synced are
+// not affected. A second call waits and returns the same.
 func (l *Log) Close() error {
-	l.closing.Do(func() { l.closeErr = l.close() })
+	l.closeOnce.Do(func() { l.closeErr = l.closeLog() })
 	return l.closeErr
 }

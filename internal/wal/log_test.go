@@ -7,16 +7,15 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
 
-func text(s string) func([]byte) []byte {
+func appendText(s string) func([]byte) []byte {
 	return func(to []byte) []byte { return append(to, s...) }
 }
 
-// texts collects what is restored.
+// texts collects restored records.
 type texts []string
 
 func (l *texts) restore(r Record) error {
@@ -42,9 +41,9 @@ func TestOpenAndClose(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-	require.Equal(t, Position(1), l.Append(1, 1, text("a")))
-	require.Equal(t, Position(2), l.Append(254, 0, text("no room was asked for")))
-	require.Equal(t, Position(3), l.Append(7, 0, text("")))
+	require.Equal(t, Position(1), l.Append(1, 1, appendText("a")))
+	require.Equal(t, Position(2), l.Append(254, 0, appendText("no room was asked for")))
+	require.Equal(t, Position(3), l.Append(7, 0, appendText("")))
 	require.Equal(t, Position(3), l.Appended())
 	require.NoError(t, l.Close())
 	require.NoError(t, l.Close(), "again")
@@ -74,13 +73,13 @@ func TestOpenLocks(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// TestOpenUnlocks ends Open with an error, which leaves the folder to the next one.
+// TestOpenUnlocks ends Open with an error: the folder is free again.
 func TestOpenUnlocks(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	l, _ := openDir(t, path)
-	l.Append(1, 0, text("first"))
-	l.Append(1, 0, text("second"))
+	l.Append(1, 0, appendText("first"))
+	l.Append(1, 0, appendText("second"))
 	require.NoError(t, l.Close())
 
 	refused := errors.New("refused")
@@ -102,7 +101,7 @@ func TestTornOnDisk(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	l, _ := openDir(t, path)
-	l.Append(1, 0, text("whole"))
+	l.Append(1, 0, appendText("whole"))
 	require.NoError(t, l.Close())
 	name := filepath.Join(path, "log-0000000000000000")
 	content, err := os.ReadFile(name)
@@ -130,140 +129,8 @@ func corruptOf(err error) *CorruptError {
 	return corrupt
 }
 
-func TestCheckpointOnDisk(t *testing.T) {
-	t.Parallel()
-	path := t.TempDir()
-	l, _ := openDir(t, path)
-	l.Append(1, 0, text("old"))
-	require.Equal(t, int64(frameHeader+3), l.SinceCheckpoint())
-	c := l.Checkpoint()
-	l.Append(1, 0, text("new"))
-	require.NoError(t, c.Append(9, []byte("state of old")))
-	require.NoError(t, c.Commit(t.Context()))
-	require.NoError(t, c.Discard())
-	require.ErrorIs(t, c.Append(9, nil), ErrClosed)
-	require.ErrorIs(t, c.Commit(t.Context()), ErrClosed)
-	require.Equal(t, int64(frameHeader+3), l.SinceCheckpoint())
-	require.Equal(t, int64(headerSize+2*frameHeader+12), l.CheckpointSize())
-	require.NoError(t, l.Close())
-	require.Equal(t, []string{"checkpoint-0000000000000001", "lock", "log-0000000000000001"}, namesIn(t, path))
-
-	l, got := openDir(t, path)
-	require.Equal(t, texts{"state of old", "new"}, got)
-	require.Equal(t, int64(frameHeader+3), l.SinceCheckpoint())
-	require.Equal(t, int64(headerSize+2*frameHeader+12), l.CheckpointSize())
-
-	discarded := l.Checkpoint()
-	require.NoError(t, discarded.Append(9, []byte("state of new")))
-	require.NoError(t, discarded.Discard())
-	require.NoError(t, discarded.Discard(), "again")
-	require.ErrorIs(t, discarded.Commit(t.Context()), ErrClosed)
-	l.Append(1, 0, text("newer"))
-	require.NoError(t, l.Close())
-
-	l, got = openDir(t, path)
-	require.Equal(t, texts{"state of old", "new", "newer"}, got)
-	empty := l.Checkpoint()
-	require.NoError(t, empty.Commit(t.Context()), "a state can be without records")
-	require.NoError(t, l.Close())
-	l, got = openDir(t, path)
-	require.Empty(t, got)
-	require.Equal(t, Position(3), l.Appended(), "positions go on")
-	require.NoError(t, l.Close())
-}
-
-func namesIn(t *testing.T, path string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(path)
-	require.NoError(t, err)
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	return names
-}
-
-// TestCheckpointOutlivesLog ends a checkpoint when the folder may be somebody else's.
-func TestCheckpointOutlivesLog(t *testing.T) {
-	t.Parallel()
-	for name, end := range map[string]func(*Checkpoint) error{
-		"append":  func(c *Checkpoint) error { return c.Append(1, nil) },
-		"commit":  func(c *Checkpoint) error { return c.Commit(context.Background()) },
-		"discard": (*Checkpoint).Discard,
-	} {
-		for _, written := range []bool{false, true} {
-			m := newMemory()
-			o, err := openOwner(m)
-			require.NoError(t, err)
-			c := o.log.Checkpoint()
-			if written {
-				require.NoError(t, c.Append(1, []byte("half")))
-			}
-			require.NoError(t, o.log.Close())
-			files := m.files()
-			if err := end(c); name == "commit" || name == "append" && !written {
-				require.ErrorIs(t, err, ErrClosed, name)
-			} else {
-				require.NoError(t, err, name)
-			}
-			require.NoError(t, c.Discard())
-			require.ElementsMatch(t, keys(files), keys(m.files()), "%s: names were changed", name)
-		}
-	}
-}
-
-func keys(files map[string][]byte) (names []string) {
-	for name := range files {
-		names = append(names, name)
-	}
-	return names
-}
-
-// TestCloseWaitsForCommit closes a log while a checkpoint is given its name: that must
-// not happen in a folder that is somebody else's.
-func TestCloseWaitsForCommit(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		renaming := make(chan struct{})
-		m.before = func(op operation) error {
-			if op == (operation{"rename", fileName(checkpointPrefix, 1) + tmpSuffix}) {
-				<-renaming
-			}
-			return nil
-		}
-		l, _, err := open(m, nil)
-		require.NoError(t, err)
-		committed, closed := make(chan error, 1), make(chan error, 1)
-		c := l.Checkpoint()
-		go func() { committed <- c.Commit(t.Context()) }()
-		synctest.Wait()
-		go func() { closed <- l.Close() }()
-		synctest.Wait()
-		require.Empty(t, closed)
-		close(renaming)
-		require.NoError(t, <-committed)
-		require.NoError(t, <-closed)
-	})
-}
-
-func TestCommitEndsWithTheContext(t *testing.T) {
-	t.Parallel()
-	m, release := stalled(t)
-	l, _, err := open(m, nil)
-	require.NoError(t, err)
-	l.Append(1, 0, text("stalled"))
-	ctx, cancel := context.WithCancel(t.Context())
-	c := l.Checkpoint()
-	cancel()
-	require.ErrorIs(t, c.Commit(ctx), context.Canceled)
-	require.ErrorIs(t, c.Commit(t.Context()), context.Canceled, "only Discard is left")
-	require.NoError(t, c.Discard())
-	release()
-	require.NoError(t, l.Close())
-}
-
-// stalled is a folder in which syncs of the log wait for release.
-func stalled(t *testing.T) (m *memory, release func()) {
+// stalledFolder returns a folder in which syncs of the log wait for release.
+func stalledFolder(t *testing.T) (m *memory, release func()) {
 	t.Helper()
 	gate := make(chan struct{})
 	m = newMemory()
@@ -278,23 +145,23 @@ func stalled(t *testing.T) (m *memory, release func()) {
 
 func TestWaitEndsWithTheContext(t *testing.T) {
 	t.Parallel()
-	m, release := stalled(t)
-	l, _, err := open(m, nil)
+	m, release := stalledFolder(t)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	first := l.Append(1, 0, text("first"))
-	second := l.Append(1, 0, text("second"))
+	first := l.Append(1, 0, appendText("first"))
+	second := l.Append(1, 0, appendText("second"))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, l.Wait(ended, first), context.Canceled)
 	require.ErrorIs(t, l.Wait(ended, second), context.Canceled)
 	release()
 	require.NoError(t, l.Wait(t.Context(), second))
-	require.NoError(t, l.Wait(ended, second), "it is known, so it is told")
+	require.NoError(t, l.Wait(ended, second), "it is known, whatever the context")
 	require.NoError(t, l.Close())
 	require.NoError(t, l.Wait(t.Context(), second), "also after Close")
 }
 
-// TestGroupCommit appends while a sync runs: what came meanwhile shares the next.
+// TestGroupCommit appends during a sync: these records share the next sync.
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
 	const syncing = "syncing"
@@ -308,12 +175,12 @@ func TestGroupCommit(t *testing.T) {
 		}
 		return nil
 	}
-	l, _, err := open(m, nil)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	l.Append(1, 0, text("alone"))
+	l.Append(1, 0, appendText("alone"))
 	require.Equal(t, syncing, <-events)
 	for range 100 {
-		l.Append(1, 0, text("together"))
+		l.Append(1, 0, appendText("together"))
 	}
 	resume <- struct{}{}
 	require.Equal(t, syncing, <-events)
@@ -330,11 +197,11 @@ func TestGroupCommit(t *testing.T) {
 func TestAfterClose(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	l, _, err := open(m, nil)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	kept := l.Append(1, 0, text("kept"))
+	kept := l.Append(1, 0, appendText("kept"))
 	require.NoError(t, l.Close())
-	dropped := l.Append(1, 0, text("dropped"))
+	dropped := l.Append(1, 0, appendText("dropped"))
 	require.Greater(t, dropped, kept)
 	require.NoError(t, l.Wait(t.Context(), kept))
 	require.ErrorIs(t, l.Wait(t.Context(), dropped), ErrClosed)
@@ -344,20 +211,20 @@ func TestAfterClose(t *testing.T) {
 	require.ErrorIs(t, c.Commit(t.Context()), ErrClosed)
 	require.NoError(t, c.Discard())
 	var got texts
-	l, _, err = open(m, got.restore)
+	l, _, err = openFirstFormat(m, got.restore)
 	require.NoError(t, err)
 	require.Equal(t, texts{"kept"}, got)
 	require.NoError(t, l.Close())
 }
 
-// TestAfterFailure appends to a log that failed when all that it had was synced: the
-// new record must not look so.
+// TestAfterFailure appends to a log that failed with all its records synced: the new record must
+// not count as synced.
 func TestAfterFailure(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	l, _, err := open(m, nil)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	kept := l.Append(1, 0, text("kept"))
+	kept := l.Append(1, 0, appendText("kept"))
 	require.NoError(t, l.Wait(t.Context(), kept))
 	m.before = func(op operation) error {
 		if op == (operation{"write", fileName(segmentPrefix, 0)}) { // the end frame
@@ -370,7 +237,7 @@ func TestAfterFailure(t *testing.T) {
 	require.ErrorIs(t, err, ErrFailed)
 	require.ErrorIs(t, err, errInjected)
 	require.NoError(t, c.Discard())
-	dropped := l.Append(1, 0, text("dropped"))
+	dropped := l.Append(1, 0, appendText("dropped"))
 	require.NoError(t, l.Wait(t.Context(), kept))
 	require.ErrorIs(t, l.Wait(t.Context(), dropped), errInjected)
 	require.ErrorIs(t, l.Wait(t.Context(), l.Appended()), ErrFailed)
@@ -381,10 +248,10 @@ func TestAfterFailure(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	t.Parallel()
-	l, _, err := open(newMemory(), nil)
+	l, _, err := openFirstFormat(newMemory(), nil)
 	require.NoError(t, err)
 	for _, kind := range []uint8{0, 255} {
-		require.Panics(t, func() { l.Append(kind, 0, text("")) })
+		require.Panics(t, func() { l.Append(kind, 0, appendText("")) })
 	}
 	require.Panics(t, func() { l.Append(1, 0, func(to []byte) []byte { return append(to, make([]byte, MaxData+1)...) }) })
 	require.Panics(t, func() { l.Append(1, 0, func([]byte) []byte { panic("cannot encode") }) })
@@ -393,7 +260,7 @@ func TestMisuse(t *testing.T) {
 	require.Panics(t, func() { l.Checkpoint() }, "one at a time")
 	require.Panics(t, func() { _ = c.Append(0, nil) })
 	require.NoError(t, c.Discard())
-	require.Equal(t, Position(1), l.Append(1, 0, text("goes on")))
+	require.Equal(t, Position(1), l.Append(1, 0, appendText("goes on")))
 	require.NoError(t, l.Wait(t.Context(), 1))
 	require.NoError(t, l.Close())
 }
@@ -410,8 +277,8 @@ func TestLargestRecord(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// TestConcurrentUse appends from many goroutines, each of which waits for its own
-// records, while checkpoints are taken; then all is there in the order of appending.
+// TestConcurrentUse appends from many goroutines, each waiting for its own records, while
+// checkpoints are written. Then all records are there in the order of appending.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
@@ -427,7 +294,7 @@ func TestConcurrentUse(t *testing.T) {
 		writers.Go(func() {
 			for range 50 {
 				mu.Lock()
-				position := o.append(1)
+				position := o.appendRecords(1)
 				mu.Unlock()
 				if err := l.Wait(t.Context(), position); err != nil {
 					t.Error(err)

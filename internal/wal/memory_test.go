@@ -9,26 +9,26 @@ import (
 	"sync"
 )
 
-// memory is a folder in memory that knows what of it is on disk. What was not synced
-// is lost or not when the machine stops, in any part and order: crashes makes every
-// folder that a crash can leave. After the end of a process all is there as seen.
+// memory is a folder in memory, with a separate state of the disk. When the machine stops, any part
+// of the unsynced changes is lost: crashImages makes every folder that a crash can leave. After the
+// end of a process, all changes are still visible.
 type memory struct {
 	// before is called before each operation, which fails if it returns an error.
 	before func(operation) error
 
 	mu      sync.Mutex
-	names   map[string]*inode // as seen
+	names   map[string]*inode // visible
 	onDisk  map[string]*inode
-	changes []change // of names, since the last sync
+	changes []nameChange // of names, since the last sync
 }
 
-// change removes a name, adds one, or both.
-type change struct {
+// nameChange removes a name, adds one, or both.
+type nameChange struct {
 	from, to string
 	node     *inode // of to
 }
 
-func (c change) do(names map[string]*inode) {
+func (c nameChange) applyTo(names map[string]*inode) {
 	delete(names, c.from)
 	if c.to != "" {
 		names[c.to] = c.node
@@ -41,25 +41,25 @@ type operation struct{ what, name string }
 type inode struct {
 	seen   []byte
 	disk   []byte
-	writes []write // since the last sync
+	writes []fileWrite // since the last sync
 }
 
-// after is what is on disk after the writes.
-func (n *inode) after(writes []write) []byte {
+// contentAfter returns the content on disk after the writes.
+func (n *inode) contentAfter(writes []fileWrite) []byte {
 	b := n.disk
 	for _, w := range writes {
-		b = w.to(b)
+		b = w.applyTo(b)
 	}
 	return b
 }
 
-// write writes data, or cuts the file at the offset if that is nil.
-type write struct {
+// fileWrite writes data, or cuts the file at the offset if data is nil.
+type fileWrite struct {
 	offset int64
 	data   []byte
 }
 
-func (w write) to(b []byte) []byte {
+func (w fileWrite) applyTo(b []byte) []byte {
 	if w.data == nil {
 		return resized(b, int(w.offset))
 	}
@@ -68,7 +68,7 @@ func (w write) to(b []byte) []byte {
 	return b
 }
 
-// resized is a copy with another length.
+// resized returns a copy with another length.
 func resized(b []byte, length int) []byte {
 	to := make([]byte, length)
 	copy(to, b)
@@ -79,7 +79,7 @@ func newMemory() *memory {
 	return &memory{names: map[string]*inode{}, onDisk: map[string]*inode{}}
 }
 
-// newMemoryOf is a folder that has the files, all on disk.
+// newMemoryOf returns a folder with the files, all on disk.
 func newMemoryOf(files map[string][]byte) *memory {
 	m := newMemory()
 	for name, content := range files {
@@ -89,8 +89,8 @@ func newMemoryOf(files map[string][]byte) *memory {
 	return m
 }
 
-// files is what a process sees.
-func (m *memory) files() map[string][]byte {
+// visibleFiles returns the files seen by a process.
+func (m *memory) visibleFiles() map[string][]byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	files := map[string][]byte{}
@@ -100,17 +100,17 @@ func (m *memory) files() map[string][]byte {
 	return files
 }
 
-// fails is the error with which an operation fails that is about to run.
-func (m *memory) fails(what, name string) error {
+// injectedError returns the error of an operation that must fail.
+func (m *memory) injectedError(what, name string) error {
 	if m.before == nil {
 		return nil
 	}
 	return m.before(operation{what, name})
 }
 
-// do runs an operation, or makes it fail.
-func (m *memory) do(what, name string, run func() error) error {
-	if err := m.fails(what, name); err != nil {
+// runOperation runs an operation, or makes it fail.
+func (m *memory) runOperation(what, name string, run func() error) error {
+	if err := m.injectedError(what, name); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -118,64 +118,64 @@ func (m *memory) do(what, name string, run func() error) error {
 	return run()
 }
 
-func (m *memory) path(name string) string { return name }
+func (m *memory) fullPath(name string) string { return name }
 
-func (m *memory) list() (names []string, err error) {
-	err = m.do("list", "", func() error {
+func (m *memory) listNames() (names []string, err error) {
+	err = m.runOperation("list", "", func() error {
 		names = slices.Collect(maps.Keys(m.names))
 		return nil
 	})
 	return names, err
 }
 
-func (m *memory) rename(from, to string) error {
-	return m.do("rename", from, func() error {
+func (m *memory) renameFile(from, to string) error {
+	return m.runOperation("rename", from, func() error {
 		node, ok := m.names[from]
 		if !ok {
 			return fs.ErrNotExist
 		}
-		m.change(change{from, to, node})
+		m.changeNames(nameChange{from, to, node})
 		return nil
 	})
 }
 
-func (m *memory) remove(name string) error {
-	return m.do("remove", name, func() error {
+func (m *memory) removeFile(name string) error {
+	return m.runOperation("remove", name, func() error {
 		if _, ok := m.names[name]; !ok {
 			return fs.ErrNotExist
 		}
-		m.change(change{from: name})
+		m.changeNames(nameChange{from: name})
 		return nil
 	})
 }
 
-func (m *memory) change(c change) {
-	c.do(m.names)
+func (m *memory) changeNames(c nameChange) {
+	c.applyTo(m.names)
 	m.changes = append(m.changes, c)
 }
 
-func (m *memory) sync() error {
-	return m.do("sync", ".", func() error {
+func (m *memory) syncFolder() error {
+	return m.runOperation("sync", ".", func() error {
 		m.onDisk, m.changes = maps.Clone(m.names), nil
 		return nil
 	})
 }
 
-func (m *memory) create(name string) (f file, err error) {
-	err = m.do("create", name, func() error {
+func (m *memory) createFile(name string) (f file, err error) {
+	err = m.runOperation("create", name, func() error {
 		if _, ok := m.names[name]; ok {
 			return fs.ErrExist
 		}
 		node := &inode{}
-		m.change(change{to: name, node: node})
+		m.changeNames(nameChange{to: name, node: node})
 		f = &memoryFile{m, name, node}
 		return nil
 	})
 	return f, err
 }
 
-func (m *memory) open(name string) (f file, err error) {
-	err = m.do("open", name, func() error {
+func (m *memory) openFile(name string) (f file, err error) {
+	err = m.runOperation("open", name, func() error {
 		node, ok := m.names[name]
 		if !ok {
 			return fs.ErrNotExist
@@ -193,7 +193,7 @@ type memoryFile struct {
 }
 
 func (f *memoryFile) ReadAt(b []byte, offset int64) (n int, err error) {
-	err = f.m.do("read", f.name, func() error {
+	err = f.m.runOperation("read", f.name, func() error {
 		if offset < int64(len(f.node.seen)) {
 			n = copy(b, f.node.seen[offset:])
 		}
@@ -205,45 +205,45 @@ func (f *memoryFile) ReadAt(b []byte, offset int64) (n int, err error) {
 	return n, err
 }
 
-// WriteAt writes half of it before it fails.
+// WriteAt writes half of the bytes before it fails.
 func (f *memoryFile) WriteAt(b []byte, offset int64) (n int, err error) {
 	n = len(b)
-	if err = f.m.fails("write", f.name); err != nil {
+	if err = f.m.injectedError("write", f.name); err != nil {
 		n /= 2
 	}
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
-	f.write(write{offset, append([]byte{}, b[:n]...)})
+	f.recordWrite(fileWrite{offset, append([]byte{}, b[:n]...)})
 	return n, err
 }
 
-func (f *memoryFile) write(w write) {
-	f.node.seen = w.to(f.node.seen)
+func (f *memoryFile) recordWrite(w fileWrite) {
+	f.node.seen = w.applyTo(f.node.seen)
 	f.node.writes = append(f.node.writes, w)
 }
 
 func (f *memoryFile) Truncate(size int64) error {
-	return f.m.do("truncate", f.name, func() error {
-		f.write(write{offset: size})
+	return f.m.runOperation("truncate", f.name, func() error {
+		f.recordWrite(fileWrite{offset: size})
 		return nil
 	})
 }
 
-// Sync that fails forgets that anything has to be written, as Linux does: what was
-// written is seen, and the next Sync succeeds without it.
+// Sync drops the pending writes when it fails, like Linux: they stay visible, and the next Sync
+// succeeds without them.
 func (f *memoryFile) Sync() error {
-	err := f.m.fails("sync", f.name)
+	err := f.m.injectedError("sync", f.name)
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
 	if err == nil {
-		f.node.disk = f.node.after(f.node.writes)
+		f.node.disk = f.node.contentAfter(f.node.writes)
 	}
 	f.node.writes = nil
 	return err
 }
 
 func (f *memoryFile) Size() (size int64, err error) {
-	err = f.m.do("size", f.name, func() error {
+	err = f.m.runOperation("size", f.name, func() error {
 		size = int64(len(f.node.seen))
 		return nil
 	})
@@ -254,8 +254,8 @@ func (f *memoryFile) Close() error { return nil }
 
 var errInjected = errors.New("injected")
 
-// clone is the folder at this moment.
-func (m *memory) clone() *memory {
+// cloneFolder returns a copy of the folder at this moment.
+func (m *memory) cloneFolder() *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	copies := map[*inode]*inode{nil: nil}
@@ -273,7 +273,7 @@ func (m *memory) clone() *memory {
 		c.onDisk[name] = copyOf(node)
 	}
 	for _, ch := range m.changes {
-		c.changes = append(c.changes, change{ch.from, ch.to, copyOf(ch.node)})
+		c.changes = append(c.changes, nameChange{ch.from, ch.to, copyOf(ch.node)})
 	}
 	return c
 }

@@ -9,29 +9,27 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Open opens a folder and creates it, with mode 0o700, if it is not there; its parent
-// must be. It hands the records of the newest checkpoint to restore, and then those
-// of the log behind it, in the order in which they were written, and leaves the log
-// ready for more. What it hands over is durable when Open returns a Log; if it
-// returns an error instead, what was handed over means nothing.
+// Open opens a folder, and creates it with mode 0o700 if it does not exist; its parent must exist.
+// Open passes the records of the newest checkpoint to restore, then the records of the log behind
+// it, in the order of writing. If Open returns a [Log], all these records are durable; if it
+// returns an error, they mean nothing.
 //
-// Errors match ErrLocked, ErrCorrupt (a CorruptError) or ErrVersion (a VersionError), or are
-// the file system's, or that of restore with file and offset of the record. restore is called
-// by the calling goroutine, and must not keep the data.
+// Errors match [ErrLocked], [ErrCorrupt] (a [CorruptError]) or [ErrVersion] (a [VersionError]), or
+// are the file system's, or the error of restore with file and offset of the record. restore is
+// called by the calling goroutine, and must not keep the data.
 func Open(path string, restore func(Record) error) (*Log, Recovery, error) {
 	return OpenFormat(path, firstFormat, restore)
 }
 
-// Format says which records an owner knows.
+// Format describes the records known to an owner.
 type Format struct {
-	Of     string // what the records are, for messages: "journal"
-	Newest uint32 // the newest format of them, from 1; a new folder gets it
+	Of     string // name of the records, for messages: "journal"
+	Newest uint32 // their newest format, from 1; used for a new folder
 }
 
 var firstFormat = Format{Of: "log", Newest: 1}
 
-// OpenFormat is Open for records that have a format. A folder of a newer one than format says
-// is refused.
+// OpenFormat is [Open] for records with a format. A folder with a newer format is refused.
 func OpenFormat(path string, format Format, restore func(Record) error) (*Log, Recovery, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -47,19 +45,18 @@ func OpenFormat(path string, format Format, restore func(Record) error) (*Log, R
 	case !locked:
 		return nil, Recovery{}, fmt.Errorf("%w: %s", ErrLocked, path)
 	}
-	l, recovery, err := openFormat(dir(path), format, restore)
+	l, recovery, err := openFormat(osFolder(path), format, restore)
 	if err != nil {
 		return nil, Recovery{}, errors.Join(err, lock.Unlock())
 	}
-	l.unlock = lock.Unlock
+	l.unlockFolder = lock.Unlock
 	return l, recovery, nil
 }
 
-// Exists reports whether a folder has a log or a checkpoint, whole or damaged. It opens
-// nothing and changes nothing. A folder that is not there has none; other errors are the file
-// system's.
+// Exists reports whether a folder has a log or a checkpoint, whole or damaged. It opens nothing and
+// changes nothing. A missing folder has none; other errors are the file system's.
 func Exists(path string) (bool, error) {
-	found, err := listFolder(dir(path))
+	found, err := listFolder(osFolder(path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
@@ -70,20 +67,20 @@ func Exists(path string) (bool, error) {
 	}
 }
 
-// openFormat is OpenFormat of a folder that nobody else uses.
+// openFormat is [OpenFormat] of a locked folder.
 func openFormat(f folder, format Format, restore func(Record) error) (*Log, Recovery, error) {
 	r := &recovery{folder: f, format: format, restore: restore}
-	s, err := r.run()
+	s, err := r.recoverSegment()
 	if err != nil {
 		return nil, Recovery{}, fmt.Errorf("wal: open: %w", err)
 	}
 	l := &Log{
-		folder: f, unlock: func() error { return nil }, segment: s,
+		folder: f, unlockFolder: func() error { return nil }, segment: s,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
-		header: s.header, sum: s.sum,
-		appended: Position(r.next), synced: Position(r.next),
-		bytes: r.logBytes, checkpointSize: r.checkpointSize,
+		appendHeader: s.header, appendSum: s.sum,
+		appended: Position(r.nextRecord), synced: Position(r.nextRecord),
+		bytesSinceCheckpoint: r.logBytes, checkpointSize: r.checkpointSize,
 	}
-	go l.run()
+	go l.runWriter()
 	return l, r.result, nil
 }

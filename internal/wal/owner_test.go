@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 )
 
-// owner has a state by which every record is checked: how many records there are.
-// The data of each follows from its number.
+// owner has a state to check every record against: the number of records. The data of a record
+// follows from its number.
 type owner struct {
 	log      *Log
 	recovery Recovery
@@ -25,7 +25,7 @@ const (
 	kindPadding = 3 // in a checkpoint, before the count
 )
 
-// dataOf is the data of record n, of up to four sectors.
+// dataOf returns the data of record n, of up to four sectors.
 func dataOf(n uint64) []byte {
 	length := 1 + int(n*n*37%100)
 	if n%5 == 3 {
@@ -36,12 +36,12 @@ func dataOf(n uint64) []byte {
 
 func openOwner(f folder) (*owner, error) {
 	o := &owner{}
-	log, recovery, err := open(f, o.restore)
+	log, recovery, err := openFirstFormat(f, o.restore)
 	o.log, o.recovery = log, recovery
 	return o, err
 }
 
-// restore fails on what was never written, or is not the next record.
+// restore fails for a record never written, and for a record out of order.
 func (o *owner) restore(r Record) error {
 	switch {
 	case r.Kind == kindPadding && o.count == 0 && bytes.Equal(r.Data, dataOf(3)):
@@ -55,14 +55,14 @@ func (o *owner) restore(r Record) error {
 	return nil
 }
 
-// append adds n records, which are most likely synced together.
-func (o *owner) append(n int) Position {
+// appendRecords adds n records, most likely synced together.
+func (o *owner) appendRecords(n int) Position {
 	for range n {
 		data := dataOf(o.count)
-		o.log.add(kindCounted, len(data), func(to []byte) []byte { return append(to, data...) })
+		o.log.appendRecord(kindCounted, len(data), func(to []byte) []byte { return append(to, data...) })
 		o.count++
 	}
-	o.log.signal()
+	o.log.wakeWriter()
 	return o.log.Appended()
 }
 
@@ -75,8 +75,8 @@ func (o *owner) writeTo(c *Checkpoint, count uint64) error {
 	return c.Append(kindCount, binary.LittleEndian.AppendUint64(nil, count))
 }
 
-// process runs a script on a folder, one step after the other. It goes on after
-// errors, as far as it can.
+// process runs a script on a folder, one step after the other. It goes on after errors, as far as
+// possible.
 type process struct {
 	ctx    context.Context
 	folder *memory
@@ -84,12 +84,12 @@ type process struct {
 	errs   []error
 	log    atomic.Pointer[Log] // of owner, for other goroutines
 
-	// What is known while there is no log.
+	// The bounds while there is no log.
 	acked, appended atomic.Uint64
 }
 
-// bounds are how many records were answered, and how many appended, by now.
-func (p *process) bounds() (acked, appended uint64) {
+// recordBounds returns the number of records acknowledged, and appended, by now.
+func (p *process) recordBounds() (acked, appended uint64) {
 	l := p.log.Load()
 	if l == nil {
 		return p.acked.Load(), p.appended.Load()
@@ -99,79 +99,78 @@ func (p *process) bounds() (acked, appended uint64) {
 	return uint64(l.synced), uint64(l.appended)
 }
 
-func (p *process) note(err error) {
+func (p *process) noteError(err error) {
 	if err != nil {
 		p.errs = append(p.errs, err)
 	}
 }
 
-func (p *process) open() bool {
+func (p *process) openLog() bool {
 	var err error
 	p.owner, err = openOwner(p.folder)
-	p.note(err)
+	p.noteError(err)
 	if err == nil {
 		p.log.Store(p.owner.log)
 	}
 	return err == nil
 }
 
-func (p *process) close() {
-	p.note(p.owner.log.Close())
-	acked, appended := p.bounds()
+func (p *process) closeLog() {
+	p.noteError(p.owner.log.Close())
+	acked, appended := p.recordBounds()
 	p.acked.Store(acked)
 	p.appended.Store(appended)
 	p.log.Store(nil)
 }
 
-func (p *process) group(n int) {
-	p.note(p.owner.log.Wait(p.ctx, p.owner.append(n)))
+func (p *process) appendGroup(n int) {
+	p.noteError(p.owner.log.Wait(p.ctx, p.owner.appendRecords(n)))
 }
 
-// checkpoint writes a checkpoint while n records are appended.
-func (p *process) checkpoint(n int, commit bool) {
+// writeCheckpoint writes a checkpoint while n records are appended.
+func (p *process) writeCheckpoint(n int, commit bool) {
 	count := p.owner.count
 	c := p.owner.log.Checkpoint()
-	position := p.owner.append(n)
+	position := p.owner.appendRecords(n)
 	err := p.owner.writeTo(c, count)
 	if err == nil && commit {
 		err = c.Commit(p.ctx)
 	}
-	p.note(err)
-	p.note(c.Discard())
-	p.note(p.owner.log.Wait(p.ctx, position))
+	p.noteError(err)
+	p.noteError(c.Discard())
+	p.noteError(p.owner.log.Wait(p.ctx, position))
 	if !commit {
-		<-c.behind.done
-		p.note(c.givenUp()) // who discards it is not told
+		<-c.rotation.done
+		p.noteError(c.rotationError()) // Discard does not return this error
 	}
 }
 
-// errRefused is what the script itself makes an operation fail with.
+// errRefused is the error of operations that the script itself makes fail.
 var errRefused = errors.New("refused")
 
-// refusedRotation fails to go on to the next segment while n records are appended.
-// refused are the operations on that segment's file that fail; "sync ." is the one
-// that makes its name durable.
-func (p *process) refusedRotation(n int, refused ...string) {
-	c, position, refuse := p.rotation(n, refused)
+// refuseRotation fails to go on to the next segment while n records are appended. refused are the
+// failing operations on the segment's file; "sync ." is the sync of the folder.
+func (p *process) refuseRotation(n int, refused ...string) {
+	c, position, refuse := p.beginRotation(n, refused)
 	refuse()
-	<-c.behind.done
-	p.note(p.owner.log.Wait(p.ctx, position))
+	<-c.rotation.done
+	p.noteError(p.owner.log.Wait(p.ctx, position))
 	err := p.owner.log.Err()
 	if err == nil {
-		err = c.givenUp()
+		err = c.rotationError()
 	}
 	if err == nil {
 		err = errors.New("no rotation was refused")
 	}
 	if !errors.Is(err, errRefused) {
-		p.note(err)
+		p.noteError(err)
 	}
-	p.note(c.Discard())
+	p.noteError(c.Discard())
 }
 
-// rotation begins one that is to fail, and appends n records behind it. The first
-// operation that is to fail waits for refuse, so the records are queued by then.
-func (p *process) rotation(n int, refused []string) (c *Checkpoint, last Position, refuse func()) {
+// beginRotation begins a rotation that will fail, and appends n records behind it. The first
+// failing operation waits for refuse, so the records are queued by then.
+func (p *process) beginRotation(n int, refused []string) (c *Checkpoint, last Position, refuse func()) {
 	next := fileName(segmentPrefix, p.owner.log.segment.header.number+1)
 	var over atomic.Bool
 	before, gate := p.folder.before, make(chan struct{})
@@ -197,45 +196,45 @@ func (p *process) rotation(n int, refused []string) (c *Checkpoint, last Positio
 		return errRefused
 	}
 	c = p.owner.log.Checkpoint()
-	last = p.owner.append(n)
+	last = p.owner.appendRecords(n)
 	return c, last, func() {
 		close(gate)
-		<-c.behind.done
+		<-c.rotation.done
 		over.Store(true)
 	}
 }
 
-// script has groups, segments without and with a checkpoint, segments that cannot be
-// made, and two lives.
-func (p *process) script() {
-	if !p.open() {
+// runScript writes groups, segments with and without a checkpoint, and segments that cannot be
+// made, in two processes.
+func (p *process) runScript() {
+	if !p.openLog() {
 		return
 	}
-	p.group(3)
-	p.group(1)
-	p.group(4)
-	p.refusedRotation(1, "open")
-	p.checkpoint(2, true)
-	p.group(2)
-	p.refusedRotation(2, "sync", "remove")
-	p.checkpoint(1, false)
-	p.group(1)
-	p.close()
-	if !p.open() {
+	p.appendGroup(3)
+	p.appendGroup(1)
+	p.appendGroup(4)
+	p.refuseRotation(1, "open")
+	p.writeCheckpoint(2, true)
+	p.appendGroup(2)
+	p.refuseRotation(2, "sync", "remove")
+	p.writeCheckpoint(1, false)
+	p.appendGroup(1)
+	p.closeLog()
+	if !p.openLog() {
 		return
 	}
-	p.group(2)
-	p.checkpoint(0, true)
-	p.refusedRotation(1, "sync .", "remove")
-	p.group(1)
-	p.checkpoint(2, true)
-	p.group(3)
-	p.close()
+	p.appendGroup(2)
+	p.writeCheckpoint(0, true)
+	p.refuseRotation(1, "sync .", "remove")
+	p.appendGroup(1)
+	p.writeCheckpoint(2, true)
+	p.appendGroup(3)
+	p.closeLog()
 }
 
 func newProcess(ctx context.Context, m *memory) *process { return &process{ctx: ctx, folder: m} }
 
-// open opens a folder with records of the first format.
-func open(f folder, restore func(Record) error) (*Log, Recovery, error) {
+// openFirstFormat opens a folder with records of the first format.
+func openFirstFormat(f folder, restore func(Record) error) (*Log, Recovery, error) {
 	return openFormat(f, firstFormat, restore)
 }

@@ -11,33 +11,34 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Content is what Read found in a folder.
+// Content is the result of [Read].
 type Content struct {
-	// ID is the folder's, the same in all its files and in copies of it.
+	// ID is the same in all files of a folder and in copies of it.
 	ID [16]byte
-	// Records is how many records its log has had since it was made. It never falls.
+	// Records is the number of records in the log since it was made. It never falls.
 	Records uint64
 	Recovery
 }
 
-// AnyFormat is for whoever looks at files, and not at records.
+// AnyFormat is the format for readers of files, and not of records.
 var AnyFormat = Format{Of: "log", Newest: math.MaxUint32}
 
-// ErrNoLog says that there is no log in a folder, or no folder.
+// ErrNoLog is returned if there is no log in a folder, or no folder.
 var ErrNoLog = errors.New("wal: no log in this folder")
 
-// Read hands over the records of a folder that no Log has open, as Open does, and changes
-// nothing in it: what a crash has left at the end stays, and Torn says what Open would cut.
+// Read passes the records of a folder to restore, like [Open], while no [Log] has the folder open.
+// Read changes nothing in the folder: a torn end stays, and [Recovery].Torn names the bytes that
+// Open would cut.
 //
-// Errors match ErrNoLog, ErrLocked, ErrCorrupt (a CorruptError) or ErrVersion (a VersionError),
-// or are the file system's, or that of restore.
+// Errors match [ErrNoLog], [ErrLocked], [ErrCorrupt] (a [CorruptError]) or [ErrVersion] (a
+// [VersionError]), or are the file system's, or the error of restore.
 func Read(path string, format Format, restore func(Record) error) (c Content, err error) {
 	_, release, err := LockFolder(path)
 	if err != nil {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	r := &recovery{folder: readOnly{dir(path)}, format: format, restore: restore}
+	r := &recovery{folder: readOnlyFolder{osFolder(path)}, format: format, restore: restore}
 	last, err := r.readAll()
 	if err == nil {
 		err = last.file.Close()
@@ -45,16 +46,16 @@ func Read(path string, format Format, restore func(Record) error) (c Content, er
 	if err = errors.Join(err, r.closeUnsynced()); err != nil {
 		return c, fmt.Errorf("wal: read: %w", err)
 	}
-	return Content{r.id, r.next, r.result}, nil
+	return Content{r.folderID, r.nextRecord, r.result}, nil
 }
 
-// LockFolder keeps everybody from opening a folder until release, and returns the names of the files
-// that a copy needs: that of all of them is the folder as it is. Errors match ErrNoLog or
-// ErrLocked, or are the file system's.
+// LockFolder prevents opening a folder until release, and returns the names of the files needed for
+// a copy: a copy of all of them is a copy of the folder. Errors match [ErrNoLog] or [ErrLocked], or
+// are the file system's.
 func LockFolder(path string) (names []string, release func() error, err error) {
 	lock := flock.New(filepath.Join(path, lockName), flock.SetFlag(os.O_RDONLY))
 	switch locked, err := lock.TryLock(); {
-	case errors.Is(err, fs.ErrNotExist): // a copy, which nobody has opened yet
+	case errors.Is(err, fs.ErrNotExist): // a copy that was never opened
 	case err != nil:
 		return nil, nil, fmt.Errorf("wal: lock: %w", err)
 	case !locked:
@@ -69,9 +70,9 @@ func LockFolder(path string) (names []string, release func() error, err error) {
 	return names, lock.Close, nil
 }
 
-// Names are the names of the files in a folder that are a log's; none if there is no folder.
+// Names returns the names of the files of the log in a folder; none if there is no folder.
 func Names(path string) (names []string, err error) {
-	found, err := listFolder(dir(path))
+	found, err := listFolder(osFolder(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -87,11 +88,11 @@ func Names(path string) (names []string, err error) {
 	return names, nil
 }
 
-// readOnly is a folder in which nothing can be written, as on a snapshot.
-type readOnly struct{ dir }
+// readOnlyFolder is a folder without write permission, as on a snapshot.
+type readOnlyFolder struct{ osFolder }
 
-func (d readOnly) open(name string) (file, error) {
-	f, err := os.Open(d.path(name))
+func (d readOnlyFolder) openFile(name string) (file, error) {
+	f, err := os.Open(d.fullPath(name))
 	if err != nil {
 		return nil, err
 	}

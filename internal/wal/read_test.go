@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// copyOf copies the named files of a folder into a new one.
-func copyOf(t *testing.T, path string, names []string) (dir string) {
+// copyFiles copies the named files of a folder into a new folder.
+func copyFiles(t *testing.T, path string, names []string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for _, name := range names {
@@ -20,9 +20,9 @@ func copyOf(t *testing.T, path string, names []string) (dir string) {
 	return dir
 }
 
-// A copy of the files that Hold names is the folder: Read reads both, with the same identity,
-// and changes neither.
-func TestReadAndHold(t *testing.T) {
+// A copy of the files named by LockFolder is a copy of the folder: Read reads both, with the same
+// identity, and changes neither.
+func TestReadAndLockFolder(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")
 	_, err := Read(path, AnyFormat, nil)
@@ -30,14 +30,14 @@ func TestReadAndHold(t *testing.T) {
 	require.NoDirExists(t, path)
 
 	l, _ := openDir(t, path)
-	l.Append(1, 1, text("a"))
+	l.Append(1, 1, appendText("a"))
 	_, err = Read(path, AnyFormat, nil)
 	require.ErrorIs(t, err, ErrLocked)
 	_, _, err = LockFolder(path)
 	require.ErrorIs(t, err, ErrLocked)
 	c := l.Checkpoint()
 	require.NoError(t, c.Append(1, []byte("A")))
-	l.Append(1, 1, text("b"))
+	l.Append(1, 1, appendText("b"))
 	require.NoError(t, c.Commit(t.Context()))
 	require.NoError(t, l.Close())
 
@@ -46,7 +46,7 @@ func TestReadAndHold(t *testing.T) {
 	require.Equal(t, []string{fileName(segmentPrefix, 1), fileName(checkpointPrefix, 1)}, names)
 	_, _, err = Open(path, func(Record) error { return nil })
 	require.ErrorIs(t, err, ErrLocked)
-	other := copyOf(t, path, names)
+	other := copyFiles(t, path, names)
 	require.NoError(t, release())
 
 	var first Content
@@ -69,12 +69,12 @@ func TestReadAndHold(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// Read tells what Open would cut, and leaves it there.
+// Read reports the bytes that Open would cut, and leaves them.
 func TestReadLeavesATornEnd(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")
 	l, _ := openDir(t, path)
-	l.Append(1, 1, text("a"))
+	l.Append(1, 1, appendText("a"))
 	require.NoError(t, l.Close())
 	name := filepath.Join(path, fileName(segmentPrefix, 0))
 	content, err := os.ReadFile(name)

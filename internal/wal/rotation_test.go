@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refusals are the ways in which a segment cannot be made: each operation fails, and
-// what is left over can be removed or not.
+// refusals are the ways in which a segment cannot be made: each operation fails, and the leftover
+// can be removed or not.
 func refusals() [][]string {
 	var all [][]string
 	for _, what := range []string{"create", "write", "sync", "rename", "sync .", "open"} {
@@ -18,8 +18,8 @@ func refusals() [][]string {
 	return all
 }
 
-// TestGiveUp fails to make a segment: the log goes on without it, with what was
-// appended behind the cut, and the next checkpoint has its number.
+// TestGiveUp fails to make a segment: the log goes on without it, with the records appended behind
+// the cut, and the next checkpoint has its number.
 func TestGiveUp(t *testing.T) {
 	t.Parallel()
 	for _, refused := range refusals() {
@@ -27,12 +27,12 @@ func TestGiveUp(t *testing.T) {
 			t.Parallel()
 			m := newMemory()
 			p := newProcess(t.Context(), m)
-			require.True(t, p.open())
+			require.True(t, p.openLog())
 			l := p.owner.log
-			p.group(2)
+			p.appendGroup(2)
 			before := l.SinceCheckpoint()
-			p.refusedRotation(3, refused...)
-			p.group(1)
+			p.refuseRotation(3, refused...)
+			p.appendGroup(1)
 			require.NoError(t, l.Err())
 			var appended int64
 			for n := uint64(2); n < 6; n++ {
@@ -40,72 +40,71 @@ func TestGiveUp(t *testing.T) {
 			}
 			require.Equal(t, before+appended, l.SinceCheckpoint(), "no end frame")
 			if len(refused) == 1 {
-				require.Equal(t, []string{fileName(segmentPrefix, 0)}, keys(m.files()))
+				require.Equal(t, []string{fileName(segmentPrefix, 0)}, fileNames(m.visibleFiles()))
 			}
-			p.refusedRotation(0, refused...)
-			reopened := newProcess(t.Context(), newMemoryOf(m.files()))
-			require.True(t, reopened.open())
+			p.refuseRotation(0, refused...)
+			reopened := newProcess(t.Context(), newMemoryOf(m.visibleFiles()))
+			require.True(t, reopened.openLog())
 			require.Equal(t, uint64(6), reopened.owner.count)
 			for _, p := range []*process{p, reopened} {
-				p.checkpoint(2, true)
-				p.close()
+				p.writeCheckpoint(2, true)
+				p.closeLog()
 				require.Empty(t, p.errs)
 				names := []string{fileName(checkpointPrefix, 1), fileName(segmentPrefix, 1)}
-				require.ElementsMatch(t, names, keys(p.folder.files()))
-				require.True(t, p.open())
+				require.ElementsMatch(t, names, fileNames(p.folder.visibleFiles()))
+				require.True(t, p.openLog())
 				require.Equal(t, uint64(8), p.owner.count)
 				require.Equal(t, 2, p.owner.recovery.Records)
-				p.close()
+				p.closeLog()
 			}
 		})
 	}
 }
 
-// TestCrashAfterGiveUp stops the machine at each moment from the first attempt to the
-// second, and behind.
+// TestCrashAfterGiveUp stops the machine at each moment from the first attempt to the second, and
+// behind.
 func TestCrashAfterGiveUp(t *testing.T) {
 	t.Parallel()
 	images := 0
 	for _, refused := range refusals() {
 		script := func(p *process) {
-			require.True(t, p.open())
-			p.group(2)
-			p.refusedRotation(2, refused...)
-			p.group(1)
-			p.checkpoint(2, true)
-			p.close()
+			require.True(t, p.openLog())
+			p.appendGroup(2)
+			p.refuseRotation(2, refused...)
+			p.appendGroup(1)
+			p.writeCheckpoint(2, true)
+			p.closeLog()
 			require.Empty(t, p.errs)
 		}
-		for _, at := range moments(t.Context(), newMemory(), 0, 0, script) {
-			for files := range at.folder.crashes() {
+		for _, at := range crashMoments(t.Context(), newMemory(), 0, 0, script) {
+			for files := range at.folder.crashImages() {
 				images++
 				requireSurvived(t, files, at.acked, at.appended, at)
 			}
-			requireSurvived(t, at.folder.files(), at.acked, at.appended, at)
+			requireSurvived(t, at.folder.visibleFiles(), at.acked, at.appended, at)
 		}
 	}
 	t.Log(images, "folders")
 }
 
-// TestGiveUpAll has two segments to go on to when the first cannot be made: the second
-// has no place then.
+// TestGiveUpAll queues two rotations when the first cannot be made: the second is given up too.
 func TestGiveUpAll(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	p := newProcess(t.Context(), m)
-	require.True(t, p.open())
+	require.True(t, p.openLog())
 	l := p.owner.log
-	p.group(1)
+	p.appendGroup(1)
 	before := l.SinceCheckpoint()
-	first, _, refuse := p.rotation(2, []string{"create"})
+	first, _, refuse := p.beginRotation(2, []string{"create"})
 	require.NoError(t, first.Discard())
 	second := l.Checkpoint()
-	last := p.owner.append(2)
+	last := p.owner.appendRecords(2)
 	refuse()
 	require.NoError(t, l.Wait(t.Context(), last))
 	for _, c := range []*Checkpoint{first, second} {
-		<-c.behind.done
-		require.ErrorIs(t, c.givenUp(), errRefused)
+		<-c.rotation.done
+		require.ErrorIs(t, c.rotationError(), errRefused)
 	}
 	var appended int64
 	for n := uint64(1); n < 5; n++ {
@@ -113,25 +112,25 @@ func TestGiveUpAll(t *testing.T) {
 	}
 	require.Equal(t, before+appended, l.SinceCheckpoint())
 	require.NoError(t, second.Discard())
-	p.checkpoint(1, true)
-	p.close()
+	p.writeCheckpoint(1, true)
+	p.closeLog()
 	require.Empty(t, p.errs)
-	require.Contains(t, m.files(), fileName(checkpointPrefix, 1))
-	require.True(t, p.open())
+	require.Contains(t, m.visibleFiles(), fileName(checkpointPrefix, 1))
+	require.True(t, p.openLog())
 	require.Equal(t, uint64(6), p.owner.count)
-	p.close()
+	p.closeLog()
 }
 
-// TestGiveUpIsTold gives a checkpoint up before anything of it was written, between
-// two records, and at its end.
+// TestGiveUpIsTold gives a checkpoint up before its first record, between two records, and at its
+// end.
 func TestGiveUpIsTold(t *testing.T) {
 	t.Parallel()
 	for records := range 3 {
 		for _, commit := range []bool{false, true} {
 			m := newMemory()
 			p := newProcess(t.Context(), m)
-			require.True(t, p.open())
-			c, last, refuse := p.rotation(1, []string{"rename"})
+			require.True(t, p.openLog())
+			c, last, refuse := p.beginRotation(1, []string{"rename"})
 			for range records {
 				require.NoError(t, c.Append(kindPadding, dataOf(3)))
 			}
@@ -148,21 +147,21 @@ func TestGiveUpIsTold(t *testing.T) {
 			require.Equal(t, err, c.Commit(t.Context()), "only Discard is left")
 			require.NoError(t, c.Discard())
 			require.NoError(t, p.owner.log.Wait(t.Context(), last))
-			require.Equal(t, []string{fileName(segmentPrefix, 0)}, keys(m.files()))
-			p.close()
+			require.Equal(t, []string{fileName(segmentPrefix, 0)}, fileNames(m.visibleFiles()))
+			p.closeLog()
 			require.Empty(t, p.errs)
 		}
 	}
 }
 
-// TestGiveUpWhileCommitting has a checkpoint waiting for its segment, whole.
+// TestGiveUpWhileCommitting has a whole checkpoint waiting for its segment.
 func TestGiveUpWhileCommitting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		p := newProcess(t.Context(), m)
-		require.True(t, p.open())
-		c, _, refuse := p.rotation(1, []string{"open"})
+		require.True(t, p.openLog())
+		c, _, refuse := p.beginRotation(1, []string{"open"})
 		committed := make(chan error, 1)
 		go func() { committed <- c.Commit(t.Context()) }()
 		synctest.Wait()
@@ -172,8 +171,8 @@ func TestGiveUpWhileCommitting(t *testing.T) {
 		require.ErrorIs(t, err, errRefused)
 		require.NotErrorIs(t, err, ErrFailed)
 		require.NoError(t, c.Discard())
-		require.Equal(t, []string{fileName(segmentPrefix, 0)}, keys(m.files()))
-		p.close()
+		require.Equal(t, []string{fileName(segmentPrefix, 0)}, fileNames(m.visibleFiles()))
+		p.closeLog()
 		require.Empty(t, p.errs)
 	})
 }
@@ -184,15 +183,15 @@ func TestGiveUpWhileClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		p := newProcess(t.Context(), m)
-		require.True(t, p.open())
-		p.group(1)
-		c, _, refuse := p.rotation(2, []string{"sync ."})
+		require.True(t, p.openLog())
+		p.appendGroup(1)
+		c, _, refuse := p.beginRotation(2, []string{"sync ."})
 		closed := make(chan error, 1)
 		go func() { closed <- p.owner.log.Close() }()
 		synctest.Wait()
 		refuse()
 		require.NoError(t, <-closed)
-		require.ErrorIs(t, c.givenUp(), errRefused)
+		require.ErrorIs(t, c.rotationError(), errRefused)
 		require.NoError(t, c.Discard())
 		o, err := openOwner(m)
 		require.NoError(t, err)
@@ -201,13 +200,13 @@ func TestGiveUpWhileClosing(t *testing.T) {
 	})
 }
 
-// TestLeftoverOfCheckpoint writes a checkpoint whose number another one has had, the
-// file of which could not be removed.
+// TestLeftoverOfCheckpoint writes a checkpoint with the number of an earlier one, whose file could
+// not be removed.
 func TestLeftoverOfCheckpoint(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	p := newProcess(t.Context(), m)
-	require.True(t, p.open())
+	require.True(t, p.openLog())
 	leftover := operation{"remove", fileName(checkpointPrefix, 1) + tmpSuffix}
 	m.before = func(op operation) error {
 		if op != leftover {
@@ -220,15 +219,15 @@ func TestLeftoverOfCheckpoint(t *testing.T) {
 		}
 		return errInjected
 	}
-	c, last, refuse := p.rotation(1, []string{"create"})
+	c, last, refuse := p.beginRotation(1, []string{"create"})
 	require.NoError(t, c.Append(kindPadding, dataOf(3)))
 	refuse()
 	require.ErrorIs(t, c.Discard(), errInjected)
-	require.Contains(t, m.files(), leftover.name)
+	require.Contains(t, m.visibleFiles(), leftover.name)
 	require.NoError(t, p.owner.log.Wait(t.Context(), last))
 	m.before = nil
-	p.checkpoint(1, true)
-	p.close()
+	p.writeCheckpoint(1, true)
+	p.closeLog()
 	require.Empty(t, p.errs)
 	o, err := openOwner(m)
 	require.NoError(t, err)

@@ -5,35 +5,35 @@ import (
 	"io"
 )
 
-// segment is the file that the log goes on in. It is the writer's alone.
+// segment is the file to which the log is written. Only the writer uses it.
 type segment struct {
-	file   file
-	header header
-	sum    uint32 // of the header
-	end    int64  // where the next frame goes; all before it has been synced
-	slot   int    // of the newest mark
+	file     file
+	header   header
+	sum      uint32 // of the header
+	end      int64  // offset of the next frame; all bytes before it are synced
+	markSlot int    // of the newest mark
 }
 
-// createSegment makes a segment without records. After an error there may be a file,
-// with its name or not yet, which the next attempt replaces.
+// createSegment makes a segment without records. An error may leave a file, with its name or still
+// unfinished. The next attempt replaces the file.
 func createSegment(f folder, h header) (*segment, error) {
 	name := fileName(segmentPrefix, h.number)
-	b, sum := h.encode()
-	if err := createSynced(f, name+tmpSuffix, b); err != nil {
+	b, sum := h.encodeHeader()
+	if err := createSyncedFile(f, name+tmpSuffix, b); err != nil {
 		return nil, err
 	}
-	if err := publish(f, name); err != nil {
+	if err := publishFile(f, name); err != nil {
 		return nil, err
 	}
-	opened, err := f.open(name)
+	opened, err := f.openFile(name)
 	if err != nil {
 		return nil, err
 	}
 	return &segment{file: opened, header: h, sum: sum, end: headerSize}, nil
 }
 
-func createSynced(f folder, name string, content []byte) error {
-	created, err := createAgain(f, name)
+func createSyncedFile(f folder, name string, content []byte) error {
+	created, err := replaceFile(f, name)
 	if err != nil {
 		return err
 	}
@@ -43,18 +43,18 @@ func createSynced(f folder, name string, content []byte) error {
 	return errors.Join(err, created.Close())
 }
 
-// publish gives a whole and synced file its name. The file is closed: Windows renames
-// no open one.
-func publish(f folder, name string) error {
-	if err := f.rename(name+tmpSuffix, name); err != nil {
+// publishFile gives a whole and synced file its name. The file must be closed: Windows does not
+// rename open files.
+func publishFile(f folder, name string) error {
+	if err := f.renameFile(name+tmpSuffix, name); err != nil {
 		return err
 	}
-	return f.sync()
+	return f.syncFolder()
 }
 
-// write writes frames and syncs them, and then says so in the mark: never the other
-// way round, and before anybody is told.
-func (s *segment) write(frames []byte) error {
+// writeFrames writes frames, syncs them, and then writes the mark: never in another order, and
+// before a caller of Wait learns of the frames.
+func (s *segment) writeFrames(frames []byte) error {
 	if _, err := s.file.WriteAt(frames, s.end); err != nil {
 		return err
 	}
@@ -66,15 +66,15 @@ func (s *segment) write(frames []byte) error {
 }
 
 func (s *segment) writeMark() error {
-	s.slot = (s.slot + 1) % markSlots
-	_, err := s.file.WriteAt(encodeMark(s.sum, s.end), int64(markOffset+s.slot*markSize))
+	s.markSlot = (s.markSlot + 1) % markSlots
+	_, err := s.file.WriteAt(encodeMark(s.sum, s.end), int64(markOffset+s.markSlot*markSize))
 	return err
 }
 
-// rewrite writes what is behind from once more, cuts what is behind the end, and
-// syncs. Writing matters: pages that a failed sync left in memory count as clean, so
-// that a sync alone would succeed without them.
-func (s *segment) rewrite(from int64) error {
+// rewriteTail writes the bytes from an offset to the end once more, cuts the file behind the end,
+// and syncs. A sync alone is not enough: pages left in memory by a failed sync count as clean, so
+// it would succeed without writing them.
+func (s *segment) rewriteTail(from int64) error {
 	if _, err := io.Copy(io.NewOffsetWriter(s.file, from), io.NewSectionReader(s.file, from, s.end-from)); err != nil {
 		return err
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// measured is a folder that measures what is written to a checkpoint before it is
-// synced, and does not keep it.
-type measured struct {
+// measuredFolder measures the bytes written to a checkpoint between two syncs, and does not store
+// them.
+type measuredFolder struct {
 	*memory
 	unsynced, most int
 	syncs          int
@@ -18,11 +18,11 @@ type measured struct {
 
 type measuredFile struct {
 	file
-	to *measured
+	to *measuredFolder
 }
 
-func (m *measured) create(name string) (file, error) {
-	f, err := m.memory.create(name)
+func (m *measuredFolder) createFile(name string) (file, error) {
+	f, err := m.memory.createFile(name)
 	if err == nil && strings.HasPrefix(name, checkpointPrefix) {
 		f = measuredFile{f, m}
 	}
@@ -45,8 +45,8 @@ func (f measuredFile) Sync() error {
 func TestCheckpointIsSyncedInParts(t *testing.T) {
 	t.Parallel()
 	const record, records = 1 << 20, 3 * syncEvery >> 20
-	m := &measured{memory: newMemory()}
-	l, _, err := open(m, nil)
+	m := &measuredFolder{memory: newMemory()}
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
 	c := l.Checkpoint()
 	data := make([]byte, record)
@@ -65,14 +65,14 @@ func TestCheckpointIsSyncedInParts(t *testing.T) {
 // TestCheckpointCannotBeSyncedInParts fails the checkpoint alone.
 func TestCheckpointCannotBeSyncedInParts(t *testing.T) {
 	t.Parallel()
-	m := &measured{memory: newMemory(), err: errInjected}
-	l, _, err := open(m, nil)
+	m := &measuredFolder{memory: newMemory(), err: errInjected}
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
 	c := l.Checkpoint()
 	require.ErrorIs(t, c.Append(1, make([]byte, syncEvery)), errInjected)
 	require.ErrorIs(t, c.Commit(t.Context()), errInjected, "a second sync may succeed without writing anything")
 	require.NoError(t, c.Discard())
 	require.Equal(t, 1, m.syncs)
-	require.NoError(t, l.Wait(t.Context(), l.Append(1, 0, text("goes on"))))
+	require.NoError(t, l.Wait(t.Context(), l.Append(1, 0, appendText("goes on"))))
 	require.NoError(t, l.Close())
 }

@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// run writes one group after the other until the log is closed and all is written, or
-// until it fails.
-func (l *Log) run() {
+// runWriter writes the groups in order until the log is closed and every group is written, or until
+// a write fails.
+func (l *Log) runWriter() {
 	defer close(l.stopped)
 	for {
-		g, closed := l.take()
+		g, closed := l.takeGroup()
 		switch {
 		case g != nil:
-			if err := l.write(g); err != nil {
-				l.fail(err)
+			if err := l.writeGroup(g); err != nil {
+				l.failLog(err)
 				return
 			}
-			l.finish(g)
+			l.finishGroup(g)
 		case closed:
 			return
 		default:
@@ -27,9 +27,8 @@ func (l *Log) run() {
 	}
 }
 
-// take returns the next group, if there is one. If the log is closed none is added
-// any more.
-func (l *Log) take() (g *group, closed bool) {
+// takeGroup returns the next group, or nil. No group is added to a closed log.
+func (l *Log) takeGroup() (g *group, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
@@ -39,70 +38,70 @@ func (l *Log) take() (g *group, closed bool) {
 	return l.queue[0], l.closed
 }
 
-// write does what the group asks for. An error ends the log.
-func (l *Log) write(g *group) error {
+// writeGroup does the work of the group. An error ends the log.
+func (l *Log) writeGroup(g *group) error {
 	switch {
-	case g.next == nil:
-		return l.segment.write(g.frames)
-	case g.err != nil:
-		return nil // given up together with one before it
+	case g.nextHeader == nil:
+		return l.segment.writeFrames(g.frames)
+	case g.rotationErr != nil:
+		return nil // canceled together with the rotation before it
 	}
-	s, err := createSegment(l.folder, *g.next)
+	s, err := createSegment(l.folder, *g.nextHeader)
 	if err != nil {
-		l.giveUp(*g.next, err)
+		l.cancelRotation(*g.nextHeader, err)
 		return nil
 	}
-	return l.rotate(s)
+	return l.rotateSegment(s)
 }
 
-// rotate goes on to the next segment. All records before it are synced by now. The
-// order is that of doc.go, 4: a segment ends when its successor is there, and the
-// successor has no record before that.
-func (l *Log) rotate(next *segment) error {
+// rotateSegment goes on to the next segment, after all records before it are synced. The order is
+// invariant 4 of doc.go: a segment ends when its successor is there, and the successor has no
+// record before then.
+func (l *Log) rotateSegment(next *segment) error {
 	old := l.segment
 	l.segment = next
-	err := old.write(endFrame(old.sum, next.header.first))
+	err := old.writeFrames(endFrame(old.sum, next.header.first))
 	return errors.Join(err, old.file.Close())
 }
 
-// giveUp goes on in the segment that there is, since the next one could not be made.
-// All its records are synced, and nothing was done to it, so nothing is in doubt.
-func (l *Log) giveUp(next header, cause error) {
-	// It is not wrong that they are there: doc.go, 4.
+// cancelRotation goes on in the present segment, since the next segment could not be made. The
+// present segment is untouched and its records are synced, so nothing is in doubt.
+func (l *Log) cancelRotation(next header, cause error) {
+	// Both files may stay without harm: invariant 4 of doc.go.
 	name := fileName(segmentPrefix, next.number)
-	_ = l.folder.remove(name + tmpSuffix)
-	_ = l.folder.remove(name)
+	_ = l.folder.removeFile(name + tmpSuffix)
+	_ = l.folder.removeFile(name)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.header, l.sum = l.segment.header, l.segment.sum
-	// What was appended behind the cut is for the next segment, or for one that was
-	// to follow that, and has not been taken yet.
+	l.appendHeader, l.appendSum = l.segment.header, l.segment.sum
+	// The groups behind the rotation were encoded for the next segment, or for a segment behind
+	// that one. They are not written yet.
 	for _, g := range l.queue {
-		if g.next == nil {
-			resum(g.frames, l.sum)
+		if g.nextHeader == nil {
+			resumFrames(g.frames, l.appendSum)
 			continue
 		}
-		g.err = fmt.Errorf("wal: next segment: %w", cause)
-		l.bytes -= frameHeader // no end frame
+		g.rotationErr = fmt.Errorf("wal: next segment: %w", cause)
+		l.bytesSinceCheckpoint -= frameHeader // no end frame
 	}
 }
 
-// finish tells who waits for the group.
-func (l *Log) finish(g *group) {
+// finishGroup wakes the callers that wait for the group.
+func (l *Log) finishGroup(g *group) {
 	l.mu.Lock()
 	l.queue = slices.Delete(l.queue, 0, 1)
-	l.synced = g.last
-	if room := cap(g.frames); room > cap(l.spare) && room <= spareMax {
-		l.spare = g.frames[:0]
+	l.synced = g.lastPosition
+	if size := cap(g.frames); size > cap(l.spareBuffer) && size <= maxSpareBuffer {
+		l.spareBuffer = g.frames[:0]
 	}
 	l.mu.Unlock()
 	close(g.done)
 }
 
-// fail ends the log for good: after a failed sync nobody knows what is on disk, and
-// trying again would not tell.
-func (l *Log) fail(cause error) {
+// failLog ends the log for good: after a failed sync the state of the disk is unknown, and a second
+// sync would not show it.
+func (l *Log) failLog(cause error) {
 	l.mu.Lock()
 	l.err = fmt.Errorf("%w: %w", ErrFailed, cause)
 	queue := l.queue
@@ -113,29 +112,29 @@ func (l *Log) fail(cause error) {
 	}
 }
 
-func (l *Log) close() error {
+func (l *Log) closeLog() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	l.signal()
+	l.wakeWriter()
 	<-l.stopped
 	if l.Err() == nil {
 		// The last mark is not on disk yet.
 		if err := l.segment.file.Sync(); err != nil {
-			l.fail(err)
+			l.failLog(err)
 		}
 	}
-	l.users.Wait()
-	return errors.Join(l.Err(), l.segment.file.Close(), l.unlock())
+	l.folderUsers.Wait()
+	return errors.Join(l.Err(), l.segment.file.Close(), l.unlockFolder())
 }
 
-// use keeps Close from giving the folder back until users.Done.
-func (l *Log) use() error {
+// useFolder keeps Close from unlocking the folder until folderUsers.Done.
+func (l *Log) useFolder() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return ErrClosed
 	}
-	l.users.Add(1)
+	l.folderUsers.Add(1)
 	return nil
 }

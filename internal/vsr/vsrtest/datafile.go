@@ -1,5 +1,5 @@
-// Package vsrtest makes what package vsr reads, for tests without a TigerBeetle: data
-// files that have a superblock and nothing else, and servers that answer pings.
+// Package vsrtest makes inputs of package vsr, for tests without a TigerBeetle: data files with a
+// superblock and nothing else, and servers that answer pings.
 package vsrtest
 
 import (
@@ -12,23 +12,23 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr"
 )
 
-// DataFileSize is how long the files of DataFile are; a real one has 1,141,374,976 bytes.
+// DataFileSize is the length of the files of [DataFile]; a real data file has 1,141,374,976 bytes.
 const DataFileSize = 256 << 10
 
-// DataFile writes a file with a superblock in four copies. A server would not start with
-// it.
+// DataFile writes a file with a superblock in four copies. A server would not start with such a
+// file.
 func DataFile(tb testing.TB, path string, sb vsr.Superblock) {
 	tb.Helper()
 	file := make([]byte, DataFileSize)
 	for i := range 4 {
-		copy(file[i*24576:], header(sb))
+		copy(file[i*24576:], encodeHeader(sb))
 	}
 	require.NoError(tb, os.WriteFile(path, file, 0o600))
 }
 
-// header is a copy of a superblock's header. The offsets are those of the structures of
-// TigerBeetle's src/vsr/superblock.zig, added up a second time.
-func header(sb vsr.Superblock) []byte {
+// encodeHeader encodes a copy of a superblock's header. The offsets are added up a second time from
+// the structures in TigerBeetle's src/vsr/superblock.zig.
+func encodeHeader(sb vsr.Superblock) []byte {
 	b := make([]byte, 8192)
 	binary.LittleEndian.PutUint16(b[34:], 2)
 	binary.LittleEndian.PutUint32(b[36:], uint32(sb.Formatted))

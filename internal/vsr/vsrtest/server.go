@@ -13,23 +13,23 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr"
 )
 
-// Replica is a server that answers pings as a replica would, and nothing else.
+// Replica is a server that answers pings like a replica, and nothing else.
 type Replica struct {
 	ClusterID uint128.Uint128
 	Index     int
 	View      uint32
 	Release   vsr.Release
-	// Silent takes connections and answers nothing.
+	// Silent accepts connections and answers nothing.
 	Silent bool
 	// Full ends connections at once.
 	Full bool
 }
 
-// Serve serves a replica on a free port of 127.0.0.1 until the test ends, and returns its
+// Serve serves a [Replica] on a free port of 127.0.0.1 until the test ends, and returns its
 // address.
 func Serve(tb testing.TB, r Replica) (address string) {
 	tb.Helper()
-	return Listen(tb, r.answer)
+	return Listen(tb, r.answerPing)
 }
 
 // Listen serves each connection with a function, until the test ends.
@@ -44,7 +44,7 @@ func Listen(tb testing.TB, serve func(net.Conn)) (address string) {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return // it is closed
+				return // the listener is closed
 			}
 			mu.Lock()
 			open = append(open, conn)
@@ -67,8 +67,8 @@ func Listen(tb testing.TB, serve func(net.Conn)) (address string) {
 	return listener.Addr().String()
 }
 
-// answer answers one ping.
-func (r Replica) answer(conn net.Conn) {
+// answerPing answers one ping.
+func (r Replica) answerPing(conn net.Conn) {
 	if r.Full {
 		return
 	}
@@ -77,13 +77,13 @@ func (r Replica) answer(conn net.Conn) {
 		return
 	}
 	if r.Silent {
-		_, _ = conn.Read(message) // until somebody closes it
+		_, _ = conn.Read(message) // until the connection is closed
 		return
 	}
 	cluster := uint128.FromBytes(message[80:])
 	client := vsr.Release(binary.LittleEndian.Uint32(message[108:]))
 	if cluster != r.ClusterID {
-		return // it hangs up
+		return // hangs up
 	}
 	answer := make([]byte, 256)
 	copy(answer[32:48], message[32:48]) // the checksum of no body

@@ -1,0 +1,70 @@
+package wal
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// withHeader returns the sample with four bytes of its last segment's header changed, and the sum
+// with them.
+func (s *sample) withHeader(at int, value uint32) *memory {
+	content := slices.Clone(s.files[s.last])
+	binary.LittleEndian.PutUint32(content[at:], value)
+	sum := crc32.Checksum(content[:sumOffset], castagnoli)
+	binary.LittleEndian.PutUint32(content[sumOffset:], sum)
+	for slot := range markSlots { // their sums continue the header's
+		binary.LittleEndian.PutUint64(content[markOffset+slot*markSize:], 0)
+	}
+	return newMemoryOf(s.withFile(s.last, content))
+}
+
+func TestUnknownVersion(t *testing.T) {
+	t.Parallel()
+	s := makeSamples(t)["closed"]
+	for at, want := range map[int]string{
+		8:  "file of format 7, this program reads up to 1",
+		12: "journal of format 8, this program reads up to 1", // stored less 1
+	} {
+		m := s.withHeader(at, 7)
+		before := m.visibleFiles()
+		_, _, err := openFormat(m, Format{Of: "journal", Newest: 1}, func(Record) error { return nil })
+		require.ErrorIs(t, err, ErrVersion)
+		require.NotErrorIs(t, err, ErrCorrupt)
+		require.ErrorContains(t, err, s.last+": "+want)
+		require.Equal(t, before, m.visibleFiles(), "nothing is changed")
+	}
+}
+
+// A newer program reads an older folder, and keeps its format in all files written; a new folder
+// has the program's own format.
+func TestOlderFormat(t *testing.T) {
+	t.Parallel()
+	for made, want := range map[uint32]uint32{1: 1, 2: 2} {
+		m := newMemory()
+		l, _, err := openFormat(m, Format{Of: "log", Newest: made}, nil)
+		require.NoError(t, err)
+		l.Append(1, 1, func(b []byte) []byte { return append(b, 'a') })
+		require.NoError(t, l.Close())
+		var got int
+		l, _, err = openFormat(m, Format{Of: "log", Newest: 3}, func(Record) error { got++; return nil })
+		require.NoError(t, err)
+		require.Equal(t, 1, got)
+		c := l.Checkpoint()
+		require.NoError(t, c.Append(1, []byte("a")))
+		require.NoError(t, c.Commit(t.Context()))
+		l.Append(1, 1, func(b []byte) []byte { return append(b, 'b') })
+		require.NoError(t, l.Close())
+		for name, content := range m.visibleFiles() {
+			require.Equal(t, want-1, binary.LittleEndian.Uint32(content[12:]), name)
+		}
+		l, _, err = openFormat(m, Format{Of: "log", Newest: want}, func(Record) error { return nil })
+		require.NoError(t, err, "the older program reads it still")
+		require.NoError(t, l.Close())
+		_, _, err = openFormat(m, Format{Of: "log", Newest: want - 1}, func(Record) error { return nil })
+		require.ErrorIs(t, err, ErrVersion)
+	}
+}
