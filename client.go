@@ -59,7 +59,8 @@ func New(l ledger.Ledger, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Recorder.Touched = tell(cfg.Recorder.Touched, engine.NotifyBalances)
+	events := &cfg.Recorder.Events
+	events.BalancesChanged = callBoth(events.BalancesChanged, engine.NotifyBalances)
 	recorder, err := transfers.NewRecorder(l, book, cfg.Recorder)
 	if err != nil { // the journal's
 		return nil, errors.Join(err, engine.Close(ended()))
@@ -74,14 +75,14 @@ func ended() context.Context {
 	return ctx
 }
 
-// tell calls first, if there is one, and then second.
-func tell(first, second func([]accounts.PeerAccount)) func([]accounts.PeerAccount) {
+// callBoth returns a function that calls first, unless it is nil, and then second.
+func callBoth(first, second func([]accounts.PeerAccount)) func([]accounts.PeerAccount) {
 	if first == nil {
 		return second
 	}
-	return func(touched []accounts.PeerAccount) {
-		first(touched)
-		second(touched)
+	return func(peers []accounts.PeerAccount) {
+		first(peers)
+		second(peers)
 	}
 }
 

@@ -14,8 +14,8 @@ type Config struct {
 	// accounts apart from others' on the same ledger. Accounts.Assets has no
 	// default.
 	Accounts accounts.Config
-	// Recorder says how packets are recorded. Its Touched is called before the
-	// Client's own. Default: see transfers.Config.
+	// Recorder says how packets are recorded. Its Events.BalancesChanged is called
+	// before the settlement engine is notified. Default: see transfers.Config.
 	Recorder transfers.Config
 	// Settlement says when peers are paid and by whom. Default: nobody is.
 	Settlement settlement.Config

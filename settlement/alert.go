@@ -45,7 +45,7 @@ func (a PositionAlert) String() string {
 	return fmt.Sprintf("%v: %v is at %s %s, the threshold is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
 }
 
-// crossedThresholds are the thresholds of an account and whether the position is beyond them.
+// crossedThresholds hold the state of an account's thresholds.
 type crossedThresholds struct{ high, low hysteresis.Threshold }
 
 // updateCrossed updates the crossed thresholds by a new balance, and returns the crossings.

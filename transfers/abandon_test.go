@@ -13,9 +13,9 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// abandon makes a recorder whose ledger holds the next request back until the
+// abandonPrepare makes a recorder whose ledger holds the next request back until the
 // context of the caller, which it returns, has ended.
-func abandon(t *testing.T) (f *fixture, slow *stalled, ctx context.Context) {
+func abandonPrepare(t *testing.T) (f *fixture, slow *stalledLedger, ctx context.Context) {
 	t.Helper()
 	f, slow = newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -35,14 +35,14 @@ func abandon(t *testing.T) (f *fixture, slow *stalled, ctx context.Context) {
 func TestAbandonedPrepareIsGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		got, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
 		require.Equal(t, "T00", transfers.ILPCode(err))
-		f.end(t) // nothing is held
+		f.closeAndCheck(t) // nothing is held
 	})
 }
 
@@ -51,7 +51,7 @@ func TestAbandonedPrepareIsGivenBack(t *testing.T) {
 func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		p := f.packet(100, 90)
 		p.ID = ledger.NewID(1<<8, 1)
 		_, err := f.recorder.Prepare(ctx, p)
@@ -62,7 +62,7 @@ func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
 		_, err = f.recorder.Fulfill(t.Context(), again.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(90), f.position(t, f.bob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -70,12 +70,12 @@ func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
 func TestAnswerAfterTheHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 20} })
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossyLedger{Ledger: l, lose: 20} })
 		p := f.packet(100, 90)
 		p.Hold = time.Second
 		_, err := f.recorder.Prepare(t.Context(), p)
 		require.ErrorIs(t, err, transfers.ErrHoldExpired)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -101,7 +101,7 @@ func TestPrepareThatWaitedTooLong(t *testing.T) {
 		require.NoError(t, first.Wait(t.Context()).Err)
 		require.ErrorIs(t, late.Wait(t.Context()).Err, transfers.ErrHoldTooShort)
 		require.NoError(t, last.Wait(t.Context()).Err)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -144,10 +144,10 @@ func TestAnsweredCallerIsNotKept(t *testing.T) {
 func TestAbandonedPreparesOfRecordAllAreGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		_, err := f.recorder.RecordAll(ctx, transfers.PrepareOp(f.packet(100, 90)), transfers.PrepareOp(f.packet(50, 50)))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -155,12 +155,12 @@ func TestAbandonedPreparesOfRecordAllAreGivenBack(t *testing.T) {
 func TestAbandonedPrepareIsGivenBackWhileClosing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
 			time.Sleep(time.Millisecond) //nolint:forbidigo // virtual time: after the prepare
-			f.end(t)
+			f.closeAndCheck(t)
 		}()
 		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
@@ -173,7 +173,7 @@ func TestAbandonedPrepareIsGivenBackWhileClosing(t *testing.T) {
 func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		p := f.packet(100, 90)
 		p.ID = ledger.NewID(1<<8, 1)
 		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
@@ -186,7 +186,7 @@ func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
 		_, err = other.Fulfill(t.Context(), held.Packet)
 		require.NoError(t, err)
 		require.NoError(t, other.Close(t.Context()))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -197,7 +197,7 @@ func TestAbandonedPrepareWithALostAnswer(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[ledger.ID]uint64{{}: 0, ledger.NewID(1<<8, 1): 100} {
 		synctest.Test(t, func(t *testing.T) {
-			f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 8} })
+			f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossyLedger{Ledger: l, lose: 8} })
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
 			p := f.packet(100, 90)

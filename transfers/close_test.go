@@ -26,7 +26,7 @@ func TestCloseDrains(t *testing.T) {
 	for _, ticket := range tickets {
 		require.NoError(t, ticket.Wait(t.Context()).Err)
 	}
-	for range 10 { // more than the backlog: no room is lost
+	for range 10 { // more than the backlog: no place is lost
 		_, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(1, 1)))
 		require.ErrorIs(t, err, transfers.ErrRecorderClosed)
 		_, err = f.recorder.TrySubmit(transfers.ForwardOp(f.packet(1, 1)))
@@ -35,16 +35,16 @@ func TestCloseDrains(t *testing.T) {
 		require.ErrorIs(t, err, transfers.ErrRecorderClosed)
 	}
 	require.NoError(t, f.recorder.Flush(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-func TestCloseSaysWhatItLeaves(t *testing.T) {
+func TestCloseListsUnfinishedOperations(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx := t.Context()
 	first, err := f.recorder.Submit(ctx, transfers.ForwardOp(f.packet(1, 1)))
 	require.NoError(t, err)
-	<-slow.requests // handed over
+	<-slow.requests // at the ledger
 	second, err := f.recorder.Submit(ctx, transfers.ForwardOp(f.packet(2, 2)))
 	require.NoError(t, err)
 
@@ -64,8 +64,8 @@ func TestCloseSaysWhatItLeaves(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, f.embedded)
 }
 
-// Who waits for room when the recorder is closed is told at once; what was handed
-// over is answered, under any number of Closes.
+// Callers waiting for room return at once when the recorder is closed. Submitted operations are
+// answered, under any number of concurrent Closes.
 func TestCloseWhileOthersWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -104,11 +104,11 @@ func TestCloseWhileOthersWait(t *testing.T) {
 	})
 }
 
-// Unknown outcomes are asked for until the recorder is closed, and then reported.
+// Requests of unknown outcome are repeated until the recorder is closed, and then reported.
 func TestUnknownUntilClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 1 << 30} })
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossyLedger{Ledger: l, lose: 1 << 30} })
 		ticket := f.submit(t, transfers.ForwardOp(f.packet(100, 90)))[0]
 		day, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
@@ -146,5 +146,5 @@ func TestEndedContext(t *testing.T) {
 	_, err := f.recorder.Prepare(canceled(t.Context()), f.packet(1, 1))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "nothing was handed over")
-	f.end(t)
+	f.closeAndCheck(t)
 }

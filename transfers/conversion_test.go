@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Packets between two assets, converted at a rate: every unit that came in is in the books,
-// as what was paid for in our liquidity, and as dust.
+// Packets between two assets, converted at a rate: every unit of In is in the books, in our
+// liquidity or as dust.
 func TestConvertedPacketsLoseNothing(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()

@@ -42,13 +42,13 @@ func limitFiles(t *testing.T, bytes uint64) {
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full))
 }
 
-// gated is a ledger that does not answer before the gate is open.
-type gated struct {
+// gatedLedger is a ledger that does not answer before the gate is open.
+type gatedLedger struct {
 	ledger.Ledger
 	open chan struct{}
 }
 
-func (g *gated) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (g *gatedLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	select {
 	case <-g.open:
 		return g.Ledger.CreateTransfers(ctx, batch)
@@ -92,9 +92,9 @@ func requireFullDisk(t *testing.T, limit int) {
 		packets[i] = f.numbered(t, i)
 	}
 	f.prepareAll(t, packets)
-	h := &heard{}
-	require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-	replayed := ids(t, h.takeReplayed())
+	h := &eventLog{}
+	require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+	replayed := resultsByID(t, h.takeReplayed())
 	for _, i := range promised {
 		require.Contains(t, replayed, packets[i].ID)
 	}
@@ -102,7 +102,7 @@ func requireFullDisk(t *testing.T, limit int) {
 	require.Equal(t, int64(len(replayed)), f.position(t, f.bob))
 	t.Logf("limit %d: %d promised, %d there", limit, len(promised), len(replayed))
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // TestJournalOnAFullDiskChild is the process that runs out of space.
@@ -121,8 +121,8 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 		packets[i] = f.numbered(t, i)
 	}
 	f.prepareAll(t, packets)
-	h, g := &heard{}, &gated{Ledger: f.embedded, open: make(chan struct{})}
-	r := f.journaled(t, folder, h, g)
+	h, g := &eventLog{}, &gatedLedger{Ledger: f.embedded, open: make(chan struct{})}
+	r := f.newJournaled(t, folder, h, g)
 	limitFiles(t, limit)
 
 	submitted := 0
@@ -135,7 +135,7 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	requireFull(t, err, folder)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "nobody went away")
 	requireFull(t, ticket.Journaled(ctx), folder)
-	require.Len(t, h.journal(), 1)
+	require.Len(t, h.journalErrors(), 1)
 	for range 3 { // and those behind it
 		_, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted]))
 		requireFull(t, err, folder)
@@ -163,15 +163,15 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	_, err = r.Forward(ctx, f.packet(1, 1))
 	require.NoError(t, err)
 
-	require.Len(t, h.journal(), 1, "told once")
-	requireFull(t, h.journal()[0], folder)
+	require.Len(t, h.journalErrors(), 1, "told once")
+	requireFull(t, h.journalErrors()[0], folder)
 	err = r.Close(ctx)
 	requireFull(t, err, folder)
 	require.NotErrorAs(t, err, new(*transfers.CloseError), "all was answered")
 	require.Equal(t, err, r.Close(ctx))
-	require.Len(t, h.journal(), 1, "still")
+	require.Len(t, h.journalErrors(), 1, "still")
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func requireFull(t *testing.T, err error, folder string) {
@@ -203,10 +203,10 @@ func TestJournalOnAFullDiskAtTheStartChild(t *testing.T) { //nolint:paralleltest
 			requireNoneOpen(t, folder)
 		}
 	})
-	packets := f.held(t, 2)
-	f.leave(t, folder, false, packets...)
+	packets := f.prepareHeld(t, 2)
+	f.leaveInJournal(t, folder, false, packets...)
 	f.requireReplayed(t, folder, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // RecordAll hands all over before it waits, so its fulfills are synced in few groups.
@@ -233,20 +233,20 @@ func TestRecordAllSyncsTogetherChild(t *testing.T) { //nolint:paralleltest // it
 		ops[i] = transfers.FulfillOp(packets[i])
 	}
 	f.prepareAll(t, packets)
-	r := f.journaled(t, folder, &heard{}, nil)
-	before := writes(t)
+	r := f.newJournaled(t, folder, &eventLog{}, nil)
+	before := countWrites(t)
 	_, err := r.RecordAll(t.Context(), ops...)
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
-	made := writes(t) - before
+	made := countWrites(t) - before
 	t.Log(made, "writes")
 	require.Less(t, made, len(packets)/4)
 	require.NotZero(t, made)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// writes is how many system calls of this process have written so far.
-func writes(t *testing.T) (n int) {
+// countWrites is how many system calls of this process have written so far.
+func countWrites(t *testing.T) (n int) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/io")
 	require.NoError(t, err)

@@ -30,12 +30,12 @@ func newJournal(t *testing.T, folder string, life context.Context) *openedJourna
 	log, _, err := wal.Open(folder, func(wal.Record) error { return nil })
 	require.NoError(t, err)
 	o := &openedJournal{}
-	o.journal = &journal{folder: folder, log: log, life: life, report: func(err error) {
+	o.journal = &journal{folder: folder, log: log, recorderCtx: life, onError: func(err error) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.faults = append(o.faults, err)
 	}}
-	o.start()
+	o.startLoop()
 	return o
 }
 
@@ -60,20 +60,20 @@ func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 		folder := filepath.Join(t.TempDir(), "journal")
 		j := newJournal(t, folder, t.Context())
 		p := Packet{ID: ledger.NewID(1<<8, 1)}
-		j.add(p)
+		j.appendFulfill(p)
 		j.journal.mu.Lock()
-		j.signal()
+		j.wakeLoop()
 		for len(j.wake) > 0 { // until the goroutine has begun, and waits for the lock
 			runtime.Gosched()
 		}
-		j.signal()
+		j.wakeLoop()
 		j.journal.mu.Unlock()
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder))
-		j.forget([]answeredFulfill{{promiseKey: keyOf(&p)}})
+		j.resolveFulfills([]resolvedFulfill{{fulfillKey: fulfillKeyOf(&p)}})
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder), "none is due")
-		require.NoError(t, j.close())
+		require.NoError(t, j.closeLog())
 		require.Equal(t, []string{"checkpoint-0000000000000002"}, checkpoints(t, folder))
 		require.Empty(t, j.faults)
 	})
@@ -88,9 +88,9 @@ func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
 			life, end := context.WithCancel(t.Context())
 			j := newJournal(t, filepath.Join(t.TempDir(), "journal"), life)
 			end()
-			j.signal()
+			j.wakeLoop()
 			synctest.Wait()
-			require.NoError(t, j.close())
+			require.NoError(t, j.closeLog())
 			require.Empty(t, j.faults)
 		})
 	}
@@ -116,8 +116,8 @@ func TestClosedRecorderKeepsNothing(t *testing.T) {
 		_, err = r.TrySubmit(FulfillOp(p))
 		require.ErrorIs(t, err, ErrRecorderClosed)
 	}
-	require.Empty(t, r.journal.owed)
+	require.Empty(t, r.journal.pending)
 	_, err = r.RecordAll(t.Context(), FulfillOp(Packet{ID: ledger.NewID(1<<8, 1), From: alice, To: us, In: 1, Out: 1}))
 	require.ErrorIs(t, err, ErrRecorderClosed)
-	require.Empty(t, r.journal.owed)
+	require.Empty(t, r.journal.pending)
 }

@@ -66,10 +66,10 @@ func TestKilledWithPromises(t *testing.T) {
 		if n < kills-1 && random.IntN(2) == 0 {
 			continue // the next child finds what is left, and cannot book it
 		}
-		h := &heard{}
-		require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-		require.Empty(t, h.journal())
-		replayed := ids(t, h.takeReplayed())
+		h := &eventLog{}
+		require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+		require.Empty(t, h.journalErrors())
+		replayed := resultsByID(t, h.takeReplayed())
 		// Each submitter may have had one of which it could not say that it is taken.
 		require.GreaterOrEqual(t, len(replayed), len(promised))
 		require.LessOrEqual(t, len(replayed), len(promised)+killed*killSubmitters)
@@ -87,8 +87,8 @@ func TestKilledWithPromises(t *testing.T) {
 		promised, killed = make(map[ledger.ID]bool), 0
 	}
 	t.Logf("%d fulfills booked over %d kills", booked, kills)
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
 func (f *fixture) prepareAll(t *testing.T, packets []transfers.Packet) {
@@ -162,7 +162,7 @@ func TestKilledWithPromisesChild(t *testing.T) { //nolint:paralleltest // it is 
 	_, err := fmt.Sscanf(os.Getenv(killEnv), "%d %s", &first, &folder)
 	require.NoError(t, err)
 	f := newFixture(t, transfers.Config{}, nil)
-	r := f.journaled(t, folder, &heard{}, newMute(f.embedded, false, 0))
+	r := f.newJournaled(t, folder, &eventLog{}, newSilentLedger(f.embedded, false, 0))
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range killSubmitters {

@@ -14,32 +14,32 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// hanging is a ledger that answers nothing while it hangs.
-type hanging struct {
+// hangingLedger is a ledger that answers nothing while it hangs.
+type hangingLedger struct {
 	ledger.Ledger
 	mu    sync.Mutex
 	awake chan struct{} // closed while it does not hang
 }
 
-func newHanging(l ledger.Ledger) *hanging {
-	h := &hanging{Ledger: l, awake: make(chan struct{})}
+func newHangingLedger(l ledger.Ledger) *hangingLedger {
+	h := &hangingLedger{Ledger: l, awake: make(chan struct{})}
 	close(h.awake)
 	return h
 }
 
-func (h *hanging) hang() {
+func (h *hangingLedger) hang() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.awake = make(chan struct{})
 }
 
-func (h *hanging) wake() {
+func (h *hangingLedger) wake() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	close(h.awake)
 }
 
-func (h *hanging) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (h *hangingLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	h.mu.Lock()
 	awake := h.awake
 	h.mu.Unlock()
@@ -68,9 +68,9 @@ func TestJournalOfManyShortLives(t *testing.T) {
 func liveShortly(t *testing.T, killed bool) {
 	t.Helper()
 	const lives, packets = 12, 10_000 // of 128 bytes: each life has less than makes a checkpoint due
-	var l *hanging
+	var l *hangingLedger
 	f := newFixture(t, transfers.Config{}, func(inner ledger.Ledger) ledger.Ledger {
-		l = newHanging(inner)
+		l = newHangingLedger(inner)
 		return l
 	})
 	own, err := f.book.OwnAccount(usd) // so that no credit line is in the way
@@ -107,7 +107,7 @@ func liveShortly(t *testing.T, killed bool) {
 		require.Error(t, recorder.Close(canceled(t.Context())))
 		l.wake()
 		if killed {
-			folder = left.write(t) // as if it had not been closed
+			folder = left.writeFolder(t) // as if it had not been closed
 		}
 	}
 	require.NoError(t, f.recorder.Close(t.Context()))

@@ -23,13 +23,13 @@ func TestCloseWhileSubmitting(t *testing.T) {
 	for n := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, n))
 		f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-		packets := f.held(t, 100)
+		packets := f.prepareHeld(t, 100)
 		var on ledger.Ledger = f.embedded
 		if random.IntN(2) == 0 {
-			on = newMute(f.embedded, random.IntN(2) == 0, random.IntN(10))
+			on = newSilentLedger(f.embedded, random.IntN(2) == 0, random.IntN(10))
 		}
-		h := &heard{}
-		r := f.journaled(t, folder, h, on)
+		h := &eventLog{}
+		r := f.newJournaled(t, folder, h, on)
 		s := submitters{recorder: r, promised: make(map[ledger.ID]bool)}
 		for i := range 4 {
 			s.group.Go(func() { s.submit(t, packets[i*25:(i+1)*25]) })
@@ -49,10 +49,10 @@ func TestCloseWhileSubmitting(t *testing.T) {
 			require.ErrorAs(t, one, new(*transfers.CloseError))
 		}
 		s.group.Wait()
-		require.Empty(t, h.journal())
+		require.Empty(t, h.journalErrors())
 
-		require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-		for id, got := range ids(t, h.takeReplayed()) {
+		require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+		for id, got := range resultsByID(t, h.takeReplayed()) {
 			require.NoError(t, got.Err, id)
 		}
 		booked := f.position(t, f.bob)
@@ -68,9 +68,9 @@ func TestCloseWhileSubmitting(t *testing.T) {
 			require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 		}
 		require.GreaterOrEqual(t, booked, int64(len(ops)))
-		f.requireEmpty(t, folder)
+		f.requireEmptyJournal(t, folder)
 		f.settleAll(t, packets)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
@@ -126,12 +126,12 @@ func (s *submitters) submit(t *testing.T, packets []transfers.Packet) {
 func TestOpenAndCloseAgain(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 10)
+	packets := f.prepareHeld(t, 10)
 	for i, p := range packets {
 		if i%2 == 0 {
-			f.leave(t, folder, true, packets[i])
+			f.leaveInJournal(t, folder, true, packets[i])
 		} else {
-			r := f.journaled(t, folder, &heard{}, nil)
+			r := f.newJournaled(t, folder, &eventLog{}, nil)
 			_, err := r.Fulfill(t.Context(), p)
 			require.NoError(t, err)
 			require.NoError(t, r.Close(t.Context()))
@@ -143,6 +143,6 @@ func TestOpenAndCloseAgain(t *testing.T) {
 		}
 		require.Equal(t, int64(i+1), f.position(t, f.bob))
 	}
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }

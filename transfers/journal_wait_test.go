@@ -15,18 +15,18 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// impatient is a context that has not ended when a call begins, and has when it
+// impatientContext is a context that has not ended when a call begins, and has when it
 // waits: before any disk is through.
-type impatient struct {
+type impatientContext struct {
 	context.Context
 	looks atomic.Int64
 }
 
-func newImpatient() *impatient { return &impatient{Context: context.Background()} }
+func newImpatientContext() *impatientContext { return &impatientContext{Context: context.Background()} }
 
-func (c *impatient) Done() <-chan struct{} { return canceled(c.Context).Done() }
+func (c *impatientContext) Done() <-chan struct{} { return canceled(c.Context).Done() }
 
-func (c *impatient) Err() error {
+func (c *impatientContext) Err() error {
 	if c.looks.Add(1) == 1 {
 		return nil
 	}
@@ -37,14 +37,14 @@ func (c *impatient) Err() error {
 func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 500)
-	silent := newMute(f.embedded, false, 0)
-	h := &heard{}
-	r := f.journaled(t, folder, h, silent)
+	packets := f.prepareHeld(t, 500)
+	silent := newSilentLedger(f.embedded, false, 0)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, silent)
 	submitted, ended := 0, 0
 	for _, p := range packets {
 		submitted++
-		ticket, err := r.Submit(newImpatient(), transfers.FulfillOp(p))
+		ticket, err := r.Submit(newImpatientContext(), transfers.FulfillOp(p))
 		require.Equal(t, p, ticket.Packet())
 		if err != nil { // else the disk was faster
 			ended++
@@ -53,7 +53,7 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorContains(t, err, "fulfill of packet "+p.ID.String())
 		}
-		again := newImpatient()
+		again := newImpatientContext()
 		again.looks.Add(1)
 		if err := ticket.Journaled(again); err != nil {
 			require.ErrorIs(t, err, transfers.ErrJournal)
@@ -70,29 +70,29 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	// Record says it too: it does not know more than that the fulfill was handed over.
 	for lost := false; !lost; submitted++ {
 		require.Less(t, submitted, len(packets), "the disk was always faster")
-		got, err := r.Record(newImpatient(), transfers.FulfillOp(packets[submitted]))
+		got, err := r.Record(newImpatientContext(), transfers.FulfillOp(packets[submitted]))
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
 		lost = errors.Is(err, transfers.ErrJournal)
 	}
 	<-silent.asked
-	f.stop(t, r, submitted)
-	require.Empty(t, h.journal(), "no fault of the journal")
+	f.closeUnanswered(t, r, submitted)
+	require.Empty(t, h.journalErrors(), "no fault of the journal")
 
-	require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-	require.Len(t, ids(t, h.takeReplayed()), submitted)
+	require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+	require.Len(t, resultsByID(t, h.takeReplayed()), submitted)
 	require.Equal(t, int64(submitted), f.position(t, f.bob))
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // TrySubmit leaves the waiting to its caller, or to many.
 func TestTrySubmitAndJournaled(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 500)
-	silent := newMute(f.embedded, false, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
+	packets := f.prepareHeld(t, 500)
+	silent := newSilentLedger(f.embedded, false, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	tickets := make([]transfers.Future, len(packets))
 	for i, p := range packets {
 		var err error
@@ -110,14 +110,14 @@ func TestTrySubmitAndJournaled(t *testing.T) {
 		})
 	}
 	group.Wait()
-	killed := readFiles(t, folder).write(t)
+	killed := readFiles(t, folder).writeFolder(t)
 	<-silent.asked
-	f.stop(t, r, len(packets))
+	f.closeUnanswered(t, r, len(packets))
 	for _, ticket := range tickets {
 		require.NoError(t, ticket.Journaled(canceled(t.Context())), "it is on disk, and stays there")
 	}
 	f.requireReplayed(t, killed, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Without a journal nothing outlives the process but what is in the ledger.
@@ -144,7 +144,7 @@ func TestJournaledWithoutAJournal(t *testing.T) {
 		slow.proceed <- nil
 		require.NoError(t, ticket.Wait(ctx).Err)
 		require.NoError(t, ticket.Journaled(ctx), "it is in the ledger")
-		slow.end(t, f)
+		slow.closeAll(t, f)
 		ledgertest.RequireNothingHeld(t, f.embedded)
 	})
 }

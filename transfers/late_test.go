@@ -20,8 +20,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// faulty is a ledger one of whose requests goes wrong.
-type faulty struct {
+// faultyLedger is a ledger with one failing request.
+type faultyLedger struct {
 	ledger.Ledger
 	at      int  // which request, from 1
 	applies bool // it is done all the same
@@ -32,7 +32,7 @@ type faulty struct {
 	dead     chan struct{} // closed with the request that goes wrong
 }
 
-func (f *faulty) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (f *faultyLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	f.mu.Lock()
 	f.requests++
 	n := f.requests
@@ -81,16 +81,16 @@ func (f *fixture) closeSome(t *testing.T, sender, receiver bool) {
 
 // holdExpired prepares a packet of 600 to 500 whose hold expires, and alice, whose line is 1000,
 // sends 700 meanwhile.
-func (f *fixture) holdExpired(t *testing.T, w *watch) transfers.Packet {
+func (f *fixture) holdExpired(t *testing.T, w *virtualClock) transfers.Packet {
 	t.Helper()
 	return f.holdOf(t, w, f.packet(600, 500))
 }
 
-func (f *fixture) holdOf(t *testing.T, w *watch, p transfers.Packet) transfers.Packet {
+func (f *fixture) holdOf(t *testing.T, w *virtualClock, p transfers.Packet) transfers.Packet {
 	t.Helper()
 	held, err := f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	for _, amount := range []uint64{1, 699} { // the first one lets the hold expire
 		_, err = f.recorder.Forward(t.Context(), f.packet(amount, amount))
 		require.NoError(t, err)
@@ -134,7 +134,7 @@ func TestLateFulfillGoesWrongAtEveryRequest(t *testing.T) {
 				for _, dies := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s, request %d, applies %v, dies %v", c.name, at, applies, dies), func(t *testing.T) {
 						t.Parallel()
-						bad := &faulty{at: at, applies: applies, dies: dies, dead: make(chan struct{})}
+						bad := &faultyLedger{at: at, applies: applies, dies: dies, dead: make(chan struct{})}
 						goWrong(t, bad, c.sender, c.receiver, c.phase, at <= c.requests)
 					})
 				}
@@ -143,7 +143,7 @@ func TestLateFulfillGoesWrongAtEveryRequest(t *testing.T) {
 	}
 }
 
-func goWrong(t *testing.T, bad *faulty, sender, receiver bool, phase uint64, wrong bool) {
+func goWrong(t *testing.T, bad *faultyLedger, sender, receiver bool, phase uint64, wrong bool) {
 	t.Helper()
 	f, w := newLateFixture(t, transfers.Config{})
 	bad.Ledger = f.embedded
@@ -181,7 +181,7 @@ func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 	f, w := newLateFixture(t, transfers.Config{})
 	p := f.holdExpired(t, w)
 	f.closeSome(t, true, true)
-	bad := &faulty{Ledger: f.embedded, at: 3, dies: true, dead: make(chan struct{})} // phase 4 is burnt
+	bad := &faultyLedger{Ledger: f.embedded, at: 3, dies: true, dead: make(chan struct{})} // phase 4 is burnt
 	r, err := transfers.NewRecorder(bad, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
 	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
@@ -195,7 +195,7 @@ func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.OutcomeApplied, got.Outcome)
 	f.requireLate(t, p, 5)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A late fulfill that collects takes what the sender owed before, too, but never more than that.
@@ -210,7 +210,7 @@ func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	require.NoError(t, err)
 	held, err := f.recorder.Prepare(t.Context(), f.packet(50, 50))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1})
 	require.NoError(t, err)
 	got, err := f.recorder.Fulfill(t.Context(), held.Packet)
@@ -218,7 +218,7 @@ func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	require.True(t, got.Late)
 	require.Zero(t, f.arrears(t, f.alice))
 	require.Equal(t, int64(-849), f.position(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // olderRows are a late fulfill as a version before arrears booked it: suspense in the sender's
@@ -269,7 +269,7 @@ func TestLateFulfillOfAnOlderVersion(t *testing.T) {
 		require.True(t, got.Late)
 		require.Equal(t, int64(700+p.Out), f.position(t, f.bob))
 		require.Zero(t, f.arrears(t, f.alice))
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
@@ -287,7 +287,7 @@ func TestLateFulfillMeetsAnotherTransfer(t *testing.T) {
 	_, err = f.recorder.Fulfill(t.Context(), p)
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	require.Zero(t, f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // tagOf is the hash of a held packet's legs, which the first of them carries.
@@ -299,9 +299,9 @@ func (f *fixture) tagOf(t *testing.T, p transfers.Packet) uint32 {
 	return rows[0].UserData32
 }
 
-// older is a ledger in which a version before arrears provisions, and in which creating
+// olderLedger is a ledger in which a version before arrears provisions, and in which creating
 // accounts fails for a while after that.
-type older struct {
+type olderLedger struct {
 	ledger.Ledger
 	provisions bool
 	fail       error
@@ -309,7 +309,7 @@ type older struct {
 	asked      chan struct{} // gets one for each failure, if there is room
 }
 
-func (o *older) CreateAccounts(ctx context.Context, all []ledger.Account) ([]ledger.CreateAccountResult, error) {
+func (o *olderLedger) CreateAccounts(ctx context.Context, all []ledger.Account) ([]ledger.CreateAccountResult, error) {
 	if !o.provisions {
 		if o.failures--; o.failures >= 0 {
 			select {
@@ -338,9 +338,9 @@ func (o *older) CreateAccounts(ctx context.Context, all []ledger.Account) ([]led
 }
 
 // newOlderFixture is one whose peers have no arrears accounts.
-func newOlderFixture(t *testing.T, o *older) (*fixture, *watch) {
+func newOlderFixture(t *testing.T, o *olderLedger) (*fixture, *virtualClock) {
 	t.Helper()
-	w := newWatch()
+	w := newVirtualClock()
 	f := &fixture{embedded: embedded.New(embedded.WithClock(w.Now))}
 	o.Ledger, o.provisions = f.embedded, true
 	var err error
@@ -361,7 +361,7 @@ func TestLateFulfillWaitsForTheArrearsAccount(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []error{errors.New("no connection"), ledger.ErrOutcomeUnknown, ledger.ErrTooMuchData} {
 		synctest.Test(t, func(t *testing.T) {
-			o := &older{fail: fail, failures: 5}
+			o := &olderLedger{fail: fail, failures: 5}
 			f, w := newOlderFixture(t, o)
 			p := f.holdExpired(t, w)
 			got, err := f.recorder.Fulfill(t.Context(), p)
@@ -375,7 +375,7 @@ func TestLateFulfillWaitsForTheArrearsAccount(t *testing.T) {
 			_, err = f.recorder.Forward(t.Context(), f.packet(7, 7))
 			require.NoError(t, err)
 			require.Equal(t, int64(307), f.arrears(t, f.alice))
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
@@ -385,7 +385,7 @@ func TestLateFulfillWaitsForTheArrearsAccount(t *testing.T) {
 func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []error{errors.New("no connection"), ledger.ErrOutcomeUnknown, ledger.ErrClosed} {
-		o := &older{fail: fail, failures: 1 << 30, asked: make(chan struct{}, 1)}
+		o := &olderLedger{fail: fail, failures: 1 << 30, asked: make(chan struct{}, 1)}
 		f, w := newOlderFixture(t, o)
 		p := f.holdExpired(t, w)
 		ticket, err := f.recorder.Submit(t.Context(), transfers.FulfillOp(p))
@@ -411,7 +411,7 @@ func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeApplied, again.Outcome)
 		f.requireLate(t, p, 4)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
@@ -424,7 +424,7 @@ func TestLateFulfillFromOurselves(t *testing.T) {
 		require.NoError(t, err)
 		held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: us, To: f.bob, In: 50, Out: 40, Hold: time.Minute})
 		require.NoError(t, err)
-		w.pass(time.Hour)
+		w.advance(time.Hour)
 		f.closeSome(t, false, closed)
 		got, err := f.recorder.Fulfill(t.Context(), held.Packet)
 		require.NoError(t, err)

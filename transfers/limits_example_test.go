@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// What a connector limits, and what it answers to a packet that is too large.
+// A connector with limits, and its answer to a packet that is too large.
 func Example_limits() {
 	ctx := context.Background()
 	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}

@@ -59,7 +59,7 @@ func TestPromisesOvertakeALongBacklog(t *testing.T) {
 }
 
 // hold prepares a packet on a stalled ledger.
-func (f *fixture) hold(t *testing.T, slow *stalled, p transfers.Packet) (transfers.Result, error) {
+func (f *fixture) hold(t *testing.T, slow *stalledLedger, p transfers.Packet) (transfers.Result, error) {
 	t.Helper()
 	ticket, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(p))
 	require.NoError(t, err)
@@ -191,7 +191,7 @@ func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 		{1, 1 << 16, ledger.BatchMax}, {1, 1, 3}, {2, 5, 7}, {4, 100, 253}, {7, 1000, 10},
 	} {
 		f := newFixture(t, transfers.Config{Lanes: setting.lanes, MaxBacklog: setting.backlog},
-			func(l ledger.Ledger) ledger.Ledger { return narrow{l, setting.most} })
+			func(l ledger.Ledger) ledger.Ledger { return narrowLedger{l, setting.most} })
 		var ops []transfers.Op
 		for n := range uint64(300) {
 			p := f.packet(n%3, n%3)
@@ -215,6 +215,6 @@ func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 			want = got
 		}
 		require.Equal(t, want, got, setting)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }

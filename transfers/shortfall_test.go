@@ -39,7 +39,7 @@ func TestShortfallOfALateFulfill(t *testing.T) {
 			require.Equal(t, int64(want), f.arrears(t, f.alice))
 			require.Len(t, told, 2)
 			require.Equal(t, want, told[0].Shortfall)
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
@@ -74,17 +74,17 @@ func TestShortfallOfNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Zero(t, got.Shortfall)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // holdOfOurs is a packet from ourselves whose hold has expired.
-func (f *fixture) holdOfOurs(t *testing.T, w *watch) transfers.Packet {
+func (f *fixture) holdOfOurs(t *testing.T, w *virtualClock) transfers.Packet {
 	t.Helper()
 	own, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: own, To: f.bob, In: 5, Out: 5, Hold: time.Minute})
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: own, To: f.bob, Out: 1}) // lets the hold expire
 	require.NoError(t, err)
 	return held.Packet
@@ -95,7 +95,7 @@ func (f *fixture) holdOfOurs(t *testing.T, w *watch) transfers.Packet {
 func TestShortfallThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &reader{}
+		r := &readingLedger{}
 		f := newFixture(t, transfers.Config{Lanes: 1, AllowArrears: true}, func(l ledger.Ledger) ledger.Ledger { r.Ledger = l; return r })
 		r.away.Store(true)
 		ticket := f.submit(t, transfers.ForwardOp(f.packet(1100, 1100)))[0]

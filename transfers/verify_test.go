@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// rebuilt is a packet that its owner has put together again from what it had written down.
-func rebuilt(p transfers.Packet) transfers.Packet {
+// rebuildPacket is a packet that its owner has put together again from what it had written down.
+func rebuildPacket(p transfers.Packet) transfers.Packet {
 	return transfers.Packet{
 		ID: p.ID, From: p.From, To: p.To, In: p.In, Out: p.Out, Dust: p.Dust,
 		Expiry: p.Expiry, Hold: p.Hold, Condition: p.Condition,
@@ -49,7 +49,7 @@ func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
 	f := newFixture(t, transfers.Config{}, nil)
 	for name, change := range f.others(t) {
 		for _, resolve := range []func(transfers.Packet) transfers.Op{transfers.FulfillOp, transfers.RejectOp} {
-			for _, keep := range []func(transfers.Packet) transfers.Packet{rebuilt, func(p transfers.Packet) transfers.Packet { return p }} {
+			for _, keep := range []func(transfers.Packet) transfers.Packet{rebuildPacket, func(p transfers.Packet) transfers.Packet { return p }} {
 				held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 				require.NoError(t, err)
 				p := keep(held.Packet)
@@ -69,7 +69,7 @@ func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
 			}
 		}
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A conversion whose dust is told otherwise is another packet too.
@@ -83,9 +83,9 @@ func TestConversionWithOtherDustIsAConflict(t *testing.T) {
 	other.Dust = 0
 	_, err = f.recorder.Fulfill(t.Context(), other)
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
-	_, err = f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
+	_, err = f.recorder.Fulfill(t.Context(), rebuildPacket(held.Packet))
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The prepare is not in the ledger yet: it goes in the same request.
@@ -105,7 +105,7 @@ func TestResolutionOfAnotherPacketBesideItsPrepare(t *testing.T) {
 		slow.proceed <- nil
 		require.NoError(t, tickets[0].Wait(t.Context()).Err)
 		require.ErrorIs(t, tickets[1].Wait(t.Context()).Err, ledger.ErrIDConflict)
-		slow.end(t, f)
+		slow.closeAll(t, f)
 	})
 }
 
@@ -115,7 +115,7 @@ func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
 	f, w := newLateFixture(t, transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	for name, change := range f.others(t) {
 		other := held.Packet
 		change(&other)
@@ -126,7 +126,7 @@ func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Equal(t, int64(90), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A prepare that was refused since its id belongs to another packet does not vouch for its own:
@@ -145,7 +145,7 @@ func TestFulfillOfARefusedPrepareIsAConflict(t *testing.T) {
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The ledger is closed when it is to be read: all that waits is told so, and what comes then too.
@@ -155,7 +155,7 @@ func TestWhatIsHeldCannotBeReadAnyMore(t *testing.T) {
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
 	require.NoError(t, f.embedded.Close())
-	got, err := f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
+	got, err := f.recorder.Fulfill(t.Context(), rebuildPacket(held.Packet))
 	require.ErrorIs(t, err, ledger.ErrClosed)
 	require.Equal(t, ledger.OutcomeRefused, got.Outcome)
 	_, err = f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
@@ -163,14 +163,14 @@ func TestWhatIsHeldCannotBeReadAnyMore(t *testing.T) {
 	require.NoError(t, f.recorder.Close(t.Context()))
 }
 
-// reader counts the requests for transfers, and fails some.
-type reader struct {
+// readingLedger counts the requests for transfers, and fails some.
+type readingLedger struct {
 	ledger.Ledger
 	requests atomic.Int32
 	away     atomic.Bool
 }
 
-func (r *reader) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+func (r *readingLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
 	r.requests.Add(1)
 	if r.away.Load() {
 		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, errNoConnection) // it is about a read, and says nothing
@@ -183,7 +183,7 @@ func (r *reader) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger
 func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &reader{}
+		r := &readingLedger{}
 		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { r.Ledger = l; return r })
 		prepare := func() transfers.Packet {
 			held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
@@ -198,13 +198,13 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, r.requests.Load())
 
-		_, err = f.recorder.Reject(t.Context(), rebuilt(prepare()))
+		_, err = f.recorder.Reject(t.Context(), rebuildPacket(prepare()))
 		require.NoError(t, err)
 		require.Equal(t, int32(1), r.requests.Load())
 
 		late := prepare()
 		r.away.Store(true)
-		ticket := f.submit(t, transfers.FulfillOp(rebuilt(late)))[0]
+		ticket := f.submit(t, transfers.FulfillOp(rebuildPacket(late)))[0]
 		time.Sleep(5 * time.Second) //nolint:forbidigo // virtual time
 		require.Greater(t, r.requests.Load(), int32(3))
 		require.ErrorIs(t, ticket.Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
@@ -212,7 +212,7 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 		require.NoError(t, ticket.Wait(t.Context()).Err)
 
 		r.away.Store(true)
-		left := f.submit(t, transfers.FulfillOp(rebuilt(prepare())))[0]
+		left := f.submit(t, transfers.FulfillOp(rebuildPacket(prepare())))[0]
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err = f.recorder.Close(ctx)
@@ -232,18 +232,18 @@ func TestReplayOfAnotherPacketIsAConflict(t *testing.T) {
 	f := newFixture(t, transfers.Config{}, nil)
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	unreadable := &reader{Ledger: f.embedded}
+	unreadable := &readingLedger{Ledger: f.embedded}
 	unreadable.away.Store(true)
 	folder := newFolder(t)
-	r := f.journaled(t, folder, &heard{}, unreadable)
+	r := f.newJournaled(t, folder, &eventLog{}, unreadable)
 	other := held.Packet
 	other.In = 90
 	_, err = r.Submit(t.Context(), transfers.FulfillOp(other))
 	require.NoError(t, err)
-	killed := readFiles(t, folder).write(t)
+	killed := readFiles(t, folder).writeFolder(t)
 	_ = r.Close(canceled(t.Context()))
-	h := &heard{}
-	require.NoError(t, f.journaled(t, killed, h, nil).Close(t.Context()))
+	h := &eventLog{}
+	require.NoError(t, f.newJournaled(t, killed, h, nil).Close(t.Context()))
 	replayed := h.takeReplayed()
 	require.Len(t, replayed, 1)
 	require.ErrorIs(t, replayed[0].Err, ledger.ErrIDConflict)
@@ -252,5 +252,5 @@ func TestReplayOfAnotherPacketIsAConflict(t *testing.T) {
 	require.Equal(t, units(100), b.HeldIn)
 	_, err = f.recorder.Reject(t.Context(), held.Packet)
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -41,7 +41,7 @@ func (m *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenar
 		if r.engine, err = settlement.NewEngine(l, book, r.startEngine(at)); err != nil {
 			return nil, err
 		}
-		cfg.Touched = r.engine.NotifyBalances
+		cfg.Events.BalancesChanged = r.engine.NotifyBalances
 	}
 	if s.journal {
 		// Where the folder is decides how fast its disk is.

@@ -254,7 +254,7 @@ func (p *pass) countResult(r transfers.Result, line int) {
 	switch {
 	case r.Err != nil:
 		p.tally.refused = append(p.tally.refused, fmt.Errorf("%s:%d: %w", p.trace.Name, line, r.Err))
-	case r.Timestamp == 0: // moved nothing
+	case r.BookedAt.IsZero(): // moved nothing
 	case r.Outcome == ledger.OutcomeAlreadyApplied:
 		p.tally.repeated++
 	default:

@@ -16,74 +16,74 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// batches keeps what Events.Batch is told.
-type batches struct {
+// batchLog collects the calls of Events.Batch.
+type batchLog struct {
 	mu   sync.Mutex
 	list []transfers.Batch
 }
 
-func (b *batches) add(one transfers.Batch) {
+func (b *batchLog) addBatch(batch transfers.Batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.list = append(b.list, one)
+	b.list = append(b.list, batch)
 }
 
-func (b *batches) all() []transfers.Batch {
+func (b *batchLog) allBatches() []transfers.Batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]transfers.Batch(nil), b.list...)
 }
 
-func (b *batches) last() transfers.Batch { all := b.all(); return all[len(all)-1] }
+func (b *batchLog) lastBatch() transfers.Batch { all := b.allBatches(); return all[len(all)-1] }
 
-// letPass lets virtual time pass, and everybody do what is due.
-func letPass(d time.Duration) {
+// advanceTime lets virtual time pass, and waits until all goroutines are idle.
+func advanceTime(d time.Duration) {
 	time.Sleep(d) //nolint:forbidigo // virtual time
 	synctest.Wait()
 }
 
-// A batch has waited since the first of its operations came, until its own first request.
-func TestBatchSaysHowLongItWaited(t *testing.T) {
+// QueueWait is the time from the arrival of the batch's first operation to its first request.
+func TestQueueWaitOfABatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var told batches
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
+		var log batchLog
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: log.addBatch}})
 		submit := func() {
 			_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 			require.NoError(t, err)
 		}
 		submit()
 		<-slow.requests // an idle lane sends at once
-		letPass(time.Second)
+		advanceTime(time.Second)
 		submit()
-		letPass(2 * time.Second)
-		submit() // counts as having come with the one before
-		letPass(4 * time.Second)
+		advanceTime(2 * time.Second)
+		submit() // counts as arrived with the operation before
+		advanceTime(4 * time.Second)
 		slow.proceed <- nil
 		require.Len(t, <-slow.requests, 2)
-		letPass(8 * time.Second)
+		advanceTime(8 * time.Second)
 		slow.proceed <- nil
 		synctest.Wait()
 		require.Equal(t, []transfers.Batch{
 			{Operations: 1, Transfers: 1, Requests: 1, Duration: 7 * time.Second, Applied: 1},
 			{Operations: 2, Transfers: 2, Requests: 1, QueueWait: 6 * time.Second, Duration: 8 * time.Second, Applied: 2},
-		}, told.all())
+		}, log.allBatches())
 		submit()
 		<-slow.requests
 		slow.proceed <- nil
 		synctest.Wait()
-		require.Zero(t, told.last().QueueWait, "what was before does not count")
-		slow.end(t, f)
+		require.Zero(t, log.lastBatch().QueueWait, "earlier batches do not count")
+		slow.closeAll(t, f)
 	})
 }
 
-// More than one batch is waiting: what does not fit goes on waiting, and what came later
-// has not waited as long.
-func TestEachBatchOfALongBacklogWaitedForItself(t *testing.T) {
+// More than one batch is waiting: operations that do not fit go on waiting, and later
+// operations have waited less.
+func TestQueueWaitOfALongBacklog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var told batches
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
+		var log batchLog
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: log.addBatch}})
 		fill := func(n int) {
 			for range n {
 				_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
@@ -93,37 +93,37 @@ func TestEachBatchOfALongBacklogWaitedForItself(t *testing.T) {
 		fill(1)
 		<-slow.requests
 		fill(ledger.BatchMax + 5)
-		letPass(time.Second)
+		advanceTime(time.Second)
 		fill(5)
 		for range 2 {
-			letPass(time.Second)
+			advanceTime(time.Second)
 			slow.proceed <- nil
 			<-slow.requests
 		}
-		letPass(time.Second)
+		advanceTime(time.Second)
 		fill(1)
 		slow.proceed <- nil
 		<-slow.requests
 		slow.proceed <- nil
 		synctest.Wait()
 		var waited []time.Duration
-		for _, b := range told.all() {
+		for _, b := range log.allBatches() {
 			waited = append(waited, b.QueueWait)
 		}
 		require.Equal(t, []time.Duration{0, 2 * time.Second, 3 * time.Second, 0}, waited)
-		slow.end(t, f)
+		slow.closeAll(t, f)
 	})
 }
 
-// Each outcome is counted once, whatever the ledger answered and however often it was asked.
+// Each outcome is counted once, with any answer and any number of requests.
 func TestBatchCountsOutcomes(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	var told batches
-	f := newFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}}, nil)
+	var log batchLog
+	f := newFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: log.addBatch}}, nil)
 	held, err := f.recorder.Prepare(ctx, f.packet(10, 10))
 	require.NoError(t, err)
-	require.Equal(t, 1, told.last().Applied)
+	require.Equal(t, 1, log.lastBatch().Applied)
 
 	again := transfers.PrepareOp(held.Packet)
 	tooMuch := transfers.PrepareOp(f.packet(2000, 2000))
@@ -133,7 +133,7 @@ func TestBatchCountsOutcomes(t *testing.T) {
 	require.Error(t, err)
 	require.NoError(t, f.recorder.Flush(ctx))
 	var sum transfers.Batch
-	for _, b := range told.all()[1:] {
+	for _, b := range log.allBatches()[1:] {
 		require.Equal(t, b.Operations, b.Applied+b.AlreadyApplied+b.Refused+b.Unknown)
 		sum.Applied += b.Applied
 		sum.AlreadyApplied += b.AlreadyApplied
@@ -141,14 +141,14 @@ func TestBatchCountsOutcomes(t *testing.T) {
 		sum.Unknown += b.Unknown
 	}
 	require.Equal(t, transfers.Batch{Applied: 1, AlreadyApplied: 1, Refused: 2}, sum)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestBatchCountsWhatStaysUnknown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var told batches
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
+		var log batchLog
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: log.addBatch}})
 		_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 		require.NoError(t, err)
 		<-slow.requests
@@ -159,22 +159,22 @@ func TestBatchCountsWhatStaysUnknown(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.Error(t, f.recorder.Close(ctx))
-		all := told.all()
+		all := log.allBatches()
 		require.Len(t, all, 2)
 		require.Equal(t, transfers.Batch{Operations: 1, Transfers: 1, Requests: 1, Duration: time.Second, Queued: all[0].Queued, Unknown: 1}, all[0])
-		require.Equal(t, 2, all[1].Refused, "they were never sent")
+		require.Equal(t, 2, all[1].Refused, "the two operations were never sent")
 		require.Zero(t, all[1].Unknown)
 		require.Equal(t, time.Second, all[1].QueueWait)
 	})
 }
 
-// Random operations on few packets: every operation is counted once, as its
-// own result says.
+// Random operations on few packets: every operation is counted once, by the outcome of its
+// result.
 func TestCountsAgreeWithResults(t *testing.T) {
 	t.Parallel()
-	var told batches
+	var log batchLog
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
-	f := newFixture(t, transfers.Config{Lanes: 2, Events: transfers.Events{Batch: told.add}}, nil)
+	f := newFixture(t, transfers.Config{Lanes: 2, Events: transfers.Events{Batch: log.addBatch}}, nil)
 	want := map[ledger.Outcome]int{}
 	var held []transfers.Packet
 	for range 40 {
@@ -202,7 +202,7 @@ func TestCountsAgreeWithResults(t *testing.T) {
 	}
 	require.NoError(t, f.recorder.Flush(t.Context()))
 	got := map[ledger.Outcome]int{}
-	for _, b := range told.all() {
+	for _, b := range log.allBatches() {
 		require.GreaterOrEqual(t, b.QueueWait, time.Duration(0))
 		for outcome, n := range map[ledger.Outcome]int{
 			ledger.OutcomeApplied: b.Applied, ledger.OutcomeAlreadyApplied: b.AlreadyApplied,
@@ -236,14 +236,14 @@ func TestStats(t *testing.T) {
 		slow.proceed <- nil
 		<-slow.requests
 		synctest.Wait()
-		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, BacklogFull: true, InFlight: 3}, f.recorder.Stats(), "not at the low mark yet")
+		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, BacklogFull: true, InFlight: 3}, f.recorder.Stats(), "not down to BacklogResume yet")
 		slow.proceed <- nil
 		synctest.Wait()
 		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
 		require.NoError(t, f.book.Suspend(t.Context(), f.alice, accounts.SuspendOptions{}))
-		letPass(2 * f.book.SuspensionPollInterval())
+		advanceTime(2 * f.book.SuspensionPollInterval())
 		require.Equal(t, 1, f.recorder.Stats().Suspended)
-		slow.end(t, f)
-		require.Equal(t, transfers.Stats{BacklogMax: 4, Suspended: 1}, f.recorder.Stats(), "also when it is closed")
+		slow.closeAll(t, f)
+		require.Equal(t, transfers.Stats{BacklogMax: 4, Suspended: 1}, f.recorder.Stats(), "also after Close")
 	})
 }

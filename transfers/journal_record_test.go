@@ -16,9 +16,9 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// recordFields is what a record keeps of a packet: all but the ids of its accounts.
-func recordFields(p Packet) record {
-	r := record{packet: p, from: p.From.Peer(), to: p.To.Peer(), fromLedger: p.From.Ledger(), toLedger: p.To.Ledger()}
+// storedFields returns the parts of a packet that a record keeps: all but the account ids.
+func storedFields(p Packet) journalRecord {
+	r := journalRecord{packet: p, from: p.From.Peer(), to: p.To.Peer(), fromLedger: p.From.Ledger(), toLedger: p.To.Ledger()}
 	r.packet.From, r.packet.To = accounts.PeerAccount{}, accounts.PeerAccount{}
 	if !p.Expiry.IsZero() {
 		r.packet.Expiry = p.Expiry.UTC().Round(0)
@@ -26,8 +26,8 @@ func recordFields(p Packet) record {
 	return r
 }
 
-// encode is the record in bytes, written here by the parts of it.
-func (r *record) encode() []byte {
+// encodeRecord returns the record in bytes, put together from its parts.
+func (r *journalRecord) encodeRecord() []byte {
 	b := appendRecord(nil, &r.packet)[:recordFixed-8]
 	for _, number := range []uint32{r.fromLedger, r.toLedger} {
 		b = append(b, byte(number>>24), byte(number>>16), byte(number>>8), byte(number))
@@ -59,14 +59,14 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 		require.Len(t, b, recordSize(&packet))
 		got, err := readRecord(b)
 		require.NoError(t, err)
-		require.Equal(t, recordFields(packet), got)
-		require.Equal(t, b, got.encode())
-		all = b // the next one goes behind something
+		require.Equal(t, storedFields(packet), got)
+		require.Equal(t, b, got.encodeRecord())
+		all = b // the next record goes behind this one
 	}
 }
 
-// Journals are read by later versions of the package, so this must never change
-// without another recordVersion.
+// Later versions of the package read journals, so the format must never change without a new
+// recordVersion.
 func TestRecordsOfVersion1(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
@@ -104,7 +104,7 @@ func TestOwners(t *testing.T) {
 	require.ErrorContains(t, checkOwner([]byte("\x02prod"), "prod"), "journal of format 2, this program reads up to 1")
 }
 
-// Whatever is cut off or added is noticed.
+// A record with missing or added bytes is refused.
 func TestRecordsOfAnotherLength(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
@@ -117,10 +117,10 @@ func TestRecordsOfAnotherLength(t *testing.T) {
 	require.ErrorIs(t, err, ErrJournalForeign)
 }
 
-// A second has no more nanoseconds: no Packet gives such bytes.
+// Nanoseconds beyond a second are refused: no Packet encodes to them.
 func TestRecordOfAnImpossibleMoment(t *testing.T) {
 	t.Parallel()
-	b := (&record{}).encode()
+	b := (&journalRecord{}).encodeRecord()
 	copy(b[48:], []byte{0x3b, 0x9a, 0xc9, 0xff})
 	_, err := readRecord(b)
 	require.NoError(t, err)
@@ -131,9 +131,9 @@ func TestRecordOfAnImpossibleMoment(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	packet := Packet{ID: ledger.NewID(256, 1), In: 10, Out: 9, Expiry: time.Unix(1_800_000_000, 5), Hold: time.Minute}
-	plain := record{packet: packet, from: "alice", to: "bob", fromLedger: 1, toLedger: 2}
-	f.Add(plain.encode())
-	f.Add((&record{}).encode())
+	plain := journalRecord{packet: packet, from: "alice", to: "bob", fromLedger: 1, toLedger: 2}
+	f.Add(plain.encodeRecord())
+	f.Add((&journalRecord{}).encodeRecord())
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{0xff}, recordFixed+4))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -142,6 +142,6 @@ func FuzzRecord(f *testing.F) {
 			require.ErrorIs(t, err, ErrJournalForeign)
 			return
 		}
-		require.Equal(t, b, r.encode())
+		require.Equal(t, b, r.encodeRecord())
 	})
 }

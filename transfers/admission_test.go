@@ -18,12 +18,12 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// capped is a recorder whose peers have caps.
-type capped struct {
+// cappedFixture is a recorder whose peers have caps.
+type cappedFixture struct {
 	*fixture
 }
 
-func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Rules[accounts.Limits], cfg transfers.Config) *capped {
+func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Rules[accounts.Limits], cfg transfers.Config) *cappedFixture {
 	t.Helper()
 	f := &fixture{embedded: l}
 	var err error
@@ -35,11 +35,11 @@ func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Rules[accounts.
 	f.alice, f.bob = handles[0], handles[1]
 	f.recorder, err = transfers.NewRecorder(l, f.book, cfg)
 	require.NoError(t, err)
-	return &capped{f}
+	return &cappedFixture{f}
 }
 
-// capOf is a cap in USD, in units.
-func capOf(payable uint64, share string) accounts.Rules[accounts.Limits] {
+// capSettings returns a PayableCap in units of USD, and an InFlightShare.
+func capSettings(payable uint64, share string) accounts.Rules[accounts.Limits] {
 	l := accounts.Limits{InFlightShare: share}
 	if payable > 0 {
 		l.PayableCap = accounts.Decimal(usd.Format(units(payable)))
@@ -47,8 +47,8 @@ func capOf(payable uint64, share string) accounts.Rules[accounts.Limits] {
 	return accounts.Rules[accounts.Limits]{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
 }
 
-// A suspended peer's new packets are refused at the latest one round later, in both
-// directions and by every recorder, and what is held is resolved.
+// A suspended peer's new packets are refused at most a poll interval later, in both
+// directions and by every recorder. Held packets are resolved.
 func TestSuspendedPeer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -95,14 +95,14 @@ func TestSuspendedPeer(t *testing.T) {
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(-14), f.position(t, f.alice))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
 func TestPayableCap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newCapped(t, embedded.New(), capOf(100, ""), transfers.Config{})
+		f := newCapped(t, embedded.New(), capSettings(100, ""), transfers.Config{})
 		ctx := t.Context()
 		_, err := f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
 		require.ErrorIs(t, err, transfers.ErrLimitsNotLoaded, "TrySubmit does not wait for the first look")
@@ -124,11 +124,11 @@ func TestPayableCap(t *testing.T) {
 		_, err = f.recorder.Reject(ctx, second.Packet)
 		require.NoError(t, err)
 		second, err = f.recorder.Prepare(ctx, f.packet(40, 40))
-		require.NoError(t, err, "what is given back leaves room at once")
+		require.NoError(t, err, "a voided hold frees the cap at once")
 		_, err = f.recorder.Fulfill(ctx, second.Packet)
 		require.NoError(t, err)
 
-		// What bob sends makes us owe it less.
+		// A packet from bob reduces the amount owed to bob.
 		back, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 30, Out: 30, Hold: time.Minute})
 		require.NoError(t, err)
 		_, err = f.recorder.Fulfill(ctx, back.Packet)
@@ -136,7 +136,7 @@ func TestPayableCap(t *testing.T) {
 		_, err = f.recorder.Prepare(ctx, f.packet(30, 30))
 		require.NoError(t, err)
 
-		// A hold that expires leaves room at the latest a round after it.
+		// An expired hold frees the cap at most a poll interval later.
 		time.Sleep(63 * time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		last, err := f.recorder.Prepare(ctx, f.packet(30, 30))
@@ -144,7 +144,7 @@ func TestPayableCap(t *testing.T) {
 		_, err = f.recorder.Fulfill(ctx, last.Packet)
 		require.NoError(t, err)
 
-		// Another process makes room: a packet after a while finds it.
+		// Another process frees the cap: a later packet is not refused by the stale balance.
 		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
 		_, err = f.book.Adjust(ctx, accounts.Adjustment{Account: f.bob, Key: "k", Debit: units(50), ReasonCode: 1})
 		require.NoError(t, err)
@@ -153,14 +153,14 @@ func TestPayableCap(t *testing.T) {
 		_, err = f.recorder.Fulfill(ctx, last.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(100), f.position(t, f.bob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-func TestHeldShare(t *testing.T) {
+func TestInFlightShare(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newCapped(t, embedded.New(), capOf(0, "0.25"), transfers.Config{})
+		f := newCapped(t, embedded.New(), capSettings(0, "0.25"), transfers.Config{})
 		ctx := t.Context()
 		held, err := f.recorder.Prepare(ctx, f.packet(250, 250))
 		require.NoError(t, err)
@@ -173,22 +173,22 @@ func TestHeldShare(t *testing.T) {
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
 		held, err = f.recorder.Prepare(ctx, f.packet(250, 250))
-		require.NoError(t, err, "what is fulfilled holds nothing")
+		require.NoError(t, err, "a fulfilled packet holds nothing")
 		_, err = f.recorder.Reject(ctx, held.Packet)
 		require.NoError(t, err)
-		// What we owe bob is its own: it may hold all of that, and a quarter of its line.
+		// The amount owed to bob is its own: bob may hold all of it, and a quarter of its line.
 		held, err = f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 500, Out: 500, Hold: time.Minute})
 		require.NoError(t, err)
 		_, err = f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1, Hold: time.Minute})
 		require.ErrorIs(t, err, transfers.ErrInFlightShare)
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// A fulfill or reject that is refused as a conflict does not take the packet out of the recorder's
-// holds: the right one that follows leaves room at once, and not only at the next look.
+// A fulfill or reject refused as a conflict leaves the packet among the held packets: the
+// correct operation that follows frees the cap at once, without waiting for a refresh.
 func TestConflictLeavesTheHoldKnown(t *testing.T) {
 	t.Parallel()
 	type resolve = func(*transfers.Recorder, context.Context, transfers.Packet) (transfers.Result, error)
@@ -196,7 +196,7 @@ func TestConflictLeavesTheHoldKnown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				f := newCapped(t, embedded.New(), capOf(0, "0.25"), transfers.Config{})
+				f := newCapped(t, embedded.New(), capSettings(0, "0.25"), transfers.Config{})
 				ctx := t.Context()
 				held, err := f.recorder.Prepare(ctx, f.packet(250, 250))
 				require.NoError(t, err)
@@ -212,19 +212,19 @@ func TestConflictLeavesTheHoldKnown(t *testing.T) {
 				_, err = resolve(f.recorder, ctx, held.Packet)
 				require.NoError(t, err)
 				held, err = f.recorder.Prepare(ctx, f.packet(250, 250))
-				require.NoError(t, err, "no look came between")
+				require.NoError(t, err, "no refresh came between")
 				_, err = f.recorder.Reject(ctx, held.Packet)
 				require.NoError(t, err)
-				f.end(t)
+				f.closeAndCheck(t)
 			})
 		})
 	}
 }
 
-// However many callers there are, a recorder's own packets never exceed a cap.
+// With any number of callers, a recorder's own packets never exceed a cap.
 func TestCapsUnderLoad(t *testing.T) {
 	t.Parallel()
-	f := newCapped(t, embedded.New(), capOf(300, "0.1"), transfers.Config{})
+	f := newCapped(t, embedded.New(), capSettings(300, "0.1"), transfers.Config{})
 	ctx := t.Context()
 	var taken, refused atomic.Int64
 	var callers, watcher sync.WaitGroup
@@ -284,28 +284,28 @@ func TestCapsUnderLoad(t *testing.T) {
 	watcher.Wait()
 	t.Logf("%d packets taken, %d refused", taken.Load(), refused.Load())
 	require.Positive(t, taken.Load())
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// nearsighted fails the looks at the ledger while it is told to.
-type nearsighted struct {
+// failingReads fails the reads of suspensions while isFailing is set.
+type failingReads struct {
 	ledger.Ledger
-	fail atomic.Bool
+	isFailing atomic.Bool
 }
 
-func (n *nearsighted) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
-	if n.fail.Load() {
+func (n *failingReads) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
+	if n.isFailing.Load() {
 		return nil, errors.New("away")
 	}
 	return n.Ledger.QueryTransfers(ctx, f)
 }
 
-func TestLooksThatFail(t *testing.T) {
+func TestFailedRefreshes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := embedded.New()
-		away := &nearsighted{Ledger: l}
-		book, err := accounts.NewBook(away, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(100, "")})
+		away := &failingReads{Ledger: l}
+		book, err := accounts.NewBook(away, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capSettings(100, "")})
 		require.NoError(t, err)
 		handles, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(100)})
 		require.NoError(t, err)
@@ -315,18 +315,18 @@ func TestLooksThatFail(t *testing.T) {
 		bob, err := book.PeerAccount("bob", usd)
 		require.NoError(t, err)
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: bob, In: 1, Out: 1, Hold: time.Minute})
-		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "one whose caps can never be known")
-		away.fail.Store(true)
+		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "a peer whose caps can never be loaded")
+		away.isFailing.Store(true)
 		require.NoError(t, book.Suspend(t.Context(), handles[0], accounts.SuspendOptions{}))
 		time.Sleep(3500 * time.Millisecond) //nolint:forbidigo // virtual time
 		require.Equal(t, int64(3), failed.Load())
-		away.fail.Store(false)
+		away.isFailing.Store(false)
 		time.Sleep(time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		own, err := book.OwnAccount(usd)
 		require.NoError(t, err)
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: own, In: 1, Out: 1, Hold: time.Minute})
-		require.ErrorIs(t, err, accounts.ErrSuspended, "what was missed is read later")
+		require.ErrorIs(t, err, accounts.ErrSuspended, "a later refresh reads the missed suspension")
 		require.NoError(t, recorder.Close(t.Context()))
 		ledgertest.RequireNothingHeld(t, l)
 		require.NoError(t, l.Close())

@@ -41,8 +41,8 @@ func newConfigured(t *testing.T, limits accounts.Config, cfg transfers.Config) *
 	return f
 }
 
-// limitsOf are those of peers in USD.
-func limitsOf(l accounts.Limits) accounts.Rules[accounts.Limits] {
+// limitSettings returns the limits of all peers in USD.
+func limitSettings(l accounts.Limits) accounts.Rules[accounts.Limits] {
 	return accounts.Rules[accounts.Limits]{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
 }
 
@@ -55,11 +55,11 @@ func (f *fixture) prepareAndReject(t *testing.T, p transfers.Packet) error {
 	return err
 }
 
-// A packet above MaxPacket is refused with F08 and the two amounts, and one of just as much
-// passes; a forward is a fact and is booked.
+// A packet above MaxPacket is refused with F08 and the two amounts. A packet of exactly
+// MaxPacket passes, and a forward of any size is booked.
 func TestMaxPacket(t *testing.T) {
 	t.Parallel()
-	f := newLimited(t, limitsOf(accounts.Limits{MaxPacket: accounts.Decimal(usd.Format(units(100)))}), transfers.Config{})
+	f := newLimited(t, limitSettings(accounts.Limits{MaxPacket: accounts.Decimal(usd.Format(units(100)))}), transfers.Config{})
 	require.NoError(t, f.prepareAndReject(t, f.packet(100, 90)))
 	got, err := f.recorder.Prepare(t.Context(), f.packet(101, 90))
 	require.ErrorIs(t, err, transfers.ErrPacketTooLarge)
@@ -81,15 +81,15 @@ func TestMaxPacket(t *testing.T) {
 	require.NoError(t, err)
 	eur := transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 500, Out: 500, Hold: time.Minute}
 	require.NoError(t, f.prepareAndReject(t, eur), "another asset has no limit")
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A packet that expires in a year is held no longer than MaxHold, and its Expiry says so.
+// A packet that expires in a year is held for MaxHold, and gets a matching Expiry.
 func TestMaxHold(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	limits := limitsOf(accounts.Limits{MaxHold: 30 * time.Second})
+	limits := limitSettings(accounts.Limits{MaxHold: 30 * time.Second})
 	limits.Peer = map[string]accounts.Limits{"bob": {MaxHold: 20 * time.Second}}
 	f := newLimited(t, limits, transfers.Config{Clock: clock})
 	toAlice := transfers.Packet{From: f.alice, To: f.alice, In: 2, Out: 1}
@@ -120,10 +120,11 @@ func TestMaxHold(t *testing.T) {
 		require.ErrorIs(t, err, transfers.ErrPacket)
 		require.ErrorContains(t, err, "Hold is "+p.Hold.String())
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A peer sends no faster than its rates, whatever becomes of its packets; others are not slowed.
+// A peer cannot send faster than its rates, also if its packets are rejected. Other peers are
+// not slowed down.
 func TestRates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -147,7 +148,7 @@ func TestRates(t *testing.T) {
 			require.NoError(t, f.prepareAndReject(t, back))
 		}
 		_, err := f.recorder.Forward(ctx, f.packet(1, 1))
-		require.NoError(t, err, "what is owed waits for no rate")
+		require.NoError(t, err, "no rate refuses a forward")
 		time.Sleep(time.Second) //nolint:forbidigo // virtual time
 
 		_, err = f.recorder.Prepare(ctx, f.packet(72, 72)) // 30 were sent, and 1 came back
@@ -156,19 +157,19 @@ func TestRates(t *testing.T) {
 		require.ErrorAs(t, err, &limit)
 		require.Equal(t, []ledger.Amount{units(100), units(29), units(72)}, []ledger.Amount{limit.Limit, limit.Used, limit.Wanted})
 		require.NoError(t, f.prepareAndReject(t, f.packet(71, 71)))
-		for range 2 { // the packet that was too much has cost none
+		for range 2 { // the refused packet took no token
 			require.NoError(t, f.prepareAndReject(t, f.packet(0, 0)))
 		}
 		require.ErrorIs(t, f.prepareAndReject(t, f.packet(0, 0)), transfers.ErrRateLimited)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// A packet that is too fast leaves the caps as they were.
+// A packet refused by a rate leaves the caps unchanged.
 func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := limitsOf(accounts.Limits{PacketRate: "1/1h", PayableCap: accounts.Decimal(usd.Format(units(100)))})
+		limits := limitSettings(accounts.Limits{PacketRate: "1/1h", PayableCap: accounts.Decimal(usd.Format(units(100)))})
 		f := newLimited(t, limits, transfers.Config{})
 		require.NoError(t, f.prepareAndReject(t, f.packet(1, 1)))
 		for range 9 {
@@ -176,23 +177,23 @@ func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 		}
 		fromBob := transfers.Packet{From: f.bob, To: f.bob, In: 95, Out: 95, Hold: time.Minute}
 		require.NoError(t, f.prepareAndReject(t, fromBob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// Rates and floors are kept by each recorder for itself: a peer sends at its rate through each of
-// two, and both together exceed a floor by what they do in a round, and not after it.
+// Each recorder enforces rates and floors by itself: a peer may use its rate through both
+// recorders. Together the recorders exceed a floor within one poll interval only.
 func TestLimitsOfTwoRecorders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		limits := accounts.Config{
-			Limits:          limitsOf(accounts.Limits{PacketRate: "3/10000h"}),
+			Limits:          limitSettings(accounts.Limits{PacketRate: "3/10000h"}),
 			LiquidityFloors: map[accounts.Asset]accounts.Decimal{loss: accounts.Decimal("-" + loss.Format(units(50)))},
 		}
 		f := newConfigured(t, limits, transfers.Config{})
 		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
 		require.NoError(t, err)
-		synctest.Wait() // both have had their first look
+		synctest.Wait() // both have done their first refresh
 		out := func(n uint64) transfers.Packet {
 			return transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Out: n, Hold: time.Hour}
 		}
@@ -208,10 +209,10 @@ func TestLimitsOfTwoRecorders(t *testing.T) {
 		}
 		_, err = f.recorder.Reject(t.Context(), held[0])
 		require.NoError(t, err)
-		time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time, for a look
+		time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time, for a refresh
 		for _, r := range []*transfers.Recorder{f.recorder, other} {
 			_, err = r.Prepare(t.Context(), out(1))
-			require.ErrorIs(t, err, transfers.ErrLiquidity, "70 of 50 are held, and each knows")
+			require.ErrorIs(t, err, transfers.ErrLiquidity, "70 of 50 are held, and both have read it")
 			got, err := r.Prepare(t.Context(), f.packet(1, 1))
 			require.NoError(t, err, "the third packet, of each")
 			held = append(held, got.Packet)
@@ -223,14 +224,14 @@ func TestLimitsOfTwoRecorders(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, other.Close(t.Context()))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// Many callers at once get through exactly as often as the bucket has tokens.
+// Of many concurrent packets exactly as many pass as the bucket has tokens.
 func TestRateUnderLoad(t *testing.T) {
 	t.Parallel()
-	f := newLimited(t, limitsOf(accounts.Limits{PacketRate: "100/10000h"}), transfers.Config{})
+	f := newLimited(t, limitSettings(accounts.Limits{PacketRate: "100/10000h"}), transfers.Config{})
 	var callers sync.WaitGroup
 	var mu sync.Mutex
 	passed := 0
@@ -247,11 +248,11 @@ func TestRateUnderLoad(t *testing.T) {
 	}
 	callers.Wait()
 	require.Equal(t, 100, passed)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// Packets of another asset, and those at a loss, never take our liquidity below its floor; what
-// packets put into it, and what they give back, can be taken out again.
+// Packets from another asset, and packets at a loss, never take our liquidity below its floor.
+// Amounts paid into liquidity, and voided holds, can be paid out again.
 func TestLiquidityFloor(t *testing.T) {
 	t.Parallel()
 	for _, start := range []int64{0, 100} {
@@ -267,7 +268,7 @@ func TestLiquidityFloor(t *testing.T) {
 				if start > 0 {
 					_, err := f.book.Fund(ctx, accounts.Capital{Asset: loss, Key: "capital", Amount: units(uint64(start))})
 					require.NoError(t, err)
-					time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time: the first look may have come before
+					time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time: the first refresh may have come before
 				}
 				out := func(n uint64) transfers.Packet {
 					return transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Out: n, Hold: time.Hour}
@@ -288,9 +289,9 @@ func TestLiquidityFloor(t *testing.T) {
 				_, err = f.recorder.Prepare(ctx, atALoss)
 				require.ErrorIs(t, err, transfers.ErrLiquidity, "a loss of 21")
 				inner := transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 500, Out: 500, Hold: time.Hour}
-				require.NoError(t, f.prepareAndReject(t, inner), "it does not cross our liquidity")
+				require.NoError(t, f.prepareAndReject(t, inner), "the packet does not cross our liquidity")
 				returned := transfers.Packet{From: f.bobEUR, To: f.bobEUR, In: 500, Out: 500, Hold: time.Hour}
-				require.NoError(t, f.prepareAndReject(t, returned), "what it takes out it puts in")
+				require.NoError(t, f.prepareAndReject(t, returned), "in and out of liquidity are equal")
 				toUSD := transfers.Packet{From: f.aliceEUR, To: f.bob, In: 40, Out: 40, Hold: time.Hour}
 				into, err := f.recorder.Prepare(ctx, toUSD)
 				require.NoError(t, err, "USD has no floor")
@@ -299,32 +300,32 @@ func TestLiquidityFloor(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, f.prepareAndReject(t, out(50)))
 				_, err = f.recorder.Prepare(ctx, out(51))
-				require.ErrorIs(t, err, transfers.ErrLiquidity, "what is not fulfilled is not ours")
+				require.ErrorIs(t, err, transfers.ErrLiquidity, "a held packet adds no liquidity")
 				_, err = f.recorder.Fulfill(ctx, into.Packet)
 				require.NoError(t, err)
 				require.NoError(t, f.prepareAndReject(t, out(90)))
 
 				ours := transfers.Packet{From: own, To: f.bobEUR, In: 200, Out: 200, Hold: time.Hour}
 				sent, err := f.recorder.Prepare(ctx, ours)
-				require.NoError(t, err, "what we send is our own matter")
+				require.NoError(t, err, "our own packets are never refused")
 				_, err = f.recorder.TrySubmit(transfers.PrepareOp(out(1)))
-				require.ErrorIs(t, err, transfers.ErrLiquidity, "and it counts")
+				require.ErrorIs(t, err, transfers.ErrLiquidity, "and our own packets count")
 				_, err = f.recorder.Fulfill(ctx, sent.Packet)
 				require.NoError(t, err)
 				_, err = f.recorder.Prepare(ctx, out(1))
 				require.ErrorIs(t, err, transfers.ErrLiquidity)
 				_, err = f.book.Fund(ctx, accounts.Capital{Asset: loss, Key: "more", Amount: units(111)})
 				require.NoError(t, err)
-				time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time, for a look
+				time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time, for a refresh
 				require.NoError(t, f.prepareAndReject(t, out(1)))
 				require.ErrorIs(t, f.prepareAndReject(t, out(2)), transfers.ErrLiquidity)
-				f.end(t)
+				f.closeAndCheck(t)
 			})
 		})
 	}
 }
 
-// Packets between two assets that deliver nothing for something or something for nothing.
+// Packets between two assets that deliver nothing for something, or something for nothing.
 func TestGuardedConversions(t *testing.T) {
 	t.Parallel()
 	rate, err := accounts.NewConverter(usd, loss, decimal.RequireFromString("20000000")) // 2 cents for a unit
@@ -335,7 +336,7 @@ func TestGuardedConversions(t *testing.T) {
 		guard   bool
 		rate    bool
 		in, out uint64
-		// refused says so of an asset that does not allow a loss, and of one that does.
+		// refused: by an asset without AllowLoss; refusedWithLoss: by an asset with AllowLoss.
 		refused, refusedWithLoss bool
 	}{
 		{"unguarded, nothing for something", false, false, 5, 0, false, false},
@@ -378,7 +379,7 @@ func TestGuardedConversions(t *testing.T) {
 					require.NoError(t, err)
 				}
 				_, err = r.Forward(t.Context(), p)
-				require.NoError(t, err, "what is fulfilled is owed")
+				require.NoError(t, err, "a fulfilled packet is owed")
 				p.From, p.To = p.To, p.From
 				p.In, p.Out = 1, 900
 				_, err = r.Prepare(t.Context(), p)
@@ -386,7 +387,7 @@ func TestGuardedConversions(t *testing.T) {
 				own, err := book.OwnAccount(usd)
 				require.NoError(t, err)
 				_, err = r.Prepare(t.Context(), transfers.Packet{From: own, To: peers[1], Out: 5, Hold: time.Minute})
-				require.NoError(t, err, "we may give away what is ours")
+				require.NoError(t, err, "our own packets are not checked")
 				require.NoError(t, r.Close(t.Context()))
 				require.NoError(t, l.Close())
 			}
