@@ -130,10 +130,10 @@ func TestCloseNamesTheOrderOfAHangingVisit(t *testing.T) {
 				}}
 				r.before = func(settlement.Order) error { <-hang; return nil }
 				e := w.engineOn(l, manualConfig(r, at100))
-				settled := make(chan error, 1)
+				settled := make(chan struct{})
 				go func() {
-					_, err := e.Settle(t.Context(), w.alice)
-					settled <- err
+					defer close(settled)
+					_, _ = e.Settle(t.Context(), w.alice)
 				}()
 				synctest.Wait()
 

@@ -55,7 +55,7 @@
 // # The moment
 //
 // A Policy decides by the balance of a check: [Threshold], [Prefund], [Every] and [Idle], combined by
-// [FirstOf] and [AtLeast], chosen by peer and asset ([Rules]). [Engine.NotifyRefused] and
+// [FirstOf] and [AtLeast], chosen by peer and asset ([accounts.Rules]). [Engine.NotifyRefused] and
 // [Engine.SettleNow] make the decision urgent ([PolicyInput.Urgent]).
 //
 // # Limits, approvals and pauses

@@ -50,8 +50,8 @@ const closeGrace = 5 * time.Second
 //
 // The Engine checks only accounts named by [Engine.NotifyBalances], [Engine.Enqueue] or
 // [Engine.Settle]: enqueue all accounts at the start, so that open orders are resumed.
-// The errors are those of [Config.Validate], a [accounts.FieldError] for two rails of one name, and
-// [accounts.ErrUnknownAsset] if a rule names an asset that the book does not have.
+// NewEngine returns the errors of [Config.Validate], an [accounts.FieldError] for two rails of one
+// name, and [accounts.ErrUnknownAsset] if a rule names an asset that the book does not have.
 func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
