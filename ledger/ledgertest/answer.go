@@ -12,7 +12,7 @@ import (
 // answer is what a ledger answered to one turn; the parts that do not belong to
 // that kind of turn are empty.
 type answer struct {
-	verdicts  []verdict
+	results   []eventResult
 	accounts  []ledger.Account
 	transfers []ledger.Transfer
 	balances  []ledger.AccountBalance

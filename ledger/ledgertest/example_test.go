@@ -21,29 +21,29 @@ func ExampleRun() {
 	_ = testConformance
 }
 
-// byHand is a ledger whose time stands still until it is moved.
-type byHand struct {
+// manualClock is a ledger whose time stands still until it is moved.
+type manualClock struct {
 	*embedded.Ledger
 	now time.Time
 }
 
-func newByHand() *byHand {
-	l := &byHand{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+func newManualClock() *manualClock {
+	l := &manualClock{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
 	l.Ledger = embedded.New(embedded.WithClock(func() time.Time { return l.now }))
 	return l
 }
 
-func (l *byHand) Sleep(d time.Duration) { l.now = l.now.Add(d) }
+func (l *manualClock) Sleep(d time.Duration) { l.now = l.now.Add(d) }
 
 // With a ledger that implements Sleeper the suite need not wait for holds to expire.
 func ExampleSleeper() {
 	testConformance := func(t *testing.T) { // func TestConformance(t *testing.T)
 		t.Helper()
-		ledgertest.Run(t, func(*testing.T) ledger.Ledger { return newByHand() })
+		ledgertest.Run(t, func(*testing.T) ledger.Ledger { return newManualClock() })
 	}
 	_ = testConformance
 
-	l := newByHand()
+	l := newManualClock()
 	var sleeper ledgertest.Sleeper = l
 	before := l.now
 	sleeper.Sleep(time.Hour)
@@ -57,7 +57,7 @@ func ExampleSleeper() {
 func ExampleRunBytes() {
 	fuzzPrograms := func(f *testing.F) { // func FuzzPrograms(f *testing.F)
 		f.Helper()
-		f.Fuzz(func(t *testing.T, data []byte) { ledgertest.RunBytes(t, newByHand(), data) })
+		f.Fuzz(func(t *testing.T, data []byte) { ledgertest.RunBytes(t, newManualClock(), data) })
 	}
 	_ = fuzzPrograms
 }
@@ -66,19 +66,19 @@ func ExampleRunBytes() {
 func ExampleRunDifferential() {
 	testDifferential := func(t *testing.T) { // func TestDifferential(t *testing.T)
 		t.Helper()
-		one, other := embedded.New(), embedded.New(embedded.WithBatchMax(253))
-		ledgertest.RunDifferential(t, one, other, ledgertest.Seed(t))
+		first, second := embedded.New(), embedded.New(embedded.WithBatchMax(253))
+		ledgertest.RunDifferential(t, first, second, ledgertest.Seed(t))
 	}
 	_ = testDifferential
 }
 
-// printer stands for the *testing.T of a test.
-type printer struct{ testing.TB }
+// printingT stands for the *testing.T of a test.
+type printingT struct{ testing.TB }
 
-func (printer) Helper()                           {}
-func (printer) Context() context.Context          { return context.Background() }
-func (printer) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
-func (printer) FailNow()                          {}
+func (printingT) Helper()                           {}
+func (printingT) Context() context.Context          { return context.Background() }
+func (printingT) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
+func (printingT) FailNow()                          {}
 
 // A test that moves money ends with the question whether all of it is still there.
 func ExampleRequireConserved() {
@@ -99,7 +99,7 @@ func ExampleRequireConserved() {
 	}
 	fmt.Println(results[0].Status)
 
-	t := printer{} // in a test: the t of the test
+	t := printingT{} // in a test: the t of the test
 	ledgertest.RequireConserved(t, l)
 	ledgertest.RequireNothingHeld(t, l)
 	if err := l.Close(); err != nil {

@@ -43,14 +43,14 @@ func Seed(tb testing.TB) uint64 {
 // the very moment when they are ended.
 func RunProgram(tb testing.TB, l ledger.Ledger, seed uint64) {
 	tb.Helper()
-	runSeed(tb, subjectOf(l), seed)
+	runSeed(tb, newTestSubject(l), seed)
 }
 
 func runSeed(tb testing.TB, s *subject, seed uint64) {
 	tb.Helper()
-	runProgram(tb, s, programOf(seed, s.usualPauses()), seed, newRealm)
-	if s.canRunWild() {
-		runProgram(tb, s, programOf(seed, anyPauses), seed, newRealm)
+	runProgram(tb, s, newSeedProgram(seed, s.choosePauses()), seed, newIDSpace)
+	if s.canRaceExpiries() {
+		runProgram(tb, s, newSeedProgram(seed, anyPauses), seed, newIDSpace)
 	}
 }
 
@@ -61,74 +61,74 @@ func runSeed(tb testing.TB, s *subject, seed uint64) {
 // time.
 func RunBytes(tb testing.TB, l ledger.Ledger, data []byte) {
 	tb.Helper()
-	s, seed := subjectOf(l), seedOf(data)
-	allowed := s.usualPauses()
-	if s.canRunWild() && len(data) > 0 && data[0]%3 == 0 {
-		allowed = anyPauses
+	s, seed := newTestSubject(l), hashSeed(data)
+	mode := s.choosePauses()
+	if s.canRaceExpiries() && len(data) > 0 && data[0]%3 == 0 {
+		mode = anyPauses
 	}
-	var place idSpace
-	runProgram(tb, s, programFrom(data, allowed), seed, func() idSpace {
-		place.ids++
-		place.ledgers += 1000
-		return place
+	var space idSpace
+	runProgram(tb, s, newBytesProgram(data, mode), seed, func() idSpace {
+		space.idHigh++
+		space.ledgerOffset += 1000
+		return space
 	})
 }
 
 // runProgram runs the program in a new realm and, unless it is wild, its variant in
 // another.
-func runProgram(tb testing.TB, s *subject, p *program, seed uint64, place func() idSpace) {
+func runProgram(tb testing.TB, s *subject, p *program, seed uint64, newSpace func() idSpace) {
 	tb.Helper()
-	first := newRetryRun(newRun(tb, s, place(), p), p.turns)
-	for first.hasTurns() {
-		first.takeNextTurn()
+	first := newResendRun(newRun(tb, s, newSpace(), p), p.actions)
+	for first.hasActions() {
+		first.runNextAction()
 	}
-	first.readEverything()
+	first.readBooks()
 	for i := range first.requests {
-		first.sendAgain(i)
+		first.resendRequest(i)
 	}
-	end := first.normalizedBooks()
-	first.releaseHolds()
-	if p.wild { // other requests come at other moments
+	end := first.normalizeBooks()
+	first.voidHolds()
+	if p.racesExpiries { // other requests come at other moments
 		return
 	}
-	second := runVariant(newRun(tb, s, place(), p), p, rand.New(rand.NewPCG(seed, 1)))
-	second.readEverything()
+	second := runVariant(newRun(tb, s, newSpace(), p), p, rand.New(rand.NewPCG(seed, 1)))
+	second.readBooks()
 	require.Len(tb, second.statuses, len(first.statuses))
 	for i := range first.statuses {
 		require.Equal(tb, first.statuses[i], second.statuses[i], "other requests, another answer to event %d", i)
 	}
-	other := second.normalizedBooks()
-	end.requireEqual(tb, &other, "other requests, other books")
-	second.releaseHolds()
+	otherBooks := second.normalizeBooks()
+	end.requireEqual(tb, &otherBooks, "other requests, other books")
+	second.voidHolds()
 }
 
 // runVariant runs a variant of the program. In between requests are sent again,
 // at once or later.
-func runVariant(of *run, p *program, random *rand.Rand) *retryRun {
-	of.tb.Helper()
-	r := newRetryRun(of, p.variantOf(random))
-	for r.hasTurns() {
-		r.takeNextTurn()
+func runVariant(base *run, p *program, random *rand.Rand) *resendRun {
+	base.tb.Helper()
+	r := newResendRun(base, p.rebatchActions(random))
+	for r.hasActions() {
+		r.runNextAction()
 		if len(r.requests) > 0 && random.IntN(4) == 0 {
-			r.sendAgain(len(r.requests) - 1)
+			r.resendRequest(len(r.requests) - 1)
 		}
 		for len(r.requests) > 0 && random.IntN(3) == 0 {
-			r.sendAgain(random.IntN(len(r.requests)))
+			r.resendRequest(random.IntN(len(r.requests)))
 		}
 	}
 	return r
 }
 
-// normalizedBooks is what the run has left, as it would be anywhere and any time.
-func (r *run) normalizedBooks() (b answer) {
-	for _, a := range r.mirror.accounts {
-		b.accounts = append(b.accounts, r.realm.originalAccount(*a))
+// normalizeBooks is what the run has left, as it would be anywhere and any time.
+func (r *run) normalizeBooks() (b answer) {
+	for _, a := range r.model.accounts {
+		b.accounts = append(b.accounts, r.space.unmapAccount(*a))
 	}
-	for i := range r.mirror.transfers {
-		b.transfers = append(b.transfers, r.realm.originalTransfer(r.mirror.transfers[i]))
+	for i := range r.model.transfers {
+		b.transfers = append(b.transfers, r.space.unmapTransfer(r.model.transfers[i]))
 	}
-	for _, e := range r.mirror.changesFrom(0) {
-		b.changes = append(b.changes, r.realm.originalChange(e))
+	for _, e := range r.model.changesFrom(0) {
+		b.changes = append(b.changes, r.space.unmapChange(e))
 	}
 	return b
 }

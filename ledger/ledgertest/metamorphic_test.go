@@ -11,7 +11,7 @@ import (
 
 // Cut anew, a program has the same events in the same order, and what must stay
 // together does.
-func TestRecut(t *testing.T) {
+func TestRebatch(t *testing.T) {
 	t.Parallel()
 	event := func(id uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{ID: ledger.NewID(id, 0), Flags: flags}
@@ -29,7 +29,7 @@ func TestRecut(t *testing.T) {
 	for range 200 {
 		var ids []uint64
 		ends := map[uint64]bool{}
-		others := rebatchEvents(random, requests, transferHead)
+		others := rebatchEvents(random, requests, newTransferHeader)
 		for _, request := range others {
 			for i := range request {
 				ids = append(ids, request[i].ID.Lo)
@@ -45,14 +45,14 @@ func TestRecut(t *testing.T) {
 }
 
 // What is sent again must be sure to change nothing.
-func TestNeutral(t *testing.T) {
+func TestIdempotentResend(t *testing.T) {
 	t.Parallel()
 	const linked = ledger.TransferLinked
 	created, failed := ledger.TransferCreated.String(), ledger.TransferLinkedEventFailed.String()
 	event := func(id, pending uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{ID: ledger.NewID(id, 0), PendingID: ledger.NewID(pending, 0), Flags: flags}
 	}
-	r := &retryRun{later: map[ledger.ID]int{ledger.NewID(9, 0): 1}}
+	r := &resendRun{remainingUses: map[ledger.ID]int{ledger.NewID(9, 0): 1}}
 	for _, c := range []struct {
 		transfers []ledger.Transfer
 		statuses  []string
@@ -69,6 +69,6 @@ func TestNeutral(t *testing.T) {
 		{[]ledger.Transfer{event(1, 0, linked), event(2, 1, 0)}, []string{failed, "exceeds_pending_transfer_amount"}, false},
 		{[]ledger.Transfer{event(1, 0, linked), event(2, 0, 0), event(9, 0, 0)}, []string{failed, "exists", created}, true},
 	} {
-		require.Equal(t, c.neutral, r.isNeutral(&request{transfers: c.transfers, statuses: c.statuses}), "%v", c)
+		require.Equal(t, c.neutral, r.isIdempotent(&sentRequest{transfers: c.transfers, statuses: c.statuses}), "%v", c)
 	}
 }

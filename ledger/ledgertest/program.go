@@ -13,82 +13,82 @@ import (
 // and requests sent again. Its ids and ledger numbers are moved to a realm when it
 // is run, so that it can be run twice.
 //
-// The timestamp of an imported event, if it is below stampsEnd, counts from the
+// The timestamp of an imported event, if it is below relativeTimesEnd, counts from the
 // last mark. So whether it regresses does not depend on what the ledger held
 // before.
 type program struct {
-	turns []turn
-	// wild says that pauses may end just before or just behind an expiry. Then it
+	actions []action
+	// racesExpiries says that pauses may end just before or just behind an expiry. Then it
 	// depends on the cut of the requests what they see of it.
-	wild bool
+	racesExpiries bool
 }
 
-// turn is one thing that a program does to a ledger.
-type turn interface {
+// action is one thing that a program does to a ledger.
+type action interface {
 	// runOn does it, compares the answer with what the run knows, and returns it.
 	runOn(r *run) answer
 }
 
 type (
-	accountsTurn  []ledger.Account
-	transfersTurn []ledger.Transfer
-	napTurn       time.Duration
-	markTurn      struct{}
+	createAccountsAction  []ledger.Account
+	createTransfersAction []ledger.Transfer
+	sleepAction           time.Duration
+	importBaseAction      struct{}
 )
 
 const (
-	// nap is the pause of programs that are not wild. Timeouts in them are one or
+	// sleepDuration is the pause of programs that are not wild. Timeouts in them are one or
 	// two seconds, or days. So on a ledger that waits in real time no request comes
-	// within 300 ms of an expiry, if all turns together take less than workMost.
-	nap      = 1300 * time.Millisecond
-	longNaps = 3
-	workMost = 400 * time.Millisecond
+	// within 300 ms of an expiry, if all turns together take less than maxWork.
+	sleepDuration = 1300 * time.Millisecond
+	maxSleeps     = 3
+	maxWork       = 400 * time.Millisecond
 
-	// stampsEnd is above all timestamps that count from the mark.
-	stampsEnd = 1 << 42
-	// future is a timestamp that counts from the mark and has not come yet.
-	future = uint64(time.Hour)
-	// markWait is what passes behind a mark, or the start of a scenario, so that
+	// relativeTimesEnd is above all timestamps that count from the mark.
+	relativeTimesEnd = 1 << 42
+	// futureOffset is a timestamp that counts from the mark and has not come yet.
+	futureOffset = uint64(time.Hour)
+	// importDelay is what passes behind a mark, or the start of a scenario, so that
 	// timestamps just after it are in the past.
-	markWait = 2 * time.Millisecond
+	importDelay = 2 * time.Millisecond
 
-	seedTurns  = 45 // turns of a program drawn from a seed
-	mostTurns  = 60
-	turnLength = 24 // bytes that make a program one turn longer
+	seedActions    = 45 // turns of a program drawn from a seed
+	maxActions     = 60
+	bytesPerAction = 24 // bytes that make a program one turn longer
 )
 
-// pauses says how a program may let time pass.
-type pauses uint8
+// pauseMode says how a program may let time pass.
+type pauseMode uint8
 
 const (
-	noPauses   pauses = iota // not at all
-	longPauses               // only by whole naps
-	anyPauses                // the program is wild
+	noPauses   pauseMode = iota // not at all
+	safePauses                  // only by whole naps
+	anyPauses                   // the program is wild
 )
 
-// programOf is the program of the seed.
-func programOf(seed uint64, allowed pauses) *program {
-	return drawProgram(rand.NewPCG(seed, 0), seedTurns, allowed)
+// newSeedProgram is the program of the seed.
+func newSeedProgram(seed uint64, mode pauseMode) *program {
+	return drawProgram(rand.NewPCG(seed, 0), seedActions, mode)
 }
 
-// programFrom is the program that the bytes spell. Few bytes make a short one.
-func programFrom(data []byte, allowed pauses) *program {
-	return drawProgram(newBytesSource(data), min(mostTurns, 3+len(data)/turnLength), allowed)
+// newBytesProgram is the program that the bytes spell. Few bytes make a short one.
+func newBytesProgram(data []byte, mode pauseMode) *program {
+	return drawProgram(newBytesSource(data), min(maxActions, 3+len(data)/bytesPerAction), mode)
 }
 
 // bytesSource is random numbers that somebody else has chosen, a byte each, and
 // when these are used up, those of a generator seeded with all of them.
 type bytesSource struct {
-	bytes []byte
-	rest  rand.PCG
+	bytes    []byte
+	fallback rand.PCG
 }
 
 func newBytesSource(data []byte) *bytesSource {
-	return &bytesSource{bytes: data, rest: *rand.NewPCG(seedOf(data), 0)}
+	return &bytesSource{bytes: data, fallback: *rand.NewPCG(hashSeed(data), 0)}
 }
 
-// seedOf is a seed made of all the bytes.
-func seedOf(data []byte) uint64 {
+// hashSeed is a seed made of all the bytes.
+func hashSeed(data []byte) uint64 {
 	sum := fnv.New64a()
 	sum.Write(data)
 	return sum.Sum64()
@@ -97,7 +97,7 @@ func seedOf(data []byte) uint64 {
 // Uint64 repeats the byte, as rand.Rand looks at the high bits or at the low ones.
 func (s *bytesSource) Uint64() uint64 {
 	if len(s.bytes) == 0 {
-		return s.rest.Uint64()
+		return s.fallback.Uint64()
 	}
 	b := s.bytes[0]
 	s.bytes = s.bytes[1:]

@@ -14,9 +14,9 @@ import (
 // A hundred programs meet every status but the one that needs the year 2126.
 func TestProgramsCover(t *testing.T) {
 	t.Parallel()
-	answers := newTally()
+	answers := newCoverage()
 	for seed := range uint64(100) {
-		runSeed(t, subjectOf(newSleepy()).withCoverage(answers), seed)
+		runSeed(t, newTestSubject(newManualClockLedger()).withCoverage(answers), seed)
 	}
 	report := answers.reportCounts("programs")
 	t.Log(report)
@@ -27,35 +27,35 @@ func TestProgramsCover(t *testing.T) {
 func TestProgramFromBytes(t *testing.T) {
 	t.Parallel()
 	data := []byte("some bytes that spell a program")
-	require.Equal(t, programFrom(data, anyPauses), programFrom(data, anyPauses))
-	require.NotEqual(t, programFrom(data, anyPauses), programFrom(data[1:], anyPauses))
-	require.Less(t, len(programFrom(nil, anyPauses).turns), 10)
+	require.Equal(t, newBytesProgram(data, anyPauses), newBytesProgram(data, anyPauses))
+	require.NotEqual(t, newBytesProgram(data, anyPauses), newBytesProgram(data[1:], anyPauses))
+	require.Less(t, len(newBytesProgram(nil, anyPauses).actions), 10)
 	long := make([]byte, 1<<16)
-	require.LessOrEqual(t, len(programFrom(long, anyPauses).turns), mostTurns+10)
-	require.NotEqual(t, programOf(1, anyPauses), programOf(2, anyPauses))
+	require.LessOrEqual(t, len(newBytesProgram(long, anyPauses).actions), maxActions+10)
+	require.NotEqual(t, newSeedProgram(1, anyPauses), newSeedProgram(2, anyPauses))
 }
 
-// overheard is a ledger that notes the events that are sent to it.
-type overheard struct {
-	*sleepy
+// eventLogLedger is a ledger that notes the events that are sent to it.
+type eventLogLedger struct {
+	*manualClockLedger
 	events []any
 }
 
-func (l *overheard) CreateAccounts(ctx context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
+func (l *eventLogLedger) CreateAccounts(ctx context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
 	l.events = append(l.events, slices.Clone(a))
-	return l.sleepy.CreateAccounts(ctx, a)
+	return l.manualClockLedger.CreateAccounts(ctx, a)
 }
 
-func (l *overheard) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *eventLogLedger) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	l.events = append(l.events, slices.Clone(t))
-	return l.sleepy.CreateTransfers(ctx, t)
+	return l.manualClockLedger.CreateTransfers(ctx, t)
 }
 
 // By a clock that only the program moves, the same bytes send the same events.
 func TestRunBytesRepeats(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{"", "peer", "debits equal credits; nothing is left held"} {
-		one, other := &overheard{sleepy: newSleepy()}, &overheard{sleepy: newSleepy()}
+		one, other := &eventLogLedger{manualClockLedger: newManualClockLedger()}, &eventLogLedger{manualClockLedger: newManualClockLedger()}
 		RunBytes(t, one, []byte(data))
 		RunBytes(t, other, []byte(data))
 		require.NotEmpty(t, one.events)
@@ -68,24 +68,24 @@ func TestRunBytesRepeats(t *testing.T) {
 func TestPauses(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
-		for _, turn := range programOf(seed, noPauses).turns {
-			_, ok := turn.(napTurn)
+		for _, turn := range newSeedProgram(seed, noPauses).actions {
+			_, ok := turn.(sleepAction)
 			require.False(t, ok, "seed %d", seed)
 		}
 		naps := 0
-		for _, turn := range programOf(seed, longPauses).turns {
-			if n, ok := turn.(napTurn); ok {
-				require.Equal(t, napTurn(nap), n)
+		for _, turn := range newSeedProgram(seed, safePauses).actions {
+			if n, ok := turn.(sleepAction); ok {
+				require.Equal(t, sleepAction(sleepDuration), n)
 				naps++
 			}
 		}
-		require.LessOrEqual(t, naps, longNaps)
-		require.False(t, programOf(seed, longPauses).wild)
+		require.LessOrEqual(t, naps, maxSleeps)
+		require.False(t, newSeedProgram(seed, safePauses).racesExpiries)
 	}
 }
 
-// silent is a ledger without change events.
-type silent struct {
+// feedlessLedger is a ledger without change events.
+type feedlessLedger struct {
 	ledger.Ledger
 	Sleeper
 }
@@ -94,9 +94,9 @@ type silent struct {
 func TestProgramsWithoutChangeEvents(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
-		one, other := newSleepy(), newSleepy()
-		RunProgram(t, &silent{one, one}, seed)
-		RunDifferential(t, &silent{one, one}, other, seed)
+		one, other := newManualClockLedger(), newManualClockLedger()
+		RunProgram(t, &feedlessLedger{one, one}, seed)
+		RunDifferential(t, &feedlessLedger{one, one}, other, seed)
 		RequireNothingHeld(t, one)
 		RequireNothingHeld(t, other)
 	}
@@ -113,12 +113,12 @@ func TestProgramsInRealTime(t *testing.T) {
 }
 
 // No import may resolve a regular hold with a timeout, whatever is sent again.
-func TestProgramsKeepOutCrash(t *testing.T) {
+func TestProgramsAvoidImportCrash(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
 		timed, resolved := map[ledger.ID]bool{}, map[ledger.ID]bool{}
-		for _, turn := range programOf(seed, longPauses).turns {
-			events, _ := turn.(transfersTurn)
+		for _, turn := range newSeedProgram(seed, safePauses).actions {
+			events, _ := turn.(createTransfersAction)
 			for i := range events {
 				e := &events[i]
 				imported := e.Flags.Has(ledger.TransferImported)

@@ -34,21 +34,21 @@ var recordedFiles embed.FS
 // open must return an empty ledger each time; see Run for what it may implement.
 func RunRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
-	runRecorded(t, open, newTally())
+	runRecorded(t, open, newCoverage())
 }
 
-func runRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
+func runRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
 	own, err := fs.Sub(recordedFiles, "testdata/recorded")
 	require.NoError(t, err)
-	runRecordedFiles(t, own, open, answers)
+	runRecordedFiles(t, own, open, counts)
 	for _, dir := range filepath.SplitList(os.Getenv("PEERLEDGER_VECTORS")) {
-		t.Run(dir, func(t *testing.T) { runRecordedFiles(t, os.DirFS(dir), open, answers) })
+		t.Run(dir, func(t *testing.T) { runRecordedFiles(t, os.DirFS(dir), open, counts) })
 	}
-	answers.logCounts(t, "recorded answers")
+	counts.logCounts(t, "recorded answers")
 }
 
-func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Ledger, answers *coverage) {
+func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
 	files, err := fs.Glob(dir, "*.jsonl.gz")
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Le
 			for story, err := range readScenarios(name, f) {
 				require.NoError(t, err)
 				t.Run(story[0].Scenario, func(t *testing.T) {
-					replayRecord(t, newSubject(t, open, answers), story)
+					replayScenario(t, newSubject(t, open, counts), story)
 				})
 			}
 			require.NoError(t, f.Close())
@@ -100,7 +100,7 @@ func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error]
 		}
 		lines := json.NewDecoder(r)
 		lines.DisallowUnknownFields()
-		var story []record
+		var records []record
 		for line := 1; ; line++ {
 			rec := record{at: fmt.Sprintf("%s:%d", name, line)}
 			err := rec.readLine(lines, line == 1)
@@ -108,16 +108,16 @@ func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error]
 				yield(nil, fmt.Errorf("%w: %s: %w", errRecorded, rec.at, err))
 				return
 			}
-			if (err != nil || rec.Op == "scenario") && len(story) > 0 {
-				if !yield(story, nil) {
+			if (err != nil || rec.Op == "scenario") && len(records) > 0 {
+				if !yield(records, nil) {
 					return
 				}
-				story = nil
+				records = nil
 			}
 			if err != nil {
 				return
 			}
-			story = append(story, rec)
+			records = append(records, rec)
 		}
 	}
 }
@@ -140,14 +140,14 @@ func (r *record) readLine(lines *json.Decoder, first bool) error {
 type replayer struct {
 	t       testing.TB
 	subject *subject
-	times   timestamps
+	times   timestampMap
 }
 
-func replayRecord(tb testing.TB, s *subject, story []record) {
+func replayScenario(tb testing.TB, s *subject, records []record) {
 	tb.Helper()
-	r := &replayer{tb, s, timestamps{}}
-	for i := range story {
-		replayers[story[i].Op](r, &story[i])
+	r := &replayer{tb, s, timestampMap{}}
+	for i := range records {
+		replayers[records[i].Op](r, &records[i])
 	}
 	require.NoError(tb, r.times.checkOrder())
 }
@@ -178,7 +178,7 @@ func (r *replayer) createAccounts(rec *record) {
 		want := rec.Results[i]
 		require.Equal(r.t, ledger.CreateAccountStatus(want.Status).String(), got.Status.String(),
 			"%s: event %d: %+v", rec.at, i, events[i])
-		r.comparePair(rec, want.Timestamp, got.Timestamp)
+		r.pairTimestamps(rec, want.Timestamp, got.Timestamp)
 	}
 }
 
@@ -191,7 +191,7 @@ func (r *replayer) createTransfers(rec *record) {
 		want := rec.Results[i]
 		require.Equal(r.t, ledger.CreateTransferStatus(want.Status).String(), got.Status.String(),
 			"%s: event %d: %+v", rec.at, i, events[i])
-		r.comparePair(rec, want.Timestamp, got.Timestamp)
+		r.pairTimestamps(rec, want.Timestamp, got.Timestamp)
 	}
 }
 
@@ -223,19 +223,19 @@ func (r *replayer) queryTransfers(rec *record) {
 func (r *replayer) accountBalances(rec *record) {
 	got, err := r.subject.GetAccountBalances(r.t.Context(), rec.Filter.accountFilter(r.times))
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convertList(rec.GotBalances, recordedAccount.toBalance), got, rec.at, balanceStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotBalances, recordedAccount.toBalance), got, rec.at, balanceTimePointers)
 }
 
 func (r *replayer) compareAccounts(rec *record, got []ledger.Account, err error) {
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convertList(rec.GotAccounts, recordedAccount.toAccount), got, rec.at, accountStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotAccounts, recordedAccount.toAccount), got, rec.at, accountTimePointers)
 }
 
 func (r *replayer) compareTransfers(rec *record, got []ledger.Transfer, err error) {
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convertList(rec.GotTransfers, recordedTransfer.toTransfer), got, rec.at, transferStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotTransfers, recordedTransfer.toTransfer), got, rec.at, transferTimePointers)
 }
 
-func (r *replayer) comparePair(rec *record, recorded, own uint64) {
+func (r *replayer) pairTimestamps(rec *record, recorded, own uint64) {
 	require.NoError(r.t, r.times.pairTimes(recorded, own), rec.at)
 }

@@ -112,29 +112,29 @@ type recordedFilter struct {
 	Flags        uint32
 }
 
-func (f *recordedFilter) accountFilter(times timestamps) ledger.AccountFilter {
+func (f *recordedFilter) accountFilter(times timestampMap) ledger.AccountFilter {
 	return ledger.AccountFilter{
 		AccountID:    ledger.ID(f.AccountID),
 		UserData128:  uint128.Uint128(f.UserData128),
 		UserData64:   f.UserData64,
 		UserData32:   f.UserData32,
 		Code:         f.Code,
-		TimestampMin: times.ownTime(f.TimestampMin),
-		TimestampMax: times.ownTime(f.TimestampMax),
+		TimestampMin: times.translateTime(f.TimestampMin),
+		TimestampMax: times.translateTime(f.TimestampMax),
 		Limit:        f.Limit,
 		Flags:        ledger.AccountFilterFlags(f.Flags),
 	}
 }
 
-func (f *recordedFilter) queryFilter(times timestamps) ledger.QueryFilter {
+func (f *recordedFilter) queryFilter(times timestampMap) ledger.QueryFilter {
 	return ledger.QueryFilter{
 		UserData128:  uint128.Uint128(f.UserData128),
 		UserData64:   f.UserData64,
 		UserData32:   f.UserData32,
 		Ledger:       f.Ledger,
 		Code:         f.Code,
-		TimestampMin: times.ownTime(f.TimestampMin),
-		TimestampMax: times.ownTime(f.TimestampMax),
+		TimestampMin: times.translateTime(f.TimestampMin),
+		TimestampMax: times.translateTime(f.TimestampMax),
 		Limit:        f.Limit,
 		Flags:        ledger.QueryFilterFlags(f.Flags),
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-func (r *requestTest) tooMuch() {
+func (r *requestTest) testOversizedRequests() {
 	ctx := r.t.Context()
 	transfer := r.createPair()
 	_, err := r.CreateTransfers(ctx, copyTransfers(transfer, ledger.BatchMax+1))
@@ -37,7 +37,7 @@ func (r *requestTest) tooMuch() {
 	require.Empty(r.t, found, "a request that is too large is not applied")
 }
 
-func (r *requestTest) invalidFilters() {
+func (r *requestTest) testInvalidFilters() {
 	transfer := r.createPair()
 	timestamp := r.mustCreate(transfer)[0].Timestamp
 	account := ledger.AccountFilter{AccountID: transfer.DebitAccountID, Flags: ledger.AccountFilterDebits, Limit: 1}
@@ -84,8 +84,8 @@ func (r *requestTest) invalidFilters() {
 	}
 }
 
-// readNewest asks for the newest of all transfers and accounts.
-func (r *requestTest) readNewest() {
+// testReadNewest asks for the newest of all transfers and accounts.
+func (r *requestTest) testReadNewest() {
 	transfers := copyTransfers(r.createPair(), 2)
 	r.mustCreate(transfers...)
 	all := ledger.QueryFilter{Limit: 2, Flags: ledger.QueryFilterReversed}
@@ -98,8 +98,8 @@ func (r *requestTest) readNewest() {
 	require.Equal(r.t, ledger.NewAmount(2), accounts[0].CreditsPosted, "balances are those of now")
 }
 
-// readByPages reads 25 transfers four at a time, both ways.
-func (r *requestTest) readByPages() {
+// testReadByPages reads 25 transfers four at a time, both ways.
+func (r *requestTest) testReadByPages() {
 	transfers := copyTransfers(r.createPair(), 25)
 	r.mustCreate(transfers...)
 	forward := ledger.QueryFilter{Ledger: transfers[0].Ledger, Limit: 4}

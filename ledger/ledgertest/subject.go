@@ -24,14 +24,14 @@ type subject struct {
 }
 
 // newSubject opens a ledger and closes it when the test is over.
-func newSubject(t *testing.T, open func(*testing.T) ledger.Ledger, answers *coverage) *subject {
+func newSubject(t *testing.T, open func(*testing.T) ledger.Ledger, counts *coverage) *subject {
 	t.Helper()
 	l := open(t)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
-	return subjectOf(l).withCoverage(answers)
+	return newTestSubject(l).withCoverage(counts)
 }
 
-func subjectOf(l ledger.Ledger) *subject {
+func newTestSubject(l ledger.Ledger) *subject {
 	s := &subject{Ledger: l}
 	s.feed, _ = l.(ledger.ChangeFeed)
 	s.sleeper, _ = l.(Sleeper)
@@ -39,22 +39,22 @@ func subjectOf(l ledger.Ledger) *subject {
 }
 
 // withCoverage is the same ledger, with its answers counted.
-func (s *subject) withCoverage(answers *coverage) *subject {
-	return &subject{&counted{s.Ledger, answers}, s.feed, s.sleeper}
+func (s *subject) withCoverage(counts *coverage) *subject {
+	return &subject{&countingLedger{s.Ledger, counts}, s.feed, s.sleeper}
 }
 
-// usualPauses are the pauses of programs that are not wild: none if somebody would
+// choosePauses are the pauses of programs that are not wild: none if somebody would
 // have to wait.
-func (s *subject) usualPauses() pauses {
+func (s *subject) choosePauses() pauseMode {
 	if s.sleeper == nil {
 		return noPauses
 	}
-	return longPauses
+	return safePauses
 }
 
-// canRunWild reports whether wild programs can be run: time is moved by hand, and
+// canRaceExpiries reports whether wild programs can be run: time is moved by hand, and
 // change events tell what has expired when.
-func (s *subject) canRunWild() bool { return s.sleeper != nil && s.feed != nil }
+func (s *subject) canRaceExpiries() bool { return s.sleeper != nil && s.feed != nil }
 
 // sleepFor lets time pass on the ledger, its own or the real one.
 func (s *subject) sleepFor(tb testing.TB, d time.Duration) {

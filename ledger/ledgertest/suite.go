@@ -28,77 +28,77 @@ var scenarioFiles embed.FS
 // implements Sleeper need not wait for expiries (some three seconds).
 func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
-	runSuite(t, open, newTally())
+	runSuite(t, open, newCoverage())
 }
 
 // RunAll is Run and RunRecorded, and logs what the two of them met together. open
 // must return an empty ledger each time.
 func RunAll(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
-	answers := newTally()
-	t.Run("suite", func(t *testing.T) { runSuite(t, open, answers.newPart()) })
-	t.Run("recorded", func(t *testing.T) { runRecorded(t, open, answers.newPart()) })
-	answers.logCounts(t, "suite and recorded answers")
+	counts := newCoverage()
+	t.Run("suite", func(t *testing.T) { runSuite(t, open, counts.newPart()) })
+	t.Run("recorded", func(t *testing.T) { runRecorded(t, open, counts.newPart()) })
+	counts.logCounts(t, "suite and recorded answers")
 }
 
-func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
+func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
-	t.Run("scenarios", func(t *testing.T) { runScenarios(t, open, answers) })
+	t.Run("scenarios", func(t *testing.T) { runScenarios(t, open, counts) })
 	t.Run("requests", func(t *testing.T) {
-		s := newSubject(t, open, answers)
+		s := newSubject(t, open, counts)
 		for _, c := range requestCases {
 			t.Run(c.name, func(t *testing.T) { c.run(&requestTest{s, t}) })
 		}
 		RequireConserved(t, s) // the scenarios may have left holds on the same ledger
 	})
 	t.Run("closed", func(t *testing.T) {
-		(&requestTest{newSubject(t, open, answers), t}).closedLedger()
+		(&requestTest{newSubject(t, open, counts), t}).testClosedLedger()
 	})
 	t.Run("programs", func(t *testing.T) {
-		s := newSubject(t, open, answers)
+		s := newSubject(t, open, counts)
 		runSeed(t, s, Seed(t))
 		RequireConserved(t, s)
 	})
-	answers.logCounts(t, "the suite")
+	counts.logCounts(t, "the suite")
 }
 
 // runScenarios tells all scenarios to one ledger: first those that need no time,
 // one after another, then those that wait.
-func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
+func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
-	s, rules := newSubject(t, open, nil), answers.newPart()
-	var waiting []story
+	s, rules := newSubject(t, open, nil), counts.newPart()
+	var waiting []scenarioTest
 	for _, c := range slices.Concat(
-		storiesOf(t, "rules.txt", s.withCoverage(rules)), storiesOf(t, "edges.txt", s.withCoverage(answers)),
+		loadScenarios(t, "rules.txt", s.withCoverage(rules)), loadScenarios(t, "edges.txt", s.withCoverage(counts)),
 	) {
 		if c.needsTime() {
 			waiting = append(waiting, c)
 		} else {
-			t.Run(c.name, c.playScenario)
+			t.Run(c.name, c.runTest)
 		}
 	}
-	t.Run("waiting", func(t *testing.T) { tellWaiting(t, s.sleeper != nil, waiting) })
+	t.Run("waiting", func(t *testing.T) { runSleeping(t, s.sleeper != nil, waiting) })
 	rules.logCounts(t, "rules.txt")
 	RequireConserved(t, s)
 }
 
-// story is a scenario, and the ledger that it is told to.
-type story struct {
+// scenarioTest is a scenario, and the ledger that it is told to.
+type scenarioTest struct {
 	scenario
 	subject *subject
 }
 
-func (c story) playScenario(t *testing.T) { playStep(t, c.subject, c.scenario) }
+func (c scenarioTest) runTest(t *testing.T) { runScenario(t, c.subject, c.scenario) }
 
-// tellWaiting tells scenarios that sleep. In real time they sleep side by side
+// runSleeping tells scenarios that sleep. In real time they sleep side by side
 // (t.Parallel would let only as many as there are processors). Where time is moved
 // by hand that must not be, as one would let the other's holds expire.
-func tellWaiting(t *testing.T, byHand bool, stories []story) {
+func runSleeping(t *testing.T, manualClock bool, tests []scenarioTest) {
 	t.Helper()
 	var sleeping sync.WaitGroup
-	for _, c := range stories {
-		run := func() { t.Run(c.name, c.playScenario) }
-		if byHand {
+	for _, c := range tests {
+		run := func() { t.Run(c.name, c.runTest) }
+		if manualClock {
 			run()
 		} else {
 			sleeping.Go(run)
@@ -107,17 +107,17 @@ func tellWaiting(t *testing.T, byHand bool, stories []story) {
 	sleeping.Wait()
 }
 
-// storiesOf are the scenarios of a file.
-func storiesOf(t *testing.T, name string, s *subject) (stories []story) {
+// loadScenarios are the scenarios of a file.
+func loadScenarios(t *testing.T, name string, s *subject) (tests []scenarioTest) {
 	t.Helper()
 	f, err := scenarioFiles.Open(path.Join("testdata", name))
 	require.NoError(t, err)
 	scenarios, err := parseScenarios(name, f)
 	require.NoError(t, err)
 	for _, c := range scenarios {
-		stories = append(stories, story{c, s})
+		tests = append(tests, scenarioTest{c, s})
 	}
-	return stories
+	return tests
 }
 
 func (c scenario) needsTime() bool {

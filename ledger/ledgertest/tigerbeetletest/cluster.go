@@ -62,8 +62,8 @@ func Start(tb testing.TB, cfg Config) *Cluster {
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	for i := range count {
-		s, err := h.createServer(ctx, spec{
-			cluster: id, replica: i, count: count, development: !cfg.Production, addresses: c.seenBy(i, ports),
+		s, err := h.createServer(ctx, replicaSpec{
+			cluster: id, replica: i, count: count, development: !cfg.Production, addresses: c.replicaAddresses(i, ports),
 		})
 		require.NoError(tb, err, "replica %d", i)
 		c.replicas = append(c.replicas, &Replica{t: tb, server: s, index: i, address: ports[i]})
@@ -78,9 +78,9 @@ func Start(tb testing.TB, cfg Config) *Cluster {
 // acquireSlots waits until there is room for so many replicas; the end of the test makes it free.
 func (c *Cluster) acquireSlots(count int) {
 	c.t.Helper()
-	leave, err := rooms.acquireSlots(c.t.Context(), c.t.Name(), count)
+	release, err := processSlots.acquireSlots(c.t.Context(), c.t.Name(), count)
 	require.NoError(c.t, err)
-	c.t.Cleanup(leave)
+	c.t.Cleanup(release)
 }
 
 // assignPorts finds a port for each replica and makes the links.
@@ -101,9 +101,9 @@ func (c *Cluster) assignPorts(count int) (ports []string) {
 	return ports
 }
 
-// seenBy are the addresses of all replicas as one of them is told: its own, and links to
+// replicaAddresses are the addresses of all replicas as one of them is told: its own, and links to
 // the others.
-func (c *Cluster) seenBy(replica int, ports []string) (addresses []string) {
+func (c *Cluster) replicaAddresses(replica int, ports []string) (addresses []string) {
 	for to := range ports {
 		if to == replica {
 			addresses = append(addresses, ports[to])
@@ -211,7 +211,7 @@ func lastView(log string) (view int) {
 func (c *Cluster) removeReplicas() {
 	if c.t.Failed() {
 		for _, r := range c.replicas {
-			c.t.Logf("the end of the log of replica %d:\n%s", r.index, r.lastLines(20))
+			c.t.Logf("the end of the log of replica %d:\n%s", r.index, r.readLastLines(20))
 		}
 	}
 	if err := removeAll(c.replicas); err != nil {
@@ -228,7 +228,7 @@ func removeAll(replicas []*Replica) error {
 	return errors.Join(errs...)
 }
 
-// lastLines is the last n lines of a text.
+// readLastLines is the last n lines of a text.
 func lastLines(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")

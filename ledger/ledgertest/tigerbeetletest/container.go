@@ -27,8 +27,8 @@ func openDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	return testcontainers.NewDockerClientWithOpts(ctx)
 }
 
-// haveImage sees to it that the image is there: nil if it is, or could be pulled.
-func haveImage(ctx context.Context) (err error) {
+// ensureImages sees to it that the image is there: nil if it is, or could be pulled.
+func ensureImages(ctx context.Context) (err error) {
 	defer func() { // testcontainers panics where it finds no Docker
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("no Docker: %v", cause)
@@ -79,7 +79,7 @@ const dataFolder = "/data"
 // lift its own, a usual one. TigerBeetle then runs with a warning in its log.
 var memlocks = []int64{-1, 8 << 20}
 
-func (containers) createServer(ctx context.Context, spec spec) (server, error) {
+func (containers) createServer(ctx context.Context, spec replicaSpec) (server, error) {
 	c := &containerServer{spec: spec, volume: fmt.Sprintf("tigerbeetletest-%v-%d", spec.cluster, spec.replica)}
 	var err error
 	for _, c.memlock = range memlocks {
@@ -95,7 +95,7 @@ func (containers) createServer(ctx context.Context, spec spec) (server, error) {
 
 // formatFile makes the data file with a container of its own, which ends by itself.
 func (c *containerServer) formatFile(ctx context.Context) error {
-	format, err := testcontainers.Run(ctx, Image, c.containerOptions(c.spec.formatArgs, wait.ForExit())...)
+	format, err := testcontainers.Run(ctx, Image, c.buildOptions(c.spec.formatArgs, wait.ForExit())...)
 	if format == nil {
 		return err
 	}
@@ -112,13 +112,13 @@ func (c *containerServer) formatFile(ctx context.Context) error {
 // containerServer is a replica as a container. The image's entry point is tini with
 // TigerBeetle, so what is run are TigerBeetle's arguments, and tini is PID 1.
 type containerServer struct {
-	spec      spec
+	spec      replicaSpec
 	volume    string
 	memlock   int64
 	container *testcontainers.DockerContainer // nil until it is created
 }
 
-func (c *containerServer) containerOptions(
+func (c *containerServer) buildOptions(
 	args func(file string) []string, strategy wait.Strategy,
 ) []testcontainers.ContainerCustomizer {
 	return []testcontainers.ContainerCustomizer{
@@ -143,13 +143,13 @@ func (c *containerServer) startServer(ctx context.Context) (err error) {
 		return c.container.Start(ctx)
 	}
 	// That it listens is logged; whether it answers, Ready finds out.
-	c.container, err = testcontainers.Run(ctx, Image, c.containerOptions(c.spec.startArgs, wait.ForLog("listening on"))...)
+	c.container, err = testcontainers.Run(ctx, Image, c.buildOptions(c.spec.startArgs, wait.ForLog("listening on"))...)
 	return err
 }
 
 func (c *containerServer) stopServer(ctx context.Context) error {
-	patience := 10 * time.Second
-	return c.container.Stop(ctx, &patience)
+	timeout := 10 * time.Second
+	return c.container.Stop(ctx, &timeout)
 }
 
 func (c *containerServer) killServer(ctx context.Context) error {

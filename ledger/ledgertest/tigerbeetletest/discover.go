@@ -20,18 +20,18 @@ const Release = "0.17.9"
 // Image is the image that containers are of.
 const Image = "ghcr.io/tigerbeetle/tigerbeetle:" + Release
 
-// found is what there is to run a TigerBeetle with.
-type found struct {
-	host host
-	note string // what it is
-	err  error  // why there is none
+// discovery is what there is to run a TigerBeetle with.
+type discovery struct {
+	host        host
+	description string // what it is
+	err         error  // why there is none
 }
 
-// discover looks for a TigerBeetle, once for a process: looking for an image takes time.
-var discover = sync.OnceValue(func() found {
+// discoverOnce looks for a TigerBeetle, once for a process: looking for an image takes time.
+var discoverOnce = sync.OnceValue(func() discovery {
 	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
 	defer cancel()
-	return findServer(func() error { return haveImage(ctx) }, os.Getenv, exec.LookPath, binaryRelease)
+	return findServer(func() error { return ensureImages(ctx) }, os.Getenv, exec.LookPath, binaryRelease)
 })
 
 // pullTimeout bounds how long an image may take to come.
@@ -41,36 +41,36 @@ const pullTimeout = 3 * time.Minute
 func findServer(
 	image func() error, getenv func(string) string,
 	lookPath func(string) (string, error), release func(binary string) (string, error),
-) found {
+) discovery {
 	imageErr := image()
 	if imageErr == nil {
-		return found{host: containers{}, note: "containers of " + Image}
+		return discovery{host: containers{}, description: "containers of " + Image}
 	}
 	missing := []error{fmt.Errorf("containers: %w", imageErr)}
-	for _, place := range []struct{ name, file string }{
+	for _, source := range []struct{ name, file string }{
 		{"TIGERBEETLE_BINARY", getenv("TIGERBEETLE_BINARY")}, {"PATH", "tigerbeetle"},
 	} {
-		if place.file == "" {
-			missing = append(missing, fmt.Errorf("%s is not set", place.name))
+		if source.file == "" {
+			missing = append(missing, fmt.Errorf("%s is not set", source.name))
 			continue
 		}
-		binary, err := lookPath(place.file)
+		binary, err := lookPath(source.file)
 		if err != nil {
-			missing = append(missing, fmt.Errorf("%s: %w", place.name, err))
+			missing = append(missing, fmt.Errorf("%s: %w", source.name, err))
 			continue
 		}
 		version, err := release(binary)
 		if err != nil {
-			missing = append(missing, fmt.Errorf("%s: %s version: %w", place.name, binary, err))
+			missing = append(missing, fmt.Errorf("%s: %s version: %w", source.name, binary, err))
 			continue
 		}
 		note := fmt.Sprintf("processes of %s, release %s", binary, version)
 		if version != Release {
 			note += ", though these tests are for " + Release
 		}
-		return found{host: processes{binary}, note: note}
+		return discovery{host: processes{binary}, description: note}
 	}
-	return found{err: errors.Join(missing...)}
+	return discovery{err: errors.Join(missing...)}
 }
 
 // binaryRelease asks a binary for its release.
@@ -98,7 +98,7 @@ func parseRelease(output string) (string, error) {
 // hostFor is what runs a test's replicas. It ends the test if there is none.
 func hostFor(tb testing.TB) host {
 	tb.Helper()
-	f := discover()
+	f := discoverOnce()
 	switch line, fail := f.describeFound(os.Getenv); {
 	case fail:
 		tb.Fatal(line)
@@ -112,9 +112,9 @@ func hostFor(tb testing.TB) host {
 
 // describeFound says in one line what there is or what is missing, and whether that fails the
 // test.
-func (f found) describeFound(getenv func(string) string) (line string, fail bool) {
+func (f discovery) describeFound(getenv func(string) string) (line string, fail bool) {
 	if f.err == nil {
-		return "TigerBeetle: " + f.note, false
+		return "TigerBeetle: " + f.description, false
 	}
 	reasons := strings.ReplaceAll(f.err.Error(), "\n", "; ")
 	return "no TigerBeetle to test with: " + reasons, getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1"

@@ -13,7 +13,7 @@ import (
 )
 
 // What there is decides, in the order of the package comment.
-func TestFind(t *testing.T) {
+func TestFindServer(t *testing.T) {
 	t.Parallel()
 	absent := errors.New("not here")
 	for _, test := range []struct {
@@ -84,7 +84,7 @@ func TestBinaryRelease(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	t.Parallel()
-	s := spec{
+	s := replicaSpec{
 		cluster: uint128.Max, replica: 1, count: 3, development: true,
 		addresses: []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
 	}
@@ -107,7 +107,7 @@ func TestLastView(t *testing.T) {
 		info(replica): 0n: transition_to_view_change_status: view=13..14`))
 }
 
-func TestTail(t *testing.T) {
+func TestLastLines(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "b\nc", lastLines("a\nb\nc\n", 2))
 	require.Equal(t, "a", lastLines("a", 2))

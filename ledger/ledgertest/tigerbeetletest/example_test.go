@@ -32,15 +32,15 @@ func ExampleProxy() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(say(proxy.Addr(), "hello"))
+	fmt.Println(exchangeText(proxy.Addr(), "hello"))
 
 	proxy.Refuse()
-	fmt.Println(say(proxy.Addr(), "anybody there?"))
+	fmt.Println(exchangeText(proxy.Addr(), "anybody there?"))
 
 	if err := proxy.Heal(); err != nil {
 		panic(err)
 	}
-	fmt.Println(say(proxy.Addr(), "hello again"))
+	fmt.Println(exchangeText(proxy.Addr(), "hello again"))
 	fmt.Println(proxy.Passed())
 
 	proxy.Close()
@@ -53,8 +53,8 @@ func ExampleProxy() {
 	// 16 16
 }
 
-// say sends words and returns what comes back.
-func say(address, words string) string {
+// exchangeText sends words and returns what comes back.
+func exchangeText(address, words string) string {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return "refused"

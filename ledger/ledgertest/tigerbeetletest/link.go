@@ -19,17 +19,17 @@ import (
 type link struct {
 	proxy  *Proxy
 	client *net.TCPConn
-	life   context.Context
+	ctx    context.Context
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
 	server *net.TCPConn // nil until it is connected
-	broken bool
+	ended  bool
 }
 
 func newLink(p *Proxy, client *net.TCPConn) *link {
 	l := &link{proxy: p, client: client}
-	l.life, l.cancel = context.WithCancel(context.Background())
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
 
@@ -50,24 +50,24 @@ func (l *link) passBytes() {
 func (l *link) dialTarget() bool {
 	// Else the target heard of the connection through a black hole, or the client that the
 	// target is not there.
-	if !l.proxy.waitOpen(toServer, time.Time{}, l.life.Done()) {
+	if !l.proxy.waitOpen(toServer, time.Time{}, l.ctx.Done()) {
 		return false
 	}
 	l.proxy.mu.Lock()
 	target := l.proxy.target
 	l.proxy.mu.Unlock()
 	var dialer net.Dialer
-	server, err := dialer.DialContext(l.life, "tcp", target)
+	server, err := dialer.DialContext(l.ctx, "tcp", target)
 	if err != nil {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.server = server.(*net.TCPConn)
-	if l.broken {
+	if l.ended {
 		breakConn(l.server)
 	}
-	return !l.broken
+	return !l.ended
 }
 
 // resetEnds breaks both ends.
@@ -75,10 +75,10 @@ func (l *link) resetEnds() {
 	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.broken {
+	if l.ended {
 		return
 	}
-	l.broken = true
+	l.ended = true
 	breakConn(l.client)
 	if l.server != nil {
 		breakConn(l.server)
@@ -90,8 +90,8 @@ func (l *link) closeEnds() {
 	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.broken {
-		l.broken = true
+	if !l.ended {
+		l.ended = true
 		_ = l.client.Close() // nobody is left who could be told
 		_ = l.server.Close()
 	}
@@ -127,7 +127,7 @@ func (l *link) pumpDirection(direction int, from, to *net.TCPConn) {
 		buffer := make([]byte, 32<<10)
 		n, err := from.Read(buffer)
 		sent := time.Now()
-		if !l.proxy.waitOpen(direction, time.Time{}, l.life.Done()) {
+		if !l.proxy.waitOpen(direction, time.Time{}, l.ctx.Done()) {
 			return
 		}
 		if n > 0 {
@@ -147,7 +147,7 @@ func (l *link) pumpDirection(direction int, from, to *net.TCPConn) {
 // writeChunk writes a chunk when it is due, or the end of a direction. It returns false if that
 // cannot be done.
 func (l *link) writeChunk(direction int, to *net.TCPConn, c chunk) bool {
-	if !l.proxy.waitOpen(direction, c.sent, l.life.Done()) {
+	if !l.proxy.waitOpen(direction, c.sent, l.ctx.Done()) {
 		return false
 	}
 	if c.data == nil {

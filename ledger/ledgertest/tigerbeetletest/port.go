@@ -15,9 +15,9 @@ import (
 // that systems pick for whoever connects (Linux from 32768 on), or somebody could take that of
 // a replica that is down. The two are apart, as a replica's port is free until it starts.
 const (
-	replicaPorts = 20000
-	proxyPorts   = 26000
-	portsOfEach  = 6000
+	replicaPorts  = 20000
+	proxyPorts    = 26000
+	portRangeSize = 6000
 )
 
 // portTries is how many ports are tried until one is free.
@@ -25,7 +25,7 @@ const portTries = 100
 
 // randomAddress is an address with one of the ports from a number on.
 func randomAddress(from int) string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(from+rand.IntN(portsOfEach)))
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(from+rand.IntN(portRangeSize)))
 }
 
 // freeAddress is an address for a replica, on which nobody listens.

@@ -16,7 +16,7 @@ import (
 // processes runs replicas as processes of a binary.
 type processes struct{ binary string }
 
-func (h processes) createServer(ctx context.Context, spec spec) (server, error) {
+func (h processes) createServer(ctx context.Context, spec replicaSpec) (server, error) {
 	folder, err := os.MkdirTemp("", "tigerbeetletest-")
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (h processes) createServer(ctx context.Context, spec spec) (server, error) 
 type process struct {
 	binary string
 	folder string
-	spec   spec
+	spec   replicaSpec
 
 	running *os.Process
 	exited  chan struct{} // closed when the process has ended
@@ -49,7 +49,7 @@ func (p *process) startServer(context.Context) error {
 	}
 	cmd := exec.Command(p.binary, p.spec.startArgs(p.dataFile())...)
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = dieWithUs()
+	cmd.SysProcAttr = killWithParent()
 	started := make(chan error)
 	p.exited = make(chan struct{})
 	go func() { // ends with the process, which stop and kill wait for

@@ -4,5 +4,5 @@ package tigerbeetletest
 
 import "syscall"
 
-// dieWithUs does nothing: here a process outlives a test that is killed.
-func dieWithUs() *syscall.SysProcAttr { return nil }
+// killWithParent does nothing: here a process outlives a test that is killed.
+func killWithParent() *syscall.SysProcAttr { return nil }

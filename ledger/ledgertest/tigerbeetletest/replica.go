@@ -17,7 +17,7 @@ import (
 // host runs replicas: as processes or as containers.
 type host interface {
 	// createServer formats the data file of a replica, and readies what will run it.
-	createServer(ctx context.Context, spec spec) (server, error)
+	createServer(ctx context.Context, spec replicaSpec) (server, error)
 }
 
 // server is what runs one replica. Each method returns when it has happened. The data
@@ -32,8 +32,8 @@ type server interface {
 	removeServer(ctx context.Context) error
 }
 
-// spec is what one replica is started with.
-type spec struct {
+// replicaSpec is what one replica is started with.
+type replicaSpec struct {
 	cluster        uint128.Uint128
 	replica, count int
 	development    bool
@@ -43,7 +43,7 @@ type spec struct {
 // cacheGrid is enough cache for tests, instead of a gigabyte.
 const cacheGrid = "64MiB"
 
-func (s spec) formatArgs(path string) []string {
+func (s replicaSpec) formatArgs(path string) []string {
 	args := []string{
 		"format", "--cluster=" + s.cluster.String(),
 		"--replica=" + strconv.Itoa(s.replica), "--replica-count=" + strconv.Itoa(s.count),
@@ -54,7 +54,7 @@ func (s spec) formatArgs(path string) []string {
 	return append(args, path)
 }
 
-func (s spec) startArgs(path string) []string {
+func (s replicaSpec) startArgs(path string) []string {
 	args := []string{"start", "--addresses=" + strings.Join(s.addresses, ",")}
 	if s.development {
 		args = append(args, "--development")
@@ -65,7 +65,7 @@ func (s spec) startArgs(path string) []string {
 }
 
 // fileName is the data file's, as TigerBeetle's documentation has it.
-func (s spec) fileName() string { return fmt.Sprintf("%v_%d.tigerbeetle", s.cluster, s.replica) }
+func (s replicaSpec) fileName() string { return fmt.Sprintf("%v_%d.tigerbeetle", s.cluster, s.replica) }
 
 // actionTimeout bounds what is done to a replica.
 const actionTimeout = time.Minute
@@ -96,13 +96,13 @@ func (r *Replica) Stop() { r.t.Helper(); r.endServer("stop", r.server.stopServer
 // Kill ends the replica with SIGKILL.
 func (r *Replica) Kill() { r.t.Helper(); r.endServer("kill", r.server.killServer) }
 
-func (r *Replica) endServer(what string, action func(context.Context) error) {
+func (r *Replica) endServer(verb string, action func(context.Context) error) {
 	r.t.Helper()
 	require.True(r.t, r.running, "replica %d does not run", r.index)
-	if r.paused && what == "stop" {
+	if r.paused && verb == "stop" {
 		r.Resume() // or it would not hear of it
 	}
-	r.mustDo(what, action)
+	r.mustDo(verb, action)
 	r.running, r.paused = false, false
 }
 
@@ -146,8 +146,8 @@ func (r *Replica) readLog() (text string, err error) {
 	return text, err
 }
 
-// lastLines is the end of the log for a person to read, or why it is not to be had.
-func (r *Replica) lastLines(n int) string {
+// readLastLines is the end of the log for a person to read, or why it is not to be had.
+func (r *Replica) readLastLines(n int) string {
 	text, err := r.readLog()
 	if err != nil {
 		return err.Error()
@@ -155,16 +155,16 @@ func (r *Replica) lastLines(n int) string {
 	return lastLines(text, n)
 }
 
-func (r *Replica) mustDo(what string, action func(context.Context) error) {
+func (r *Replica) mustDo(verb string, action func(context.Context) error) {
 	r.t.Helper()
-	require.NoError(r.t, r.tryAction(what, action))
+	require.NoError(r.t, r.tryAction(verb, action))
 }
 
-func (r *Replica) tryAction(what string, action func(context.Context) error) error {
+func (r *Replica) tryAction(verb string, action func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), actionTimeout) // also in Cleanup, when the test's context has ended
 	defer cancel()
 	if err := action(ctx); err != nil {
-		return fmt.Errorf("%s replica %d: %w", what, r.index, err)
+		return fmt.Errorf("%s replica %d: %w", verb, r.index, err)
 	}
 	return nil
 }

@@ -13,66 +13,66 @@ import (
 // program, has small ids and ledger numbers. They are moved to a realm when they
 // are sent.
 type idSpace struct {
-	ids     uint64 // high half of all ids, and of user data of 128 bits
-	ledgers uint32 // added to ledger numbers
+	idHigh       uint64 // high half of all ids, and of user data of 128 bits
+	ledgerOffset uint32 // added to ledger numbers
 }
 
-func newRealm() idSpace { return idSpace{rand.Uint64() | 1, rand.Uint32() >> 1} }
+func newIDSpace() idSpace { return idSpace{rand.Uint64() | 1, rand.Uint32() >> 1} }
 
 // mapID moves an id to the realm; 0 and MAX stay what they are.
 func (m idSpace) mapID(id ledger.ID) ledger.ID {
 	if !id.IsZero() && id != ledger.IDMax {
-		id.Hi = m.ids
+		id.Hi = m.idHigh
 	}
 	return id
 }
 
-func (m idSpace) ledgerNumber(n uint32) uint32 {
+func (m idSpace) mapLedger(n uint32) uint32 {
 	if n == 0 {
 		return 0
 	}
-	return m.ledgers + n
+	return m.ledgerOffset + n
 }
 
-// userData moves user data, so that a query for it finds the realm's own objects.
-func (m idSpace) userData(data uint128.Uint128) uint128.Uint128 {
+// mapUserData moves user data, so that a query for it finds the realm's own objects.
+func (m idSpace) mapUserData(data uint128.Uint128) uint128.Uint128 {
 	if !data.IsZero() {
-		data.Hi = m.ids
+		data.Hi = m.idHigh
 	}
 	return data
 }
 
 func (m idSpace) mapAccount(a ledger.Account) ledger.Account {
-	a.ID, a.Ledger, a.UserData128 = m.mapID(a.ID), m.ledgerNumber(a.Ledger), m.userData(a.UserData128)
+	a.ID, a.Ledger, a.UserData128 = m.mapID(a.ID), m.mapLedger(a.Ledger), m.mapUserData(a.UserData128)
 	return a
 }
 
 func (m idSpace) mapTransfer(t ledger.Transfer) ledger.Transfer {
 	t.ID, t.PendingID = m.mapID(t.ID), m.mapID(t.PendingID)
 	t.DebitAccountID, t.CreditAccountID = m.mapID(t.DebitAccountID), m.mapID(t.CreditAccountID)
-	t.Ledger, t.UserData128 = m.ledgerNumber(t.Ledger), m.userData(t.UserData128)
+	t.Ledger, t.UserData128 = m.mapLedger(t.Ledger), m.mapUserData(t.UserData128)
 	return t
 }
 
-// originalTransfer moves a stored transfer back from the realm. Its timestamp, which
+// unmapTransfer moves a stored transfer back from the realm. Its timestamp, which
 // is the ledger's, is left out. The low half of an id is the same on both sides.
-func (m idSpace) originalTransfer(t ledger.Transfer) ledger.Transfer {
+func (m idSpace) unmapTransfer(t ledger.Transfer) ledger.Transfer {
 	t.ID.Hi, t.DebitAccountID.Hi, t.CreditAccountID.Hi, t.PendingID.Hi = 0, 0, 0, 0
-	t.UserData128.Hi, t.Ledger, t.Timestamp = 0, t.Ledger-m.ledgers, 0
+	t.UserData128.Hi, t.Ledger, t.Timestamp = 0, t.Ledger-m.ledgerOffset, 0
 	return t
 }
 
-// originalAccount is originalTransfer for an account.
-func (m idSpace) originalAccount(a ledger.Account) ledger.Account {
-	a.ID.Hi, a.UserData128.Hi, a.Ledger, a.Timestamp = 0, 0, a.Ledger-m.ledgers, 0
+// unmapAccount is unmapTransfer for an account.
+func (m idSpace) unmapAccount(a ledger.Account) ledger.Account {
+	a.ID.Hi, a.UserData128.Hi, a.Ledger, a.Timestamp = 0, 0, a.Ledger-m.ledgerOffset, 0
 	return a
 }
 
-// originalChange is originalTransfer for a change event.
-func (m idSpace) originalChange(e ledger.ChangeEvent) ledger.ChangeEvent {
+// unmapChange is unmapTransfer for a change event.
+func (m idSpace) unmapChange(e ledger.ChangeEvent) ledger.ChangeEvent {
 	e.TransferID.Hi, e.TransferPendingID.Hi, e.DebitAccountID.Hi, e.CreditAccountID.Hi = 0, 0, 0, 0
 	e.TransferUserData128.Hi, e.DebitAccountUserData128.Hi, e.CreditAccountUserData128.Hi = 0, 0, 0
-	e.Ledger -= m.ledgers
+	e.Ledger -= m.ledgerOffset
 	e.Timestamp, e.TransferTimestamp, e.DebitAccountTimestamp, e.CreditAccountTimestamp = 0, 0, 0, 0
 	return e
 }

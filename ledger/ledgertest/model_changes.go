@@ -7,9 +7,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// noteEvent adds the change event of what has just been done.
-func (m *model) noteEvent(t *ledger.Transfer, kind ledger.ChangeEventType, timestamp uint64) {
-	debit, credit := m.accountIDs[t.DebitAccountID], m.accountIDs[t.CreditAccountID]
+// recordChange adds the change event of what has just been done.
+func (m *model) recordChange(t *ledger.Transfer, kind ledger.ChangeEventType, timestamp uint64) {
+	debit, credit := m.accountsByID[t.DebitAccountID], m.accountsByID[t.CreditAccountID]
 	m.changes = append(m.changes, ledger.ChangeEvent{
 		Timestamp: timestamp,
 		Type:      kind,

@@ -10,17 +10,17 @@ import (
 
 // query is a turn that reads: a look-up or a query.
 type query struct {
-	verb      verb
+	op        operation
 	ids       []ledger.ID          // for look-ups
 	filter    ledger.AccountFilter // for queries; those by QueryFilter take over what they can
 	ledger    uint32               // of a QueryFilter
-	low, high bound
+	low, high timeBound
 }
 
-type verb uint8
+type operation uint8
 
 const (
-	lookupAccounts verb = iota
+	lookupAccounts operation = iota
 	lookupTransfers
 	getAccountTransfers
 	getAccountBalances
@@ -29,71 +29,71 @@ const (
 	getChangeEvents
 )
 
-const verbs = int(getChangeEvents) + 1
+const operationCount = int(getChangeEvents) + 1
 
-func (v verb) String() string {
+func (v operation) String() string {
 	return [...]string{
 		"LookupAccounts", "LookupTransfers", "GetAccountTransfers", "GetAccountBalances",
 		"QueryAccounts", "QueryTransfers", "GetChangeEvents",
 	}[v]
 }
 
-// bound is an end of a range of timestamps: a number, or the timestamp of the n-th
+// timeBound is an end of a range of timestamps: a number, or the timestamp of the n-th
 // result of the run.
-type bound struct {
-	n      uint64
-	result bool
+type timeBound struct {
+	n        uint64
+	ofResult bool
 }
 
-func (r *run) boundTime(b bound) uint64 {
-	if !b.result {
+func (r *run) resolveBound(b timeBound) uint64 {
+	if !b.ofResult {
 		return b.n
 	}
-	if len(r.timeline) == 0 {
+	if len(r.resultTimes) == 0 {
 		return 0
 	}
-	return r.timeline[b.n%uint64(len(r.timeline))]
+	return r.resultTimes[b.n%uint64(len(r.resultTimes))]
 }
 
 func (q *query) runOn(r *run) answer {
-	if q.verb == getChangeEvents && r.subject.feed == nil {
+	if q.op == getChangeEvents && r.subject.feed == nil {
 		return answer{}
 	}
-	sent := q.inRealm(r)
+	sent := q.mapToSpace(r)
 	var got answer
 	var err error
 	r.retryUntilSteady(func() {
-		got, err = sent.askLedger(r)
-		require.NoError(r.tb, err, r.describeTurn())
+		got, err = sent.sendQuery(r)
+		require.NoError(r.tb, err, r.describeAction())
 	})
-	want := sent.expectedAnswer(r.mirror)
-	want.requireEqual(r.tb, &got, "%s: %v", r.describeTurn(), sent)
+	want := sent.expectedAnswer(r.model)
+	want.requireEqual(r.tb, &got, "%s: %v", r.describeAction(), sent)
 	return got
 }
 
-// inRealm is the inquiry in the realm of the run. What would find other realms'
+// mapToSpace is the inquiry in the realm of the run. What would find other realms'
 // objects begins where the run began.
-func (q *query) inRealm(r *run) *query {
+func (q *query) mapToSpace(r *run) *query {
 	sent := *q
 	sent.ids = make([]ledger.ID, len(q.ids))
 	for i, id := range q.ids {
-		sent.ids[i] = r.realm.mapID(id)
+		sent.ids[i] = r.space.mapID(id)
 	}
-	sent.filter.AccountID = r.realm.mapID(q.filter.AccountID)
-	sent.filter.UserData128 = r.realm.userData(q.filter.UserData128)
-	sent.filter.TimestampMin, sent.filter.TimestampMax = r.boundTime(q.low), r.boundTime(q.high)
-	sent.ledger = r.realm.ledgerNumber(q.ledger)
-	anybodys := q.verb == getChangeEvents ||
-		(q.verb == queryAccounts || q.verb == queryTransfers) && q.ledger == 0 && q.filter.UserData128.IsZero()
-	if anybodys && sent.filter.TimestampMin == 0 {
+	sent.filter.AccountID = r.space.mapID(q.filter.AccountID)
+	sent.filter.UserData128 = r.space.mapUserData(q.filter.UserData128)
+	sent.filter.TimestampMin, sent.filter.TimestampMax = r.resolveBound(q.low), r.resolveBound(q.high)
+	sent.ledger = r.space.mapLedger(q.ledger)
+	findsOthers := q.op == getChangeEvents ||
+		(q.op == queryAccounts || q.op == queryTransfers) && q.ledger == 0 && q.filter.UserData128.IsZero()
+	if findsOthers && sent.filter.TimestampMin == 0 {
 		sent.filter.TimestampMin = r.start
 	}
 	return &sent
 }
 
-func (q *query) askLedger(r *run) (got answer, err error) {
+func (q *query) sendQuery(r *run) (got answer, err error) {
 	ctx := r.tb.Context()
-	switch q.verb {
+	switch q.op {
 	case lookupAccounts:
 		got.accounts, err = r.subject.LookupAccounts(ctx, q.ids)
 	case lookupTransfers:
@@ -115,7 +115,7 @@ func (q *query) askLedger(r *run) (got answer, err error) {
 // expectedAnswer is the answer that the mirror gives.
 func (q *query) expectedAnswer(m *model) (want answer) {
 	query, changes := q.queryFilter(), q.changesFilter()
-	switch q.verb {
+	switch q.op {
 	case lookupAccounts:
 		want.accounts = m.lookupAccounts(q.ids)
 	case lookupTransfers:
@@ -156,8 +156,8 @@ func (q *query) changesFilter() ledger.ChangeEventsFilter {
 }
 
 func (q *query) String() string {
-	if q.verb == lookupAccounts || q.verb == lookupTransfers {
-		return fmt.Sprintf("%v %v", q.verb, q.ids)
+	if q.op == lookupAccounts || q.op == lookupTransfers {
+		return fmt.Sprintf("%v %v", q.op, q.ids)
 	}
-	return fmt.Sprintf("%v %+v ledger %d", q.verb, q.filter, q.ledger)
+	return fmt.Sprintf("%v %+v ledger %d", q.op, q.filter, q.ledger)
 }

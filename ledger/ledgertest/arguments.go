@@ -17,17 +17,17 @@ import (
 // arguments are the words of a statement that are still to be read.
 type arguments struct{ words []string }
 
-func (w *arguments) nextWord(what string) (string, error) {
+func (w *arguments) nextWord(name string) (string, error) {
 	if len(w.words) == 0 {
-		return "", fmt.Errorf("%s missing", what)
+		return "", fmt.Errorf("%s missing", name)
 	}
 	word := w.words[0]
 	w.words = w.words[1:]
 	return word, nil
 }
 
-func (w *arguments) readNumber(what string) (uint128.Uint128, error) {
-	word, err := w.nextWord(what)
+func (w *arguments) readNumber(name string) (uint128.Uint128, error) {
+	word, err := w.nextWord(name)
 	if err != nil {
 		return uint128.Zero, err
 	}
@@ -35,8 +35,8 @@ func (w *arguments) readNumber(what string) (uint128.Uint128, error) {
 }
 
 // readField reads a number into a field, as assign does.
-func (w *arguments) readField(what string, field any) error {
-	word, err := w.nextWord(what)
+func (w *arguments) readField(name string, field any) error {
+	word, err := w.nextWord(name)
 	if err != nil {
 		return err
 	}
@@ -69,8 +69,8 @@ func (w *arguments) assignFields(fields map[string]any) (names []string, err err
 }
 
 func setField(field any, value string) (err error) {
-	if s, ok := field.(*stamp); ok {
-		*s, err = parseStamp(value)
+	if s, ok := field.(*scriptTime); ok {
+		*s, err = parseScriptTime(value)
 		return err
 	}
 	n, err := parseNumber(value)
@@ -146,18 +146,18 @@ func parseNumbers(list, between string) (numbers []uint128.Uint128, err error) {
 	return numbers, nil
 }
 
-// stamp is a timestamp in a scenario: a number, or nanoseconds since its start.
-type stamp struct {
-	n     uint64
-	since bool
+// scriptTime is a timestamp in a scenario: a number, or nanoseconds since its start.
+type scriptTime struct {
+	n          uint64
+	sinceStart bool
 }
 
-func parseStamp(value string) (stamp, error) {
+func parseScriptTime(value string) (scriptTime, error) {
 	if value == "future" {
-		return stamp{n: uint64(time.Hour), since: true}, nil
+		return scriptTime{n: uint64(time.Hour), sinceStart: true}, nil
 	}
 	offset, since := strings.CutPrefix(value, "@")
-	s := stamp{since: since}
+	s := scriptTime{sinceStart: since}
 	err := setField(&s.n, offset)
 	return s, err
 }
@@ -176,10 +176,10 @@ func takeFlags[F ~uint16](w *arguments, flags map[string]F) (set F) {
 	return set
 }
 
-// statusNamed is the status with the name in words, or other if there is none.
-func statusNamed[S fmt.Stringer](words []string, other S, all []S) (S, error) {
+// findStatus is the status with the name in words, or other if there is none.
+func findStatus[S fmt.Stringer](words []string, fallback S, all []S) (S, error) {
 	if len(words) == 0 {
-		return other, nil
+		return fallback, nil
 	}
 	name := strings.Join(words, " ")
 	for _, s := range all {
@@ -187,5 +187,5 @@ func statusNamed[S fmt.Stringer](words []string, other S, all []S) (S, error) {
 			return s, nil
 		}
 	}
-	return other, fmt.Errorf("unknown status %q", name)
+	return fallback, fmt.Errorf("unknown status %q", name)
 }

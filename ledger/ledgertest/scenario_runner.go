@@ -21,20 +21,20 @@ type scenarioRunner struct {
 	accounts, transfers map[ledger.ID]uint64 // timestamps given so far
 }
 
-func playStep(tb testing.TB, s *subject, story scenario) {
+func runScenario(tb testing.TB, s *subject, sc scenario) {
 	tb.Helper()
 	p := &scenarioRunner{
-		t: tb, subject: s, idSpace: newRealm(), start: s.readClock(tb),
+		t: tb, subject: s, idSpace: newIDSpace(), start: s.readClock(tb),
 		accounts: map[ledger.ID]uint64{}, transfers: map[ledger.ID]uint64{},
 	}
-	s.sleepFor(tb, markWait) // timestamps of imported events count from the start
-	for _, step := range story.steps {
-		step.playOn(p)
+	s.sleepFor(tb, importDelay) // timestamps of imported events count from the start
+	for _, step := range sc.steps {
+		step.runOn(p)
 	}
 }
 
-func (p *scenarioRunner) timestampOf(s stamp) uint64 {
-	if s.since {
+func (p *scenarioRunner) resolveTime(s scriptTime) uint64 {
+	if s.sinceStart {
 		return p.start + s.n
 	}
 	return s.n
@@ -42,13 +42,13 @@ func (p *scenarioRunner) timestampOf(s stamp) uint64 {
 
 func (p *scenarioRunner) mapAccount(e *accountEvent) ledger.Account {
 	a := p.idSpace.mapAccount(e.Account)
-	a.Timestamp = p.timestampOf(e.stamp)
+	a.Timestamp = p.resolveTime(e.scriptTime)
 	return a
 }
 
 func (p *scenarioRunner) mapTransfer(e *transferEvent) ledger.Transfer {
 	t := p.idSpace.mapTransfer(e.Transfer)
-	t.Timestamp = p.timestampOf(e.stamp)
+	t.Timestamp = p.resolveTime(e.scriptTime)
 	return t
 }
 
@@ -67,7 +67,7 @@ func transferID(t *ledger.Transfer) ledger.ID { return t.ID }
 // accountsCall is a run of A statements: one request.
 type accountsCall struct{ events []accountEvent }
 
-func (c *accountsCall) playOn(p *scenarioRunner) {
+func (c *accountsCall) runOn(p *scenarioRunner) {
 	accounts := make([]ledger.Account, len(c.events))
 	for i := range c.events {
 		accounts[i] = p.mapAccount(&c.events[i])
@@ -85,7 +85,7 @@ func (c *accountsCall) playOn(p *scenarioRunner) {
 // transfersCall is a run of T statements: one request.
 type transfersCall struct{ events []transferEvent }
 
-func (c *transfersCall) playOn(p *scenarioRunner) {
+func (c *transfersCall) runOn(p *scenarioRunner) {
 	transfers := make([]ledger.Transfer, len(c.events))
 	for i := range c.events {
 		transfers[i] = p.mapTransfer(&c.events[i])
@@ -115,7 +115,7 @@ func (p *scenarioRunner) checkTimestamp(
 
 type sleepStep time.Duration
 
-func (s sleepStep) playOn(p *scenarioRunner) { p.subject.sleepFor(p.t, time.Duration(s)) }
+func (s sleepStep) runOn(p *scenarioRunner) { p.subject.sleepFor(p.t, time.Duration(s)) }
 
 // balances are debits pending, debits posted, credits pending, credits posted.
 type balances [4]ledger.Amount
@@ -145,7 +145,7 @@ type balancesStep struct {
 	state string // "open", "closed" or "" for any
 }
 
-func (s balancesStep) playOn(p *scenarioRunner) {
+func (s balancesStep) runOn(p *scenarioRunner) {
 	found, err := p.subject.LookupAccounts(p.t.Context(), []ledger.ID{p.mapID(s.id)})
 	require.NoError(p.t, err, s.at)
 	if s.none {
@@ -166,7 +166,7 @@ type storedStep struct {
 	none  bool
 }
 
-func (s storedStep) playOn(p *scenarioRunner) {
+func (s storedStep) runOn(p *scenarioRunner) {
 	want := p.mapTransfer(&s.want)
 	found, err := p.subject.LookupTransfers(p.t.Context(), []ledger.ID{want.ID})
 	require.NoError(p.t, err, s.want.at)
@@ -192,9 +192,9 @@ type accountFilter struct {
 	from, to ledger.ID
 }
 
-func (f *accountFilter) inRealm(p *scenarioRunner) ledger.AccountFilter {
+func (f *accountFilter) mapToSpace(p *scenarioRunner) ledger.AccountFilter {
 	filter := f.AccountFilter
-	filter.AccountID, filter.UserData128 = p.mapID(f.AccountID), p.userData(f.UserData128)
+	filter.AccountID, filter.UserData128 = p.mapID(f.AccountID), p.mapUserData(f.UserData128)
 	filter.TimestampMin, filter.TimestampMax = p.transfers[p.mapID(f.from)], p.transfers[p.mapID(f.to)]
 	return filter
 }
@@ -204,8 +204,8 @@ type accountTransfersStep struct {
 	want []ledger.ID
 }
 
-func (s accountTransfersStep) playOn(p *scenarioRunner) {
-	found, err := p.subject.GetAccountTransfers(p.t.Context(), s.inRealm(p))
+func (s accountTransfersStep) runOn(p *scenarioRunner) {
+	found, err := p.subject.GetAccountTransfers(p.t.Context(), s.mapToSpace(p))
 	require.NoError(p.t, err, s.at)
 	require.Equal(p.t, s.want, localIDs(found, transferID), s.at)
 }
@@ -215,8 +215,8 @@ type accountBalancesStep struct {
 	want []balances
 }
 
-func (s accountBalancesStep) playOn(p *scenarioRunner) {
-	found, err := p.subject.GetAccountBalances(p.t.Context(), s.inRealm(p))
+func (s accountBalancesStep) runOn(p *scenarioRunner) {
+	found, err := p.subject.GetAccountBalances(p.t.Context(), s.mapToSpace(p))
 	require.NoError(p.t, err, s.at)
 	var got []balances
 	for _, row := range found {
@@ -234,9 +234,9 @@ type queryFilter struct {
 	from, to ledger.ID
 }
 
-func (f *queryFilter) inRealm(p *scenarioRunner, timestamps map[ledger.ID]uint64) ledger.QueryFilter {
+func (f *queryFilter) mapToSpace(p *scenarioRunner, timestamps map[ledger.ID]uint64) ledger.QueryFilter {
 	filter := f.QueryFilter
-	filter.Ledger, filter.UserData128 = p.ledgerNumber(f.Ledger), p.userData(f.UserData128)
+	filter.Ledger, filter.UserData128 = p.mapLedger(f.Ledger), p.mapUserData(f.UserData128)
 	filter.TimestampMin, filter.TimestampMax = timestamps[p.mapID(f.from)], timestamps[p.mapID(f.to)]
 	return filter
 }
@@ -246,8 +246,8 @@ type queryTransfersStep struct {
 	want []ledger.ID
 }
 
-func (s queryTransfersStep) playOn(p *scenarioRunner) {
-	found, err := p.subject.QueryTransfers(p.t.Context(), s.inRealm(p, p.transfers))
+func (s queryTransfersStep) runOn(p *scenarioRunner) {
+	found, err := p.subject.QueryTransfers(p.t.Context(), s.mapToSpace(p, p.transfers))
 	require.NoError(p.t, err, s.at)
 	require.Equal(p.t, s.want, localIDs(found, transferID), s.at)
 }
@@ -257,14 +257,14 @@ type queryAccountsStep struct {
 	want []ledger.ID
 }
 
-func (s queryAccountsStep) playOn(p *scenarioRunner) {
-	found, err := p.subject.QueryAccounts(p.t.Context(), s.inRealm(p, p.accounts))
+func (s queryAccountsStep) runOn(p *scenarioRunner) {
+	found, err := p.subject.QueryAccounts(p.t.Context(), s.mapToSpace(p, p.accounts))
 	require.NoError(p.t, err, s.at)
 	require.Equal(p.t, s.want, localIDs(found, accountID), s.at)
 }
 
-// happened is what an E statement says of a change event.
-type happened struct {
+// expectedChange is what an E statement says of a change event.
+type expectedChange struct {
 	kind      ledger.ChangeEventType
 	id        ledger.ID
 	amount    ledger.Amount
@@ -273,22 +273,22 @@ type happened struct {
 
 type eventsStep struct {
 	at   origin
-	want []happened
+	want []expectedChange
 }
 
-// playOn compares all of the scenario's change events, if the ledger has them. The
+// runOn compares all of the scenario's change events, if the ledger has them. The
 // events of others on the same ledger are told apart by their ids.
-func (s eventsStep) playOn(p *scenarioRunner) {
+func (s eventsStep) runOn(p *scenarioRunner) {
 	if p.subject.feed == nil {
 		return
 	}
-	var got []happened
+	var got []expectedChange
 	for _, e := range p.subject.changesSince(p.t, p.start) {
-		if e.TransferID.Hi != p.ids {
+		if e.TransferID.Hi != p.idHigh {
 			continue
 		}
 		id, pendingID := ledger.NewID(e.TransferID.Lo, 0), ledger.NewID(e.TransferPendingID.Lo, 0)
-		got = append(got, happened{e.Type, id, e.TransferAmount, pendingID})
+		got = append(got, expectedChange{e.Type, id, e.TransferAmount, pendingID})
 	}
 	require.Equal(p.t, s.want, got, s.at)
 }

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// replicasMost is how many replicas of different tests run at once in a process, as they take
+// maxReplicas is how many replicas of different tests run at once in a process, as they take
 // much memory. A larger cluster runs alone.
-const replicasMost = 4
+const maxReplicas = 4
 
-// rooms is for all clusters of the process.
-var rooms = newRoom(replicasMost)
+// processSlots is for all clusters of the process.
+var processSlots = newReplicaSlots(maxReplicas)
 
 // replicaSlots has tests wait for each other, so that not too many replicas run at once.
 //
@@ -29,22 +29,22 @@ type replicaSlots struct {
 	held map[string]int // clusters by the name of their test
 }
 
-func newRoom(size int64) *replicaSlots {
+func newReplicaSlots(size int64) *replicaSlots {
 	return &replicaSlots{size: size, free: semaphore.NewWeighted(size), held: make(map[string]int)}
 }
 
 // acquireSlots waits until there is room for so many replicas of a test. The error is the context's.
-func (r *replicaSlots) acquireSlots(ctx context.Context, test string, replicas int) (leave func(), err error) {
-	taken := min(int64(replicas), r.size)
+func (r *replicaSlots) acquireSlots(ctx context.Context, test string, replicas int) (release func(), err error) {
+	slots := min(int64(replicas), r.size)
 	if r.hasCluster(test) {
-		taken = 0
-	} else if err := r.free.Acquire(ctx, taken); err != nil {
+		slots = 0
+	} else if err := r.free.Acquire(ctx, slots); err != nil {
 		return nil, err
 	}
 	r.countReplicas(test, 1)
 	return func() {
 		r.countReplicas(test, -1)
-		r.free.Release(taken)
+		r.free.Release(slots)
 	}, nil
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-func TestTally(t *testing.T) {
+func TestCoverage(t *testing.T) {
 	t.Parallel()
-	whole := newTally()
+	whole := newCoverage()
 	part := whole.newPart()
 	part.addAccounts([]ledger.CreateAccountResult{{Status: ledger.AccountCreated}, {Status: ledger.AccountExists}})
 	part.addTransfers([]ledger.CreateTransferResult{{Status: ledger.TransferCreated}, {Status: ledger.TransferCreated}})

@@ -39,7 +39,7 @@ T 10 3 ts=@9
 	second := stories[0].steps[2].(*transfersCall).events[0]
 	require.Equal(t, ledger.AmountMax, second.Amount)
 	require.Zero(t, second.Code, "only transfers with sides have a code by themselves")
-	require.Equal(t, stamp{9, true}, stories[1].steps[0].(*transfersCall).events[0].stamp)
+	require.Equal(t, scriptTime{9, true}, stories[1].steps[0].(*transfersCall).events[0].scriptTime)
 }
 
 func TestParseErrorsNameTheLine(t *testing.T) {

@@ -8,53 +8,53 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// retryRun is a run that remembers what it has sent, so that requests can be sent
+// resendRun is a run that remembers what it has sent, so that requests can be sent
 // again.
-type retryRun struct {
+type resendRun struct {
 	*run
-	turns    []turn // still to be taken
-	requests []request
-	statuses []string          // the status of every event when it was first sent
-	later    map[ledger.ID]int // how many events of turns have this transfer id
+	actions       []action // still to be taken
+	requests      []sentRequest
+	statuses      []string          // the status of every event when it was first sent
+	remainingUses map[ledger.ID]int // how many events of turns have this transfer id
 }
 
-// request is one that was sent, with its answers.
-type request struct {
+// sentRequest is one that was sent, with its answers.
+type sentRequest struct {
 	accounts  []ledger.Account // one of the two
 	transfers []ledger.Transfer
 	statuses  []string
 }
 
-func newRetryRun(of *run, turns []turn) *retryRun {
-	r := &retryRun{run: of, turns: turns, later: make(map[ledger.ID]int)}
+func newResendRun(base *run, turns []action) *resendRun {
+	r := &resendRun{run: base, actions: turns, remainingUses: make(map[ledger.ID]int)}
 	for _, t := range turns {
-		if events, ok := t.(transfersTurn); ok {
+		if events, ok := t.(createTransfersAction); ok {
 			for i := range events {
-				r.later[r.realm.mapID(events[i].ID)]++
+				r.remainingUses[r.space.mapID(events[i].ID)]++
 			}
 		}
 	}
 	return r
 }
 
-func (r *retryRun) hasTurns() bool { return len(r.turns) > 0 }
+func (r *resendRun) hasActions() bool { return len(r.actions) > 0 }
 
-// takeNextTurn takes the next turn.
-func (r *retryRun) takeNextTurn() {
+// runNextAction takes the next turn.
+func (r *resendRun) runNextAction() {
 	r.tb.Helper()
-	t := r.turns[0]
-	r.turns = r.turns[1:]
-	var sent request
+	t := r.actions[0]
+	r.actions = r.actions[1:]
+	var sent sentRequest
 	switch events := t.(type) {
-	case accountsTurn:
-		sent.accounts = r.sentAccounts(events)
-	case transfersTurn:
-		sent.transfers = r.sentTransfers(events)
+	case createAccountsAction:
+		sent.accounts = r.mapAccounts(events)
+	case createTransfersAction:
+		sent.transfers = r.mapTransfers(events)
 		for i := range sent.transfers {
-			r.later[sent.transfers[i].ID]--
+			r.remainingUses[sent.transfers[i].ID]--
 		}
 	}
-	for _, v := range r.takeTurn(t).verdicts {
+	for _, v := range r.runAction(t).results {
 		sent.statuses = append(sent.statuses, v.status)
 	}
 	if len(sent.statuses) > 0 {
@@ -63,12 +63,12 @@ func (r *retryRun) takeNextTurn() {
 	}
 }
 
-// sendAgain sends a request once more, as a client does that has lost the answer,
+// drawResend sends a request once more, as a client does that has lost the answer,
 // if that can change nothing.
-func (r *retryRun) sendAgain(i int) {
+func (r *resendRun) resendRequest(i int) {
 	r.tb.Helper()
 	sent := &r.requests[i]
-	if !r.isNeutral(sent) {
+	if !r.isIdempotent(sent) {
 		return
 	}
 	var again answer
@@ -77,10 +77,10 @@ func (r *retryRun) sendAgain(i int) {
 	} else {
 		again = r.createAccounts(sent.accounts)
 	}
-	for j, v := range again.verdicts {
-		require.NotEqual(r.tb, ledger.OutcomeApplied, v.outcome, "%s: sent again, event %d was applied again", r.describeTurn(), j)
+	for j, v := range again.results {
+		require.NotEqual(r.tb, ledger.OutcomeApplied, v.outcome, "%s: sent again, event %d was applied again", r.describeAction(), j)
 		if beginsChain(sent.transfers, j) && sent.statuses[j] == ledger.TransferCreated.String() {
-			require.Equal(r.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: sent again, event %d: %s", r.describeTurn(), j, v.status)
+			require.Equal(r.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: sent again, event %d: %s", r.describeAction(), j, v.status)
 		}
 	}
 }
@@ -90,18 +90,18 @@ func beginsChain(transfers []ledger.Transfer, i int) bool {
 	return i < len(transfers) && (i == 0 || !transfers[i-1].Flags.Has(ledger.TransferLinked))
 }
 
-// isNeutral reports whether sending the request again changes nothing, by
+// isIdempotent reports whether sending the request again changes nothing, by
 // TigerBeetle's rules and by the answers that it got. An account that was refused
 // will be refused for ever. A transfer too, with two exceptions: an overflow may
 // be gone; and an earlier member of a broken chain may now be the one that breaks
 // it and have its id spent, which matters if that id is still to be used.
-func (r *retryRun) isNeutral(sent *request) bool {
+func (r *resendRun) isIdempotent(sent *sentRequest) bool {
 	for start := 0; start < len(sent.transfers); {
 		end := start + 1
 		for end < len(sent.transfers) && !beginsChain(sent.transfers, end) {
 			end++
 		}
-		if !r.neutralChain(sent.transfers[start:end], sent.statuses[start:end]) {
+		if !r.isIdempotentChain(sent.transfers[start:end], sent.statuses[start:end]) {
 			return false
 		}
 		start = end
@@ -109,8 +109,8 @@ func (r *retryRun) isNeutral(sent *request) bool {
 	return true
 }
 
-// neutralChain is neutral for one chain, or for an event that stands alone.
-func (r *retryRun) neutralChain(chain []ledger.Transfer, statuses []string) bool {
+// isIdempotentChain is neutral for one chain, or for an event that stands alone.
+func (r *resendRun) isIdempotentChain(chain []ledger.Transfer, statuses []string) bool {
 	breaker := slices.IndexFunc(statuses, func(s string) bool {
 		return s != ledger.TransferCreated.String() && s != ledger.TransferLinkedEventFailed.String()
 	})
@@ -123,7 +123,7 @@ func (r *retryRun) neutralChain(chain []ledger.Transfer, statuses []string) bool
 	broke := &chain[breaker]
 	for i := range chain[:breaker] {
 		// A hold of the same chain may get another amount by balancing.
-		if r.later[chain[i].ID] > 0 || chain[i].ID == broke.PendingID {
+		if r.remainingUses[chain[i].ID] > 0 || chain[i].ID == broke.PendingID {
 			return false
 		}
 	}

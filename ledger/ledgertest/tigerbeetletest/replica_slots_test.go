@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRoom(t *testing.T) {
+func TestReplicaSlots(t *testing.T) {
 	t.Parallel()
-	r := newRoom(4)
+	r := newReplicaSlots(4)
 	enter := func(test string, replicas int) func() {
 		t.Helper()
 		leave, err := r.acquireSlots(t.Context(), test, replicas)
