@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// arguments are the words of a statement that are still to be read.
+// arguments are the unread words of a statement.
 type arguments struct{ words []string }
 
 func (w *arguments) nextWord(name string) (string, error) {
@@ -34,7 +34,7 @@ func (w *arguments) readNumber(name string) (uint128.Uint128, error) {
 	return parseNumber(word)
 }
 
-// readField reads a number into a field, as assign does.
+// readField reads a number into a field, as setField does.
 func (w *arguments) readField(name string, field any) error {
 	word, err := w.nextWord(name)
 	if err != nil {
@@ -50,8 +50,8 @@ func (w *arguments) expectEnd() error {
 	return nil
 }
 
-// assignFields reads all remaining words as field=value, into the field of that name,
-// and returns the names.
+// assignFields reads all remaining words as field=value and sets the named fields. It returns the
+// names.
 func (w *arguments) assignFields(fields map[string]any) (names []string, err error) {
 	for _, word := range w.words {
 		name, value, ok := strings.Cut(word, "=")
@@ -100,8 +100,7 @@ func setField(field any, value string) (err error) {
 	return nil
 }
 
-// parseNumber reads 12, 2^63, MAX (2^128-1), and any of them less another, e.g.
-// MAX-1.
+// parseNumber reads 12, 2^63, MAX (2^128-1), or a difference such as MAX-1.
 func parseNumber(word string) (uint128.Uint128, error) {
 	n := new(big.Int)
 	for i, term := range strings.Split(word, "-") {
@@ -134,7 +133,7 @@ func parsePower(word string) (*big.Int, error) {
 	return nil, strconv.ErrSyntax
 }
 
-// parseNumbers reads a list of numbers with something between them.
+// parseNumbers reads a list of numbers with a separator.
 func parseNumbers(list, between string) (numbers []uint128.Uint128, err error) {
 	for word := range strings.SplitSeq(list, between) {
 		n, err := parseNumber(word)
@@ -146,7 +145,7 @@ func parseNumbers(list, between string) (numbers []uint128.Uint128, err error) {
 	return numbers, nil
 }
 
-// scriptTime is a timestamp in a scenario: a number, or nanoseconds since its start.
+// scriptTime is a timestamp in a scenario: a number, or nanoseconds since the scenario's start.
 type scriptTime struct {
 	n          uint64
 	sinceStart bool
@@ -162,7 +161,7 @@ func parseScriptTime(value string) (scriptTime, error) {
 	return s, err
 }
 
-// takeFlags takes the words that are flags out of w and returns them together.
+// takeFlags removes the words for flags from w and returns the flags together.
 func takeFlags[F ~uint16](w *arguments, flags map[string]F) (set F) {
 	var rest []string
 	for _, word := range w.words {
@@ -176,7 +175,7 @@ func takeFlags[F ~uint16](w *arguments, flags map[string]F) (set F) {
 	return set
 }
 
-// findStatus is the status with the name in words, or other if there is none.
+// findStatus returns the status named by the words, or the fallback if there are no words.
 func findStatus[S fmt.Stringer](words []string, fallback S, all []S) (S, error) {
 	if len(words) == 0 {
 		return fallback, nil

@@ -10,9 +10,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// coverage counts the answers that a suite, or a part of it, has met.
+// coverage counts the statuses met by a suite or a part of a suite.
 type coverage struct {
-	parent *coverage // that of which this one is a part, nil if none
+	parent *coverage // also counts every status counted here; may be nil
 
 	mu        sync.Mutex
 	accounts  map[ledger.CreateAccountStatus]int
@@ -21,7 +21,7 @@ type coverage struct {
 
 func newCoverage() *coverage { return (*coverage)(nil).newPart() }
 
-// newPart is a tally whose counts go to this one, too.
+// newPart returns a coverage whose counts are added to this coverage, too.
 func (a *coverage) newPart() *coverage {
 	return &coverage{
 		parent:    a,
@@ -50,7 +50,7 @@ func (a *coverage) addTransfers(results []ledger.CreateTransferResult) {
 	}
 }
 
-// logCounts says how often each status was met, and which ones never were.
+// logCounts logs how often each status was met, and the statuses never met.
 func (a *coverage) logCounts(t *testing.T, title string) {
 	t.Helper()
 	t.Log(a.reportCounts(title))
@@ -70,7 +70,7 @@ func (a *coverage) reportCounts(title string) string {
 		accounts.lines, transfers.lines, strings.Join(never, ", "))
 }
 
-// statusSummary are those of one kind of event, put into words.
+// statusSummary describes the counts of accounts or of transfers.
 type statusSummary struct {
 	events, met, total int
 	lines              string
@@ -96,7 +96,7 @@ func summarizeStatuses[S interface {
 	return c
 }
 
-// countingLedger is a ledger whose answers are counted.
+// countingLedger counts the statuses that a ledger returns.
 type countingLedger struct {
 	ledger.Ledger
 	coverage *coverage

@@ -9,20 +9,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// RunDifferential runs the random program of the seed on two ledgers, turn by
-// turn, and compares the answers: statuses, all fields, the order of all
-// timestamps, look-ups, queries, history and, if both have them, change events.
-// Each ledger is also checked as by RunProgram.
+// RunDifferential runs the random program of the seed on two ledgers, action by action, and
+// compares the answers: statuses, all fields, the order of all timestamps, look-ups, queries,
+// history and, if both ledgers have them, change events. Each ledger is also checked as by
+// [RunProgram].
 //
-// The ledgers may hold other accounts, but nobody else may write meanwhile. A
-// ledger that implements Sleeper moves its own time; with any other one the
-// program takes up to four seconds, and ends early, which the log says, if the
-// ledger is too slow for the timeouts in it.
+// The ledgers may hold other accounts, but RunDifferential must be the only writer. Unless both
+// ledgers implement [Sleeper], the program takes up to four seconds. If the ledgers are too slow
+// for the timeouts, the program ends early and logs where.
 //
-// Wild programs, in which holds are ended at the very moment when they expire, are
-// left to RunProgram and RunBytes. Two ledgers that are both right may answer them
-// differently: each gives timestamps by a clock of its own, and a nanosecond decides
-// what is in time and what is too late.
+// Programs that race expiries are left to [RunProgram] and [RunBytes]. Two correct ledgers may
+// answer such a program differently: each ledger has a clock of its own, and a nanosecond decides
+// whether a hold has expired.
 func RunDifferential(tb testing.TB, first, second ledger.Ledger, seed uint64) {
 	tb.Helper()
 	d := &differential{tb: tb, times: timestampMap{}}
@@ -35,7 +33,7 @@ func RunDifferential(tb testing.TB, first, second ledger.Ledger, seed uint64) {
 	d.start = time.Now()
 	if n := d.compareActions(p.actions); n < len(p.actions) {
 		tb.Logf("compared %d of %d turns, for then they had taken longer than the timeouts in them allow", n, len(p.actions))
-		d.sleepBoth(sleepAction(2 * sleepDuration)) // what may expire is gone then, and the rest can be voided
+		d.sleepBoth(sleepAction(2 * sleepDuration)) // everything due has expired then, and the other holds can be voided
 		d.checkBothExpiries()
 	} else {
 		want, got := d.first.readBooks(), d.second.readBooks()
@@ -46,18 +44,18 @@ func RunDifferential(tb testing.TB, first, second ledger.Ledger, seed uint64) {
 	d.second.voidHolds()
 }
 
-// differential is a program under way on two ledgers.
+// differential is the run of one program on two ledgers.
 type differential struct {
 	tb            testing.TB
 	first, second *run
-	times         timestampMap // of one, as those of the other
+	times         timestampMap // from the first ledger to the second
 
 	start time.Time
-	slept time.Duration // in all naps
+	slept time.Duration // in all sleeps
 }
 
-// compareActions takes the turns and compares the answers. It returns how many it compared:
-// not all if the ledgers are so slow that an expiry might come between.
+// compareActions runs the actions and compares the answers. It returns the number of actions
+// compared: fewer than all if the ledgers are so slow that a hold might expire between them.
 func (d *differential) compareActions(actions []action) int {
 	d.tb.Helper()
 	for i, t := range actions {
@@ -78,9 +76,8 @@ func (d *differential) compareActions(actions []action) int {
 	return len(actions)
 }
 
-// isLate reports whether what is not a nap has taken so long that expiries are no
-// longer where the program has them.
-// Time that is moved by hand does not slip.
+// isLate reports whether the actions other than sleeps have taken so long that expiries come
+// earlier in the program than planned. With two manual clocks it is always false.
 func (d *differential) isLate() bool {
 	manualClocks := d.first.subject.sleeper != nil && d.second.subject.sleeper != nil
 	return !manualClocks && time.Since(d.start)-d.slept > maxWork

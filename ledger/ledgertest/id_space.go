@@ -8,18 +8,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// idSpace is a range of ids and ledger numbers that nobody else uses, so that many
-// stories can be told to one ledger. What is written down, in a scenario or a
-// program, has small ids and ledger numbers. They are moved to a realm when they
-// are sent.
+// idSpace is a range of ids and ledger numbers for one user of a ledger, so that many scenarios and
+// programs share a ledger without meeting. Scenarios and programs are written with small ids and
+// ledger numbers; sending an event maps them to the space.
 type idSpace struct {
-	idHigh       uint64 // high half of all ids, and of user data of 128 bits
+	idHigh       uint64 // high half of all ids, and of 128-bit user data
 	ledgerOffset uint32 // added to ledger numbers
 }
 
 func newIDSpace() idSpace { return idSpace{rand.Uint64() | 1, rand.Uint32() >> 1} }
 
-// mapID moves an id to the realm; 0 and MAX stay what they are.
+// mapID moves an id to the space; 0 and MAX stay the same.
 func (m idSpace) mapID(id ledger.ID) ledger.ID {
 	if !id.IsZero() && id != ledger.IDMax {
 		id.Hi = m.idHigh
@@ -34,7 +33,7 @@ func (m idSpace) mapLedger(n uint32) uint32 {
 	return m.ledgerOffset + n
 }
 
-// mapUserData moves user data, so that a query for it finds the realm's own objects.
+// mapUserData moves user data, so that a query by user data finds only objects of the space.
 func (m idSpace) mapUserData(data uint128.Uint128) uint128.Uint128 {
 	if !data.IsZero() {
 		data.Hi = m.idHigh
@@ -54,8 +53,8 @@ func (m idSpace) mapTransfer(t ledger.Transfer) ledger.Transfer {
 	return t
 }
 
-// unmapTransfer moves a stored transfer back from the realm. Its timestamp, which
-// is the ledger's, is left out. The low half of an id is the same on both sides.
+// unmapTransfer moves a stored transfer back from the space, and clears the timestamp given by the
+// ledger. The low half of an id is the same inside and outside.
 func (m idSpace) unmapTransfer(t ledger.Transfer) ledger.Transfer {
 	t.ID.Hi, t.DebitAccountID.Hi, t.CreditAccountID.Hi, t.PendingID.Hi = 0, 0, 0, 0
 	t.UserData128.Hi, t.Ledger, t.Timestamp = 0, t.Ledger-m.ledgerOffset, 0

@@ -11,8 +11,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Seed is a random number for RunProgram and RunDifferential, or that of
-// PEERLEDGER_SEED. It is printed if the test fails.
+// Seed returns PEERLEDGER_SEED, or else a random seed, for [RunProgram] and [RunDifferential]. The
+// seed is logged.
 func Seed(tb testing.TB) uint64 {
 	tb.Helper()
 	seed := rand.Uint64()
@@ -25,22 +25,21 @@ func Seed(tb testing.TB) uint64 {
 	return seed
 }
 
-// RunProgram gives the ledger the random program of the seed, and checks what must
-// be so on any ledger whatever its answers are:
+// RunProgram runs the random program of the seed on the ledger, and checks the rules that hold on
+// any ledger whatever its answers are:
 //
-//   - each request has timestamps of its own in a row, and exists carries that of
-//     the object that is there;
-//   - at every moment accounts, history and change events show exactly what the
-//     events that were created do to the books, and debits equal credits;
-//   - look-ups and queries answer what looking through everything gives;
-//   - the same events cut into other requests, with earlier requests sent again in
-//     between, get the same answers and leave the same books;
+//   - each request has a row of consecutive timestamps of its own, and exists carries the timestamp
+//     of the existing object;
+//   - at every moment accounts, history and change events show exactly the effects of the created
+//     events, and debits equal credits;
+//   - look-ups and queries find the same rows as a search of everything stored;
+//   - the same events cut into other requests, with earlier requests sent again in between, get the
+//     same statuses and leave the same books;
 //   - in the end every hold can be voided.
 //
-// The ledger may hold other accounts, but nobody else may write meanwhile. Holds
-// expire in programs for a ledger that implements Sleeper; other ledgers are not
-// kept waiting. If it has change events too, a second program makes holds expire at
-// the very moment when they are ended.
+// The ledger may hold other accounts, but RunProgram must be the only writer. Holds expire only in
+// programs for a ledger that implements [Sleeper]; RunProgram does not wait in real time. If the
+// ledger has change events too, a second program ends holds at the very moment of their expiry.
 func RunProgram(tb testing.TB, l ledger.Ledger, seed uint64) {
 	tb.Helper()
 	runSeed(tb, newTestSubject(l), seed)
@@ -54,11 +53,11 @@ func runSeed(tb testing.TB, s *subject, seed uint64) {
 	}
 }
 
-// RunBytes is RunProgram with a program that the bytes spell, for a fuzz target.
-// Few bytes make a short program. The ledger must be empty. If nothing but Sleep
-// moves its time, which began at a fixed moment, the same bytes make the same
-// requests to the last bit. By any other clock imports have other timestamps each
-// time.
+// RunBytes is [RunProgram] with a program drawn from bytes, for a fuzz target. Few bytes make a
+// short program. The ledger must be empty.
+//
+// If the ledger's time begins at a fixed moment and only Sleep moves it, the same bytes make the
+// same requests to the last bit. With any other clock imports have different timestamps each time.
 func RunBytes(tb testing.TB, l ledger.Ledger, data []byte) {
 	tb.Helper()
 	s, seed := newTestSubject(l), hashSeed(data)
@@ -74,8 +73,8 @@ func RunBytes(tb testing.TB, l ledger.Ledger, data []byte) {
 	})
 }
 
-// runProgram runs the program in a new realm and, unless it is wild, its variant in
-// another.
+// runProgram runs the program in a new space. Unless the program races expiries, runProgram also
+// runs a variant in another space and compares the books.
 func runProgram(tb testing.TB, s *subject, p *program, seed uint64, newSpace func() idSpace) {
 	tb.Helper()
 	first := newResendRun(newRun(tb, s, newSpace(), p), p.actions)
@@ -88,7 +87,7 @@ func runProgram(tb testing.TB, s *subject, p *program, seed uint64, newSpace fun
 	}
 	end := first.normalizeBooks()
 	first.voidHolds()
-	if p.racesExpiries { // other requests come at other moments
+	if p.racesExpiries { // the variant's requests come at other moments
 		return
 	}
 	second := runVariant(newRun(tb, s, newSpace(), p), p, rand.New(rand.NewPCG(seed, 1)))
@@ -102,8 +101,7 @@ func runProgram(tb testing.TB, s *subject, p *program, seed uint64, newSpace fun
 	second.voidHolds()
 }
 
-// runVariant runs a variant of the program. In between requests are sent again,
-// at once or later.
+// runVariant runs a variant of the program. In between it sends requests again, at once or later.
 func runVariant(base *run, p *program, random *rand.Rand) *resendRun {
 	base.tb.Helper()
 	r := newResendRun(base, p.rebatchActions(random))
@@ -119,7 +117,7 @@ func runVariant(base *run, p *program, random *rand.Rand) *resendRun {
 	return r
 }
 
-// normalizeBooks is what the run has left, as it would be anywhere and any time.
+// normalizeBooks returns the model's books without the space's ids and without timestamps.
 func (r *run) normalizeBooks() (b answer) {
 	for _, a := range r.model.accounts {
 		b.accounts = append(b.accounts, r.space.unmapAccount(*a))

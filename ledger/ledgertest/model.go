@@ -8,18 +8,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// model is what a ledger's books must hold, going by the answers that it gave: an
-// event that was created has had its effect, any other one had none. It does not
-// know when an event is refused, but it does know what may not be created.
+// model is the books that follow from a ledger's results: a created event has had its effect, any
+// other event had none. The model does not decide when an event is refused, but returns an error
+// for an event that no ledger may create.
 type model struct {
-	accounts  []*ledger.Account    // as they are now, by timestamp
+	accounts  []*ledger.Account    // current state, by timestamp
 	transfers []ledger.Transfer    // by timestamp
 	changes   []ledger.ChangeEvent // in the order in which they happened
 
 	usedTimes     map[uint64]bool // timestamps of accounts and transfers
 	accountsByID  map[ledger.ID]*ledger.Account
-	transferIndex map[ledger.ID]int  // places in transfers
-	openHolds     map[ledger.ID]bool // holds that are not resolved and have not expired
+	transferIndex map[ledger.ID]int  // indexes of transfers
+	openHolds     map[ledger.ID]bool // holds not resolved and not expired
 	lastExpiry    [2]uint64          // expiry and timestamp of the hold that expired last
 }
 
@@ -32,8 +32,7 @@ func newModel() *model {
 	}
 }
 
-// errRuleBroken is matched by all errors of a mirror: the ledger has done what no
-// ledger may do.
+// errRuleBroken is matched by all errors of a model: the ledger has broken a rule for every ledger.
 var errRuleBroken = errors.New("against the rules")
 
 func (m *model) findTransfer(id ledger.ID) (ledger.Transfer, bool) {
@@ -58,7 +57,7 @@ func (m *model) createAccount(a ledger.Account, timestamp uint64) error {
 	return nil
 }
 
-// createTransfer does what the transfer does, which the ledger says it created.
+// createTransfer applies a transfer that the ledger reported as created.
 func (m *model) createTransfer(t ledger.Transfer, timestamp uint64) error {
 	if _, ok := m.transferIndex[t.ID]; ok {
 		return fmt.Errorf("%w: transfer %v created twice", errRuleBroken, t.ID)
@@ -95,7 +94,7 @@ var (
 	errExpired   = errors.New("the hold has expired")
 )
 
-// applyMovement is a single-phase or pending transfer. Its balancing flags fix the amount.
+// applyMovement applies a single-phase or pending transfer. Balancing flags fix the amount.
 func (m *model) applyMovement(t *ledger.Transfer) (ledger.ChangeEventType, error) {
 	debit, credit := m.accountsByID[t.DebitAccountID], m.accountsByID[t.CreditAccountID]
 	if debit == nil || credit == nil || t.Timestamp <= debit.Timestamp || t.Timestamp <= credit.Timestamp {
@@ -147,7 +146,7 @@ func exceedsLimit(a *ledger.Account) bool {
 		(a.Flags.Has(ledger.AccountCreditsMustNotExceedDebits) && a.DebitsPosted.Less(credits))
 }
 
-// applyResolution is a post or a void. What it leaves out is the hold's.
+// applyResolution applies a post or a void. Fields left out are taken from the hold.
 func (m *model) applyResolution(t *ledger.Transfer) (ledger.ChangeEventType, error) {
 	hold, ok := m.findTransfer(t.PendingID)
 	if !ok || !m.openHolds[t.PendingID] {
@@ -194,7 +193,7 @@ func inheritFromHold(t, hold *ledger.Transfer) {
 	}
 }
 
-// releaseHold frees what the hold holds and opens what it closed.
+// releaseHold releases the held amount, and reopens the accounts closed by the hold.
 func (m *model) releaseHold(hold *ledger.Transfer) {
 	delete(m.openHolds, hold.ID)
 	debit, credit := m.accountsByID[hold.DebitAccountID], m.accountsByID[hold.CreditAccountID]
@@ -210,8 +209,8 @@ func (m *model) releaseHold(hold *ledger.Transfer) {
 
 func expiryTime(hold *ledger.Transfer) uint64 { return hold.Timestamp + uint64(hold.Timeout)*1e9 }
 
-// expireHold is the release of a hold that expired. Holds expire in the order of their
-// ends, and those that end together in the order of creation.
+// expireHold releases an expired hold. Holds expire in the order of their expiry times, and holds
+// with the same expiry time in the order of creation.
 func (m *model) expireHold(id ledger.ID, timestamp uint64) error {
 	hold, _ := m.findTransfer(id)
 	end := [2]uint64{expiryTime(&hold), hold.Timestamp}
@@ -229,7 +228,7 @@ func (m *model) expireHold(id ledger.ID, timestamp uint64) error {
 	return nil
 }
 
-// dueHolds are the holds that end at the moment or before, in the order of expiry.
+// dueHolds returns the holds that expire at the moment or before, in the order of expiry.
 func (m *model) dueHolds(moment uint64) []ledger.Transfer {
 	var due []ledger.Transfer
 	for id := range m.openHolds {

@@ -7,7 +7,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// recordChange adds the change event of what has just been done.
+// recordChange adds the change event of a transfer that was just applied.
 func (m *model) recordChange(t *ledger.Transfer, kind ledger.ChangeEventType, timestamp uint64) {
 	debit, credit := m.accountsByID[t.DebitAccountID], m.accountsByID[t.CreditAccountID]
 	m.changes = append(m.changes, ledger.ChangeEvent{
@@ -52,8 +52,8 @@ func (m *model) recordChange(t *ledger.Transfer, kind ledger.ChangeEventType, ti
 	})
 }
 
-// changesFrom are the change events from the timestamp on, by timestamp. (Imports
-// happen later than their timestamps say.)
+// changesFrom returns the change events from the timestamp on, sorted by timestamp. (Imports happen
+// later than their timestamps.)
 func (m *model) changesFrom(timestamp uint64) []ledger.ChangeEvent {
 	var from []ledger.ChangeEvent
 	for i := range m.changes {
@@ -65,7 +65,7 @@ func (m *model) changesFrom(timestamp uint64) []ledger.ChangeEvent {
 	return from
 }
 
-// balanceHistory is the balances of the account after each of its transfers.
+// balanceHistory returns the balances of the account after each of its transfers.
 func (m *model) balanceHistory(id ledger.ID) map[uint64]ledger.AccountBalance {
 	rows := make(map[uint64]ledger.AccountBalance)
 	for i := range m.changes {

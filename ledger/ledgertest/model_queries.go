@@ -6,10 +6,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What follows answers queries from a mirror, by looking through everything.
+// The queries below search everything in the model.
 
-// queryFields are what both accounts and transfers can be queried by. In a filter a
-// zero field means any.
+// queryFields are the fields by which both accounts and transfers can be queried. In a filter zero
+// matches any value.
 type queryFields struct {
 	userData128 uint128.Uint128
 	userData64  uint64
@@ -28,12 +28,12 @@ func (want *queryFields) matchFields(have *queryFields) bool {
 
 // selection is a part of a list: the first rows from either end.
 type selection struct {
-	low, high uint64 // timestamps, both inclusive; no upper end if high is 0
+	low, high uint64 // timestamps, both inclusive; no upper bound if high is 0
 	limit     uint32
 	reversed  bool
 }
 
-// selectRows returns the rows that match, of rows in the order of their timestamps.
+// selectRows returns the matching rows. The rows given are sorted by timestamp.
 func selectRows[T any](s selection, rows []T, timestamp func(*T) uint64, match func(*T) bool) []T {
 	var picked []T
 	for i := range rows {

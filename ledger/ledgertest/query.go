@@ -8,11 +8,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// query is a turn that reads: a look-up or a query.
+// query is an action that reads: a look-up or a query.
 type query struct {
 	op        operation
 	ids       []ledger.ID          // for look-ups
-	filter    ledger.AccountFilter // for queries; those by QueryFilter take over what they can
+	filter    ledger.AccountFilter // for queries; QueryFilter and ChangeEventsFilter copy the fields they share with it
 	ledger    uint32               // of a QueryFilter
 	low, high timeBound
 }
@@ -38,8 +38,8 @@ func (v operation) String() string {
 	}[v]
 }
 
-// timeBound is an end of a range of timestamps: a number, or the timestamp of the n-th
-// result of the run.
+// timeBound is an end of a range of timestamps: a number, or the timestamp of the n-th result of
+// the run.
 type timeBound struct {
 	n        uint64
 	ofResult bool
@@ -71,8 +71,8 @@ func (q *query) runOn(r *run) answer {
 	return got
 }
 
-// mapToSpace is the inquiry in the realm of the run. What would find other realms'
-// objects begins where the run began.
+// mapToSpace returns the query in the run's space. A query that would find objects of other spaces
+// begins at the start of the run.
 func (q *query) mapToSpace(r *run) *query {
 	sent := *q
 	sent.ids = make([]ledger.ID, len(q.ids))
@@ -112,7 +112,7 @@ func (q *query) sendQuery(r *run) (got answer, err error) {
 	return got, err
 }
 
-// expectedAnswer is the answer that the mirror gives.
+// expectedAnswer returns the answer of the model.
 func (q *query) expectedAnswer(m *model) (want answer) {
 	query, changes := q.queryFilter(), q.changesFilter()
 	switch q.op {
@@ -140,7 +140,7 @@ func (q *query) queryFilter() ledger.QueryFilter {
 		UserData128: f.UserData128, UserData64: f.UserData64, UserData32: f.UserData32,
 		Ledger: q.ledger, Code: f.Code,
 		TimestampMin: f.TimestampMin, TimestampMax: f.TimestampMax, Limit: f.Limit,
-		Flags: ledger.QueryFilterFlags(f.Flags >> 2), // reversed is bit 2 there, and bit 0 here
+		Flags: ledger.QueryFilterFlags(f.Flags >> 2), // the reversed flag is bit 2 of AccountFilter and bit 0 of QueryFilter
 	}
 	copy(query.Reserved[:], f.Reserved[:])
 	return query

@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// run is a program under way on a ledger. After every turn it compares all that
-// the program's accounts and change events show with its mirror.
+// run executes one program on a ledger. After every action it compares the program's accounts and
+// change events with its model.
 type run struct {
 	tb            testing.TB
 	subject       *subject
@@ -21,14 +21,14 @@ type run struct {
 
 	actionNumber  int
 	comparedUntil uint64   // change events before this moment have been compared
-	start         uint64   // the ledger's time when the run began
-	importBase    uint64   // what timestamps of imports count from
-	lastAssigned  uint64   // the newest timestamp of a result that was the ledger's to give
+	start         uint64   // the ledger's time at the start of the run
+	importBase    uint64   // timestamps of imports count from here
+	lastAssigned  uint64   // the newest timestamp assigned by the ledger to a result
 	resultTimes   []uint64 // timestamps of all results, in the order of the events
 }
 
-// newRun begins a run in a realm in which nothing is stored. Nobody else may write
-// until it ends.
+// newRun begins a run in a space without stored objects. The run must be the only writer until its
+// end.
 func newRun(tb testing.TB, s *subject, space idSpace, p *program) *run {
 	tb.Helper()
 	r := &run{tb: tb, subject: s, space: space, racesExpiries: p.racesExpiries, model: newModel()}
@@ -37,8 +37,7 @@ func newRun(tb testing.TB, s *subject, space idSpace, p *program) *run {
 	return r
 }
 
-// setImportBase makes now the moment that timestamps of imports count from, and lets a
-// little time pass.
+// setImportBase makes now the base for timestamps of imports, and sleeps for importDelay.
 func (r *run) setImportBase() {
 	r.tb.Helper()
 	r.importBase = r.subject.readClock(r.tb)
@@ -46,10 +45,10 @@ func (r *run) setImportBase() {
 	r.subject.sleepFor(r.tb, importDelay)
 }
 
-// describeAction says which turn it is, for messages.
+// describeAction names the current action, for messages.
 func (r *run) describeAction() string { return fmt.Sprintf("action %d", r.actionNumber) }
 
-// runAction does the next turn.
+// runAction runs the next action.
 func (r *run) runAction(t action) answer {
 	r.tb.Helper()
 	r.actionNumber++
@@ -66,15 +65,15 @@ func (n sleepAction) runOn(r *run) answer {
 	return answer{}
 }
 
-// sleepFor sleeps. Without change events it takes for granted that a nap is long
-// enough for all that is due to expire.
+// sleepFor sleeps, and then checks the expiries.
 func (r *run) sleepFor(n sleepAction) {
 	r.tb.Helper()
 	r.subject.sleepFor(r.tb, time.Duration(n))
 	r.checkExpiries()
 }
 
-// checkExpiries looks at what happened while time passed.
+// checkExpiries compares the books after time has passed. Without change events it assumes that
+// every hold due has expired.
 func (r *run) checkExpiries() {
 	r.tb.Helper()
 	if r.subject.feed == nil {
@@ -96,7 +95,7 @@ func (events createTransfersAction) runOn(r *run) answer {
 	return r.createTransfers(r.mapTransfers(events))
 }
 
-// mapAccounts are the events as they are sent: in the realm of the run.
+// mapAccounts returns the events as sent: in the space of the run.
 func (r *run) mapAccounts(events []ledger.Account) []ledger.Account {
 	sent := make([]ledger.Account, len(events))
 	for i := range events {
@@ -120,7 +119,7 @@ func (r *run) mapTransfers(events []ledger.Transfer) []ledger.Transfer {
 	return sent
 }
 
-// resolveImportTime is that of an imported event, as a program writes it.
+// resolveImportTime translates the timestamp of an imported event, as written in a program.
 func (r *run) resolveImportTime(n uint64) uint64 {
 	if n == 0 || n >= relativeTimesEnd {
 		return n
@@ -128,7 +127,7 @@ func (r *run) resolveImportTime(n uint64) uint64 {
 	return r.importBase + n
 }
 
-// createAccounts sends a request as it stands.
+// createAccounts sends a request of accounts already mapped to the space.
 func (r *run) createAccounts(sent []ledger.Account) answer {
 	r.tb.Helper()
 	results, err := r.subject.CreateAccounts(r.tb.Context(), sent)
@@ -149,7 +148,7 @@ func (r *run) createAccounts(sent []ledger.Account) answer {
 	return answer{results: eventResults}
 }
 
-// createTransfers sends a request as it stands.
+// createTransfers sends a request of transfers already mapped to the space.
 func (r *run) createTransfers(sent []ledger.Transfer) answer {
 	r.tb.Helper()
 	results, err := r.subject.CreateTransfers(r.tb.Context(), sent)

@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// compareBooks compares the accounts and the new change events with the mirror.
+// compareBooks compares the accounts and the new change events with the model.
 func (r *run) compareBooks() {
 	r.tb.Helper()
 	ids := make([]ledger.ID, len(r.model.accounts))
@@ -34,8 +34,8 @@ func (r *run) compareBooks() {
 	}
 }
 
-// retryUntilSteady asks until no hold has expired meanwhile, so that the mirror is at the
-// moment of the last answer. It returns the change events since the last settling.
+// retryUntilSteady calls ask until no hold has expired meanwhile, so that the model is at the
+// moment of the last answer. It returns the change events not yet compared.
 func (r *run) retryUntilSteady(ask func()) []ledger.ChangeEvent {
 	r.tb.Helper()
 	for {
@@ -49,15 +49,15 @@ func (r *run) retryUntilSteady(ask func()) []ledger.ChangeEvent {
 	}
 }
 
-// readChanges are the run's change events that have not been compared yet, and
-// perhaps some expiries that have.
+// readChanges returns the run's change events not yet compared, and perhaps some expiries already
+// compared.
 func (r *run) readChanges() []ledger.ChangeEvent {
 	r.tb.Helper()
 	return r.changesFrom(r.comparedUntil)
 }
 
-// changesFrom are the run's change events, none without a feed. (Holds of others
-// may expire meanwhile.)
+// changesFrom returns the run's change events, none without a feed. It drops the events of other
+// spaces, whose holds may expire meanwhile.
 func (r *run) changesFrom(timestamp uint64) []ledger.ChangeEvent {
 	r.tb.Helper()
 	if r.subject.feed == nil {
@@ -67,7 +67,7 @@ func (r *run) changesFrom(timestamp uint64) []ledger.ChangeEvent {
 	return slices.DeleteFunc(changes, func(e ledger.ChangeEvent) bool { return e.TransferID.Hi != r.space.idHigh })
 }
 
-// newExpiries are those that the mirror does not know yet.
+// newExpiries returns the expiries of holds still open in the model.
 func (r *run) newExpiries(changes []ledger.ChangeEvent) (expiries []ledger.ChangeEvent) {
 	for i := range changes {
 		e := &changes[i]
@@ -85,8 +85,8 @@ func (r *run) applyExpiries(expiries []ledger.ChangeEvent) {
 	}
 }
 
-// readBooks reads all that the run has stored, by queries, compares it with the
-// mirror and returns it.
+// readBooks reads by queries everything that the run has stored, compares it with the model and
+// returns it.
 func (r *run) readBooks() answer {
 	r.tb.Helper()
 	var got answer
@@ -124,7 +124,7 @@ func (r *run) readAllTransfers() []ledger.Transfer {
 	})
 }
 
-// readAllBalances are the histories of all accounts, one behind the other.
+// readAllBalances returns the histories of all accounts, one after another.
 func (r *run) readAllBalances() (rows []ledger.AccountBalance) {
 	r.tb.Helper()
 	for _, a := range r.model.accounts {
@@ -141,13 +141,13 @@ func filterBothSides(id ledger.ID) ledger.AccountFilter {
 	}
 }
 
-// voidHolds ends the run with nothing held, as what is left would expire under
-// somebody else's eyes: every hold can be voided, on closed accounts too.
+// voidHolds voids every hold, on closed accounts too, and ends the run. A hold left open would
+// expire during another run.
 func (r *run) voidHolds() {
 	r.tb.Helper()
 	if r.racesExpiries {
-		// Some may be due. What is left must not expire just now: no pause of a
-		// program ends on such a fraction.
+		// Some holds may be due. The others must not expire just now: no pause of a program ends on
+		// this fraction of a second.
 		r.sleepFor(sleepAction(sleepDuration + 777_777*time.Nanosecond))
 	}
 	var voids []ledger.Transfer

@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// eventHeader is what events of both kinds have in common.
+// eventHeader holds the fields common to accounts and transfers.
 type eventHeader struct {
 	id               ledger.ID
 	linked, imported bool
@@ -23,7 +23,7 @@ func newTransferHeader(t *ledger.Transfer) eventHeader {
 	return eventHeader{t.ID, t.Flags.Has(ledger.TransferLinked), t.Flags.Has(ledger.TransferImported), t.Timestamp}
 }
 
-// eventResult is the result of an event of either kind.
+// eventResult is the result of an account or a transfer.
 type eventResult struct {
 	status      string
 	outcome     ledger.Outcome
@@ -39,8 +39,8 @@ func newTransferResult(r ledger.CreateTransferResult) eventResult {
 	return eventResult{r.Status.String(), r.Status.Outcome(), r.Status == ledger.TransferLinkedEventFailed, r.Timestamp}
 }
 
-// acceptResults checks the results of a request and does in the mirror what was created.
-// stored is the timestamp of the object with the id, 0 if there is none.
+// acceptResults checks the results of a request, and creates in the model every event that the
+// ledger created. stored returns the timestamp of the object with the id, or 0.
 func (r *run) acceptResults(
 	headers []eventHeader, results []eventResult, stored func(ledger.ID) uint64, create func(i int) error,
 ) {
@@ -67,18 +67,17 @@ func (r *run) acceptResults(
 	r.compareBooks()
 }
 
-// checkResultTimes checks that the request has its timestamps to itself, one for each
-// event in a row, and returns the first of them. If no event tells, it is the
-// newest slot known.
+// checkResultTimes checks that the request has a row of timestamps of its own, one per event, and
+// returns the first. If no event shows the row, it returns the newest timestamp known.
 func (r *run) checkResultTimes(headers []eventHeader, results []eventResult) uint64 {
 	r.tb.Helper()
 	first := uint64(0)
 	for i, v := range results {
 		switch {
 		case v.outcome == ledger.OutcomeAlreadyApplied:
-			continue // the stored object's
+			continue // the timestamp of the stored object
 		case headers[i].imported && (v.outcome == ledger.OutcomeApplied || v.chainFailed && !isAfterBreaker(headers, results, i)):
-			// The one asked for, which the event had even if it was rolled back.
+			// The imported timestamp, also of an event that was rolled back.
 			require.Equal(r.tb, headers[i].timestamp, v.timestamp, "%s, event %d", r.describeAction(), i)
 			continue
 		case first == 0:
@@ -94,9 +93,8 @@ func (r *run) checkResultTimes(headers []eventHeader, results []eventResult) uin
 	return first
 }
 
-// isAfterBreaker reports whether event i, a member of a chain that failed, stands
-// behind the one that broke it, so that it was not tried and has its slot's
-// timestamp.
+// isAfterBreaker reports whether event i, a member of a failed chain, comes after the member that
+// broke the chain. Such an event was not tried, and has the timestamp of its place in the row.
 func isAfterBreaker(headers []eventHeader, results []eventResult, i int) bool {
 	for i--; i >= 0 && headers[i].linked; i-- {
 		if !results[i].chainFailed {
@@ -106,8 +104,8 @@ func isAfterBreaker(headers []eventHeader, results []eventResult, i int) bool {
 	return false
 }
 
-// findExistingTime is the timestamp of the object with the id that is there before an
-// event: a stored one, or one of the same chain that was rolled back with it.
+// findExistingTime returns the timestamp of the object with the id before an event: a stored
+// object, or an earlier member of the same chain that was rolled back with it.
 func (r *run) findExistingTime(
 	before []eventHeader, results []eventResult, id ledger.ID, stored func(ledger.ID) uint64,
 ) uint64 {

@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// scenario is a short story told to a ledger, with the answers that it must give.
-// testdata/README.md describes how scenarios are written.
+// scenario is a list of requests to a ledger, with the answers that the ledger must give.
+// testdata/README.md describes the notation.
 type scenario struct {
 	name  string
 	steps []step
 }
 
-// step is one request with the answer to it, or a sleep.
+// step is one request with its answer, or a sleep.
 type step interface {
 	runOn(p *scenarioRunner)
 }
 
-// origin is where a step or an event was written, for messages.
+// origin is the place of a statement in a file, for messages.
 type origin struct {
 	file      string
 	line      int
@@ -36,7 +36,7 @@ var errNotation = errors.New("ledgertest: invalid scenario")
 type parser struct {
 	at        origin
 	scenarios []scenario
-	// mayJoin says that the next event may join the request before it.
+	// mayJoin is set while the next event may join the request before it.
 	mayJoin bool
 }
 
@@ -112,8 +112,8 @@ func (p *parser) parseStatement() error {
 	return w.expectEnd()
 }
 
-// statementKind is a kind of statement that is a request of its own. (A and T are not:
-// several of them make one request.) Some have their answer behind an arrow.
+// statementKind is a kind of statement that makes a request of its own. (A and T statements do not:
+// several in a row make one request.) Some kinds have their answer after an arrow.
 type statementKind struct {
 	parse     func(at origin, w *arguments, want []string) (step, error)
 	hasAnswer bool
@@ -135,7 +135,7 @@ func (p *parser) addStep(s step) {
 	current.steps = append(current.steps, s)
 }
 
-// lastStep is the step that a further event may join, nil if there is none.
+// lastStep returns the step that a further event may join, or nil.
 func (p *parser) lastStep() step {
 	steps := p.scenarios[len(p.scenarios)-1].steps
 	if !p.mayJoin || len(steps) == 0 {

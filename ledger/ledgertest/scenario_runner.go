@@ -11,12 +11,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// scenarioRunner tells one scenario to a ledger, in a realm of its own.
+// scenarioRunner runs one scenario on a ledger, in an id space of its own.
 type scenarioRunner struct {
 	t       testing.TB
 	subject *subject
 	idSpace
-	start uint64 // the ledger's time when the scenario began
+	start uint64 // the ledger's time at the start of the scenario
 
 	accounts, transfers map[ledger.ID]uint64 // timestamps given so far
 }
@@ -52,7 +52,7 @@ func (p *scenarioRunner) mapTransfer(e *transferEvent) ledger.Transfer {
 	return t
 }
 
-// localIDs are ids without the scenario's own high half.
+// localIDs returns the ids as written in the scenario, without the high half of the id space.
 func localIDs[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
 	ids := make([]ledger.ID, len(objects))
 	for i := range objects {
@@ -64,7 +64,7 @@ func localIDs[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
 func accountID(a *ledger.Account) ledger.ID   { return a.ID }
 func transferID(t *ledger.Transfer) ledger.ID { return t.ID }
 
-// accountsCall is a run of A statements: one request.
+// accountsCall is a row of A statements: one request.
 type accountsCall struct{ events []accountEvent }
 
 func (c *accountsCall) runOn(p *scenarioRunner) {
@@ -82,7 +82,7 @@ func (c *accountsCall) runOn(p *scenarioRunner) {
 	}
 }
 
-// transfersCall is a run of T statements: one request.
+// transfersCall is a row of T statements: one request.
 type transfersCall struct{ events []transferEvent }
 
 func (c *transfersCall) runOn(p *scenarioRunner) {
@@ -100,8 +100,8 @@ func (c *transfersCall) runOn(p *scenarioRunner) {
 	}
 }
 
-// checkTimestamp sees to it that exists carries the timestamp of the object that
-// is there. That may be one which was rolled back with its chain.
+// checkTimestamp checks that exists carries the timestamp of the existing object. The object may
+// have been rolled back with its chain since.
 func (p *scenarioRunner) checkTimestamp(
 	known map[ledger.ID]uint64, id ledger.ID, outcome ledger.Outcome, timestamp uint64, at origin,
 ) {
@@ -120,7 +120,7 @@ func (s sleepStep) runOn(p *scenarioRunner) { p.subject.sleepFor(p.t, time.Durat
 // balances are debits pending, debits posted, credits pending, credits posted.
 type balances [4]ledger.Amount
 
-// Places in balances.
+// Indexes of balances.
 const (
 	debitsPending = iota
 	debitsPosted
@@ -132,7 +132,7 @@ func balancesOf(a *ledger.Account) balances {
 	return balances{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted}
 }
 
-// String writes the balances as H statements do.
+// String returns the balances as written in H statements.
 func (b balances) String() string {
 	return fmt.Sprintf("%v/%v/%v/%v", b[debitsPending], b[debitsPosted], b[creditsPending], b[creditsPosted])
 }
@@ -142,7 +142,7 @@ type balancesStep struct {
 	id    ledger.ID
 	none  bool
 	want  balances
-	state string // "open", "closed" or "" for any
+	state string // "open", "closed" or "" for either
 }
 
 func (s balancesStep) runOn(p *scenarioRunner) {
@@ -184,8 +184,8 @@ func (s storedStep) runOn(p *scenarioRunner) {
 	}
 }
 
-// accountFilter is a filter of the scenario; from and to are the transfers whose
-// timestamps are the bounds.
+// accountFilter is a filter of the scenario. The timestamps of the transfers from and to are its
+// bounds.
 type accountFilter struct {
 	ledger.AccountFilter
 	at       origin
@@ -226,8 +226,7 @@ func (s accountBalancesStep) runOn(p *scenarioRunner) {
 	require.Equal(p.t, s.want, got, s.at)
 }
 
-// queryFilter is a filter of the scenario. The bounds are transfers for Q and
-// accounts for QA.
+// queryFilter is a filter of the scenario. Its bounds are transfers for Q and accounts for QA.
 type queryFilter struct {
 	ledger.QueryFilter
 	at       origin
@@ -263,7 +262,7 @@ func (s queryAccountsStep) runOn(p *scenarioRunner) {
 	require.Equal(p.t, s.want, localIDs(found, accountID), s.at)
 }
 
-// expectedChange is what an E statement says of a change event.
+// expectedChange is a change event of an E statement.
 type expectedChange struct {
 	kind      ledger.ChangeEventType
 	id        ledger.ID
@@ -276,8 +275,8 @@ type eventsStep struct {
 	want []expectedChange
 }
 
-// runOn compares all of the scenario's change events, if the ledger has them. The
-// events of others on the same ledger are told apart by their ids.
+// runOn compares all change events of the scenario, if the ledger has a feed. Events of other users
+// of the ledger have another high half of the transfer id.
 func (s eventsStep) runOn(p *scenarioRunner) {
 	if p.subject.feed == nil {
 		return

@@ -7,8 +7,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// pickAccount is an A statement; ids, the ledger number and the timestamp are
-// the scenario's own until player.mapAccount translates them.
+// accountEvent is an A statement. Ids, the ledger number and the timestamp are the scenario's own
+// until scenarioRunner.mapAccount maps them.
 type accountEvent struct {
 	ledger.Account
 	at         origin
@@ -53,7 +53,7 @@ func (p *parser) addAccount(w *arguments, want []string) error {
 	return nil
 }
 
-// drawTransfer is a T statement, or what an X statement says of a transfer.
+// transferEvent is a T statement, or the transfer expected by an X statement.
 type transferEvent struct {
 	ledger.Transfer
 	at         origin
@@ -114,8 +114,7 @@ func (p *parser) addTransfer(w *arguments, want []string) error {
 	return nil
 }
 
-// setSides reads debit>credit if it is there; ledger number and code are then 1
-// unless said otherwise.
+// setSides reads an optional debit>credit. Ledger number and code are then 1 by default.
 func (e *transferEvent) setSides(w *arguments) error {
 	if len(w.words) == 0 || !strings.Contains(w.words[0], ">") {
 		return nil

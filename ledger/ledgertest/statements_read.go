@@ -57,7 +57,7 @@ func parseStored(at origin, w *arguments, _ []string) (step, error) {
 	return s, err
 }
 
-// sideFlags are the flags that each of these letters stands for.
+// sideFlags maps the letters for sides to flags.
 var sideFlags = map[rune]ledger.AccountFilterFlags{
 	'd': ledger.AccountFilterDebits, 'c': ledger.AccountFilterCredits, 'r': ledger.AccountFilterReversed,
 }

@@ -15,24 +15,24 @@ import (
 //go:embed testdata/*.txt
 var scenarioFiles embed.FS
 
-// Run puts a ledger through everything that a ledger must do: the scenarios in
-// testdata, requests as a whole (limits, order, concurrency, closing), and random
-// programs of a seed that it prints (PEERLEDGER_SEED repeats one). It logs which
-// statuses it met, how often, and which never.
+// Run tests the rules that every ledger must keep: the scenarios in testdata, requests as a whole
+// (limits, order, concurrency, closing), and random programs of one seed. The log shows the seed;
+// PEERLEDGER_SEED repeats a run. The log also shows how often each status was met, and the statuses
+// never met.
 //
-// open is called for each part of the suite and may return a new ledger or a new
-// session on the same one; the suite closes what it opens. The ledger may hold
-// other accounts, as ids are drawn at random, but nobody else should write
-// meanwhile: an account or transfer in between makes an import regress. A ledger
-// that implements ledger.ChangeFeed is asked for change events too; one that
-// implements Sleeper need not wait for expiries (some three seconds).
+// Each part of the suite calls open and closes the ledger. open may return a new ledger, or a new
+// session of the same ledger. The ledger may hold other accounts, because ids are drawn at random.
+// Run must be the only writer: an account or transfer written in between makes an import regress.
+//
+// Run also checks the change events of a ledger that implements [ledger.ChangeFeed]. With a ledger
+// that implements [Sleeper], Run does not wait some three seconds for holds to expire.
 func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
 	runSuite(t, open, newCoverage())
 }
 
-// RunAll is Run and RunRecorded, and logs what the two of them met together. open
-// must return an empty ledger each time.
+// RunAll is [Run] and [RunRecorded], and logs the statuses met by both together. open must return
+// an empty ledger each time.
 func RunAll(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
 	counts := newCoverage()
@@ -62,8 +62,8 @@ func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *cover
 	counts.logCounts(t, "the suite")
 }
 
-// runScenarios tells all scenarios to one ledger: first those that need no time,
-// one after another, then those that wait.
+// runScenarios runs all scenarios on one ledger: first the scenarios without a sleep, one after
+// another, then the scenarios that sleep.
 func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
 	s, rules := newSubject(t, open, nil), counts.newPart()
@@ -82,7 +82,7 @@ func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *c
 	RequireConserved(t, s)
 }
 
-// scenarioTest is a scenario, and the ledger that it is told to.
+// scenarioTest is a scenario, and the ledger to run it on.
 type scenarioTest struct {
 	scenario
 	subject *subject
@@ -90,9 +90,9 @@ type scenarioTest struct {
 
 func (c scenarioTest) runTest(t *testing.T) { runScenario(t, c.subject, c.scenario) }
 
-// runSleeping tells scenarios that sleep. In real time they sleep side by side
-// (t.Parallel would let only as many as there are processors). Where time is moved
-// by hand that must not be, as one would let the other's holds expire.
+// runSleeping runs scenarios that sleep. In real time all of them sleep concurrently; t.Parallel
+// would run only GOMAXPROCS at a time. With a manual clock they run one after another, because the
+// sleep of one would expire the holds of another.
 func runSleeping(t *testing.T, manualClock bool, tests []scenarioTest) {
 	t.Helper()
 	var sleeping sync.WaitGroup
@@ -107,7 +107,7 @@ func runSleeping(t *testing.T, manualClock bool, tests []scenarioTest) {
 	sleeping.Wait()
 }
 
-// loadScenarios are the scenarios of a file.
+// loadScenarios parses a file of testdata.
 func loadScenarios(t *testing.T, name string, s *subject) (tests []scenarioTest) {
 	t.Helper()
 	f, err := scenarioFiles.Open(path.Join("testdata", name))

@@ -11,8 +11,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// timestampMap translates the timestamps of one ledger, or those that were recorded,
-// into those of the ledger under test.
+// timestampMap translates the timestamps of another ledger or of a recording into those of the
+// ledger under test.
 type timestampMap map[uint64]uint64
 
 var errTimestamps = errors.New("timestamps are in another order")
@@ -25,7 +25,7 @@ func (m timestampMap) pairTimes(recorded, own uint64) error {
 	return nil
 }
 
-// checkOrder sees to it that both ledgers put everything in the same order.
+// checkOrder returns an error unless both sides have all timestamps in the same order.
 func (m timestampMap) checkOrder() error {
 	recorded := make([]uint64, 0, len(m))
 	for at := range m {
@@ -41,8 +41,8 @@ func (m timestampMap) checkOrder() error {
 	return nil
 }
 
-// translateTime translates a timestamp of a filter. One that was not recorded is not the
-// ledger's and stays what it is.
+// translateTime translates a timestamp of a filter. A timestamp that was not recorded was not given
+// by the ledger, and stays the same.
 func (m timestampMap) translateTime(recorded uint64) uint64 {
 	if own, ok := m[recorded]; ok {
 		return own
@@ -67,7 +67,7 @@ func requirePaired[T comparable](
 	requireSame(tb, want, got, message)
 }
 
-// The timestamps of a row.
+// The functions below return the timestamps of a row.
 
 func resultTimePointers(v *eventResult) []*uint64            { return []*uint64{&v.timestamp} }
 func accountTimePointers(a *ledger.Account) []*uint64        { return []*uint64{&a.Timestamp} }
