@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// fixedLedger is a ledger that answers with these accounts, one a page.
+// fixedLedger is a ledger with the given accounts, one per page.
 type fixedLedger struct {
 	ledger.Ledger
 	accounts []ledger.Account
@@ -26,7 +26,7 @@ func (b *fixedLedger) QueryAccounts(_ context.Context, f ledger.QueryFilter) ([]
 	return nil, nil
 }
 
-// failureRecorder is a test that notes its failure.
+// failureRecorder records the failure of a test.
 type failureRecorder struct {
 	testing.TB
 	failure string
@@ -36,7 +36,8 @@ func (r *failureRecorder) Helper()                      {}
 func (r *failureRecorder) Errorf(f string, args ...any) { r.failure = fmt.Sprintf(f, args...) }
 func (r *failureRecorder) FailNow()                     { runtime.Goexit() }
 
-// captureFailure runs a check that may end its goroutine, and returns what it said.
+// captureFailure runs a check in a goroutine, which the check may end, and returns the failure
+// message.
 func captureFailure(t *testing.T, check func(testing.TB)) string {
 	t.Helper()
 	r, done := &failureRecorder{TB: t}, make(chan struct{})
@@ -53,7 +54,7 @@ func TestRequireConserved(t *testing.T) {
 	one, two := ledger.NewAmount(1), ledger.NewAmount(2)
 	for name, c := range map[string]struct {
 		accounts        []ledger.Account
-		conserved, held string // what each check says
+		conserved, held string // expected failure messages; "" for success
 	}{
 		"nothing": {},
 		"settled": {accounts: []ledger.Account{

@@ -32,7 +32,7 @@ func RunDifferential(tb testing.TB, first, second ledger.Ledger, seed uint64) {
 	d.first, d.second = newRun(tb, a, space, p), newRun(tb, b, space, p)
 	d.start = time.Now()
 	if n := d.compareActions(p.actions); n < len(p.actions) {
-		tb.Logf("compared %d of %d turns, for then they had taken longer than the timeouts in them allow", n, len(p.actions))
+		tb.Logf("compared %d of %d actions: the ledgers were too slow for the timeouts", n, len(p.actions))
 		d.sleepBoth(sleepAction(2 * sleepDuration)) // everything due has expired then, and the other holds can be voided
 		d.checkBothExpiries()
 	} else {

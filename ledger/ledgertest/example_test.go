@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// A ledger of one's own is put through the suite by one test.
+// One test runs the suite on a ledger.
 func ExampleRun() {
 	testConformance := func(t *testing.T) { // func TestConformance(t *testing.T)
 		t.Helper()
@@ -21,7 +21,7 @@ func ExampleRun() {
 	_ = testConformance
 }
 
-// manualClock is a ledger whose time stands still until it is moved.
+// manualClock is a ledger whose time stands still until Sleep is called.
 type manualClock struct {
 	*embedded.Ledger
 	now time.Time
@@ -35,7 +35,7 @@ func newManualClock() *manualClock {
 
 func (l *manualClock) Sleep(d time.Duration) { l.now = l.now.Add(d) }
 
-// With a ledger that implements Sleeper the suite need not wait for holds to expire.
+// With a ledger that implements Sleeper the suite does not wait for holds to expire.
 func ExampleSleeper() {
 	testConformance := func(t *testing.T) { // func TestConformance(t *testing.T)
 		t.Helper()
@@ -51,9 +51,9 @@ func ExampleSleeper() {
 	// Output: 1h0m0s
 }
 
-// A fuzz target draws programs from its bytes. By a clock that only the program
-// moves, a find is repeated by its bytes, and holds expire. (By the real clock no
-// hold does, and imports have other timestamps each time.)
+// A fuzz target draws programs from its bytes. With a clock moved only by the program, the same
+// bytes repeat a finding, and holds expire. (With the real clock no hold expires, and imports have
+// different timestamps each time.)
 func ExampleRunBytes() {
 	fuzzPrograms := func(f *testing.F) { // func FuzzPrograms(f *testing.F)
 		f.Helper()
@@ -62,7 +62,7 @@ func ExampleRunBytes() {
 	_ = fuzzPrograms
 }
 
-// Two ledgers give the same answers. (One of them may be a cluster.)
+// Two ledgers give the same answers. (One of the two may be a cluster.)
 func ExampleRunDifferential() {
 	testDifferential := func(t *testing.T) { // func TestDifferential(t *testing.T)
 		t.Helper()
@@ -72,7 +72,7 @@ func ExampleRunDifferential() {
 	_ = testDifferential
 }
 
-// printingT stands for the *testing.T of a test.
+// printingT replaces the *testing.T of a test.
 type printingT struct{ testing.TB }
 
 func (printingT) Helper()                           {}
@@ -80,7 +80,7 @@ func (printingT) Context() context.Context          { return context.Background(
 func (printingT) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
 func (printingT) FailNow()                          {}
 
-// A test that moves money ends with the question whether all of it is still there.
+// A test that moves money ends by checking that no unit was made or lost.
 func ExampleRequireConserved() {
 	ctx := context.Background()
 	l := embedded.New()
@@ -99,7 +99,7 @@ func ExampleRequireConserved() {
 	}
 	fmt.Println(results[0].Status)
 
-	t := printingT{} // in a test: the t of the test
+	t := printingT{} // in a test: the test's t
 	ledgertest.RequireConserved(t, l)
 	ledgertest.RequireNothingHeld(t, l)
 	if err := l.Close(); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// faultyLedger is a ledger with one answer changed.
+// faultyLedger is a ledger with some answers changed.
 type faultyLedger struct {
 	*manualClockLedger
 	transfers func([]ledger.Transfer, []ledger.CreateTransferResult)
@@ -65,7 +65,7 @@ func rolledBackImport(event *ledger.Transfer, result ledger.CreateTransferResult
 	return event.Flags.Has(ledger.TransferImported) && result.Status == ledger.TransferLinkedEventFailed
 }
 
-// ledgerFaults are what may be wrong with a ledger.
+// ledgerFaults change the answers of a ledger.
 var ledgerFaults = map[string]func(*faultyLedger){
 	"half a movement": func(l *faultyLedger) {
 		l.lookup = func(a []ledger.Account) {
@@ -80,7 +80,7 @@ var ledgerFaults = map[string]func(*faultyLedger){
 	"flag": func(l *faultyLedger) {
 		l.lookup = func(a []ledger.Account) { a[0].Flags ^= ledger.AccountClosed }
 	},
-	"a result that is none": func(l *faultyLedger) {
+	"an empty result": func(l *faultyLedger) {
 		l.transfers = func(_ []ledger.Transfer, r []ledger.CreateTransferResult) {
 			r[len(r)-1] = ledger.CreateTransferResult{}
 		}
@@ -112,7 +112,7 @@ var ledgerFaults = map[string]func(*faultyLedger){
 			}
 		}
 	},
-	"created, but not": func(l *faultyLedger) {
+	"created without an effect": func(l *faultyLedger) {
 		l.transfers = func(_ []ledger.Transfer, results []ledger.CreateTransferResult) {
 			for i := range results {
 				if results[i].Status == ledger.TransferExceedsCredits {
@@ -148,8 +148,7 @@ var ledgerFaults = map[string]func(*faultyLedger){
 	},
 }
 
-// A ledger that gets something wrong does not pass, neither alone nor beside one
-// that does not.
+// A ledger with a fault does not pass, neither alone nor beside a correct ledger.
 func TestFaultyLedgersAreFound(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range ledgerFaults {
@@ -162,8 +161,8 @@ func TestFaultyLedgersAreFound(t *testing.T) {
 	}
 }
 
-// requireDetected fails the test if the programs of all of 30 seeds pass on the ledger,
-// alone or beside one that is right. Most lies are found by the first few.
+// requireDetected fails the test if the programs of all of 30 seeds pass on the ledger, alone or
+// beside a correct ledger. The first few seeds find most faults.
 func requireDetected(t *testing.T, name string, open func() ledger.Ledger) {
 	t.Helper()
 	alone, beside := "", ""
@@ -181,8 +180,8 @@ func requireDetected(t *testing.T, name string, open func() ledger.Ledger) {
 	require.NotEmpty(t, beside, name)
 }
 
-// A ledger whose pages all begin at the beginning is found wherever the suite reads
-// on until nothing comes.
+// A ledger whose pages all begin with the oldest row is found wherever the suite reads until a page
+// is empty.
 func TestStuckPagesAreFound(t *testing.T) {
 	t.Parallel()
 	requireDetected(t, "stuck", func() ledger.Ledger { return &stuckPagesLedger{newManualClockLedger(), 0} })
@@ -219,8 +218,8 @@ func TestStuckPagesAreFound(t *testing.T) {
 	}
 }
 
-// stuckPagesLedger begins each answer at the oldest row. It gives up after some, for the test
-// of a suite that would ask for ever.
+// stuckPagesLedger begins each answer with the oldest row. After 1000 requests it answers
+// correctly, so that a suite without the check does not run forever.
 type stuckPagesLedger struct {
 	*manualClockLedger
 	asked int
@@ -248,14 +247,14 @@ func (l *stuckPagesLedger) GetChangeEvents(ctx context.Context, f ledger.ChangeE
 	return l.manualClockLedger.GetChangeEvents(ctx, f)
 }
 
-// A ledger that forgets which ids are spent is consistent in itself: only another
-// ledger, or the same request sent again, gives it away.
+// A ledger that forgets burnt ids is consistent in itself. Only a second ledger, or the same
+// request sent again, reveals the fault.
 func TestForgottenIDsAreFound(t *testing.T) {
 	t.Parallel()
 	requireDetected(t, "forgetful", func() ledger.Ledger { return &forgettingLedger{newManualClockLedger(), 0} })
 }
 
-// forgettingLedger takes id_already_failed back, and tries under another id.
+// forgettingLedger replaces id_already_failed by the result of the transfer under a new id.
 type forgettingLedger struct {
 	*manualClockLedger
 	next uint64

@@ -7,32 +7,31 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// generator draws a program. It does not know the answers, only what it has drawn
-// before.
+// generator draws a program. It knows only the events drawn before, not the ledger's answers.
 type generator struct {
 	*rand.Rand
 	program      program
 	pauses       pauseMode
-	sleepsLeft   int  // how many there still may be
+	sleepsLeft   int  // sleeps that may still be drawn
 	largeAmounts bool // large amounts are frequent
-	linkRate     int  // one event in so many is linked
-	faultRate    int  // one event in so many has something wrong
+	linkRate     int  // one event in linkRate is linked
+	faultRate    int  // one event in faultRate has a fault
 
-	accounts     []ledger.Account  // all events drawn so far
-	transfers    []ledger.Transfer // all events drawn so far
-	holds        []ledger.ID       // of those that were pending
-	lastAccount  uint64            // the last id that was new
+	accounts     []ledger.Account  // all accounts drawn so far
+	transfers    []ledger.Transfer // all transfers drawn so far
+	holds        []ledger.ID       // ids of the pending transfers
+	lastAccount  uint64            // the last new id
 	lastTransfer uint64
 
-	importing       bool            // events are imports, but for a few
-	lastImportTimes map[bool]uint64 // newest timestamp since the mark, of accounts (true) and of transfers
+	importing       bool            // most events are imports
+	lastImportTimes map[bool]uint64 // newest timestamp since the import base, of accounts (true) and of transfers
 
-	// TigerBeetle 0.17.9 crashes when an import resolves a regular hold that has a
-	// timeout, so no program does. (Later releases answer.)
+	// TigerBeetle 0.17.9 crashes when an import resolves a regular hold with a timeout, so no
+	// program does. (Later releases answer.)
 	timeoutHolds, resolvedByImport map[ledger.ID]bool
 }
 
-// drawProgram draws a program of so many turns, or a few more.
+// drawProgram draws a program of the given length, or a few actions more.
 func drawProgram(source rand.Source, length int, mode pauseMode) *program {
 	g := &generator{
 		Rand: rand.New(source), pauses: mode,
@@ -74,8 +73,8 @@ func (g *generator) drawAction() {
 	}
 }
 
-// drawSleep is a nap, or if the program is wild any time, often one that ends just
-// where a hold expires or where an idle ledger looks for such.
+// drawSleep returns sleepDuration. If the program races expiries, it returns any time, often a time
+// that ends just when a hold expires or when an idle ledger scans for expired holds.
 func (g *generator) drawSleep() time.Duration {
 	if !g.program.racesExpiries {
 		return sleepDuration
@@ -88,8 +87,8 @@ func (g *generator) drawSleep() time.Duration {
 	}[g.IntN(8)]
 }
 
-// drawExpiryRace makes holds and ends them at the very moments when they expire: the later
-// one was made, the earlier it is ended, so that some end is likely to be exact.
+// drawExpiryRace makes holds and ends them at the very moment of their expiry. The ends come in
+// reverse order of the holds, so that one of them is likely to be exact.
 func (g *generator) drawExpiryRace() {
 	n := 1 + g.IntN(12)
 	holds, ends := make(createTransfersAction, n), make(createTransfersAction, n)
@@ -109,7 +108,7 @@ func (g *generator) drawExpiryRace() {
 	g.addAction(ends)
 }
 
-// drawResend sends an earlier request once more, as it was.
+// drawResend sends an earlier request once more, unchanged.
 func (g *generator) drawResend() {
 	for range 4 {
 		switch t := g.program.actions[g.IntN(len(g.program.actions))].(type) {
@@ -120,8 +119,8 @@ func (g *generator) drawResend() {
 	}
 }
 
-// drawImports is a mark and imports behind it. If regular events came in between,
-// all would regress.
+// drawImports sets the import base and draws imports. Regular events in between would make all
+// imports regress.
 func (g *generator) drawImports() {
 	g.lastImportTimes[true], g.lastImportTimes[false] = 400, 100 // so some accounts are younger than some transfers
 	g.importing = true
@@ -136,7 +135,7 @@ func (g *generator) drawImports() {
 	g.importing = false
 }
 
-// drawImportTime is a timestamp for an imported event: mostly the next one.
+// drawImportTime returns a timestamp for an imported event, in most cases the next.
 func (g *generator) drawImportTime(account bool) uint64 {
 	if !g.oneIn(6) {
 		g.lastImportTimes[account] += 1 + g.Uint64N(60)
@@ -148,7 +147,8 @@ func (g *generator) drawImportTime(account bool) uint64 {
 	}[g.IntN(9)]
 }
 
-// drawAmount is mostly small, and near the largest one or a half of it otherwise.
+// drawAmount returns a small amount in most cases, and else an amount near the largest or near half
+// of it.
 func (g *generator) drawAmount() ledger.Amount {
 	small := ledger.NewAmount(g.Uint64N(40))
 	if edge := 30; !g.oneIn(edge) && (!g.largeAmounts || !g.oneIn(3)) {

@@ -6,7 +6,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// drawFirstAccounts is a request of sound accounts, so that transfers have a chance.
+// drawFirstAccounts draws a request of valid accounts, so that transfers have a chance.
 func (g *generator) drawFirstAccounts() action {
 	request := make(createAccountsAction, 0, 9)
 	for range 4 + g.IntN(5) {
@@ -17,7 +17,7 @@ func (g *generator) drawFirstAccounts() action {
 	return request
 }
 
-// drawNewAccount is a sound account under a new id, mostly of ledger 1.
+// drawNewAccount returns a valid account under a new id, in most cases of ledger 1.
 func (g *generator) drawNewAccount() ledger.Account {
 	g.lastAccount++
 	flags := []ledger.AccountFlags{
@@ -52,7 +52,7 @@ func (g *generator) drawAccountsRequest() action {
 	return request
 }
 
-// pickAccount is an account, new or sent before, often with something wrong.
+// drawAccount returns an account, new or drawn before, often with faults.
 func (g *generator) drawAccount() ledger.Account {
 	a := g.drawNewAccount()
 	if g.oneIn(3) {
@@ -69,8 +69,7 @@ func (g *generator) drawAccount() ledger.Account {
 	return a
 }
 
-// accountFaults change one thing of an account. What is drawn twice as often has
-// two places.
+// accountFaults change one field of an account. A fault listed twice is drawn twice as often.
 var accountFaults = []func(*generator, *ledger.Account){
 	func(_ *generator, a *ledger.Account) { a.ID = ledger.ID{} },
 	func(_ *generator, a *ledger.Account) { a.ID = ledger.IDMax },

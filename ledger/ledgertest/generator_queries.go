@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// drawQuery is a look-up or a query; its filter is valid in most cases.
+// drawQuery draws a look-up or a query, with a valid filter in most cases.
 func (g *generator) drawQuery() action {
 	q := &query{op: operation(g.IntN(operationCount))}
 	if q.op == lookupAccounts || q.op == lookupTransfers {
@@ -42,7 +42,7 @@ func (g *generator) drawQuery() action {
 	return q
 }
 
-// drawLookupID is mostly one that was drawn.
+// drawLookupID returns an id drawn before in most cases.
 func (g *generator) drawLookupID() ledger.ID {
 	switch g.IntN(12) {
 	case 0:
@@ -53,7 +53,7 @@ func (g *generator) drawLookupID() ledger.ID {
 	return ledger.NewID(1+g.Uint64N(max(g.lastAccount, g.lastTransfer)+2), 0)
 }
 
-// drawTimeBound is open, or the timestamp of a result, or a number that no result has.
+// drawTimeBound returns no bound, the timestamp of a result, or a number above all timestamps.
 func (g *generator) drawTimeBound() timeBound {
 	switch n := g.IntN(16); {
 	case n < 8:
@@ -65,7 +65,7 @@ func (g *generator) drawTimeBound() timeBound {
 	}
 }
 
-// filterFaults make a filter invalid, if only for some of the verbs.
+// filterFaults make a filter invalid, some only for some operations.
 var filterFaults = []func(*query){
 	func(q *query) { q.filter.Limit = 0 },
 	func(q *query) { q.filter.AccountID = ledger.ID{} },

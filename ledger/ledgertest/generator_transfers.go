@@ -28,7 +28,7 @@ func (g *generator) drawTransfersRequest() action {
 	return request
 }
 
-// drawTransfer is a transfer, new or sent before, often with something wrong.
+// drawTransfer returns a transfer, new or drawn before, often with faults.
 func (g *generator) drawTransfer() ledger.Transfer {
 	var t ledger.Transfer
 	switch n := g.IntN(20); {
@@ -54,8 +54,8 @@ func (g *generator) drawTransfer() ledger.Transfer {
 	return t
 }
 
-// drawEarlierTransfer is an event that was drawn before, every other time with one thing
-// changed. Members of chains would mostly differ in their linked flag only.
+// drawEarlierTransfer returns a transfer drawn before, every second time with one field changed. It
+// avoids members of chains, because most of them would differ only in the linked flag.
 func (g *generator) drawEarlierTransfer() ledger.Transfer {
 	t := g.transfers[g.IntN(len(g.transfers))]
 	for range 3 {
@@ -86,7 +86,7 @@ func (g *generator) avoidImportCrash(t *ledger.Transfer) {
 	}
 }
 
-// drawTransferID is mostly a new one.
+// drawTransferID returns a new id in most cases.
 func (g *generator) drawTransferID() ledger.ID {
 	if g.lastTransfer > 0 && g.oneIn(20) {
 		return ledger.NewID(1+g.Uint64N(g.lastTransfer), 0)
@@ -95,7 +95,7 @@ func (g *generator) drawTransferID() ledger.ID {
 	return ledger.NewID(g.lastTransfer, 0)
 }
 
-// pickAccount is one that was drawn before, once in a while one that was not.
+// pickAccount returns an account drawn before, and rarely an unknown account.
 func (g *generator) pickAccount() *ledger.Account {
 	if g.oneIn(40) {
 		return &ledger.Account{ID: ledger.NewID(900, 0), Ledger: 1}
@@ -107,7 +107,7 @@ func (g *generator) pickAccount() *ledger.Account {
 		return &g.accounts[n-1-g.IntN(recent)]
 	case g.oneIn(4):
 		return &g.accounts[g.IntN(n)]
-	default: // the first ones exist, and meet often
+	default: // the first accounts exist, and are used often
 		return &g.accounts[g.IntN(recent)]
 	}
 }
@@ -151,7 +151,7 @@ func (g *generator) makeHold(t *ledger.Transfer) {
 	}
 }
 
-// drawTimeout ends while the program runs, or long after.
+// drawTimeout returns a timeout that ends during the program, or long after.
 func (g *generator) drawTimeout() uint32 {
 	if g.pauses == noPauses || g.oneIn(4) {
 		return []uint32{1e6, math.MaxUint32}[g.IntN(2)]
@@ -159,8 +159,8 @@ func (g *generator) drawTimeout() uint32 {
 	return 1 + g.Uint32N(2)
 }
 
-// drawResolution is a post or a void of a recent hold. What it says about the hold is
-// mostly nothing, and mostly true otherwise.
+// drawResolution returns a post or a void of a recent hold. In most cases it repeats none of the
+// hold's fields, and else mostly correct ones.
 func (g *generator) drawResolution(flag ledger.TransferFlags) ledger.Transfer {
 	t := ledger.Transfer{ID: g.drawTransferID(), Flags: flag}
 	if g.oneIn(20) {
@@ -190,7 +190,7 @@ func (g *generator) drawResolution(flag ledger.TransferFlags) ledger.Transfer {
 	return t
 }
 
-// findTransfer is the last event drawn that has the id.
+// findTransfer returns the last event drawn under the id.
 func (g *generator) findTransfer(id ledger.ID) (t ledger.Transfer) {
 	for i := range g.transfers {
 		if g.transfers[i].ID == id {
@@ -200,7 +200,7 @@ func (g *generator) findTransfer(id ledger.ID) (t ledger.Transfer) {
 	return t
 }
 
-// transferFaults change one thing of a transfer.
+// transferFaults change one field of a transfer.
 var transferFaults = []func(*generator, *ledger.Transfer){
 	func(_ *generator, t *ledger.Transfer) { t.ID = ledger.ID{} },
 	func(_ *generator, t *ledger.Transfer) { t.ID = ledger.IDMax },

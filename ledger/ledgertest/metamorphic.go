@@ -94,10 +94,10 @@ func runProgram(tb testing.TB, s *subject, p *program, seed uint64, newSpace fun
 	second.readBooks()
 	require.Len(tb, second.statuses, len(first.statuses))
 	for i := range first.statuses {
-		require.Equal(tb, first.statuses[i], second.statuses[i], "other requests, another answer to event %d", i)
+		require.Equal(tb, first.statuses[i], second.statuses[i], "cut into other requests, event %d has another status", i)
 	}
 	otherBooks := second.normalizeBooks()
-	end.requireEqual(tb, &otherBooks, "other requests, other books")
+	end.requireEqual(tb, &otherBooks, "cut into other requests, the events leave other books")
 	second.voidHolds()
 }
 

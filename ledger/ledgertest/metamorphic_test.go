@@ -9,8 +9,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Cut anew, a program has the same events in the same order, and what must stay
-// together does.
+// Cut into other requests, a program has the same events in the same order, and chains and mixed
+// requests stay together.
 func TestRebatch(t *testing.T) {
 	t.Parallel()
 	event := func(id uint64, flags ledger.TransferFlags) ledger.Transfer {
@@ -19,7 +19,7 @@ func TestRebatch(t *testing.T) {
 	const linked, imported = ledger.TransferLinked, ledger.TransferImported
 	requests := [][]ledger.Transfer{
 		{event(1, 0), event(2, linked), event(3, linked), event(4, 0), event(5, 0)},
-		{event(6, 0), event(7, linked)}, // left open
+		{event(6, 0), event(7, linked)}, // an open chain
 		{event(8, 0), event(9, imported)},
 		{event(10, imported), event(11, imported)},
 		{event(12, 0)},
@@ -38,13 +38,13 @@ func TestRebatch(t *testing.T) {
 		}
 		require.Equal(t, []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, ids)
 		require.False(t, ends[2] || ends[3] || ends[8], "a chain or a mixed request was cut")
-		require.True(t, ends[7] && ends[9] && ends[11], "what has to end a request does not")
+		require.True(t, ends[7] && ends[9] && ends[11], "an event that must end a request does not")
 		cuts[len(others)] = true
 	}
 	require.Greater(t, len(cuts), 2, "always the same cut")
 }
 
-// What is sent again must be sure to change nothing.
+// A request is sent again only if that surely changes nothing.
 func TestIdempotentResend(t *testing.T) {
 	t.Parallel()
 	const linked = ledger.TransferLinked

@@ -33,7 +33,7 @@ func newModel() *model {
 }
 
 // errRuleBroken is matched by all errors of a model: the ledger has broken a rule for every ledger.
-var errRuleBroken = errors.New("against the rules")
+var errRuleBroken = errors.New("a rule of every ledger is broken")
 
 func (m *model) findTransfer(id ledger.ID) (ledger.Transfer, bool) {
 	at, ok := m.transferIndex[id]
@@ -48,7 +48,7 @@ func (m *model) createAccount(a ledger.Account, timestamp uint64) error {
 		return fmt.Errorf("%w: account %v created twice", errRuleBroken, a.ID)
 	}
 	if n := len(m.accounts); m.usedTimes[timestamp] || (n > 0 && timestamp <= m.accounts[n-1].Timestamp) {
-		return fmt.Errorf("%w: account %v created at a time that has been", errRuleBroken, a.ID)
+		return fmt.Errorf("%w: account %v created at a past timestamp", errRuleBroken, a.ID)
 	}
 	m.usedTimes[timestamp] = true
 	a.Timestamp = timestamp
@@ -63,7 +63,7 @@ func (m *model) createTransfer(t ledger.Transfer, timestamp uint64) error {
 		return fmt.Errorf("%w: transfer %v created twice", errRuleBroken, t.ID)
 	}
 	if n := len(m.transfers); m.usedTimes[timestamp] || (n > 0 && timestamp <= m.transfers[n-1].Timestamp) {
-		return fmt.Errorf("%w: transfer %v created at a time that has been", errRuleBroken, t.ID)
+		return fmt.Errorf("%w: transfer %v created at a past timestamp", errRuleBroken, t.ID)
 	}
 	m.usedTimes[timestamp] = true
 	t.Timestamp = timestamp
@@ -85,12 +85,12 @@ func (m *model) createTransfer(t ledger.Transfer, timestamp uint64) error {
 }
 
 var (
-	errNoAccount = errors.New("there is no such account, or was none then")
+	errNoAccount = errors.New("an account does not exist, or is not older than the transfer")
 	errClosed    = errors.New("an account is closed")
 	errOverflow  = errors.New("a balance overflows")
 	errLimit     = errors.New("a limit is exceeded")
 	errNotHeld   = errors.New("nothing is held under the pending id")
-	errAmount    = errors.New("the amount is not one that the hold allows")
+	errAmount    = errors.New("the hold does not allow the amount")
 	errExpired   = errors.New("the hold has expired")
 )
 
@@ -220,7 +220,7 @@ func (m *model) expireHold(id ledger.ID, timestamp uint64) error {
 	case hold.Timeout == 0 || timestamp < end[0]:
 		return fmt.Errorf("%w: %v expired before its time", errRuleBroken, id)
 	case slices.Compare(end[:], m.lastExpiry[:]) <= 0:
-		return fmt.Errorf("%w: %v expired behind one that ends later", errRuleBroken, id)
+		return fmt.Errorf("%w: %v expired after a hold with a later expiry", errRuleBroken, id)
 	}
 	m.lastExpiry = end
 	m.releaseHold(&hold)

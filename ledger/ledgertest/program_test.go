@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// A hundred programs meet every status but the one that needs the year 2126.
+// A hundred programs meet every status except overflows_timeout, which needs the year 2126.
 func TestProgramsCover(t *testing.T) {
 	t.Parallel()
 	answers := newCoverage()
@@ -23,7 +23,7 @@ func TestProgramsCover(t *testing.T) {
 	require.Contains(t, report, "never met: transfer overflows_timeout", "seeds 0 to 99")
 }
 
-// The bytes say all: the same ones make the same program, and a few a short one.
+// The same bytes make the same program, and few bytes make a short program.
 func TestProgramFromBytes(t *testing.T) {
 	t.Parallel()
 	data := []byte("some bytes that spell a program")
@@ -35,7 +35,7 @@ func TestProgramFromBytes(t *testing.T) {
 	require.NotEqual(t, newSeedProgram(1, anyPauses), newSeedProgram(2, anyPauses))
 }
 
-// eventLogLedger is a ledger that notes the events that are sent to it.
+// eventLogLedger records all events sent.
 type eventLogLedger struct {
 	*manualClockLedger
 	events []any
@@ -51,7 +51,7 @@ func (l *eventLogLedger) CreateTransfers(ctx context.Context, t []ledger.Transfe
 	return l.manualClockLedger.CreateTransfers(ctx, t)
 }
 
-// By a clock that only the program moves, the same bytes send the same events.
+// With a clock moved only by the program, the same bytes send the same events.
 func TestRunBytesRepeats(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{"", "peer", "debits equal credits; nothing is left held"} {
@@ -63,8 +63,8 @@ func TestRunBytesRepeats(t *testing.T) {
 	}
 }
 
-// A program for a ledger in real time has no pauses, and none ends near an expiry
-// unless it is wild.
+// A program for a ledger in real time has no pauses. A pause ends near an expiry only in a program
+// that races expiries.
 func TestPauses(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
@@ -90,7 +90,7 @@ type feedlessLedger struct {
 	Sleeper
 }
 
-// Without change events the mirror works out by itself what expires.
+// Without change events the model computes the expiries.
 func TestProgramsWithoutChangeEvents(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -102,7 +102,7 @@ func TestProgramsWithoutChangeEvents(t *testing.T) {
 	}
 }
 
-// Nor does a program need a clock that is moved for it.
+// A program also runs on a ledger in real time.
 func TestProgramsInRealTime(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -112,7 +112,7 @@ func TestProgramsInRealTime(t *testing.T) {
 	}
 }
 
-// No import may resolve a regular hold with a timeout, whatever is sent again.
+// No import may resolve a regular hold with a timeout, also when requests are sent again.
 func TestProgramsAvoidImportCrash(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
@@ -128,7 +128,7 @@ func TestProgramsAvoidImportCrash(t *testing.T) {
 				}
 			}
 		}
-		delete(resolved, ledger.ID{}) // names nothing
+		delete(resolved, ledger.ID{}) // names no hold
 		for id := range resolved {
 			require.False(t, timed[id], "seed %d: %v", seed, id)
 		}

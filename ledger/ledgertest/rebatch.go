@@ -7,12 +7,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// maxRebatched is how many events a request may have that is put together from
-// several: few enough for a server started with --development.
+// maxRebatched is the most events of a request joined from several requests: few enough for a
+// server started with --development.
 const maxRebatched = 60
 
-// rebatchActions is the turns of the program without those that only read, and with the
-// same events cut into other requests.
+// rebatchActions returns the program's actions without queries, and with the same events cut into
+// other requests.
 func (p *program) rebatchActions(random *rand.Rand) (actions []action) {
 	var accounts [][]ledger.Account
 	var transfers [][]ledger.Transfer
@@ -47,16 +47,15 @@ func (p *program) rebatchActions(random *rand.Rand) (actions []action) {
 	return actions
 }
 
-// requestPart is a run of events that only make sense in one request: a chain, or an
-// event that stands alone.
+// requestPart is a row of events that must stay in one request: a chain, or a single event.
 type requestPart[E any] struct {
 	events   []E
 	imported bool
-	open     bool // a chain left open, which has to end the request
-	mixed    bool // a request with imports and other events: the first one decides
+	open     bool // an open chain, which has to end the request
+	mixed    bool // a request with imports and other events: the first event decides which are valid
 }
 
-// splitRequest cuts a request as far as its answers do not depend on it.
+// splitRequest splits a request wherever a split leaves its answers unchanged.
 func splitRequest[E any](request []E, headerOf func(*E) eventHeader) (parts []requestPart[E]) {
 	imported := headerOf(&request[0]).imported
 	if slices.ContainsFunc(request, func(e E) bool { return headerOf(&e).imported != imported }) {
@@ -75,7 +74,7 @@ func splitRequest[E any](request []E, headerOf func(*E) eventHeader) (parts []re
 	return parts
 }
 
-// rebatchEvents puts the events of requests into others, in the same order.
+// rebatchEvents cuts the events of requests into other requests, in the same order.
 func rebatchEvents[E any](random *rand.Rand, requests [][]E, headerOf func(*E) eventHeader) (rebatched [][]E) {
 	var current []E
 	imported := false

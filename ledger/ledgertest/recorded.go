@@ -19,19 +19,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// recordedFiles are the answers that come with the package.
+// recordedFiles are the recordings that come with the package.
 //
 //go:embed testdata/recorded/*.jsonl.gz
 var recordedFiles embed.FS
 
-// RunRecorded replays what was recorded from a real TigerBeetle 0.17.9, and
-// compares every answer: statuses, all fields, and the order of all timestamps.
-// After the recordings that come with the package (testdata/recorded, which also
-// describes the format) it replays the files *.jsonl.gz of all folders in the list
-// that the environment variable PEERLEDGER_VECTORS names, if any. It logs which
-// statuses it met, how often, and which never.
+// RunRecorded replays requests recorded from a real TigerBeetle 0.17.9, and compares every answer:
+// statuses, all fields, and the order of all timestamps. It begins with the recordings that come
+// with the package (testdata/recorded, where README.md describes the format). Then it replays the
+// files *.jsonl.gz of all folders in the list PEERLEDGER_VECTORS, an environment variable. The log
+// shows how often each status was met, and the statuses never met.
 //
-// open must return an empty ledger each time; see Run for what it may implement.
+// open must return an empty ledger each time. See [Run] for optional interfaces of the ledger.
 func RunRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
 	runRecorded(t, open, newCoverage())
@@ -89,8 +88,8 @@ type record struct {
 // errRecorded is matched by the errors of readScenarios.
 var errRecorded = errors.New("ledgertest: invalid record")
 
-// readScenarios reads a file, one scenario at a time. An error names the file and
-// the line, and is the last.
+// readScenarios reads a file, one scenario at a time. An error names the file and the line, and
+// ends the sequence.
 func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error] {
 	return func(yield func([]record, error) bool) {
 		r, err := gzip.NewReader(compressed)
@@ -122,7 +121,7 @@ func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error]
 	}
 }
 
-// readLine reads one line; it is io.EOF at the end of the file.
+// readLine reads one line. The error is [io.EOF] at the end of the file.
 func (r *record) readLine(lines *json.Decoder, first bool) error {
 	if err := lines.Decode(r); err != nil {
 		return err

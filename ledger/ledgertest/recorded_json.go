@@ -6,7 +6,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The records of TigerBeetle as recorded files spell them.
+// The types below are the JSON forms of TigerBeetle's records in recorded files.
 
 // hexadecimal is a 128-bit number in hexadecimal digits.
 type hexadecimal uint128.Uint128
@@ -98,7 +98,7 @@ type recordedResult struct {
 	Timestamp uint64
 }
 
-// recordedFilter is a filter of either kind.
+// recordedFilter is an account filter or a query filter.
 type recordedFilter struct {
 	AccountID    hexadecimal `json:"account_id"`
 	UserData128  hexadecimal `json:"user_data_128"`
@@ -140,7 +140,7 @@ func (f *recordedFilter) queryFilter(times timestampMap) ledger.QueryFilter {
 	}
 }
 
-// convertList spells a list in the ledger's own types.
+// convertList converts every element of a list.
 func convertList[From, To any](list []From, to func(From) To) []To {
 	converted := make([]To, len(list))
 	for i := range list {

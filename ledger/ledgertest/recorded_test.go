@@ -46,7 +46,7 @@ func TestReplay(t *testing.T) {
 		func(*testing.T) ledger.Ledger { return newManualClockLedger() }, newCoverage())
 }
 
-// The files of all folders that are named come after those of the package.
+// The files of all folders named come after the recordings of the package.
 func TestRunRecordedFolders(t *testing.T) {
 	one, other := t.TempDir(), t.TempDir()
 	for _, dir := range []string{one, other} {
@@ -116,7 +116,7 @@ func TestReadScenariosErrors(t *testing.T) {
 	require.ErrorIs(t, readAll(strings.NewReader("no gzip")), errRecorded)
 }
 
-// readAll reads a file to its end or to its first error.
+// readAll reads a file to the end or to the first error.
 func readAll(file io.Reader) error {
 	for _, err := range readScenarios("x", file) {
 		if err != nil {

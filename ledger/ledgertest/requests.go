@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// requestCases are the rules for requests as a whole, which scenarios cannot tell.
+// requestCases test rules about requests as a whole, which scenarios cannot express.
 var requestCases = []struct {
 	name string
 	run  func(*requestTest)
@@ -28,14 +28,13 @@ var requestCases = []struct {
 	{"one of many creates an id", (*requestTest).testConcurrentCreates},
 }
 
-// requestTest is one of requestCases under way.
+// requestTest is the subject and the test of one of the requestCases.
 type requestTest struct {
 	*subject
 	t *testing.T
 }
 
-// createPair creates two accounts, of a ledger number that nobody else uses, and returns
-// a transfer between them.
+// createPair creates two accounts in a new ledger number, and returns a transfer between them.
 func (r *requestTest) createPair() ledger.Transfer {
 	number := rand.Uint32() | 1
 	accounts := []ledger.Account{
@@ -55,7 +54,7 @@ func (r *requestTest) createPair() ledger.Transfer {
 
 func randomID() ledger.ID { return ledger.NewID(rand.Uint64()|1, rand.Uint64()>>1) }
 
-// copyTransfers returns n transfers like the model under new ids.
+// copyTransfers returns n copies of the template under new ids.
 func copyTransfers(template ledger.Transfer, n int) []ledger.Transfer {
 	transfers := make([]ledger.Transfer, n)
 	for i := range transfers {
@@ -128,8 +127,8 @@ func (r *requestTest) testDenseTimestamps() {
 	require.Greater(r.t, r.readClock(r.t), slot+3)
 }
 
-// testRolledBackImports breaks a chain of imports in its middle: only what stands before
-// the breaker was tried, and keeps the timestamp that it asked for.
+// testRolledBackImports breaks a chain of imports in the middle. Only members before the breaker
+// were tried, and keep the timestamp of the import.
 func (r *requestTest) testRolledBackImports() {
 	chain := copyTransfers(r.createPair(), 3)
 	past := r.readClock(r.t)
@@ -148,7 +147,7 @@ func (r *requestTest) testRolledBackImports() {
 		{Timestamp: slot, Status: ledger.TransferLedgerMustNotBeZero},
 		{Timestamp: slot + 1, Status: ledger.TransferLinkedEventFailed},
 	}, results)
-	require.Greater(r.t, slot, past+uint64(len(chain)), "the present")
+	require.Greater(r.t, slot, past+uint64(len(chain)), "a timestamp of the ledger, not of the import")
 }
 
 func (r *requestTest) testEndedContext() {
@@ -158,7 +157,8 @@ func (r *requestTest) testEndedContext() {
 	_, err := r.CreateTransfers(ctx, []ledger.Transfer{transfer})
 	require.ErrorIs(r.t, err, context.Canceled)
 	require.NotErrorIs(r.t, err, ledger.ErrOutcomeUnknown)
-	// The cause may come from another request, and is not what became of this one.
+	// The cause of the context may come from another request, and says nothing about the outcome
+	// here.
 	caused, cancelCause := context.WithCancelCause(r.t.Context())
 	cancelCause(ledger.ErrOutcomeUnknown)
 	_, err = r.CreateTransfers(caused, []ledger.Transfer{transfer})
@@ -169,7 +169,7 @@ func (r *requestTest) testEndedContext() {
 	r.mustCreate(transfer)
 }
 
-// testClosedLedger closes the ledger and asks it for everything.
+// testClosedLedger closes the ledger and calls every method.
 func (r *requestTest) testClosedLedger() {
 	transfer := r.createPair()
 	require.NoError(r.t, r.Close())

@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// testConcurrentChains sends chains of two at once; every other one is left open.
+// testConcurrentChains sends chains of two concurrently; every second chain is left open.
 func (r *requestTest) testConcurrentChains() {
 	const senders = 64
 	chains := make([][]ledger.Transfer, senders)
@@ -39,7 +39,7 @@ func (r *requestTest) testConcurrentChains() {
 	require.Equal(r.t, ledger.NewAmount(senders), found[0].DebitsPosted)
 }
 
-// testConcurrentCreates sends one transfer from many sides.
+// testConcurrentCreates sends one transfer from many goroutines.
 func (r *requestTest) testConcurrentCreates() {
 	const senders = 16
 	transfer := r.createPair()
@@ -62,7 +62,7 @@ func (r *requestTest) testConcurrentCreates() {
 	require.Equal(r.t, 1, created)
 }
 
-// runConcurrently calls send for 0 to n-1 at the same time, and waits.
+// runConcurrently calls send for 0 to n-1 concurrently, and waits.
 func (r *requestTest) runConcurrently(n int, send func(i int) error) {
 	errs := make([]error, n)
 	var wg sync.WaitGroup

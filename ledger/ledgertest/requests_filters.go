@@ -84,7 +84,7 @@ func (r *requestTest) testInvalidFilters() {
 	}
 }
 
-// testReadNewest asks for the newest of all transfers and accounts.
+// testReadNewest queries the newest of all transfers and accounts.
 func (r *requestTest) testReadNewest() {
 	transfers := copyTransfers(r.createPair(), 2)
 	r.mustCreate(transfers...)
@@ -95,10 +95,10 @@ func (r *requestTest) testReadNewest() {
 	require.NoError(r.t, err)
 	require.Equal(r.t, []ledger.ID{transfers[0].CreditAccountID, transfers[0].DebitAccountID},
 		[]ledger.ID{accounts[0].ID, accounts[1].ID})
-	require.Equal(r.t, ledger.NewAmount(2), accounts[0].CreditsPosted, "balances are those of now")
+	require.Equal(r.t, ledger.NewAmount(2), accounts[0].CreditsPosted, "balances are current")
 }
 
-// testReadByPages reads 25 transfers four at a time, both ways.
+// testReadByPages reads 25 transfers four at a time, in both directions.
 func (r *requestTest) testReadByPages() {
 	transfers := copyTransfers(r.createPair(), 25)
 	r.mustCreate(transfers...)

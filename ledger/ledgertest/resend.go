@@ -8,19 +8,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// resendRun is a run that remembers what it has sent, so that requests can be sent
-// again.
+// resendRun is a run that remembers its requests, to send them again.
 type resendRun struct {
 	*run
-	actions       []action // still to be taken
+	actions       []action // not yet run
 	requests      []sentRequest
-	statuses      []string          // the status of every event when it was first sent
-	remainingUses map[ledger.ID]int // how many events of turns have this transfer id
+	statuses      []string          // the status of every event when first sent
+	remainingUses map[ledger.ID]int // by transfer id: uses in actions not yet run
 }
 
-// sentRequest is one that was sent, with its answers.
+// sentRequest is a request already sent, with its statuses.
 type sentRequest struct {
-	accounts  []ledger.Account // one of the two
+	accounts  []ledger.Account // either accounts or transfers
 	transfers []ledger.Transfer
 	statuses  []string
 }
@@ -39,7 +38,7 @@ func newResendRun(base *run, turns []action) *resendRun {
 
 func (r *resendRun) hasActions() bool { return len(r.actions) > 0 }
 
-// runNextAction takes the next turn.
+// runNextAction runs the next action and remembers its request.
 func (r *resendRun) runNextAction() {
 	r.tb.Helper()
 	t := r.actions[0]
@@ -63,8 +62,8 @@ func (r *resendRun) runNextAction() {
 	}
 }
 
-// drawResend sends a request once more, as a client does that has lost the answer,
-// if that can change nothing.
+// resendRequest sends a request once more, like a client that has lost the reply. A request that
+// could change the books is left out.
 func (r *resendRun) resendRequest(i int) {
 	r.tb.Helper()
 	sent := &r.requests[i]
@@ -78,23 +77,22 @@ func (r *resendRun) resendRequest(i int) {
 		again = r.createAccounts(sent.accounts)
 	}
 	for j, v := range again.results {
-		require.NotEqual(r.tb, ledger.OutcomeApplied, v.outcome, "%s: sent again, event %d was applied again", r.describeAction(), j)
+		require.NotEqual(r.tb, ledger.OutcomeApplied, v.outcome, "%s: event %d was applied again when resent", r.describeAction(), j)
 		if beginsChain(sent.transfers, j) && sent.statuses[j] == ledger.TransferCreated.String() {
-			require.Equal(r.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: sent again, event %d: %s", r.describeAction(), j, v.status)
+			require.Equal(r.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: event %d does not exist when resent: %s", r.describeAction(), j, v.status)
 		}
 	}
 }
 
-// beginsChain reports whether the transfer is not behind another one in a chain.
+// beginsChain reports whether the transfer stands alone or is the first of a chain.
 func beginsChain(transfers []ledger.Transfer, i int) bool {
 	return i < len(transfers) && (i == 0 || !transfers[i-1].Flags.Has(ledger.TransferLinked))
 }
 
-// isIdempotent reports whether sending the request again changes nothing, by
-// TigerBeetle's rules and by the answers that it got. An account that was refused
-// will be refused for ever. A transfer too, with two exceptions: an overflow may
-// be gone; and an earlier member of a broken chain may now be the one that breaks
-// it and have its id spent, which matters if that id is still to be used.
+// isIdempotent reports whether sending the request again changes nothing, by TigerBeetle's rules
+// and the statuses received. A refused account or transfer stays refused, with two exceptions. An
+// overflow may be gone. And an earlier member of a broken chain may now break the chain itself,
+// which burns the member's id; this matters if an action not yet run uses the id.
 func (r *resendRun) isIdempotent(sent *sentRequest) bool {
 	for start := 0; start < len(sent.transfers); {
 		end := start + 1
@@ -109,7 +107,7 @@ func (r *resendRun) isIdempotent(sent *sentRequest) bool {
 	return true
 }
 
-// isIdempotentChain is neutral for one chain, or for an event that stands alone.
+// isIdempotentChain is isIdempotent for one chain or single event.
 func (r *resendRun) isIdempotentChain(chain []ledger.Transfer, statuses []string) bool {
 	breaker := slices.IndexFunc(statuses, func(s string) bool {
 		return s != ledger.TransferCreated.String() && s != ledger.TransferLinkedEventFailed.String()

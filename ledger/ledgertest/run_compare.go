@@ -162,6 +162,6 @@ func (r *run) voidHolds() {
 		require.Equal(r.tb, ledger.TransferCreated.String(), v.status, "a hold that cannot be voided")
 	}
 	for _, a := range r.model.accounts {
-		require.True(r.tb, a.DebitsPending.IsZero() && a.CreditsPending.IsZero(), "account %v holds something for ever", a.ID)
+		require.True(r.tb, a.DebitsPending.IsZero() && a.CreditsPending.IsZero(), "account %v has a pending amount that no void released", a.ID)
 	}
 }

@@ -60,7 +60,7 @@ func (r *run) acceptResults(
 			require.NoError(r.tb, create(i), "%s, event %d", r.describeAction(), i)
 		case ledger.OutcomeAlreadyApplied:
 			require.Equal(r.tb, r.findExistingTime(headers[:i], results, headers[i].id, stored), v.timestamp,
-				"%s, event %d: exists, but since when", r.describeAction(), i)
+				"%s, event %d: exists carries a wrong timestamp", r.describeAction(), i)
 		}
 	}
 	r.applyExpiries(expiries[split:])

@@ -100,9 +100,9 @@ func (p *parser) parseStatement() error {
 	case !ok:
 		return fmt.Errorf("unknown statement %q", keyword)
 	case kind.hasAnswer && len(want) == 0:
-		return errors.New("the answer behind -> is missing")
+		return errors.New("the answer after -> is missing")
 	case !kind.hasAnswer && len(want) > 0:
-		return errors.New("no answer goes behind this statement")
+		return errors.New("this kind of statement takes no answer")
 	}
 	s, err := kind.parse(p.at, w, want)
 	if err != nil {

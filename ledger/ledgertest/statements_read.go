@@ -135,7 +135,7 @@ func parseQueryFilter(at origin, w *arguments) (f queryFilter, err error) {
 		"min": &f.from, "max": &f.to,
 	})
 	if err == nil && f.Ledger == 0 {
-		err = errors.New("a query needs l=, or it would meet other scenarios")
+		err = errors.New("a query needs l=, or would find objects of other scenarios")
 	}
 	return f, err
 }

@@ -19,7 +19,7 @@ var errTimestamps = errors.New("timestamps are in another order")
 
 func (m timestampMap) pairTimes(recorded, own uint64) error {
 	if known, ok := m[recorded]; ok && known != own {
-		return fmt.Errorf("%w: %d stood for %d, now for %d", errTimestamps, recorded, known, own)
+		return fmt.Errorf("%w: %d was paired with %d, now with %d", errTimestamps, recorded, known, own)
 	}
 	m[recorded] = own
 	return nil
