@@ -14,27 +14,27 @@ import (
 	"time"
 )
 
-// Release is the release that the tests are for: that of the native client.
+// Release is the TigerBeetle release that the tests are for: the release of the native client.
 const Release = "0.17.9"
 
-// Image is the image that containers are of.
+// Image is the image of the containers.
 const Image = "ghcr.io/tigerbeetle/tigerbeetle:" + Release
 
-// discovery is what there is to run a TigerBeetle with.
+// discovery is the host found to run TigerBeetle.
 type discovery struct {
 	host        host
-	description string // what it is
-	err         error  // why there is none
+	description string // of the host, for the log
+	err         error  // set if no host was found
 }
 
-// discoverOnce looks for a TigerBeetle, once for a process: looking for an image takes time.
+// discoverOnce looks for a TigerBeetle once per process, because looking for an image takes time.
 var discoverOnce = sync.OnceValue(func() discovery {
 	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
 	defer cancel()
 	return findServer(func() error { return ensureImages(ctx) }, os.Getenv, exec.LookPath, binaryRelease)
 })
 
-// pullTimeout bounds how long an image may take to come.
+// pullTimeout bounds the pull of an image.
 const pullTimeout = 3 * time.Minute
 
 // findServer looks for a TigerBeetle in the order of the package comment.
@@ -73,7 +73,7 @@ func findServer(
 	return discovery{err: errors.Join(missing...)}
 }
 
-// binaryRelease asks a binary for its release.
+// binaryRelease runs a binary to learn its release.
 func binaryRelease(binary string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -84,8 +84,8 @@ func binaryRelease(binary string) (string, error) {
 	return parseRelease(string(output))
 }
 
-// parseRelease reads what "tigerbeetle version" prints, e.g.
-// "TigerBeetle version 0.17.9+52ad553".
+// parseRelease reads the output of "tigerbeetle version", e.g. "TigerBeetle version
+// 0.17.9+52ad553".
 func parseRelease(output string) (string, error) {
 	fields := strings.Fields(output)
 	if len(fields) < 3 || fields[0] != "TigerBeetle" {
@@ -95,7 +95,7 @@ func parseRelease(output string) (string, error) {
 	return release, nil
 }
 
-// hostFor is what runs a test's replicas. It ends the test if there is none.
+// hostFor returns the host for a test's replicas. It skips or fails the test if there is no host.
 func hostFor(tb testing.TB) host {
 	tb.Helper()
 	f := discoverOnce()
@@ -110,8 +110,8 @@ func hostFor(tb testing.TB) host {
 	return f.host
 }
 
-// describeFound says in one line what there is or what is missing, and whether that fails the
-// test.
+// describeFound returns one line that describes the host or the missing parts, and whether missing
+// parts fail the test.
 func (f discovery) describeFound(getenv func(string) string) (line string, fail bool) {
 	if f.err == nil {
 		return "TigerBeetle: " + f.description, false

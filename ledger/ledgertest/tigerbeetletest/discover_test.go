@@ -12,14 +12,14 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// What there is decides, in the order of the package comment.
+// The first TigerBeetle in the order of the package comment is used.
 func TestFindServer(t *testing.T) {
 	t.Parallel()
 	absent := errors.New("not here")
 	for _, test := range []struct {
 		name           string
 		image          error
-		variable, path string // binaries; "" if there is none
+		variable, path string // binaries; "" if missing
 		want           host
 		words          []string
 	}{

@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// A proxy stands between any client and server, and loses what the server says.
+// A proxy between a client and a server refuses connections until Heal.
 func ExampleProxy() {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,7 +53,7 @@ func ExampleProxy() {
 	// 16 16
 }
 
-// exchangeText sends words and returns what comes back.
+// exchangeText sends a text and returns the reply.
 func exchangeText(address, words string) string {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// echoServer is a server that sends back what it is sent.
+// echoServer sends all received bytes back.
 type echoServer struct {
 	listener net.Listener
 	serving  sync.WaitGroup
@@ -48,7 +48,7 @@ func newEchoServer(t *testing.T) *echoServer {
 	return e
 }
 
-// proxyTest is a proxy before an echo server, and a client of it.
+// proxyTest is a proxy in front of an echo server, and a client of the proxy.
 type proxyTest struct {
 	t     *testing.T
 	proxy *Proxy
@@ -80,7 +80,7 @@ func (b *proxyTest) sendText(text string) {
 	require.NoError(b.t, err)
 }
 
-// receiveText waits for exactly this text.
+// receiveText waits for exactly the given text.
 func (b *proxyTest) receiveText(text string) {
 	b.t.Helper()
 	require.NoError(b.t, b.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
@@ -90,7 +90,7 @@ func (b *proxyTest) receiveText(text string) {
 	require.Equal(b.t, text, string(got))
 }
 
-// requireSilence waits a moment for nothing to come.
+// requireSilence waits 50 ms and fails the test if a byte arrives.
 func (b *proxyTest) requireSilence() {
 	b.t.Helper()
 	require.NoError(b.t, b.conn.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
@@ -170,7 +170,8 @@ func TestProxyBlackHole(t *testing.T) {
 	b.receiveText("b")
 }
 
-// Behind a black hole nobody hears of a new connection, nor the client that nobody is there.
+// Behind a black hole the target does not hear of a new connection, and the client does not hear
+// that the target is down.
 func TestProxyBlackHoleHidesConnections(t *testing.T) {
 	t.Parallel()
 	target, err := net.Listen("tcp", "127.0.0.1:0")
@@ -223,7 +224,7 @@ func TestProxyDelay(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), 100*time.Millisecond, "there and back")
 }
 
-// What is on its way goes by a new latency too.
+// A new latency also applies to bytes in flight.
 func TestProxyDelayEnds(t *testing.T) {
 	t.Parallel()
 	b := newProxyTest(t)
@@ -255,7 +256,7 @@ func TestProxyRefuses(t *testing.T) {
 	b.receiveText("b")
 }
 
-// Nobody but the proxy gets its port, also not while it refuses connections.
+// No other process gets the proxy's port, even while the proxy refuses connections.
 func TestProxyKeepsItsPort(t *testing.T) {
 	t.Parallel()
 	p, err := NewProxy("127.0.0.1:1")
@@ -278,7 +279,7 @@ func TestProxyKeepsItsPort(t *testing.T) {
 	require.Equal(t, address, p.Addr())
 }
 
-// A client learns that the target is not there, as it would without a proxy.
+// A client learns that the target is down, as it would without a proxy.
 func TestProxyTargetDown(t *testing.T) {
 	t.Parallel()
 	b := newProxyTest(t)
@@ -304,7 +305,7 @@ func TestProxyTargetDown(t *testing.T) {
 	b.receiveText("c")
 }
 
-// Close ends connections in every state, and every wait for one.
+// Close ends connections in every state, and every wait in Await.
 func TestProxyCloses(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []func(*Proxy){
@@ -313,7 +314,7 @@ func TestProxyCloses(t *testing.T) {
 	} {
 		b := newProxyTest(t)
 		fault(b.proxy)
-		_, _ = io.WriteString(b.conn, "x") // refused, perhaps
+		_, _ = io.WriteString(b.conn, "x") // may be refused
 		b.proxy.Close()
 		b.proxy.Close()
 		require.Zero(t, b.proxy.Connections())

@@ -10,30 +10,31 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// maxReplicas is how many replicas of different tests run at once in a process, as they take
-// much memory. A larger cluster runs alone.
+// maxReplicas is the number of replicas of different tests that run at once in a process, because
+// replicas take much memory. A larger cluster runs alone.
 const maxReplicas = 4
 
-// processSlots is for all clusters of the process.
+// processSlots serves all clusters of the process.
 var processSlots = newReplicaSlots(maxReplicas)
 
-// replicaSlots has tests wait for each other, so that not too many replicas run at once.
+// replicaSlots bounds the number of replicas that run at once: a test waits for the end of other
+// tests.
 //
-// A test that has a cluster and wants another, or whose subtest does, never waits: it might
-// wait for its own end. So a test can have more replicas than there is room for.
+// A second cluster of a test or of its subtests never waits, because it might wait for the end of
+// its own test. So a test can have more replicas than there are slots.
 type replicaSlots struct {
 	size int64
 	free *semaphore.Weighted
 
 	mu   sync.Mutex
-	held map[string]int // clusters by the name of their test
+	held map[string]int // clusters by test name
 }
 
 func newReplicaSlots(size int64) *replicaSlots {
 	return &replicaSlots{size: size, free: semaphore.NewWeighted(size), held: make(map[string]int)}
 }
 
-// acquireSlots waits until there is room for so many replicas of a test. The error is the context's.
+// acquireSlots waits until there are slots for a test's replicas. The error is the context's.
 func (r *replicaSlots) acquireSlots(ctx context.Context, test string, replicas int) (release func(), err error) {
 	slots := min(int64(replicas), r.size)
 	if r.hasCluster(test) {
@@ -48,7 +49,7 @@ func (r *replicaSlots) acquireSlots(ctx context.Context, test string, replicas i
 	}, nil
 }
 
-// hasCluster reports whether a test, or one that it is a subtest of, has a cluster.
+// hasCluster reports whether the test or one of its parent tests has a cluster.
 func (r *replicaSlots) hasCluster(test string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

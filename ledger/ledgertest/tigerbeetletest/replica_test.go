@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// failingServer is a server of which nothing can be done, but which counts the attempts to remove it.
+// failingServer fails to read its log and to be removed with err, and counts the removals.
 type failingServer struct {
 	server
 	err     error
@@ -20,7 +20,7 @@ type failingServer struct {
 func (s *failingServer) readLog(context.Context) (string, error) { return "", s.err }
 func (s *failingServer) removeServer(context.Context) error      { s.removed++; return s.err }
 
-// A replica that cannot be removed does not keep the others from it.
+// removeAll goes on after a replica that cannot be removed.
 func TestRemoveAll(t *testing.T) {
 	t.Parallel()
 	first, second := &failingServer{err: errors.New("no")}, &failingServer{}
