@@ -53,7 +53,7 @@ func (sum *total) addAccount(a *ledger.Account) {
 // sums are the totals by ledger number.
 type sums map[uint32]*total
 
-func (s sums) addAccount(accounts []ledger.Account) {
+func (s sums) addAccounts(accounts []ledger.Account) {
 	for i := range accounts {
 		number := accounts[i].Ledger
 		if s[number] == nil {
@@ -65,15 +65,15 @@ func (s sums) addAccount(accounts []ledger.Account) {
 
 func sumLedgers(tb testing.TB, l ledger.Ledger) sums {
 	tb.Helper()
-	all := make(sums)
+	totals := make(sums)
 	filter := ledger.QueryFilter{Limit: ledger.QueryMax}
 	for {
 		page, err := l.QueryAccounts(tb.Context(), filter)
 		require.NoError(tb, err)
 		if len(page) == 0 {
-			return all
+			return totals
 		}
-		all.addAccount(page)
+		totals.addAccounts(page)
 		filter.TimestampMin = nextPageTime(tb, accountTimestamp, filter.TimestampMin, page)
 	}
 }

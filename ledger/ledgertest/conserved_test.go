@@ -96,17 +96,17 @@ func TestRequireConserved(t *testing.T) {
 	} {
 		l := &fixedLedger{accounts: c.accounts}
 		for _, check := range []struct {
-			run  func(testing.TB, ledger.Ledger)
-			says string
+			run     func(testing.TB, ledger.Ledger)
+			message string
 		}{{RequireConserved, c.conserved}, {RequireNothingHeld, c.held}} {
 			failure := captureFailure(t, func(tb testing.TB) {
 				tb.Helper()
 				check.run(tb, l)
 			})
-			if check.says == "" {
+			if check.message == "" {
 				require.Empty(t, failure, name)
 			}
-			require.Contains(t, failure, check.says, name)
+			require.Contains(t, failure, check.message, name)
 		}
 	}
 }

@@ -196,7 +196,7 @@ func TestStuckPagesAreFound(t *testing.T) {
 		},
 		"change events": func(tb testing.TB, l *stuckPagesLedger) {
 			tb.Helper()
-			newTestSubject(l).changesSince(tb, 0)
+			newTestSubject(l).readChangesSince(tb, 0)
 		},
 		"accounts": func(tb testing.TB, l *stuckPagesLedger) {
 			tb.Helper()

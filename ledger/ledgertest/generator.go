@@ -87,8 +87,8 @@ func (g *generator) drawSleep() time.Duration {
 	}[g.IntN(8)]
 }
 
-// drawExpiryRace makes holds and ends them at the very moment of their expiry. The ends come in
-// reverse order of the holds, so that one of them is likely to be exact.
+// drawExpiryRace makes holds and ends each at the very moment of its expiry. The ends come in
+// reverse order of the holds, so that some end is likely to be exact.
 func (g *generator) drawExpiryRace() {
 	n := 1 + g.IntN(12)
 	holds, ends := make(createTransfersAction, n), make(createTransfersAction, n)

@@ -159,8 +159,8 @@ func (g *generator) drawTimeout() uint32 {
 	return 1 + g.Uint32N(2)
 }
 
-// drawResolution returns a post or a void of a recent hold. In most cases it repeats none of the
-// hold's fields, and else mostly correct ones.
+// drawResolution returns a post or a void of a recent hold. In most cases the fields of the hold
+// are left out, and else mostly correct.
 func (g *generator) drawResolution(flag ledger.TransferFlags) ledger.Transfer {
 	t := ledger.Transfer{ID: g.drawTransferID(), Flags: flag}
 	if g.oneIn(20) {

@@ -85,7 +85,7 @@ func runProgram(tb testing.TB, s *subject, p *program, seed uint64, newSpace fun
 	for i := range first.requests {
 		first.resendRequest(i)
 	}
-	end := first.normalizeBooks()
+	firstBooks := first.normalizeBooks()
 	first.voidHolds()
 	if p.racesExpiries { // the variant's requests come at other moments
 		return
@@ -97,7 +97,7 @@ func runProgram(tb testing.TB, s *subject, p *program, seed uint64, newSpace fun
 		require.Equal(tb, first.statuses[i], second.statuses[i], "cut into other requests, event %d has another status", i)
 	}
 	otherBooks := second.normalizeBooks()
-	end.requireEqual(tb, &otherBooks, "cut into other requests, the events leave other books")
+	firstBooks.requireEqual(tb, &otherBooks, "cut into other requests, the events leave other books")
 	second.voidHolds()
 }
 
@@ -125,7 +125,7 @@ func (r *run) normalizeBooks() (b answer) {
 	for i := range r.model.transfers {
 		b.transfers = append(b.transfers, r.space.unmapTransfer(r.model.transfers[i]))
 	}
-	for _, e := range r.model.changesFrom(0) {
+	for _, e := range r.model.selectChangesFrom(0) {
 		b.changes = append(b.changes, r.space.unmapChange(e))
 	}
 	return b

@@ -29,8 +29,8 @@ func TestRebatch(t *testing.T) {
 	for range 200 {
 		var ids []uint64
 		ends := map[uint64]bool{}
-		others := rebatchEvents(random, requests, newTransferHeader)
-		for _, request := range others {
+		rebatched := rebatchEvents(random, requests, newTransferHeader)
+		for _, request := range rebatched {
 			for i := range request {
 				ids = append(ids, request[i].ID.Lo)
 			}
@@ -39,7 +39,7 @@ func TestRebatch(t *testing.T) {
 		require.Equal(t, []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, ids)
 		require.False(t, ends[2] || ends[3] || ends[8], "a chain or a mixed request was cut")
 		require.True(t, ends[7] && ends[9] && ends[11], "an event that must end a request does not")
-		cuts[len(others)] = true
+		cuts[len(rebatched)] = true
 	}
 	require.Greater(t, len(cuts), 2, "always the same cut")
 }

@@ -67,20 +67,20 @@ func (m *model) createTransfer(t ledger.Transfer, timestamp uint64) error {
 	}
 	m.usedTimes[timestamp] = true
 	t.Timestamp = timestamp
-	var kind ledger.ChangeEventType
+	var changeType ledger.ChangeEventType
 	var err error
 	switch {
 	case t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending):
-		kind, err = m.applyResolution(&t)
+		changeType, err = m.applyResolution(&t)
 	default:
-		kind, err = m.applyMovement(&t)
+		changeType, err = m.applyMovement(&t)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: transfer %v created though %w", errRuleBroken, t.ID, err)
 	}
 	m.transferIndex[t.ID] = len(m.transfers)
 	m.transfers = append(m.transfers, t)
-	m.recordChange(&t, kind, timestamp)
+	m.recordChange(&t, changeType, timestamp)
 	return nil
 }
 
@@ -228,8 +228,8 @@ func (m *model) expireHold(id ledger.ID, timestamp uint64) error {
 	return nil
 }
 
-// dueHolds returns the holds that expire at the moment or before, in the order of expiry.
-func (m *model) dueHolds(moment uint64) []ledger.Transfer {
+// findDueHolds returns the holds that expire at the moment or before, in the order of expiry.
+func (m *model) findDueHolds(moment uint64) []ledger.Transfer {
 	var due []ledger.Transfer
 	for id := range m.openHolds {
 		if hold, _ := m.findTransfer(id); hold.Timeout != 0 && expiryTime(&hold) <= moment {

@@ -73,7 +73,7 @@ func newSelection(f *ledger.QueryFilter) selection {
 	return selection{f.TimestampMin, f.TimestampMax, f.Limit, f.Flags&ledger.QueryFilterReversed != 0}
 }
 
-func (m *model) accountTransfers(f *ledger.AccountFilter) []ledger.Transfer {
+func (m *model) getAccountTransfers(f *ledger.AccountFilter) []ledger.Transfer {
 	if !f.Valid() {
 		return nil
 	}
@@ -86,25 +86,25 @@ func (m *model) accountTransfers(f *ledger.AccountFilter) []ledger.Transfer {
 	})
 }
 
-func (m *model) accountBalances(f *ledger.AccountFilter) []ledger.AccountBalance {
+func (m *model) getAccountBalances(f *ledger.AccountFilter) []ledger.AccountBalance {
 	a := m.accountsByID[f.AccountID]
 	if a == nil || !a.Flags.Has(ledger.AccountHistory) {
 		return nil
 	}
-	history := m.balanceHistory(f.AccountID)
+	history := m.buildBalanceHistory(f.AccountID)
 	var rows []ledger.AccountBalance
-	for _, t := range m.accountTransfers(f) {
+	for _, t := range m.getAccountTransfers(f) {
 		rows = append(rows, history[t.Timestamp])
 	}
 	return rows
 }
 
-func (m *model) changeEvents(f *ledger.ChangeEventsFilter) []ledger.ChangeEvent {
+func (m *model) getChangeEvents(f *ledger.ChangeEventsFilter) []ledger.ChangeEvent {
 	if !f.Valid() {
 		return nil
 	}
 	s := selection{f.TimestampMin, f.TimestampMax, f.Limit, false}
-	return selectRows(s, m.changesFrom(f.TimestampMin), changeTimestamp, func(*ledger.ChangeEvent) bool { return true })
+	return selectRows(s, m.selectChangesFrom(f.TimestampMin), changeTimestamp, func(*ledger.ChangeEvent) bool { return true })
 }
 
 func (m *model) lookupAccounts(ids []ledger.ID) (found []ledger.Account) {

@@ -55,11 +55,11 @@ func (l *eventLogLedger) CreateTransfers(ctx context.Context, t []ledger.Transfe
 func TestRunBytesRepeats(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{"", "peer", "debits equal credits; nothing is left held"} {
-		one, other := &eventLogLedger{manualClockLedger: newManualClockLedger()}, &eventLogLedger{manualClockLedger: newManualClockLedger()}
-		RunBytes(t, one, []byte(data))
-		RunBytes(t, other, []byte(data))
-		require.NotEmpty(t, one.events)
-		require.Equal(t, one.events, other.events, data)
+		first, second := &eventLogLedger{manualClockLedger: newManualClockLedger()}, &eventLogLedger{manualClockLedger: newManualClockLedger()}
+		RunBytes(t, first, []byte(data))
+		RunBytes(t, second, []byte(data))
+		require.NotEmpty(t, first.events)
+		require.Equal(t, first.events, second.events, data)
 	}
 }
 
@@ -68,18 +68,18 @@ func TestRunBytesRepeats(t *testing.T) {
 func TestPauses(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
-		for _, turn := range newSeedProgram(seed, noPauses).actions {
-			_, ok := turn.(sleepAction)
+		for _, action := range newSeedProgram(seed, noPauses).actions {
+			_, ok := action.(sleepAction)
 			require.False(t, ok, "seed %d", seed)
 		}
-		naps := 0
-		for _, turn := range newSeedProgram(seed, safePauses).actions {
-			if n, ok := turn.(sleepAction); ok {
+		sleeps := 0
+		for _, action := range newSeedProgram(seed, safePauses).actions {
+			if n, ok := action.(sleepAction); ok {
 				require.Equal(t, sleepAction(sleepDuration), n)
-				naps++
+				sleeps++
 			}
 		}
-		require.LessOrEqual(t, naps, maxSleeps)
+		require.LessOrEqual(t, sleeps, maxSleeps)
 		require.False(t, newSeedProgram(seed, safePauses).racesExpiries)
 	}
 }
@@ -94,11 +94,11 @@ type feedlessLedger struct {
 func TestProgramsWithoutChangeEvents(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
-		one, other := newManualClockLedger(), newManualClockLedger()
-		RunProgram(t, &feedlessLedger{one, one}, seed)
-		RunDifferential(t, &feedlessLedger{one, one}, other, seed)
-		RequireNothingHeld(t, one)
-		RequireNothingHeld(t, other)
+		first, second := newManualClockLedger(), newManualClockLedger()
+		RunProgram(t, &feedlessLedger{first, first}, seed)
+		RunDifferential(t, &feedlessLedger{first, first}, second, seed)
+		RequireNothingHeld(t, first)
+		RequireNothingHeld(t, second)
 	}
 }
 
@@ -116,13 +116,13 @@ func TestProgramsInRealTime(t *testing.T) {
 func TestProgramsAvoidImportCrash(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
-		timed, resolved := map[ledger.ID]bool{}, map[ledger.ID]bool{}
-		for _, turn := range newSeedProgram(seed, safePauses).actions {
-			events, _ := turn.(createTransfersAction)
+		timeoutHolds, resolved := map[ledger.ID]bool{}, map[ledger.ID]bool{}
+		for _, action := range newSeedProgram(seed, safePauses).actions {
+			events, _ := action.(createTransfersAction)
 			for i := range events {
 				e := &events[i]
 				imported := e.Flags.Has(ledger.TransferImported)
-				timed[e.ID] = timed[e.ID] || !imported && e.Timeout != 0
+				timeoutHolds[e.ID] = timeoutHolds[e.ID] || !imported && e.Timeout != 0
 				if imported && e.Flags.Any(ledger.TransferPostPending|ledger.TransferVoidPending) {
 					resolved[e.PendingID] = true
 				}
@@ -130,7 +130,7 @@ func TestProgramsAvoidImportCrash(t *testing.T) {
 		}
 		delete(resolved, ledger.ID{}) // names no hold
 		for id := range resolved {
-			require.False(t, timed[id], "seed %d: %v", seed, id)
+			require.False(t, timeoutHolds[id], "seed %d: %v", seed, id)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (q *query) runOn(r *run) answer {
 		got, err = sent.sendQuery(r)
 		require.NoError(r.tb, err, r.describeAction())
 	})
-	want := sent.expectedAnswer(r.model)
+	want := sent.computeAnswer(r.model)
 	want.requireEqual(r.tb, &got, "%s: %v", r.describeAction(), sent)
 	return got
 }
@@ -103,38 +103,38 @@ func (q *query) sendQuery(r *run) (got answer, err error) {
 	case getAccountBalances:
 		got.balances, err = r.subject.GetAccountBalances(ctx, q.filter)
 	case queryAccounts:
-		got.accounts, err = r.subject.QueryAccounts(ctx, q.queryFilter())
+		got.accounts, err = r.subject.QueryAccounts(ctx, q.toQueryFilter())
 	case queryTransfers:
-		got.transfers, err = r.subject.QueryTransfers(ctx, q.queryFilter())
+		got.transfers, err = r.subject.QueryTransfers(ctx, q.toQueryFilter())
 	case getChangeEvents:
-		got.changes, err = r.subject.feed.GetChangeEvents(ctx, q.changesFilter())
+		got.changes, err = r.subject.feed.GetChangeEvents(ctx, q.toChangesFilter())
 	}
 	return got, err
 }
 
-// expectedAnswer returns the answer of the model.
-func (q *query) expectedAnswer(m *model) (want answer) {
-	query, changes := q.queryFilter(), q.changesFilter()
+// computeAnswer returns the answer of the model.
+func (q *query) computeAnswer(m *model) (want answer) {
+	query, changes := q.toQueryFilter(), q.toChangesFilter()
 	switch q.op {
 	case lookupAccounts:
 		want.accounts = m.lookupAccounts(q.ids)
 	case lookupTransfers:
 		want.transfers = m.lookupTransfers(q.ids)
 	case getAccountTransfers:
-		want.transfers = m.accountTransfers(&q.filter)
+		want.transfers = m.getAccountTransfers(&q.filter)
 	case getAccountBalances:
-		want.balances = m.accountBalances(&q.filter)
+		want.balances = m.getAccountBalances(&q.filter)
 	case queryAccounts:
 		want.accounts = m.queryAccounts(&query)
 	case queryTransfers:
 		want.transfers = m.queryTransfers(&query)
 	case getChangeEvents:
-		want.changes = m.changeEvents(&changes)
+		want.changes = m.getChangeEvents(&changes)
 	}
 	return want
 }
 
-func (q *query) queryFilter() ledger.QueryFilter {
+func (q *query) toQueryFilter() ledger.QueryFilter {
 	f := &q.filter
 	query := ledger.QueryFilter{
 		UserData128: f.UserData128, UserData64: f.UserData64, UserData32: f.UserData32,
@@ -146,7 +146,7 @@ func (q *query) queryFilter() ledger.QueryFilter {
 	return query
 }
 
-func (q *query) changesFilter() ledger.ChangeEventsFilter {
+func (q *query) toChangesFilter() ledger.ChangeEventsFilter {
 	f := &q.filter
 	changes := ledger.ChangeEventsFilter{
 		TimestampMin: f.TimestampMin, TimestampMax: f.TimestampMax, Limit: min(f.Limit, ledger.ChangeEventsMax),

@@ -56,10 +56,10 @@ func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Le
 		t.Run(name, func(t *testing.T) {
 			f, err := dir.Open(name)
 			require.NoError(t, err)
-			for story, err := range readScenarios(name, f) {
+			for records, err := range readScenarios(name, f) {
 				require.NoError(t, err)
-				t.Run(story[0].Scenario, func(t *testing.T) {
-					replayScenario(t, newSubject(t, open, counts), story)
+				t.Run(records[0].Scenario, func(t *testing.T) {
+					replayScenario(t, newSubject(t, open, counts), records)
 				})
 			}
 			require.NoError(t, f.Close())
@@ -158,8 +158,8 @@ var replayers = map[string]func(*replayer, *record){
 	"create_transfers":      (*replayer).createTransfers,
 	"lookup_accounts":       (*replayer).lookupAccounts,
 	"lookup_transfers":      (*replayer).lookupTransfers,
-	"get_account_transfers": (*replayer).accountTransfers,
-	"get_account_balances":  (*replayer).accountBalances,
+	"get_account_transfers": (*replayer).getAccountTransfers,
+	"get_account_balances":  (*replayer).getAccountBalances,
 	"query_accounts":        (*replayer).queryAccounts,
 	"query_transfers":       (*replayer).queryTransfers,
 }
@@ -204,23 +204,23 @@ func (r *replayer) lookupTransfers(rec *record) {
 	r.compareTransfers(rec, got, err)
 }
 
-func (r *replayer) accountTransfers(rec *record) {
-	got, err := r.subject.GetAccountTransfers(r.t.Context(), rec.Filter.accountFilter(r.times))
+func (r *replayer) getAccountTransfers(rec *record) {
+	got, err := r.subject.GetAccountTransfers(r.t.Context(), rec.Filter.toAccountFilter(r.times))
 	r.compareTransfers(rec, got, err)
 }
 
 func (r *replayer) queryAccounts(rec *record) {
-	got, err := r.subject.QueryAccounts(r.t.Context(), rec.Filter.queryFilter(r.times))
+	got, err := r.subject.QueryAccounts(r.t.Context(), rec.Filter.toQueryFilter(r.times))
 	r.compareAccounts(rec, got, err)
 }
 
 func (r *replayer) queryTransfers(rec *record) {
-	got, err := r.subject.QueryTransfers(r.t.Context(), rec.Filter.queryFilter(r.times))
+	got, err := r.subject.QueryTransfers(r.t.Context(), rec.Filter.toQueryFilter(r.times))
 	r.compareTransfers(rec, got, err)
 }
 
-func (r *replayer) accountBalances(rec *record) {
-	got, err := r.subject.GetAccountBalances(r.t.Context(), rec.Filter.accountFilter(r.times))
+func (r *replayer) getAccountBalances(rec *record) {
+	got, err := r.subject.GetAccountBalances(r.t.Context(), rec.Filter.toAccountFilter(r.times))
 	require.NoError(r.t, err, rec.at)
 	requirePaired(r.t, r.times, convertList(rec.GotBalances, recordedAccount.toBalance), got, rec.at, balanceTimePointers)
 }

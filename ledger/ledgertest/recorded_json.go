@@ -112,7 +112,7 @@ type recordedFilter struct {
 	Flags        uint32
 }
 
-func (f *recordedFilter) accountFilter(times timestampMap) ledger.AccountFilter {
+func (f *recordedFilter) toAccountFilter(times timestampMap) ledger.AccountFilter {
 	return ledger.AccountFilter{
 		AccountID:    ledger.ID(f.AccountID),
 		UserData128:  uint128.Uint128(f.UserData128),
@@ -126,7 +126,7 @@ func (f *recordedFilter) accountFilter(times timestampMap) ledger.AccountFilter 
 	}
 }
 
-func (f *recordedFilter) queryFilter(times timestampMap) ledger.QueryFilter {
+func (f *recordedFilter) toQueryFilter(times timestampMap) ledger.QueryFilter {
 	return ledger.QueryFilter{
 		UserData128:  uint128.Uint128(f.UserData128),
 		UserData64:   f.UserData64,

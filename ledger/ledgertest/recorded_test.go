@@ -48,8 +48,8 @@ func TestReplay(t *testing.T) {
 
 // The files of all folders named come after the recordings of the package.
 func TestRunRecordedFolders(t *testing.T) {
-	one, other := t.TempDir(), t.TempDir()
-	for _, dir := range []string{one, other} {
+	first, second := t.TempDir(), t.TempDir()
+	for _, dir := range []string{first, second} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "more.jsonl.gz"), gzipLines(t, recording), 0o600))
 	}
 	opened := func() (n int) {
@@ -59,30 +59,30 @@ func TestRunRecordedFolders(t *testing.T) {
 	t.Setenv("PEERLEDGER_VECTORS", "")
 	own := opened()
 	require.Equal(t, 169, own, "scenarios that come with the package")
-	t.Setenv("PEERLEDGER_VECTORS", one+string(os.PathListSeparator)+other)
+	t.Setenv("PEERLEDGER_VECTORS", first+string(os.PathListSeparator)+second)
 	require.Equal(t, own+4, opened())
 }
 
 // Every part of an answer is compared.
 func TestReplayFails(t *testing.T) {
 	t.Parallel()
-	for was, is := range map[string]string{
+	for recorded, changed := range map[string]string{
 		`"results":[{"status":4294967295,"timestamp":200}]`: `"results":[{"status":46,"timestamp":200}]`,
 		`"results":[{"status":4294967295,"timestamp":100}`:  `"results":[{"status":4294967295,"timestamp":300}`,
 		`"got_balances":[{"debits_pending":"ff"`:            `"got_balances":[{"debits_pending":"fe"`,
 		`"got_accounts":[{"id":"b","ledger":1`:              `"got_accounts":[{"id":"b","ledger":2`,
 		`"got_accounts":[]`:                                 `"got_accounts":[{"id":"b"}]`,
 	} {
-		require.Contains(t, recording, was)
-		file := bytes.NewReader(gzipLines(t, strings.Replace(recording, was, is, 1)))
+		require.Contains(t, recording, recorded)
+		file := bytes.NewReader(gzipLines(t, strings.Replace(recording, recorded, changed, 1)))
 		failure := captureFailure(t, func(tb testing.TB) {
 			tb.Helper()
-			for story, err := range readScenarios("x", file) {
+			for records, err := range readScenarios("x", file) {
 				require.NoError(tb, err)
-				replayScenario(tb, newTestSubject(newManualClockLedger()), story)
+				replayScenario(tb, newTestSubject(newManualClockLedger()), records)
 			}
 		})
-		require.NotEmpty(t, failure, is)
+		require.NotEmpty(t, failure, changed)
 	}
 }
 

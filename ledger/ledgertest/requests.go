@@ -16,7 +16,7 @@ var requestCases = []struct {
 	run  func(*requestTest)
 }{
 	{"empty requests have empty answers", (*requestTest).testEmptyRequests},
-	{"look-ups keep the order asked", (*requestTest).testLookupOrder},
+	{"look-ups keep the order of the ids", (*requestTest).testLookupOrder},
 	{"results have dense timestamps", (*requestTest).testDenseTimestamps},
 	{"an import that is rolled back keeps its timestamp", (*requestTest).testRolledBackImports},
 	{"requests above the limits are refused", (*requestTest).testOversizedRequests},
@@ -24,8 +24,8 @@ var requestCases = []struct {
 	{"a query for everything", (*requestTest).testReadNewest},
 	{"pages join up", (*requestTest).testReadByPages},
 	{"a context that has ended stops the request", (*requestTest).testEndedContext},
-	{"concurrent chains do not meet", (*requestTest).testConcurrentChains},
-	{"one of many creates an id", (*requestTest).testConcurrentCreates},
+	{"concurrent chains stay separate", (*requestTest).testConcurrentChains},
+	{"one of many concurrent creates succeeds", (*requestTest).testConcurrentCreates},
 }
 
 // requestTest is the subject and the test of one of the requestCases.

@@ -43,8 +43,8 @@ func (r *requestTest) testInvalidFilters() {
 	account := ledger.AccountFilter{AccountID: transfer.DebitAccountID, Flags: ledger.AccountFilterDebits, Limit: 1}
 	query := ledger.QueryFilter{Ledger: transfer.Ledger, Limit: 1}
 
-	require.Len(r.t, r.accountTransfers(account, func(*ledger.AccountFilter) {}), 1)
-	require.Len(r.t, r.accountTransfers(account, func(f *ledger.AccountFilter) { f.TimestampMin = timestamp }), 1)
+	require.Len(r.t, r.getAccountTransfers(account, func(*ledger.AccountFilter) {}), 1)
+	require.Len(r.t, r.getAccountTransfers(account, func(f *ledger.AccountFilter) { f.TimestampMin = timestamp }), 1)
 	for name, spoil := range map[string]func(*ledger.AccountFilter){
 		"reserved":    func(f *ledger.AccountFilter) { f.Reserved[57] = 1 },
 		"flag":        func(f *ledger.AccountFilter) { f.Flags |= 1 << 3 },
@@ -56,7 +56,7 @@ func (r *requestTest) testInvalidFilters() {
 		"max account": func(f *ledger.AccountFilter) { f.AccountID = ledger.IDMax },
 		"no side":     func(f *ledger.AccountFilter) { f.Flags = ledger.AccountFilterReversed },
 	} {
-		require.Equal(r.t, []ledger.Transfer{}, r.accountTransfers(account, spoil), name)
+		require.Equal(r.t, []ledger.Transfer{}, r.getAccountTransfers(account, spoil), name)
 	}
 	require.Len(r.t, r.queryTransfers(query, func(*ledger.QueryFilter) {}), 1)
 	for name, spoil := range map[string]func(*ledger.QueryFilter){
@@ -122,7 +122,7 @@ func (r *requestTest) testReadByPages() {
 	require.Equal(r.t, want, down)
 }
 
-func (r *requestTest) accountTransfers(
+func (r *requestTest) getAccountTransfers(
 	filter ledger.AccountFilter, change func(*ledger.AccountFilter),
 ) []ledger.Transfer {
 	change(&filter)

@@ -24,9 +24,9 @@ type sentRequest struct {
 	statuses  []string
 }
 
-func newResendRun(base *run, turns []action) *resendRun {
-	r := &resendRun{run: base, actions: turns, remainingUses: make(map[ledger.ID]int)}
-	for _, t := range turns {
+func newResendRun(base *run, actions []action) *resendRun {
+	r := &resendRun{run: base, actions: actions, remainingUses: make(map[ledger.ID]int)}
+	for _, t := range actions {
 		if events, ok := t.(createTransfersAction); ok {
 			for i := range events {
 				r.remainingUses[r.space.mapID(events[i].ID)]++

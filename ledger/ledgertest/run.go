@@ -77,13 +77,13 @@ func (r *run) sleepFor(n sleepAction) {
 func (r *run) checkExpiries() {
 	r.tb.Helper()
 	if r.subject.feed == nil {
-		for _, hold := range r.model.dueHolds(r.subject.readClock(r.tb)) {
+		for _, hold := range r.model.findDueHolds(r.subject.readClock(r.tb)) {
 			require.NoError(r.tb, r.model.expireHold(hold.ID, expiryTime(&hold)), r.describeAction())
 		}
 	}
 	r.compareBooks()
 	if !r.racesExpiries {
-		require.Empty(r.tb, r.model.dueHolds(r.subject.readClock(r.tb)), "%s: holds that should have expired", r.describeAction())
+		require.Empty(r.tb, r.model.findDueHolds(r.subject.readClock(r.tb)), "%s: holds that should have expired", r.describeAction())
 	}
 }
 

@@ -22,12 +22,12 @@ func (r *run) compareBooks() {
 		accounts, err = r.subject.LookupAccounts(r.tb.Context(), ids)
 		require.NoError(r.tb, err, r.describeAction())
 	})
-	all := make(sums)
-	all.addAccount(accounts)
-	all.requireEqual(r.tb)
+	totals := make(sums)
+	totals.addAccounts(accounts)
+	totals.requireEqual(r.tb)
 	requireSame(r.tb, r.model.copyAccounts(), accounts, "%s: accounts", r.describeAction())
 	if r.subject.feed != nil {
-		requireSame(r.tb, r.model.changesFrom(r.comparedUntil), changes, "%s: change events", r.describeAction())
+		requireSame(r.tb, r.model.selectChangesFrom(r.comparedUntil), changes, "%s: change events", r.describeAction())
 	}
 	if n := len(r.model.transfers); n > 0 {
 		r.comparedUntil = r.model.transfers[n-1].Timestamp + 1
@@ -53,17 +53,17 @@ func (r *run) retryUntilSteady(ask func()) []ledger.ChangeEvent {
 // compared.
 func (r *run) readChanges() []ledger.ChangeEvent {
 	r.tb.Helper()
-	return r.changesFrom(r.comparedUntil)
+	return r.readChangesFrom(r.comparedUntil)
 }
 
-// changesFrom returns the run's change events, none without a feed. It drops the events of other
-// spaces, whose holds may expire meanwhile.
-func (r *run) changesFrom(timestamp uint64) []ledger.ChangeEvent {
+// readChangesFrom returns the run's change events, none without a feed. The events of other spaces
+// are left out: their holds may expire meanwhile.
+func (r *run) readChangesFrom(timestamp uint64) []ledger.ChangeEvent {
 	r.tb.Helper()
 	if r.subject.feed == nil {
 		return nil
 	}
-	changes := r.subject.changesSince(r.tb, timestamp)
+	changes := r.subject.readChangesSince(r.tb, timestamp)
 	return slices.DeleteFunc(changes, func(e ledger.ChangeEvent) bool { return e.TransferID.Hi != r.space.idHigh })
 }
 
@@ -85,22 +85,21 @@ func (r *run) applyExpiries(expiries []ledger.ChangeEvent) {
 	}
 }
 
-// readBooks reads by queries everything that the run has stored, compares it with the model and
-// returns it.
+// readBooks reads all objects of the run by queries, compares them with the model and returns them.
 func (r *run) readBooks() answer {
 	r.tb.Helper()
 	var got answer
 	r.retryUntilSteady(func() {
 		got = answer{accounts: r.readAllAccounts(), transfers: r.readAllTransfers(), balances: r.readAllBalances()}
-		got.changes = r.changesFrom(r.start)
+		got.changes = r.readChangesFrom(r.start)
 	})
 	want := answer{accounts: r.model.copyAccounts(), transfers: r.model.transfers}
 	for _, a := range r.model.accounts {
 		filter := filterBothSides(a.ID)
-		want.balances = append(want.balances, r.model.accountBalances(&filter)...)
+		want.balances = append(want.balances, r.model.getAccountBalances(&filter)...)
 	}
 	if r.subject.feed != nil {
-		want.changes = r.model.changesFrom(r.start)
+		want.changes = r.model.selectChangesFrom(r.start)
 	}
 	want.requireEqual(r.tb, &got, "everything")
 	return got
@@ -157,8 +156,8 @@ func (r *run) voidHolds() {
 			voids = append(voids, ledger.Transfer{ID: id, PendingID: hold.ID, Flags: ledger.TransferVoidPending})
 		}
 	}
-	got := r.createTransfers(voids)
-	for _, v := range got.results {
+	answer := r.createTransfers(voids)
+	for _, v := range answer.results {
 		require.Equal(r.tb, ledger.TransferCreated.String(), v.status, "a hold that cannot be voided")
 	}
 	for _, a := range r.model.accounts {

@@ -95,9 +95,9 @@ func (r *run) checkResultTimes(headers []eventHeader, results []eventResult) uin
 
 // isAfterBreaker reports whether event i, a member of a failed chain, comes after the member that
 // broke the chain. Such an event was not tried, and has the timestamp of its place in the row.
-func isAfterBreaker(headers []eventHeader, results []eventResult, i int) bool {
-	for i--; i >= 0 && headers[i].linked; i-- {
-		if !results[i].chainFailed {
+func isAfterBreaker(headers []eventHeader, results []eventResult, index int) bool {
+	for index--; index >= 0 && headers[index].linked; index-- {
+		if !results[index].chainFailed {
 			return true
 		}
 	}

@@ -52,8 +52,8 @@ func (p *scenarioRunner) mapTransfer(e *transferEvent) ledger.Transfer {
 	return t
 }
 
-// localIDs returns the ids as written in the scenario, without the high half of the id space.
-func localIDs[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
+// toLocalIDs returns the ids as written in the scenario, without the high half of the id space.
+func toLocalIDs[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
 	ids := make([]ledger.ID, len(objects))
 	for i := range objects {
 		ids[i] = ledger.NewID(id(&objects[i]).Lo, 0)
@@ -176,10 +176,10 @@ func (s storedStep) runOn(p *scenarioRunner) {
 	}
 	require.Len(p.t, found, 1, s.want.at)
 	require.Equal(p.t, want.Amount, found[0].Amount, s.want.at)
-	wanted, got := transferFields(&want), transferFields(&found[0])
-	wanted["ts"], got["ts"] = &want.Timestamp, &found[0].Timestamp
+	wantFields, got := transferFields(&want), transferFields(&found[0])
+	wantFields["ts"], got["ts"] = &want.Timestamp, &found[0].Timestamp
 	for _, name := range s.named {
-		require.Equal(p.t, reflect.ValueOf(wanted[name]).Elem().Interface(),
+		require.Equal(p.t, reflect.ValueOf(wantFields[name]).Elem().Interface(),
 			reflect.ValueOf(got[name]).Elem().Interface(), "%v: %s", s.want.at, name)
 	}
 }
@@ -207,7 +207,7 @@ type accountTransfersStep struct {
 func (s accountTransfersStep) runOn(p *scenarioRunner) {
 	found, err := p.subject.GetAccountTransfers(p.t.Context(), s.mapToSpace(p))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, localIDs(found, transferID), s.at)
+	require.Equal(p.t, s.want, toLocalIDs(found, transferID), s.at)
 }
 
 type accountBalancesStep struct {
@@ -248,7 +248,7 @@ type queryTransfersStep struct {
 func (s queryTransfersStep) runOn(p *scenarioRunner) {
 	found, err := p.subject.QueryTransfers(p.t.Context(), s.mapToSpace(p, p.transfers))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, localIDs(found, transferID), s.at)
+	require.Equal(p.t, s.want, toLocalIDs(found, transferID), s.at)
 }
 
 type queryAccountsStep struct {
@@ -259,15 +259,15 @@ type queryAccountsStep struct {
 func (s queryAccountsStep) runOn(p *scenarioRunner) {
 	found, err := p.subject.QueryAccounts(p.t.Context(), s.mapToSpace(p, p.accounts))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, localIDs(found, accountID), s.at)
+	require.Equal(p.t, s.want, toLocalIDs(found, accountID), s.at)
 }
 
 // expectedChange is a change event of an E statement.
 type expectedChange struct {
-	kind      ledger.ChangeEventType
-	id        ledger.ID
-	amount    ledger.Amount
-	pendingID ledger.ID
+	changeType ledger.ChangeEventType
+	id         ledger.ID
+	amount     ledger.Amount
+	pendingID  ledger.ID
 }
 
 type eventsStep struct {
@@ -282,7 +282,7 @@ func (s eventsStep) runOn(p *scenarioRunner) {
 		return
 	}
 	var got []expectedChange
-	for _, e := range p.subject.changesSince(p.t, p.start) {
+	for _, e := range p.subject.readChangesSince(p.t, p.start) {
 		if e.TransferID.Hi != p.idHigh {
 			continue
 		}

@@ -42,7 +42,7 @@ func (s *subject) withCoverage(counts *coverage) *subject {
 	return &subject{&countingLedger{s.Ledger, counts}, s.feed, s.sleeper}
 }
 
-// choosePauses returns the pauses of programs that do not race expiries: none in real time.
+// choosePauses returns the pauses of programs without expiry races: none in real time.
 func (s *subject) choosePauses() pauseMode {
 	if s.sleeper == nil {
 		return noPauses
@@ -76,8 +76,8 @@ func (s *subject) readClock(tb testing.TB) uint64 {
 	return results[0].Timestamp
 }
 
-// changesSince returns all change events from the timestamp on. The ledger must have a feed.
-func (s *subject) changesSince(tb testing.TB, timestamp uint64) []ledger.ChangeEvent {
+// readChangesSince returns all change events from the timestamp on. The ledger must have a feed.
+func (s *subject) readChangesSince(tb testing.TB, timestamp uint64) []ledger.ChangeEvent {
 	tb.Helper()
 	return readPages(tb, changeTimestamp, timestamp, func(from uint64) []ledger.ChangeEvent {
 		filter := ledger.ChangeEventsFilter{TimestampMin: from, Limit: ledger.ChangeEventsMax}

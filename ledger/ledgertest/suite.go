@@ -62,8 +62,7 @@ func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *cover
 	counts.logCounts(t, "the suite")
 }
 
-// runScenarios runs all scenarios on one ledger: first the scenarios without a sleep, one after
-// another, then the scenarios that sleep.
+// runScenarios runs all scenarios on one ledger. The scenarios that sleep come last.
 func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
 	s, rules := newSubject(t, open, nil), counts.newPart()
@@ -90,9 +89,9 @@ type scenarioTest struct {
 
 func (c scenarioTest) runTest(t *testing.T) { runScenario(t, c.subject, c.scenario) }
 
-// runSleeping runs scenarios that sleep. In real time all of them sleep concurrently; t.Parallel
-// would run only GOMAXPROCS at a time. With a manual clock they run one after another, because the
-// sleep of one would expire the holds of another.
+// runSleeping runs scenarios that sleep. In real time all scenarios sleep concurrently; t.Parallel
+// would run only GOMAXPROCS at a time. With a manual clock the scenarios run one after another,
+// because the sleep of one would expire the holds of another.
 func runSleeping(t *testing.T, manualClock bool, tests []scenarioTest) {
 	t.Helper()
 	var sleeping sync.WaitGroup

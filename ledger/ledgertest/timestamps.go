@@ -18,8 +18,8 @@ type timestampMap map[uint64]uint64
 var errTimestamps = errors.New("timestamps are in another order")
 
 func (m timestampMap) pairTimes(recorded, own uint64) error {
-	if known, ok := m[recorded]; ok && known != own {
-		return fmt.Errorf("%w: %d was paired with %d, now with %d", errTimestamps, recorded, known, own)
+	if paired, ok := m[recorded]; ok && paired != own {
+		return fmt.Errorf("%w: %d was paired with %d, now with %d", errTimestamps, recorded, paired, own)
 	}
 	m[recorded] = own
 	return nil
@@ -58,10 +58,10 @@ func requirePaired[T comparable](
 	require.Len(tb, got, len(want), message)
 	want = slices.Clone(want)
 	for i := range want {
-		own := timesOf(&got[i])
+		ownTimes := timesOf(&got[i])
 		for j, recorded := range timesOf(&want[i]) {
-			require.NoError(tb, times.pairTimes(*recorded, *own[j]), "%s, row %d", message, i)
-			*recorded = *own[j]
+			require.NoError(tb, times.pairTimes(*recorded, *ownTimes[j]), "%s, row %d", message, i)
+			*recorded = *ownTimes[j]
 		}
 	}
 	requireSame(tb, want, got, message)

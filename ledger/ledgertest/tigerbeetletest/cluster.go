@@ -51,7 +51,7 @@ type Cluster struct {
 // cluster of the same test does not wait.
 func Start(tb testing.TB, cfg Config) *Cluster {
 	tb.Helper()
-	h := hostFor(tb)
+	h := requireHost(tb)
 	id := cfg.ClusterID
 	if id.IsZero() {
 		id = uint128.New(rand.Uint64(), rand.Uint64()|1)
@@ -90,7 +90,7 @@ func (c *Cluster) acquireSlots(count int) {
 func (c *Cluster) assignPorts(count int) (ports []string) {
 	c.t.Helper()
 	for to := range count {
-		ports = append(ports, freeAddress(c.t))
+		ports = append(ports, findFreeAddress(c.t))
 		for from := Client; from < count; from++ {
 			if from == to {
 				continue
@@ -191,7 +191,7 @@ func (c *Cluster) Primary() int {
 	c.t.Helper()
 	view := 0
 	for _, r := range c.replicas {
-		view = max(view, lastView(r.Log()))
+		view = max(view, findLastView(r.Log()))
 	}
 	return view % len(c.replicas)
 }
@@ -200,8 +200,8 @@ func (c *Cluster) Primary() int {
 // "transition_to_normal_from_view_change_status: view=1..2 primary".
 var viewLine = regexp.MustCompile(`transition_to_normal_from_\w+: view=(?:\d+\.\.)?(\d+)`)
 
-// lastView returns the highest view in a log, 0 if there is none.
-func lastView(log string) (view int) {
+// findLastView returns the highest view in a log, 0 if there is none.
+func findLastView(log string) (view int) {
 	for _, match := range viewLine.FindAllStringSubmatch(log, -1) {
 		if n, err := strconv.Atoi(match[1]); err == nil {
 			view = max(view, n)

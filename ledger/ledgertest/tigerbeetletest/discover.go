@@ -31,7 +31,7 @@ type discovery struct {
 var discoverOnce = sync.OnceValue(func() discovery {
 	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
 	defer cancel()
-	return findServer(func() error { return ensureImages(ctx) }, os.Getenv, exec.LookPath, binaryRelease)
+	return findServer(func() error { return ensureImages(ctx) }, os.Getenv, exec.LookPath, readRelease)
 })
 
 // pullTimeout bounds the pull of an image.
@@ -73,8 +73,8 @@ func findServer(
 	return discovery{err: errors.Join(missing...)}
 }
 
-// binaryRelease runs a binary to learn its release.
-func binaryRelease(binary string) (string, error) {
+// readRelease runs a binary to learn its release.
+func readRelease(binary string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	output, err := exec.CommandContext(ctx, binary, "version").Output()
@@ -95,11 +95,11 @@ func parseRelease(output string) (string, error) {
 	return release, nil
 }
 
-// hostFor returns the host for a test's replicas. It skips or fails the test if there is no host.
-func hostFor(tb testing.TB) host {
+// requireHost returns the host for a test's replicas. Without a host the test is skipped or fails.
+func requireHost(tb testing.TB) host {
 	tb.Helper()
 	f := discoverOnce()
-	switch line, fail := f.describeFound(os.Getenv); {
+	switch line, fail := f.describeHost(os.Getenv); {
 	case fail:
 		tb.Fatal(line)
 	case f.err != nil:
@@ -110,9 +110,9 @@ func hostFor(tb testing.TB) host {
 	return f.host
 }
 
-// describeFound returns one line that describes the host or the missing parts, and whether missing
+// describeHost returns one line that describes the host or the missing parts, and whether missing
 // parts fail the test.
-func (f discovery) describeFound(getenv func(string) string) (line string, fail bool) {
+func (f discovery) describeHost(getenv func(string) string) (line string, fail bool) {
 	if f.err == nil {
 		return "TigerBeetle: " + f.description, false
 	}

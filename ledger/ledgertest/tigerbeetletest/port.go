@@ -23,16 +23,16 @@ const (
 // portTries is how many random ports are tried.
 const portTries = 100
 
-// randomAddress returns an address with a random port of a range.
-func randomAddress(from int) string {
+// pickAddress returns an address with a random port of a range.
+func pickAddress(from int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(from+rand.IntN(portRangeSize)))
 }
 
-// freeAddress returns an address for a replica, with a free port.
-func freeAddress(tb testing.TB) string {
+// findFreeAddress returns an address for a replica, with a free port.
+func findFreeAddress(tb testing.TB) string {
 	tb.Helper()
 	for range portTries {
-		address := randomAddress(replicaPorts)
+		address := pickAddress(replicaPorts)
 		if listener, err := net.Listen("tcp", address); err == nil {
 			require.NoError(tb, listener.Close())
 			return address

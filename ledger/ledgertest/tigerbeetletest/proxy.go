@@ -40,7 +40,7 @@ const (
 // connections.
 func NewProxy(target string) (p *Proxy, err error) {
 	for range portTries {
-		if p, err = NewProxyOn(randomAddress(proxyPorts), target); err == nil {
+		if p, err = NewProxyOn(pickAddress(proxyPorts), target); err == nil {
 			return p, nil
 		}
 	}

@@ -14,19 +14,19 @@ import (
 func TestReplicaSlots(t *testing.T) {
 	t.Parallel()
 	r := newReplicaSlots(4)
-	enter := func(test string, replicas int) func() {
+	acquire := func(test string, replicas int) func() {
 		t.Helper()
-		leave, err := r.acquireSlots(t.Context(), test, replicas)
+		releases, err := r.acquireSlots(t.Context(), test, replicas)
 		require.NoError(t, err)
-		return leave
+		return releases
 	}
-	impatient, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	leave := []func(){enter("TestA", 3), enter("TestA", 3), enter("TestA/sub", 6), enter("TestB", 1)}
-	for _, other := range []string{"TestC", "TestAB", "TestC/TestA"} {
-		_, err := r.acquireSlots(impatient, other, 1)
-		require.ErrorIs(t, err, context.Canceled, other)
+	releases := []func(){acquire("TestA", 3), acquire("TestA", 3), acquire("TestA/sub", 6), acquire("TestB", 1)}
+	for _, test := range []string{"TestC", "TestAB", "TestC/TestA"} {
+		_, err := r.acquireSlots(canceled, test, 1)
+		require.ErrorIs(t, err, context.Canceled, test)
 	}
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
@@ -35,11 +35,11 @@ func TestReplicaSlots(t *testing.T) {
 			l()
 		}
 	})
-	leave = append(leave, enter("TestB", 3), enter("TestA/sub/deep", 1)) // whether TestC waits or not
-	for _, l := range leave {
+	releases = append(releases, acquire("TestB", 3), acquire("TestA/sub/deep", 1)) // whether TestC waits or not
+	for _, l := range releases {
 		l()
 	}
 	waiting.Wait()
-	enter("TestD", 6)()
+	acquire("TestD", 6)()
 	require.Empty(t, r.held)
 }
