@@ -7,13 +7,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// accountEvent is an A statement; ids, the ledger number and the timestamp are
-// the scenario's own until player.mapAccount translates them.
+// accountEvent is an A statement. Ids, the ledger number and the timestamp are the scenario's own
+// until scenarioRunner.mapAccount maps them.
 type accountEvent struct {
 	ledger.Account
-	at    origin
-	stamp stamp
-	want  ledger.CreateAccountStatus
+	at         origin
+	scriptTime scriptTime
+	want       ledger.CreateAccountStatus
 }
 
 var accountFlags = map[string]ledger.AccountFlags{
@@ -36,11 +36,11 @@ func (p *parser) addAccount(w *arguments, want []string) error {
 	if _, err := w.assignFields(map[string]any{
 		"l": &e.Ledger, "c": &e.Code, "u128": &e.UserData128, "u64": &e.UserData64, "u32": &e.UserData32,
 		"res": &e.Reserved, "dp": &e.DebitsPending, "d": &e.DebitsPosted,
-		"cp": &e.CreditsPending, "cr": &e.CreditsPosted, "ts": &e.stamp,
+		"cp": &e.CreditsPending, "cr": &e.CreditsPosted, "ts": &e.scriptTime,
 	}); err != nil {
 		return err
 	}
-	if e.want, err = statusNamed(want, ledger.AccountCreated, ledger.CreateAccountStatuses()); err != nil {
+	if e.want, err = findStatus(want, ledger.AccountCreated, ledger.CreateAccountStatuses()); err != nil {
 		return err
 	}
 	call, ok := p.lastStep().(*accountsCall)
@@ -49,16 +49,16 @@ func (p *parser) addAccount(w *arguments, want []string) error {
 		p.addStep(call)
 	}
 	call.events = append(call.events, e)
-	p.joins = true
+	p.mayJoin = true
 	return nil
 }
 
-// transferEvent is a T statement, or what an X statement says of a transfer.
+// transferEvent is a T statement, or the transfer expected by an X statement.
 type transferEvent struct {
 	ledger.Transfer
-	at    origin
-	stamp stamp
-	want  ledger.CreateTransferStatus
+	at         origin
+	scriptTime scriptTime
+	want       ledger.CreateTransferStatus
 }
 
 var transferFlags = map[string]ledger.TransferFlags{
@@ -97,11 +97,11 @@ func (p *parser) addTransfer(w *arguments, want []string) error {
 	}
 	e.Amount, e.Flags = ledger.Amount(amount), takeFlags(w, transferFlags)
 	fields := transferFields(&e.Transfer)
-	fields["ts"] = &e.stamp
+	fields["ts"] = &e.scriptTime
 	if _, err := w.assignFields(fields); err != nil {
 		return err
 	}
-	if e.want, err = statusNamed(want, ledger.TransferCreated, ledger.CreateTransferStatuses()); err != nil {
+	if e.want, err = findStatus(want, ledger.TransferCreated, ledger.CreateTransferStatuses()); err != nil {
 		return err
 	}
 	call, ok := p.lastStep().(*transfersCall)
@@ -110,12 +110,11 @@ func (p *parser) addTransfer(w *arguments, want []string) error {
 		p.addStep(call)
 	}
 	call.events = append(call.events, e)
-	p.joins = true
+	p.mayJoin = true
 	return nil
 }
 
-// setSides reads debit>credit if it is there; ledger number and code are then 1
-// unless said otherwise.
+// setSides reads an optional debit>credit. Ledger number and code are then 1 by default.
 func (e *transferEvent) setSides(w *arguments) error {
 	if len(w.words) == 0 || !strings.Contains(w.words[0], ">") {
 		return nil

@@ -8,16 +8,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-func TestTally(t *testing.T) {
+func TestCoverage(t *testing.T) {
 	t.Parallel()
-	whole := newTally()
-	part := whole.newPart()
+	total := newCoverage()
+	part := total.newPart()
 	part.addAccounts([]ledger.CreateAccountResult{{Status: ledger.AccountCreated}, {Status: ledger.AccountExists}})
 	part.addTransfers([]ledger.CreateTransferResult{{Status: ledger.TransferCreated}, {Status: ledger.TransferCreated}})
-	whole.addTransfers([]ledger.CreateTransferResult{{Status: ledger.TransferExists}})
+	total.addTransfers([]ledger.CreateTransferResult{{Status: ledger.TransferExists}})
 	(*coverage)(nil).addAccounts([]ledger.CreateAccountResult{{}})
 
-	report := whole.reportCounts("all")
+	report := total.reportCounts("all")
 	require.Contains(t, report, "all: 2 account events met 2 of 27 statuses, 3 transfer events met 2 of 68\n")
 	require.Contains(t, report, "        2 transfer created\n")
 	require.Contains(t, report, "        1 transfer exists\n")

@@ -6,11 +6,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What follows answers queries from a mirror, by looking through everything.
+// The queries below search everything in the model.
 
-// fields are what both accounts and transfers can be queried by. In a filter a
-// zero field means any.
-type fields struct {
+// queryFields are the fields by which both accounts and transfers can be queried. In a filter zero
+// matches any value.
+type queryFields struct {
 	userData128 uint128.Uint128
 	userData64  uint64
 	userData32  uint32
@@ -18,7 +18,7 @@ type fields struct {
 	code        uint16
 }
 
-func (want *fields) acceptField(have *fields) bool {
+func (want *queryFields) matchFields(have *queryFields) bool {
 	return (want.userData128.IsZero() || want.userData128 == have.userData128) &&
 		(want.userData64 == 0 || want.userData64 == have.userData64) &&
 		(want.userData32 == 0 || want.userData32 == have.userData32) &&
@@ -28,13 +28,13 @@ func (want *fields) acceptField(have *fields) bool {
 
 // selection is a part of a list: the first rows from either end.
 type selection struct {
-	low, high uint64 // timestamps, both inclusive; no upper end if high is 0
+	low, high uint64 // timestamps, both inclusive; no upper bound if high is 0
 	limit     uint32
 	reversed  bool
 }
 
-// pickRows returns the rows that match, of rows in the order of their timestamps.
-func pickRows[T any](s selection, rows []T, timestamp func(*T) uint64, match func(*T) bool) []T {
+// selectRows returns the matching rows. The rows given are sorted by timestamp.
+func selectRows[T any](s selection, rows []T, timestamp func(*T) uint64, match func(*T) bool) []T {
 	var picked []T
 	for i := range rows {
 		row := &rows[i]
@@ -53,9 +53,9 @@ func (m *model) queryAccounts(f *ledger.QueryFilter) []ledger.Account {
 	if !f.Valid() {
 		return nil
 	}
-	want := fields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code}
-	return pickRows(selectionOf(f), m.accountsNow(), accountTimestamp, func(a *ledger.Account) bool {
-		return want.acceptField(&fields{a.UserData128, a.UserData64, a.UserData32, a.Ledger, a.Code})
+	want := queryFields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code}
+	return selectRows(newSelection(f), m.copyAccounts(), accountTimestamp, func(a *ledger.Account) bool {
+		return want.matchFields(&queryFields{a.UserData128, a.UserData64, a.UserData32, a.Ledger, a.Code})
 	})
 }
 
@@ -63,53 +63,53 @@ func (m *model) queryTransfers(f *ledger.QueryFilter) []ledger.Transfer {
 	if !f.Valid() {
 		return nil
 	}
-	want := fields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code}
-	return pickRows(selectionOf(f), m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
-		return want.acceptField(&fields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
+	want := queryFields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code}
+	return selectRows(newSelection(f), m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
+		return want.matchFields(&queryFields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
 	})
 }
 
-func selectionOf(f *ledger.QueryFilter) selection {
+func newSelection(f *ledger.QueryFilter) selection {
 	return selection{f.TimestampMin, f.TimestampMax, f.Limit, f.Flags&ledger.QueryFilterReversed != 0}
 }
 
-func (m *model) accountTransfers(f *ledger.AccountFilter) []ledger.Transfer {
+func (m *model) getAccountTransfers(f *ledger.AccountFilter) []ledger.Transfer {
 	if !f.Valid() {
 		return nil
 	}
 	s := selection{f.TimestampMin, f.TimestampMax, f.Limit, f.Flags&ledger.AccountFilterReversed != 0}
-	want := fields{f.UserData128, f.UserData64, f.UserData32, 0, f.Code}
-	return pickRows(s, m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
+	want := queryFields{f.UserData128, f.UserData64, f.UserData32, 0, f.Code}
+	return selectRows(s, m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
 		side := (f.Flags&ledger.AccountFilterDebits != 0 && t.DebitAccountID == f.AccountID) ||
 			(f.Flags&ledger.AccountFilterCredits != 0 && t.CreditAccountID == f.AccountID)
-		return side && want.acceptField(&fields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
+		return side && want.matchFields(&queryFields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
 	})
 }
 
-func (m *model) accountBalances(f *ledger.AccountFilter) []ledger.AccountBalance {
-	a := m.accountIDs[f.AccountID]
+func (m *model) getAccountBalances(f *ledger.AccountFilter) []ledger.AccountBalance {
+	a := m.accountsByID[f.AccountID]
 	if a == nil || !a.Flags.Has(ledger.AccountHistory) {
 		return nil
 	}
-	history := m.balanceHistory(f.AccountID)
+	history := m.buildBalanceHistory(f.AccountID)
 	var rows []ledger.AccountBalance
-	for _, t := range m.accountTransfers(f) {
+	for _, t := range m.getAccountTransfers(f) {
 		rows = append(rows, history[t.Timestamp])
 	}
 	return rows
 }
 
-func (m *model) changeEvents(f *ledger.ChangeEventsFilter) []ledger.ChangeEvent {
+func (m *model) getChangeEvents(f *ledger.ChangeEventsFilter) []ledger.ChangeEvent {
 	if !f.Valid() {
 		return nil
 	}
 	s := selection{f.TimestampMin, f.TimestampMax, f.Limit, false}
-	return pickRows(s, m.changesFrom(f.TimestampMin), changeTimestamp, func(*ledger.ChangeEvent) bool { return true })
+	return selectRows(s, m.selectChangesFrom(f.TimestampMin), changeTimestamp, func(*ledger.ChangeEvent) bool { return true })
 }
 
 func (m *model) lookupAccounts(ids []ledger.ID) (found []ledger.Account) {
 	for _, id := range ids {
-		if a := m.accountIDs[id]; a != nil {
+		if a := m.accountsByID[id]; a != nil {
 			found = append(found, *a)
 		}
 	}
@@ -118,14 +118,14 @@ func (m *model) lookupAccounts(ids []ledger.ID) (found []ledger.Account) {
 
 func (m *model) lookupTransfers(ids []ledger.ID) (found []ledger.Transfer) {
 	for _, id := range ids {
-		if t, ok := m.applyTransfer(id); ok {
+		if t, ok := m.findTransfer(id); ok {
 			found = append(found, t)
 		}
 	}
 	return found
 }
 
-func (m *model) accountsNow() []ledger.Account {
+func (m *model) copyAccounts() []ledger.Account {
 	accounts := make([]ledger.Account, len(m.accounts))
 	for i, a := range m.accounts {
 		accounts[i] = *a

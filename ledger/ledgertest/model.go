@@ -8,36 +8,35 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// model is what a ledger's books must hold, going by the answers that it gave: an
-// event that was created has had its effect, any other one had none. It does not
-// know when an event is refused, but it does know what may not be created.
+// model is the books that follow from a ledger's results: a created event has had its effect, any
+// other event had none. The model does not decide when an event is refused, but returns an error
+// for an event that no ledger may create.
 type model struct {
-	accounts  []*ledger.Account    // as they are now, by timestamp
+	accounts  []*ledger.Account    // current state, by timestamp
 	transfers []ledger.Transfer    // by timestamp
 	changes   []ledger.ChangeEvent // in the order in which they happened
 
-	taken       map[uint64]bool // timestamps of accounts and transfers
-	accountIDs  map[ledger.ID]*ledger.Account
-	transferIDs map[ledger.ID]int  // places in transfers
-	held        map[ledger.ID]bool // holds that are not resolved and have not expired
-	lastExpiry  [2]uint64          // expiry and timestamp of the hold that expired last
+	usedTimes     map[uint64]bool // timestamps of accounts and transfers
+	accountsByID  map[ledger.ID]*ledger.Account
+	transferIndex map[ledger.ID]int  // indexes of transfers
+	openHolds     map[ledger.ID]bool // holds not resolved and not expired
+	lastExpiry    [2]uint64          // expiry and timestamp of the hold that expired last
 }
 
-func newMirror() *model {
+func newModel() *model {
 	return &model{
-		taken:       make(map[uint64]bool),
-		accountIDs:  make(map[ledger.ID]*ledger.Account),
-		transferIDs: make(map[ledger.ID]int),
-		held:        make(map[ledger.ID]bool),
+		usedTimes:     make(map[uint64]bool),
+		accountsByID:  make(map[ledger.ID]*ledger.Account),
+		transferIndex: make(map[ledger.ID]int),
+		openHolds:     make(map[ledger.ID]bool),
 	}
 }
 
-// errMirror is matched by all errors of a mirror: the ledger has done what no
-// ledger may do.
-var errMirror = errors.New("against the rules")
+// errRuleBroken is matched by all errors of a model: the ledger has broken a rule for every ledger.
+var errRuleBroken = errors.New("a rule of every ledger is broken")
 
-func (m *model) applyTransfer(id ledger.ID) (ledger.Transfer, bool) {
-	at, ok := m.transferIDs[id]
+func (m *model) findTransfer(id ledger.ID) (ledger.Transfer, bool) {
+	at, ok := m.transferIndex[id]
 	if !ok {
 		return ledger.Transfer{}, false
 	}
@@ -45,59 +44,59 @@ func (m *model) applyTransfer(id ledger.ID) (ledger.Transfer, bool) {
 }
 
 func (m *model) createAccount(a ledger.Account, timestamp uint64) error {
-	if m.accountIDs[a.ID] != nil {
-		return fmt.Errorf("%w: account %v created twice", errMirror, a.ID)
+	if m.accountsByID[a.ID] != nil {
+		return fmt.Errorf("%w: account %v created twice", errRuleBroken, a.ID)
 	}
-	if n := len(m.accounts); m.taken[timestamp] || (n > 0 && timestamp <= m.accounts[n-1].Timestamp) {
-		return fmt.Errorf("%w: account %v created at a time that has been", errMirror, a.ID)
+	if n := len(m.accounts); m.usedTimes[timestamp] || (n > 0 && timestamp <= m.accounts[n-1].Timestamp) {
+		return fmt.Errorf("%w: account %v created at a past timestamp", errRuleBroken, a.ID)
 	}
-	m.taken[timestamp] = true
+	m.usedTimes[timestamp] = true
 	a.Timestamp = timestamp
 	m.accounts = append(m.accounts, &a)
-	m.accountIDs[a.ID] = &a
+	m.accountsByID[a.ID] = &a
 	return nil
 }
 
-// createTransfer does what the transfer does, which the ledger says it created.
+// createTransfer applies a transfer that the ledger reported as created.
 func (m *model) createTransfer(t ledger.Transfer, timestamp uint64) error {
-	if _, ok := m.transferIDs[t.ID]; ok {
-		return fmt.Errorf("%w: transfer %v created twice", errMirror, t.ID)
+	if _, ok := m.transferIndex[t.ID]; ok {
+		return fmt.Errorf("%w: transfer %v created twice", errRuleBroken, t.ID)
 	}
-	if n := len(m.transfers); m.taken[timestamp] || (n > 0 && timestamp <= m.transfers[n-1].Timestamp) {
-		return fmt.Errorf("%w: transfer %v created at a time that has been", errMirror, t.ID)
+	if n := len(m.transfers); m.usedTimes[timestamp] || (n > 0 && timestamp <= m.transfers[n-1].Timestamp) {
+		return fmt.Errorf("%w: transfer %v created at a past timestamp", errRuleBroken, t.ID)
 	}
-	m.taken[timestamp] = true
+	m.usedTimes[timestamp] = true
 	t.Timestamp = timestamp
-	var kind ledger.ChangeEventType
+	var changeType ledger.ChangeEventType
 	var err error
 	switch {
 	case t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending):
-		kind, err = m.applyResolution(&t)
+		changeType, err = m.applyResolution(&t)
 	default:
-		kind, err = m.applyMovement(&t)
+		changeType, err = m.applyMovement(&t)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: transfer %v created though %w", errMirror, t.ID, err)
+		return fmt.Errorf("%w: transfer %v created though %w", errRuleBroken, t.ID, err)
 	}
-	m.transferIDs[t.ID] = len(m.transfers)
+	m.transferIndex[t.ID] = len(m.transfers)
 	m.transfers = append(m.transfers, t)
-	m.noteEvent(&t, kind, timestamp)
+	m.recordChange(&t, changeType, timestamp)
 	return nil
 }
 
 var (
-	errNoAccount = errors.New("there is no such account, or was none then")
+	errNoAccount = errors.New("an account does not exist, or is not older than the transfer")
 	errClosed    = errors.New("an account is closed")
 	errOverflow  = errors.New("a balance overflows")
 	errLimit     = errors.New("a limit is exceeded")
 	errNotHeld   = errors.New("nothing is held under the pending id")
-	errTooMuch   = errors.New("the amount is not one that the hold allows")
-	errLate      = errors.New("the hold has expired")
+	errAmount    = errors.New("the hold does not allow the amount")
+	errExpired   = errors.New("the hold has expired")
 )
 
-// applyMovement is a single-phase or pending transfer. Its balancing flags fix the amount.
+// applyMovement applies a single-phase or pending transfer. Balancing flags fix the amount.
 func (m *model) applyMovement(t *ledger.Transfer) (ledger.ChangeEventType, error) {
-	debit, credit := m.accountIDs[t.DebitAccountID], m.accountIDs[t.CreditAccountID]
+	debit, credit := m.accountsByID[t.DebitAccountID], m.accountsByID[t.CreditAccountID]
 	if debit == nil || credit == nil || t.Timestamp <= debit.Timestamp || t.Timestamp <= credit.Timestamp {
 		return 0, errNoAccount
 	}
@@ -115,14 +114,14 @@ func (m *model) applyMovement(t *ledger.Transfer) (ledger.ChangeEventType, error
 	kind, out, in := ledger.ChangeEventSinglePhase, &debit.DebitsPosted, &credit.CreditsPosted
 	if t.Flags.Has(ledger.TransferPending) {
 		kind, out, in = ledger.ChangeEventTwoPhasePending, &debit.DebitsPending, &credit.CreditsPending
-		m.held[t.ID] = true
+		m.openHolds[t.ID] = true
 	}
 	*out, _ = out.Add(t.Amount)
 	*in, _ = in.Add(t.Amount)
-	if out.Less(t.Amount) || in.Less(t.Amount) || addOverflows(debit) || addOverflows(credit) {
+	if out.Less(t.Amount) || in.Less(t.Amount) || overflowsBalance(debit) || overflowsBalance(credit) {
 		return 0, errOverflow
 	}
-	if beyondLimit(debit) || beyondLimit(credit) {
+	if exceedsLimit(debit) || exceedsLimit(credit) {
 		return 0, errLimit
 	}
 	if t.Flags.Has(ledger.TransferClosingDebit) {
@@ -134,34 +133,34 @@ func (m *model) applyMovement(t *ledger.Transfer) (ledger.ChangeEventType, error
 	return kind, nil
 }
 
-func addOverflows(a *ledger.Account) bool {
+func overflowsBalance(a *ledger.Account) bool {
 	_, debits := a.DebitsPending.Add(a.DebitsPosted)
 	_, credits := a.CreditsPending.Add(a.CreditsPosted)
 	return !debits || !credits
 }
 
-func beyondLimit(a *ledger.Account) bool {
+func exceedsLimit(a *ledger.Account) bool {
 	debits, _ := a.DebitsPending.Add(a.DebitsPosted)
 	credits, _ := a.CreditsPending.Add(a.CreditsPosted)
 	return (a.Flags.Has(ledger.AccountDebitsMustNotExceedCredits) && a.CreditsPosted.Less(debits)) ||
 		(a.Flags.Has(ledger.AccountCreditsMustNotExceedDebits) && a.DebitsPosted.Less(credits))
 }
 
-// applyResolution is a post or a void. What it leaves out is the hold's.
+// applyResolution applies a post or a void. Fields left out are taken from the hold.
 func (m *model) applyResolution(t *ledger.Transfer) (ledger.ChangeEventType, error) {
-	hold, ok := m.applyTransfer(t.PendingID)
-	if !ok || !m.held[t.PendingID] {
+	hold, ok := m.findTransfer(t.PendingID)
+	if !ok || !m.openHolds[t.PendingID] {
 		return 0, errNotHeld
 	}
-	if hold.Timeout != 0 && !t.Flags.Has(ledger.TransferImported) && expiryOf(&hold) <= t.Timestamp {
-		return 0, errLate
+	if hold.Timeout != 0 && !t.Flags.Has(ledger.TransferImported) && expiryTime(&hold) <= t.Timestamp {
+		return 0, errExpired
 	}
 	inheritFromHold(t, &hold)
 	void := t.Flags.Has(ledger.TransferVoidPending)
 	if hold.Amount.Less(t.Amount) || (void && hold.Amount != t.Amount) {
-		return 0, errTooMuch
+		return 0, errAmount
 	}
-	debit, credit := m.accountIDs[hold.DebitAccountID], m.accountIDs[hold.CreditAccountID]
+	debit, credit := m.accountsByID[hold.DebitAccountID], m.accountsByID[hold.CreditAccountID]
 	if void {
 		m.releaseHold(&hold)
 		return ledger.ChangeEventTwoPhaseVoided, nil
@@ -194,10 +193,10 @@ func inheritFromHold(t, hold *ledger.Transfer) {
 	}
 }
 
-// releaseHold frees what the hold holds and opens what it closed.
+// releaseHold releases the held amount, and reopens the accounts closed by the hold.
 func (m *model) releaseHold(hold *ledger.Transfer) {
-	delete(m.held, hold.ID)
-	debit, credit := m.accountIDs[hold.DebitAccountID], m.accountIDs[hold.CreditAccountID]
+	delete(m.openHolds, hold.ID)
+	debit, credit := m.accountsByID[hold.DebitAccountID], m.accountsByID[hold.CreditAccountID]
 	debit.DebitsPending, _ = debit.DebitsPending.Sub(hold.Amount)
 	credit.CreditsPending, _ = credit.CreditsPending.Sub(hold.Amount)
 	if hold.Flags.Has(ledger.TransferClosingDebit) {
@@ -208,37 +207,37 @@ func (m *model) releaseHold(hold *ledger.Transfer) {
 	}
 }
 
-func expiryOf(hold *ledger.Transfer) uint64 { return hold.Timestamp + uint64(hold.Timeout)*1e9 }
+func expiryTime(hold *ledger.Transfer) uint64 { return hold.Timestamp + uint64(hold.Timeout)*1e9 }
 
-// expireHold is the release of a hold that expired. Holds expire in the order of their
-// ends, and those that end together in the order of creation.
+// expireHold releases an expired hold. Holds expire in the order of their expiry times, and holds
+// with the same expiry time in the order of creation.
 func (m *model) expireHold(id ledger.ID, timestamp uint64) error {
-	hold, _ := m.applyTransfer(id)
-	end := [2]uint64{expiryOf(&hold), hold.Timestamp}
+	hold, _ := m.findTransfer(id)
+	end := [2]uint64{expiryTime(&hold), hold.Timestamp}
 	switch {
-	case !m.held[id]:
-		return fmt.Errorf("%w: %v expired, but is not held", errMirror, id)
+	case !m.openHolds[id]:
+		return fmt.Errorf("%w: %v expired, but is not held", errRuleBroken, id)
 	case hold.Timeout == 0 || timestamp < end[0]:
-		return fmt.Errorf("%w: %v expired before its time", errMirror, id)
+		return fmt.Errorf("%w: %v expired before its time", errRuleBroken, id)
 	case slices.Compare(end[:], m.lastExpiry[:]) <= 0:
-		return fmt.Errorf("%w: %v expired behind one that ends later", errMirror, id)
+		return fmt.Errorf("%w: %v expired after a hold with a later expiry", errRuleBroken, id)
 	}
 	m.lastExpiry = end
 	m.releaseHold(&hold)
-	m.noteEvent(&hold, ledger.ChangeEventTwoPhaseExpired, timestamp)
+	m.recordChange(&hold, ledger.ChangeEventTwoPhaseExpired, timestamp)
 	return nil
 }
 
-// dueHolds are the holds that end at the moment or before, in the order of expiry.
-func (m *model) dueHolds(moment uint64) []ledger.Transfer {
+// findDueHolds returns the holds that expire at the moment or before, in the order of expiry.
+func (m *model) findDueHolds(moment uint64) []ledger.Transfer {
 	var due []ledger.Transfer
-	for id := range m.held {
-		if hold, _ := m.applyTransfer(id); hold.Timeout != 0 && expiryOf(&hold) <= moment {
+	for id := range m.openHolds {
+		if hold, _ := m.findTransfer(id); hold.Timeout != 0 && expiryTime(&hold) <= moment {
 			due = append(due, hold)
 		}
 	}
 	slices.SortFunc(due, func(a, b ledger.Transfer) int {
-		return slices.Compare([]uint64{expiryOf(&a), a.Timestamp}, []uint64{expiryOf(&b), b.Timestamp})
+		return slices.Compare([]uint64{expiryTime(&a), a.Timestamp}, []uint64{expiryTime(&b), b.Timestamp})
 	})
 	return due
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// noteEvent adds the change event of what has just been done.
-func (m *model) noteEvent(t *ledger.Transfer, kind ledger.ChangeEventType, timestamp uint64) {
-	debit, credit := m.accountIDs[t.DebitAccountID], m.accountIDs[t.CreditAccountID]
+// recordChange adds the change event of a transfer that was just applied.
+func (m *model) recordChange(t *ledger.Transfer, kind ledger.ChangeEventType, timestamp uint64) {
+	debit, credit := m.accountsByID[t.DebitAccountID], m.accountsByID[t.CreditAccountID]
 	m.changes = append(m.changes, ledger.ChangeEvent{
 		Timestamp: timestamp,
 		Type:      kind,
@@ -52,9 +52,9 @@ func (m *model) noteEvent(t *ledger.Transfer, kind ledger.ChangeEventType, times
 	})
 }
 
-// changesFrom are the change events from the timestamp on, by timestamp. (Imports
-// happen later than their timestamps say.)
-func (m *model) changesFrom(timestamp uint64) []ledger.ChangeEvent {
+// selectChangesFrom returns the change events from the timestamp on, sorted by timestamp. (Imports
+// happen later than their timestamps.)
+func (m *model) selectChangesFrom(timestamp uint64) []ledger.ChangeEvent {
 	var from []ledger.ChangeEvent
 	for i := range m.changes {
 		if m.changes[i].Timestamp >= timestamp {
@@ -65,8 +65,8 @@ func (m *model) changesFrom(timestamp uint64) []ledger.ChangeEvent {
 	return from
 }
 
-// balanceHistory is the balances of the account after each of its transfers.
-func (m *model) balanceHistory(id ledger.ID) map[uint64]ledger.AccountBalance {
+// buildBalanceHistory returns the balances of the account after each of its transfers.
+func (m *model) buildBalanceHistory(id ledger.ID) map[uint64]ledger.AccountBalance {
 	rows := make(map[uint64]ledger.AccountBalance)
 	for i := range m.changes {
 		e := &m.changes[i]

@@ -14,29 +14,29 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// arguments are the words of a statement that are still to be read.
+// arguments are the unread words of a statement.
 type arguments struct{ words []string }
 
-func (w *arguments) nextWord(what string) (string, error) {
+func (w *arguments) nextWord(name string) (string, error) {
 	if len(w.words) == 0 {
-		return "", fmt.Errorf("%s missing", what)
+		return "", fmt.Errorf("%s missing", name)
 	}
 	word := w.words[0]
 	w.words = w.words[1:]
 	return word, nil
 }
 
-func (w *arguments) readNumber(what string) (uint128.Uint128, error) {
-	word, err := w.nextWord(what)
+func (w *arguments) readNumber(name string) (uint128.Uint128, error) {
+	word, err := w.nextWord(name)
 	if err != nil {
 		return uint128.Zero, err
 	}
 	return parseNumber(word)
 }
 
-// readField reads a number into a field, as assign does.
-func (w *arguments) readField(what string, field any) error {
-	word, err := w.nextWord(what)
+// readField reads a number into a field, as setField does.
+func (w *arguments) readField(name string, field any) error {
+	word, err := w.nextWord(name)
 	if err != nil {
 		return err
 	}
@@ -50,8 +50,8 @@ func (w *arguments) expectEnd() error {
 	return nil
 }
 
-// assignFields reads all remaining words as field=value, into the field of that name,
-// and returns the names.
+// assignFields reads all remaining words as field=value and sets the named fields. It returns the
+// names.
 func (w *arguments) assignFields(fields map[string]any) (names []string, err error) {
 	for _, word := range w.words {
 		name, value, ok := strings.Cut(word, "=")
@@ -69,8 +69,8 @@ func (w *arguments) assignFields(fields map[string]any) (names []string, err err
 }
 
 func setField(field any, value string) (err error) {
-	if s, ok := field.(*stamp); ok {
-		*s, err = parseStamp(value)
+	if s, ok := field.(*scriptTime); ok {
+		*s, err = parseScriptTime(value)
 		return err
 	}
 	n, err := parseNumber(value)
@@ -100,8 +100,7 @@ func setField(field any, value string) (err error) {
 	return nil
 }
 
-// parseNumber reads 12, 2^63, MAX (2^128-1), and any of them less another, e.g.
-// MAX-1.
+// parseNumber reads 12, 2^63, MAX (2^128-1), or a difference such as MAX-1.
 func parseNumber(word string) (uint128.Uint128, error) {
 	n := new(big.Int)
 	for i, term := range strings.Split(word, "-") {
@@ -134,7 +133,7 @@ func parsePower(word string) (*big.Int, error) {
 	return nil, strconv.ErrSyntax
 }
 
-// parseNumbers reads a list of numbers with something between them.
+// parseNumbers reads a list of numbers with a separator.
 func parseNumbers(list, between string) (numbers []uint128.Uint128, err error) {
 	for word := range strings.SplitSeq(list, between) {
 		n, err := parseNumber(word)
@@ -146,23 +145,23 @@ func parseNumbers(list, between string) (numbers []uint128.Uint128, err error) {
 	return numbers, nil
 }
 
-// stamp is a timestamp in a scenario: a number, or nanoseconds since its start.
-type stamp struct {
-	n     uint64
-	since bool
+// scriptTime is a timestamp in a scenario: a number, or nanoseconds since the scenario's start.
+type scriptTime struct {
+	n          uint64
+	sinceStart bool
 }
 
-func parseStamp(value string) (stamp, error) {
+func parseScriptTime(value string) (scriptTime, error) {
 	if value == "future" {
-		return stamp{n: uint64(time.Hour), since: true}, nil
+		return scriptTime{n: uint64(time.Hour), sinceStart: true}, nil
 	}
 	offset, since := strings.CutPrefix(value, "@")
-	s := stamp{since: since}
+	s := scriptTime{sinceStart: since}
 	err := setField(&s.n, offset)
 	return s, err
 }
 
-// takeFlags takes the words that are flags out of w and returns them together.
+// takeFlags removes the words for flags from w and returns the flags together.
 func takeFlags[F ~uint16](w *arguments, flags map[string]F) (set F) {
 	var rest []string
 	for _, word := range w.words {
@@ -176,10 +175,10 @@ func takeFlags[F ~uint16](w *arguments, flags map[string]F) (set F) {
 	return set
 }
 
-// statusNamed is the status with the name in words, or other if there is none.
-func statusNamed[S fmt.Stringer](words []string, other S, all []S) (S, error) {
+// findStatus returns the status named by the words, or the fallback if there are no words.
+func findStatus[S fmt.Stringer](words []string, fallback S, all []S) (S, error) {
 	if len(words) == 0 {
-		return other, nil
+		return fallback, nil
 	}
 	name := strings.Join(words, " ")
 	for _, s := range all {
@@ -187,5 +186,5 @@ func statusNamed[S fmt.Stringer](words []string, other S, all []S) (S, error) {
 			return s, nil
 		}
 	}
-	return other, fmt.Errorf("unknown status %q", name)
+	return fallback, fmt.Errorf("unknown status %q", name)
 }

@@ -11,7 +11,7 @@ import (
 
 func TestParseScenarios(t *testing.T) {
 	t.Parallel()
-	stories, err := parseScenarios("a.txt", strings.NewReader(`# a comment
+	scenarios, err := parseScenarios("a.txt", strings.NewReader(`# a comment
 
 V first of two
 A 1 d<=c hist u128=MAX-1 ; A 2 l=0 -> ledger_must_not_be_zero
@@ -21,25 +21,25 @@ V second
 T 10 3 ts=@9
 `))
 	require.NoError(t, err)
-	require.Len(t, stories, 2)
-	require.Equal(t, "first of two", stories[0].name)
-	require.True(t, stories[0].needsTime())
-	require.False(t, stories[1].needsTime())
-	require.Len(t, stories[0].steps, 6)
+	require.Len(t, scenarios, 2)
+	require.Equal(t, "first of two", scenarios[0].name)
+	require.True(t, scenarios[0].needsTime())
+	require.False(t, scenarios[1].needsTime())
+	require.Len(t, scenarios[0].steps, 6)
 
-	accounts := stories[0].steps[0].(*accountsCall).events
+	accounts := scenarios[0].steps[0].(*accountsCall).events
 	require.Len(t, accounts, 2, "accounts in a row are one request")
 	require.Equal(t, ledger.AccountDebitsMustNotExceedCredits|ledger.AccountHistory, accounts[0].Flags)
 	require.Equal(t, "340282366920938463463374607431768211454", accounts[0].UserData128.String())
 	require.Equal(t, ledger.AccountLedgerMustNotBeZero, accounts[1].want)
 	require.Equal(t, "a.txt:4: A 2 l=0 -> ledger_must_not_be_zero", accounts[1].at.String())
 
-	require.Len(t, stories[0].steps[1].(*transfersCall).events, 1, "a dot ends the request")
-	require.Equal(t, ledger.Amount{Hi: 1}, stories[0].steps[1].(*transfersCall).events[0].Amount)
-	second := stories[0].steps[2].(*transfersCall).events[0]
+	require.Len(t, scenarios[0].steps[1].(*transfersCall).events, 1, "a dot ends the request")
+	require.Equal(t, ledger.Amount{Hi: 1}, scenarios[0].steps[1].(*transfersCall).events[0].Amount)
+	second := scenarios[0].steps[2].(*transfersCall).events[0]
 	require.Equal(t, ledger.AmountMax, second.Amount)
 	require.Zero(t, second.Code, "only transfers with sides have a code by themselves")
-	require.Equal(t, stamp{9, true}, stories[1].steps[0].(*transfersCall).events[0].stamp)
+	require.Equal(t, scriptTime{9, true}, scenarios[1].steps[0].(*transfersCall).events[0].scriptTime)
 }
 
 func TestParseErrorsNameTheLine(t *testing.T) {
@@ -71,7 +71,7 @@ func TestParseErrorsNameTheLine(t *testing.T) {
 		"B":                           "id missing",
 		"B 1 2 3 4":                   "balance missing",
 		"B 1 2 3 4 5 shut":            "was not expected",
-		"B 1 none -> 1":               "no answer goes behind",
+		"B 1 none -> 1":               "takes no answer",
 		"X":                           "id missing",
 		"X 1":                         "amount missing",
 		"X 1 1 code=1":                "neither a flag nor a field",
@@ -80,7 +80,7 @@ func TestParseErrorsNameTheLine(t *testing.T) {
 		"G 1 x 1 -> 1":                "unknown side",
 		"G 1 d -> 1":                  "limit missing",
 		"G 1 d 2^32 -> 1":             "too large",
-		"G 1 d 1":                     "answer behind -> is missing",
+		"G 1 d 1":                     "answer after -> is missing",
 		"G 1 d 1 -> x":                "is not a number",
 		"G 1 d 1 l=1 -> 1":            "neither a flag nor a field",
 		"H 1 d 1 -> 1/2/3":            "debits pending/posted",

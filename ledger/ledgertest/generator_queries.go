@@ -8,18 +8,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// drawQuery is a look-up or a query; its filter is valid in most cases.
-func (g *generator) drawQuery() turn {
-	q := &query{verb: verb(g.IntN(verbs))}
-	if q.verb == lookupAccounts || q.verb == lookupTransfers {
+// drawQuery draws a look-up or a query, with a valid filter in most cases.
+func (g *generator) drawQuery() action {
+	q := &query{op: operation(g.IntN(operationCount))}
+	if q.op == lookupAccounts || q.op == lookupTransfers {
 		for range g.IntN(12) {
-			q.ids = append(q.ids, g.askedID())
+			q.ids = append(q.ids, g.drawLookupID())
 		}
 		return q
 	}
 	q.ledger = []uint32{0, 1, 1, 2, 3}[g.IntN(5)]
 	q.filter = ledger.AccountFilter{
-		AccountID: g.drawAccount().ID,
+		AccountID: g.pickAccount().ID,
 		Flags:     ledger.AccountFilterFlags(1 + g.IntN(7)),
 		Limit:     []uint32{1, 2, 5, 20, ledger.QueryMax, ledger.QueryMax}[g.IntN(6)],
 	}
@@ -42,8 +42,8 @@ func (g *generator) drawQuery() turn {
 	return q
 }
 
-// askedID is mostly one that was drawn.
-func (g *generator) askedID() ledger.ID {
+// drawLookupID returns an id drawn before in most cases.
+func (g *generator) drawLookupID() ledger.ID {
 	switch g.IntN(12) {
 	case 0:
 		return ledger.ID{}
@@ -53,19 +53,19 @@ func (g *generator) askedID() ledger.ID {
 	return ledger.NewID(1+g.Uint64N(max(g.lastAccount, g.lastTransfer)+2), 0)
 }
 
-// drawTimeBound is open, or the timestamp of a result, or a number that no result has.
-func (g *generator) drawTimeBound() bound {
+// drawTimeBound returns no bound, the timestamp of a result, or a number above all timestamps.
+func (g *generator) drawTimeBound() timeBound {
 	switch n := g.IntN(16); {
 	case n < 8:
-		return bound{}
+		return timeBound{}
 	case n < 15:
-		return bound{n: uint64(g.IntN(1 << 12)), result: true}
+		return timeBound{n: uint64(g.IntN(1 << 12)), ofResult: true}
 	default:
-		return bound{n: []uint64{ledger.TimestampMax, ledger.TimestampMax + 1, math.MaxUint64}[g.IntN(3)]}
+		return timeBound{n: []uint64{ledger.TimestampMax, ledger.TimestampMax + 1, math.MaxUint64}[g.IntN(3)]}
 	}
 }
 
-// filterFaults make a filter invalid, if only for some of the verbs.
+// filterFaults make a filter invalid, some only for some operations.
 var filterFaults = []func(*query){
 	func(q *query) { q.filter.Limit = 0 },
 	func(q *query) { q.filter.AccountID = ledger.ID{} },

@@ -11,30 +11,30 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// scenarioRunner tells one scenario to a ledger, in a realm of its own.
+// scenarioRunner runs one scenario on a ledger, in an id space of its own.
 type scenarioRunner struct {
 	t       testing.TB
 	subject *subject
 	idSpace
-	start uint64 // the ledger's time when the scenario began
+	start uint64 // the ledger's time at the start of the scenario
 
 	accounts, transfers map[ledger.ID]uint64 // timestamps given so far
 }
 
-func playStep(tb testing.TB, s *subject, story scenario) {
+func runScenario(tb testing.TB, s *subject, sc scenario) {
 	tb.Helper()
 	p := &scenarioRunner{
-		t: tb, subject: s, idSpace: newRealm(), start: s.readClock(tb),
+		t: tb, subject: s, idSpace: newIDSpace(), start: s.readClock(tb),
 		accounts: map[ledger.ID]uint64{}, transfers: map[ledger.ID]uint64{},
 	}
-	s.sleepFor(tb, markWait) // timestamps of imported events count from the start
-	for _, step := range story.steps {
-		step.playOn(p)
+	s.sleepFor(tb, importDelay) // timestamps of imported events count from the start
+	for _, step := range sc.steps {
+		step.runOn(p)
 	}
 }
 
-func (p *scenarioRunner) timestampOf(s stamp) uint64 {
-	if s.since {
+func (p *scenarioRunner) resolveTime(s scriptTime) uint64 {
+	if s.sinceStart {
 		return p.start + s.n
 	}
 	return s.n
@@ -42,18 +42,18 @@ func (p *scenarioRunner) timestampOf(s stamp) uint64 {
 
 func (p *scenarioRunner) mapAccount(e *accountEvent) ledger.Account {
 	a := p.idSpace.mapAccount(e.Account)
-	a.Timestamp = p.timestampOf(e.stamp)
+	a.Timestamp = p.resolveTime(e.scriptTime)
 	return a
 }
 
 func (p *scenarioRunner) mapTransfer(e *transferEvent) ledger.Transfer {
 	t := p.idSpace.mapTransfer(e.Transfer)
-	t.Timestamp = p.timestampOf(e.stamp)
+	t.Timestamp = p.resolveTime(e.scriptTime)
 	return t
 }
 
-// localIDs are ids without the scenario's own high half.
-func localIDs[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
+// toLocalIDs returns the ids as written in the scenario, without the high half of the id space.
+func toLocalIDs[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
 	ids := make([]ledger.ID, len(objects))
 	for i := range objects {
 		ids[i] = ledger.NewID(id(&objects[i]).Lo, 0)
@@ -64,10 +64,10 @@ func localIDs[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
 func accountID(a *ledger.Account) ledger.ID   { return a.ID }
 func transferID(t *ledger.Transfer) ledger.ID { return t.ID }
 
-// accountsCall is a run of A statements: one request.
+// accountsCall is a row of A statements: one request.
 type accountsCall struct{ events []accountEvent }
 
-func (c *accountsCall) playOn(p *scenarioRunner) {
+func (c *accountsCall) runOn(p *scenarioRunner) {
 	accounts := make([]ledger.Account, len(c.events))
 	for i := range c.events {
 		accounts[i] = p.mapAccount(&c.events[i])
@@ -82,10 +82,10 @@ func (c *accountsCall) playOn(p *scenarioRunner) {
 	}
 }
 
-// transfersCall is a run of T statements: one request.
+// transfersCall is a row of T statements: one request.
 type transfersCall struct{ events []transferEvent }
 
-func (c *transfersCall) playOn(p *scenarioRunner) {
+func (c *transfersCall) runOn(p *scenarioRunner) {
 	transfers := make([]ledger.Transfer, len(c.events))
 	for i := range c.events {
 		transfers[i] = p.mapTransfer(&c.events[i])
@@ -100,8 +100,8 @@ func (c *transfersCall) playOn(p *scenarioRunner) {
 	}
 }
 
-// checkTimestamp sees to it that exists carries the timestamp of the object that
-// is there. That may be one which was rolled back with its chain.
+// checkTimestamp checks that exists carries the timestamp of the existing object. The object may
+// have been rolled back with its chain since.
 func (p *scenarioRunner) checkTimestamp(
 	known map[ledger.ID]uint64, id ledger.ID, outcome ledger.Outcome, timestamp uint64, at origin,
 ) {
@@ -115,12 +115,12 @@ func (p *scenarioRunner) checkTimestamp(
 
 type sleepStep time.Duration
 
-func (s sleepStep) playOn(p *scenarioRunner) { p.subject.sleepFor(p.t, time.Duration(s)) }
+func (s sleepStep) runOn(p *scenarioRunner) { p.subject.sleepFor(p.t, time.Duration(s)) }
 
 // balances are debits pending, debits posted, credits pending, credits posted.
 type balances [4]ledger.Amount
 
-// Places in balances.
+// Indexes of balances.
 const (
 	debitsPending = iota
 	debitsPosted
@@ -132,7 +132,7 @@ func balancesOf(a *ledger.Account) balances {
 	return balances{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted}
 }
 
-// String writes the balances as H statements do.
+// String returns the balances as written in H statements.
 func (b balances) String() string {
 	return fmt.Sprintf("%v/%v/%v/%v", b[debitsPending], b[debitsPosted], b[creditsPending], b[creditsPosted])
 }
@@ -142,10 +142,10 @@ type balancesStep struct {
 	id    ledger.ID
 	none  bool
 	want  balances
-	state string // "open", "closed" or "" for any
+	state string // "open", "closed" or "" for either
 }
 
-func (s balancesStep) playOn(p *scenarioRunner) {
+func (s balancesStep) runOn(p *scenarioRunner) {
 	found, err := p.subject.LookupAccounts(p.t.Context(), []ledger.ID{p.mapID(s.id)})
 	require.NoError(p.t, err, s.at)
 	if s.none {
@@ -166,7 +166,7 @@ type storedStep struct {
 	none  bool
 }
 
-func (s storedStep) playOn(p *scenarioRunner) {
+func (s storedStep) runOn(p *scenarioRunner) {
 	want := p.mapTransfer(&s.want)
 	found, err := p.subject.LookupTransfers(p.t.Context(), []ledger.ID{want.ID})
 	require.NoError(p.t, err, s.want.at)
@@ -176,25 +176,25 @@ func (s storedStep) playOn(p *scenarioRunner) {
 	}
 	require.Len(p.t, found, 1, s.want.at)
 	require.Equal(p.t, want.Amount, found[0].Amount, s.want.at)
-	wanted, got := transferFields(&want), transferFields(&found[0])
-	wanted["ts"], got["ts"] = &want.Timestamp, &found[0].Timestamp
+	wantFields, got := transferFields(&want), transferFields(&found[0])
+	wantFields["ts"], got["ts"] = &want.Timestamp, &found[0].Timestamp
 	for _, name := range s.named {
-		require.Equal(p.t, reflect.ValueOf(wanted[name]).Elem().Interface(),
+		require.Equal(p.t, reflect.ValueOf(wantFields[name]).Elem().Interface(),
 			reflect.ValueOf(got[name]).Elem().Interface(), "%v: %s", s.want.at, name)
 	}
 }
 
-// accountFilter is a filter of the scenario; from and to are the transfers whose
-// timestamps are the bounds.
+// accountFilter is a filter of the scenario. The timestamps of the transfers from and to are its
+// bounds.
 type accountFilter struct {
 	ledger.AccountFilter
 	at       origin
 	from, to ledger.ID
 }
 
-func (f *accountFilter) inRealm(p *scenarioRunner) ledger.AccountFilter {
+func (f *accountFilter) mapToSpace(p *scenarioRunner) ledger.AccountFilter {
 	filter := f.AccountFilter
-	filter.AccountID, filter.UserData128 = p.mapID(f.AccountID), p.userData(f.UserData128)
+	filter.AccountID, filter.UserData128 = p.mapID(f.AccountID), p.mapUserData(f.UserData128)
 	filter.TimestampMin, filter.TimestampMax = p.transfers[p.mapID(f.from)], p.transfers[p.mapID(f.to)]
 	return filter
 }
@@ -204,10 +204,10 @@ type accountTransfersStep struct {
 	want []ledger.ID
 }
 
-func (s accountTransfersStep) playOn(p *scenarioRunner) {
-	found, err := p.subject.GetAccountTransfers(p.t.Context(), s.inRealm(p))
+func (s accountTransfersStep) runOn(p *scenarioRunner) {
+	found, err := p.subject.GetAccountTransfers(p.t.Context(), s.mapToSpace(p))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, localIDs(found, transferID), s.at)
+	require.Equal(p.t, s.want, toLocalIDs(found, transferID), s.at)
 }
 
 type accountBalancesStep struct {
@@ -215,8 +215,8 @@ type accountBalancesStep struct {
 	want []balances
 }
 
-func (s accountBalancesStep) playOn(p *scenarioRunner) {
-	found, err := p.subject.GetAccountBalances(p.t.Context(), s.inRealm(p))
+func (s accountBalancesStep) runOn(p *scenarioRunner) {
+	found, err := p.subject.GetAccountBalances(p.t.Context(), s.mapToSpace(p))
 	require.NoError(p.t, err, s.at)
 	var got []balances
 	for _, row := range found {
@@ -226,17 +226,16 @@ func (s accountBalancesStep) playOn(p *scenarioRunner) {
 	require.Equal(p.t, s.want, got, s.at)
 }
 
-// queryFilter is a filter of the scenario. The bounds are transfers for Q and
-// accounts for QA.
+// queryFilter is a filter of the scenario. Its bounds are transfers for Q and accounts for QA.
 type queryFilter struct {
 	ledger.QueryFilter
 	at       origin
 	from, to ledger.ID
 }
 
-func (f *queryFilter) inRealm(p *scenarioRunner, timestamps map[ledger.ID]uint64) ledger.QueryFilter {
+func (f *queryFilter) mapToSpace(p *scenarioRunner, timestamps map[ledger.ID]uint64) ledger.QueryFilter {
 	filter := f.QueryFilter
-	filter.Ledger, filter.UserData128 = p.ledgerNumber(f.Ledger), p.userData(f.UserData128)
+	filter.Ledger, filter.UserData128 = p.mapLedger(f.Ledger), p.mapUserData(f.UserData128)
 	filter.TimestampMin, filter.TimestampMax = timestamps[p.mapID(f.from)], timestamps[p.mapID(f.to)]
 	return filter
 }
@@ -246,10 +245,10 @@ type queryTransfersStep struct {
 	want []ledger.ID
 }
 
-func (s queryTransfersStep) playOn(p *scenarioRunner) {
-	found, err := p.subject.QueryTransfers(p.t.Context(), s.inRealm(p, p.transfers))
+func (s queryTransfersStep) runOn(p *scenarioRunner) {
+	found, err := p.subject.QueryTransfers(p.t.Context(), s.mapToSpace(p, p.transfers))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, localIDs(found, transferID), s.at)
+	require.Equal(p.t, s.want, toLocalIDs(found, transferID), s.at)
 }
 
 type queryAccountsStep struct {
@@ -257,38 +256,38 @@ type queryAccountsStep struct {
 	want []ledger.ID
 }
 
-func (s queryAccountsStep) playOn(p *scenarioRunner) {
-	found, err := p.subject.QueryAccounts(p.t.Context(), s.inRealm(p, p.accounts))
+func (s queryAccountsStep) runOn(p *scenarioRunner) {
+	found, err := p.subject.QueryAccounts(p.t.Context(), s.mapToSpace(p, p.accounts))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, localIDs(found, accountID), s.at)
+	require.Equal(p.t, s.want, toLocalIDs(found, accountID), s.at)
 }
 
-// happened is what an E statement says of a change event.
-type happened struct {
-	kind      ledger.ChangeEventType
-	id        ledger.ID
-	amount    ledger.Amount
-	pendingID ledger.ID
+// expectedChange is a change event of an E statement.
+type expectedChange struct {
+	changeType ledger.ChangeEventType
+	id         ledger.ID
+	amount     ledger.Amount
+	pendingID  ledger.ID
 }
 
 type eventsStep struct {
 	at   origin
-	want []happened
+	want []expectedChange
 }
 
-// playOn compares all of the scenario's change events, if the ledger has them. The
-// events of others on the same ledger are told apart by their ids.
-func (s eventsStep) playOn(p *scenarioRunner) {
+// runOn compares all change events of the scenario, if the ledger has a feed. Events of other users
+// of the ledger have another high half of the transfer id.
+func (s eventsStep) runOn(p *scenarioRunner) {
 	if p.subject.feed == nil {
 		return
 	}
-	var got []happened
-	for _, e := range p.subject.changesSince(p.t, p.start) {
-		if e.TransferID.Hi != p.ids {
+	var got []expectedChange
+	for _, e := range p.subject.readChangesSince(p.t, p.start) {
+		if e.TransferID.Hi != p.idHigh {
 			continue
 		}
 		id, pendingID := ledger.NewID(e.TransferID.Lo, 0), ledger.NewID(e.TransferPendingID.Lo, 0)
-		got = append(got, happened{e.Type, id, e.TransferAmount, pendingID})
+		got = append(got, expectedChange{e.Type, id, e.TransferAmount, pendingID})
 	}
 	require.Equal(p.t, s.want, got, s.at)
 }

@@ -10,28 +10,28 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// coverage counts the answers that a suite, or a part of it, has met.
+// coverage counts the statuses met by a suite or a part of a suite.
 type coverage struct {
-	whole *coverage // that of which this one is a part, nil if none
+	parent *coverage // also counts every status counted here; may be nil
 
 	mu        sync.Mutex
 	accounts  map[ledger.CreateAccountStatus]int
 	transfers map[ledger.CreateTransferStatus]int
 }
 
-func newTally() *coverage { return (*coverage)(nil).newPart() }
+func newCoverage() *coverage { return (*coverage)(nil).newPart() }
 
-// newPart is a tally whose counts go to this one, too.
+// newPart returns a coverage whose counts are added to this coverage, too.
 func (a *coverage) newPart() *coverage {
 	return &coverage{
-		whole:     a,
+		parent:    a,
 		accounts:  make(map[ledger.CreateAccountStatus]int),
 		transfers: make(map[ledger.CreateTransferStatus]int),
 	}
 }
 
 func (a *coverage) addAccounts(results []ledger.CreateAccountResult) {
-	for ; a != nil; a = a.whole {
+	for ; a != nil; a = a.parent {
 		a.mu.Lock()
 		for _, r := range results {
 			a.accounts[r.Status]++
@@ -41,7 +41,7 @@ func (a *coverage) addAccounts(results []ledger.CreateAccountResult) {
 }
 
 func (a *coverage) addTransfers(results []ledger.CreateTransferResult) {
-	for ; a != nil; a = a.whole {
+	for ; a != nil; a = a.parent {
 		a.mu.Lock()
 		for _, r := range results {
 			a.transfers[r.Status]++
@@ -50,38 +50,38 @@ func (a *coverage) addTransfers(results []ledger.CreateTransferResult) {
 	}
 }
 
-// logCounts says how often each status was met, and which ones never were.
-func (a *coverage) logCounts(t *testing.T, what string) {
+// logCounts logs how often each status was met, and the statuses never met.
+func (a *coverage) logCounts(t *testing.T, title string) {
 	t.Helper()
-	t.Log(a.reportCounts(what))
+	t.Log(a.reportCounts(title))
 }
 
-func (a *coverage) reportCounts(what string) string {
+func (a *coverage) reportCounts(title string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	accounts := countAnswers("account", a.accounts, ledger.CreateAccountStatuses())
-	transfers := countAnswers("transfer", a.transfers, ledger.CreateTransferStatuses())
+	accounts := summarizeStatuses("account", a.accounts, ledger.CreateAccountStatuses())
+	transfers := summarizeStatuses("transfer", a.transfers, ledger.CreateTransferStatuses())
 	never := append(accounts.never, transfers.never...)
 	if len(never) == 0 {
 		never = []string{"none"}
 	}
 	return fmt.Sprintf("%s: %d account events met %d of %d statuses, %d transfer events met %d of %d\n%s%snever met: %s",
-		what, accounts.events, accounts.met, accounts.all, transfers.events, transfers.met, transfers.all,
+		title, accounts.events, accounts.met, accounts.total, transfers.events, transfers.met, transfers.total,
 		accounts.lines, transfers.lines, strings.Join(never, ", "))
 }
 
-// counts are those of one kind of event, put into words.
-type counts struct {
-	events, met, all int
-	lines            string
-	never            []string
+// statusSummary describes the counts of accounts or of transfers.
+type statusSummary struct {
+	events, met, total int
+	lines              string
+	never              []string
 }
 
-func countAnswers[S interface {
+func summarizeStatuses[S interface {
 	comparable
 	fmt.Stringer
-}](kind string, met map[S]int, all []S) counts {
-	c := counts{all: len(all)}
+}](kind string, met map[S]int, all []S) statusSummary {
+	c := statusSummary{total: len(all)}
 	var lines strings.Builder
 	for _, s := range all {
 		if met[s] == 0 {
@@ -96,24 +96,24 @@ func countAnswers[S interface {
 	return c
 }
 
-// counted is a ledger whose answers are counted.
-type counted struct {
+// countingLedger counts the statuses that a ledger returns.
+type countingLedger struct {
 	ledger.Ledger
-	answers *coverage
+	coverage *coverage
 }
 
-func (c *counted) CreateAccounts(
+func (c *countingLedger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
 	results, err := c.Ledger.CreateAccounts(ctx, accounts)
-	c.answers.addAccounts(results)
+	c.coverage.addAccounts(results)
 	return results, err
 }
 
-func (c *counted) CreateTransfers(
+func (c *countingLedger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
 	results, err := c.Ledger.CreateTransfers(ctx, transfers)
-	c.answers.addTransfers(results)
+	c.coverage.addTransfers(results)
 	return results, err
 }

@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// scenario is a short story told to a ledger, with the answers that it must give.
-// testdata/README.md describes how scenarios are written.
+// scenario is a list of requests to a ledger, with the answers that the ledger must give.
+// testdata/README.md describes the notation.
 type scenario struct {
 	name  string
 	steps []step
 }
 
-// step is one request with the answer to it, or a sleep.
+// step is one request with its answer, or a sleep.
 type step interface {
-	playOn(p *scenarioRunner)
+	runOn(p *scenarioRunner)
 }
 
-// origin is where a step or an event was written, for messages.
+// origin is the place of a statement in a file, for messages.
 type origin struct {
 	file      string
 	line      int
@@ -36,8 +36,8 @@ var errNotation = errors.New("ledgertest: invalid scenario")
 type parser struct {
 	at        origin
 	scenarios []scenario
-	// joins says that the next event may join the request before it.
-	joins bool
+	// mayJoin is set while the next event may join the request before it.
+	mayJoin bool
 }
 
 // parseScenarios reads scenarios. An error names the file and the line.
@@ -63,7 +63,7 @@ func (p *parser) parseLine(line string) error {
 	}
 	if name, ok := strings.CutPrefix(line, "V "); ok {
 		p.scenarios = append(p.scenarios, scenario{name: name})
-		p.joins = false
+		p.mayJoin = false
 		return nil
 	}
 	if len(p.scenarios) == 0 {
@@ -84,27 +84,27 @@ func (p *parser) parseStatement() error {
 	if len(words) == 0 {
 		return errors.New("an empty statement")
 	}
-	verb, w, want := words[0], &arguments{words[1:]}, strings.Fields(right)
-	switch verb {
+	keyword, w, want := words[0], &arguments{words[1:]}, strings.Fields(right)
+	switch keyword {
 	case "A":
 		return p.addAccount(w, want)
 	case "T":
 		return p.addTransfer(w, want)
 	case ".":
-		p.joins = false
+		p.mayJoin = false
 		return w.expectEnd()
 	}
-	p.joins = false
-	q, ok := questions[verb]
+	p.mayJoin = false
+	kind, ok := statementKinds[keyword]
 	switch {
 	case !ok:
-		return fmt.Errorf("unknown statement %q", verb)
-	case q.answered && len(want) == 0:
-		return errors.New("the answer behind -> is missing")
-	case !q.answered && len(want) > 0:
-		return errors.New("no answer goes behind this statement")
+		return fmt.Errorf("unknown statement %q", keyword)
+	case kind.hasAnswer && len(want) == 0:
+		return errors.New("the answer after -> is missing")
+	case !kind.hasAnswer && len(want) > 0:
+		return errors.New("this kind of statement takes no answer")
 	}
-	s, err := q.parse(p.at, w, want)
+	s, err := kind.parse(p.at, w, want)
 	if err != nil {
 		return err
 	}
@@ -112,22 +112,22 @@ func (p *parser) parseStatement() error {
 	return w.expectEnd()
 }
 
-// question is a kind of statement that is a request of its own. (A and T are not:
-// several of them make one request.) Some have their answer behind an arrow.
-type question struct {
-	parse    func(at origin, w *arguments, want []string) (step, error)
-	answered bool
+// statementKind is a kind of statement that makes a request of its own. (A and T statements do not:
+// several in a row make one request.) Some kinds have their answer after an arrow.
+type statementKind struct {
+	parse     func(at origin, w *arguments, want []string) (step, error)
+	hasAnswer bool
 }
 
-var questions = map[string]question{
+var statementKinds = map[string]statementKind{
 	"B":     {parse: parseBalances},
 	"X":     {parse: parseStored},
 	"E":     {parse: parseEvents},
 	"sleep": {parse: parseSleep},
-	"G":     {parse: parseAccountTransfers, answered: true},
-	"H":     {parse: parseAccountBalances, answered: true},
-	"Q":     {parse: parseQueryTransfers, answered: true},
-	"QA":    {parse: parseQueryAccounts, answered: true},
+	"G":     {parse: parseAccountTransfers, hasAnswer: true},
+	"H":     {parse: parseAccountBalances, hasAnswer: true},
+	"Q":     {parse: parseQueryTransfers, hasAnswer: true},
+	"QA":    {parse: parseQueryAccounts, hasAnswer: true},
 }
 
 func (p *parser) addStep(s step) {
@@ -135,10 +135,10 @@ func (p *parser) addStep(s step) {
 	current.steps = append(current.steps, s)
 }
 
-// lastStep is the step that a further event may join, nil if there is none.
+// lastStep returns the step that a further event may join, or nil.
 func (p *parser) lastStep() step {
 	steps := p.scenarios[len(p.scenarios)-1].steps
-	if !p.joins || len(steps) == 0 {
+	if !p.mayJoin || len(steps) == 0 {
 		return nil
 	}
 	return steps[len(steps)-1]

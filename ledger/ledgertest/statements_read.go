@@ -52,13 +52,13 @@ func parseStored(at origin, w *arguments, _ []string) (step, error) {
 	}
 	s.want.Amount = ledger.Amount(amount)
 	fields := transferFields(&s.want.Transfer)
-	fields["ts"] = &s.want.stamp
+	fields["ts"] = &s.want.scriptTime
 	s.named, err = w.assignFields(fields)
 	return s, err
 }
 
-// sides are the flags that each of these letters stands for.
-var sides = map[rune]ledger.AccountFilterFlags{
+// sideFlags maps the letters for sides to flags.
+var sideFlags = map[rune]ledger.AccountFilterFlags{
 	'd': ledger.AccountFilterDebits, 'c': ledger.AccountFilterCredits, 'r': ledger.AccountFilterReversed,
 }
 
@@ -74,10 +74,10 @@ func parseAccountFilter(at origin, w *arguments) (f accountFilter, err error) {
 		return f, err
 	}
 	for _, letter := range letters {
-		if sides[letter] == 0 {
+		if sideFlags[letter] == 0 {
 			return f, fmt.Errorf("unknown side %q", letter)
 		}
-		f.Flags |= sides[letter]
+		f.Flags |= sideFlags[letter]
 	}
 	f.AccountID = ledger.ID(id)
 	if err := w.readField("limit", &f.Limit); err != nil {
@@ -135,7 +135,7 @@ func parseQueryFilter(at origin, w *arguments) (f queryFilter, err error) {
 		"min": &f.from, "max": &f.to,
 	})
 	if err == nil && f.Ledger == 0 {
-		err = errors.New("a query needs l=, or it would meet other scenarios")
+		err = errors.New("a query needs l=, or would find objects of other scenarios")
 	}
 	return f, err
 }
@@ -179,7 +179,7 @@ func parseEvents(at origin, w *arguments, _ []string) (step, error) {
 		if !ok || err != nil || len(n) != 3 {
 			return nil, fmt.Errorf("%q is not type:transfer:amount:pending id", word)
 		}
-		s.want = append(s.want, happened{kind, ledger.ID(n[0]), ledger.Amount(n[1]), ledger.ID(n[2])})
+		s.want = append(s.want, expectedChange{kind, ledger.ID(n[0]), ledger.Amount(n[1]), ledger.ID(n[2])})
 	}
 	w.words = nil
 	return s, nil
