@@ -8,6 +8,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -28,28 +29,21 @@ func (e *Engine) bookResolution(ctx context.Context, tracked *trackedOrder, o Or
 			return wrap("resolve the order", err)
 		}
 	}
-	for attempt := uint64(0); ; attempt++ {
-		chain := e.resolutionChain(o, paid, attempt)
-		results, err := e.ledger.CreateTransfers(ctx, chain)
-		if err != nil {
-			return wrap("resolve the order", err)
-		}
-		outcome := ledger.ChainOutcome(results)
-		switch {
-		case outcome.Outcome.Done():
-			return nil
-		case outcome.Status == ledger.TransferIDAlreadyFailed:
-			continue
-		case isResolved(outcome):
-			return e.compareResolution(ctx, o, paid, outcome.Status)
-		default:
-			if tracked != nil {
-				tracked.closeRefused = true
-			}
-			id := chain[max(outcome.Breaker, 0)].ID
-			return wrap("resolve the order", refusalError(&ledger.TransferError{ID: id, Status: outcome.Status}))
-		}
+	attempt, err := sequence.TryAttempts(ctx, e.ledger, 0, sequence.NoEnd, func(n uint64) []ledger.Transfer {
+		return e.resolutionChain(o, paid, n)
+	})
+	switch {
+	case err != nil:
+		return wrap("resolve the order", err)
+	case attempt.Chain.Outcome.Done():
+		return nil
+	case isResolved(attempt.Chain):
+		return e.compareResolution(ctx, o, paid, attempt.Chain.Status)
 	}
+	if tracked != nil {
+		tracked.closeRefused = true
+	}
+	return wrap("resolve the order", refusalError(attempt.Refusal()))
 }
 
 // checkPostable refuses a post on a closed account without a request, once the ledger has refused a

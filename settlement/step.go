@@ -100,7 +100,7 @@ func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *l
 		return e.keepWaiting(visit, none, err)
 	case err != nil:
 		return stepResult{}, e.reportFailure(visit, none, err)
-	case urgentAfter.IsZero():
+	case urgent: // an urgency that began during the placing stays for the next order
 		e.tracker.clearUrgent(visit.account)
 	}
 	if order.ID.IsZero() {

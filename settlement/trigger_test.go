@@ -154,6 +154,29 @@ func TestPeerThatRefuses(t *testing.T) {
 	})
 }
 
+// A peer that refuses packets while an order to it is placed is paid again, OrderCooldown later: the
+// order was decided on before the refusal.
+func TestPeerThatRefusesDuringAnOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		l := &hookedFirstOrder{Ledger: w.ledger}
+		e := w.engineOn(l, automaticConfig(r))
+		l.before = func() {
+			w.earn(w.alice, 30)
+			e.NotifyRefused(w.alice)
+		}
+		w.earn(w.alice, 100)
+		e.NotifyBalances(w.peers)
+		sleepVirtual(100 * time.Millisecond)
+		require.Equal(t, units(80), r.totalPaid(w.alice), "down to 20, and 30 were earned since")
+		sleepVirtual(2 * time.Minute)
+		require.Equal(t, units(110), r.totalPaid(w.alice), "the refusal asks for the rest")
+		require.NoError(t, e.Close(t.Context()))
+		w.requireConserved(r)
+	})
+}
+
 func TestSettleNow(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
