@@ -14,7 +14,7 @@ import (
 
 // admission enforces the limits that the ledger cannot enforce. A new packet is refused if a
 // peer is suspended, if the sender is in arrears, or if a cap, a rate or a liquidity floor is
-// exceeded ([accounts.Limits], [accounts.Settings]). The refresher (refresh.go) reads the
+// exceeded ([accounts.Limits], [accounts.Config]). The refresher (refresh.go) reads the
 // ledger once per poll interval; in between, admission counts the recorder's own packets.
 type admission struct {
 	book            *accounts.Book
@@ -28,7 +28,7 @@ type admission struct {
 	// changed, and empty until the first refresh. A suspension takes effect at most a
 	// poll interval after the suspension was made, or after the start of the recorder.
 	suspended        atomic.Pointer[map[ledger.ID]struct{}]
-	newestSuspension uint64 // ledger time of the newest suspension read; of the refresher alone
+	newestSuspension time.Time // ledger time of the newest suspension read; of the refresher alone
 
 	debtors *debtors     // nil with Config.AllowArrears
 	holds   *heldPackets // nil without caps

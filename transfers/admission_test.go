@@ -23,7 +23,7 @@ type cappedFixture struct {
 	*fixture
 }
 
-func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg transfers.Config) *cappedFixture {
+func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Rules[accounts.Limits], cfg transfers.Config) *cappedFixture {
 	t.Helper()
 	f := &fixture{embedded: l}
 	var err error
@@ -39,12 +39,12 @@ func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg t
 }
 
 // capSettings returns a PayableCap in units of USD, and an InFlightShare.
-func capSettings(payable uint64, share string) accounts.Settings {
+func capSettings(payable uint64, share string) accounts.Rules[accounts.Limits] {
 	l := accounts.Limits{InFlightShare: share}
 	if payable > 0 {
-		l.PayableCap = usd.Format(units(payable))
+		l.PayableCap = accounts.Decimal(usd.Format(units(payable)))
 	}
-	return accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
+	return accounts.Rules[accounts.Limits]{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
 }
 
 // A suspended peer's new packets are refused at most a poll interval later, in both
@@ -52,7 +52,7 @@ func capSettings(payable uint64, share string) accounts.Settings {
 func TestSuspendedPeer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newCapped(t, embedded.New(), accounts.Settings{}, transfers.Config{})
+		f := newCapped(t, embedded.New(), accounts.Rules[accounts.Limits]{}, transfers.Config{})
 		ctx := t.Context()
 		held, err := f.recorder.Prepare(ctx, f.packet(10, 10))
 		require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestSuspendedPeer(t *testing.T) {
 			time.Sleep(time.Second) //nolint:forbidigo // virtual time
 			synctest.Wait()
 		}
-		require.NoError(t, f.book.Suspend(ctx, f.alice, accounts.SuspendOptions{}))
+		require.NoError(t, f.book.SuspendPeer(ctx, f.alice, accounts.SuspendOptions{}))
 		round()
 		back := transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1, Hold: time.Minute}
 		for _, p := range []transfers.Packet{f.packet(1, 1), back, f.packet(0, 0)} {
@@ -88,7 +88,7 @@ func TestSuspendedPeer(t *testing.T) {
 		require.ErrorIs(t, err, accounts.ErrSuspended, "a new recorder sees it too")
 		require.NoError(t, second.Close(ctx))
 
-		require.NoError(t, f.book.Resume(ctx, f.alice))
+		require.NoError(t, f.book.ResumePeer(ctx, f.alice))
 		round()
 		held, err = f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
@@ -317,7 +317,7 @@ func TestFailedRefreshes(t *testing.T) {
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: bob, In: 1, Out: 1, Hold: time.Minute})
 		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "a peer whose caps can never be loaded")
 		away.isFailing.Store(true)
-		require.NoError(t, book.Suspend(t.Context(), handles[0], accounts.SuspendOptions{}))
+		require.NoError(t, book.SuspendPeer(t.Context(), handles[0], accounts.SuspendOptions{}))
 		time.Sleep(3500 * time.Millisecond) //nolint:forbidigo // virtual time
 		require.Equal(t, int64(3), failed.Load())
 		away.isFailing.Store(false)

@@ -31,17 +31,16 @@ func (l reusingLedger) CreateTransfers(_ context.Context, batch []ledger.Transfe
 // No operation allocates: neither in Submit, nor in the lane, nor in Record. (The race
 // detector allocates by itself.)
 func TestNoAllocations(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
-	none := accounts.Settings{}
-	all := limitSettings(accounts.Limits{
+	none := accounts.Config{}
+	all := accounts.Config{Limits: limitSettings(accounts.Limits{
 		PayableCap: "unlimited", InFlightShare: "1", MaxPacket: "1000", MaxHold: time.Hour, PacketRate: "1000000000/1s", AmountRate: "1000000000/1s",
-	})
-	all.LiquidityFloor = map[accounts.Asset]string{usd: "-1000000000"}
+	}), LiquidityFloors: map[accounts.Asset]accounts.Decimal{usd: "-1000000000"}}
 	tell := func([]accounts.PeerAccount) {}
 	for _, c := range []struct {
-		limits          accounts.Settings
+		limits          accounts.Config
 		balancesChanged func([]accounts.PeerAccount)
 	}{{none, nil}, {none, tell}, {all, nil}} {
-		f := newLimited(t, c.limits, transfers.Config{})
+		f := newConfigured(t, c.limits, transfers.Config{})
 		require.NoError(t, f.recorder.Close(t.Context()))
 		var err error
 		f.recorder, err = transfers.NewRecorder(reusingLedger{f.embedded, make([]ledger.CreateTransferResult, ledger.BatchMax)}, f.book,

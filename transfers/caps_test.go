@@ -37,7 +37,7 @@ type rarelyRefreshed struct {
 	poor          accounts.PeerAccount // with a line of 1
 }
 
-func newRarelyRefreshed(t *testing.T, limits accounts.Settings) *rarelyRefreshed {
+func newRarelyRefreshed(t *testing.T, limits accounts.Rules[accounts.Limits]) *rarelyRefreshed {
 	t.Helper()
 	f := &fixture{embedded: embedded.New()}
 	s := &rarelyRefreshed{fixture: f, ledger: &answerLosingLedger{Ledger: f.embedded}}
@@ -106,7 +106,7 @@ func TestOwnPacketsNeverExceedACap(t *testing.T) {
 	t.Parallel()
 	payable, held := capSettings(100, ""), capSettings(0, "0.1")
 	for name, c := range map[string]struct {
-		limits accounts.Settings
+		limits accounts.Rules[accounts.Limits]
 		full   func(*rarelyRefreshed, *testing.T)
 		reason error
 	}{

@@ -64,7 +64,7 @@ func TestConvertedPacketsLoseNothing(t *testing.T) {
 	}
 	require.NoError(t, recorder.Close(t.Context()))
 
-	positions, err := book.Positions(t.Context())
+	positions, err := book.OwnPositions(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, cost, positions[0].Liquidity.Uint64())
 	require.Equal(t, dust, positions[0].Dust.Uint64())

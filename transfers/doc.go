@@ -34,7 +34,7 @@
 // # Limits that the ledger cannot enforce
 //
 // The ledger enforces credit lines. It cannot enforce suspensions, arrears, the caps of
-// [accounts.Limits] and liquidity floors ([accounts.Settings]), so the recorder refuses new
+// [accounts.Limits] and liquidity floors ([accounts.Config].LiquidityFloors), so the recorder refuses new
 // packets by them: it reads the ledger once per [accounts.Config].SuspensionPollInterval,
 // and counts its own packets in between. Packets held already are resolved all the same,
 // and a peer in arrears still receives packets.

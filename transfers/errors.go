@@ -45,7 +45,7 @@ var (
 	// ([accounts.Limits]). A retry may pass later. A [PacketLimitError] has the numbers.
 	ErrRateLimited = errors.New("transfers: peer exceeds its rate")
 	// ErrLiquidity is returned when the packet could take our liquidity in an asset below
-	// its LiquidityFloor ([accounts.Settings]). A retry may pass later. A [PacketLimitError] has
+	// its LiquidityFloor ([accounts.Config].LiquidityFloors). A retry may pass later. A [PacketLimitError] has
 	// the numbers.
 	ErrLiquidity = errors.New("transfers: too little liquidity")
 	// ErrLimitsNotLoaded is returned when the caps of a peer cannot be checked, because the

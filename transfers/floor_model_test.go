@@ -74,7 +74,7 @@ type floorModel struct {
 func newFloorModel(t *testing.T, seed, program uint64) *floorModel {
 	t.Helper()
 	m := &floorModel{fixture: &fixture{embedded: embedded.New()}, random: rand.New(rand.NewPCG(seed, 2*program)), floors: [2]int64{-300, 40}}
-	limits := accounts.Settings{LiquidityFloor: map[accounts.Asset]string{usd: "-" + usd.Format(units(300)), loss: loss.Format(units(40))}}
+	floors := map[accounts.Asset]accounts.Decimal{usd: accounts.Decimal("-" + usd.Format(units(300))), loss: accounts.Decimal(loss.Format(units(40)))}
 	l := &flakyLedger{Ledger: m.embedded, drawSource: rand.New(rand.NewPCG(seed, 2*program+1))}
 	var err error
 	m.book, err = accounts.NewBook(m.embedded, accounts.Config{Assets: []accounts.Asset{usd, loss}})
@@ -86,7 +86,7 @@ func newFloorModel(t *testing.T, seed, program uint64) *floorModel {
 	m.alice, m.bobEUR, m.aliceEUR = handles[0], handles[1], handles[2]
 	_, err = m.book.Fund(t.Context(), accounts.Capital{Asset: loss, Key: "capital", Amount: units(200)})
 	require.NoError(t, err)
-	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd, loss}, Limits: limits})
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd, loss}, LiquidityFloors: floors})
 	require.NoError(t, err)
 	m.recorder, err = transfers.NewRecorder(l, book, transfers.Config{Lanes: 1})
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func (m *floorModel) runStep(t *testing.T) {
 // aboveFloors returns the liquidity above the floors, as if all holds were paid out.
 func (m *floorModel) aboveFloors(t *testing.T) (left [2]int64) {
 	t.Helper()
-	positions, err := m.book.Positions(t.Context())
+	positions, err := m.book.OwnPositions(t.Context())
 	require.NoError(t, err)
 	for i, p := range positions {
 		held, _ := p.Held.Uint64()

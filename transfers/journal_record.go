@@ -27,7 +27,7 @@ const (
 )
 
 // journalFormat is the format written by this package.
-var journalFormat = wal.Format{Of: "journal", Newest: recordVersion}
+var journalFormat = wal.Format{Name: "journal", Newest: recordVersion}
 
 // journalRecord is a fulfill read from a journal, with its accounts by name.
 type journalRecord struct {

@@ -17,12 +17,12 @@ func Example_limits() {
 	l := embedded.New()
 	book, err := accounts.NewBook(l, accounts.Config{
 		Assets: []accounts.Asset{usd},
-		Limits: accounts.Settings{
+		Limits: accounts.Rules[accounts.Limits]{
 			Asset: map[accounts.Asset]accounts.Limits{usd: {
 				CreditLine: "100", MaxPacket: "10", MaxHold: 30 * time.Second, PacketRate: "10000/1m", AmountRate: "500/1m",
 			}},
-			LiquidityFloor: map[accounts.Asset]string{usd: "-1000"},
 		},
+		LiquidityFloors: map[accounts.Asset]accounts.Decimal{usd: "-1000"},
 	})
 	if err != nil {
 		panic(err)

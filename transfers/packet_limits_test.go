@@ -18,11 +18,18 @@ import (
 )
 
 // newLimited makes a recorder between alice and bob in USD and EUR with limits.
-func newLimited(t *testing.T, limits accounts.Settings, cfg transfers.Config) *fixture {
+func newLimited(t *testing.T, limits accounts.Rules[accounts.Limits], cfg transfers.Config) *fixture {
+	t.Helper()
+	return newConfigured(t, accounts.Config{Limits: limits}, cfg)
+}
+
+// newConfigured makes a recorder between alice and bob in USD and EUR on a book with limits.
+func newConfigured(t *testing.T, limits accounts.Config, cfg transfers.Config) *fixture {
 	t.Helper()
 	f := &fixture{embedded: embedded.New()}
 	var err error
-	f.book, err = accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd, loss}, Limits: limits})
+	limits.Assets = []accounts.Asset{usd, loss}
+	f.book, err = accounts.NewBook(f.embedded, limits)
 	require.NoError(t, err)
 	handles, err := f.book.Provision(t.Context(),
 		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(1000)},
@@ -35,8 +42,8 @@ func newLimited(t *testing.T, limits accounts.Settings, cfg transfers.Config) *f
 }
 
 // limitSettings returns the limits of all peers in USD.
-func limitSettings(l accounts.Limits) accounts.Settings {
-	return accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
+func limitSettings(l accounts.Limits) accounts.Rules[accounts.Limits] {
+	return accounts.Rules[accounts.Limits]{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
 }
 
 func (f *fixture) prepareAndReject(t *testing.T, p transfers.Packet) error {
@@ -52,7 +59,7 @@ func (f *fixture) prepareAndReject(t *testing.T, p transfers.Packet) error {
 // MaxPacket passes, and a forward of any size is booked.
 func TestMaxPacket(t *testing.T) {
 	t.Parallel()
-	f := newLimited(t, limitSettings(accounts.Limits{MaxPacket: usd.Format(units(100))}), transfers.Config{})
+	f := newLimited(t, limitSettings(accounts.Limits{MaxPacket: accounts.Decimal(usd.Format(units(100)))}), transfers.Config{})
 	require.NoError(t, f.prepareAndReject(t, f.packet(100, 90)))
 	got, err := f.recorder.Prepare(t.Context(), f.packet(101, 90))
 	require.ErrorIs(t, err, transfers.ErrPacketTooLarge)
@@ -122,7 +129,7 @@ func TestRates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		amount := usd.Format(units(100)) + "/1m"
-		limits := accounts.Settings{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {PacketRate: "3/1s", AmountRate: amount}}}
+		limits := accounts.Rules[accounts.Limits]{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {PacketRate: "3/1s", AmountRate: amount}}}
 		f := newLimited(t, limits, transfers.Config{})
 		ctx := t.Context()
 		for range 3 {
@@ -162,7 +169,7 @@ func TestRates(t *testing.T) {
 func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := limitSettings(accounts.Limits{PacketRate: "1/1h", PayableCap: usd.Format(units(100))})
+		limits := limitSettings(accounts.Limits{PacketRate: "1/1h", PayableCap: accounts.Decimal(usd.Format(units(100)))})
 		f := newLimited(t, limits, transfers.Config{})
 		require.NoError(t, f.prepareAndReject(t, f.packet(1, 1)))
 		for range 9 {
@@ -179,9 +186,11 @@ func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 func TestLimitsOfTwoRecorders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := limitSettings(accounts.Limits{PacketRate: "3/10000h"})
-		limits.LiquidityFloor = map[accounts.Asset]string{loss: "-" + loss.Format(units(50))}
-		f := newLimited(t, limits, transfers.Config{})
+		limits := accounts.Config{
+			Limits:          limitSettings(accounts.Limits{PacketRate: "3/10000h"}),
+			LiquidityFloors: map[accounts.Asset]accounts.Decimal{loss: accounts.Decimal("-" + loss.Format(units(50)))},
+		}
+		f := newConfigured(t, limits, transfers.Config{})
 		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
 		require.NoError(t, err)
 		synctest.Wait() // both have done their first refresh
@@ -254,7 +263,7 @@ func TestLiquidityFloor(t *testing.T) {
 				if start == 0 {
 					text = "-" + text
 				}
-				f := newLimited(t, accounts.Settings{LiquidityFloor: map[accounts.Asset]string{loss: text}}, transfers.Config{})
+				f := newConfigured(t, accounts.Config{LiquidityFloors: map[accounts.Asset]accounts.Decimal{loss: accounts.Decimal(text)}}, transfers.Config{})
 				ctx := t.Context()
 				if start > 0 {
 					_, err := f.book.Fund(ctx, accounts.Capital{Asset: loss, Key: "capital", Amount: units(uint64(start))})

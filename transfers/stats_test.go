@@ -240,7 +240,7 @@ func TestStats(t *testing.T) {
 		slow.proceed <- nil
 		synctest.Wait()
 		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
-		require.NoError(t, f.book.Suspend(t.Context(), f.alice, accounts.SuspendOptions{}))
+		require.NoError(t, f.book.SuspendPeer(t.Context(), f.alice, accounts.SuspendOptions{}))
 		advanceTime(2 * f.book.SuspensionPollInterval())
 		require.Equal(t, 1, f.recorder.Stats().Suspended)
 		slow.closeAll(t, f)

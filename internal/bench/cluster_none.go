@@ -11,4 +11,4 @@ import (
 // errNoCluster says what TigerBeetle's client needs.
 var errNoCluster = errors.New("-ledger cluster needs cgo, and a Unix system: this program was built without")
 
-func openCluster(func() (cluster.Config, error)) (subject, error) { return nil, errNoCluster }
+func openCluster(func() (cluster.Config, error)) (target, error) { return nil, errNoCluster }

@@ -1,4 +1,4 @@
-// Package progress shows on a terminal how far a program is.
+// Package progress shows the progress of a program on a terminal.
 package progress
 
 import (
@@ -15,15 +15,15 @@ type Progress struct {
 	ended   chan struct{} // closed when the last line is written
 }
 
-// New shows progress on w if show is set. width is that of the message in columns, for
-// messages that change; 0 is as wide as the message.
+// New returns a [Progress] that writes to w if show is set. width is the width of the message in
+// columns, for messages that change; 0 is the width of message.
 func New(w io.Writer, show bool, message string, width int) Progress {
 	if !show {
 		return Progress{}
 	}
 	writer := bar.NewWriter()
 	writer.SetOutputWriter(w)
-	writer.SetAutoStop(true) // when the tracker is done
+	writer.SetAutoStop(true) // stop when the tracker is done
 	writer.SetTrackerLength(40)
 	writer.SetMessageLength(width)
 	writer.SetUpdateFrequency(100 * time.Millisecond)
@@ -33,7 +33,7 @@ func New(w io.Writer, show bool, message string, width int) Progress {
 	}
 }
 
-// Start begins the display of so many steps.
+// Start begins the display of a task of so many steps.
 func (p Progress) Start(steps int) {
 	if p.writer == nil {
 		return
@@ -53,15 +53,15 @@ func (p Progress) Say(what string) {
 	}
 }
 
-// Step says that one more is done.
+// Step counts one step as done.
 func (p Progress) Step() {
 	if p.writer != nil {
 		p.tracker.Increment(1)
 	}
 }
 
-// Stop ends the display, and returns when its last line is written; err is how the
-// program ended. It must follow Start.
+// Stop ends the display after [Progress.Start] and returns when the last line is written. err is
+// the result of the task.
 func (p Progress) Stop(err error) {
 	if p.writer == nil {
 		return
