@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// abandonPrepare makes a recorder whose ledger holds the next request back until the
-// context of the caller, which it returns, has ended.
+// abandonPrepare returns a recorder whose ledger delays the next request until the returned
+// context of the caller has ended.
 func abandonPrepare(t *testing.T) (f *fixture, slow *stalledLedger, ctx context.Context) {
 	t.Helper()
 	f, slow = newStalledFixture(t, transfers.Config{Lanes: 1})
@@ -30,8 +30,8 @@ func abandonPrepare(t *testing.T) (f *fixture, slow *stalledLedger, ctx context.
 	return f, slow, ctx
 }
 
-// The caller of a prepare goes away before the answer: it will not forward the
-// packet, so the recorder gives the hold back.
+// The caller of a prepare goes away before the answer. It will not forward the packet, so the
+// recorder voids the hold.
 func TestAbandonedPrepareIsGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -46,8 +46,8 @@ func TestAbandonedPrepareIsGivenBack(t *testing.T) {
 	})
 }
 
-// The caller gave the id, so it may ask again, and then the hold is its own: it
-// must not be given back behind its back.
+// The caller gave the id and prepares the packet again: the hold is the second prepare's, and
+// must not be voided.
 func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
 	})
 }
 
-// An answer that comes when the hold has ended is no leave to forward the packet.
+// An answer after the end of the hold does not allow to forward the packet.
 func TestAnswerAfterTheHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,8 +105,8 @@ func TestPrepareThatWaitedTooLong(t *testing.T) {
 	})
 }
 
-// The answer is there, and the lane is still busy giving back another packet of the
-// same batch: the caller is not kept waiting for that.
+// The caller of an answered prepare need not wait while the lane voids the hold of another
+// packet of the same batch.
 func TestAnsweredCallerIsNotKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestAbandonedPreparesOfRecordAllAreGivenBack(t *testing.T) {
 	})
 }
 
-// Close has begun when the caller goes away: the lane gives back before it ends.
+// The caller goes away after Close has begun: the lane voids the hold before it ends.
 func TestAbandonedPrepareIsGivenBackWhileClosing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -168,8 +168,8 @@ func TestAbandonedPrepareIsGivenBackWhileClosing(t *testing.T) {
 	})
 }
 
-// A packet is prepared and forwarded. A second prepare of it is abandoned, and
-// must not void what the first one holds.
+// A packet is prepared and forwarded. A second prepare of it is abandoned: the first one's
+// hold must stay.
 func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -190,9 +190,9 @@ func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
 	})
 }
 
-// An answer is lost, and the caller goes away. If the recorder drew the id, the
-// hold that it finds is its own. If the caller gave the id, the hold may be
-// another's, and ends with its timeout.
+// An answer is lost, and the caller goes away. If the recorder generated the id, it voids the
+// hold that it finds. If the caller gave the id, the hold may belong to another prepare, and
+// ends with its timeout.
 func TestAbandonedPrepareWithALostAnswer(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[ledger.ID]uint64{{}: 0, ledger.NewID(1<<8, 1): 100} {

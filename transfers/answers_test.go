@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// slowLedger is a ledger that answers each request after a while.
+// slowLedger is a ledger that answers each request after a delay.
 type slowLedger struct {
 	ledger.Ledger
 	delay time.Duration
@@ -33,8 +33,8 @@ func (s *slowLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfe
 	return results, err
 }
 
-// The ledger has sent the prepare twice before it answered: the recorder sees that it
-// exists, and knows by the id that it is its own.
+// The prepare is sent twice before the ledger answers `exists`. The recorder generated the id,
+// so the hold is its own.
 func TestAbandonedPrepareThatWasSentTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestAbandonedPrepareThatWasSentTwice(t *testing.T) {
 }
 
 // The answer to one request took longer than the hold: the packet must not be forwarded,
-// whoever kept the answer back.
+// wherever the answer was delayed.
 func TestAnswerThatTookLongerThanTheHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -62,8 +62,8 @@ func TestAnswerThatTookLongerThanTheHold(t *testing.T) {
 	})
 }
 
-// refusingLedger is a ledger that answers a request when the context has ended, and takes no
-// other one then.
+// refusingLedger answers a request when its context has ended, and refuses all requests after
+// that.
 type refusingLedger struct{ ledger.Ledger }
 
 func (l refusingLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
@@ -75,7 +75,7 @@ func (l refusingLedger) CreateTransfers(ctx context.Context, batch []ledger.Tran
 	return results, err
 }
 
-// A prepare whose caller is gone is applied, and cannot be given back before the end.
+// An abandoned prepare is applied, and its hold cannot be voided before the recorder ends.
 func TestCloseSaysWhatIsHeldForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestCloseSaysWhatIsHeldForNobody(t *testing.T) {
 	})
 }
 
-// downLedger is a ledger that cannot be reached for a while, and says so: nothing is handed over.
+// downLedger is a ledger that is down for a while: it returns an error, and executes nothing.
 type downLedger struct {
 	ledger.Ledger
 	until time.Time
@@ -147,8 +147,8 @@ func TestExpiredPrepareDoesNotWaitForTheLedger(t *testing.T) {
 	})
 }
 
-// Forwards keep more than a batch waiting: Flush waits for those before it, and not for
-// all that come.
+// More than a batch of forwards is waiting all the time. Flush waits only for the forwards
+// before it.
 func TestFlushUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -175,8 +175,8 @@ func TestFlushUnderLoad(t *testing.T) {
 	})
 }
 
-// A forward is owed to the receiver also if nobody knows the sender: the first attempt
-// and every one after it say the same.
+// A forward is owed to the receiver also if its sender was never provisioned. All attempts
+// give the same result.
 func TestForwardFromAnUnknownSender(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -194,7 +194,7 @@ func TestForwardFromAnUnknownSender(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// openAccount opens the account again that closeAccount has closed.
+// openAccount opens an account that closeAccount has closed.
 func (f *fixture) openAccount(t *testing.T, a accounts.PeerAccount) {
 	t.Helper()
 	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{{
@@ -204,7 +204,7 @@ func (f *fixture) openAccount(t *testing.T, a accounts.PeerAccount) {
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 }
 
-// A fulfill was refused so often that no id is left: the error says what is left to do.
+// A fulfill was refused until no id is left. The error names the remaining step.
 func TestSpentFulfill(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -225,8 +225,8 @@ func TestSpentFulfill(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// A fulfill is refused, and its caller books what is owed under another id. Then the
-// process dies: the next one must not book the first one too.
+// A fulfill is refused, and its caller books the amount under another id. Then the process
+// dies: the next recorder must not book the fulfill too.
 func TestRefusedFulfillIsNotReplayed(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -250,8 +250,8 @@ func TestRefusedFulfillIsNotReplayed(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The first fulfill is too early and refused; the second one, promised while the first
-// was not answered, is still owed when the process dies.
+// The first fulfill is too early and is refused. The second one was promised before that
+// answer: it is still pending when the process dies.
 func TestPromiseAfterARefusalIsKept(t *testing.T) {
 	t.Parallel()
 	f, stalled := newFixture(t, transfers.Config{}, nil), newStalledLedger(nil)

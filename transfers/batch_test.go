@@ -15,11 +15,11 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// stalledLedger is a ledger that answers one request at a time, when told to.
+// stalledLedger hands each request to the test, and answers when the test sends to proceed.
 type stalledLedger struct {
 	ledger.Ledger
-	requests chan []ledger.Transfer // what was asked
-	proceed  chan error             // nil: answer; else: fail with it, without asking the ledger
+	requests chan []ledger.Transfer
+	proceed  chan error // nil: answer; else: fail with it, without asking the ledger
 }
 
 func newStalledLedger(l ledger.Ledger) *stalledLedger {
@@ -43,7 +43,7 @@ func (s *stalledLedger) CreateTransfers(ctx context.Context, batch []ledger.Tran
 	}
 }
 
-// newStalledFixture makes a recorder on such a ledger.
+// newStalledFixture returns a recorder on a stalledLedger.
 func newStalledFixture(t *testing.T, cfg transfers.Config) (f *fixture, slow *stalledLedger) {
 	t.Helper()
 	f = newFixture(t, cfg, func(l ledger.Ledger) ledger.Ledger { slow = newStalledLedger(l); return slow })
@@ -72,7 +72,7 @@ func (s *stalledLedger) closeAll(t *testing.T, f *fixture) {
 	ledgertest.RequireConserved(t, f.embedded)
 }
 
-// What comes while a request is in flight goes with the next one, whole.
+// Operations that arrive while a request is in flight go with the next request, all together.
 func TestBatchIsWhatQueuedUpMeanwhile(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
@@ -132,7 +132,7 @@ func TestBacklogIsBounded(t *testing.T) {
 	})
 }
 
-// lossyLedger applies every request and loses the answers to the first few.
+// lossyLedger executes every request, and loses the answers to the first few.
 type lossyLedger struct {
 	ledger.Ledger
 	mu   sync.Mutex
@@ -163,21 +163,21 @@ func TestLostAnswersAreFoundOut(t *testing.T) {
 	})
 }
 
-// The id of the first post is burnt, so the fulfill has to be sent twice. The
-// reject that was queued behind it must not get in between.
+// The id of the first post is burnt, so the fulfill is sent twice. The reject queued behind it
+// must not go in between.
 func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	p := f.packet(100, 90)
 	p.ID = ledger.NewID(1<<8, 1)
-	var tickets []transfers.Future
+	var futures []transfers.Future
 	for _, op := range []transfers.Op{ // the first one goes alone, and burns
 		transfers.FulfillOp(p), transfers.PrepareOp(p), transfers.FulfillOp(p), transfers.RejectOp(p),
 	} {
-		ticket, err := f.recorder.Submit(t.Context(), op)
+		future, err := f.recorder.Submit(t.Context(), op)
 		require.NoError(t, err)
-		tickets = append(tickets, ticket)
-		if len(tickets) == 1 {
+		futures = append(futures, future)
+		if len(futures) == 1 {
 			<-slow.requests
 		}
 	}
@@ -185,10 +185,10 @@ func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 		slow.proceed <- nil
 		slow.answerAll(t.Context())
 	}()
-	require.ErrorIs(t, tickets[0].Wait(t.Context()).Err, transfers.ErrUnknownPacket)
-	require.NoError(t, tickets[1].Wait(t.Context()).Err)
-	require.NoError(t, tickets[2].Wait(t.Context()).Err)
-	require.ErrorIs(t, tickets[3].Wait(t.Context()).Err, transfers.ErrPacketConflict)
+	require.ErrorIs(t, futures[0].Wait(t.Context()).Err, transfers.ErrUnknownPacket)
+	require.NoError(t, futures[1].Wait(t.Context()).Err)
+	require.NoError(t, futures[2].Wait(t.Context()).Err)
+	require.ErrorIs(t, futures[3].Wait(t.Context()).Err, transfers.ErrPacketConflict)
 	f.closeAndCheck(t)
 }
 
@@ -223,7 +223,7 @@ func TestSmallRequestsAreLearnt(t *testing.T) {
 	}
 }
 
-// narrowLedger takes no request with more transfers than most.
+// narrowLedger refuses requests of more than most transfers.
 type narrowLedger struct {
 	ledger.Ledger
 	most int
@@ -249,7 +249,7 @@ func TestOperationThatNeverFits(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// Many goroutines, prepares and their resolutions, on several lanes.
+// Many goroutines prepare and resolve packets on several lanes.
 func TestManyCallers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{Lanes: 3, MaxBacklog: 16}, nil)

@@ -64,7 +64,7 @@ type balanceRead struct {
 type ownPacket struct {
 	packet  transfers.Packet
 	forward bool
-	ticket  *transfers.Future // nil if the caller has gone
+	future  *transfers.Future // nil if the caller has gone
 }
 
 // change is the effect of a packet on the accounts of sender and receiver.
@@ -296,7 +296,7 @@ func (m *capsSide) prepare(p transfers.Packet) {
 		}
 		return
 	}
-	ticket, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
+	future, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
 	var limit *transfers.PacketLimitError
 	switch {
 	case errors.As(err, &limit):
@@ -308,18 +308,18 @@ func (m *capsSide) prepare(p transfers.Packet) {
 		}
 	case err == nil:
 		m.taken++
-		m.own = append(m.own, ownPacket{packet: ticket.Packet(), ticket: &ticket})
-		m.known = append(m.known, ticket.Packet())
-		m.checkCaps(ticket.Packet())
+		m.own = append(m.own, ownPacket{packet: future.Packet(), future: &future})
+		m.known = append(m.known, future.Packet())
+		m.checkCaps(future.Packet())
 	default:
 		require.NoError(m.t, err)
 	}
 }
 
 func (m *capsSide) forward(p transfers.Packet) {
-	ticket, err := m.recorder.TrySubmit(transfers.ForwardOp(p))
+	future, err := m.recorder.TrySubmit(transfers.ForwardOp(p))
 	require.NoError(m.t, err)
-	m.own = append(m.own, ownPacket{packet: ticket.Packet(), forward: true, ticket: &ticket})
+	m.own = append(m.own, ownPacket{packet: future.Packet(), forward: true, future: &future})
 }
 
 // abandon submits a prepare whose caller soon goes away: its hold is voided.
@@ -361,7 +361,7 @@ func (m *capsSide) changeAt(p *transfers.Packet, at *balanceRead) (c change) {
 // is in the books.
 func (m *capsSide) now(own *ownPacket, now *balanceRead) change {
 	c := m.changeAt(&own.packet, now)
-	under := own.ticket != nil && own.ticket.Wait(canceled(m.t.Context())).Outcome == ledger.OutcomeUnknown
+	under := own.future != nil && own.future.Wait(canceled(m.t.Context())).Outcome == ledger.OutcomeUnknown
 	if under && c == (change{}) && len(m.rowsOf(&own.packet)) == 0 {
 		return change{held: !own.forward, moved: own.forward}
 	}

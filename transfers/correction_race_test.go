@@ -157,7 +157,7 @@ func (r *correctionRace) takeStep(random *rand.Rand) {
 	}
 }
 
-// phaseCounts are how many rows of the packet there are under each phase, but the hold's.
+// phaseCounts returns the number of the packet's rows by phase, without its hold.
 func (r *correctionRace) phaseCounts() map[phase]int {
 	rows, err := r.ledger.QueryTransfers(r.t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(r.packet.ID), Limit: 100})
 	require.NoError(r.t, err)
@@ -170,7 +170,7 @@ func (r *correctionRace) phaseCounts() map[phase]int {
 	return all
 }
 
-// netBalance is credits less debits over accounts.
+// netBalance returns credits less debits over the accounts.
 func (r *correctionRace) netBalance(ids ...ledger.ID) (total int64) {
 	found, err := r.ledger.LookupAccounts(r.t.Context(), ids)
 	require.NoError(r.t, err)
@@ -181,7 +181,7 @@ func (r *correctionRace) netBalance(ids ...ledger.ID) (total int64) {
 	return total
 }
 
-// runRace is a race of a random program.
+// runRace runs a random race.
 func runRace(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 	t.Helper()
 	r := newRace(t, random, shape, kind)
@@ -236,7 +236,8 @@ func runRace(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 	ledgertest.RequireConserved(t, r.ledger)
 }
 
-// requireReleasable checks that whose money waits in suspense can be found from the rows.
+// requireReleasable requires that the owner of the money in suspense can be found from the
+// rows.
 func (r *correctionRace) requireReleasable(waits bool) {
 	if !waits {
 		return
@@ -261,8 +262,8 @@ func (r *correctionRace) requireReleasable(waits bool) {
 	require.Equal(r.t, r.packet.Out, found)
 }
 
-// Whatever is closed and opened between the requests of three recorders that crash and lose
-// answers, a late fulfill is booked once, and a forward once at most.
+// Three recorders crash and lose answers, and accounts are closed and opened between their
+// requests. A late fulfill is booked once, and a forward at most once.
 func TestCorrectionsOfManyRecorders(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))

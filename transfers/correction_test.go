@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// virtualClock is a clock that a test turns.
+// virtualClock is a clock that the test advances.
 type virtualClock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -38,7 +38,7 @@ func (w *virtualClock) advance(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
-// newLateFixture is a fixture whose holds expire when the watch says so.
+// newLateFixture returns a fixture whose holds expire by a virtualClock.
 func newLateFixture(t *testing.T, cfg transfers.Config) (*fixture, *virtualClock) {
 	t.Helper()
 	w := newVirtualClock()
@@ -46,7 +46,7 @@ func newLateFixture(t *testing.T, cfg transfers.Config) (*fixture, *virtualClock
 	return newFixture(t, cfg, nil, embedded.WithClock(w.Now)), w
 }
 
-// suspense is what waits in the suspense account of USD.
+// suspense returns the balance of the suspense account of USD.
 func (f *fixture) suspense(t *testing.T) int64 {
 	t.Helper()
 	ids, _ := f.book.AssetIDs(usd.Ledger)
@@ -56,8 +56,8 @@ func (f *fixture) suspense(t *testing.T) int64 {
 	return int64(uint128.Uint128(found[0].CreditsPosted).Lo) - int64(uint128.Uint128(found[0].DebitsPosted).Lo)
 }
 
-// arrears is what a peer owes beyond what its account could be charged, of its own arrears
-// account, since a peer that nobody provisioned has no balance.
+// arrears returns the balance of a peer's arrears account. It reads the account itself,
+// because an unprovisioned peer has no accounts.Balance.
 func (f *fixture) arrears(t *testing.T, a accounts.PeerAccount) int64 {
 	t.Helper()
 	found, err := f.embedded.LookupAccounts(t.Context(), []ledger.ID{f.book.PeerIDs(a).Arrears})
@@ -113,8 +113,8 @@ func TestLateFulfillIsBooked(t *testing.T) {
 	require.Equal(t, []transfers.Result{got, again}, late)
 }
 
-// The sender has used its line up meanwhile: the receiver is paid in full, the
-// sender is charged what its line allows, and owes the rest as arrears.
+// The sender has used up its line meanwhile. The receiver is paid in full; the sender is
+// charged as far as its line allows, and owes the rest as arrears.
 func TestLateFulfillBeyondTheLine(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -154,7 +154,7 @@ func TestForwardBeyondTheLine(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// closeAccount closes a peer's account as an operator would.
+// closeAccount closes a peer's account as an operator does.
 func (f *fixture) closeAccount(t *testing.T, a accounts.PeerAccount) {
 	t.Helper()
 	ids, _ := f.book.AssetIDs(a.Ledger())
@@ -166,8 +166,7 @@ func (f *fixture) closeAccount(t *testing.T, a accounts.PeerAccount) {
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 }
 
-// The sender's account is closed: it cannot be charged, and the receiver is owed
-// all the same.
+// The sender's account is closed and cannot be charged. The receiver is paid.
 func TestLateFulfillOfAClosedSender(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -195,7 +194,7 @@ func TestLateFulfillOfAClosedSender(t *testing.T) {
 	ledgertest.RequireConserved(t, f.embedded)
 }
 
-// A forward beyond the line to a closed receiver: that is said, and nothing is booked.
+// A forward beyond the line to a closed receiver is refused, and nothing is booked.
 func TestForwardBeyondTheLineToAClosedReceiver(t *testing.T) {
 	t.Parallel()
 	f, _ := newLateFixture(t, transfers.Config{})
@@ -219,8 +218,8 @@ func TestForwardBeyondTheLineToAClosedReceiver(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// Late fulfills of every shape of packet end as those in time do, while the
-// sender's line covers them.
+// Late fulfills of every shape of packet end like fulfills in time, as long as the sender's
+// line covers them.
 func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 	t.Parallel()
 	shapes := map[string]func(*fixture) transfers.Packet{
@@ -302,8 +301,7 @@ func TestLateFulfillOfTwoRecorders(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// Corrections need more transfers than what they correct: a batch that was full
-// goes on in several requests.
+// Corrections need more transfers than the fulfills: a full batch goes on in several requests.
 func TestCorrectionsOfAFullBatch(t *testing.T) {
 	t.Parallel()
 	var batches []transfers.Batch

@@ -118,11 +118,11 @@ func (m *floorModel) runStep(t *testing.T) {
 	case 3:
 		p.Dust = m.random.Uint64N(p.In)
 	}
-	ticket, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
+	future, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
 	switch {
 	case err == nil:
 		m.taken++
-		m.pending = append(m.pending, ticket.Packet())
+		m.pending = append(m.pending, future.Packet())
 	case errors.Is(err, transfers.ErrLiquidity):
 		m.refused++
 	default:

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// quietJournal is one to which no checkpoint is due for long.
+// quietJournal returns a journal without a due checkpoint.
 func quietJournal(t *testing.T) *openedJournal {
 	t.Helper()
 	j := newJournal(t, filepath.Join(t.TempDir(), "journal"), t.Context())
@@ -26,8 +26,8 @@ func quietJournal(t *testing.T) *openedJournal {
 	return j
 }
 
-// A fulfill that several callers wait for is kept once, until each has its answer, and is
-// called refused only when the last one is.
+// A fulfill of several callers is kept once, until the last caller has its answer. Only the
+// last answer can record a refusal.
 func TestJournalCountsWhoWaits(t *testing.T) {
 	t.Parallel()
 	j := quietJournal(t)
@@ -56,7 +56,7 @@ func TestJournalCountsWhoWaits(t *testing.T) {
 	require.Empty(t, checkpoints(t, j.folder))
 }
 
-// Others than the refused one of a batch stay.
+// A refusal of one fulfill of a batch does not remove the others.
 func TestJournalForgetsEachOfABatch(t *testing.T) {
 	t.Parallel()
 	j := quietJournal(t)
@@ -100,8 +100,7 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 	j.journal.mu.Unlock()
 }
 
-// After a checkpoint, and after one that failed, the next comes when as much was written
-// again.
+// After a checkpoint, successful or not, the next one is due after another interval.
 func TestNextCheckpoint(t *testing.T) {
 	t.Parallel()
 	j := quietJournal(t)
@@ -141,7 +140,7 @@ func TestShortenNow(t *testing.T) {
 	})
 }
 
-// What a checkpoint fails of is told, unless the recorder was given up.
+// The error of a checkpoint is reported, unless the recorder's context has ended.
 func TestReportLong(t *testing.T) {
 	t.Parallel()
 	life, end := context.WithCancel(t.Context())

@@ -19,8 +19,8 @@ import (
 // checkpointInterval is that of the package: how much log there is between checkpoints.
 const checkpointEvery = 4 << 20
 
-// long prepares packets to a peer whose name is as long as can be: some 1200 bytes
-// each in the journal.
+// long prepares packets to a peer with the longest possible name: some 1200 bytes each in the
+// journal.
 func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
 	t.Helper()
 	peers, err := f.book.Provision(t.Context(), accounts.PeerConfig{ID: strings.Repeat("c", 1023), Asset: usd})
@@ -34,8 +34,8 @@ func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
 	return packets
 }
 
-// rounds fulfills packets again and again until much more was logged than lies between
-// two checkpoints.
+// rounds fulfills packets repeatedly, until the log is much longer than one interval between
+// checkpoints.
 func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
 	t.Helper()
 	var ops []transfers.Op
@@ -48,7 +48,7 @@ func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
 	}
 }
 
-// Many fulfills, from many goroutines: the folder does not grow with their number.
+// The folder does not grow with the number of fulfills, from many goroutines.
 func TestJournalStaysSmall(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -88,7 +88,7 @@ func TestJournalStaysSmall(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// Much is owed, more than lies between two checkpoints.
+// More fulfills are pending than fit between two checkpoints.
 func TestMuchIsOwed(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -104,9 +104,9 @@ func TestMuchIsOwed(t *testing.T) {
 			}
 		}
 		if n == 1 {
-			ticket, err := r.TrySubmit(transfers.FulfillOp(packets[0])) // once more
+			future, err := r.TrySubmit(transfers.FulfillOp(packets[0])) // once more
 			require.NoError(t, err)
-			require.NoError(t, ticket.Journaled(t.Context()))
+			require.NoError(t, future.Journaled(t.Context()))
 			left++
 		}
 		<-silent.asked
@@ -121,8 +121,8 @@ func TestMuchIsOwed(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// Processes are killed one after the other, and none reaches the ledger: each keeps what
-// is owed anew, and lets go of what the one before has kept.
+// Processes are killed one after the other without reaching the ledger. Each keeps the pending
+// fulfills anew, and drops the records of the process before.
 func TestRestartsDoNotAddUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,8 +144,8 @@ func TestRestartsDoNotAddUp(t *testing.T) {
 	})
 }
 
-// Something is in the way of a checkpoint, or of the segment behind it. That is told,
-// the recorder goes on, and tries again when as much was logged again.
+// A checkpoint, or the segment behind it, cannot be written. The error is reported, the
+// recorder goes on, and tries again after another interval.
 func TestCheckpointThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"checkpoint-%016x.tmp", "checkpoint-%016x", "log-%016x"} {
@@ -206,7 +206,7 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// readFilesOf is readFiles without the folders in a folder.
+// readFilesOf is readFiles without subfolders.
 func readFilesOf(t *testing.T, dir string) folderFiles {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -222,7 +222,7 @@ func readFilesOf(t *testing.T, dir string) folderFiles {
 	return all
 }
 
-// The last checkpoint cannot be written: that is told, and is no error of Close.
+// The last checkpoint cannot be written: that is reported, and is no error of Close.
 func TestLastCheckpointCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// A fulfill with other amounts or peers that comes first, and is refused, does not stand for the
-// right one in the journal: that one is promised, and is booked by the next recorder.
+// A fulfill with wrong amounts or peers comes first and is refused. The right fulfill of the
+// packet was promised, and the next recorder books it.
 func TestJournalKeepsTheRightFulfillBesideAnotherOne(t *testing.T) {
 	t.Parallel()
 	for name, crash := range map[string]bool{"closed": false, "crashed": true} {

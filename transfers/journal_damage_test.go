@@ -18,8 +18,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// leaveFulfills is a folder in which a process that was killed has left fulfills, as files, with
-// the ledger that holds their packets.
+// leaveFulfills returns the files of a journal in which a killed process has left fulfills,
+// with the ledger that holds their packets.
 func leaveFulfills(t *testing.T, n int) (*fixture, []transfers.Packet, folderFiles) {
 	t.Helper()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -36,8 +36,8 @@ func leaveFulfills(t *testing.T, n int) (*fixture, []transfers.Packet, folderFil
 	return f, packets, whole
 }
 
-// requireRefused opens a journal in vain, and finds its folder as it was, with nothing
-// open, running or locked.
+// requireRefused requires that a journal is not opened, that its folder is unchanged, and that
+// nothing is left open, running or locked.
 func (f *fixture) requireRefused(t *testing.T, book *accounts.Book, folder string) (err error) {
 	t.Helper()
 	before := readFiles(t, folder)
@@ -73,7 +73,7 @@ func (f *fixture) requireReplayed(t *testing.T, folder string, packets []transfe
 	require.Equal(t, int64(len(packets)), f.position(t, f.bob))
 }
 
-// The process or the machine stopped while something was being written: that is cut.
+// The process or the machine stopped during a write: the torn record is dropped.
 func TestTornJournal(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
@@ -96,7 +96,7 @@ func TestTornJournal(t *testing.T) {
 	}
 }
 
-// A byte below the mark is not what was written.
+// A byte below the mark has changed.
 func TestCorruptJournal(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
@@ -127,7 +127,7 @@ func TestCorruptJournal(t *testing.T) {
 	}
 }
 
-// A checkpoint counts whole.
+// A checkpoint must be whole.
 func TestCorruptCheckpoint(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -147,8 +147,7 @@ func TestCorruptCheckpoint(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The journal is that of another deployment on the same cluster, or has a format
-// that is not known here.
+// The journal belongs to another deployment on the same cluster, or has an unknown format.
 func TestForeignJournal(t *testing.T) {
 	t.Parallel()
 	f, packets, whole := leaveFulfills(t, 3)
@@ -168,7 +167,7 @@ func TestForeignJournal(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The book lacks an asset that it had: nothing is lost until it has it again.
+// The book lacks an asset of the journal: nothing is lost until the asset is back.
 func TestJournalWithAnUnknownAsset(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -192,7 +191,7 @@ func TestJournalWithAnUnknownAsset(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The book does not allow any more what it has allowed.
+// The book no longer allows a loss that it allowed.
 func TestJournalWithALossThatIsNotAllowed(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)

@@ -20,7 +20,7 @@ import (
 
 const fullEnv = "PEERLEDGER_TEST_JOURNAL_FULL"
 
-// inChild runs one test in a process of its own and returns what it said.
+// inChild runs one test in a separate process and returns its output.
 func inChild(t *testing.T, test, value string, env ...string) string {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v")
@@ -30,8 +30,8 @@ func inChild(t *testing.T, test, value string, env ...string) string {
 	return string(output)
 }
 
-// limitFiles lets no file grow beyond a size, as a full disk does, until the test ends.
-// It is for a process of its own.
+// limitFiles limits the size of files until the test ends, like a full disk. It is for a
+// separate process.
 func limitFiles(t *testing.T, bytes uint64) {
 	t.Helper()
 	signal.Ignore(syscall.SIGXFSZ) // a write fails instead
@@ -42,7 +42,7 @@ func limitFiles(t *testing.T, bytes uint64) {
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full))
 }
 
-// gatedLedger is a ledger that does not answer before the gate is open.
+// gatedLedger does not answer before the gate is open.
 type gatedLedger struct {
 	ledger.Ledger
 	open chan struct{}
@@ -59,8 +59,8 @@ func (g *gatedLedger) CreateTransfers(ctx context.Context, batch []ledger.Transf
 
 const fullPackets = 200
 
-// No more can be written: what was promised is there afterwards, what is not promised
-// is booked all the same, and the recorder goes on.
+// The disk is full: promised fulfills are replayed, later fulfills are booked without a
+// promise, and the recorder goes on.
 func TestJournalOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{600, 700, 1500, 4096, 9999} {
@@ -126,15 +126,15 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	limitFiles(t, limit)
 
 	submitted := 0
-	var ticket transfers.Future
+	var future transfers.Future
 	for ; err == nil; submitted++ {
-		if ticket, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted])); err == nil {
+		if future, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted])); err == nil {
 			fmt.Printf("\npromised %d\n", submitted)
 		}
 	}
 	requireFull(t, err, folder)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "nobody went away")
-	requireFull(t, ticket.Journaled(ctx), folder)
+	requireFull(t, future.Journaled(ctx), folder)
 	require.Len(t, h.journalErrors(), 1)
 	for range 3 { // and those behind it
 		_, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted]))
@@ -151,10 +151,10 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	require.ErrorIs(t, err, context.Canceled, "it was not handed over")
 
 	close(g.open)
-	for _, ticket := range []transfers.Future{ticket, other} {
-		require.NoError(t, ticket.Wait(ctx).Err)
-		require.Equal(t, ledger.OutcomeApplied, ticket.Wait(ctx).Outcome)
-		require.NoError(t, ticket.Journaled(ctx), "it is in the ledger")
+	for _, future := range []transfers.Future{future, other} {
+		require.NoError(t, future.Wait(ctx).Err)
+		require.Equal(t, ledger.OutcomeApplied, future.Wait(ctx).Outcome)
+		require.NoError(t, future.Journaled(ctx), "it is in the ledger")
 	}
 	require.NoError(t, r.Flush(ctx))
 	require.Equal(t, int64(submitted), f.position(t, f.bob))
@@ -183,7 +183,7 @@ func requireFull(t *testing.T, err error, folder string) {
 	require.NotContains(t, err.Error(), "none is configured")
 }
 
-// A journal cannot be begun on a full disk.
+// A new journal cannot be opened on a full disk.
 func TestJournalOnAFullDiskAtTheStart(t *testing.T) {
 	t.Parallel()
 	inChild(t, "TestJournalOnAFullDiskAtTheStartChild", newFolder(t))
@@ -209,8 +209,8 @@ func TestJournalOnAFullDiskAtTheStartChild(t *testing.T) { //nolint:paralleltest
 	f.closeAndCheck(t)
 }
 
-// RecordAll hands all over before it waits, so its fulfills are synced in few groups.
-// Each group is two writes, of the records and of the mark behind their sync.
+// RecordAll enqueues all operations before it waits, so its fulfills are synced in few groups.
+// Each group takes two writes: the records, and the mark after their sync.
 func TestRecordAllSyncsTogether(t *testing.T) {
 	t.Parallel()
 	// With one processor it is RecordAll that runs until it waits.
@@ -245,7 +245,7 @@ func TestRecordAllSyncsTogetherChild(t *testing.T) { //nolint:paralleltest // it
 	f.closeAndCheck(t)
 }
 
-// countWrites is how many system calls of this process have written so far.
+// countWrites returns the number of write system calls of this process.
 func countWrites(t *testing.T) (n int) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/io")

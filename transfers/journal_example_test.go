@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// With a Journal a fulfill that was submitted is booked even if the process ends
-// before the ledger has answered: the next recorder with the folder does it.
+// With a Journal a submitted fulfill is booked even if the process ends before the ledger has
+// answered: the next recorder with the folder records it.
 func ExampleConfig_journal() {
 	ctx := context.Background()
 	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
@@ -74,7 +74,7 @@ func ExampleConfig_journal() {
 	// all answered: true
 }
 
-// unreachableLedger is a ledger that cannot be reached now.
+// unreachableLedger is a ledger that is down.
 type unreachableLedger struct {
 	ledger.Ledger
 	now bool

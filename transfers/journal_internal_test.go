@@ -39,7 +39,7 @@ func newJournal(t *testing.T, folder string, life context.Context) *openedJourna
 	return o
 }
 
-// checkpoints are the names of those that are whole.
+// checkpoints returns the names of the complete checkpoints.
 func checkpoints(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -52,8 +52,7 @@ func checkpoints(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-// While a checkpoint is written it is found, again and again, that one is due: that
-// is this one.
+// While a checkpoint is written, further requests for a due checkpoint lead to no second one.
 func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,8 +78,7 @@ func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 	})
 }
 
-// A recorder that is told to end at once leaves the journal as it is, which is no
-// fault.
+// A recorder whose context has ended leaves the journal as it is, which is no fault.
 func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -96,7 +94,7 @@ func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
 	}
 }
 
-// Whoever goes on submitting to a closed recorder fills no memory.
+// Submitting to a closed recorder uses no memory.
 func TestClosedRecorderKeepsNothing(t *testing.T) {
 	t.Parallel()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}

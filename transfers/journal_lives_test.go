@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// hangingLedger is a ledger that answers nothing while it hangs.
+// hangingLedger answers nothing while it hangs.
 type hangingLedger struct {
 	ledger.Ledger
 	mu    sync.Mutex
@@ -51,10 +51,9 @@ func (h *hangingLedger) CreateTransfers(ctx context.Context, batch []ledger.Tran
 	}
 }
 
-// A process is killed, or its recorder closed in a hurry, again and again. Each time
-// all that was left is recorded again, and answered: so the journal must not keep what
-// all the recorders before have had, or it grows with each of them, and so does what
-// the next one has to do before anything new.
+// A process is killed, or its recorder closed in a hurry, many times. Each recorder replays
+// the journal, and the ledger answers. The journal must not keep answered fulfills: it would
+// grow with each recorder, and so would the work of the next one.
 func TestJournalOfManyShortLives(t *testing.T) {
 	t.Parallel()
 	for _, killed := range []bool{true, false} {

@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// What Submit has taken is booked by the next recorder, once, whether the ledger had
-// it and its answer was lost, or never had it.
+// The next recorder books an accepted fulfill once, whether the ledger executed it and the
+// answer was lost, or never got it.
 func TestPromisesOutliveTheRecorder(t *testing.T) {
 	t.Parallel()
 	for name, applies := range map[string]bool{"answers lost": true, "requests lost": false} {
@@ -50,8 +50,8 @@ func TestPromisesOutliveTheRecorder(t *testing.T) {
 	}
 }
 
-// One recorder after the other is stopped while it replays: nothing gets lost on the
-// way, and each tells what it could not find out.
+// One recorder after the other is closed during its replay. No fulfill is lost, and each
+// recorder reports its unknown ones.
 func TestStoppedWhileReplaying(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -88,7 +88,7 @@ func TestStoppedWhileReplaying(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// Packets of all kinds of legs are read back as what they were.
+// Packets with all kinds of legs are replayed unchanged.
 func TestReplayOfEveryKindOfPacket(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -133,7 +133,7 @@ func TestReplayOfEveryKindOfPacket(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// What the next recorder is asked for comes behind what the last one has promised.
+// Operations submitted to the next recorder go behind the replayed fulfills.
 func TestReplayGoesAhead(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -153,7 +153,7 @@ func TestReplayGoesAhead(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// More is left than the backlog takes.
+// More fulfills are pending than the backlog takes.
 func TestReplayBeyondTheBacklog(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -187,7 +187,8 @@ func TestReplayBeyondTheBacklog(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The ledger refuses: that is an answer, which is told, and nothing is left.
+// The ledger refuses a fulfill: the refusal is an answer, which is reported, and the journal
+// is empty.
 func TestRefusedForGoodIsForgotten(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -204,10 +205,10 @@ func TestRefusedForGoodIsForgotten(t *testing.T) {
 	h := &eventLog{}
 	r := f.newJournaled(t, folder, h, nil)
 	for i, p := range odd {
-		ticket, err := r.Submit(ctx, transfers.FulfillOp(p))
+		future, err := r.Submit(ctx, transfers.FulfillOp(p))
 		require.NoError(t, err, "it is on disk")
-		require.ErrorIs(t, ticket.Wait(ctx).Err, why[i])
-		require.NoError(t, ticket.Journaled(ctx))
+		require.ErrorIs(t, future.Wait(ctx).Err, why[i])
+		require.NoError(t, future.Journaled(ctx))
 	}
 	require.NoError(t, r.Close(ctx))
 	f.requireEmptyJournal(t, folder)
@@ -229,8 +230,8 @@ func TestRefusedForGoodIsForgotten(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The hold has expired before the fulfill is replayed: it is booked by a correction,
-// once, also if the last recorder had sent that already.
+// The hold has expired before the fulfill is replayed. A correction books it once, also if the
+// earlier recorder had sent the correction already.
 func TestReplayOfWhatCameTooLate(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]int{"before the post": 0, "before the correction": 1} {
@@ -269,8 +270,8 @@ func TestReplayOfWhatCameTooLate(t *testing.T) {
 	}
 }
 
-// Record and RecordAll append before they hand over: a fulfill whose caller goes away
-// is promised too, and the error says so.
+// Record and RecordAll append a fulfill to the journal before they enqueue it: the fulfill of
+// a caller that goes away is promised too, and the error says so.
 func TestCallerGoesAwayFromAPromise(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -304,7 +305,7 @@ func TestCallerGoesAwayFromAPromise(t *testing.T) {
 	})
 }
 
-// Only fulfills are kept. A packet without amounts has nothing to keep.
+// Only fulfills are kept. A packet without amounts needs no promise.
 func TestWhatIsNotKept(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -313,16 +314,16 @@ func TestWhatIsNotKept(t *testing.T) {
 	silent := newSilentLedger(f.embedded, false, 0)
 	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	nothing := transfers.Packet{ID: ledger.NewID(1<<8, 9), From: f.alice, To: f.bob}
-	ticket, err := r.Submit(ctx, transfers.FulfillOp(nothing))
+	future, err := r.Submit(ctx, transfers.FulfillOp(nothing))
 	require.NoError(t, err)
-	require.NoError(t, ticket.Wait(ctx).Err)
-	require.NoError(t, ticket.Journaled(ctx))
+	require.NoError(t, future.Wait(ctx).Err)
+	require.NoError(t, future.Journaled(ctx))
 	for _, op := range []transfers.Op{
 		transfers.PrepareOp(f.packet(1, 1)), transfers.ForwardOp(f.packet(1, 1)), transfers.RejectOp(packets[0]),
 	} {
-		ticket, err := r.Submit(ctx, op)
+		future, err := r.Submit(ctx, op)
 		require.NoError(t, err)
-		require.NoError(t, ticket.Journaled(canceled(ctx)))
+		require.NoError(t, future.Journaled(canceled(ctx)))
 	}
 	<-silent.asked
 	f.closeUnanswered(t, r, 3)
@@ -332,8 +333,7 @@ func TestWhatIsNotKept(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// More is left than one request takes. It goes ahead of what is asked for behind it all
-// the same.
+// More fulfills are pending than one request takes. All of them go before later operations.
 func TestReplayInManyRequests(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -363,19 +363,20 @@ func TestReplayInManyRequests(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The ledger ends by itself: what the recorder gives up is owed, and it takes no more.
+// The ledger is closed first: fulfills without an answer stay in the journal, and the recorder
+// accepts no more.
 func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	packets := f.prepareHeld(t, 1)
 	r := f.newJournaled(t, folder, &eventLog{}, closedLedger{f.embedded})
-	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(packets[0]))
+	future, err := r.Submit(t.Context(), transfers.FulfillOp(packets[0]))
 	require.NoError(t, err)
-	got := ticket.Wait(t.Context())
+	got := future.Wait(t.Context())
 	require.Equal(t, ledger.OutcomeUnknown, got.Outcome, "it is not refused: the next recorder books it")
 	require.ErrorIs(t, got.Err, ledger.ErrOutcomeUnknown)
 	require.ErrorIs(t, got.Err, ledger.ErrClosed)
-	require.NoError(t, ticket.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
+	require.NoError(t, future.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
 	for _, p := range packets {
 		_, err = r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.ErrorIs(t, err, ledger.ErrClosed)
@@ -388,7 +389,7 @@ func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// closedLedger is a ledger that was closed.
+// closedLedger is a closed ledger.
 type closedLedger struct{ ledger.Ledger }
 
 func (closedLedger) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {

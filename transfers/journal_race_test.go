@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Close comes, twice at once and with a context that ends or not, while fulfills are
-// submitted in all ways: what was taken is booked in the end, once.
+// Close is called twice at once, with a context that ends or not, during submissions in all
+// ways. Every accepted fulfill is booked once in the end.
 func TestCloseWhileSubmitting(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -74,7 +74,7 @@ func TestCloseWhileSubmitting(t *testing.T) {
 	}
 }
 
-// settleAll rejects what is still held.
+// settleAll rejects the packets that are still held.
 func (f *fixture) settleAll(t *testing.T, packets []transfers.Packet) {
 	t.Helper()
 	for _, p := range packets {
@@ -84,7 +84,7 @@ func (f *fixture) settleAll(t *testing.T, packets []transfers.Packet) {
 	}
 }
 
-// submitters note what they were promised.
+// submitters submit fulfills and record the promised ones.
 type submitters struct {
 	recorder *transfers.Recorder
 	group    sync.WaitGroup
@@ -101,9 +101,9 @@ func (s *submitters) submit(t *testing.T, packets []transfers.Packet) {
 		case 0:
 			_, err = s.recorder.Submit(ctx, op)
 		case 1:
-			var ticket transfers.Future
-			if ticket, err = s.recorder.TrySubmit(op); err == nil {
-				err = ticket.Journaled(ctx)
+			var future transfers.Future
+			if future, err = s.recorder.TrySubmit(op); err == nil {
+				err = future.Journaled(ctx)
 			}
 		default:
 			var result transfers.Result
@@ -122,7 +122,7 @@ func (s *submitters) submit(t *testing.T, packets []transfers.Packet) {
 	}
 }
 
-// The same folder is opened and closed again and again, by one at a time.
+// The same folder is opened and closed many times, by one recorder at a time.
 func TestOpenAndCloseAgain(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// ReadJournal tells what the next recorder will record, and leaves all of it to that.
+// ReadJournal returns the pending fulfills, and leaves them to the next recorder.
 func TestReadJournal(t *testing.T) {
 	t.Parallel()
 	f, packets, whole := leaveFulfills(t, 3)
@@ -39,7 +39,7 @@ func TestReadJournal(t *testing.T) {
 	require.Zero(t, got.NewestExpiry)
 }
 
-// A refused fulfill waits no more.
+// A refused fulfill is not pending.
 func TestReadJournalOfARefused(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)

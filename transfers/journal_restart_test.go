@@ -17,9 +17,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// moodyLedger is a ledger that does with each request what it likes: answers it, loses the
-// answer, loses the request, or does either of these and says nothing until the
-// caller goes away.
+// moodyLedger handles each request at random: it answers, loses the answer, loses the request,
+// or does either of the last two and blocks until the caller goes away.
 type moodyLedger struct {
 	ledger.Ledger
 	mu     sync.Mutex
@@ -44,7 +43,7 @@ func (m *moodyLedger) CreateTransfers(ctx context.Context, batch []ledger.Transf
 	return nil, ledger.ErrOutcomeUnknown
 }
 
-// fate is what is known of a packet.
+// fate is the known state of a packet.
 type fate int
 
 const (
@@ -54,7 +53,7 @@ const (
 	owed                 // promised or booked
 )
 
-// journalLife is one random life of a journal: recorders, one after the other.
+// journalLife is a random life of a journal: recorders, one after the other.
 type journalLife struct {
 	*fixture
 	folder   string
@@ -67,8 +66,8 @@ type journalLife struct {
 	stops    int
 }
 
-// Whatever happens on the way, in the end the books are what was answered and
-// promised: all of it, once, and nothing else.
+// After a random life the books have every answered and every promised operation once, and
+// nothing else.
 func TestRestartsAtRandom(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -94,14 +93,14 @@ func TestRestartsAtRandom(t *testing.T) {
 	}
 }
 
-// startRecorder opens the journal on a ledger of a new mood.
+// startRecorder opens the journal on a ledger with a new mood.
 func (l *journalLife) startRecorder(t *testing.T) {
 	t.Helper()
 	mood := &moodyLedger{Ledger: l.embedded, random: rand.New(rand.NewPCG(l.random.Uint64(), 0)), good: 3 + l.random.IntN(8)}
 	l.recorder = l.newJournaled(t, l.folder, l.heard, mood)
 }
 
-// hurry is a context that ends soon, in virtual time.
+// hurry returns a context that ends soon, in virtual time.
 func (l *journalLife) hurry(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithTimeout(t.Context(), time.Duration(l.random.IntN(3000))*time.Millisecond)
@@ -111,7 +110,7 @@ func (l *journalLife) takeStep(t *testing.T) {
 	t.Helper()
 	switch what := l.random.IntN(20); {
 	case what < 6 && len(l.packets) < 40: // of up to 20 each: alice's line bears them all
-		l.beginPackets(t)
+		l.beginPacket(t)
 	case what < 14 && len(l.packets) > 0:
 		l.resolvePacket(t, l.random.IntN(len(l.packets)))
 	case what < 16:
@@ -121,8 +120,8 @@ func (l *journalLife) takeStep(t *testing.T) {
 	}
 }
 
-// beginPackets prepares or forwards a packet.
-func (l *journalLife) beginPackets(t *testing.T) {
+// beginPacket prepares or forwards a packet.
+func (l *journalLife) beginPacket(t *testing.T) {
 	t.Helper()
 	ctx, cancel := l.hurry(t)
 	defer cancel()
@@ -145,15 +144,14 @@ func (l *journalLife) beginPackets(t *testing.T) {
 	l.packets, l.fates = append(l.packets, p), append(l.fates, became)
 }
 
-// requireUnanswered says that there is nothing wrong with the operation.
+// requireUnanswered requires that an error is only a missing answer.
 func (l *journalLife) requireUnanswered(t *testing.T, err error) {
 	t.Helper()
 	require.NotErrorIs(t, err, transfers.ErrCreditLine)
 	require.NotErrorAs(t, err, new(*transfers.RefusedError))
 }
 
-// resolvePacket fulfills or rejects a packet that is held, or fulfills once more what is
-// owed already.
+// resolvePacket fulfills or rejects a held packet, or fulfills a packet again.
 func (l *journalLife) resolvePacket(t *testing.T, i int) {
 	t.Helper()
 	p := l.packets[i]
@@ -176,8 +174,8 @@ func (l *journalLife) resolvePacket(t *testing.T, i int) {
 	}
 }
 
-// fulfillPacket fulfills a packet in one of the ways that there are, and reports whether it
-// was taken.
+// fulfillPacket fulfills a packet by a random method, and reports whether the fulfill was
+// promised.
 func (l *journalLife) fulfillPacket(t *testing.T, p transfers.Packet) (promised bool) {
 	t.Helper()
 	ctx, cancel := l.hurry(t)
@@ -191,13 +189,13 @@ func (l *journalLife) fulfillPacket(t *testing.T, p transfers.Packet) (promised 
 		_, err := l.recorder.Submit(ctx, op)
 		require.NoError(t, err) // disks are fast, by virtual time
 	case 1:
-		ticket, err := l.recorder.TrySubmit(op)
+		future, err := l.recorder.TrySubmit(op)
 		require.NoError(t, err)
-		require.NoError(t, ticket.Journaled(t.Context()))
+		require.NoError(t, future.Journaled(t.Context()))
 	case 2:
-		ticket, err := l.recorder.TrySubmit(op)
+		future, err := l.recorder.TrySubmit(op)
 		require.NoError(t, err) // it is on its way to the disk, where a clean stop leaves it
-		if got := ticket.Wait(ctx); got.Err != nil {
+		if got := future.Wait(ctx); got.Err != nil {
 			l.requireUnanswered(t, got.Err)
 		}
 	default:
@@ -211,7 +209,8 @@ func (l *journalLife) fulfillPacket(t *testing.T, p transfers.Packet) (promised 
 	return true
 }
 
-// stopRecorder stops the recorder and starts the next one. Once in a while all is answered.
+// stopRecorder closes the recorder and starts the next one. Sometimes it waits for all answers
+// first.
 func (l *journalLife) stopRecorder(t *testing.T) {
 	t.Helper()
 	l.stops++
@@ -225,7 +224,7 @@ func (l *journalLife) stopRecorder(t *testing.T) {
 	l.startRecorder(t)
 }
 
-// requireOnlyAsked checks that nothing is replayed that nobody has asked for.
+// requireOnlyAsked requires that every replayed fulfill was submitted.
 func (l *journalLife) requireOnlyAsked(t *testing.T) {
 	t.Helper()
 	for id, got := range resultsByID(t, l.heard.takeReplayed()) {
@@ -236,7 +235,7 @@ func (l *journalLife) requireOnlyAsked(t *testing.T) {
 	}
 }
 
-// endLife lets a last recorder do what is left, ends what is in doubt, and compares.
+// endLife replays with a last recorder, resolves the doubtful packets, and compares the books.
 func (l *journalLife) endLife(t *testing.T) {
 	t.Helper()
 	if err := l.recorder.Close(canceled(t.Context())); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// impatientContext is a context that has not ended when a call begins, and has when it
-// waits: before any disk is through.
+// impatientContext is a context that ends between the start of a call and its first wait,
+// before the disk has synced.
 type impatientContext struct {
 	context.Context
 	looks atomic.Int64
@@ -33,7 +33,7 @@ func (c *impatientContext) Err() error {
 	return context.Canceled
 }
 
-// The caller does not wait for the disk: the fulfill was handed over all the same.
+// The caller does not wait for the disk. The fulfill was enqueued nevertheless.
 func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -44,8 +44,8 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	submitted, ended := 0, 0
 	for _, p := range packets {
 		submitted++
-		ticket, err := r.Submit(newImpatientContext(), transfers.FulfillOp(p))
-		require.Equal(t, p, ticket.Packet())
+		future, err := r.Submit(newImpatientContext(), transfers.FulfillOp(p))
+		require.Equal(t, p, future.Packet())
 		if err != nil { // else the disk was faster
 			ended++
 			require.ErrorIs(t, err, transfers.ErrJournal)
@@ -55,12 +55,12 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 		}
 		again := newImpatientContext()
 		again.looks.Add(1)
-		if err := ticket.Journaled(again); err != nil {
+		if err := future.Journaled(again); err != nil {
 			require.ErrorIs(t, err, transfers.ErrJournal)
 			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		}
-		require.NoError(t, ticket.Journaled(t.Context()), "it was on its way")
-		require.NoError(t, ticket.Journaled(again), "nothing to wait for")
+		require.NoError(t, future.Journaled(t.Context()), "it was on its way")
+		require.NoError(t, future.Journaled(again), "nothing to wait for")
 		if ended == 10 {
 			break
 		}
@@ -86,24 +86,24 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// TrySubmit leaves the waiting to its caller, or to many.
+// After TrySubmit one or many callers wait with Journaled.
 func TestTrySubmitAndJournaled(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	packets := f.prepareHeld(t, 500)
 	silent := newSilentLedger(f.embedded, false, 0)
 	r := f.newJournaled(t, folder, &eventLog{}, silent)
-	tickets := make([]transfers.Future, len(packets))
+	futures := make([]transfers.Future, len(packets))
 	for i, p := range packets {
 		var err error
-		tickets[i], err = r.TrySubmit(transfers.FulfillOp(p))
+		futures[i], err = r.TrySubmit(transfers.FulfillOp(p))
 		require.NoError(t, err)
 	}
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			for _, ticket := range tickets {
-				if err := ticket.Journaled(t.Context()); err != nil {
+			for _, future := range futures {
+				if err := future.Journaled(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -113,14 +113,14 @@ func TestTrySubmitAndJournaled(t *testing.T) {
 	killed := readFiles(t, folder).writeFolder(t)
 	<-silent.asked
 	f.closeUnanswered(t, r, len(packets))
-	for _, ticket := range tickets {
-		require.NoError(t, ticket.Journaled(canceled(t.Context())), "it is on disk, and stays there")
+	for _, future := range futures {
+		require.NoError(t, future.Journaled(canceled(t.Context())), "it is on disk, and stays there")
 	}
 	f.requireReplayed(t, killed, packets)
 	f.closeAndCheck(t)
 }
 
-// Without a journal nothing outlives the process but what is in the ledger.
+// Without a journal only the operations in the ledger outlive the process.
 func TestJournaledWithoutAJournal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -132,18 +132,18 @@ func TestJournaledWithoutAJournal(t *testing.T) {
 		}()
 		held, err := f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
-		ticket, err := f.recorder.Submit(ctx, transfers.FulfillOp(held.Packet))
+		future, err := f.recorder.Submit(ctx, transfers.FulfillOp(held.Packet))
 		require.NoError(t, err, "it does not wait for what there is not")
 		<-slow.requests
-		err = ticket.Journaled(ctx)
+		err = future.Journaled(ctx)
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		refused, err := f.recorder.Submit(ctx, transfers.RejectOp(held.Packet))
 		require.NoError(t, err)
 		require.NoError(t, refused.Journaled(ctx), "a reject is not kept")
 		slow.proceed <- nil
-		require.NoError(t, ticket.Wait(ctx).Err)
-		require.NoError(t, ticket.Journaled(ctx), "it is in the ledger")
+		require.NoError(t, future.Wait(ctx).Err)
+		require.NoError(t, future.Journaled(ctx), "it is in the ledger")
 		slow.closeAll(t, f)
 		ledgertest.RequireNothingHeld(t, f.embedded)
 	})

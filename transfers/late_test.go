@@ -55,7 +55,8 @@ func (f *faultyLedger) CreateTransfers(ctx context.Context, batch []ledger.Trans
 	return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
 }
 
-// lateCases are what is closed since the hold expired, and the phases that are tried.
+// lateCases are the accounts closed since the hold expired, with the phase that books the
+// fulfill.
 var lateCases = []struct {
 	name             string
 	sender, receiver bool
@@ -79,8 +80,8 @@ func (f *fixture) closeSome(t *testing.T, sender, receiver bool) {
 	}
 }
 
-// holdExpired prepares a packet of 600 to 500 whose hold expires, and alice, whose line is 1000,
-// sends 700 meanwhile.
+// holdExpired prepares a packet of 600 to 500 and lets its hold expire. Meanwhile alice, whose
+// line is 1000, sends 700.
 func (f *fixture) holdExpired(t *testing.T, w *virtualClock) transfers.Packet {
 	t.Helper()
 	return f.holdOf(t, w, f.packet(600, 500))
@@ -98,7 +99,7 @@ func (f *fixture) holdOf(t *testing.T, w *virtualClock, p transfers.Packet) tran
 	return held.Packet
 }
 
-// requireLate checks that this packet is booked once, under one phase, and on whom.
+// requireLate requires that a packet is booked once, under one phase, on the right accounts.
 func (f *fixture) requireLate(t *testing.T, p transfers.Packet, phase uint64) {
 	t.Helper()
 	rows, err := f.embedded.QueryTransfers(t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(p.ID), Limit: 100})
@@ -125,7 +126,7 @@ func (f *fixture) requireLate(t *testing.T, p transfers.Packet, phase uint64) {
 }
 
 // A late fulfill loses an answer, or its recorder dies and the next one goes on: at every
-// request, whatever is closed.
+// request, with every combination of closed accounts.
 func TestLateFulfillGoesWrongAtEveryRequest(t *testing.T) {
 	t.Parallel()
 	for _, c := range lateCases {
@@ -151,14 +152,14 @@ func goWrong(t *testing.T, bad *faultyLedger, sender, receiver bool, phase uint6
 	f.closeSome(t, sender, receiver)
 	r, err := transfers.NewRecorder(bad, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
-	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
+	future, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 	require.NoError(t, err)
 	if bad.dies && wrong {
 		<-bad.dead
 		require.ErrorIs(t, r.Close(canceled(t.Context())), ledger.ErrOutcomeUnknown)
-		require.Equal(t, ledger.OutcomeUnknown, ticket.Wait(t.Context()).Outcome)
+		require.Equal(t, ledger.OutcomeUnknown, future.Wait(t.Context()).Outcome)
 	} else {
-		got := ticket.Wait(t.Context())
+		got := future.Wait(t.Context())
 		require.NoError(t, got.Err)
 		require.True(t, got.Late)
 		require.NoError(t, r.Close(t.Context()))
@@ -174,8 +175,9 @@ func goWrong(t *testing.T, bad *faultyLedger, sender, receiver bool, phase uint6
 	ledgertest.RequireConserved(t, f.embedded)
 }
 
-// What was closed when one recorder tried is open when the next one does, and the other way
-// round: the first one's attempts are burnt, and the second one goes on behind them.
+// Accounts that were closed during one recorder's attempts are open for the next recorder, and
+// vice versa. The ids of the first attempts are burnt, and the next recorder goes on behind
+// them.
 func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -184,11 +186,11 @@ func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 	bad := &faultyLedger{Ledger: f.embedded, at: 3, dies: true, dead: make(chan struct{})} // phase 4 is burnt
 	r, err := transfers.NewRecorder(bad, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
-	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
+	future, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 	require.NoError(t, err)
 	<-bad.dead
 	require.Error(t, r.Close(canceled(t.Context())))
-	require.Error(t, ticket.Wait(t.Context()).Err)
+	require.Error(t, future.Wait(t.Context()).Err)
 	f.openAccount(t, f.alice)
 	f.openAccount(t, f.bob)
 	got, err := f.recorder.Fulfill(t.Context(), p)
@@ -198,7 +200,7 @@ func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// A late fulfill that collects takes what the sender owed before, too, but never more than that.
+// A late fulfill collects the sender's earlier arrears too, and never more than the arrears.
 func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{AllowArrears: true})
@@ -221,8 +223,8 @@ func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// olderRows are a late fulfill as a version before arrears booked it: suspense in the sender's
-// place; collected from the sender under phase 4, not under phase 5.
+// olderRows returns the rows of a late fulfill as a version without arrears booked it:
+// suspense in place of the sender, collected from the sender under phase 4, not under phase 5.
 func (f *fixture) olderRows(p transfers.Packet, phase uint64, collected uint64) []ledger.Transfer {
 	own, _ := f.book.AssetIDs(usd.Ledger)
 	row := func(leg uint64, debit, credit ledger.ID, amount uint64) ledger.Transfer {
@@ -244,7 +246,7 @@ func (f *fixture) olderRows(p transfers.Packet, phase uint64, collected uint64) 
 	return rows
 }
 
-// What an older version has booked is recognized, and not booked again.
+// A late fulfill booked by an older version is recognized, and not booked again.
 func TestLateFulfillOfAnOlderVersion(t *testing.T) {
 	t.Parallel()
 	for i := range 4 {
@@ -273,7 +275,7 @@ func TestLateFulfillOfAnOlderVersion(t *testing.T) {
 	}
 }
 
-// Something else under the id of a correction is a conflict, and nothing is booked.
+// Another transfer under the id of a correction is a conflict, and nothing is booked.
 func TestLateFulfillMeetsAnotherTransfer(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -290,7 +292,7 @@ func TestLateFulfillMeetsAnotherTransfer(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// tagOf is the hash of a held packet's legs, which the first of them carries.
+// tagOf returns the hash of a held packet's legs, which the first leg's transfer carries.
 func (f *fixture) tagOf(t *testing.T, p transfers.Packet) uint32 {
 	t.Helper()
 	rows, err := f.embedded.LookupTransfers(t.Context(), []ledger.ID{p.ID})
@@ -299,8 +301,8 @@ func (f *fixture) tagOf(t *testing.T, p transfers.Packet) uint32 {
 	return rows[0].UserData32
 }
 
-// olderLedger is a ledger in which a version before arrears provisions, and in which creating
-// accounts fails for a while after that.
+// olderLedger is a ledger provisioned by a version without arrears. After that, creating
+// accounts fails for a while.
 type olderLedger struct {
 	ledger.Ledger
 	provisions bool
@@ -337,7 +339,7 @@ func (o *olderLedger) CreateAccounts(ctx context.Context, all []ledger.Account) 
 	return results, err
 }
 
-// newOlderFixture is one whose peers have no arrears accounts.
+// newOlderFixture returns a fixture whose peers have no arrears accounts.
 func newOlderFixture(t *testing.T, o *olderLedger) (*fixture, *virtualClock) {
 	t.Helper()
 	w := newVirtualClock()
@@ -355,8 +357,8 @@ func newOlderFixture(t *testing.T, o *olderLedger) (*fixture, *virtualClock) {
 	return f, w
 }
 
-// The sender has no arrears account, and it cannot be created at first: the fulfill waits
-// for it, and no id of it is burnt.
+// The sender's arrears account is missing, and cannot be created at first. The fulfill waits,
+// and none of its ids is burnt.
 func TestLateFulfillWaitsForTheArrearsAccount(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []error{errors.New("no connection"), ledger.ErrOutcomeUnknown, ledger.ErrTooMuchData} {
@@ -380,19 +382,19 @@ func TestLateFulfillWaitsForTheArrearsAccount(t *testing.T) {
 	}
 }
 
-// The recorder is closed while the arrears account cannot be created: the fulfill was not
-// sent, which is said, and the next recorder books it.
+// The recorder is closed while the arrears account cannot be created. The error says that the
+// fulfill was not sent, and the next recorder books it.
 func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []error{errors.New("no connection"), ledger.ErrOutcomeUnknown, ledger.ErrClosed} {
 		o := &olderLedger{fail: fail, failures: 1 << 30, asked: make(chan struct{}, 1)}
 		f, w := newOlderFixture(t, o)
 		p := f.holdExpired(t, w)
-		ticket, err := f.recorder.Submit(t.Context(), transfers.FulfillOp(p))
+		future, err := f.recorder.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
 		<-o.asked
 		err = f.recorder.Close(canceled(t.Context()))
-		got := ticket.Wait(t.Context())
+		got := future.Wait(t.Context())
 		require.Equal(t, ledger.OutcomeRefused, got.Outcome)
 		require.NotErrorIs(t, got.Err, ledger.ErrOutcomeUnknown)
 		if errors.Is(fail, ledger.ErrClosed) {
@@ -415,7 +417,7 @@ func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 	}
 }
 
-// We have no arrears to ourselves: liquidity pays, as it does in time.
+// We have no arrears to ourselves: liquidity pays, late or in time.
 func TestLateFulfillFromOurselves(t *testing.T) {
 	t.Parallel()
 	for _, closed := range []bool{false, true} {

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// testParties are a book's handles, without a ledger.
+// testParties are accounts of a book without a ledger.
 type testParties struct {
 	assets                map[uint32]*assetInfo
 	alice, bob, us, usEUR accounts.PeerAccount
@@ -130,8 +130,8 @@ func TestLegs(t *testing.T) {
 	require.Equal(t, "R01", ILPCode(err))
 }
 
-// Whatever the packet: the sender is debited In, the receiver credited Out, and the
-// difference is in the account where it belongs.
+// For every packet the sender is debited In, the receiver is credited Out, and the difference
+// is in the right account.
 func TestLegsMoveInAndOut(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)

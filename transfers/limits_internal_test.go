@@ -203,7 +203,7 @@ func TestRestoredFulfillsOfOnePacket(t *testing.T) {
 	}
 }
 
-// The largest amount stands for what is more.
+// A sum beyond the largest amount is the largest amount.
 func TestSumsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, ledger.AmountMax, sumAmounts(ledger.AmountMax, ledger.NewAmount(1)))

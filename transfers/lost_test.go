@@ -48,9 +48,9 @@ func (l *losingLedger) submitTogether(t *testing.T, f *fixture, ops ...transfers
 	t.Helper()
 	f.submit(t, transfers.ForwardOp(f.packet(1, 1)))
 	synctest.Wait()
-	tickets := f.submit(t, ops...)
+	futures := f.submit(t, ops...)
 	close(l.begin)
-	return tickets
+	return futures
 }
 
 func newLosingLedger(t *testing.T, cfg transfers.Config, meanwhile time.Duration, third error) (*losingLedger, *fixture) {
@@ -60,8 +60,8 @@ func newLosingLedger(t *testing.T, cfg transfers.Config, meanwhile time.Duration
 	return l, newFixture(t, cfg, func(under ledger.Ledger) ledger.Ledger { l.Ledger = under; return l })
 }
 
-// A prepare is applied and the answer is lost. That the next request was not sent says nothing
-// about it, also if the packet has expired meanwhile: it is asked for again.
+// A prepare is applied and the answer is lost. A later request that was not sent says nothing
+// about it, also after the packet has expired: the prepare is sent again.
 func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -84,8 +84,8 @@ func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 					p.Hold, p.Expiry = 0, time.Now().Add(time.Duration(15*i+10)*time.Second) // the first one expires, others do not
 					ops[i] = transfers.PrepareOp(p)
 				}
-				for i, ticket := range l.submitTogether(t, f, ops...) {
-					got := ticket.Wait(t.Context())
+				for i, future := range l.submitTogether(t, f, ops...) {
+					got := future.Wait(t.Context())
 					require.Equal(t, c.want, got.Outcome, "%d: %v", i, got.Err)
 					require.NotErrorIs(t, got.Err, transfers.ErrHoldTooShort)
 				}
@@ -96,8 +96,8 @@ func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 	}
 }
 
-// The answer to the first request was lost, the next one was not sent, and the third one is
-// answered: the hold counts from the first one, and has ended.
+// The answer to the first request is lost, the second request is not sent, and the third one
+// is answered. The hold counts from the first request, and has ended.
 func TestHoldCountsFromTheFirstRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -109,8 +109,8 @@ func TestHoldCountsFromTheFirstRequest(t *testing.T) {
 	})
 }
 
-// A prepare was refused for a reason that passes, and the answer is lost: asked again, the
-// ledger says only that the id is spent. The sender is told T04 all the same.
+// A prepare is refused for a transient reason, and the answer is lost. After the resend the
+// ledger says only that the id is spent. The sender still gets T04.
 func TestRefusalWhoseAnswerWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

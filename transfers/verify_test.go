@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// rebuildPacket is a packet that its owner has put together again from what it had written down.
+// rebuildPacket returns the packet as a caller rebuilds it from stored fields: without a seal.
 func rebuildPacket(p transfers.Packet) transfers.Packet {
 	return transfers.Packet{
 		ID: p.ID, From: p.From, To: p.To, In: p.In, Out: p.Out, Dust: p.Dust,
@@ -22,7 +22,7 @@ func rebuildPacket(p transfers.Packet) transfers.Packet {
 	}
 }
 
-// others are packets that are not as they were prepared.
+// others returns changes that make a packet differ from its prepare.
 func (f *fixture) others(t *testing.T) map[string]func(*transfers.Packet) {
 	t.Helper()
 	us, err := f.book.OwnAccount(usd)
@@ -42,8 +42,8 @@ func (f *fixture) others(t *testing.T) map[string]func(*transfers.Packet) {
 	}
 }
 
-// A fulfill or reject of a packet that is not as it was prepared is refused before anything is
-// written, whether its owner has changed it or put it together again. The right one still passes.
+// A fulfill or reject of a packet that differs from its prepare is refused before anything is
+// written, whether the packet was changed or rebuilt. The right packet still passes.
 func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -72,7 +72,7 @@ func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// A conversion whose dust is told otherwise is another packet too.
+// A conversion with other Dust is another packet too.
 func TestConversionWithOtherDustIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -99,17 +99,17 @@ func TestResolutionOfAnotherPacketBesideItsPrepare(t *testing.T) {
 		p.ID = ledger.NewID(1<<8, 5)
 		other := p
 		other.In = other.Out
-		tickets := f.submit(t, transfers.PrepareOp(p), transfers.FulfillOp(other))
+		futures := f.submit(t, transfers.PrepareOp(p), transfers.FulfillOp(other))
 		slow.proceed <- nil
 		require.Len(t, <-slow.requests, 2, "the prepare")
 		slow.proceed <- nil
-		require.NoError(t, tickets[0].Wait(t.Context()).Err)
-		require.ErrorIs(t, tickets[1].Wait(t.Context()).Err, ledger.ErrIDConflict)
+		require.NoError(t, futures[0].Wait(t.Context()).Err)
+		require.ErrorIs(t, futures[1].Wait(t.Context()).Err, ledger.ErrIDConflict)
 		slow.closeAll(t, f)
 	})
 }
 
-// A late fulfill is booked by what the packet says, so it is compared too.
+// A late fulfill is booked by the packet's fields, so it is compared too.
 func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -129,8 +129,8 @@ func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// A prepare that was refused since its id belongs to another packet does not vouch for its own:
-// a fulfill of it is compared with what is held.
+// A prepare refused because its id belongs to another packet does not verify its own fulfill:
+// the fulfill is compared with the hold.
 func TestFulfillOfARefusedPrepareIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -148,7 +148,8 @@ func TestFulfillOfARefusedPrepareIsAConflict(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The ledger is closed when it is to be read: all that waits is told so, and what comes then too.
+// The ledger is closed when holds are to be read: all waiting operations and later ones get
+// that error.
 func TestWhatIsHeldCannotBeReadAnyMore(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{Lanes: 1}, nil)
@@ -178,8 +179,8 @@ func (r *readingLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([
 	return r.Ledger.LookupTransfers(ctx, ids)
 }
 
-// What the ledger holds is read only if the packet is not the one of the prepare's Result: for
-// many packets at once, again if that fails, and not after the end.
+// Holds are read only for a packet other than the one of the prepare's Result: for many
+// packets at once, again after an error, and not after the end.
 func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -204,12 +205,12 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 
 		late := prepare()
 		r.away.Store(true)
-		ticket := f.submit(t, transfers.FulfillOp(rebuildPacket(late)))[0]
+		future := f.submit(t, transfers.FulfillOp(rebuildPacket(late)))[0]
 		time.Sleep(5 * time.Second) //nolint:forbidigo // virtual time
 		require.Greater(t, r.requests.Load(), int32(3))
-		require.ErrorIs(t, ticket.Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
+		require.ErrorIs(t, future.Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
 		r.away.Store(false)
-		require.NoError(t, ticket.Wait(t.Context()).Err)
+		require.NoError(t, future.Wait(t.Context()).Err)
 
 		r.away.Store(true)
 		left := f.submit(t, transfers.FulfillOp(rebuildPacket(prepare())))[0]
@@ -225,7 +226,7 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 	})
 }
 
-// A fulfill of another packet was in the journal when the process died: the next recorder
+// A fulfill of a changed packet was in the journal when the process died: the next recorder
 // refuses it, and posts nothing.
 func TestReplayOfAnotherPacketIsAConflict(t *testing.T) {
 	t.Parallel()
