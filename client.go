@@ -12,9 +12,9 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Client is the accounts, the recorder and the settlement engine of a connector,
-// over one ledger. The fields are set by OpenEmbedded and New and must not be
-// changed; all of them may be used concurrently.
+// Client combines the accounts, the recorder and the settlement engine of a connector over one
+// ledger. Make a Client with [OpenEmbedded] or [New], and do not change its fields. All fields are
+// safe for concurrent use.
 type Client struct {
 	Ledger     ledger.Ledger
 	Book       *accounts.Book
@@ -22,12 +22,12 @@ type Client struct {
 	Settlement *settlement.Engine
 }
 
-// OpenEmbedded opens a Client over a new embedded ledger, in memory: with Close,
-// or with the process, the books are gone. It is for tests, for first steps, and
-// for whoever keeps no books beyond a run.
+// OpenEmbedded opens a Client over a new embedded ledger in memory. The books are lost at
+// [Client.Close] or at the end of the process: use OpenEmbedded for tests and first steps. For a
+// ledger in a folder, give [embedded.Open] to [New].
 //
-// The errors are those of New. A journal would promise to the next process what this
-// ledger does not outlive, so Config.Recorder.Journal is refused as accounts.ErrInvalid.
+// Config.Recorder.Journal must be empty ([accounts.ErrInvalid]): the ledger does not outlive the
+// process, so neither may the journal. Other errors are the errors of New.
 func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
 	if cfg.Recorder.Journal != "" {
 		return nil, fmt.Errorf("peerledger: %w", &accounts.FieldError{
@@ -42,10 +42,10 @@ func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
 	return c, nil
 }
 
-// New wires a Client over a ledger, which from then on belongs to it: Close closes
-// it. It does not touch the ledger, but that fulfills that are left in
-// Config.Recorder.Journal are recorded. The errors are those of Config.Validate, or
-// match transfers.ErrJournal; then nothing is left running, and the ledger stays the
+// New makes a Client over a ledger. The ledger then belongs to the Client: [Client.Close] closes
+// it. New sends nothing to the ledger, except the fulfills that an earlier process left in
+// Config.Recorder.Journal. Errors are the errors of [Config.Validate], or match
+// [transfers.ErrJournal]. After an error nothing is left running, and the ledger stays the
 // caller's.
 func New(l ledger.Ledger, cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
@@ -59,49 +59,48 @@ func New(l ledger.Ledger, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Recorder.Touched = tell(cfg.Recorder.Touched, engine.NotifyBalances)
+	events := &cfg.Recorder.Events
+	events.BalancesChanged = joinCallbacks(events.BalancesChanged, engine.NotifyBalances)
 	recorder, err := transfers.NewRecorder(l, book, cfg.Recorder)
-	if err != nil { // the journal's
-		return nil, errors.Join(err, engine.Close(ended()))
+	if err != nil { // of the journal
+		return nil, errors.Join(err, engine.Close(newEndedContext()))
 	}
 	return &Client{Ledger: l, Book: book, Recorder: recorder, Settlement: engine}, nil
 }
 
-// ended is a context that has ended: nothing is worth waiting for.
-func ended() context.Context {
+// newEndedContext returns a context that has ended, so that Close does not wait.
+func newEndedContext() context.Context {
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // New has no context, and this one waits for nothing
 	cancel()
 	return ctx
 }
 
-// tell calls first, if there is one, and then second.
-func tell(first, second func([]accounts.PeerAccount)) func([]accounts.PeerAccount) {
+// joinCallbacks returns a function that calls first, unless it is nil, and then second.
+func joinCallbacks(first, second func([]accounts.PeerAccount)) func([]accounts.PeerAccount) {
 	if first == nil {
 		return second
 	}
-	return func(touched []accounts.PeerAccount) {
-		first(touched)
-		second(touched)
+	return func(peers []accounts.PeerAccount) {
+		first(peers)
+		second(peers)
 	}
 }
 
-// Provision makes sure that the ledger holds the accounts and credit lines of
-// these peers, and has the settlement engine look at them: an order left open by
-// a crash is resumed, and what is due is paid. See accounts.Book.Provision, whose
-// results and errors these are.
+// Provision creates the accounts and credit lines of peers that the ledger lacks, and notifies the
+// settlement engine of all of them: the engine resumes orders left open by a crash, and pays due
+// amounts. For results and errors, see [accounts.Book.Provision].
 func (c *Client) Provision(ctx context.Context, peers ...accounts.PeerConfig) ([]accounts.PeerAccount, error) {
 	handles, err := c.Book.Provision(ctx, peers...)
 	c.Settlement.Enqueue(handles)
 	return handles, err
 }
 
-// Close ends the Client in order: the recorder refuses new packets and drains,
-// the settlement engine finishes what it is paying, the ledger is closed. When
-// ctx ends, requests and hooks under way are given up (a hook that does not heed
-// it is left behind after 5 s more); what could not be finished by then is in the
-// error, as a *transfers.CloseError and a *settlement.OpenOrdersError, beside one
-// that matches transfers.ErrJournal if the journal could not be left in order, whose
-// disk is waited for whatever ctx says. Close is safe to call twice.
+// Close ends the Client in order. The recorder refuses new packets and drains; the settlement
+// engine finishes its payments; the ledger is closed. When ctx ends, Close abandons running
+// requests and hooks; it leaves a hook that ignores ctx running after 5 s more. The error then
+// contains a [*transfers.CloseError] and a [*settlement.OpenOrdersError] for unfinished work. It
+// matches [transfers.ErrJournal] if the journal could not be left in order. Close waits for the
+// journal's disk regardless of ctx. Close may be called twice.
 func (c *Client) Close(ctx context.Context) error {
 	return errors.Join(c.Recorder.Close(ctx), c.Settlement.Close(ctx), c.Ledger.Close())
 }

@@ -161,19 +161,19 @@ func TestOpenReportsAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
-// A recorder's own Touched is called as well as the settlement engine.
-func TestTouchedIsShared(t *testing.T) {
+// A recorder's own BalancesChanged is called as well as the settlement engine.
+func TestBalancesChangedIsShared(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	touched := make(chan accounts.PeerAccount, 10)
 	var pays rail
 	client, err := peerledger.OpenEmbedded(peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
-		Recorder: transfers.Config{Touched: func(all []accounts.PeerAccount) {
+		Recorder: transfers.Config{Events: transfers.Events{BalancesChanged: func(all []accounts.PeerAccount) {
 			for _, a := range all {
 				touched <- a
 			}
-		}},
+		}}},
 		Settlement: settlement.Config{
 			Rails: paidBy(&pays), Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(1)}},
 		},

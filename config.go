@@ -8,21 +8,20 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Config says what a Client keeps and how. Only Assets must be given.
+// Config is the configuration of a [Client]. Only Accounts.Assets is required.
 type Config struct {
-	// Accounts says which assets there are, and what keeps this deployment's
-	// accounts apart from others' on the same ledger. Accounts.Assets has no
-	// default.
+	// Accounts lists the assets, and has the namespace that separates this deployment's accounts
+	// from others on the same ledger. Accounts.Assets has no default.
 	Accounts accounts.Config
-	// Recorder says how packets are recorded. Its Touched is called before the
-	// Client's own. Default: see transfers.Config.
+	// Recorder configures the recording of packets. Recorder.Events.BalancesChanged is called before the Client's
+	// own callback. Default: see [transfers.Config].
 	Recorder transfers.Config
-	// Settlement says when peers are paid and by whom. Default: nobody is.
+	// Settlement configures when and how peers are paid. Default: no peer is paid.
 	Settlement settlement.Config
 }
 
-// Validate reports all that is wrong with the configuration at once, as errors
-// that match accounts.ErrInvalid and name the field.
+// Validate returns all errors in the configuration at once. They match [accounts.ErrInvalid] and
+// name the field.
 func (c Config) Validate() error {
 	return errors.Join(c.Accounts.Validate(), c.Recorder.Validate(), c.Settlement.Validate())
 }

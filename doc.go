@@ -1,14 +1,27 @@
 // Package peerledger keeps the books of an Interledger connector on TigerBeetle.
 //
-// A connector forwards ILP packets between peers, and each packet changes what it
-// and two peers owe each other. peerledger provisions the peers' accounts
-// (package accounts), records packets in batches as two-phase double entry
-// (package transfers), and pays a peer when what is owed crosses a threshold
-// (package settlement). A Client wires the three together over one ledger
-// (package ledger): the embedded one, a TigerBeetle cluster (package ledger/cluster), or any
-// other with TigerBeetle's rules.
+// A connector forwards ILP packets between peers. Each packet changes the balances between the
+// connector and two peers. A [Client] records these changes as double entries in a [ledger.Ledger],
+// and pays a peer when the amount owed crosses a threshold.
 //
-// Begin with OpenEmbedded and Client.Provision; prepare a packet with
-// Client.Recorder before forwarding it, and fulfill or reject it when its answer
-// has come.
+// # First steps
+//
+//  1. Open a client: [OpenEmbedded] in memory, or [New] over any ledger.
+//  2. Create the accounts of the peers: [Client.Provision].
+//  3. Before forwarding a packet, hold its amounts: [transfers.Recorder.Prepare].
+//  4. After the answer, post or void them: [transfers.Recorder.Fulfill], [transfers.Recorder.Reject].
+//  5. At the end: [Client.Close].
+//
+// # Packages
+//
+//   - [accounts]: assets, peers, credit lines, balances, statements ([Client.Book])
+//   - [transfers]: packets, recorded in batches ([Client.Recorder])
+//   - [settlement]: policies, orders, payments ([Client.Settlement])
+//   - [ledger]: the Ledger interface, with the types and errors that its implementations share
+//   - [embedded]: a ledger in the process, in memory or in a folder
+//   - [github.com/peerledger/peerledger/ledger/cluster]: a TigerBeetle cluster
+//   - [github.com/peerledger/peerledger/monitoring]: metrics for Prometheus
+//
+// README.md has a first program. The operator's command is cmd/peerledger, with the guides
+// docs/operations.md and docs/money.md.
 package peerledger

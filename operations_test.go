@@ -111,14 +111,14 @@ func (o *operations) step() {
 		}
 	case 10:
 		revoke := o.random.IntN(2) == 0
-		err := o.client.Book.Suspend(ctx, p, accounts.SuspendOptions{RevokeFree: revoke})
+		err := o.client.Book.SuspendPeer(ctx, p, accounts.SuspendOptions{RevokeFree: revoke})
 		o.done("suspended", err)
 		b := o.balance(p)
 		line, _ := b.CreditLine.Uint64()
 		require.LessOrEqual(o.t, int64(line), o.line[p])
 		o.line[p] = int64(line) // what was free is gone
 	case 11, 18:
-		o.done("resumed", o.client.Book.Resume(ctx, p))
+		o.done("resumed", o.client.Book.ResumePeer(ctx, p))
 	case 12:
 		_, err := o.client.Settlement.RecordIncoming(ctx, settlement.IncomingPayment{Account: p, Key: key, Amount: units})
 		if o.done("received", err) {

@@ -37,7 +37,7 @@ func peersInOperation(ctx context.Context, client *peerledger.Client, peers []ac
 	book, alice := client.Book, peers[0]
 	change, err := book.ExtendCredit(ctx, alice, ledger.NewAmount(50_000)) // or RevokeCredit, SetCreditLine
 	_ = err
-	err = book.Suspend(ctx, alice, accounts.SuspendOptions{}) // Resume, ClosePeer, ReopenPeer
+	err = book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}) // Resume, ClosePeer, ReopenPeer
 	_ = err
 	booking, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: ledger.NewAmount(10), ReasonCode: 3})
 	_ = err
@@ -76,7 +76,7 @@ func whenToPay() settlement.Config {
 
 func limits(usd accounts.Asset) settlement.Config {
 	return settlement.Config{
-		PeerPayoutLimits:  settlement.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{Order: ledger.NewAmount(50_000), Day: ledger.NewAmount(200_000)}},
+		PeerPayoutLimits:  accounts.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{Order: ledger.NewAmount(50_000), Day: ledger.NewAmount(200_000)}},
 		AssetPayoutLimits: map[accounts.Asset]settlement.PayoutLimit{usd: {Day: ledger.NewAmount(1_000_000), ApproveAbove: ledger.NewAmount(40_000)}},
 	}
 }

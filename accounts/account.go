@@ -6,33 +6,33 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PeerAccount is the handle of a peer in one asset, or of ourselves (Book.OwnAccount). It is
-// a small value that compares with ==, can be a map key, and is made once and
-// used for every packet. Handles of the same peer and asset made by any Book of
-// the same namespace are equal. The zero Account is nobody.
+// PeerAccount is the handle of a peer in one asset, or of ourselves ([Book.OwnAccount]). It is a
+// small value: it compares with ==, can be a map key, and is made once for all packets. Books of
+// the same namespace make equal handles for the same peer and asset. The zero PeerAccount is no
+// account.
 type PeerAccount struct {
 	peer   string
 	id     ledger.ID
 	ledger uint32
 }
 
-// Peer is the peer's id, "" for our own account.
+// Peer returns the peer's id, "" for our own account.
 func (a PeerAccount) Peer() string { return a.peer }
 
-// ID is the id of the ledger account that holds the position: the peer's, or our
-// liquidity account.
+// ID returns the id of the ledger account with the position: the peer's account, or our liquidity
+// account.
 func (a PeerAccount) ID() ledger.ID { return a.id }
 
-// Ledger is the ledger number of the asset.
+// Ledger returns the ledger number of the asset.
 func (a PeerAccount) Ledger() uint32 { return a.ledger }
 
 // IsOwn reports whether this is our own account in the asset.
 func (a PeerAccount) IsOwn() bool { return a.peer == "" && !a.IsZero() }
 
-// IsZero reports whether this is the zero Account, nobody.
+// IsZero reports whether a is the zero PeerAccount.
 func (a PeerAccount) IsZero() bool { return a == PeerAccount{} }
 
-// String is the account as in "alice on ledger 1".
+// String returns the account as in "alice on ledger 1".
 func (a PeerAccount) String() string {
 	switch {
 	case a.IsZero():
@@ -44,9 +44,8 @@ func (a PeerAccount) String() string {
 	}
 }
 
-// PeerIDs are the ids of the four ledger accounts of a peer in one asset. A peer that a
-// version before arrears provisioned may have no Arrears account in the ledger yet: see
-// Book.EnsureArrears.
+// PeerIDs are the ids of the four ledger accounts of a peer in one asset. The ledger may lack the
+// Arrears account of a peer provisioned by a version before arrears: see [Book.EnsureArrears].
 type PeerIDs struct {
 	Peer, Line, Settlement, Arrears ledger.ID
 }
@@ -55,8 +54,8 @@ type PeerIDs struct {
 type AssetIDs struct {
 	Liquidity ledger.ID // our position, crossed by packets between assets
 	Revenue   ledger.ID // fees
-	Dust      ledger.ID // what rounding leaves over
-	Suspense  ledger.ID // money of closed peers, and the other side of what is booked by hand
+	Dust      ledger.ID // the remainder of rounding
+	Suspense  ledger.ID // money of closed peers, and the opposite side of bookings by hand
 	Outside   ledger.ID // capital put in or taken out
-	Control   ledger.ID // the other side of zero-amount markers
+	Control   ledger.ID // the opposite side of zero-amount markers
 }

@@ -3,84 +3,75 @@ package accounts
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/idempotent"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Adjustment is a correction that an operator books, after comparing the books with a
-// peer, for example.
+// Adjustment is a correction booked by an operator, for example after comparing the books with a
+// peer.
 type Adjustment struct {
-	// Account is a peer's, or our own (Book.OwnAccount): then it moves between our liquidity
-	// and suspense, to write off what is left in there.
+	// Account is a peer's, or our own ([Book.OwnAccount]). An adjustment of our own account moves
+	// between our liquidity and suspense, for example to write off a remainder in suspense.
 	Account PeerAccount
-	// Key names the adjustment, 1 to 1023 bytes, without white space around it: the same in
-	// every call for it, and another for every other adjustment of the account.
+	// Key names the adjustment: 1 to 1023 bytes, without white space at either end. Repeat an
+	// adjustment under the same key, and take a new key for every further adjustment of the
+	// account.
 	Key string
-	// Credit is how much more we owe the peer from then on, in units, or how much less
-	// it owes us; Debit is the opposite. One of them is 0. For our own account Credit
-	// raises our position. The other side is the asset's suspense account. At most 2^127.
+	// Credit is how much more we owe the peer, in units, or how much less the peer owes us; Debit
+	// is the opposite. Exactly one of the two is 0. For our own account Credit raises our
+	// position. The opposite side is the asset's suspense account. At most 2^127.
 	Credit, Debit ledger.Amount
-	// ReasonCode is a number of the caller's that says why. Not 0.
+	// ReasonCode is a number of the caller's, kept with the adjustment. It must not be 0.
 	ReasonCode uint32
-	// ConditionTag is the first 8 bytes of the execution condition of the packet that is
-	// corrected, as in Entry.ConditionTag, so that Compare finds the two together. Default
-	// 0: none.
+	// ConditionTag is the first 8 bytes of the corrected packet's execution condition, as in
+	// [Entry.ConditionTag]: [Compare] counts the adjustment and the packet together. Default 0:
+	// no packet.
 	ConditionTag [8]byte
-	// BeyondHeadroom books a Debit whether or not the peer's headroom covers it beside its
-	// arrears, and also if the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
-	// is refused.
+	// BeyondHeadroom books a Debit in full, also if the peer is closed or if its headroom, less
+	// its arrears, does not cover the Debit. The part that the account cannot pay becomes
+	// arrears. By default both cases are refused.
 	BeyondHeadroom bool
 }
 
-// Booking is something that was booked under a key.
-type Booking struct {
-	Transfer      ledger.ID     // the transfer that books it
-	Amount        ledger.Amount // what was booked, in units
-	BookedAt      time.Time     // the ledger's time
-	AlreadyBooked bool          // it was booked before, or by this call when an answer got lost
-}
-
-// Adjust books a correction with a reason, once for its key, for ever: it may be
+// Adjust books a correction with a reason code, once and for ever for its key: a call may be
 // repeated any number of times, from any process. A suspended peer can be adjusted.
 //
-// A Debit counts as sent, and a Credit as paid in: it pays down what the peer owes, and the
-// rest is prepaid. A Debit also collects what the peer's account can pay of its arrears.
+// A Debit counts as sent. A Credit counts as paid in: it pays down the peer's debt, and the rest
+// is prepaid. A Debit also collects arrears, as far as the peer's account can pay.
 //
-// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom less
-// its arrears does not cover a Debit, and ErrPeerClosed if the peer is closed, both unless
-// BeyondHeadroom is set for a Debit; ErrKeyReused if another adjustment was booked under the key; ErrKeySpent;
-// ErrNotProvisioned, ErrUnknownAsset, *DriftError if the arrears account is another one, or
-// that of a request. With all of them but the last nothing was booked, and the key is as free
-// as before. After ledger.ErrOutcomeUnknown call again.
+// Errors:
+//   - [ErrInvalid], naming the field;
+//   - *[CoverError] ([ErrNotCovered]) if the peer's headroom, less its arrears, does not cover a Debit without BeyondHeadroom;
+//   - [ErrPeerClosed] if the peer is closed, except for a Debit with BeyondHeadroom;
+//   - [ErrKeyReused] if a different adjustment was booked under the key; [ErrKeySpent];
+//   - [ErrNotProvisioned], [ErrUnknownAsset];
+//   - *[DriftError] if the ledger's arrears account has unexpected fields;
+//   - the error of a request: after [ledger.ErrOutcomeUnknown] call again.
+//
+// Except for the error of a request, nothing was booked and the key is still free.
 func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	if err := b.checkAdjustment(&a); err != nil {
 		return Booking{}, err
 	}
-	row := b.adjustment(a.Account, a.Debit, a.Credit)
+	row := b.adjustTransfer(a.Account, a.Debit, a.Credit)
 	row.UserData128 = b.keyTag(a.Account.id, a.Key)
 	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.ConditionTag[:]), a.ReasonCode
-	name := b.name("adjust", a.Account.id, a.Key)
-	request := b.adjustRequest(&a, name, row)
-	request.May = func(ctx context.Context) error { return b.mayAdjust(ctx, &a) }
+	name := b.bookingName("adjust", a.Account.id, a.Key)
+	request := b.newAdjustRequest(&a, name, row)
+	request.Precheck = func(ctx context.Context) error { return b.checkCoverage(ctx, &a) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
 		return Booking{}, b.explainBooking(ctx, "adjust", a.Account, a.Debit, booking, err)
 	}
-	return booked(name.ID(booking.Attempt), row.Amount, booking), nil
+	return newBooking(name.ID(booking.Attempt), row.Amount, booking), nil
 }
 
-// adjustRequest is what books an adjustment: its row alone, or for a peer's debit with a
-// collection behind it.
-func (b *Book) adjustRequest(a *Adjustment, name idempotent.Name, row ledger.Transfer) idempotent.Request {
+// newAdjustRequest builds the request of an adjustment: a single row, or for a peer's debit a row
+// with a collection behind it.
+func (b *Book) newAdjustRequest(a *Adjustment, name idempotent.Name, row ledger.Transfer) idempotent.Request {
 	if a.Account.IsOwn() || a.Debit.IsZero() {
 		return idempotent.Request{Build: func(attempt uint64) []ledger.Transfer {
 			row.ID = name.ID(attempt)
@@ -94,23 +85,8 @@ func (b *Book) adjustRequest(a *Adjustment, name idempotent.Name, row ledger.Tra
 	return name.Debit(row, chart.Collect(ids.Peer, ids.Arrears, a.Account.ledger))
 }
 
-// name is what is booked under a key of an account is known by.
-func (b *Book) name(kind string, account ledger.ID, key string) idempotent.Name {
-	return idempotent.Name{Namespace: b.ns, Kind: kind, Account: account, Key: key}
-}
-
-// keyTag is what the rows of a key carry in user_data_128.
-func (b *Book) keyTag(account ledger.ID, key string) uint128.Uint128 {
-	return uint128.Uint128(b.ns.Derive("key", chart.ID(account), []byte(key)))
-}
-
-// booked is what is told of a booking.
-func booked(id ledger.ID, amount ledger.Amount, booking idempotent.Booking) Booking {
-	return Booking{Transfer: id, Amount: amount, BookedAt: time.Unix(0, int64(booking.Timestamp)), AlreadyBooked: booking.AlreadyBooked}
-}
-
-// adjustment moves debit from an account to suspense, or credit the other way.
-func (b *Book) adjustment(account PeerAccount, debit, credit ledger.Amount) ledger.Transfer {
+// adjustTransfer moves debit from an account to suspense, or credit from suspense to the account.
+func (b *Book) adjustTransfer(account PeerAccount, debit, credit ledger.Amount) ledger.Transfer {
 	suspense := b.assets[account.ledger].ids.Suspense
 	row := ledger.Transfer{
 		DebitAccountID: account.id, CreditAccountID: suspense, Amount: debit,
@@ -132,58 +108,24 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 	case a.Credit.IsZero() == a.Debit.IsZero():
 		return &FieldError{Subject: subject, Field: "Credit", Reason: "and Debit: exactly one of them must not be 0"}
 	case chart.MaxByKey.Less(a.Credit):
-		return &FieldError{Subject: subject, Field: "Credit", Reason: b.beyondKeyed(a.Account)}
+		return &FieldError{Subject: subject, Field: "Credit", Reason: b.maxByKeyRule(a.Account)}
 	case chart.MaxByKey.Less(a.Debit):
-		return &FieldError{Subject: subject, Field: "Debit", Reason: b.beyondKeyed(a.Account)}
+		return &FieldError{Subject: subject, Field: "Debit", Reason: b.maxByKeyRule(a.Account)}
 	case a.ReasonCode == 0:
-		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
+		return &FieldError{Subject: subject, Field: "ReasonCode", Reason: "must not be 0"}
 	default:
 		return checkKey(subject, a.Key)
 	}
 }
 
-// beyondKeyed is the rule for the largest amount of a booking.
-func (b *Book) beyondKeyed(account PeerAccount) string {
+// maxByKeyRule words the rule for the largest amount of a booking.
+func (b *Book) maxByKeyRule(account PeerAccount) string {
 	return fmt.Sprintf("must not be beyond 2^127 units, %s", b.assets[account.ledger].asset.Text(chart.MaxByKey))
 }
 
-func checkKey(subject, key string) error {
-	if !validName(key, maxKey) {
-		return &FieldError{Subject: subject, Field: "Key", Reason: nameRule(maxKey)}
-	}
-	return CheckKey(subject, "Key", key)
-}
-
-// CheckKey refuses what can hardly be meant as the key of a booking: nothing, and a text that
-// begins or ends with white space or with a character that nobody sees. With such an end the
-// key of a booking that was made before would be a new key, and what it names would be booked
-// twice. A key that is no UTF-8 text, the bytes of a hash for example, may be any bytes.
-//
-// The error is a *FieldError of this subject and field.
-func CheckKey(subject, field, key string) error {
-	if key == "" {
-		return &FieldError{Subject: subject, Field: field, Reason: "must not be empty"}
-	}
-	first, _ := utf8.DecodeRuneInString(key)
-	last, _ := utf8.DecodeLastRuneInString(key)
-	if utf8.ValidString(key) && (!visible(first) || !visible(last)) {
-		return &FieldError{
-			Subject: subject, Field: field,
-			Reason: fmt.Sprintf("%.60q must not begin or end with white space or an invisible character", key),
-		}
-	}
-	return nil
-}
-
-func visible(r rune) bool { return unicode.IsPrint(r) && !unicode.IsSpace(r) }
-
-// maxKey is the length of the longest key of a booking.
-const maxKey = 1023
-
-// mayAdjust refuses what the ledger would refuse, without burning an id for it. What the
-// ledger decides, it still decides by itself. It makes sure that an arrears account is there
-// which is to be booked on.
-func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
+// checkCoverage refuses an adjustment before the ledger would, so that no id is burnt. The
+// ledger's own checks still decide. It creates the arrears account if the adjustment needs one.
+func (b *Book) checkCoverage(ctx context.Context, a *Adjustment) error {
 	if a.Account.IsOwn() {
 		return nil
 	}
@@ -195,8 +137,8 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	switch {
 	case balance.Closed && !a.BeyondHeadroom, balance.Closed && a.Debit.IsZero():
 		return wrapAccount(a.Account, ErrPeerClosed)
-	case spendable(balance).Less(a.Debit) && !a.BeyondHeadroom:
-		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: spendable(balance), Wanted: a.Debit}
+	case headroomAfterArrears(balance).Less(a.Debit) && !a.BeyondHeadroom:
+		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: headroomAfterArrears(balance), Wanted: a.Debit}
 	case a.Debit.IsZero(), balance.HasArrearsAccount():
 		return nil
 	default:
@@ -204,42 +146,6 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	}
 }
 
-// spendable is what can be taken from an account beside its arrears, which are collected
-// from the same headroom.
-func spendable(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
-
-// DescribeBooking says what a row has booked, for errors of a key that was used before.
-func (a Asset) DescribeBooking(row ledger.Transfer) string {
-	return fmt.Sprintf("%s was booked under it at %s (transfer %v)",
-		a.Text(row.Amount), time.Unix(0, int64(row.Timestamp)).UTC().Format(time.RFC3339), row.ID)
-}
-
-// explainBooking says what an operator can do about a booking that was not made.
-func (b *Book) explainBooking(ctx context.Context, doing string, account PeerAccount, wanted ledger.Amount, booking idempotent.Booking, err error) error {
-	var refused *ledger.TransferError
-	switch {
-	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrPeerClosed), errors.Is(err, ErrNotProvisioned):
-		return err // it names the account
-	case errors.Is(err, idempotent.ErrConflict):
-		return fmt.Errorf("%s %v: %w: %s", doing, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.Own()))
-	case errors.Is(err, idempotent.ErrSpent):
-		return fmt.Errorf("%s %v: %w", doing, account, ErrKeySpent)
-	case !errors.As(err, &refused):
-		return fmt.Errorf("%s %v: %w", doing, account, err)
-	}
-	switch refused.Status { //nolint:exhaustive // the others are explained by their names
-	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
-		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrNotProvisioned), err)
-	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
-		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrPeerClosed), err)
-	case ledger.TransferExceedsCredits:
-		cover := &CoverError{Account: account, Asset: b.assets[account.ledger].asset, Wanted: wanted}
-		balances, lookErr := b.LookUpBalances(ctx, account)
-		if lookErr == nil {
-			cover.Has = spendable(&balances[0])
-		}
-		return errors.Join(cover, lookErr)
-	default:
-		return fmt.Errorf("%s %v: %w", doing, account, err)
-	}
-}
+// headroomAfterArrears returns the headroom of an account less its arrears: arrears are collected from
+// the headroom first.
+func headroomAfterArrears(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }

@@ -9,14 +9,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// maxAmountText is the length of the longest amount: the 39 digits of 2^128-1, a point,
-// and up to 255 decimals and zeros in front of them.
+// Decimal is an amount in whole units of an asset as text: "1000.50" is 100050 units of USD/2.
+// [Asset.Parse] reads it. The type keeps whole units apart from a [ledger.Amount], which counts
+// units.
+type Decimal string
+
+// maxAmountText is the length of the longest amount: the 39 digits of 2^128-1, a point, and up to
+// 255 decimals or leading zeros.
 const maxAmountText = 39 + 1 + 255
 
-// Parse reads an amount in whole units of the asset: "12.5" is 1250 units of USD/2. It
-// takes digits and one point, nothing else: no sign, no exponent, no separators. It never
-// rounds. The error matches ErrInvalid, names the Amount and says what the asset's scale
-// allows.
+// Parse reads an amount in whole units of the asset: "12.5" is 1250 units of USD/2. The text has
+// digits and at most one point: no sign, no exponent, no separators. Parse never rounds. The
+// error matches [ErrInvalid], names the Amount and gives the rule of the asset's scale.
 func (a Asset) Parse(text string) (ledger.Amount, error) {
 	whole, err := parsePlain(text, maxAmountText)
 	if err != nil {
@@ -26,38 +30,38 @@ func (a Asset) Parse(text string) (ledger.Amount, error) {
 }
 
 // parsePlain reads digits with at most one point, and a digit on either side of it.
-func parsePlain(text string, longest int) (decimal.Decimal, error) {
+func parsePlain(text string, maxLength int) (decimal.Decimal, error) {
 	left, right, point := strings.Cut(text, ".")
 	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-	if len(text) > longest || !digits(left) || point && !digits(right) {
-		return decimal.Decimal{}, fmt.Errorf("must be up to %d digits, with at most one point between them", longest)
+	if len(text) > maxLength || !digits(left) || point && !digits(right) {
+		return decimal.Decimal{}, fmt.Errorf("must be up to %d digits, with at most one point between them", maxLength)
 	}
 	return decimal.NewFromString(text)
 }
 
-// Units is a number of whole units of the asset in units of 10^-Scale, exactly. The
-// errors are those of Parse.
+// Units converts whole units of the asset to units of 10^-Scale, exactly. The errors are those of
+// [Asset.Parse].
 func (a Asset) Units(whole decimal.Decimal) (ledger.Amount, error) {
-	// A decimal is an integer times a power of ten, and either may be huge: nothing is
-	// worked out before it is known to fit.
+	// A decimal is an integer times a power of ten, and both may be huge. So the size is checked
+	// before the value is computed.
 	exponent := int64(whole.Exponent()) + int64(a.Scale)
 	switch {
 	case whole.IsNegative():
-		return ledger.Amount{}, a.amountError(shorten(whole), "must not be negative")
+		return ledger.Amount{}, a.amountError(formatShort(whole), "must not be negative")
 	case whole.IsZero():
 		return ledger.Amount{}, nil
 	case exponent > maxAmountText, whole.Coefficient().BitLen() > 4*maxAmountText:
-		return ledger.Amount{}, a.amountError(shorten(whole), tooLarge)
+		return ledger.Amount{}, a.amountError(formatShort(whole), tooLarge)
 	case exponent < -maxAmountText:
-		return ledger.Amount{}, a.amountError(shorten(whole), a.decimalsRule())
+		return ledger.Amount{}, a.amountError(formatShort(whole), a.decimalsRule())
 	}
 	units := whole.Shift(int32(a.Scale))
 	if !units.IsInteger() {
-		return ledger.Amount{}, a.amountError(shorten(whole), a.decimalsRule())
+		return ledger.Amount{}, a.amountError(formatShort(whole), a.decimalsRule())
 	}
 	amount, err := ledger.ParseAmount(units.BigInt().String())
 	if err != nil {
-		return ledger.Amount{}, a.amountError(shorten(whole), tooLarge)
+		return ledger.Amount{}, a.amountError(formatShort(whole), tooLarge)
 	}
 	return amount, nil
 }
@@ -66,8 +70,8 @@ const tooLarge = "must be at most 2^128-1 units"
 
 func (a Asset) decimalsRule() string { return fmt.Sprintf("must have at most %d decimals", a.Scale) }
 
-// shorten writes a decimal that may have a huge exponent.
-func shorten(d decimal.Decimal) string {
+// formatShort writes a decimal, abbreviated if its exponent or coefficient is huge.
+func formatShort(d decimal.Decimal) string {
 	if e := d.Exponent(); e > maxAmountText || e < -maxAmountText || d.Coefficient().BitLen() > 4*maxAmountText {
 		return fmt.Sprintf("…e%d", e)
 	}
@@ -78,9 +82,8 @@ func (a Asset) amountError(text, reason string) error {
 	return &FieldError{Subject: a.String(), Field: "Amount", Reason: fmt.Sprintf("%.40q %s", text, reason)}
 }
 
-// Text writes an amount of units as messages do, in whole units with the asset's code: 1250
-// units of USD/2 are "12.50 USD". The zero Asset writes them in
-// units.
+// Text writes an amount of units for messages, in whole units with the asset's code: 1250 units
+// of USD/2 are "12.50 USD". The zero Asset writes units.
 func (a Asset) Text(amount ledger.Amount) string {
 	if a.Code == "" {
 		return amount.String() + " units"
@@ -88,8 +91,8 @@ func (a Asset) Text(amount ledger.Amount) string {
 	return a.Format(amount) + " " + a.Code
 }
 
-// Format writes an amount of units in whole units, with all decimals of the asset: 1250
-// units of USD/2 are "12.50". Parse reads it.
+// Format writes an amount of units in whole units, with all decimals of the asset: 1250 units of
+// USD/2 are "12.50". [Asset.Parse] reads the text.
 func (a Asset) Format(amount ledger.Amount) string {
-	return a.Decimal(amount).StringFixed(int32(a.Scale))
+	return a.WholeUnits(amount).StringFixed(int32(a.Scale))
 }

@@ -9,25 +9,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Asset is what amounts are counted in. One asset has one ledger number; amounts
-// are whole numbers of units of 10^-Scale. Assets compare with ==.
+// Asset is a currency with its scale and its ledger number. Amounts are integers in units of
+// 10^-Scale. Assets compare with ==.
 type Asset struct {
 	Code   string // e.g. "USD"; 1 to 32 bytes of UTF-8
-	Scale  uint8  // 9 means that one unit is a billionth
-	Ledger uint32 // the ledger number in TigerBeetle; not 0, one for each asset
+	Scale  uint8  // with 9, one unit is a billionth
+	Ledger uint32 // the ledger number in TigerBeetle; not 0, and unique to the asset
 
-	// AllowLoss accepts packets within the asset that pay out more than came
-	// in; the difference is taken from our liquidity. It also accepts packets of
-	// another asset that pay out more of this one than came in is worth
-	// (transfers.Config.Rate). Without it they are refused. Default false.
+	// AllowLoss accepts packets within the asset that pay out more than came in: our liquidity
+	// pays the difference. It also accepts packets from a different asset that pay out more than
+	// the incoming amount is worth (transfers.Config.Rate). Default false: both are refused.
 	AllowLoss bool
 }
 
-// String is the asset as in "USD/9".
+// String returns the asset as in "USD/9".
 func (a Asset) String() string { return fmt.Sprintf("%s/%d", a.Code, a.Scale) }
 
-// describe tells the asset from every other one.
-func (a Asset) describe() string {
+// describeExactly returns all fields of the asset as text.
+func (a Asset) describeExactly() string {
 	loss := ""
 	if a.AllowLoss {
 		loss = " with AllowLoss"
@@ -35,8 +34,8 @@ func (a Asset) describe() string {
 	return fmt.Sprintf("%v on ledger %d%s", a, a.Ledger, loss)
 }
 
-// Decimal is an amount in whole asset units: 1500 units of USD/3 are 1.5.
-func (a Asset) Decimal(amount ledger.Amount) decimal.Decimal { return a.signedDecimal(amount.Big()) }
+// WholeUnits converts an amount to whole units: 1500 units of USD/3 are 1.5.
+func (a Asset) WholeUnits(amount ledger.Amount) decimal.Decimal { return a.signedDecimal(amount.Big()) }
 
 func (a Asset) signedDecimal(units *big.Int) decimal.Decimal {
 	return decimal.NewFromBigInt(units, -int32(a.Scale))

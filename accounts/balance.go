@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"context"
 	"math/big"
 	"time"
 
@@ -11,82 +10,82 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Balance is what stands between us and a peer in one asset, read in one request
-// and so of one moment. All amounts are in units of 10^-Asset.Scale.
+// Balance is the state of a peer in one asset, read in one request and so of one moment. All
+// amounts are in units of 10^-Asset.Scale.
 type Balance struct {
 	Account PeerAccount
 	Asset   Asset
-	// Opened is when the ledger created the peer's accounts, by its own clock. It
-	// never changes, and tells one ledger from another with the same accounts.
+	// Opened is when the ledger created the peer's accounts, by the ledger's clock. It never
+	// changes, and distinguishes ledgers with the same accounts.
 	Opened time.Time
 
-	Payable    ledger.Amount // what we owe the peer; 0 if Receivable is not
-	Receivable ledger.Amount // what the peer owes us; 0 if Payable is not
-	// Arrears is the part of Receivable that the peer's account could not be charged when it
-	// was booked. It is collected as soon as the account has headroom.
+	Payable    ledger.Amount // what we owe the peer; 0 if Receivable is above 0
+	Receivable ledger.Amount // what the peer owes us; 0 if Payable is above 0
+	// Arrears is the part of Receivable that the peer's account could not pay at the time of the
+	// booking. It is collected as soon as the account has headroom.
 	Arrears ledger.Amount
-	// Prepaid is the part of Payable that the peer paid in, or an operator credited, and
-	// that no packet from the peer has used. It is never paid back without being asked for.
+	// Prepaid is the part of Payable paid in by the peer, or credited by an operator, and not yet
+	// used by packets from the peer. It is paid back only on request.
 	Prepaid ledger.Amount
-	// PrepaidAtMost says that Prepaid is an upper bound: the peer account has no history
-	// (Config.NoHistory), or the balance is of LookUpBalances, which reads no history.
+	// PrepaidAtMost is set if Prepaid is an upper bound: the peer account has no history
+	// ([Config.NoHistory]), or the balance comes from [Book.LookUpBalances], which reads no
+	// history.
 	PrepaidAtMost bool
 
-	HeldIn   ledger.Amount // of packets in flight from the peer: will be debited if fulfilled
-	HeldOut  ledger.Amount // of packets in flight to the peer: will be credited if fulfilled
-	Settling ledger.Amount // of settlement orders in flight to the peer
-	// Announced is of payments of the peer that are not final yet
-	// (settlement.Engine.Announce). It is in no other figure: it pays nothing down, and nobody
-	// can send with it.
+	HeldIn   ledger.Amount // held by packets in flight from the peer: debited if fulfilled
+	HeldOut  ledger.Amount // held by packets in flight to the peer: credited if fulfilled
+	Settling ledger.Amount // held by settlement orders in flight to the peer
+	// Announced is the sum of the peer's announced payments that are not final yet
+	// (settlement.Engine.Announce). No field above or below includes it: an announced payment
+	// pays down no debt, and the peer cannot send with it.
 	Announced ledger.Amount
 
 	CreditLine ledger.Amount // the most that the peer may owe us
-	Headroom   ledger.Amount // what the peer can still send before its line is used up
+	Headroom   ledger.Amount // how much the peer can still send before its line is used up
 
-	// Lifetime totals, exact at the moment of the balance. They never fall. A balance of
-	// LookUpBalances has none of them: they are 0.
+	// The lifetime totals below are exact at the moment of the balance and never fall. In a
+	// balance of [Book.LookUpBalances] all are 0.
 
-	// Sent is what the peer was charged for packets that it sent, in time or late, whether its
-	// account or its arrears were. Collections, debits by hand and returned payments are no
-	// part of it.
+	// Sent is the sum charged for packets from the peer, in time or late, to its account or its
+	// arrears. Collections, debits by hand and returned payments are excluded.
 	Sent ledger.Amount
-	// Earned is what the peer was credited for packets that were delivered to it, in time or
-	// late; those of a time when it was closed count when they are given back to it
-	// (settlement.Engine.Release). Credits by hand are no part of it.
+	// Earned is the sum credited for packets delivered to the peer, in time or late. Late packets
+	// from a time when the peer was closed count once their amounts are released to the peer
+	// (settlement.Engine.Release). Credits by hand are excluded.
 	Earned ledger.Amount
-	// SettledOut is what we paid to the peer: by orders, by a rail beyond them, and by hand.
-	// Payments of the peer that went back to it are no part of it.
+	// SettledOut is the sum we paid to the peer: by orders, by a rail beyond an order, and by
+	// hand. Returned payments of the peer are excluded.
 	SettledOut ledger.Amount
-	// SettledIn is what the peer paid us, vouchers included; also what waits in suspense, since
-	// the peer was closed when it came, and what came back later.
+	// SettledIn is the sum the peer paid us, vouchers included. Payments waiting in suspense for
+	// a closed peer count, and so do payments returned later.
 	SettledIn ledger.Amount
 
-	// Suspended says that the peer's credit line account is closed in the ledger: a
-	// sign to recorders to take no new packets from the peer or to it, which each
-	// heeds within a round. The ledger itself does not refuse them. See Book.Suspend.
+	// Suspended is set if the peer's credit line account is closed in the ledger. Each recorder
+	// then refuses new packets from and to the peer, within one [Config.SuspensionPollInterval].
+	// The ledger itself does not refuse packets. See [Book.SuspendPeer].
 	Suspended bool
-	// Closed says that the peer account is closed in the ledger, which refuses
-	// every packet and post on it.
+	// Closed is set if the peer account is closed in the ledger: the ledger refuses every packet
+	// and post on the account.
 	Closed bool
 
-	ids       PeerIDs // of the accounts that were there
-	sums      prepayment.Sums
-	netAtMost *big.Int
-	settled   bool // reading the peer's payments makes Prepaid no better
-	arrears   bool // the ledger has the arrears account
+	ids               PeerIDs // of the accounts found in the ledger
+	totals            prepayment.Sums
+	netAtMost         *big.Int
+	prepaidSettled    bool // reading the peer's payments would not improve Prepaid
+	hasArrearsAccount bool
 }
 
-// Position is Payable less Receivable, in units: above 0 we owe the peer.
+// Position returns Payable less Receivable, in units: above 0 we owe the peer.
 func (b Balance) Position() *big.Int {
 	return new(big.Int).Sub(b.Payable.Big(), b.Receivable.Big())
 }
 
-// Net is Position less Prepaid, in units: above 0 it is what packets earned the peer and is
-// not paid, below 0 what the peer owes. With PrepaidAtMost it is the least that it can be.
+// Net returns Position less Prepaid, in units: above 0 the unpaid earnings of the peer from
+// packets, below 0 the peer's debt. With PrepaidAtMost it is a lower bound.
 func (b Balance) Net() *big.Int { return new(big.Int).Sub(b.Position(), b.Prepaid.Big()) }
 
-// NetAtMost is the most that Net can be. Without PrepaidAtMost, and for an account without
-// history, it is Net.
+// NetAtMost returns an upper bound of Net. It equals Net without PrepaidAtMost, and for an
+// account without history.
 func (b Balance) NetAtMost() *big.Int {
 	if b.netAtMost == nil {
 		return b.Net()
@@ -94,8 +93,8 @@ func (b Balance) NetAtMost() *big.Int {
 	return new(big.Int).Set(b.netAtMost)
 }
 
-// IfNothingPrepaid is the balance as it would be if Net were NetAtMost, and nothing prepaid:
-// what asks for nothing on it asks for nothing on the balance.
+// IfNothingPrepaid returns the balance with Net raised to NetAtMost and nothing prepaid. A policy
+// that asks for no payment on it asks for none on the balance itself.
 func (b Balance) IfNothingPrepaid() Balance {
 	net := b.NetAtMost()
 	b.Payable, b.Receivable = ledger.ClampAmount(net), ledger.ClampAmount(new(big.Int).Neg(net))
@@ -103,43 +102,44 @@ func (b Balance) IfNothingPrepaid() Balance {
 	return b
 }
 
-// PrepaidSettled reports whether Prepaid is as good as it gets: exact, or of an account
-// without history. If not, Book.Balances reads the rest.
-func (b Balance) PrepaidSettled() bool { return b.settled }
+// PrepaidSettled reports whether reading more cannot improve Prepaid: it is exact, or the account
+// has no history. Otherwise [Book.Balances] reads the rest.
+func (b Balance) PrepaidSettled() bool { return b.prepaidSettled }
 
-// OnlyPacketsSince reports whether nothing but packets was booked for the peer since an
-// earlier balance: no payment, no change of the line, nothing by hand and no collection. sent
-// is how much the peer was charged for its packets, in units.
+// OnlyPacketsSince reports whether only packets were booked for the peer since an earlier
+// balance: no payment, no change of the line, no booking by hand and no collection. sent is the
+// sum charged for the peer's packets, in units.
 func (b Balance) OnlyPacketsSince(earlier Balance) (sent ledger.Amount, only bool) {
-	return b.sums.Peer.Debits.SubFloor(earlier.sums.Peer.Debits), b.sums.SamePayments(&earlier.sums)
+	return b.totals.Peer.Debits.SubFloor(earlier.totals.Peer.Debits), b.totals.SamePayments(&earlier.totals)
 }
 
-// Collectable reports whether the peer has arrears, and headroom that pays a part of them at least.
+// Collectable reports whether the peer has arrears and headroom to pay at least a part of its
+// arrears.
 func (b Balance) Collectable() bool {
 	return !b.Arrears.IsZero() && !b.Headroom.IsZero() && !b.Closed
 }
 
-// HasArrearsAccount reports whether the ledger has the peer's arrears account. If it has not,
-// Book.EnsureArrears makes it.
-func (b Balance) HasArrearsAccount() bool { return b.arrears }
+// HasArrearsAccount reports whether the ledger has the peer's arrears account.
+// [Book.EnsureArrears] creates a missing one.
+func (b Balance) HasArrearsAccount() bool { return b.hasArrearsAccount }
 
-// EverSettled reports whether an order was ever placed for the peer that is open or was paid,
-// or anything else was paid to it. It is known without the lifetime totals.
+// EverSettled reports whether the peer was ever paid, or has an open settlement order. It needs
+// no lifetime totals.
 func (b Balance) EverSettled() bool {
-	return !b.sums.Settlement.Credits.IsZero() || !b.Settling.IsZero()
+	return !b.totals.Settlement.Credits.IsZero() || !b.Settling.IsZero()
 }
 
-// HasHistory reports whether the ledger keeps the history of the peer account. Without it
+// HasHistory reports whether the ledger keeps the history of the peer account. Without history
 // Prepaid is an upper bound.
-func (b Balance) HasHistory() bool { return b.sums.History }
+func (b Balance) HasHistory() bool { return b.totals.History }
 
-// Unpaid is what packets earned the peer and no settlement, finished or in
-// flight, has paid: the most that may be paid out.
+// Unpaid returns the peer's earnings from packets less all settlements, finished or in flight:
+// the most that may be paid out.
 func (b Balance) Unpaid() ledger.Amount {
 	return b.Payable.SubFloor(b.Prepaid).SubFloor(b.Settling)
 }
 
-// DecimalBalance is a Balance in whole asset units: 1500 units of USD/3 are 1.5.
+// DecimalBalance is a [Balance] in whole units of the asset: 1500 units of USD/3 are 1.5.
 type DecimalBalance struct {
 	Position                            decimal.Decimal // above 0 we owe the peer
 	Payable, Receivable                 decimal.Decimal
@@ -150,9 +150,9 @@ type DecimalBalance struct {
 	Sent, Earned, SettledOut, SettledIn decimal.Decimal
 }
 
-// Decimal is the balance in whole asset units, exactly.
+// Decimal returns the balance in whole units of the asset, exactly.
 func (b Balance) Decimal() DecimalBalance {
-	d := b.Asset.Decimal
+	d := b.Asset.WholeUnits
 	return DecimalBalance{
 		Position: b.Asset.signedDecimal(b.Position()),
 		Payable:  d(b.Payable), Receivable: d(b.Receivable), Prepaid: d(b.Prepaid), Arrears: d(b.Arrears),
@@ -160,46 +160,4 @@ func (b Balance) Decimal() DecimalBalance {
 		CreditLine: d(b.CreditLine), Headroom: d(b.Headroom),
 		Sent: d(b.Sent), Earned: d(b.Earned), SettledOut: d(b.SettledOut), SettledIn: d(b.SettledIn),
 	}
-}
-
-// Balance reads the balance of one peer in one asset. See Balances.
-func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error) {
-	balances, err := b.Balances(ctx, account)
-	if err != nil {
-		return Balance{}, err
-	}
-	return balances[0], nil
-}
-
-// lineOf is the credit line that a line account stands for.
-func lineOf(line *ledger.Account) ledger.Amount {
-	return line.DebitsPosted.SubFloor(line.CreditsPosted)
-}
-
-// newBalance works a balance out from the accounts of a peer.
-//
-// The ledger keeps the peer account's debits within its credits, and the credits of the
-// line and the arrears account within their debits, so no difference below goes under 0
-// unless somebody else books on these accounts; then it is cut at 0.
-func newBalance(a PeerAccount, asset Asset, f *peerFigures) Balance {
-	free := f.peer.CreditsPosted.SubFloor(f.peer.DebitsPosted)
-	b := Balance{
-		Account: a, Asset: asset, Opened: time.Unix(0, int64(f.settlement.Timestamp)),
-		CreditLine: lineOf(&f.line),
-		Arrears:    f.arrears.DebitsPosted.SubFloor(f.arrears.CreditsPosted),
-		Headroom:   free.SubFloor(f.peer.DebitsPending),
-		Settling:   f.settlement.CreditsPending,
-		HeldIn:     f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
-		HeldOut:    f.peer.CreditsPending,
-		Announced:  f.settlement.DebitsPending,
-		Suspended:  f.line.Closed(),
-		Closed:     f.peer.Closed(),
-		ids:        PeerIDs{Peer: f.peer.ID, Line: f.line.ID, Settlement: f.settlement.ID, Arrears: f.arrears.ID},
-		sums:       f.sums(),
-		arrears:    !f.arrears.ID.IsZero(),
-	}
-	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of what was booked, so the sum fits
-	b.Payable = free.SubFloor(owes)
-	b.Receivable = owes.SubFloor(free)
-	return b
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// books is a book with one peer in USD, and a hand that writes into its ledger.
+// books is a book with one peer in USD, with direct access to its ledger.
 type books struct {
 	t      *testing.T
 	ledger *embedded.Ledger
@@ -34,8 +34,8 @@ func newBooks(t *testing.T, line uint64) *books {
 	return b
 }
 
-// move writes one transfer and returns the ledger's answer and the transfer's id.
-func (b *books) move(debit, credit ledger.ID, amount uint64, flags ledger.TransferFlags) (ledger.CreateTransferStatus, ledger.ID) {
+// createTransfer writes one transfer and returns the ledger's answer and the transfer's id.
+func (b *books) createTransfer(debit, credit ledger.ID, amount uint64, flags ledger.TransferFlags) (ledger.CreateTransferStatus, ledger.ID) {
 	b.t.Helper()
 	b.last++
 	id, ids, code := ledger.NewID(b.last, 7), b.book.PeerIDs(b.peer), chart.CodePacket
@@ -53,7 +53,7 @@ func (b *books) move(debit, credit ledger.ID, amount uint64, flags ledger.Transf
 	return results[0].Status, id
 }
 
-func (b *books) balance() accounts.Balance {
+func (b *books) readBalance() accounts.Balance {
 	b.t.Helper()
 	balance, err := b.book.Balance(b.t.Context(), b.peer)
 	require.NoError(b.t, err)
@@ -68,11 +68,11 @@ func TestBalanceTellsPositionHoldsAndTotals(t *testing.T) {
 	own := assetIDs.Liquidity
 	created := func(debit, credit ledger.ID, amount uint64, flags ledger.TransferFlags) {
 		t.Helper()
-		status, _ := b.move(debit, credit, amount, flags)
+		status, _ := b.createTransfer(debit, credit, amount, flags)
 		require.Equal(t, ledger.TransferCreated, status)
 	}
 	created(ids.Peer, own, 30, 0) // the peer sends 30
-	got := b.balance()
+	got := b.readBalance()
 	require.Equal(t, units(30), got.Receivable)
 	require.Zero(t, got.Payable)
 	require.Equal(t, units(70), got.Headroom)
@@ -80,11 +80,11 @@ func TestBalanceTellsPositionHoldsAndTotals(t *testing.T) {
 
 	created(own, ids.Peer, 50, 0)                                // and earns 50
 	created(ids.Settlement, ids.Peer, 25, 0)                     // and pays us 25
-	created(ids.Peer, own, 11, ledger.TransferPending)           // 11 are in flight from it
-	created(own, ids.Peer, 7, ledger.TransferPending)            // 7 to it
-	created(ids.Peer, ids.Settlement, 15, 0)                     // we paid it 15
+	created(ids.Peer, own, 11, ledger.TransferPending)           // 11 are in flight from the peer
+	created(own, ids.Peer, 7, ledger.TransferPending)            // 7 to the peer
+	created(ids.Peer, ids.Settlement, 15, 0)                     // we paid the peer 15
 	created(ids.Peer, ids.Settlement, 4, ledger.TransferPending) // and are paying 4
-	got = b.balance()
+	got = b.readBalance()
 	require.WithinDuration(t, time.Now(), got.Opened, time.Minute)
 	want := accounts.Balance{
 		Account: b.peer, Asset: usd,
@@ -108,15 +108,15 @@ func TestPrepaymentIsNotEarned(t *testing.T) {
 	b := newBooks(t, 0)
 	ids := b.book.PeerIDs(b.peer)
 	assetIDs, _ := b.book.AssetIDs(usd.Ledger)
-	b.move(ids.Settlement, ids.Peer, 80, 0)
-	got := b.balance()
+	b.createTransfer(ids.Settlement, ids.Peer, 80, 0)
+	got := b.readBalance()
 	require.Equal(t, units(80), got.Payable)
 	require.Equal(t, units(80), got.Prepaid)
 	require.Zero(t, got.Unpaid())
 
-	b.move(assetIDs.Liquidity, ids.Peer, 30, 0)
-	b.move(ids.Peer, ids.Settlement, 30, ledger.TransferPending)
-	got = b.balance()
+	b.createTransfer(assetIDs.Liquidity, ids.Peer, 30, 0)
+	b.createTransfer(ids.Peer, ids.Settlement, 30, ledger.TransferPending)
+	got = b.readBalance()
 	require.Equal(t, units(110), got.Payable)
 	require.Equal(t, units(80), got.Prepaid, "an order in flight pays what was earned")
 	require.Zero(t, got.Unpaid())
@@ -127,16 +127,16 @@ func TestTheLedgerKeepsTheLine(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t, 10)
 	assetIDs, _ := b.book.AssetIDs(usd.Ledger)
-	status, _ := b.move(b.peer.ID(), assetIDs.Liquidity, 11, ledger.TransferPending)
+	status, _ := b.createTransfer(b.peer.ID(), assetIDs.Liquidity, 11, ledger.TransferPending)
 	require.Equal(t, ledger.TransferExceedsCredits, status)
-	status, _ = b.move(b.peer.ID(), assetIDs.Liquidity, 10, ledger.TransferPending)
+	status, _ = b.createTransfer(b.peer.ID(), assetIDs.Liquidity, 10, ledger.TransferPending)
 	require.Equal(t, ledger.TransferCreated, status)
-	require.Zero(t, b.balance().Headroom)
+	require.Zero(t, b.readBalance().Headroom)
 	ledgertest.RequireConserved(t, b.ledger)
 }
 
-// However a peer's books came about: position is what it earned and paid less
-// what it sent and was paid, and payable and receivable are never both there.
+// For any history of a peer: position is its earnings and payments, less the amounts it sent and
+// was paid. Payable and receivable are never both above 0.
 func TestBalanceAddsUp(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -154,8 +154,8 @@ func TestBalanceAddsUp(t *testing.T) {
 	for range 500 {
 		way := ways[random.IntN(len(ways))]
 		flags := ledger.TransferFlags(random.IntN(2)) * ledger.TransferPending
-		b.move(way[0], way[1], random.Uint64N(200), flags)
-		got := b.balance()
+		b.createTransfer(way[0], way[1], random.Uint64N(200), flags)
+		got := b.readBalance()
 		in, ok := got.Earned.Add(got.SettledIn)
 		require.True(t, ok)
 		out, ok := got.Sent.Add(got.SettledOut)
@@ -189,8 +189,8 @@ func TestBalancesOfNobody(t *testing.T) {
 func TestDecimalIsExact(t *testing.T) {
 	t.Parallel()
 	asset := accounts.Asset{Code: "X", Scale: 255, Ledger: 1}
-	require.Equal(t, "0."+"0000000000000000000000000000000000000000", asset.Decimal(units(1)).StringFixed(40))
-	require.Equal(t, int32(-255), asset.Decimal(units(1)).Exponent())
+	require.Equal(t, "0."+"0000000000000000000000000000000000000000", asset.WholeUnits(units(1)).StringFixed(40))
+	require.Equal(t, int32(-255), asset.WholeUnits(units(1)).Exponent())
 	large := ledger.Amount(uint128.Max)
-	require.Equal(t, "340282366920938463463374607431.768211455", usd.Decimal(large).String())
+	require.Equal(t, "340282366920938463463374607431.768211455", usd.WholeUnits(large).String())
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// entry is one by hand; a packet has an id and a condition, other kinds may have 0.
-func entry(second int64, kind accounts.EntryKind, cond, packet uint64, amount int64) accounts.Entry {
+// newEntry makes an entry; a packet has an id and a condition, other kinds may have 0.
+func newEntry(second int64, kind accounts.EntryKind, cond, packet uint64, amount int64) accounts.Entry {
 	e := accounts.Entry{
-		Time: time.Unix(second, 0), Kind: kind, ConditionTag: condition(cond), Amount: big.NewInt(amount),
+		Time: time.Unix(second, 0), Kind: kind, ConditionTag: conditionTag(cond), Amount: big.NewInt(amount),
 	}
 	if packet != 0 {
 		e.Packet = ledger.NewID(packet, 0)
@@ -32,10 +32,10 @@ func entry(second int64, kind accounts.EntryKind, cond, packet uint64, amount in
 func TestCompareTellsLostSettlementsApart(t *testing.T) {
 	t.Parallel()
 	got, err := accounts.Compare(entriesOf(
-		entry(1, accounts.EntrySettlement, 0, 0, -50),
-		entry(2, accounts.EntrySettlement, 0, 0, -50),
-		entry(3, accounts.EntrySettlement, 0, 0, -50),
-	), entriesOf(entry(2, accounts.EntrySettlement, 0, 0, 50)))
+		newEntry(1, accounts.EntrySettlement, 0, 0, -50),
+		newEntry(2, accounts.EntrySettlement, 0, 0, -50),
+		newEntry(3, accounts.EntrySettlement, 0, 0, -50),
+	), entriesOf(newEntry(2, accounts.EntrySettlement, 0, 0, 50)))
 	require.NoError(t, err)
 	require.Equal(t, 1, got.Matched)
 	require.Len(t, got.Differences, 2)
@@ -46,14 +46,14 @@ func TestCompareTellsLostSettlementsApart(t *testing.T) {
 	}
 }
 
-// A hold that was posted says nothing about another packet with the same condition.
+// The posted hold of a packet tells nothing about a different packet with the same condition.
 func TestCompareKnowsWhichHoldsCameToNothing(t *testing.T) {
 	t.Parallel()
-	posted := []accounts.Entry{entry(1, accounts.EntryHold, 4, 1, 5), entry(2, accounts.EntryPacket, 4, 1, 5)}
-	open := []accounts.Entry{entry(1, accounts.EntryHold, 4, 2, 9)}
+	posted := []accounts.Entry{newEntry(1, accounts.EntryHold, 4, 1, 5), newEntry(2, accounts.EntryPacket, 4, 1, 5)}
+	open := []accounts.Entry{newEntry(1, accounts.EntryHold, 4, 2, 9)}
 	theirs := []accounts.Entry{
-		entry(1, accounts.EntryPacket, 4, 7, -9), // both at once, before ours
-		entry(1, accounts.EntryPacket, 4, 8, -5),
+		newEntry(1, accounts.EntryPacket, 4, 7, -9), // both at once, before ours
+		newEntry(1, accounts.EntryPacket, 4, 8, -5),
 	}
 	got, err := accounts.Compare(entriesOf(posted...), entriesOf(theirs...))
 	require.NoError(t, err)
@@ -64,8 +64,8 @@ func TestCompareKnowsWhichHoldsCameToNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []accounts.DifferenceClass{accounts.LateFulfill}, classesOf(got))
 
-	// The hold is still known when another packet of its condition has been paired.
-	late := append(slices.Clone(theirs[1:]), entry(8, accounts.EntryPacket, 4, 7, -9))
+	// The hold is still known after a different packet of its condition was paired.
+	late := append(slices.Clone(theirs[1:]), newEntry(8, accounts.EntryPacket, 4, 7, -9))
 	got, err = accounts.Compare(entriesOf(both...), entriesOf(late...))
 	require.NoError(t, err)
 	require.Equal(t, []accounts.DifferenceClass{accounts.LateFulfill}, classesOf(got))
@@ -78,20 +78,20 @@ func classesOf(c accounts.Comparison) (classes []accounts.DifferenceClass) {
 	return classes
 }
 
-// Whatever moves a position is compared, of whatever kind it is.
+// Every entry that moves a position is compared, of any kind.
 func TestCompareLeavesNoAmountOut(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []accounts.EntryKind{
 		accounts.EntryOther, accounts.EntryFunding, accounts.EntryCreditLine, accounts.EntryDust, "unheard of",
 	} {
-		got, err := accounts.Compare(entriesOf(entry(1, kind, 0, 0, 5)), entriesOf())
+		got, err := accounts.Compare(entriesOf(newEntry(1, kind, 0, 0, 5)), entriesOf())
 		require.NoError(t, err)
 		require.Len(t, got.Differences, 1, kind)
 		require.Equal(t, int64(5), got.Ours.Int64(), kind)
 	}
 }
 
-// randomEntries are of few conditions and amounts, so that all of them meet.
+// randomEntries makes entries with few conditions and amounts, so that many of them match.
 func randomEntries(random *rand.Rand, n int) []accounts.Entry {
 	var list []accounts.Entry
 	kinds := []accounts.EntryKind{
@@ -100,7 +100,7 @@ func randomEntries(random *rand.Rand, n int) []accounts.Entry {
 	}
 	for i := range n {
 		kind := kinds[random.IntN(len(kinds))]
-		e := entry(int64(i), kind, random.Uint64N(6), random.Uint64N(9), random.Int64N(9)-4)
+		e := newEntry(int64(i), kind, random.Uint64N(6), random.Uint64N(9), random.Int64N(9)-4)
 		switch kind { //nolint:exhaustive // the others are as they are
 		case accounts.EntrySettlement, accounts.EntryOther:
 			e.ConditionTag, e.Packet = [8]byte{}, ledger.ID{}
@@ -114,7 +114,7 @@ func randomEntries(random *rand.Rand, n int) []accounts.Entry {
 	return list
 }
 
-func mirrored(list []accounts.Entry) []accounts.Entry {
+func mirrorEntries(list []accounts.Entry) []accounts.Entry {
 	list = slices.Clone(list)
 	for i := range list {
 		list[i].Amount = new(big.Int).Neg(list[i].Amount)
@@ -130,8 +130,8 @@ func sumOf(list []accounts.Entry) *big.Int {
 	return sum
 }
 
-// The differences explain the drift to the unit, whatever is compared, in either
-// direction; and a statement agrees with its mirror image.
+// The differences of any two statements explain the drift to the unit, in either direction, and a
+// statement agrees with its mirror image.
 func TestCompareExplainsEveryDrift(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 11))
@@ -148,13 +148,13 @@ func TestCompareExplainsEveryDrift(t *testing.T) {
 		}
 		require.Zero(t, sum.Cmp(new(big.Int).Add(got.Ours, got.Theirs)))
 
-		same, err := accounts.Compare(entriesOf(ours...), entriesOf(mirrored(ours)...))
+		booked, err := accounts.Compare(entriesOf(ours...), entriesOf(mirrorEntries(ours)...))
 		require.NoError(t, err)
-		require.Empty(t, same.Differences)
+		require.Empty(t, booked.Differences)
 	}
 }
 
-// The error of one stream ends the other one too: what it reads from is freed.
+// The error of one stream also ends the opposite stream, and frees its resources.
 func TestCompareEndsBothStreams(t *testing.T) {
 	t.Parallel()
 	for _, failing := range []int{0, 1} {
@@ -162,7 +162,7 @@ func TestCompareEndsBothStreams(t *testing.T) {
 		stream := func(side int) iter.Seq2[accounts.Entry, error] {
 			return func(yield func(accounts.Entry, error) bool) {
 				defer func() { ended[side] = true }()
-				for second := int64(1); yield(entry(second, accounts.EntrySettlement, 0, 0, 5), nil); second++ {
+				for second := int64(1); yield(newEntry(second, accounts.EntrySettlement, 0, 0, 5), nil); second++ {
 					if side == failing && second == 3 {
 						yield(accounts.Entry{}, errRefused)
 						return
@@ -176,7 +176,7 @@ func TestCompareEndsBothStreams(t *testing.T) {
 	}
 }
 
-// The streams are read in step: neither is taken in long before the time of the other one.
+// The streams are read in step: neither is read far ahead of the time of the opposite stream.
 func TestCompareReadsInStep(t *testing.T) {
 	t.Parallel()
 	var read [2]int64
@@ -185,7 +185,7 @@ func TestCompareReadsInStep(t *testing.T) {
 			for second := range int64(50) {
 				read[side] = second
 				require.LessOrEqual(t, second-read[1-side], int64(1))
-				if !yield(entry(second, accounts.EntrySettlement, 0, 0, amount), nil) {
+				if !yield(newEntry(second, accounts.EntrySettlement, 0, 0, amount), nil) {
 					return
 				}
 			}

@@ -12,13 +12,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// manyOf gives n packets of one condition, or payments without any, each of another amount.
+// manyOf yields n packets of one condition, or payments without a condition, each of a different
+// amount.
 func manyOf(n int, kind accounts.EntryKind, sign, off int64) iter.Seq2[accounts.Entry, error] {
 	return func(yield func(accounts.Entry, error) bool) {
 		for i := range n {
-			e := entry(int64(i), kind, 0, 0, sign*(2*int64(i)+off))
+			e := newEntry(int64(i), kind, 0, 0, sign*(2*int64(i)+off))
 			if kind == accounts.EntryPacket {
-				e = entry(int64(i), kind, 1, uint64(i+1), sign*(2*int64(i)+off))
+				e = newEntry(int64(i), kind, 1, uint64(i+1), sign*(2*int64(i)+off))
 			}
 			if !yield(e, nil) {
 				return
@@ -27,24 +28,24 @@ func manyOf(n int, kind accounts.EntryKind, sign, off int64) iter.Seq2[accounts.
 	}
 }
 
-// The sender chooses the conditions: a month of packets under one of them, each off by one
-// in the other statement, takes no longer than under as many.
+// The sender chooses the conditions: a month of packets under one condition, each off by one in
+// the opposite statement, takes no longer than under many conditions.
 func TestCompareTakesTimeInProportion(t *testing.T) {
 	t.Parallel()
-	const n = 100_000 // with a time that grows with the square, some minutes
-	began := time.Now()
+	const n = 100_000 // in quadratic time this would take minutes
+	start := time.Now()
 	got, err := accounts.Compare(manyOf(n, accounts.EntryPacket, 1, 2), manyOf(n, accounts.EntryPacket, -1, 3))
 	require.NoError(t, err)
-	require.Less(t, time.Since(began), 30*time.Second)
+	require.Less(t, time.Since(start), 30*time.Second)
 	require.Zero(t, got.Matched)
 	require.Len(t, got.Differences, 1)
 	require.Equal(t, accounts.AmountMismatch, got.Differences[0].Class)
 	require.Equal(t, int64(-n), new(big.Int).Add(got.Ours, got.Theirs).Int64())
 
-	// All of one side wait before the other one's come, the last one first.
+	// All entries of one side wait for the opposite side's, which come in reverse order.
 	backwards := func(yield func(accounts.Entry, error) bool) {
 		for i := range int64(n) {
-			e := entry(n+i, accounts.EntryPacket, 1, uint64(i+1), -(2*(n-1-i) + 2))
+			e := newEntry(n+i, accounts.EntryPacket, 1, uint64(i+1), -(2*(n-1-i) + 2))
 			if !yield(e, nil) {
 				return
 			}
@@ -55,30 +56,30 @@ func TestCompareTakesTimeInProportion(t *testing.T) {
 	require.Equal(t, n, got.Matched)
 	require.Empty(t, got.Differences)
 
-	// Payments without a condition, all of one amount.
-	same := func(sign int64) iter.Seq2[accounts.Entry, error] {
+	// Payments without a condition, all of the same amount.
+	pairs := func(sign int64) iter.Seq2[accounts.Entry, error] {
 		return func(yield func(accounts.Entry, error) bool) {
 			for i := range int64(n) {
-				if !yield(entry((sign+1)*n+i, accounts.EntrySettlement, 0, 0, sign*7), nil) {
+				if !yield(newEntry((sign+1)*n+i, accounts.EntrySettlement, 0, 0, sign*7), nil) {
 					return
 				}
 			}
 		}
 	}
-	got, err = accounts.Compare(same(1), same(-1))
+	got, err = accounts.Compare(pairs(1), pairs(-1))
 	require.NoError(t, err)
 	require.Equal(t, n, got.Matched)
-	require.Less(t, time.Since(began), 30*time.Second)
+	require.Less(t, time.Since(start), 30*time.Second)
 }
 
-// Of packets that share a condition and an amount the oldest is paired first, and what is
-// left is told by the oldest of them.
+// Of packets with the same condition and amount, the oldest is paired first. A difference has the
+// data of the oldest unpaired packet.
 func TestCompareTellsTheOldestOfWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	got, err := accounts.Compare(
-		entriesOf(entry(1, accounts.EntryPacket, 4, 1, 5), entry(2, accounts.EntryPacket, 4, 2, 5),
-			entry(3, accounts.EntryPacket, 4, 3, 9), entry(4, accounts.EntryPacket, 4, 4, 5)),
-		entriesOf(entry(10, accounts.EntryPacket, 4, 7, -5)),
+		entriesOf(newEntry(1, accounts.EntryPacket, 4, 1, 5), newEntry(2, accounts.EntryPacket, 4, 2, 5),
+			newEntry(3, accounts.EntryPacket, 4, 3, 9), newEntry(4, accounts.EntryPacket, 4, 4, 5)),
+		entriesOf(newEntry(10, accounts.EntryPacket, 4, 7, -5)),
 	)
 	require.NoError(t, err)
 	require.Equal(t, 1, got.Matched)

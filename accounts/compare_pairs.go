@@ -9,41 +9,41 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// itemKey is what entries that are the same thing on both sides have in common.
+// itemKey is equal for items of the two sides that may be the same thing.
 type itemKey struct {
 	condition [8]byte
 	kind      EntryKind // "" if there is a condition
-	amount    string    // as we have it
+	amount    string    // in our sign
 }
 
-// unpaired are the items of one side that the other one does not have yet, oldest first. The
-// other side can have none of the same key: they would be paired.
-type unpaired struct {
+// unpairedItems are the items of one side without a counterpart so far, oldest first. The
+// opposite side has no unpaired item of the same key: the two would be a pair.
+type unpairedItems struct {
 	side  int
 	items []item
 }
 
-// holds are the packets of a condition that were held, and nothing more, by side.
-type holds [2]map[ledger.ID]struct{}
+// heldPackets are the packets of a condition with a hold and no booking, by side.
+type heldPackets [2]map[ledger.ID]struct{}
 
-// item is what one side booked for one thing.
+// item is the booking of one side for one packet, order or payment.
 type item struct {
-	kind   EntryKind
-	cond   [8]byte
-	packet ledger.ID
-	order  ledger.ID
-	time   time.Time
-	late   bool
-	number int      // in the order in which items were read
-	amount *big.Int // nil: no item
+	kind      EntryKind
+	condition [8]byte
+	packet    ledger.ID
+	order     ledger.ID
+	time      time.Time
+	late      bool
+	number    int      // in the order of reading
+	amount    *big.Int // nil: no item
 }
 
-// take takes one entry in. The legs of a packet follow each other in a statement, and so
-// does what was paid beyond an order.
-func (c *comparing) take(side int, e *Entry) {
+// addEntry adds an entry of a side. The legs of a packet follow each other in a statement, and so
+// do the payments for an order.
+func (c *comparer) addEntry(side int, e *Entry) {
 	if e.Kind == EntryHold {
 		if e.ConditionTag != [8]byte{} {
-			c.hold(side, e)
+			c.rememberHold(side, e)
 		}
 		return
 	}
@@ -52,28 +52,28 @@ func (c *comparing) take(side int, e *Entry) {
 		total = c.result.Theirs
 	}
 	total.Add(total, e.Amount)
-	if open := &c.open[side]; open.amount != nil && open.goesOn(e) {
+	if open := &c.openItems[side]; open.amount != nil && open.continues(e) {
 		open.amount.Add(open.amount, e.Amount)
 		open.late = open.late || e.Late
 		return
 	}
-	c.finish(side)
-	c.open[side] = item{
-		kind: compared(e.Kind), cond: e.ConditionTag, packet: e.Packet, order: e.Order, time: e.Time, late: e.Late,
+	c.finishItem(side)
+	c.openItems[side] = item{
+		kind: comparedKind(e.Kind), condition: e.ConditionTag, packet: e.Packet, order: e.Order, time: e.Time, late: e.Late,
 		amount: new(big.Int).Set(e.Amount),
 	}
 }
 
-// goesOn reports whether an entry is about the same packet, or the same order.
-func (i *item) goesOn(e *Entry) bool {
+// continues reports whether an entry belongs to the item's packet or order.
+func (i *item) continues(e *Entry) bool {
 	if e.Packet.IsZero() {
-		return !e.Order.IsZero() && i.order == e.Order && i.kind == compared(e.Kind)
+		return !e.Order.IsZero() && i.order == e.Order && i.kind == comparedKind(e.Kind)
 	}
-	return i.packet == e.Packet && i.cond == e.ConditionTag
+	return i.packet == e.Packet && i.condition == e.ConditionTag
 }
 
-// compared is the kind that entries of a kind are compared as.
-func compared(kind EntryKind) EntryKind {
+// comparedKind returns the kind under which entries are compared.
+func comparedKind(kind EntryKind) EntryKind {
 	switch kind { //nolint:exhaustive // the others are as they are, also those that nobody knows
 	case EntryPacket, EntryFee, EntryConversion, EntryDust:
 		return EntryPacket
@@ -84,40 +84,40 @@ func compared(kind EntryKind) EntryKind {
 	}
 }
 
-// finish pairs the packet that was being read, or keeps it.
-func (c *comparing) finish(side int) {
-	mine := c.open[side]
-	c.open[side] = item{}
-	if mine.amount == nil {
+// finishItem ends the item in reading: it is paired or kept.
+func (c *comparer) finishItem(side int) {
+	current := c.openItems[side]
+	c.openItems[side] = item{}
+	if current.amount == nil {
 		return
 	}
-	if mine.kind == EntryCorrection && mine.late {
-		mine.kind = EntryPacket // a late fulfill is one side's word for the packet
+	if current.kind == EntryCorrection && current.late {
+		current.kind = EntryPacket // a late fulfill is how one side booked the packet
 	}
-	c.release(side, &mine)
-	if mine.amount.Sign() == 0 {
+	c.forgetHold(side, &current)
+	if current.amount.Sign() == 0 {
 		return
 	}
-	c.numbered++
-	mine.number = c.numbered
-	c.pair(side, &mine)
+	c.itemCount++
+	current.number = c.itemCount
+	c.pairItem(side, &current)
 }
 
-// pair pairs an item with one that the other side has, or keeps it for later.
-func (c *comparing) pair(side int, mine *item) {
-	key := keyOf(side, mine)
-	there := c.unpaired[key]
+// pairItem pairs an item with an item of the opposite side, or keeps it for later.
+func (c *comparer) pairItem(side int, current *item) {
+	key := keyOf(side, current)
+	queue := c.unpairedByKey[key]
 	switch {
-	case there == nil:
-		c.unpaired[key] = &unpaired{side: side, items: []item{*mine}}
+	case queue == nil:
+		c.unpairedByKey[key] = &unpairedItems{side: side, items: []item{*current}}
 		return
-	case there.side == side:
-		there.items = append(there.items, *mine)
+	case queue.side == side:
+		queue.items = append(queue.items, *current)
 		return
 	}
 	c.result.Matched++
-	if there.items = there.items[1:]; len(there.items) == 0 {
-		delete(c.unpaired, key)
+	if queue.items = queue.items[1:]; len(queue.items) == 0 {
+		delete(c.unpairedByKey, key)
 	}
 }
 
@@ -126,72 +126,72 @@ func keyOf(side int, i *item) itemKey {
 	if side == 1 {
 		ours = new(big.Int).Neg(ours)
 	}
-	key := itemKey{condition: i.cond, amount: ours.String()}
-	if i.cond == [8]byte{} {
+	key := itemKey{condition: i.condition, amount: ours.String()}
+	if i.condition == [8]byte{} {
 		key.kind = i.kind
 	}
 	return key
 }
 
-// hold remembers a packet that was held.
-func (c *comparing) hold(side int, e *Entry) {
-	held := c.held[e.ConditionTag]
-	if held == nil {
-		held = new(holds)
-		c.held[e.ConditionTag] = held
+// rememberHold records the hold of a packet.
+func (c *comparer) rememberHold(side int, e *Entry) {
+	packets := c.holdsByCondition[e.ConditionTag]
+	if packets == nil {
+		packets = new(heldPackets)
+		c.holdsByCondition[e.ConditionTag] = packets
 	}
-	if held[side] == nil {
-		held[side] = make(map[ledger.ID]struct{})
+	if packets[side] == nil {
+		packets[side] = make(map[ledger.ID]struct{})
 	}
-	held[side][e.Packet] = struct{}{}
+	packets[side][e.Packet] = struct{}{}
 }
 
-// release forgets the hold of a packet that was booked.
-func (c *comparing) release(side int, mine *item) {
-	held := c.held[mine.cond]
-	if held == nil {
+// forgetHold removes the hold of a booked packet.
+func (c *comparer) forgetHold(side int, current *item) {
+	packets := c.holdsByCondition[current.condition]
+	if packets == nil {
 		return
 	}
-	delete(held[side], mine.packet)
-	if len(held[0])+len(held[1]) == 0 {
-		delete(c.held, mine.cond)
+	delete(packets[side], current.packet)
+	if len(packets[0])+len(packets[1]) == 0 {
+		delete(c.holdsByCondition, current.condition)
 	}
 }
 
-// group is what is left of a condition, or one thing without a condition.
+// group is the unpaired rest of a condition, or one item without a condition.
 type group struct {
 	items [2][]item
-	held  holds
+	held  heldPackets
 }
 
-// left are the groups of what was not paired.
-func (c *comparing) left() []*group {
-	var all []*group
+// groupUnpaired groups the unpaired items.
+func (c *comparer) groupUnpaired() []*group {
+	var groups []*group
 	byCondition := make(map[[8]byte]*group)
-	for key, there := range c.unpaired {
+	for key, queue := range c.unpairedByKey {
 		if key.condition == [8]byte{} {
-			for _, i := range there.items {
-				alone := new(group)
-				alone.items[there.side] = []item{i}
-				all = append(all, alone)
+			for _, i := range queue.items {
+				single := new(group)
+				single.items[queue.side] = []item{i}
+				groups = append(groups, single)
 			}
 			continue
 		}
 		g := byCondition[key.condition]
 		if g == nil {
 			g = new(group)
-			if held := c.held[key.condition]; held != nil {
-				g.held = *held
+			if packets := c.holdsByCondition[key.condition]; packets != nil {
+				g.held = *packets
 			}
 			byCondition[key.condition] = g
-			all = append(all, g)
+			groups = append(groups, g)
 		}
-		g.items[there.side] = append(g.items[there.side], there.items...)
+		g.items[queue.side] = append(g.items[queue.side], queue.items...)
 	}
-	for _, g := range all {
+	for _, g := range groups {
 		for _, items := range g.items {
 			slices.SortFunc(items, func(a, b item) int { return cmp.Compare(a.number, b.number) })
 		}
 	}
-	return all
+	return groups
 }

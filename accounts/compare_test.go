@@ -22,7 +22,7 @@ var compareScenarios = []scenario{
 	{"statements of two connectors compared", testCompare},
 }
 
-// fault is what went wrong with a packet between two connectors.
+// fault is a fault in the booking of a packet between two connectors.
 type fault int
 
 const (
@@ -30,13 +30,13 @@ const (
 	dropHere
 	dropThere
 	amountThere
-	lateHere // we rejected it after its hold had expired, they have the fulfill
+	lateHere // we rejected the packet after its hold had expired, the peer has the fulfill
 	correctedHere
 	faults
 )
 
-// testCompare runs the same packets and settlements through two connectors that are each
-// other's peer, with faults, and finds exactly these.
+// testCompare books the same packets and settlements at two connectors that are each other's
+// peer, with faults, and finds exactly these faults.
 func testCompare(t *testing.T, l ledger.Ledger) {
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 3))
 	us, them := newClerk(t, l, 1, false), secondClerk(t, l)
@@ -54,26 +54,26 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 			them.create(them.leg(chart.CodeIncoming, them.book.PeerIDs(them.peers[0]).Settlement, -amount, of))
 			continue
 		case f == dropHere:
-			want[condition(of<<32)] = accounts.MissingOurs
+			want[conditionTag(of<<32)] = accounts.MissingOurs
 		case f == lateHere:
-			want[condition(of<<32)] = accounts.LateFulfill
+			want[conditionTag(of<<32)] = accounts.LateFulfill
 			hold := us.leg(chart.CodePacket, us.peers[1].ID(), amount, of)
 			hold.Flags = ledger.TransferPending
 			us.create(hold, ledger.Transfer{ID: randomID(), PendingID: hold.ID, Flags: ledger.TransferVoidPending})
 		case f == correctedHere:
-			_, err := us.book.Adjust(t.Context(), adjustment(us.peers[0], of, amount))
+			_, err := us.book.Adjust(t.Context(), newAdjustment(us.peers[0], of, amount))
 			require.NoError(t, err)
 		default: // legs of one packet count together
-			us.packet(us.leg(chart.CodePacket, us.peers[1].ID(), amount-sign(amount)*3, of), us.leg(chart.CodeFee, us.own.Revenue, sign(amount)*3, of))
+			us.packet(us.leg(chart.CodePacket, us.peers[1].ID(), amount-signOf(amount)*3, of), us.leg(chart.CodeFee, us.own.Revenue, signOf(amount)*3, of))
 		}
 		switch theirs := -amount; f {
 		case dropThere:
-			want[condition(of<<32)] = accounts.MissingTheirs
+			want[conditionTag(of<<32)] = accounts.MissingTheirs
 			drift += amount
 		case amountThere:
-			want[condition(of<<32)] = accounts.AmountMismatch
-			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs+sign(theirs)*7, of))
-			drift += sign(theirs) * 7
+			want[conditionTag(of<<32)] = accounts.AmountMismatch
+			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs+signOf(theirs)*7, of))
+			drift += signOf(theirs) * 7
 		case dropHere, lateHere:
 			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
 			drift += theirs
@@ -105,7 +105,7 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// secondClerk is that of another connector, which may share the ledger.
+// secondClerk makes the clerk of a second connector, possibly on the same ledger.
 func secondClerk(t *testing.T, l ledger.Ledger) *clerk {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name() + " them", Assets: []accounts.Asset{usd, xrp}})
@@ -115,15 +115,15 @@ func secondClerk(t *testing.T, l ledger.Ledger) *clerk {
 	return c
 }
 
-func sign(n int64) int64 {
+func signOf(n int64) int64 {
 	if n < 0 {
 		return -1
 	}
 	return 1
 }
 
-func adjustment(a accounts.PeerAccount, of uint64, amount int64) accounts.Adjustment {
-	adjust := accounts.Adjustment{Account: a, Key: fmt.Sprint("ticket ", of), ReasonCode: 1, ConditionTag: condition(of << 32)}
+func newAdjustment(a accounts.PeerAccount, of uint64, amount int64) accounts.Adjustment {
+	adjust := accounts.Adjustment{Account: a, Key: fmt.Sprint("ticket ", of), ReasonCode: 1, ConditionTag: conditionTag(of << 32)}
 	if amount < 0 {
 		adjust.Debit = units(uint64(-amount))
 	} else {
@@ -132,7 +132,7 @@ func adjustment(a accounts.PeerAccount, of uint64, amount int64) accounts.Adjust
 	return adjust
 }
 
-// entriesOf are entries by hand.
+// entriesOf yields the given entries.
 func entriesOf(list ...accounts.Entry) iter.Seq2[accounts.Entry, error] {
 	return func(yield func(accounts.Entry, error) bool) {
 		for _, e := range list {
@@ -143,7 +143,7 @@ func entriesOf(list ...accounts.Entry) iter.Seq2[accounts.Entry, error] {
 	}
 }
 
-// comparison is a case of Compare by hand.
+// comparison is a case of Compare with literal entries.
 type comparison struct {
 	name         string
 	ours, theirs []accounts.Entry
@@ -152,11 +152,11 @@ type comparison struct {
 	kind         accounts.EntryKind
 }
 
-// comparisons are the cases, with an entry as short as it can be written.
+// comparisons returns the cases, with entries in a short notation.
 func comparisons() []comparison {
 	at := func(second int64, kind accounts.EntryKind, of, packet uint64, amount int64) accounts.Entry {
 		return accounts.Entry{
-			Time: time.Unix(second, 0), Kind: kind, ConditionTag: condition(of), Packet: ledger.NewID(packet, 0), Amount: big.NewInt(amount),
+			Time: time.Unix(second, 0), Kind: kind, ConditionTag: conditionTag(of), Packet: ledger.NewID(packet, 0), Amount: big.NewInt(amount),
 		}
 	}
 	late := at(9, accounts.EntryCorrection, 6, 9, 4)

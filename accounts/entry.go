@@ -1,16 +1,14 @@
 package accounts
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/big"
 	"time"
 
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// EntryKind is what an entry of a statement is about.
+// EntryKind is the kind of a statement's entry.
 type EntryKind string
 
 // The kinds of entries.
@@ -18,85 +16,85 @@ const (
 	EntryPacket     EntryKind = "packet"
 	EntryFee        EntryKind = "fee"
 	EntryConversion EntryKind = "conversion"
-	EntryDust       EntryKind = "dust"        // what a conversion left over
-	EntrySettlement EntryKind = "settlement"  // in either direction, with what a rail paid beyond an order
-	EntryByHand     EntryKind = "by hand"     // a settlement that we paid without an order
-	EntryReturned   EntryKind = "returned"    // a settlement of the peer that came back
-	EntryCorrection EntryKind = "correction"  // of a late fulfill, or by Book.Adjust
-	EntryWriteOff   EntryKind = "write-off"   // of arrears, or by Book.ClosePeer
-	EntryCreditLine EntryKind = "credit line" // moves the line, not the position
-	EntryFunding    EntryKind = "funding"     // capital, on our own account
-	EntryHold       EntryKind = "hold"        // moves nothing; only WithHolds
-	EntryOther      EntryKind = "other"       // booked by somebody else: see Code
+	EntryDust       EntryKind = "dust"        // the remainder of a conversion
+	EntrySettlement EntryKind = "settlement"  // in either direction, a rail's payment beyond an order included
+	EntryByHand     EntryKind = "by hand"     // a settlement paid by us without an order
+	EntryReturned   EntryKind = "returned"    // a settlement of the peer that was returned
+	EntryCorrection EntryKind = "correction"  // of a late fulfill, or by [Book.Adjust]
+	EntryWriteOff   EntryKind = "write-off"   // of arrears, or by [Book.ClosePeer]
+	EntryCreditLine EntryKind = "credit line" // changes the line, not the position
+	EntryFunding    EntryKind = "funding"     // capital, in our own account
+	EntryHold       EntryKind = "hold"        // moves nothing; listed with [WithHolds]
+	EntryOther      EntryKind = "other"       // booked by a foreign program: see Code
 )
 
-// Entry is one movement on the account of a Statement.
+// Entry is one movement in the account of a [Statement].
 type Entry struct {
-	Time     time.Time // the ledger's
-	Transfer ledger.ID // that made the movement
+	Time     time.Time // by the ledger's clock
+	Transfer ledger.ID // the transfer of the movement
 	Kind     EntryKind
-	Code     uint16 // the transfer's
-	// Packet is the id of the packet, for kinds that have one; else zero.
+	Code     uint16 // of the transfer
+	// Packet is the id of the packet, for kinds with a packet; otherwise zero.
 	Packet ledger.ID
-	// ConditionTag is the first 8 bytes of the packet's execution condition, which the
-	// peer knows too; zero if there is none. An adjustment has the one that it was given.
+	// ConditionTag is the first 8 bytes of the packet's execution condition, known to the peer as
+	// well; zero if there is none. An adjustment has its [Adjustment.ConditionTag].
 	ConditionTag [8]byte
-	// Order is the settlement order that was paid, which is the key at the rail; zero
-	// if it is not about one. What a rail paid beyond an order is an entry of its own, with
-	// the same Order.
+	// Order is the id of the paid settlement order, also used as the key at the rail; zero for an
+	// entry without an order. A rail's payment beyond an order is a separate entry with the same
+	// Order.
 	Order ledger.ID
-	// Direction is which way the value of a packet or the money of a payment went.
+	// Direction is the direction of the value of a packet, or of the money of a payment.
 	Direction Direction
-	// KeyHash tells payments without an order, adjustments and capital apart: it stands for
-	// the key that each was booked under, of which the ledger keeps no more; zero if there is
-	// none, as of packets, orders and vouchers. A payment, its return and its release from suspense have the same, that of the
-	// payment.
+	// KeyHash identifies payments without an order, adjustments and capital: it is a hash of the
+	// key, the only part of the key in the ledger. It is zero for entries without a key: packets,
+	// orders and vouchers. A payment, its return and its release from suspense have the same
+	// KeyHash.
 	KeyHash ledger.ID
-	// Key is the key, if WithKnownKeys has told it; else "".
+	// Key is the key, if given to [WithKnownKeys]; otherwise "".
 	Key string
-	// Late says that it corrects a fulfill that came after its hold had expired, or a
-	// forward beyond the sender's line.
+	// Late is set for the correction of a fulfill after the expiry of its hold, or of a forward
+	// beyond the sender's line.
 	Late       bool
-	ReasonCode uint32 // of Book.Adjust, a write-off, or a change of the line
-	// Counterparty is the account on the other side.
+	ReasonCode uint32 // of [Book.Adjust], a write-off, or a change of the line
+	// Counterparty is the account on the opposite side.
 	Counterparty Counterparty
-	// Amount is the change of the position, in units: above 0 we owe the peer more, or
-	// it owes us less. Of our own account: above 0 we have more.
+	// Amount is the change of the position, in units: above 0 we owe the peer more, or the peer
+	// owes us less. In our own account: above 0 we have more.
 	Amount *big.Int
-	// Held is what a hold holds, in units, with the sign that Amount will have; nil of
-	// all others.
+	// Held is the amount of a hold, in units, with the sign that Amount will have; nil for all
+	// other kinds.
 	Held *big.Int
 
 	Position   *big.Int      // after the entry, in units
-	CreditLine ledger.Amount // after the entry, in units; 0 of our own account
-	// Arrears are those after the entry, in units. They fall without an entry when they are
-	// collected, since that does not move the position.
+	CreditLine ledger.Amount // after the entry, in units; 0 in our own account
+	// Arrears are the arrears after the entry, in units. Their collection does not move the
+	// position, so they also fall between two entries.
 	Arrears ledger.Amount
 }
 
-// Direction is which way value went, seen from us. The sign of an amount does not tell: a
-// packet of the peer and a payment to it both lower what we owe it.
+// Direction is the direction of value, seen from us. The sign of an amount does not show the
+// direction: a packet from the peer and a payment to the peer both lower our debt.
 type Direction string
 
-// The directions. Credit lines, adjustments and write-offs move no value between the sides,
-// and have none.
+// The directions. Credit lines, adjustments and write-offs move no value between the sides, so
+// they have no direction.
 const (
-	DirectionIn  Direction = "in"  // from the peer to us; of our own account: into our liquidity
-	DirectionOut Direction = "out" // from us to the peer; of our own account: out of it
+	DirectionIn  Direction = "in"  // from the peer to us; in our own account: into our liquidity
+	DirectionOut Direction = "out" // from us to the peer; in our own account: out of our liquidity
 )
 
-// Counterparty is the other account of an entry.
+// Counterparty is the opposite account of an entry.
 type Counterparty struct {
 	ID ledger.ID
-	// Kind is "peer" for another peer, or its arrears; "line" or "settlement" for the
-	// account of the statement's own peer; or which of our accounts it is: "liquidity",
-	// "revenue", "dust", "suspense", "outside", "control".
+	// Kind is "peer" for a different peer or its arrears; "line" or "settlement" for an account
+	// of the statement's peer; or one of our accounts: "liquidity", "revenue", "dust",
+	// "suspense", "outside", "control".
 	Kind string
-	// Peer is the other peer's id, if Known has told it; else "".
+	// Peer is the id of the different peer, if given to [WithKnownAccounts]; otherwise "".
 	Peer string
 }
 
-// String is the kind, and of a peer the id too: its own, or that of its account.
+// String returns the kind, and for a peer also its id or the id of its account.
 func (c Counterparty) String() string {
 	switch {
 	case c.Kind != peerKind:
@@ -109,138 +107,3 @@ func (c Counterparty) String() string {
 }
 
 const peerKind = "peer"
-
-// kinds are those of the codes of transfers.
-var kinds = map[uint16]EntryKind{
-	chart.CodePacket: EntryPacket, chart.CodeFee: EntryFee, chart.CodeConversion: EntryConversion,
-	chart.CodeDustLeg: EntryDust, chart.CodeCorrection: EntryCorrection, chart.CodeAdjust: EntryCorrection,
-	chart.CodeOrder: EntrySettlement, chart.CodeIncoming: EntrySettlement, chart.CodeVoucher: EntrySettlement,
-	chart.CodeOverpaid: EntrySettlement, chart.CodeOutgoing: EntryByHand, chart.CodeReturned: EntryReturned,
-	chart.CodeGrant: EntryCreditLine, chart.CodeFund: EntryFunding,
-}
-
-// entry reads a transfer on the account, without the balances after it.
-func (s *Statement) entry(row *statementRow) Entry {
-	e := Entry{
-		Time: time.Unix(0, int64(row.Timestamp)).UTC(), Transfer: row.ID, Code: row.Code,
-		Kind: kinds[row.Code], Amount: s.change(row), Counterparty: s.counterparty(row.Transfer),
-	}
-	if e.Kind == "" {
-		e.Kind = EntryOther
-	}
-	switch {
-	case row.Code == chart.CodeCorrection && row.named.Code == chart.CodeOrder, row.Code == chart.CodeOverpaid:
-		e.Kind, e.Order = EntrySettlement, ledger.ID(row.UserData128)
-	case row.Code <= chart.CodeCorrection:
-		e.Packet, e.Late = ledger.ID(row.UserData128), row.Code == chart.CodeCorrection
-		binary.BigEndian.PutUint64(e.ConditionTag[:], row.UserData64)
-	case row.Code == chart.CodeOrder:
-		if e.Order = row.PendingID; e.Order.IsZero() {
-			e.Order = row.ID
-		}
-	case row.Code == chart.CodeAdjust:
-		s.readAdjustment(&e, row)
-	case row.Code == chart.CodeGrant:
-		e.ReasonCode = row.UserData32
-	}
-	if row.Flags.Has(ledger.TransferPending) {
-		e.Kind, e.Held = EntryHold, s.signed(row.Transfer)
-	}
-	e.Direction, e.KeyHash = s.direction(row, e.Kind), s.keyHash(row)
-	e.Key = s.keys[e.KeyHash]
-	return e
-}
-
-// direction is which way the value of a transfer went. What a packet takes from the peer comes
-// in; what a payment gives to it came in.
-func (s *Statement) direction(row *statementRow, kind EntryKind) Direction {
-	credits := s.signed(row.Transfer).Sign() > 0
-	switch {
-	case kind == EntryOther || row.Amount.IsZero():
-		return ""
-	case s.Account.IsOwn():
-		if row.Code == chart.CodeAdjust {
-			return ""
-		}
-		return directionOf(credits)
-	case kind == EntrySettlement, kind == EntryByHand, kind == EntryReturned, row.Code == chart.CodeOrder:
-		return directionOf(credits)
-	case row.Code <= chart.CodeCorrection:
-		return directionOf(!credits)
-	default:
-		return ""
-	}
-}
-
-func directionOf(in bool) Direction {
-	if in {
-		return DirectionIn
-	}
-	return DirectionOut
-}
-
-// keyHash is what a transfer carries of the key that it was booked under.
-func (s *Statement) keyHash(row *statementRow) ledger.ID {
-	switch row.Code {
-	case chart.CodeIncoming, chart.CodeOutgoing, chart.CodeReturned, chart.CodeFund:
-		return ledger.ID(row.UserData128)
-	case chart.CodeAdjust:
-		switch {
-		case row.named.ID.IsZero():
-			return ledger.ID(row.UserData128)
-		case row.named.Code == chart.CodeIncoming:
-			return ledger.ID(row.named.UserData128)
-		}
-	}
-	return ledger.ID{}
-}
-
-// readAdjustment tells what code 31 is used for. An adjustment names its key in
-// user_data_128. What ClosePeer writes off names nothing, in all versions; one of arrears
-// is the only thing that credits them from suspense. What is given back to a reopened peer
-// names the payment, which is the settlement that the peer made.
-func (s *Statement) readAdjustment(e *Entry, row *statementRow) {
-	switch {
-	case row.UserData128.IsZero(), row.CreditAccountID == s.ids.Arrears:
-		e.Kind, e.ReasonCode = EntryWriteOff, row.UserData32
-	case row.named.DebitAccountID == s.ids.Settlement && !row.named.ID.IsZero():
-		e.Kind = EntrySettlement
-	default:
-		e.ReasonCode = row.UserData32
-		binary.BigEndian.PutUint64(e.ConditionTag[:], row.UserData64)
-	}
-}
-
-// change is what a transfer changes the position by: nothing if it holds, moves the credit
-// line, or collects arrears.
-func (s *Statement) change(row *statementRow) *big.Int {
-	if row.Flags.Has(ledger.TransferPending) || s.onLine(row.Transfer) || row.Code == chart.CodeCollection {
-		return new(big.Int)
-	}
-	return s.signed(row.Transfer)
-}
-
-// signed is a transfer's amount, above 0 if it is to the peer.
-func (s *Statement) signed(row *ledger.Transfer) *big.Int {
-	signed := row.Amount.Big()
-	if s.mine(row.DebitAccountID) {
-		signed.Neg(signed)
-	}
-	return signed
-}
-
-// onLine reports whether a transfer is between the peer and its credit line.
-func (s *Statement) onLine(row *ledger.Transfer) bool {
-	return !s.Account.IsOwn() && (row.DebitAccountID == s.ids.Line || row.CreditAccountID == s.ids.Line)
-}
-
-func (s *Statement) counterparty(row *ledger.Transfer) Counterparty {
-	other := row.DebitAccountID
-	if s.mine(other) {
-		other = row.CreditAccountID
-	}
-	if kind, known := s.kinds[other]; known {
-		return Counterparty{ID: other, Kind: kind}
-	}
-	return Counterparty{ID: other, Kind: peerKind, Peer: s.names[other]}
-}

@@ -32,7 +32,7 @@ func Example() {
 	// that is 100 USD and it owes 0
 }
 
-// Provisioning changes nothing that is there already: it says what differs.
+// Provisioning leaves existing accounts unchanged, and reports their differences.
 func ExampleBook_Provision_drift() {
 	ctx := context.Background()
 	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
@@ -49,6 +49,6 @@ func ExampleBook_Provision_drift() {
 	fmt.Println(errors.Is(err, accounts.ErrDrift))
 	// Output:
 	// <nil>
-	// accounts: the ledger differs from what was asked for: alice on ledger 1: line account: credit_line is 1.00 USD, want 2.50 USD
+	// accounts: the ledger differs from the configuration: alice on ledger 1: line account: credit_line is 1.00 USD, want 2.50 USD
 	// true
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// refusedCalls are calls that the books do not allow, and the error that says so.
+// refusedCalls are calls that the books do not allow, with their errors.
 var refusedCalls = map[string]struct {
 	call call
 	want error
@@ -56,15 +56,15 @@ var refusedCalls = map[string]struct {
 		return "", w.book.ClosePeer(ctx, w.peers["alice"], accounts.CloseOptions{})
 	}, accounts.ErrOwed},
 	"Suspend a closed peer": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Suspend(ctx, w.peers["erin"], accounts.SuspendOptions{})
+		return "", w.book.SuspendPeer(ctx, w.peers["erin"], accounts.SuspendOptions{})
 	}, accounts.ErrPeerClosed},
 	"Resume a closed peer": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Resume(ctx, w.peers["erin"])
+		return "", w.book.ResumePeer(ctx, w.peers["erin"])
 	}, accounts.ErrPeerClosed},
 }
 
-// A call that is refused changes nothing, and says why: also when a request fails, that of
-// working out what to say among them.
+// A refused call changes nothing and returns its cause, also if a request fails, the requests for
+// the error text included.
 func TestFailingRequestsOfCallsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range refusedCalls {

@@ -2,12 +2,10 @@ package accounts_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,8 +17,8 @@ import (
 
 var errRefused = errors.New("the ledger takes no request now")
 
-// refusing refuses one request, the n-th from now on, or every request for more than a number
-// of events or rows.
+// refusing refuses one request, the n-th from now on, or every request for more than a number of
+// events or rows.
 type refusing struct {
 	ledger.Ledger
 	n      int // 0: none
@@ -99,9 +97,9 @@ func (f *refusing) QueryTransfers(ctx context.Context, filter ledger.QueryFilter
 	return f.Ledger.QueryTransfers(ctx, filter)
 }
 
-// town is a book of some peers in different states: alice owes us and has sent packets, bob
-// is owed, carol is in arrears, dave is suspended, erin is closed, and nobody of ours knows
-// frank, whom another process has provisioned.
+// town is a book of peers in different states: alice owes us and has sent packets, we owe bob,
+// carol is in arrears, dave is suspended, erin is closed, and frank was provisioned by a
+// different process under an unknown name.
 type town struct {
 	ledger *refusing
 	book   *accounts.Book
@@ -117,7 +115,7 @@ func newTown(t *testing.T) *town {
 		w.peers[names[i]] = a
 	}
 	alice, bob, carol := w.peers["alice"], w.peers["bob"], w.peers["carol"]
-	packet(t, w.ledger, alice.ID(), bob.ID(), 60, 0)
+	movePacket(t, w.ledger, alice.ID(), bob.ID(), 60, 0)
 	for i := range 3 {
 		_, err := other.Adjust(ctx, accounts.Adjustment{
 			Account: carol, Key: fmt.Sprint(i), Debit: units(60), ReasonCode: 1, BeyondHeadroom: true,
@@ -126,7 +124,7 @@ func newTown(t *testing.T) *town {
 	}
 	require.Equal(t, units(80), balance(t, other, carol).Arrears)
 	ids := other.PeerIDs(carol)
-	for range 3 { // payments of carol's that come back
+	for range 3 { // returned payments of carol
 		back := ledger.Transfer{
 			ID: randomID(), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
 			Ledger: usd.Ledger, Code: chart.CodeReturned,
@@ -137,7 +135,7 @@ func newTown(t *testing.T) *town {
 	}
 	_, err := other.Fund(ctx, accounts.Capital{Asset: usd, Key: "capital", Amount: units(1000)})
 	require.NoError(t, err)
-	require.NoError(t, other.Suspend(ctx, w.peers["dave"], accounts.SuspendOptions{}))
+	require.NoError(t, other.SuspendPeer(ctx, w.peers["dave"], accounts.SuspendOptions{}))
 	require.NoError(t, other.ClosePeer(ctx, w.peers["erin"], accounts.CloseOptions{}))
 	w.book = newBookWithoutRound(t, w.ledger)
 	for _, name := range names[:5] {
@@ -146,7 +144,7 @@ func newTown(t *testing.T) *town {
 	return w
 }
 
-// state is what the ledger says of everybody, without what differs from run to run.
+// state returns the ledger's state of all peers, without values that differ from run to run.
 func (w *town) state(t *testing.T) []string {
 	t.Helper()
 	book := newBookWithoutRound(t, w.ledger)
@@ -157,112 +155,13 @@ func (w *town) state(t *testing.T) []string {
 			b.Arrears, b.Prepaid, b.Suspended, b.Closed))
 	}
 	slices.Sort(lines)
-	positions, err := book.Positions(t.Context())
+	positions, err := book.OwnPositions(t.Context())
 	require.NoError(t, err)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 	return append(lines, fmt.Sprint(positions[0].Liquidity, positions[0].Suspense))
 }
 
-// call calls a Book and returns what it has answered.
-type call func(*town, context.Context) (string, error)
-
-// writing are calls that write. Their answers are as far as they are the same in every run.
-var writing = map[string]call{
-	"Adjust": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["alice"], Key: "k", Debit: units(40), ReasonCode: 1}))
-	},
-	"Adjust a peer in arrears": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Adjust(ctx, accounts.Adjustment{
-			Account: w.peers["carol"], Key: "k", Debit: units(7), ReasonCode: 1, BeyondHeadroom: true,
-		}))
-	},
-	"WriteOff": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.WriteOff(ctx, accounts.WriteOff{Account: w.peers["carol"], Key: "k", Amount: units(30), ReasonCode: 1}))
-	},
-	"Fund": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Fund(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(50)}))
-	},
-	"Withdraw": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Withdraw(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(50)}))
-	},
-	"SetCreditLine up": func(w *town, ctx context.Context) (string, error) {
-		_, err := w.book.SetCreditLine(ctx, w.peers["alice"], units(150))
-		return "", err
-	},
-	"SetCreditLine down": func(w *town, ctx context.Context) (string, error) {
-		_, err := w.book.SetCreditLine(ctx, w.peers["bob"], units(30), accounts.WithPartialRevoke())
-		return "", err
-	},
-	"Suspend": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Suspend(ctx, w.peers["alice"], accounts.SuspendOptions{RevokeFree: true})
-	},
-	"Resume": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Resume(ctx, w.peers["dave"])
-	},
-	"ClosePeer": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.CloseOptions{Force: true, ReasonCode: 5})
-	},
-	"ClosePeer in arrears": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["carol"], accounts.CloseOptions{Force: true, ReasonCode: 5})
-	},
-	"ClosePeer closed before, and in arrears since": func(w *town, ctx context.Context) (string, error) {
-		ids := w.book.PeerIDs(w.peers["erin"])
-		_, err := w.ledger.Ledger.CreateTransfers(ctx, []ledger.Transfer{{ // once, however often
-			ID: ledger.NewID(1, 1), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
-			Ledger: usd.Ledger, Code: chart.CodeReturned,
-		}})
-		return "", errors.Join(err, w.book.ClosePeer(ctx, w.peers["erin"], accounts.CloseOptions{Force: true, ReasonCode: 5}))
-	},
-	"ReopenPeer": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ReopenPeer(ctx, w.peers["erin"])
-	},
-	"Provision": func(w *town, ctx context.Context) (string, error) {
-		got, err := w.book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(100)},
-			accounts.PeerConfig{ID: "gina", Asset: usd, CreditLine: units(10)}, accounts.PeerConfig{ID: "gina", Asset: xrp, CreditLine: units(3)})
-		return fmt.Sprint(got), err
-	},
-	"EnsureArrears": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.EnsureArrears(ctx, w.peers["alice"], w.peers["bob"])
-	},
-}
-
-// reading are calls that only read.
-var reading = map[string]call{
-	"Positions":   func(w *town, ctx context.Context) (string, error) { return text(w.book.Positions(ctx)) },
-	"Balance":     func(w *town, ctx context.Context) (string, error) { return text(w.book.Balance(ctx, w.peers["carol"])) },
-	"Balances":    func(w *town, ctx context.Context) (string, error) { return text(w.book.Balances(ctx, w.all()...)) },
-	"Assets":      func(w *town, ctx context.Context) (string, error) { return text(w.book.RegisteredAssets(ctx)) },
-	"Directory":   (*town).directory,
-	"Statement":   (*town).statement,
-	"Alerts":      (*town).alerts,
-	"Suspensions": (*town).suspensions,
-	"LookUpBalances": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.LookUpBalances(ctx, w.all()...))
-	},
-	"Missing": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.MissingPeers(ctx, usd, "alice", "nobody", "frank"))
-	},
-	"Reserves": func(w *town, ctx context.Context) (string, error) { return text(w.book.LiquidityReserves(ctx)) },
-	"TrialBalance": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.TrialBalance(ctx, usd))
-	},
-	"CheckAssets": func(w *town, ctx context.Context) (string, error) { return "", w.book.CheckAssets(ctx) },
-	"AllBalances": func(w *town, ctx context.Context) (string, error) {
-		var all []string
-		for b, err := range w.book.AllBalances(ctx, slices.Values(w.all())) {
-			if err != nil {
-				return "", err
-			}
-			all = append(all, shown(b))
-		}
-		return fmt.Sprint(all), nil
-	},
-	"BalanceAt": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.BalanceAt(ctx, w.peers["carol"], time.Now()))
-	},
-}
-
-// A call whose request fails says so, and does all that it should when it is called again.
+// A call with a failing request returns an error, and does all of its work when called again.
 func TestFailingRequestsOfCallsThatWrite(t *testing.T) {
 	t.Parallel()
 	for name, call := range writing {
@@ -309,7 +208,7 @@ func TestFailingRequestsOfCallsThatRead(t *testing.T) {
 	}
 }
 
-// failAt calls with the n-th request refused; false if there are not so many.
+// failAt calls with the n-th request refused; false if the call has fewer requests.
 func (w *town) failAt(t *testing.T, n int, call call) bool {
 	t.Helper()
 	w.ledger.n, w.ledger.failed = n, false
@@ -323,23 +222,23 @@ func (w *town) failAt(t *testing.T, n int, call call) bool {
 	return true
 }
 
-// What a peer has prepaid is known after several requests, and not if one of them fails.
+// A prepayment takes several requests to read, and is unknown if one of them fails.
 func TestFailingRequestsOfAPrepayment(t *testing.T) {
 	t.Parallel()
 	l := &refusing{Ledger: newLedger(t)}
 	book := newBookWithoutRound(t, l)
 	alice := provision(t, book, 100, "alice")[0]
 	own, _ := book.AssetIDs(usd.Ledger)
-	packet(t, l, own.Liquidity, alice.ID(), 40, 0)
+	movePacket(t, l, own.Liquidity, alice.ID(), 40, 0)
 	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
 		ID: randomID(), DebitAccountID: book.PeerIDs(alice).Settlement, CreditAccountID: alice.ID(), Amount: units(25),
 		Ledger: usd.Ledger, Code: chart.CodeIncoming,
 	}})
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
-	packet(t, l, alice.ID(), own.Liquidity, 20, 0) // it sends what it has prepaid first
+	movePacket(t, l, alice.ID(), own.Liquidity, 20, 0) // packets use the prepayment first
 	for n := 1; ; n++ {
-		book = newBookWithoutRound(t, l) // remembers nothing
+		book = newBookWithoutRound(t, l) // with empty caches
 		l.n, l.failed = n, false
 		b, err := book.Balance(t.Context(), alice)
 		if l.n = 0; !l.failed {
@@ -352,152 +251,16 @@ func TestFailingRequestsOfAPrepayment(t *testing.T) {
 	}
 }
 
-// forget replaces the book by one that remembers nothing of the ledger.
+// forget replaces the book by a new one with empty caches.
 func (w *town) forget(t *testing.T) {
 	t.Helper()
 	w.book = newBookWithoutRound(t, w.ledger)
 }
 
-// What is read does not depend on how much a request may ask for.
-func TestReadingOnALedgerOfSmallRequests(t *testing.T) {
-	t.Parallel()
-	for name, call := range reading {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newTown(t)
-			w.ledger.asked = 0
-			want, err := call(w, t.Context())
-			require.NoError(t, err)
-			require.LessOrEqual(t, w.ledger.asked, 12, "what fits is asked for at once")
-			for _, most := range []int{5, 7, 16, 253} { // a peer has four accounts, and suspense is read with them
-				w.forget(t)
-				w.ledger.most = most
-				got, err := call(w, t.Context())
-				require.NoError(t, err, "%d in a request", most)
-				require.Equal(t, want, got, "%d in a request", most)
-			}
-		})
-	}
-}
-
-// noRows answers no query from some moment on, however little it asks for, and knows how little
-// that was.
-type noRows struct {
-	ledger.Ledger
-	mute  bool
-	least uint32
-}
-
-func (l *noRows) refuse(limit uint32) error {
-	if !l.mute {
-		return nil
-	}
-	l.least = min(l.least, limit)
-	return ledger.ErrTooMuchData
-}
-
-func (l *noRows) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	if err := l.refuse(filter.Limit); err != nil {
-		return nil, err
-	}
-	return l.Ledger.GetAccountTransfers(ctx, filter)
-}
-
-func (l *noRows) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	if err := l.refuse(filter.Limit); err != nil {
-		return nil, err
-	}
-	return l.Ledger.QueryAccounts(ctx, filter)
-}
-
-// A ledger that does not answer with a single row is asked for no less.
-func TestReadingOnALedgerWithoutAnswers(t *testing.T) {
-	t.Parallel()
-	w := newTown(t)
-	packet(t, w.ledger, w.peers["alice"].ID(), w.peers["bob"].ID(), 5, ledger.TransferPending)
-	l := &noRows{Ledger: w.ledger}
-	w.book = newBookWithoutRound(t, l)
-	statement, err := w.book.Statement(t.Context(), w.peers["alice"], time.Time{}, time.Time{})
-	require.NoError(t, err)
-	l.mute = true
-	for name, call := range map[string]func() error{
-		"Statement": func() error {
-			for _, err := range statement.Entries(t.Context()) {
-				return err
-			}
-			return nil
-		},
-		"Holds":        func() error { _, err := w.book.Holds(t.Context(), w.peers["alice"]); return err },
-		"TrialBalance": func() error { _, err := w.book.TrialBalance(t.Context(), usd); return err },
-	} {
-		l.least = ledger.QueryMax
-		require.ErrorIs(t, call(), ledger.ErrTooMuchData, name)
-		require.Equal(t, uint32(1), l.least, name)
-	}
-}
-
-func text[T any](value T, err error) (string, error) {
-	if err != nil {
-		return "", err
-	}
-	if booking, is := any(value).(accounts.Booking); is {
-		return booking.Amount.String(), nil // the rest differs from run to run
-	}
-	return shown(value), nil
-}
-
-// shown is a value without what is not exported.
-func shown(value any) string {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
-func (w *town) all() []accounts.PeerAccount {
+func (w *town) allPeers() []accounts.PeerAccount {
 	var all []accounts.PeerAccount
 	for _, name := range []string{"carol", "alice", "bob", "dave", "erin"} {
 		all = append(all, w.peers[name])
 	}
 	return all
-}
-
-func (w *town) directory(ctx context.Context) (string, error) {
-	var lines []string
-	for l, err := range w.book.Peers(ctx, usd, "alice", "bob", "carol", "dave", "erin") {
-		if err != nil {
-			return "", err
-		}
-		lines = append(lines, shown(l))
-	}
-	return fmt.Sprint(lines), nil
-}
-
-func (w *town) statement(ctx context.Context) (string, error) {
-	s, err := w.book.Statement(ctx, w.peers["carol"], time.Time{}, time.Time{}, accounts.WithKnownAccounts(w.all()...))
-	if err != nil {
-		return "", err
-	}
-	var lines []string
-	for e, err := range s.Entries(ctx) {
-		if err != nil {
-			return "", err
-		}
-		lines = append(lines, shown(e))
-	}
-	return fmt.Sprint(lines), nil
-}
-
-func (w *town) alerts(ctx context.Context) (string, error) {
-	alerts, err := w.book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{usd: {Low: "1000000"}})
-	if err != nil {
-		return "", err
-	}
-	return text(alerts.Check(ctx))
-}
-
-func (w *town) suspensions(ctx context.Context) (string, error) {
-	changes, _, err := w.book.Suspensions(ctx, 0)
-	return fmt.Sprint(changes), err
 }

@@ -14,36 +14,37 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Hold is what the ledger holds for a packet between us and a peer that was prepared, and
-// neither fulfilled nor rejected.
+// Hold is the hold of a prepared packet between us and a peer, neither fulfilled nor rejected so
+// far.
 type Hold struct {
 	Packet       ledger.ID
 	ConditionTag [8]byte       // the first 8 bytes of the packet's execution condition
-	In           ledger.Amount // units held of what the peer has sent
-	Out          ledger.Amount // units held for the peer
-	Since        time.Time     // the ledger's
-	// Expiry is when the ledger gives it back, by its own clock; zero if it never does (a
-	// ledger that was moved there while the packet was held).
+	In           ledger.Amount // units sent by the peer
+	Out          ledger.Amount // units for the peer
+	Since        time.Time     // by the ledger's clock
+	// Expiry is when the ledger releases the hold, by the ledger's clock. It is zero for a hold
+	// without expiry (of a packet held while its books were moved to a new ledger).
 	Expiry time.Time
 }
 
-// Holds are the packets to and from a peer that the ledger holds, those that expire first
-// before the others. Settlement orders are none.
+// Holds returns the holds of packets from and to a peer, by expiry. Settlement orders are
+// excluded.
 //
-// It is what was held at one moment, by the newest row of the peer's account, however long
-// reading takes and whoever writes meanwhile; what has expired since is left out if nobody
-// has written. Rows are read from the newest on, a page at a time, until all that the account
-// has pending is found; without a history of the account (Config.NoHistory) to the first one.
+// The result is of one moment, the time of the newest row of the peer's account, however long
+// reading takes and whatever is written meanwhile. If nothing was written meanwhile, holds that
+// have expired since are left out. Rows are read from the newest on, a page at a time, until all
+// of the account's pending amounts are found. Without a history of the account
+// ([Config.NoHistory]) all rows are read.
 //
-// The error is ErrUnknownAsset, ErrNotProvisioned, or that of a request.
+// The error is [ErrUnknownAsset], [ErrNotProvisioned], or of a request.
 func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
 	if err := b.checkPeer(account); err != nil {
 		return nil, err
 	}
-	r := holdReader{book: b, id: account.id, resolved: make(map[ledger.ID]struct{}), size: ledger.QueryMax}
-	err := r.begin(ctx)
+	r := holdReader{book: b, accountID: account.id, resolved: make(map[ledger.ID]struct{}), pageSize: ledger.QueryMax}
+	err := r.fixMoment(ctx)
 	if err == nil {
-		err = r.read(ctx)
+		err = r.readPages(ctx)
 	}
 	if err == nil {
 		err = r.forgetExpired(ctx)
@@ -51,60 +52,60 @@ func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
 	if err != nil {
 		return nil, fmt.Errorf("holds of %v: %w", account, err)
 	}
-	return r.holds(), nil
+	return r.groupByPacket(), nil
 }
 
-// holdReader reads the rows of an account, the newest first, so that it meets what resolves a
+// holdReader reads the rows of an account, the newest first. So it meets the post or void of a
 // hold before the hold.
 type holdReader struct {
-	book *Book
-	id   ledger.ID
-	size int    // rows in a page
-	at   uint64 // the moment that it reads for
+	book      *Book
+	accountID ledger.ID
+	pageSize  int    // rows in a page
+	moment    uint64 // the time of the result
 
-	history         bool
-	debits, credits ledger.Amount // pending at the moment, if there is a history
+	hasHistory      bool
+	debits, credits ledger.Amount // pending at the moment, with a history only
 
-	open                      []ledger.Transfer // pending rows that are not resolved, and had not expired
-	foundDebits, foundCredits ledger.Amount     // of open
+	open                      []ledger.Transfer // pending rows without post or void, and unexpired at the moment
+	foundDebits, foundCredits ledger.Amount     // sums of open
 	resolved                  map[ledger.ID]struct{}
 }
 
-// begin fixes the moment, and reads what was pending then.
-func (r *holdReader) begin(ctx context.Context) error {
-	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.id}, 1)
+// fixMoment fixes the moment, and reads the amounts pending then.
+func (r *holdReader) fixMoment(ctx context.Context) error {
+	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.accountID}, 1)
 	if err != nil {
 		return err
 	}
-	account, found := byID[r.id]
+	account, found := byID[r.accountID]
 	if !found {
 		return ErrNotProvisioned
 	}
-	if r.history = account.Flags.Has(ledger.AccountHistory); !r.history {
-		r.at, err = r.newest(ctx)
+	if r.hasHistory = account.Flags.Has(ledger.AccountHistory); !r.hasHistory {
+		r.moment, err = r.newestRow(ctx)
 		return err
 	}
-	balance, err := r.book.balanceAt(ctx, r.id, ledger.TimestampMax)
-	r.at, r.debits, r.credits = balance.Timestamp, balance.DebitsPending, balance.CreditsPending
+	balance, err := r.book.balanceAt(ctx, r.accountID, ledger.TimestampMax)
+	r.moment, r.debits, r.credits = balance.Timestamp, balance.DebitsPending, balance.CreditsPending
 	return err
 }
 
-// newest is the moment of the account's newest row, 0 if it has none.
-func (r *holdReader) newest(ctx context.Context) (uint64, error) {
-	row, _, err := sequence.Newest(ctx, r.book.ledger, filterOf(r.id, 1, ledger.TimestampMax, 1))
+// newestRow returns the time of the account's newest row, 0 if there is none.
+func (r *holdReader) newestRow(ctx context.Context) (uint64, error) {
+	row, _, err := sequence.Newest(ctx, r.book.ledger, filterOf(r.accountID, 1, ledger.TimestampMax, 1))
 	return row.Timestamp, err
 }
 
-// complete reports whether all that was pending is found. What has expired and is still
-// pending, since the ledger has not come to it, is never found: then all rows are read.
-func (r *holdReader) complete() bool {
-	return r.history && r.foundDebits == r.debits && r.foundCredits == r.credits
+// foundAll reports whether all pending amounts are found. An expired hold that the ledger still
+// counts as pending is never found: then all rows are read.
+func (r *holdReader) foundAll() bool {
+	return r.hasHistory && r.foundDebits == r.debits && r.foundCredits == r.credits
 }
 
-func (r *holdReader) read(ctx context.Context) error {
-	for last := r.at; last > 0 && !r.complete(); {
-		page, err := batch.Page(&r.size, func() ([]ledger.Transfer, error) {
-			filter := filterOf(r.id, 1, last, r.size)
+func (r *holdReader) readPages(ctx context.Context) error {
+	for last := r.moment; last > 0 && !r.foundAll(); {
+		page, err := batch.Page(&r.pageSize, func() ([]ledger.Transfer, error) {
+			filter := filterOf(r.accountID, 1, last, r.pageSize)
 			filter.Flags |= ledger.AccountFilterReversed
 			return r.book.ledger.GetAccountTransfers(ctx, filter)
 		})
@@ -112,9 +113,9 @@ func (r *holdReader) read(ctx context.Context) error {
 			return err
 		}
 		for i := range page {
-			r.take(&page[i])
+			r.addRow(&page[i])
 		}
-		if len(page) < r.size {
+		if len(page) < r.pageSize {
 			return nil
 		}
 		last = page[len(page)-1].Timestamp - 1
@@ -122,7 +123,7 @@ func (r *holdReader) read(ctx context.Context) error {
 	return nil
 }
 
-func (r *holdReader) take(row *ledger.Transfer) {
+func (r *holdReader) addRow(row *ledger.Transfer) {
 	if !row.PendingID.IsZero() {
 		r.resolved[row.PendingID] = struct{}{}
 		return
@@ -132,69 +133,61 @@ func (r *holdReader) take(row *ledger.Transfer) {
 	}
 	_, resolved := r.resolved[row.ID]
 	delete(r.resolved, row.ID)
-	if ends := expiryOf(row); resolved || ends != 0 && ends <= r.at {
+	if ends := expiryOf(row); resolved || ends != 0 && ends <= r.moment {
 		return
 	}
 	r.open = append(r.open, *row)
-	r.count(row, func(total *ledger.Amount) { *total, _ = total.Add(row.Amount) }) // sums that the ledger keeps too
+	r.changeFound(row, func(total *ledger.Amount) { *total, _ = total.Add(row.Amount) }) // the ledger keeps this sum too, so it fits
 }
 
-func (r *holdReader) count(row *ledger.Transfer, change func(total *ledger.Amount)) {
-	if row.DebitAccountID == r.id {
+func (r *holdReader) changeFound(row *ledger.Transfer, change func(total *ledger.Amount)) {
+	if row.DebitAccountID == r.accountID {
 		change(&r.foundDebits)
 	} else {
 		change(&r.foundCredits)
 	}
 }
 
-// expiryOf is when a pending transfer ends, by the ledger's clock; 0 if it does not.
-func expiryOf(row *ledger.Transfer) uint64 {
-	if row.Timeout == 0 {
-		return 0
-	}
-	return row.Timestamp + uint64(row.Timeout)*uint64(time.Second)
-}
-
-// forgetExpired leaves out what has expired since the moment. If nobody has written on the
-// account, only that makes less pending, and what expires first goes first.
+// forgetExpired leaves out the holds that have expired since the moment. If nothing was written
+// on the account since, only expiry has reduced the pending amounts, in order of expiry.
 func (r *holdReader) forgetExpired(ctx context.Context) error {
 	slices.SortFunc(r.open, func(a, b ledger.Transfer) int {
-		return cmp.Or(cmp.Compare(expiryOf(&a)-1, expiryOf(&b)-1), cmp.Compare(a.Timestamp, b.Timestamp)) // what never ends is last
+		return cmp.Or(cmp.Compare(expiryOf(&a)-1, expiryOf(&b)-1), cmp.Compare(a.Timestamp, b.Timestamp)) // holds without expiry come last
 	})
 	if len(r.open) == 0 {
 		return nil
 	}
-	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.id}, 1)
+	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.accountID}, 1)
 	if err != nil {
 		return err
 	}
-	newest, err := r.newest(ctx)
-	if err != nil || newest != r.at {
+	newest, err := r.newestRow(ctx)
+	if err != nil || newest != r.moment {
 		return err
 	}
-	now := byID[r.id]
-	for len(r.open) > 0 && expiryOf(&r.open[0]) != 0 && (now.DebitsPending.Less(r.foundDebits) || now.CreditsPending.Less(r.foundCredits)) {
+	account := byID[r.accountID]
+	for len(r.open) > 0 && expiryOf(&r.open[0]) != 0 && (account.DebitsPending.Less(r.foundDebits) || account.CreditsPending.Less(r.foundCredits)) {
 		row := &r.open[0]
-		r.count(row, func(total *ledger.Amount) { *total = total.SubFloor(row.Amount) })
+		r.changeFound(row, func(total *ledger.Amount) { *total = total.SubFloor(row.Amount) })
 		r.open = r.open[1:]
 	}
 	return nil
 }
 
-// holds are the packets of the open rows: all legs of one together.
-func (r *holdReader) holds() []Hold {
+// groupByPacket returns the holds of the open rows: all legs of a packet are one hold.
+func (r *holdReader) groupByPacket() []Hold {
 	var holds []Hold
-	at := make(map[ledger.ID]int) // of the packet in holds
+	indexByPacket := make(map[ledger.ID]int) // index in holds
 	for i := range r.open {
 		row := &r.open[i]
 		if row.Code < chart.CodePacket || row.Code > chart.CodeDustLeg {
 			continue
 		}
 		packet := ledger.ID(row.UserData128)
-		n, known := at[packet]
-		if !known {
+		n, exists := indexByPacket[packet]
+		if !exists {
 			n = len(holds)
-			at[packet] = n
+			indexByPacket[packet] = n
 			h := Hold{Packet: packet, Since: timeOf(row.Timestamp)}
 			binary.BigEndian.PutUint64(h.ConditionTag[:], row.UserData64)
 			if ends := expiryOf(row); ends != 0 {
@@ -203,16 +196,10 @@ func (r *holdReader) holds() []Hold {
 			holds = append(holds, h)
 		}
 		side := &holds[n].Out
-		if row.DebitAccountID == r.id {
+		if row.DebitAccountID == r.accountID {
 			side = &holds[n].In
 		}
 		*side, _ = side.Add(row.Amount)
 	}
 	return holds
-}
-
-// timeOf is a moment of the ledger's clock.
-func timeOf(timestamp uint64) time.Time {
-	const second = uint64(time.Second)
-	return time.Unix(int64(timestamp/second), int64(timestamp%second)).UTC()
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// overtaken lets something happen right before the n-th request that writes transfers, and
-// loses the answer to that request.
+// overtaken runs a function right before the n-th request that writes transfers, and loses the
+// answer to the request.
 type overtaken struct {
 	ledger.Ledger
 	n    int
@@ -33,18 +33,18 @@ func (o *overtaken) CreateTransfers(ctx context.Context, rows []ledger.Transfer)
 	return nil, ledger.ErrOutcomeUnknown
 }
 
-// Another operator does something right before a request of ours, which is refused for that,
-// and the answer is lost: sent again, the ledger only says that the id has failed. We look
-// again, and what was wanted is so in the end.
+// A concurrent operator writes right before our request. The ledger refuses the request, and the
+// answer is lost: when sent again, the ledger only answers id_already_failed. The call reads the
+// state again, and reaches its goal.
 func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
 	t.Parallel()
 	type step func(*accounts.Book, context.Context, accounts.PeerAccount) error
-	suspend := func(how accounts.SuspendOptions) step {
+	suspend := func(method accounts.SuspendOptions) step {
 		return func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
-			return b.Suspend(ctx, a, how)
+			return b.SuspendPeer(ctx, a, method)
 		}
 	}
-	resume := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error { return b.Resume(ctx, a) }
+	resume := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error { return b.ResumePeer(ctx, a) }
 	closePeer := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
 		return b.ClosePeer(ctx, a, accounts.CloseOptions{})
 	}
@@ -76,15 +76,15 @@ func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
 			alice := provision(t, other, 100, "alice")[0]
 			require.NoError(t, c.before(other, t.Context(), alice), name)
 			racing.do = func() { require.NoError(t, c.meanwhile(other, t.Context(), alice), name) }
-			where := fmt.Sprint(name, " before request ", n)
-			require.NoError(t, c.ours(newBookWithoutRound(t, racing), t.Context(), alice), where)
+			place := fmt.Sprint(name, " before request ", n)
+			require.NoError(t, c.ours(newBookWithoutRound(t, racing), t.Context(), alice), place)
 			if !racing.lost {
-				require.Greater(t, n, 1, where)
+				require.Greater(t, n, 1, place)
 				break
 			}
 			b := balance(t, other, alice)
-			require.Equal(t, c.suspended, b.Suspended, where)
-			require.Equal(t, c.closed, b.Closed, where)
+			require.Equal(t, c.suspended, b.Suspended, place)
+			require.Equal(t, c.closed, b.Closed, place)
 			ledgertest.RequireNothingHeld(t, l)
 		}
 	}

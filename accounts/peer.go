@@ -9,26 +9,26 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PeerConfig is a counterparty in one asset, as Book.Provision sets it up. A peer that
-// trades in several assets is given once for each.
+// PeerConfig is a counterparty in one asset, for [Book.Provision]. Give a peer that trades in
+// several assets once for each asset.
 type PeerConfig struct {
 	// ID is 1 to 1023 bytes of UTF-8, in Unicode's normal form C and without white space at
-	// either end. The ledger tells ids apart byte by byte: see Lookalikes. An id of another
-	// form that a ledger has from an earlier version is accepted.
+	// either end. The ledger distinguishes ids byte by byte: see [Lookalikes]. An id of a
+	// different form is accepted if the ledger has the peer from an earlier version.
 	ID    string
 	Asset Asset // one of the Book's assets
-	// CreditLine is how much the peer may owe us, in units, 0 to Unlimited and not
-	// above the asset's ceiling. Default 0: what Config.Limits say. A peer without a
-	// line can send only what it has earned or paid before.
+	// CreditLine is how much the peer may owe us, in units: up to [Unlimited] and to the asset's
+	// ceiling. Default 0: the credit line of [Config.Limits]. Without a line a peer can send only
+	// earlier earnings and payments.
 	CreditLine ledger.Amount
 }
 
-// Unlimited is the largest credit line, 2^96 units. It is a number like any
-// other: the ledger still keeps the books of it.
+// Unlimited is the largest credit line, 2^96 units. It is an ordinary number: the ledger keeps
+// exact books of it.
 var Unlimited = ledger.Amount(uint128.New(0, 1<<32))
 
-// maxPeerID is the length of the longest ILP address (RFC 0015), since that is what
-// many connectors call a peer.
+// maxPeerID is the length of the longest ILP address (RFC 0015): many connectors use addresses as
+// peer ids.
 const maxPeerID = 1023
 
 func (p PeerConfig) validate() error {
@@ -45,6 +45,8 @@ func (p PeerConfig) validate() error {
 	}
 }
 
-func validName(s string, most int) bool { return s != "" && len(s) <= most && utf8.ValidString(s) }
+func validName(s string, maxBytes int) bool {
+	return s != "" && len(s) <= maxBytes && utf8.ValidString(s)
+}
 
-func nameRule(most int) string { return fmt.Sprintf("must be 1 to %d bytes of UTF-8", most) }
+func nameRule(maxBytes int) string { return fmt.Sprintf("must be 1 to %d bytes of UTF-8", maxBytes) }

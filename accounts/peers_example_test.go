@@ -14,15 +14,15 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// exampleBook is a book with one peer, alice, whose line comes from the settings.
+// exampleBook makes a book with one peer, alice. Her credit line comes from Config.Limits.
 func exampleBook() (*accounts.Book, accounts.PeerAccount) {
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{
 		Assets: []accounts.Asset{cents}, SuspensionPollInterval: time.Millisecond,
-		Limits: accounts.Settings{
-			Asset:   map[accounts.Asset]accounts.Limits{cents: {CreditLine: "100", InFlightShare: "0.5"}},
-			Peer:    map[string]accounts.Limits{"bob": {CreditLine: "0", PayableCap: "25.50"}},
-			Ceiling: map[accounts.Asset]string{cents: "1000"},
+		Limits: accounts.Rules[accounts.Limits]{
+			Asset: map[accounts.Asset]accounts.Limits{cents: {CreditLine: "100", InFlightShare: "0.5"}},
+			Peer:  map[string]accounts.Limits{"bob": {CreditLine: "0", PayableCap: "25.50"}},
 		},
+		Ceilings: map[accounts.Asset]accounts.Decimal{cents: "1000"},
 	})
 	if err != nil {
 		panic(err)
@@ -64,7 +64,7 @@ func ExampleBook_RevokeCredit() {
 	// 60.00 <nil>
 }
 
-// Somebody who decides on a line that was read before makes sure that it is still that.
+// A caller that decides on a line read before makes sure that the line is unchanged.
 func ExampleBook_SetCreditLine() {
 	ctx := context.Background()
 	book, alice := exampleBook()
@@ -74,7 +74,7 @@ func ExampleBook_SetCreditLine() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// accounts: the credit line was changed meanwhile: that of alice on ledger 1 is 200.00 USD now
+	// accounts: the credit line was changed meanwhile: the line of alice on ledger 1 is 200.00 USD now
 }
 
 func ExampleBook_EffectiveLimits() {
@@ -92,13 +92,13 @@ func ExampleBook_EffectiveLimits() {
 	// bob 0.00 true 25.50 0.5 <nil>
 }
 
-func ExampleBook_Suspend() {
+func ExampleBook_SuspendPeer() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	fmt.Println(book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 12}))
+	fmt.Println(book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 12}))
 	b, err := book.Balance(ctx, alice)
 	fmt.Println(b.Suspended, b.CreditLine, err)
-	fmt.Println(book.Resume(ctx, alice))
+	fmt.Println(book.ResumePeer(ctx, alice))
 	_, err = book.SetCreditLine(ctx, alice, ledger.NewAmount(10_000))
 	fmt.Println(err)
 	// Output:
@@ -130,7 +130,7 @@ func ExampleBook_ClosePeer() {
 func ExampleBook_Adjust() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	for range 2 { // once for its key
+	for range 2 { // booked once for its key
 		booking, err := book.Adjust(ctx, accounts.Adjustment{
 			Account: alice, Key: "ticket 81", Credit: ledger.NewAmount(250), ReasonCode: 3,
 		})
@@ -153,7 +153,7 @@ func ExampleBook_Withdraw() {
 	fmt.Println(err)
 	_, err = book.Withdraw(ctx, accounts.Capital{Asset: cents, Key: "profit", Amount: ledger.NewAmount(40_000)})
 	fmt.Println(err)
-	positions, err := book.Positions(ctx)
+	positions, err := book.OwnPositions(ctx)
 	fmt.Println(positions[0].Liquidity, positions[0].Capital, err)
 	// Output:
 	// <nil>
@@ -170,7 +170,7 @@ func ExampleLiquidityAlerts() {
 		panic(err)
 	}
 	look := func() {
-		found, err := alerts.Check(ctx) // Run does it once a round
+		found, err := alerts.Check(ctx) // Run does this once a poll interval
 		for _, a := range found {
 			fmt.Println(a.Kind, a.Position.Liquidity, err)
 		}
@@ -253,7 +253,7 @@ func ExampleBook_CheckAssets() {
 	// Output:
 	// <nil>
 	// <nil>
-	// accounts: the ledger differs from what was asked for: ourselves on ledger 5: liquidity account: ledger is 1 for USD, want 5
+	// accounts: the ledger differs from the configuration: ourselves on ledger 5: liquidity account: ledger is 1 for USD, want 5
 }
 
 func ExampleBook_ProvisionAll() {

@@ -4,43 +4,37 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
-	"github.com/peerledger/peerledger/internal/batch"
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// wanted is a ledger account as it should be, and whose it is.
-type wanted struct {
-	record ledger.Account
-	owner  PeerAccount
-	kind   string // for Drift
-}
-
-// Provision makes sure that the ledger holds the accounts of our assets and of
-// these peers, and grants each peer its credit line. It returns the peers'
-// handles, in order.
+// Provision creates the missing accounts of our assets and of the peers, and grants each peer its
+// credit line. It returns the peers' handles, in order.
 //
-// It is idempotent and may run in any number of processes at once: what is there
-// already stays. Thousands of peers take few requests (four accounts and one
-// grant a peer, up to 8189 of each kind in a request). A line is granted only
-// where none was ever granted before; later changes of it are not undone. No line is
-// granted to a peer whose accounts, or whose asset's, are not as they should be: an amount
-// of an asset with another scale is another amount.
+// It is idempotent, may run in any number of processes at once, and leaves existing accounts
+// unchanged. Thousands of peers take few requests (four accounts and one grant a peer, up to 8189
+// of each kind in a request). A line is granted only to a peer without a grant so far; later
+// changes of the line are not undone. No line is granted if an account of the peer or of its
+// asset differs: an amount of an asset with a different scale is a different amount.
 //
-// The ledger has no peer yet under an id that is refused here for its look: one that is not in
-// Unicode's normal form C, or begins or ends with white space. See Lookalikes for those that
-// differ by case.
+// A new peer's id must be in Unicode's normal form C, without white space at either end. See
+// [Lookalikes] for ids that differ by case.
 //
-// Errors: one that matches ErrInvalid or ErrUnknownAsset names the peer and the
-// field, and nothing was written; so does a *DriftError (ErrDrift) without handles, for an
-// asset that the ledger has with another scale or code, or under another number (CheckAssets). A *DriftError with handles lists
-// every field in which the ledger differs, and a *ledger.TransferError names a peer whose grant
-// the ledger refused (a closed account, say); with these two the handles are
-// returned, and everything else was done. Any other error is that of a request:
-// the outcome is as the error says, and Provision may be called again.
+// Errors without handles; nothing was written:
+//   - [ErrInvalid] or [ErrUnknownAsset], naming the peer and the field;
+//   - *[DriftError] ([ErrDrift]) for an asset that the ledger has with a different scale or code, or
+//     under a different number (see [Book.CheckAssets]).
+//
+// Errors with handles; everything else was done:
+//   - *[DriftError] with every field in which the ledger differs;
+//   - *[ledger.TransferError] for a peer whose grant the ledger refused, because of a closed account,
+//     for example.
+//
+// All further errors are of requests: the outcome is as the error says, and Provision may be
+// called again.
 func (b *Book) Provision(ctx context.Context, peers ...PeerConfig) ([]PeerAccount, error) {
-	handles, lines, err := b.checkAll(peers)
+	handles, lines, err := b.checkPeers(peers)
 	if err != nil {
 		return nil, err
 	}
@@ -50,52 +44,52 @@ func (b *Book) Provision(ctx context.Context, peers ...PeerConfig) ([]PeerAccoun
 	if err := b.checkNewIDs(ctx, peers, handles); err != nil {
 		return nil, err
 	}
-	done, err := b.provision(ctx, peers, handles, lines)
+	done, err := b.provisionChecked(ctx, peers, handles, lines)
 	if !done {
 		return nil, err
 	}
-	b.report("provision peers", len(handles), len(peers))
+	b.reportProgress("provision peers", len(handles), len(peers))
 	return handles, err
 }
 
-// refuseOtherAssets finds the assets that the ledger has otherwise, before anything is
-// written. It also says how the accounts of the peers differ that are there already.
+// refuseOtherAssets checks that the ledger has no asset in a different form, before anything is
+// written. With a differing asset, the error also lists the drifts of the peers' existing
+// accounts.
 func (b *Book) refuseOtherAssets(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) error {
 	rows, err := b.liquidityAccounts(ctx)
 	if err != nil {
 		return fmt.Errorf("check assets: %w", err)
 	}
-	if !b.otherAssets(rows) {
+	if !b.hasOtherAssets(rows) {
 		return nil
 	}
-	all := b.assetAccounts()
+	expected := b.assetAccounts()
 	requests := make([]lineRequest, len(peers))
 	for i, p := range peers {
-		all = append(all, b.peerAccounts(p, handles[i])...)
+		expected = append(expected, b.peerAccounts(p, handles[i])...)
 		requests[i] = lineRequest{account: handles[i], want: lines[i]}
 	}
-	drifts, err := b.findDrift(ctx, all)
+	drifts, err := b.findDrift(ctx, expected)
 	if err != nil {
 		return err
 	}
 	lineDrifts, err := b.compareLines(ctx, requests)
-	drifts = append(append(b.movedAssets(rows), drifts...), lineDrifts...)
+	drifts = append(append(b.findMovedAssets(rows), drifts...), lineDrifts...)
 	return errors.Join(fmt.Errorf("nothing was provisioned: %w", &DriftError{Drifts: drifts}), err)
 }
 
-// provision provisions peers that are checked, in assets that are not known to be otherwise
-// in the ledger. done says that the errors are about single peers.
-func (b *Book) provision(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) (done bool, err error) {
+// provisionChecked provisions checked peers. done is true if the errors are about single peers.
+func (b *Book) provisionChecked(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) (done bool, err error) {
 	accounts := b.assetAccounts()
 	firstPeer := len(accounts)
 	for i, p := range peers {
 		accounts = append(accounts, b.peerAccounts(p, handles[i])...)
 	}
-	fresh, drifts, err := b.createAccounts(ctx, accounts)
+	created, drifts, err := b.createAccounts(ctx, accounts)
 	if err != nil {
 		return false, err
 	}
-	drifted := make(map[PeerAccount]bool, len(drifts)) // of peers, and of ourselves in an asset
+	drifted := make(map[PeerAccount]bool, len(drifts)) // of peers, and of our own accounts
 	for _, d := range drifts {
 		drifted[d.Account] = true
 	}
@@ -103,7 +97,7 @@ func (b *Book) provision(ctx context.Context, peers []PeerConfig, handles []Peer
 	for i := range peers {
 		own := PeerAccount{id: b.assets[handles[i].ledger].ids.Liquidity, ledger: handles[i].ledger}
 		requests[i] = lineRequest{
-			account: handles[i], want: lines[i], untouched: fresh[firstPeer+i*accountsPerPeer+1],
+			account: handles[i], want: lines[i], neverGranted: created[firstPeer+i*accountsPerPeer+1],
 			drifted: drifted[handles[i]] || drifted[own],
 		}
 	}
@@ -115,24 +109,24 @@ func (b *Book) provision(ctx context.Context, peers []PeerConfig, handles []Peer
 	return failed == nil, err
 }
 
-// checkAll finds what is wrong with peers before anything is written, and works out their
-// handles and the credit lines that they should have.
-func (b *Book) checkAll(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, error) {
+// checkPeers checks peers before anything is written, and computes their handles and credit
+// lines.
+func (b *Book) checkPeers(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, error) {
 	handles := make([]PeerAccount, len(peers))
 	lines := make([]ledger.Amount, len(peers))
-	given := make(map[PeerAccount]bool, len(peers))
+	seen := make(map[PeerAccount]bool, len(peers))
 	for i, p := range peers {
-		if err := b.check(p); err != nil {
+		if err := b.checkConfig(p); err != nil {
 			return nil, nil, err
 		}
-		handles[i] = b.handle(p)
-		if given[handles[i]] {
+		handles[i] = b.peerHandle(p)
+		if seen[handles[i]] {
 			return nil, nil, &FieldError{
 				Subject: fmt.Sprintf("peer %q in %v", p.ID, p.Asset), Field: "ID", Reason: "is given twice",
 			}
 		}
-		given[handles[i]] = true
-		line, err := b.lineFor(p, handles[i])
+		seen[handles[i]] = true
+		line, err := b.creditLineFor(p, handles[i])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -141,8 +135,8 @@ func (b *Book) checkAll(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, err
 	return handles, lines, nil
 }
 
-// lineFor is the credit line that a peer should have: its own, or that of the Settings.
-func (b *Book) lineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) {
+// creditLineFor returns the credit line for a peer: its own, or the one of Config.Limits.
+func (b *Book) creditLineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) {
 	if !p.CreditLine.IsZero() {
 		return p.CreditLine, b.checkCeiling(handle, p.CreditLine)
 	}
@@ -150,131 +144,45 @@ func (b *Book) lineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) 
 	return allowed.CreditLine, err
 }
 
-func (b *Book) assetAccounts() []wanted {
-	var all []wanted
-	for _, a := range b.Assets() {
-		entry := b.assets[a.Ledger]
-		own := PeerAccount{id: entry.ids.Liquidity, ledger: a.Ledger}
-		add := func(kind string, code uint16, id ledger.ID) {
-			all = append(all, wanted{kind: kind, owner: own, record: b.record(id, a, code, 0)})
+// ProvisionAll provisions any number of peers, some 2,000 at a time with three requests, and
+// yields their handles in order. It keeps only the current chunk in memory. Chunks already
+// written stay if the caller ends the iteration.
+//
+// An error comes with the zero PeerAccount. A *[DriftError] or *[ledger.TransferError], as of
+// [Book.Provision], is about peers of the chunk whose handles follow, and the iteration
+// continues. Every other error ends it: nothing of the chunk was written, or as much as the error
+// says. An id given twice is refused within a chunk. In a later chunk it changes nothing, and a
+// different line is reported as drift.
+func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[PeerConfig]) iter.Seq2[PeerAccount, error] {
+	return func(yield func(PeerAccount, error) bool) {
+		done := 0
+		if err := b.refuseOtherAssets(ctx, nil, nil, nil); err != nil {
+			yield(PeerAccount{}, err)
+			return
 		}
-		add("liquidity", chart.CodeLiquidity, entry.ids.Liquidity)
-		add("revenue", chart.CodeRevenue, entry.ids.Revenue)
-		add("dust", chart.CodeDust, entry.ids.Dust)
-		add("suspense", chart.CodeSuspense, entry.ids.Suspense)
-		add("outside", chart.CodeOutside, entry.ids.Outside)
-		add("control", chart.CodeControl, entry.ids.Control)
-	}
-	return all
-}
-
-const accountsPerPeer = 4
-
-// peerAccounts are the four accounts of a peer: peer, line, settlement, arrears.
-func (b *Book) peerAccounts(p PeerConfig, handle PeerAccount) []wanted {
-	ids := b.PeerIDs(handle)
-	all := []wanted{
-		{kind: "peer", owner: handle, record: b.record(ids.Peer, p.Asset, chart.CodePeer, b.flags)},
-		{kind: "line", owner: handle, record: b.record(ids.Line, p.Asset, chart.CodeLine, chart.LineFlags)},
-		{
-			kind: "settlement", owner: handle,
-			record: b.record(ids.Settlement, p.Asset, chart.CodeSettlement, chart.SettlementFlags),
-		},
-		{kind: "arrears", owner: handle, record: b.record(ids.Arrears, p.Asset, chart.CodeArrears, chart.ArrearsFlags)},
-	}
-	tag := b.ns.PeerTag(p.ID)
-	for i := range all {
-		all[i].record.UserData128 = tag
-	}
-	return all
-}
-
-func (b *Book) record(id ledger.ID, asset Asset, code uint16, flags ledger.AccountFlags) ledger.Account {
-	return ledger.Account{
-		ID: id, Ledger: asset.Ledger, Code: code, Flags: flags,
-		UserData32: uint32(asset.Scale), UserData64: b.assets[asset.Ledger].tag,
-	}
-}
-
-// createAccounts creates what is missing. It says of each account whether this
-// call created it, and how those that were there before differ.
-func (b *Book) createAccounts(ctx context.Context, all []wanted) (fresh []bool, drifts []Drift, err error) {
-	records := make([]ledger.Account, len(all))
-	for i, w := range all {
-		records[i] = w.record
-	}
-	results, err := batch.Each(ctx, records, 1, b.ledger.CreateAccounts)
-	if err != nil {
-		return nil, nil, fmt.Errorf("create accounts: %w", err)
-	}
-	fresh = make([]bool, len(all))
-	var differing []wanted
-	for i, r := range results {
-		switch {
-		case r.Status == ledger.AccountCreated:
-			fresh[i] = true
-		case r.Status.Conflict():
-			differing = append(differing, all[i])
-		case !r.Status.Outcome().Done():
-			return nil, nil, fmt.Errorf("%s account of %v: %w",
-				all[i].kind, all[i].owner, &ledger.AccountError{ID: all[i].record.ID, Status: r.Status})
+		for chunk := range collectChunks(peers, peersPerProvision) {
+			handles, lines, err := b.checkPeers(chunk)
+			written := false
+			if err == nil {
+				err = b.checkNewIDs(ctx, chunk, handles)
+			}
+			if err == nil {
+				written, err = b.provisionChecked(ctx, chunk, handles, lines)
+			}
+			if err != nil && !yield(PeerAccount{}, err) || !written {
+				return
+			}
+			done += len(handles)
+			b.reportProgress("provision peers", done, 0)
+			for _, a := range handles {
+				if !yield(a, nil) {
+					return
+				}
+			}
 		}
 	}
-	drifts, err = b.findDrift(ctx, differing)
-	return fresh, drifts, err
 }
 
-// findDrift looks accounts up, and says how those that are there differ.
-func (b *Book) findDrift(ctx context.Context, all []wanted) ([]Drift, error) {
-	ids := make([]ledger.ID, len(all))
-	for i, w := range all {
-		ids[i] = w.record.ID
-	}
-	stored, err := b.lookupIDs(ctx, ids, 1)
-	if err != nil {
-		return nil, fmt.Errorf("look up what differs: %w", err)
-	}
-	var drifts []Drift
-	for _, w := range all {
-		if got, there := stored[w.record.ID]; there {
-			drifts = append(drifts, compare(w, &got)...)
-		}
-	}
-	return drifts, nil
-}
-
-// lookupIDs looks accounts up; ids in groups of group are read in one request.
-func (b *Book) lookupIDs(ctx context.Context, ids []ledger.ID, group int) (map[ledger.ID]ledger.Account, error) {
-	found, err := batch.Each(ctx, ids, group, b.ledger.LookupAccounts)
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[ledger.ID]ledger.Account, len(found))
-	for _, a := range found {
-		byID[a.ID] = a
-	}
-	return byID, nil
-}
-
-// compare lists the fields that differ. The closed bit is state, not set-up: a
-// closed peer is not a drifted one. Nor is one that was moved here from another ledger,
-// as imported events.
-func compare(w wanted, got *ledger.Account) []Drift {
-	var drifts []Drift
-	check := func(field string, same bool, want, got any) {
-		if !same {
-			drifts = append(drifts, Drift{
-				Account: w.owner, Kind: w.kind, Field: field, Want: fmt.Sprint(want), Got: fmt.Sprint(got),
-			})
-		}
-	}
-	want := &w.record
-	flags := got.Flags &^ (ledger.AccountClosed | ledger.AccountImported)
-	check("flags", want.Flags == flags, want.Flags, flags)
-	check("peer", want.UserData128 == got.UserData128, want.UserData128, got.UserData128)
-	check("asset", want.UserData64 == got.UserData64, fmt.Sprintf("%016x", want.UserData64), fmt.Sprintf("%016x", got.UserData64))
-	check("scale", want.UserData32 == got.UserData32, want.UserData32, got.UserData32)
-	check("ledger", want.Ledger == got.Ledger, want.Ledger, got.Ledger)
-	check("code", want.Code == got.Code, want.Code, got.Code)
-	return drifts
-}
+// peersPerProvision leaves space in a request for the accounts of a hundred assets, provisioned
+// with each chunk.
+const peersPerProvision = peersPerRequest - 200

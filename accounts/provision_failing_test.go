@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// noGrants is a ledger that executes no request with transfers.
+// noGrants is a ledger that fails every request with transfers.
 type noGrants struct{ ledger.Ledger }
 
 var errNoGrants = errors.New("the ledger has gone away")
@@ -22,8 +22,8 @@ func (noGrants) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.Cr
 	return nil, errNoGrants
 }
 
-// A request for lines that fails ends the provisioning: no handles are given, and no chunk
-// follows. The next call grants what is missing.
+// A failing request for grants ends the provisioning: no handles are returned, and no chunk
+// follows. The next call grants the missing lines.
 func TestProvisioningEndsWithARequestThatFails(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// scalePeers is how many peers testScale is about: PEERLEDGER_SCALE, or a few thousand.
+// scalePeers returns the number of peers for testScale: PEERLEDGER_SCALE, or a few thousand.
 func scalePeers(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("PEERLEDGER_SCALE")
@@ -30,10 +30,10 @@ func scalePeers(t *testing.T) int {
 
 var scaleScenarios = []scenario{{"peers in three assets by the thousand", testScale}}
 
-// testScale provisions, looks up and lists peers in three assets. It counts the requests,
-// which must be as many as the batches that they make, and measures time and memory: what
-// is alive while the streams run, beyond what was before. On the embedded ledger that has
-// the ledger's own accounts in it, so there it is shown and not checked.
+// testScale provisions, looks up and lists peers in three assets. It requires one request for
+// each batch, and measures time and the heap in use during the streams, beyond its use before. On
+// the embedded ledger the heap includes the ledger's own accounts, so there it is logged and not
+// checked.
 func testScale(t *testing.T, l ledger.Ledger) {
 	n := scalePeers(t)
 	assets := []accounts.Asset{usd, xrp, {Code: "EUR", Scale: 2, Ledger: 3}}
@@ -53,19 +53,19 @@ func testScale(t *testing.T, l ledger.Ledger) {
 			}
 		}
 	}
-	stage := func(what string, run func() int) {
+	stage := func(phase string, run func() int) {
 		t.Helper()
-		before := alive()
+		before := heapInUse()
 		creates, grants, lookups, queries := counted.creates.Load(), counted.grants.Load(), counted.lookups.Load(), counted.queries.Load()
-		began := time.Now()
+		start := time.Now()
 		done := run()
-		took := time.Since(began)
-		require.Equal(t, total, done, what)
+		took := time.Since(start)
+		require.Equal(t, total, done, phase)
 		t.Logf("%s: %d in %v, %.0f a second; requests: %d accounts, %d transfers, %d look-ups, %d queries; %d KiB more alive",
-			what, done, took.Round(time.Millisecond), float64(done)/took.Seconds(), counted.creates.Load()-creates,
-			counted.grants.Load()-grants, counted.lookups.Load()-lookups, counted.queries.Load()-queries, (alive()-before)/1024)
+			phase, done, took.Round(time.Millisecond), float64(done)/took.Seconds(), counted.creates.Load()-creates,
+			counted.grants.Load()-grants, counted.lookups.Load()-lookups, counted.queries.Load()-queries, (heapInUse()-before)/1024)
 	}
-	stage("provision", func() int { return drain(t, book.ProvisionAll(t.Context(), peers)) })
+	stage("provision", func() int { return countAll(t, book.ProvisionAll(t.Context(), peers)) })
 	require.Equal(t, batches(total, perProvision), counted.creates.Load())
 	require.Equal(t, batches(total, perProvision), counted.grants.Load())
 	require.Zero(t, counted.lookups.Load())
@@ -81,7 +81,7 @@ func testScale(t *testing.T, l ledger.Ledger) {
 			}
 		}
 	}
-	stage("look up", func() int { return drain(t, book.AllBalances(t.Context(), handles)) })
+	stage("look up", func() int { return countAll(t, book.AllBalances(t.Context(), handles)) })
 	require.Equal(t, batches(total, perRead), counted.lookups.Load())
 
 	names := make([]string, n)
@@ -92,7 +92,7 @@ func testScale(t *testing.T, l ledger.Ledger) {
 	stage("list", func() int {
 		done := 0
 		for _, a := range assets {
-			done += drain(t, book.Peers(t.Context(), a, names...))
+			done += countAll(t, book.Peers(t.Context(), a, names...))
 		}
 		return done
 	})
@@ -101,8 +101,8 @@ func testScale(t *testing.T, l ledger.Ledger) {
 
 func peerName(i int) string { return fmt.Sprintf("g.example.connector.peer%06d", i) }
 
-// drain reads a stream without keeping what it gives.
-func drain[T any](t *testing.T, all iter.Seq2[T, error]) (count int) {
+// countAll iterates over a stream without keeping its values.
+func countAll[T any](t *testing.T, all iter.Seq2[T, error]) (count int) {
 	t.Helper()
 	for _, err := range all {
 		require.NoError(t, err)
@@ -111,16 +111,16 @@ func drain[T any](t *testing.T, all iter.Seq2[T, error]) (count int) {
 	return count
 }
 
-// alive is how many bytes are in use on the heap, after a collection.
-func alive() int64 {
+// heapInUse returns the bytes in use on the heap, after a collection.
+func heapInUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// nowhere is a ledger that takes and finds everything and keeps nothing: so what is in use
-// while a stream runs is the stream's own.
+// nowhere is a ledger that accepts and finds everything and stores nothing: so the heap in use
+// during a stream is the stream's own.
 type nowhere struct{ ledger.Ledger }
 
 func (nowhere) CreateAccounts(_ context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
@@ -156,10 +156,10 @@ func TestStreamsKeepOneChunk(t *testing.T) { //nolint:paralleltest // it measure
 	book := newBook(t, nowhere{})
 	peakOf := func(n int) int64 {
 		t.Helper()
-		before, peak, count := alive(), int64(0), 0
+		before, peak, count := heapInUse(), int64(0), 0
 		look := func() {
 			if count++; count%2000 == 0 {
-				peak = max(peak, alive()-before)
+				peak = max(peak, heapInUse()-before)
 			}
 		}
 		peers := func(yield func(accounts.PeerConfig) bool) {

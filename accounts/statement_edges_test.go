@@ -18,7 +18,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// bookOn is a clerk's book, on a ledger that stands in front of the clerk's.
+// bookOn makes a clerk's book on a ledger in front of the clerk's.
 func (c *clerk) bookOn(l ledger.Ledger, noHistory bool) *accounts.Book {
 	c.t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
@@ -28,7 +28,7 @@ func (c *clerk) bookOn(l ledger.Ledger, noHistory bool) *accounts.Book {
 	return book
 }
 
-// narrow takes no request for more rows than most, as a server with --development does.
+// narrow refuses requests for more than most rows, like a server with --development.
 type narrow struct {
 	ledger.Ledger
 	most uint32
@@ -53,18 +53,18 @@ func TestStatementOnALedgerOfSmallRequests(t *testing.T) {
 				c.step()
 			}
 			want := c.statement(time.Time{}, time.Time{})
-			for _, most := range []uint32{1, 7, 253} {
-				s, err := c.bookOn(&narrow{l, most}, noHistory).Statement(
+			for _, limit := range []uint32{1, 7, 253} {
+				s, err := c.bookOn(&narrow{l, limit}, noHistory).Statement(
 					t.Context(), c.peers[0], time.Time{}, time.Time{}, accounts.WithKnownAccounts(c.peers...))
 				require.NoError(t, err)
-				require.Equal(t, collect(t, want.Entries(t.Context())), collect(t, s.Entries(t.Context())))
+				require.Equal(t, collectEntries(t, want.Entries(t.Context())), collectEntries(t, s.Entries(t.Context())))
 			}
 			ledgertest.RequireNothingHeld(t, l)
 		})
 	}
 }
 
-// meddler changes the credit line behind every request for a balance.
+// meddler changes the credit line after every request for a balance.
 type meddler struct {
 	ledger.Ledger
 	meddle func()
@@ -77,7 +77,7 @@ func (m *meddler) GetAccountBalances(ctx context.Context, f ledger.AccountFilter
 }
 
 // A statement may begin after the newest row: at a moment that the ledger's clock has not
-// reached, for example. What is written while it is opened is not in its balances.
+// reached, for example. Rows written while it is opened are not in its balances.
 func TestStatementOpenedWhileTheLineChanges(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -94,13 +94,13 @@ func TestStatementOpenedWhileTheLineChanges(t *testing.T) {
 		s, err := book.Statement(t.Context(), c.peers[0], window[0], window[1])
 		require.NoError(t, err)
 		require.Equal(t, int64(5), s.Closing.Position.Int64(), window)
-		collect(t, s.Entries(t.Context()))
+		collectEntries(t, s.Entries(t.Context()))
 	}
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// The accounts of another namespace have lines that this Book does not know: what it
-// would say that they stand at would be wrong by these lines.
+// The accounts of a different namespace have lines unknown to this Book: their positions would be
+// wrong by these lines.
 func TestStatementOfAnotherNamespace(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -152,8 +152,8 @@ func (f *outage) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.
 	return f.Ledger.LookupAccounts(ctx, ids)
 }
 
-// Whichever request fails: the error is given, once and last, and without an error the
-// statement is whole.
+// Whichever request fails: the error comes once and last, and without an error the statement is
+// complete.
 func TestStatementWithEveryRequestFailing(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -165,8 +165,8 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 			for range 12 {
 				c.step()
 			}
-			whole := len(c.want)
-			from := collect(t, c.statement(time.Time{}, time.Time{}).Entries(t.Context()))[2].Time
+			complete := len(c.want)
+			from := collectEntries(t, c.statement(time.Time{}, time.Time{}).Entries(t.Context()))[2].Time
 			for at := 1; ; at++ {
 				f := &outage{Ledger: l, at: at}
 				s, err := c.bookOn(f, noHistory).Statement(t.Context(), c.peers[0], from, time.Time{}, accounts.WithPageSize(3))
@@ -185,7 +185,7 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 				}
 				if f.asked < at {
 					require.Empty(t, errs)
-					require.Equal(t, whole-2, read)
+					require.Equal(t, complete-2, read)
 					return
 				}
 				require.Len(t, errs, 1)
@@ -195,8 +195,8 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 	}
 }
 
-// Packets and lines change while statements are read, also from moments on that are just
-// now: each of them is exact by itself, with a history and without.
+// Packets and lines change while statements are read, some of them beginning just now: each
+// statement is exact by itself, with a history and without.
 func testStatementsOfAMovingAccount(t *testing.T, l ledger.Ledger) {
 	for _, noHistory := range []bool{false, true} {
 		t.Run(fmt.Sprintf("without history %v", noHistory), func(t *testing.T) {
@@ -231,7 +231,7 @@ func testStatementsOfAMovingAccount(t *testing.T, l ledger.Ledger) {
 				s := c.statement(from, time.Time{}, accounts.WithPageSize(20))
 				sum := new(big.Int).Set(s.Opening.Position)
 				require.Zero(t, sum.Int64()%5, "a line is in no position")
-				for _, e := range collect(t, s.Entries(t.Context())) {
+				for _, e := range collectEntries(t, s.Entries(t.Context())) {
 					sum.Add(sum, e.Amount)
 				}
 				require.Zero(t, sum.Cmp(s.Closing.Position))

@@ -15,12 +15,12 @@ import (
 // cents is the asset of the examples.
 var cents = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
-// examplePacket is the condition of the packet that the examples are about.
+// examplePacket is the condition of the packet in the examples.
 var examplePacket = [8]byte{0xc0, 0xff, 0xee}
 
-// exampleBooks are those of a connector with one peer, with a correction of a packet. A
-// recorder would write packets themselves. The clock stands still, so that the times are
-// the same in every run.
+// exampleBooks makes the books of a connector with one peer, with a correction of a packet. A
+// recorder would write packets. The clock stands still, so that the times are the same in every
+// run.
 func exampleBooks(ctx context.Context, peer string, correction accounts.Adjustment) (*accounts.Book, accounts.PeerAccount) {
 	midnight := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	l := embedded.New(embedded.WithClock(func() time.Time { return midnight }))
@@ -39,7 +39,7 @@ func exampleBooks(ctx context.Context, peer string, correction accounts.Adjustme
 	return book, peers[0]
 }
 
-// A statement of all that was ever booked; give it times to have a month, for example.
+// A statement of everything; give it times to have a month, for example.
 func ExampleBook_Statement() {
 	ctx := context.Background()
 	book, alice := exampleBooks(ctx, "alice", accounts.Adjustment{Credit: ledger.NewAmount(1250)})
@@ -50,7 +50,7 @@ func ExampleBook_Statement() {
 	fmt.Println("opening:", s.Opening.Position)
 	for e, err := range s.Entries(ctx) {
 		if err != nil {
-			panic(err) // what was printed is not the whole statement
+			panic(err) // the output is not the whole statement
 		}
 		fmt.Println(e.Kind, e.Amount, "with", e.Counterparty, "makes", e.Position, "on a line of", e.CreditLine)
 	}
@@ -98,7 +98,7 @@ func ExampleWriteJSON() {
 	// "closing":{"kind":"closing","position":"12.50","credit_line":"100.00"}}
 }
 
-// A peer sends its statement as CSV, and it has another amount for a packet.
+// A peer sends its statement as CSV, with a different amount for a packet.
 func ExampleCompare() {
 	ctx := context.Background()
 	here, alice := exampleBooks(ctx, "alice", accounts.Adjustment{Credit: ledger.NewAmount(1250)})
@@ -128,7 +128,7 @@ func ExampleCompare() {
 	// correction c0ffee0000000000: other amount, we have 1250, they have -1200
 }
 
-// What is written can be read, and goes on being exact.
+// A written statement can be read, with exact amounts.
 func ExampleReadCSV() {
 	ctx := context.Background()
 	book, alice := exampleBooks(ctx, "alice", accounts.Adjustment{Credit: ledger.NewAmount(1250)})

@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// arrearsLeg is a leg with the arrears of the first peer in the place of its account.
+// arrearsLeg makes a leg on the arrears of the first peer instead of its account.
 func (c *clerk) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
 	row, arrears := c.leg(code, other, amount, of), c.book.PeerIDs(c.peers[0]).Arrears
 	if amount < 0 {
@@ -42,7 +42,7 @@ func (c *clerk) linked(rows ...ledger.Transfer) {
 	c.create(rows...)
 }
 
-// order holds an order, and is what posts it in full.
+// order makes the hold of an order, and its full post.
 func (c *clerk) order(amount int64, of uint64) (order, post ledger.Transfer) {
 	c.t.Helper()
 	order = c.leg(chart.CodeOrder, c.book.PeerIDs(c.peers[0]).Settlement, -amount, of)
@@ -52,7 +52,7 @@ func (c *clerk) order(amount int64, of uint64) (order, post ledger.Transfer) {
 	return order, ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending}
 }
 
-// moneyStep writes one thing that has to do with arrears, or with what is booked by hand.
+// moneyStep books one event about arrears, or a booking by hand.
 func (c *clerk) moneyStep(amount int64, of uint64) {
 	c.t.Helper()
 	ids := c.book.PeerIDs(c.peers[0])
@@ -89,82 +89,82 @@ func (c *clerk) moneyStep(amount int64, of uint64) {
 		row.Amount, row.Flags = ledger.AmountMax, ledger.TransferBalancingCredit
 		c.create(row)
 		c.expect(accounts.EntryWriteOff, int64(owed.Lo), "suspense")
-	case 6: // what ClosePeer writes off
+	case 6: // a write-off of ClosePeer
 		row := c.leg(chart.CodeAdjust, c.own.Suspense, amount, of)
 		row.UserData128 = uint128.Zero
 		c.create(row)
 		c.expect(accounts.EntryWriteOff, amount, "suspense")
-	case 7: // a payment of a closed peer is given back to it
+	case 7: // a payment of a closed peer is released to the peer
 		waits := c.leg(chart.CodeIncoming, c.own.Suspense, amount, of)
 		waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
 		back := c.leg(chart.CodeAdjust, c.own.Suspense, amount, of)
 		back.UserData128 = uint128.Uint128(waits.ID)
 		c.create(waits, back)
 		c.expect(accounts.EntrySettlement, amount, "suspense")
-	case 8: // a late fulfill from the peer, with a fee, and one to it
+	case 8: // a late fulfill from the peer, with a fee, and a late fulfill to the peer
 		c.linked(c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -amount, of), c.arrearsLeg(chart.CodeCorrection, c.own.Revenue, -3, of), c.collection())
 		c.expect(accounts.EntryCorrection, -amount, "peer bob")
 		c.expect(accounts.EntryCorrection, -3, "revenue")
 		c.create(c.leg(chart.CodeCorrection, c.book.PeerIDs(c.peers[1]).Arrears, amount, of+1))
 		c.expect(accounts.EntryCorrection, amount, "peer bob")
-	default: // the round collects
+	default: // a collection
 		c.create(c.collection())
 	}
 }
 
-// expected is what a statement's entries must say, of rows in order.
+// expected has the expected entries of a statement, for rows in order.
 type expected []accounts.Entry
 
-func (w *expected) add(row ledger.Transfer, e accounts.Entry) {
+func (w *expected) addRow(row ledger.Transfer, e accounts.Entry) {
 	e.Transfer, e.Code = row.ID, row.Code
 	*w = append(*w, e)
 }
 
-// nameless has nothing in its user data that is a packet's, but for a number that looks
-// like a condition.
-func nameless(row ledger.Transfer) ledger.Transfer {
+// withoutName clears user data that would name a packet, and leaves a number that looks like a
+// condition.
+func withoutName(row ledger.Transfer) ledger.Transfer {
 	row.UserData128, row.UserData64, row.UserData32 = uint128.Zero, 99, 7
 	return row
 }
 
-// payMoney writes one of each that a rail pays, and that is returned.
+// payMoney writes one payment of each kind, returned payments included.
 func (c *clerk) payMoney(want *expected) {
 	c.t.Helper()
 	ids := c.book.PeerIDs(c.peers[0])
 	order, post := c.order(500, 1)
-	excess := nameless(c.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -70, 1))
+	excess := withoutName(c.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -70, 1))
 	excess.UserData128 = uint128.Uint128(order.ID)
 	c.linked(excess, post, c.collection())
 	post.Code = chart.CodeOrder
-	want.add(excess, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
-	want.add(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
+	want.addRow(excess, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
+	want.addRow(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
 
-	returned := nameless(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -11, 1))
+	returned := withoutName(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -11, 1))
 	returned.UserData128 = uint128.New(1, 2) // the hash of a key
-	byHand := nameless(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -12, 1))
-	older := nameless(c.leg(chart.CodeOutgoing, ids.Settlement, -13, 1))
+	byHand := withoutName(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -12, 1))
+	older := withoutName(c.leg(chart.CodeOutgoing, ids.Settlement, -13, 1))
 	c.create(returned, byHand, older)
-	want.add(returned, accounts.Entry{Kind: accounts.EntryReturned, Direction: accounts.DirectionOut, KeyHash: ledger.ID(returned.UserData128)})
-	want.add(byHand, accounts.Entry{Kind: accounts.EntryByHand, Direction: accounts.DirectionOut})
-	want.add(older, accounts.Entry{Kind: accounts.EntryByHand, Direction: accounts.DirectionOut})
+	want.addRow(returned, accounts.Entry{Kind: accounts.EntryReturned, Direction: accounts.DirectionOut, KeyHash: ledger.ID(returned.UserData128)})
+	want.addRow(byHand, accounts.Entry{Kind: accounts.EntryByHand, Direction: accounts.DirectionOut})
+	want.addRow(older, accounts.Entry{Kind: accounts.EntryByHand, Direction: accounts.DirectionOut})
 
 	order, post = c.order(500, 1)
-	beyond := nameless(c.leg(chart.CodeCorrection, c.own.Suspense, -21, 1)) // of an older version
+	beyond := withoutName(c.leg(chart.CodeCorrection, c.own.Suspense, -21, 1)) // of an older version
 	beyond.UserData128 = uint128.Uint128(order.ID)
 	c.linked(post, beyond)
 	post.Code = chart.CodeOrder
-	want.add(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
-	want.add(beyond, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
+	want.addRow(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
+	want.addRow(beyond, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
 
 	waits := c.leg(chart.CodeIncoming, c.own.Suspense, 20, 1)
 	waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
-	released := nameless(c.leg(chart.CodeAdjust, c.own.Suspense, 20, 1))
+	released := withoutName(c.leg(chart.CodeAdjust, c.own.Suspense, 20, 1))
 	released.UserData128 = uint128.Uint128(waits.ID)
 	c.create(waits, released)
-	want.add(released, accounts.Entry{Kind: accounts.EntrySettlement, Direction: accounts.DirectionIn, KeyHash: ledger.ID(waits.UserData128)})
+	want.addRow(released, accounts.Entry{Kind: accounts.EntrySettlement, Direction: accounts.DirectionIn, KeyHash: ledger.ID(waits.UserData128)})
 }
 
-// correctMoney writes one of each that is corrected and given up.
+// correctMoney writes one correction and one write-off of each kind.
 func (c *clerk) correctMoney(want *expected) {
 	c.t.Helper()
 	const of = 5
@@ -172,32 +172,32 @@ func (c *clerk) correctMoney(want *expected) {
 	credit := c.leg(chart.CodeAdjust, c.own.Suspense, 15, of)
 	arrears := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, 14, of) // written off under a key
 	debit.UserData32, credit.UserData32, arrears.UserData32 = 7, 8, 9
-	closing := nameless(c.leg(chart.CodeAdjust, c.own.Suspense, 17, 1))
+	closing := withoutName(c.leg(chart.CodeAdjust, c.own.Suspense, 17, 1))
 	c.create(debit, credit, arrears, closing)
-	want.add(debit, accounts.Entry{Kind: accounts.EntryCorrection, ReasonCode: 7, ConditionTag: condition(of << 32), KeyHash: ledger.ID(debit.UserData128)})
-	want.add(credit, accounts.Entry{Kind: accounts.EntryCorrection, ReasonCode: 8, ConditionTag: condition(of << 32), KeyHash: ledger.ID(credit.UserData128)})
-	want.add(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, ReasonCode: 9, KeyHash: ledger.ID(arrears.UserData128)})
-	want.add(closing, accounts.Entry{Kind: accounts.EntryWriteOff, ReasonCode: 7})
+	want.addRow(debit, accounts.Entry{Kind: accounts.EntryCorrection, ReasonCode: 7, ConditionTag: conditionTag(of << 32), KeyHash: ledger.ID(debit.UserData128)})
+	want.addRow(credit, accounts.Entry{Kind: accounts.EntryCorrection, ReasonCode: 8, ConditionTag: conditionTag(of << 32), KeyHash: ledger.ID(credit.UserData128)})
+	want.addRow(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, ReasonCode: 9, KeyHash: ledger.ID(arrears.UserData128)})
+	want.addRow(closing, accounts.Entry{Kind: accounts.EntryWriteOff, ReasonCode: 7})
 
 	late, stray := c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -18, of), c.leg(chart.CodeCorrection, c.own.Suspense, -19, of)
 	c.linked(late, c.collection())
 	c.create(stray) // a late fulfill of an older version, which names a packet
 	for _, row := range []ledger.Transfer{late, stray} {
-		want.add(row, accounts.Entry{
-			Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(late.UserData128), ConditionTag: condition(of << 32),
+		want.addRow(row, accounts.Entry{
+			Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(late.UserData128), ConditionTag: conditionTag(of << 32),
 			Direction: accounts.DirectionIn,
 		})
 	}
 }
 
-// testStatementOfMoney looks at all that an entry says.
+// testStatementOfMoney checks all fields of the entries.
 func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	c := newClerk(t, l, ledgertest.Seed(t), false)
 	var want expected
 	c.payMoney(&want)
 	c.correctMoney(&want)
 	s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(1+c.random.IntN(5)))
-	got := collect(t, s.Entries(t.Context()))[1:] // without the line
+	got := collectEntries(t, s.Entries(t.Context()))[1:] // without the line
 	require.Len(t, got, len(want))
 	for i, e := range got {
 		want[i].Time, want[i].Counterparty, want[i].Amount = e.Time, e.Counterparty, e.Amount
@@ -217,22 +217,22 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	}
 	text.Reset()
 	require.NoError(t, accounts.WriteCSV(t.Context(), &text, s))
-	read := collect(t, accounts.ReadCSV(strings.NewReader(text.String()), usd))
+	read := collectEntries(t, accounts.ReadCSV(strings.NewReader(text.String()), usd))
 	require.Len(t, read, len(got)+1)
 	require.Equal(t, accounts.EntryReturned, read[3].Kind)
 	require.Equal(t, []ledger.Amount{units(70), units(70), units(11)}, []ledger.Amount{read[1].Arrears, read[2].Arrears, read[3].Arrears})
-	var earlier strings.Builder // the first version had 15 columns, and none of them
+	var earlier strings.Builder // the first version had 15 columns
 	for line := range strings.Lines(text.String()) {
 		earlier.WriteString(strings.Join(strings.Split(line, ",")[:15], ",") + "\n")
 	}
-	read = collect(t, accounts.ReadCSV(strings.NewReader(earlier.String()), usd))
+	read = collectEntries(t, accounts.ReadCSV(strings.NewReader(earlier.String()), usd))
 	require.Len(t, read, len(got)+1)
 	require.Zero(t, read[3].Arrears)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A collection that leaves arrears is counted once, though it is in the rows of both
-// accounts, wherever pages end.
+// A collection that leaves arrears is in the rows of both accounts, but counted once, wherever
+// pages end.
 func TestStatementOfArrearsThatStay(t *testing.T) {
 	t.Parallel()
 	for _, noHistory := range []bool{false, true} {
@@ -243,7 +243,7 @@ func TestStatementOfArrearsThatStay(t *testing.T) {
 		c.create(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -4, 2))
 		for _, page := range []int{1, 2, ledger.QueryMax} {
 			s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(page))
-			entries := collect(t, s.Entries(t.Context()))
+			entries := collectEntries(t, s.Entries(t.Context()))
 			require.Len(t, entries, 4)
 			require.Equal(t, units(25), entries[2].Arrears)
 			require.Equal(t, units(19), entries[3].Arrears)
@@ -253,12 +253,12 @@ func TestStatementOfArrearsThatStay(t *testing.T) {
 	}
 }
 
-// The other side knows one payment of what an order paid, and nothing of what is given up.
+// The peer's side has one payment for all payments of an order, and no write-offs.
 func TestCompareMoney(t *testing.T) {
 	t.Parallel()
 	order := ledger.NewID(7, 7)
 	pay := func(second int64, kind accounts.EntryKind, amount int64) accounts.Entry {
-		return entry(second, kind, 0, 0, amount)
+		return newEntry(second, kind, 0, 0, amount)
 	}
 	ours := []accounts.Entry{
 		pay(1, accounts.EntrySettlement, -70), pay(2, accounts.EntrySettlement, -500),

@@ -10,24 +10,25 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// statementRow is a transfer on an account of a statement.
+// statementRow is a transfer in an account of a statement.
 type statementRow struct {
 	*ledger.Transfer
-	// named is the transfer that user_data_128 names, if only that tells what the row is;
-	// else, or if there is no such transfer, the zero one.
+	// named is the transfer named in user_data_128, looked up only if the meaning of the row
+	// depends on it; otherwise, and if there is no such transfer, zero.
 	named ledger.Transfer
 }
 
-// accounts are those whose rows a statement has: the peer's, and its arrears.
-func (s *Statement) accounts() []ledger.ID {
+// accountIDs returns the accounts of a statement: the peer account and its arrears, or our own
+// account.
+func (s *Statement) accountIDs() []ledger.ID {
 	if s.Account.IsOwn() {
 		return []ledger.ID{s.Account.id}
 	}
 	return []ledger.ID{s.Account.id, s.ids.Arrears}
 }
 
-// mine reports whether an account is one of those of the statement.
-func (s *Statement) mine(id ledger.ID) bool {
+// isOurs reports whether an account is one of the statement's.
+func (s *Statement) isOurs(id ledger.ID) bool {
 	return id == s.Account.id || id == s.ids.Arrears && !s.Account.IsOwn()
 }
 
@@ -39,20 +40,21 @@ func filterOf(id ledger.ID, first, last uint64, limit int) ledger.AccountFilter 
 	}
 }
 
-// rows reads the transfers of the statement's accounts in a time, in order. One between the
-// two comes once. Voids move nothing and are left out. An error is the last that comes.
-func (s *Statement) rows(ctx context.Context, first, last uint64) iter.Seq2[statementRow, error] {
-	main := s.rowsOf(ctx, s.Account.id, first, last)
+// readRows reads the transfers of the statement's accounts in a time, in order. A transfer
+// between the two accounts comes once. Voids move nothing and are left out. After an error
+// nothing follows.
+func (s *Statement) readRows(ctx context.Context, first, last uint64) iter.Seq2[statementRow, error] {
+	main := s.readAccountRows(ctx, s.Account.id, first, last)
 	if s.Account.IsOwn() {
 		return main
 	}
-	return mergeRows(main, s.rowsOf(ctx, s.ids.Arrears, first, last))
+	return mergeRows(main, s.readAccountRows(ctx, s.ids.Arrears, first, last))
 }
 
-// rowsOf reads the transfers of one account, a page at a time.
-func (s *Statement) rowsOf(ctx context.Context, id ledger.ID, first, last uint64) iter.Seq2[statementRow, error] {
+// readAccountRows reads the transfers of one account, a page at a time.
+func (s *Statement) readAccountRows(ctx context.Context, id ledger.ID, first, last uint64) iter.Seq2[statementRow, error] {
 	return func(yield func(statementRow, error) bool) {
-		size, first := s.page, first // may be read again
+		size, first := s.pageSize, first // copies, since the sequence may be iterated again
 		for first <= last {
 			page, err := batch.Page(&size, func() ([]ledger.Transfer, error) {
 				return s.book.ledger.GetAccountTransfers(ctx, filterOf(id, first, last, size))
@@ -79,39 +81,39 @@ func (s *Statement) rowsOf(ctx context.Context, id ledger.ID, first, last uint64
 	}
 }
 
-// mergeRows gives the rows of two accounts by time. The time tells a transfer: a ledger
-// does nothing twice at the same nanosecond.
+// mergeRows merges the rows of two accounts by time. The time identifies a transfer: a ledger
+// never uses a nanosecond twice.
 func mergeRows(a, b iter.Seq2[statementRow, error]) iter.Seq2[statementRow, error] {
 	return func(yield func(statementRow, error) bool) {
 		next, stop := iter.Pull2(b)
 		defer stop()
-		other, err, there := next()
-		// before gives what the other account has up to a moment; ok is false at the end.
-		before := func(moment uint64) (ok bool) {
-			for there && (err != nil || other.Timestamp <= moment) {
+		other, err, more := next()
+		// yieldBefore yields the rows of b up to a moment; ok is false at the end.
+		yieldBefore := func(moment uint64) (ok bool) {
+			for more && (err != nil || other.Timestamp <= moment) {
 				if err != nil || other.Timestamp < moment {
 					if !yield(other, err) || err != nil {
 						return false
 					}
 				}
-				other, err, there = next()
+				other, err, more = next()
 			}
 			return true
 		}
 		for row, failed := range a {
-			if failed == nil && !before(row.Timestamp) {
+			if failed == nil && !yieldBefore(row.Timestamp) {
 				return
 			}
 			if !yield(row, failed) || failed != nil {
 				return
 			}
 		}
-		before(ledger.TimestampMax)
+		yieldBefore(ledger.TimestampMax)
 	}
 }
 
-// lookUpNamed looks up the transfers that rows of a page name, where that tells what they
-// are.
+// lookUpNamed looks up the transfers named by rows of a page, for the rows whose meaning depends
+// on it.
 func (s *Statement) lookUpNamed(ctx context.Context, page []ledger.Transfer) (map[ledger.ID]ledger.Transfer, error) {
 	var ids []ledger.ID
 	for i := range page {
@@ -124,7 +126,7 @@ func (s *Statement) lookUpNamed(ctx context.Context, page []ledger.Transfer) (ma
 	}
 	found, err := batch.Each(ctx, ids, 1, s.book.ledger.LookupTransfers)
 	if err != nil {
-		return nil, fmt.Errorf("look up what is corrected: %w", err)
+		return nil, fmt.Errorf("look up corrected transfers: %w", err)
 	}
 	named := make(map[ledger.ID]ledger.Transfer, len(found))
 	for i := range found {
@@ -133,15 +135,15 @@ func (s *Statement) lookUpNamed(ctx context.Context, page []ledger.Transfer) (ma
 	return named, nil
 }
 
-// namesOrder reports whether a row may be what a version before arrears charged a peer for
-// what a rail had paid beyond an order. What it charged for a late fulfill looks the same,
-// but names a packet.
+// namesOrder reports whether a row may be a charge for a rail's payment beyond an order, as
+// booked by a version before arrears. Its charge for a late fulfill looks the same, but names a
+// packet.
 func (s *Statement) namesOrder(row *ledger.Transfer) bool {
 	return row.Code == chart.CodeCorrection && row.DebitAccountID == s.Account.id && s.isSuspense(row.CreditAccountID)
 }
 
-// namesPayment reports whether a row may give back to a peer what it had paid while its
-// account was closed. A credit by hand looks the same, but names a key.
+// namesPayment reports whether a row may release a payment to a peer that was closed when it came
+// in. A credit by hand looks the same, but names a key.
 func (s *Statement) namesPayment(row *ledger.Transfer) bool {
 	return row.Code == chart.CodeAdjust && row.CreditAccountID == s.Account.id && s.isSuspense(row.DebitAccountID) && !row.UserData128.IsZero()
 }

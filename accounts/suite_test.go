@@ -7,16 +7,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// scenario is a test that runs unchanged on every ledger. Others may have used the
-// ledger before: its book has a namespace of its own (newBook), and its ledger
-// numbers may hold more than its own accounts.
+// scenario is a test that runs unchanged on every ledger. The ledger may have been used before:
+// each scenario's book has its own namespace (newBook), and its ledger numbers may hold foreign
+// accounts.
 type scenario struct {
 	name string
 	run  func(t *testing.T, l ledger.Ledger)
 }
 
-// scenarios are all of them: on the embedded ledger always (TestOnEmbedded), and on a
-// real TigerBeetle where one is to be had (TestOnACluster).
+// scenarios returns all scenarios: they run on the embedded ledger always (TestOnEmbedded), and
+// on a real TigerBeetle if available (TestOnACluster).
 func scenarios() []scenario {
 	return slices.Concat(creditScenarios, lifeScenarios, closingScenarios, bookingScenarios, writeOffScenarios, statementScenarios, compareScenarios, directoryScenarios, scaleScenarios, trialScenarios, holdScenarios)
 }

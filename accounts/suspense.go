@@ -15,26 +15,26 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// suspenseRows is what an asset's suspense account was debited and credited for, by the
-// account on the other side. It is read from the ledger as far as it is asked for, and kept.
+// suspenseRows are the movements of an asset's suspense account, by opposite account and code.
+// Rows are read from the ledger on demand, and kept.
 //
-// A look-up tells the account's sums and no time, so a moment is known by the sums: they only
-// grow, and rows of amount 0 between two equal ones change nothing.
+// A look-up returns the account's totals and no time, so a moment is identified by the totals:
+// they only grow, and rows of amount 0 between two equal totals change nothing.
 type suspenseRows struct {
-	ledger ledger.Ledger
-	id     ledger.ID
-	turn   chan struct{} // whoever reads has put something in
+	ledger    ledger.Ledger
+	accountID ledger.ID
+	readLock  chan struct{} // held by the caller that reads
 
-	mu    sync.Mutex
-	at    prepayment.Totals // of the rows that are read
-	last  uint64            // the time of the last of them
-	flows map[flowKey][]flowStep
-	waits waiting
+	mu            sync.Mutex
+	readTotals    prepayment.Totals // after the rows read so far
+	lastTimestamp uint64            // of the last row read
+	flows         map[flowKey][]flowStep
+	waiting       waitingSums
 }
 
-// flowKey says what suspense was debited or credited for.
+// flowKey identifies a kind of movement of suspense.
 type flowKey struct {
-	account ledger.ID // on the other side
+	account ledger.ID // the opposite account
 	code    uint16
 	kind    flowKind
 }
@@ -43,7 +43,7 @@ type flowKind uint8
 
 const (
 	flowIn  flowKind = iota // suspense is credited
-	flowOut                 // it is debited
+	flowOut                 // suspense is debited
 )
 
 // flowStep is the sum of a flow from the moment on at which suspense had these totals.
@@ -54,13 +54,14 @@ type flowStep struct {
 
 func newSuspenseRows(l ledger.Ledger, id ledger.ID) *suspenseRows {
 	return &suspenseRows{
-		ledger: l, id: id, turn: make(chan struct{}, 1),
-		flows: make(map[flowKey][]flowStep), waits: newWaiting(),
+		ledger: l, accountID: id, readLock: make(chan struct{}, 1),
+		flows: make(map[flowKey][]flowStep), waiting: newWaitingSums(),
 	}
 }
 
-// flow is the sum of a flow when suspense had these totals, to which it was read (readTo).
-func (r *suspenseRows) flow(key flowKey, at prepayment.Totals) ledger.Amount {
+// flowSum returns the sum of a flow at the moment at which suspense had these totals. readUpTo
+// must have read the rows up to it.
+func (r *suspenseRows) flowSum(key flowKey, at prepayment.Totals) ledger.Amount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	steps := r.flows[key]
@@ -76,60 +77,60 @@ func (r *suspenseRows) flow(key flowKey, at prepayment.Totals) ledger.Amount {
 	return steps[n-1].sum
 }
 
-// readTo reads the rows up to the moment at which suspense had these totals.
-func (r *suspenseRows) readTo(ctx context.Context, at prepayment.Totals) error {
-	if r.reached(at) {
+// readUpTo reads the rows up to the moment at which suspense had these totals.
+func (r *suspenseRows) readUpTo(ctx context.Context, at prepayment.Totals) error {
+	if r.hasReached(at) {
 		return nil
 	}
 	select {
-	case r.turn <- struct{}{}:
-		defer func() { <-r.turn }()
+	case r.readLock <- struct{}{}:
+		defer func() { <-r.readLock }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	limit := uint32(ledger.QueryMax)
-	for !r.reached(at) {
+	for !r.hasReached(at) {
 		rows, err := batch.Page(&limit, func() ([]ledger.Transfer, error) {
 			return r.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
-				AccountID: r.id, TimestampMin: r.last + 1, Limit: limit, Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
+				AccountID: r.accountID, TimestampMin: r.lastTimestamp + 1, Limit: limit, Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
 			})
 		})
 		if err == nil && len(rows) == 0 {
-			err = errors.New("they do not add up to its balance")
+			err = errors.New("the rows do not add up to its balance")
 		}
 		if err != nil {
 			return fmt.Errorf("read the rows of suspense: %w", err)
 		}
-		r.add(rows)
+		r.addRows(rows)
 	}
 	return nil
 }
 
-func (r *suspenseRows) reached(at prepayment.Totals) bool {
+func (r *suspenseRows) hasReached(at prepayment.Totals) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.at.NotBefore(at)
+	return r.readTotals.NotBefore(at)
 }
 
-func (r *suspenseRows) add(rows []ledger.Transfer) {
+func (r *suspenseRows) addRows(rows []ledger.Transfer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range rows {
 		t := &rows[i]
-		r.last = t.Timestamp
+		r.lastTimestamp = t.Timestamp
 		if t.Flags.Any(ledger.TransferPending | ledger.TransferVoidPending) {
 			continue
 		}
 		key := flowKey{account: t.DebitAccountID, code: t.Code, kind: flowIn}
-		if t.CreditAccountID == r.id {
-			r.at.Credits, _ = r.at.Credits.Add(t.Amount) // a part of the account's sums, so it fits
+		if t.CreditAccountID == r.accountID {
+			r.readTotals.Credits, _ = r.readTotals.Credits.Add(t.Amount) // a part of the account's totals, so it fits
 		} else {
-			r.at.Debits, _ = r.at.Debits.Add(t.Amount)
+			r.readTotals.Debits, _ = r.readTotals.Debits.Add(t.Amount)
 			key.account, key.kind = t.CreditAccountID, flowOut
 		}
-		r.waits.add(t, key.kind)
-		if t.Code == chart.CodeCorrection && ofPacket(t) {
-			continue // there are many, and nobody asks
+		r.waiting.addRow(t, key.kind)
+		if t.Code == chart.CodeCorrection && correctsPacket(t) {
+			continue // many rows, without a reader
 		}
 		steps := r.flows[key]
 		var sum ledger.Amount
@@ -137,13 +138,13 @@ func (r *suspenseRows) add(rows []ledger.Transfer) {
 			sum = steps[len(steps)-1].sum
 		}
 		sum, _ = sum.Add(t.Amount)
-		r.flows[key] = append(steps, flowStep{at: r.at, sum: sum})
+		r.flows[key] = append(steps, flowStep{at: r.readTotals, sum: sum})
 	}
 }
 
-// ofPacket reports whether a correction is one of a packet, as recorders book them: its id is
-// the packet's, but for the low 8 bits.
-func ofPacket(t *ledger.Transfer) bool {
+// correctsPacket reports whether a correction is of a packet, as booked by recorders: its id is
+// the packet's, except for the low 8 bits.
+func correctsPacket(t *ledger.Transfer) bool {
 	packet := t.ID
 	packet.Lo &^= 0xff
 	return uint128.Uint128(packet) == t.UserData128

@@ -10,44 +10,46 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// WriteOff gives up arrears of a peer.
+// WriteOff gives up arrears of a peer: see [Book.WriteOff].
 type WriteOff struct {
-	Account PeerAccount // a peer's
-	// Key names the write-off, 1 to 1023 bytes, without white space around it: the same in
-	// every call for it, and another for every other one of the account. Keys of Adjust and of WriteOff do not meet.
+	Account PeerAccount // of a peer
+	// Key names the write-off: 1 to 1023 bytes, without white space at either end. Repeat a
+	// write-off under the same key, and take a new key for every further write-off of the
+	// account. [Book.Adjust] and [Book.WriteOff] have separate keys.
 	Key        string
-	Amount     ledger.Amount // at most this much, in units, not 0; ledger.AmountMax for all
-	ReasonCode uint32        // a number of the caller's that says why. Not 0
+	Amount     ledger.Amount // the most to give up, in units, not 0; [ledger.AmountMax] for all
+	ReasonCode uint32        // a number of the caller's, kept with the write-off; not 0
 }
 
-// WriteOff gives up what a peer owes us and its account cannot pay, once for its key, for
-// ever. The peer's account first pays what it can; of what is left the Amount is given up, or
-// all of it if there is less: Booking.Amount says how much. Our suspense account bears it. A
-// suspended or closed peer's arrears can be written off, too.
+// WriteOff gives up arrears that a peer's account cannot pay, once and for ever for its key. The
+// peer's account first pays as much as it can. Of the rest, the Amount is given up, or the whole
+// rest if it is less: [Booking.Amount] has the sum. Our suspense account bears it. Arrears of a
+// suspended or closed peer can be written off, too.
 //
-// Errors: ErrInvalid names the field; ErrNoArrears if the peer's account can pay all of its
-// arrears; ErrKeyReused if another write-off was booked under the key; ErrKeySpent;
-// ErrNotProvisioned, ErrUnknownAsset, or that of a request. After ledger.ErrOutcomeUnknown
-// call again. If the arrears are collected while WriteOff is called, an amount of 0 is booked:
-// the error is ErrNoArrears then and whenever the call is repeated, and only another key
-// writes off later arrears.
+// Errors: [ErrInvalid], naming the field; [ErrNoArrears] if the peer's account can pay all of its
+// arrears; [ErrKeyReused] if a different write-off was booked under the key; [ErrKeySpent];
+// [ErrNotProvisioned]; [ErrUnknownAsset]; or the error of a request. After
+// [ledger.ErrOutcomeUnknown] call again.
+//
+// If the arrears are collected during the call, an amount of 0 is booked. The error is then
+// [ErrNoArrears], also for every repetition, and only a new key writes off later arrears.
 func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 	if err := b.checkWriteOff(&w); err != nil {
 		return Booking{}, err
 	}
 	ids := b.PeerIDs(w.Account)
-	name := b.name("write off", ids.Arrears, w.Key)
+	name := b.bookingName("write off", ids.Arrears, w.Key)
 	request := name.WriteOff(ledger.Transfer{
 		DebitAccountID: b.assets[w.Account.ledger].ids.Suspense, CreditAccountID: ids.Arrears, Amount: w.Amount,
 		UserData128: b.keyTag(ids.Arrears, w.Key), UserData32: w.ReasonCode,
 		Ledger: w.Account.ledger, Code: chart.CodeAdjust, Flags: ledger.TransferBalancingCredit,
 	}, chart.Collect(ids.Peer, ids.Arrears, w.Account.ledger))
-	request.May = func(ctx context.Context) error { return b.mayWriteOff(ctx, w.Account) }
+	request.Precheck = func(ctx context.Context) error { return b.checkUnpayable(ctx, w.Account) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
 		return Booking{}, b.explainBooking(ctx, "write off the arrears of", w.Account, w.Amount, booking, err)
 	}
-	return b.writtenOff(ctx, &w, name.ID(booking.Attempt), booking)
+	return b.readWrittenOff(ctx, &w, name.ID(booking.Attempt), booking)
 }
 
 func (b *Book) checkWriteOff(w *WriteOff) error {
@@ -56,7 +58,7 @@ func (b *Book) checkWriteOff(w *WriteOff) error {
 	case w.Amount.IsZero():
 		return &FieldError{Subject: subject, Field: "Amount", Reason: "must not be 0"}
 	case w.ReasonCode == 0:
-		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
+		return &FieldError{Subject: subject, Field: "ReasonCode", Reason: "must not be 0"}
 	}
 	if err := b.checkPeer(w.Account); err != nil {
 		return err
@@ -64,9 +66,9 @@ func (b *Book) checkWriteOff(w *WriteOff) error {
 	return checkKey(subject, w.Key)
 }
 
-// mayWriteOff refuses to write off what the peer account can pay. Who has arrears has an
-// arrears account, so it need not be created.
-func (b *Book) mayWriteOff(ctx context.Context, account PeerAccount) error {
+// checkUnpayable refuses to write off arrears that the peer account can pay. A peer with arrears
+// has an arrears account, so none is created.
+func (b *Book) checkUnpayable(ctx context.Context, account PeerAccount) error {
 	balances, err := b.LookUpBalances(ctx, account)
 	if err != nil {
 		return err
@@ -81,11 +83,11 @@ func (b *Book) mayWriteOff(ctx context.Context, account PeerAccount) error {
 	return nil
 }
 
-// writtenOff reads how much was written off, which the ledger has decided.
-func (b *Book) writtenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking idempotent.Booking) (Booking, error) {
+// readWrittenOff reads the sum written off, as decided by the ledger.
+func (b *Book) readWrittenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking idempotent.Booking) (Booking, error) {
 	rows, err := b.ledger.LookupTransfers(ctx, []ledger.ID{id})
 	if err == nil && len(rows) != 1 {
-		err = errors.New("the ledger has not got it")
+		err = errors.New("the ledger does not have the transfer")
 	}
 	switch {
 	case err != nil:
@@ -94,5 +96,5 @@ func (b *Book) writtenOff(ctx context.Context, w *WriteOff, id ledger.ID, bookin
 		return Booking{}, wrapAccount(w.Account, ErrNoArrears)
 	}
 	booking.Timestamp = rows[0].Timestamp
-	return booked(id, rows[0].Amount, booking), nil
+	return newBooking(id, rows[0].Amount, booking), nil
 }

@@ -20,10 +20,10 @@ var writeOffScenarios = []scenario{
 	{"arrears written off by many operators", testManyWriteOffs},
 }
 
-// indebt puts a peer into arrears.
-func indebt(t *testing.T, book *accounts.Book, a accounts.PeerAccount, amount uint64) {
+// makeArrears puts a peer into arrears.
+func makeArrears(t *testing.T, book *accounts.Book, a accounts.PeerAccount, amount uint64) {
 	t.Helper()
-	adjust(t, book, accounts.Adjustment{Account: a, Key: randomID().String(), Debit: units(amount), ReasonCode: 1, BeyondHeadroom: true}, false)
+	bookAdjustment(t, book, accounts.Adjustment{Account: a, Key: randomID().String(), Debit: units(amount), ReasonCode: 1, BeyondHeadroom: true}, false)
 }
 
 func testWriteOff(t *testing.T, l ledger.Ledger) {
@@ -33,9 +33,9 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(30), ReasonCode: 4}
 	_, err := book.WriteOff(ctx, off)
 	require.ErrorIs(t, err, accounts.ErrNoArrears)
-	indebt(t, book, alice, 100)
-	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{}))
-	before := position(t, book).Suspense.Int64()
+	makeArrears(t, book, alice, 100)
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}))
+	before := readPosition(t, book).Suspense.Int64()
 	first, err := book.WriteOff(ctx, off)
 	require.NoError(t, err, "the key was free")
 	require.Equal(t, units(30), first.Amount)
@@ -47,7 +47,7 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 	b := balance(t, book, alice)
 	require.Equal(t, units(70), b.Arrears)
 	require.Equal(t, int64(-70), b.Position().Int64())
-	require.Equal(t, before-30, position(t, book).Suspense.Int64())
+	require.Equal(t, before-30, readPosition(t, book).Suspense.Int64())
 	row := lookUp(t, l, first.Transfer)
 	require.Equal(t, uint32(4), row.UserData32)
 	require.Equal(t, chart.CodeAdjust, row.Code)
@@ -61,8 +61,8 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 		require.ErrorContains(t, err, usd.Text(off.Amount)+" was booked under it")
 	}
 
-	// The account pays what it can first, and no more is given up than is left.
-	packet(t, l, own(t, book), alice.ID(), 25, 0)
+	// The account first pays as much as it can, and only the rest is given up.
+	movePacket(t, l, ownID(t, book), alice.ID(), 25, 0)
 	rest, err := book.WriteOff(ctx, accounts.WriteOff{Account: alice, Key: "rest", Amount: ledger.AmountMax, ReasonCode: 4})
 	require.NoError(t, err)
 	require.Equal(t, units(45), rest.Amount)
@@ -70,41 +70,25 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 	require.Zero(t, b.Arrears)
 	require.Zero(t, b.Position().Sign())
 
-	indebt(t, book, bob, 10)
-	packet(t, l, own(t, book), bob.ID(), 10, 0)
+	makeArrears(t, book, bob, 10)
+	movePacket(t, l, ownID(t, book), bob.ID(), 10, 0)
 	_, err = book.WriteOff(ctx, accounts.WriteOff{Account: bob, Key: "k", Amount: units(1), ReasonCode: 4})
 	require.ErrorIs(t, err, accounts.ErrNoArrears, "its account can pay")
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// own is our liquidity account.
-func own(t *testing.T, book *accounts.Book) ledger.ID {
-	t.Helper()
-	ids, known := book.AssetIDs(usd.Ledger)
-	require.True(t, known)
-	return ids.Liquidity
-}
-
-func lookUp(t *testing.T, l ledger.Ledger, id ledger.ID) ledger.Transfer {
-	t.Helper()
-	rows, err := l.LookupTransfers(t.Context(), []ledger.ID{id})
-	require.NoError(t, err)
-	require.Len(t, rows, 1)
-	return rows[0]
-}
-
 func testWriteOffClosed(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	alice := provision(t, book, 0, "alice")[0]
-	indebt(t, book, alice, 100)
-	packet(t, l, own(t, book), alice.ID(), 60, 0)
-	closing := shut(t, l, book, alice)
+	makeArrears(t, book, alice, 100)
+	movePacket(t, l, ownID(t, book), alice.ID(), 60, 0)
+	closing := closeAccount(t, l, book, alice)
 	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(90), ReasonCode: 1}
 	first, err := book.WriteOff(ctx, off)
 	require.NoError(t, err)
 	require.Equal(t, units(90), first.Amount, "the account is closed and pays nothing")
 	require.Equal(t, units(10), balance(t, book, alice).Arrears)
-	resolve(t, l, closing, ledger.TransferVoidPending)
+	resolveHold(t, l, closing, ledger.TransferVoidPending)
 	again, err := book.WriteOff(ctx, off)
 	require.NoError(t, err)
 	require.True(t, again.AlreadyBooked)
@@ -113,12 +97,12 @@ func testWriteOffClosed(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// The account gets what it needs to pay between the look and the booking.
+// The account gets enough to pay between the check and the booking.
 func testWriteOffOvertaken(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	alice := provision(t, book, 0, "alice")[0]
-	indebt(t, book, alice, 100)
-	between := &interrupted{Ledger: l, do: func() { packet(t, l, own(t, book), alice.ID(), 130, 0) }}
+	makeArrears(t, book, alice, 100)
+	between := &interrupted{Ledger: l, do: func() { movePacket(t, l, ownID(t, book), alice.ID(), 130, 0) }}
 	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(100), ReasonCode: 1}
 	for _, on := range []*accounts.Book{newBook(t, between), book} {
 		_, err := on.WriteOff(ctx, off)
@@ -133,7 +117,7 @@ func testWriteOffOvertaken(t *testing.T, l ledger.Ledger) {
 func testManyWriteOffs(t *testing.T, l ledger.Ledger) {
 	book := newBook(t, l)
 	alice := provision(t, book, 0, "alice")[0]
-	indebt(t, book, alice, 100)
+	makeArrears(t, book, alice, 100)
 	var first atomic.Int64
 	var operators sync.WaitGroup
 	for range 12 {
@@ -169,7 +153,7 @@ func TestWriteOffOfNothing(t *testing.T) {
 		{"Account", func(w *accounts.WriteOff) { w.Account = accounts.PeerAccount{} }},
 		{"Account", func(w *accounts.WriteOff) { w.Account = ours }},
 		{"Amount", func(w *accounts.WriteOff) { w.Amount = units(0) }},
-		{"Reason", func(w *accounts.WriteOff) { w.ReasonCode = 0 }},
+		{"ReasonCode", func(w *accounts.WriteOff) { w.ReasonCode = 0 }},
 		{"Key", func(w *accounts.WriteOff) { w.Key = "" }},
 	} {
 		bad := good

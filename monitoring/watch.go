@@ -176,7 +176,7 @@ func (w *watcher) cachedRead(now watchedSources) []prometheus.Metric {
 // failed read, are left out.
 func (w *watcher) readLedger(ctx context.Context, s Sources) []prometheus.Metric {
 	out, began := &output{}, time.Now()
-	if own, err := s.Book.Positions(ctx); err != nil {
+	if own, err := s.Book.OwnPositions(ctx); err != nil {
 		w.reportFailure(readLiquidity, err)
 	} else {
 		out.addLiquidity(own)

@@ -43,7 +43,7 @@ func TestWhatAScrapeShows(t *testing.T) {
 	alice, bob, carol := c.peers[0], c.peers[1], c.peers[2]
 	c.forward(t, alice, bob, 250)
 	c.forward(t, alice, carol, 700)
-	require.NoError(t, c.book.Suspend(ctx, carol, accounts.SuspendOptions{}))
+	require.NoError(t, c.book.SuspendPeer(ctx, carol, accounts.SuspendOptions{}))
 	require.NoError(t, c.metrics.Watch(ctx, c.sources))
 
 	for metric, want := range map[string]map[string]float64{
@@ -210,7 +210,7 @@ func TestHeldOrders(t *testing.T) {
 			StuckAfter: time.Minute, RetryInitialInterval: time.Hour, RetryMaxInterval: time.Hour,
 			Rails:            settlement.Rails{Default: railOf("chain", never)},
 			Policies:         settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
-			PeerPayoutLimits: settlement.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{ApproveAbove: units(100)}},
+			PeerPayoutLimits: accounts.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{ApproveAbove: units(100)}},
 		}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 		bob := c.peers[1]
 		c.forward(t, c.peers[0], bob, 200)

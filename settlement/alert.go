@@ -2,66 +2,67 @@ package settlement
 
 import (
 	"fmt"
-	"math/big"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/hysteresis"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PositionThresholds are positions of a peer that somebody wants to hear of, in units. 0 is none.
+// PositionThresholds are positions of a peer that [Events.PositionAlert] reports, in units. 0 is no
+// threshold.
 type PositionThresholds struct {
-	// High alerts when what we owe the peer reaches it, which a settlement should have
-	// kept from happening: a rail does not pay.
+	// High alerts when the amount we owe the peer reaches High. A settlement should have prevented
+	// that: a rail does not pay.
 	High ledger.Amount
-	// Low alerts when what the peer owes us reaches it: the peer does not pay, and is
-	// soon refused.
+	// Low alerts when the amount the peer owes us reaches Low: the peer does not pay, and its packets
+	// are soon refused.
 	Low ledger.Amount
-	// Margin is how far the position must be past a mark again before that mark can
-	// alert once more, so that a position that goes up and down around a mark alerts
-	// once, and not for every packet. Default 0.
+	// Margin is how far the position must fall below a threshold before the threshold can alert
+	// again, so that a position going up and down around a threshold alerts once, and not for every
+	// packet. Default 0.
 	Margin ledger.Amount
 }
 
-func (m PositionThresholds) validate() error {
-	if m.Margin.IsZero() || !m.High.IsZero() || !m.Low.IsZero() {
+func (p PositionThresholds) checkMargin() error {
+	if p.Margin.IsZero() || !p.High.IsZero() || !p.Low.IsZero() {
 		return nil
 	}
-	return &accounts.FieldError{Subject: "marks", Field: "Margin", Reason: "needs High or Low"}
+	return &accounts.FieldError{Subject: "position thresholds", Field: "Margin", Reason: "needs High or Low"}
 }
 
-// PositionAlert is one passing of a mark. What was told is remembered in memory: a new Engine
-// tells again of a mark that is still passed.
+// PositionAlert is one crossing of a threshold. Reported crossings are kept in memory: a new Engine
+// reports a threshold again if the position is still beyond it.
 type PositionAlert struct {
 	Kind      accounts.ThresholdEvent
 	Threshold ledger.Amount    // High or Low, in units
-	Balance   accounts.Balance // as it was seen
+	Balance   accounts.Balance // at the crossing
 }
 
-// String is the alert as in "high reached: alice on ledger 1 is at 12.00 USD, the mark is 10.00 USD".
+// String formats the alert, as in "high reached: alice on ledger 1 is at 12.00 USD, the threshold is 10.00 USD".
 func (a PositionAlert) String() string {
 	asset := a.Balance.Asset
 	position := a.Balance.Decimal().Position.StringFixed(int32(asset.Scale))
-	return fmt.Sprintf("%v: %v is at %s %s, the mark is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
+	return fmt.Sprintf("%v: %v is at %s %s, the threshold is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
 }
 
-// passed are the marks of an account that were reached and not cleared.
-type passed struct{ high, low bool }
+// crossedThresholds hold the state of an account's thresholds.
+type crossedThresholds struct{ high, low hysteresis.Threshold }
 
-// see takes a new balance in, and returns what was passed.
-func (p *passed) see(m PositionThresholds, b accounts.Balance) (alerts []PositionAlert) {
-	pass := func(told *bool, owed, mark ledger.Amount, reached, cleared accounts.ThresholdEvent) {
-		past := new(big.Int).Sub(mark.Big(), m.Margin.Big())
-		switch {
-		case mark.IsZero():
-		case !*told && !owed.Less(mark):
-			*told = true
-			alerts = append(alerts, PositionAlert{reached, mark, b})
-		case *told && owed.Big().Cmp(past) < 0:
-			*told = false
-			alerts = append(alerts, PositionAlert{cleared, mark, b})
+// updateCrossed updates the crossed thresholds by a new balance, and returns the crossings.
+func (c *crossedThresholds) updateCrossed(p PositionThresholds, b accounts.Balance) (alerts []PositionAlert) {
+	update := func(t *hysteresis.Threshold, owed, threshold ledger.Amount, reached, cleared accounts.ThresholdEvent) {
+		if threshold.IsZero() {
+			return
+		}
+		switch t.Rise(owed.Big(), threshold.Big(), p.Margin.Big()) {
+		case hysteresis.Reached:
+			alerts = append(alerts, PositionAlert{reached, threshold, b})
+		case hysteresis.Cleared:
+			alerts = append(alerts, PositionAlert{cleared, threshold, b})
+		case hysteresis.Unchanged:
 		}
 	}
-	pass(&p.high, b.Payable, m.High, accounts.HighReached, accounts.HighCleared)
-	pass(&p.low, b.Receivable, m.Low, accounts.LowReached, accounts.LowCleared)
+	update(&c.high, b.Payable, p.High, accounts.HighReached, accounts.HighCleared)
+	update(&c.low, b.Receivable, p.Low, accounts.LowReached, accounts.LowCleared)
 	return alerts
 }

@@ -108,10 +108,10 @@ func (e *Engine) handleAnnouncementByID(
 func (e *Engine) handleAnnouncement(
 	ctx context.Context, in IncomingPayment, check func() error, apply func() (Announcement, error),
 ) (Announcement, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return Announcement{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	err := check()
 	if err == nil {
 		_, err = e.book.LookUpBalances(ctx, in.Account) // without this look-up the ledger would refuse, and burn an id

@@ -112,7 +112,7 @@ func (a *announceCase) requireState(e *settlement.Engine) {
 func (a *announceCase) migrateBooks() {
 	t := a.w.t
 	t.Helper()
-	pause(10 * time.Second) // the copy needs old rows
+	sleepVirtual(10 * time.Second) // the copy needs old rows
 	to := embedded.New()
 	_, err := migrate.Run(t.Context(), a.w.ledger, to, 2000, nil)
 	require.NoError(t, err)

@@ -83,7 +83,7 @@ func TestAnnouncedMoneyCountsForNoLimit(t *testing.T) {
 				require.NoError(t, err)
 			}
 			if key == "old" {
-				pause(100 * time.Hour)
+				sleepVirtual(100 * time.Hour)
 			}
 		}
 		w.earn(w.alice, 500)

@@ -16,10 +16,10 @@ import (
 // The errors are [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset], [ErrEngineClosed] after
 // [Engine.Close], and the errors of requests.
 func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount) ([]Announcement, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return nil, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	balances, err := e.book.LookUpBalances(ctx, list...)
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func TestOpenAnnouncements(t *testing.T) {
 		require.Equal(t, already, got.AlreadyAnnounced)
 		require.Equal(t, settlement.AnnouncementFailed, got.State)
 	}
-	c := &counted{Ledger: w.ledger}
+	c := &countingLedger{Ledger: w.ledger}
 	open, err = w.engineOn(narrowQueries{c}, settlement.Config{}).Announcements(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []settlement.Announcement{young}, open)

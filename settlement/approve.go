@@ -83,7 +83,7 @@ func (e *Engine) voidUnapproved(ctx context.Context, o *Order) (done bool, err e
 	switch {
 	case chain.Outcome.Done():
 		return true, nil
-	case resolvedBefore(chain):
+	case isResolved(chain):
 		return false, nil
 	default:
 		return false, wrap("give the order back", &ledger.TransferError{ID: row.ID, Status: chain.Status})
@@ -97,15 +97,15 @@ func (e *Engine) voidUnapproved(ctx context.Context, o *Order) (done bool, err e
 // The errors are *[OrderError]: [ErrNoOrder] if the account has no such open order, [ErrNotAwaitingApproval] if
 // the order needs no approval, or the error of a request. [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Approve(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return Order{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	o, err := e.approveOrder(ctx, account, order)
 	if err != nil {
 		return Order{}, &OrderError{Account: account, Order: Order{ID: order, Account: account}, Err: err}
 	}
-	e.register.hurry(account)
+	e.tracker.allowNow(account)
 	e.Enqueue([]accounts.PeerAccount{account})
 	return o, nil
 }
@@ -114,7 +114,7 @@ func (e *Engine) approveOrder(ctx context.Context, a accounts.PeerAccount, id le
 	if err := e.checkPeer("approve", a); err != nil {
 		return Order{}, err
 	}
-	latest, err := e.newest(ctx, a)
+	latest, err := e.readLatestOrder(ctx, a)
 	switch {
 	case err != nil:
 		return Order{}, err
@@ -133,44 +133,44 @@ func (e *Engine) approveOrder(ctx context.Context, a accounts.PeerAccount, id le
 // checkRailCall decides whether the rail may be asked for an order that this Engine has not asked for yet.
 // neverAsked means that no Engine at all has asked: this Engine placed the order and has held it since. done means
 // that the order is not paid in this step.
-func (e *Engine) checkRailCall(ctx context.Context, o Order, v verdict, neverAsked bool) (t turn, done bool, err error) {
+func (e *Engine) checkRailCall(ctx context.Context, visit *accountVisit, o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
 	if o.tag.needs() == needsNobody {
 		paused := e.activePause(o.Account, o.rail)
 		switch {
 		case paused == nil:
-			return turn{}, false, nil
+			return stepResult{}, false, nil
 		case neverAsked:
-			t, err := e.giveBack(ctx, o, paused)
+			t, err := e.voidUnpaid(ctx, visit, o, paused)
 			return t, true, err
 		case paused.Pause.Since.After(o.PlacedAt): // a rail may already have the order
-			return turn{}, false, nil
+			return stepResult{}, false, nil
 		default:
-			t, err := e.keepWaiting(o, paused)
+			t, err := e.keepWaiting(visit, o, paused)
 			return t, true, err
 		}
 	}
 	switch v.value {
 	case verdictRefused: // the order is void
-		e.register.closed(o.Account)
-		return turn{again: true}, true, nil
+		visit.state.setClosed()
+		return stepResult{repeat: true}, true, nil
 	case verdictApproved:
-		return e.checkApprovedRailCall(o, v, neverAsked)
+		return e.checkApprovedRailCall(visit, o, v, neverAsked)
 	default:
-		return e.decideVerdict(ctx, o, neverAsked)
+		return e.decideVerdict(ctx, visit, o, neverAsked)
 	}
 }
 
 // checkApprovedRailCall is checkRailCall for an approved order.
-func (e *Engine) checkApprovedRailCall(o Order, v verdict, neverAsked bool) (t turn, done bool, err error) {
+func (e *Engine) checkApprovedRailCall(visit *accountVisit, o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
 	paused := e.activePause(o.Account, o.rail)
 	if paused != nil && (neverAsked || !paused.Pause.Since.After(v.recordedAt)) {
-		t, err := e.keepWaiting(o, paused)
+		t, err := e.keepWaiting(visit, o, paused)
 		return t, true, err
 	}
-	if o.tag.needs() == needsOperator && e.register.wasApproved(o) {
+	if o.tag.needs() == needsOperator && visit.state.clearAwaiting(o) {
 		e.cfg.Events.Approved(o)
 	}
-	return turn{}, false, nil
+	return stepResult{}, false, nil
 }
 
 // waitReason returns why no rail gets an order for now; nil if a rail may have the order or will get it.
@@ -193,52 +193,52 @@ func (e *Engine) waitReason(o *Order, v verdict) error {
 }
 
 // decideVerdict settles an order without a verdict. No rail can have such an order.
-func (e *Engine) decideVerdict(ctx context.Context, o Order, neverAsked bool) (t turn, done bool, err error) {
+func (e *Engine) decideVerdict(ctx context.Context, visit *accountVisit, o Order, neverAsked bool) (t stepResult, done bool, err error) {
 	exceeded, err := e.findExceededLimit(ctx, &o)
 	if err != nil {
-		return turn{}, true, e.fails(o, err)
+		return stepResult{}, true, e.reportFailure(visit, o, err)
 	}
 	paused := e.activePause(o.Account, o.rail)
 	switch byOperator := o.tag.needs() == needsOperator; {
 	case exceeded != nil:
-		t, err := e.voidWithReason(ctx, o, exceeded)
+		t, err := e.voidWithReason(ctx, visit, o, exceeded)
 		return t, true, err
 	case paused != nil && !byOperator:
-		t, err := e.voidWithReason(ctx, o, paused)
+		t, err := e.voidWithReason(ctx, visit, o, paused)
 		return t, true, err
 	case byOperator:
-		if e.register.isHeld(o) {
+		if visit.state.markAwaiting(o) {
 			e.cfg.Events.AwaitsApproval(o)
 		}
-		t, err := e.keepWaiting(o, ErrAwaitsApproval)
+		t, err := e.keepWaiting(visit, o, ErrAwaitsApproval)
 		return t, true, err
 	}
 	v, err := e.recordApproval(ctx, &o)
 	if err != nil {
-		return turn{}, true, e.fails(o, err)
+		return stepResult{}, true, e.reportFailure(visit, o, err)
 	}
 	if v.value == 0 {
-		return turn{}, true, e.fails(o, errors.New("approve the order: its verdict is not found"))
+		return stepResult{}, true, e.reportFailure(visit, o, errors.New("approve the order: its verdict is not found"))
 	}
-	return e.checkRailCall(ctx, o, v, neverAsked)
+	return e.checkRailCall(ctx, visit, o, v, neverAsked)
 }
 
 // voidWithReason gives back an order without a verdict, and reports the reason.
-func (e *Engine) voidWithReason(ctx context.Context, o Order, reason error) (turn, error) {
+func (e *Engine) voidWithReason(ctx context.Context, visit *accountVisit, o Order, reason error) (stepResult, error) {
 	done, err := e.voidUnapproved(ctx, &o)
 	if err != nil {
-		return turn{}, e.fails(o, err)
+		return stepResult{}, e.reportFailure(visit, o, err)
 	}
-	e.register.closed(o.Account)
+	visit.state.setClosed()
 	if !done {
-		return turn{again: true}, nil
+		return stepResult{repeat: true}, nil
 	}
 	e.cfg.Events.Voided(o, reason)
-	return e.keepWaiting(o, reason)
+	return e.keepWaiting(visit, o, reason)
 }
 
 // keepWaiting leaves an account alone until the next sweep. The reason is no failure.
-func (e *Engine) keepWaiting(o Order, reason error) (turn, error) {
-	e.stays(o.Account, reason)
-	return turn{until: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: reason}
+func (e *Engine) keepWaiting(visit *accountVisit, o Order, reason error) (stepResult, error) {
+	e.recordStillOpen(visit, reason)
+	return stepResult{notBefore: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: reason}
 }

@@ -48,7 +48,7 @@ func (e *Engine) bookDebit(
 	ids := e.book.PeerIDs(a)
 	debit.DebitAccountID, debit.CreditAccountID, debit.Ledger = ids.Arrears, ids.Settlement, a.Ledger()
 	request := name.Debit(debit, chart.Collect(ids.Peer, ids.Arrears, a.Ledger()))
-	request.May = check
+	request.Precheck = check
 	stored, err := request.Book(ctx, e.ledger)
 	if err != nil {
 		return PaymentBooking{}, e.mapBookingError(stored, err)
@@ -80,7 +80,7 @@ func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c creditRe
 // tryCredit is bookCredit with the errors of package idempotent. With [idempotent.ErrConflict] it returns the stored
 // booking.
 func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c creditRequest) (PaymentBooking, idempotent.Booking, error) {
-	request := idempotent.Request{First: c.firstAttempt, May: c.check, Build: func(attempt uint64) []ledger.Transfer {
+	request := idempotent.Request{First: c.firstAttempt, Precheck: c.check, Build: func(attempt uint64) []ledger.Transfer {
 		row.ID = c.idOf(attempt)
 		if c.linkedRow == nil {
 			return []ledger.Transfer{row}
@@ -121,8 +121,8 @@ func (e *Engine) mapBookingError(stored idempotent.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, idempotent.ErrConflict):
-		return e.keyReusedError(stored.Own())
-	case errors.Is(err, idempotent.ErrSpent):
+		return e.keyReusedError(stored.OwnRow())
+	case errors.Is(err, idempotent.ErrAllBurnt):
 		return accounts.ErrKeySpent
 	case errors.As(err, &refused):
 		return refusalError(refused)

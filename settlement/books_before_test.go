@@ -134,7 +134,7 @@ func (b *oldBooks) allStand(arrears bool) {
 // suspends requires that suspense has this much more credits than debits.
 func (b *oldBooks) suspends(want int64) {
 	b.t.Helper()
-	positions, err := b.book.Positions(b.t.Context())
+	positions, err := b.book.OwnPositions(b.t.Context())
 	require.NoError(b.t, err)
 	require.Equal(b.t, want, positions[0].Suspense.Int64(), "suspense")
 }
@@ -331,7 +331,7 @@ func (b *oldBooks) comeBack() {
 	b.suspends(-70)
 }
 
-// giveBack gives gina what she paid while she was closed.
+// voidUnpaid gives gina what she paid while she was closed.
 func (b *oldBooks) giveBack() {
 	b.t.Helper()
 	for _, amount := range []uint64{90, 0} {

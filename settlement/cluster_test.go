@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// What does not need virtual time, on one real TigerBeetle.
+// Tests without virtual time, on one real TigerBeetle.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
@@ -23,7 +23,7 @@ func TestOnACluster(t *testing.T) {
 		worlds++
 		return newWorldOn(t, l, worlds, names...)
 	}
-	// One after another: each sees at its end that nothing is held on the ledger.
+	// One after another: each test requires at its end that nothing is held on the ledger.
 	t.Run("engines share a ledger", func(t *testing.T) { //nolint:paralleltest // see above
 		enginesShareALedger(t, newWorld(t, peersBeside...))
 	})
@@ -47,7 +47,7 @@ func TestOnACluster(t *testing.T) {
 		require.NotZero(t, wrong, "an engine that reads the balance first is found out")
 	})
 	t.Run("a crash at every step with a limit", func(t *testing.T) { //nolint:paralleltest // see above
-		for step := 0; crashWithAt(t, newWorld(t), step, 95, "second", aDay); step++ {
+		for step := 0; crashWithAt(t, newWorld(t), step, 95, "second", limitDay); step++ {
 			require.Less(t, step, 100)
 		}
 	})

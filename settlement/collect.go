@@ -7,9 +7,9 @@ import (
 	"github.com/peerledger/peerledger/internal/collect"
 )
 
-// collectAll charges the arrears of all peers that allow it to their accounts, as far as these
-// have headroom. Nothing is taken twice, whoever else collects at the same moment.
-func (e *Engine) collectAll(ctx context.Context, balances []accounts.Balance) error {
+// collectArrears charges the arrears of peers to their accounts, as far as each account has headroom.
+// No amount is collected twice, even if other processes collect at the same moment.
+func (e *Engine) collectArrears(ctx context.Context, balances []accounts.Balance) error {
 	var peers []collect.Peer
 	for _, b := range balances {
 		if b.Collectable() {
@@ -23,11 +23,11 @@ func (e *Engine) collectAll(ctx context.Context, balances []accounts.Balance) er
 	return collect.Book(ctx, e.ledger, e.cfg.Clock(), peers...)
 }
 
-// neverPayable is an error if a policy wants to pay ahead of what packets earn, and the peer
-// has no credit line for it.
-func neverPayable(b accounts.Balance, d PaymentRequest) error {
-	if d.Prefunding.IsZero() || d.Amount.IsZero() || !b.CreditLine.IsZero() || b.Closed {
+// checkPrefundLine returns a [*PrefundError] if a policy wants to pay ahead of earnings, and the peer
+// has no credit line for that.
+func checkPrefundLine(b accounts.Balance, request PaymentRequest) error {
+	if request.Prefunding.IsZero() || request.Amount.IsZero() || !b.CreditLine.IsZero() || b.Closed {
 		return nil
 	}
-	return &PrefundError{Account: b.Account, Asset: b.Asset, Ahead: d.Prefunding}
+	return &PrefundError{Account: b.Account, Asset: b.Asset, Prefunding: request.Prefunding}
 }

@@ -15,13 +15,13 @@ type Config struct {
 	// Policies decide when a peer is due. Default none: no orders are placed, and open orders are still resumed.
 	Policies Policies
 	// PositionThresholds are the positions that trigger [Events.PositionAlert]. Default none.
-	PositionThresholds Rules[PositionThresholds]
+	PositionThresholds accounts.Rules[PositionThresholds]
 
 	// PeerPayoutLimits bound the payments to a peer, AssetPayoutLimits all payments in an asset; the limits of a
 	// rail are in [Rail.PayoutLimits]. The Engine adds up the orders of all engines from the ledger, so a restart
 	// forgets nothing. All engines of a ledger should have the same limits: orders of an engine with larger
 	// limits leave nothing to the others. Default none.
-	PeerPayoutLimits  Rules[PayoutLimit]
+	PeerPayoutLimits  accounts.Rules[PayoutLimit]
 	AssetPayoutLimits map[accounts.Asset]PayoutLimit
 
 	// Instance names this Engine among the engines of the ledger. At most one process at a time may use a name.
@@ -78,7 +78,7 @@ func (c Config) Validate() error {
 			errs = append(errs, &accounts.FieldError{Subject: "settlement config", Field: field, Reason: reason})
 		}
 	}
-	check(len(distinct(c.Rails)) > 0 || !c.hasPolicies(), "Rails", "are needed by Policies: no rail would pay the orders")
+	check(len(distinctRails(c.Rails)) > 0 || !c.hasPolicies(), "Rails", "are needed by Policies: no rail would pay the orders")
 	check(c.Lease >= 0, "Lease", reasonNegative)
 	check(c.RetryInitialInterval >= 0, "RetryInitialInterval", reasonNegative)
 	check(c.RetryMaxInterval >= 0, "RetryMaxInterval", reasonNegative)
@@ -88,8 +88,8 @@ func (c Config) Validate() error {
 	check(c.SweepInterval >= 0, "SweepInterval", reasonNegative)
 	errs = append(errs, c.checkPayoutLimits()...)
 	errs = append(
-		errs, c.Policies.check("Policies", validatePolicy), c.PositionThresholds.check("PositionThresholds", PositionThresholds.validate),
-		c.Rails.check("Rails", func(r *Rail) error {
+		errs, checkRules(c.Policies, "Policies", validatePolicy), checkRules(c.PositionThresholds, "PositionThresholds", PositionThresholds.checkMargin),
+		checkRules(c.Rails, "Rails", func(r *Rail) error {
 			if r == nil {
 				return nil
 			}
@@ -102,13 +102,13 @@ func (c Config) Validate() error {
 // checkRuleAssets refuses rules for assets that the book does not have.
 func (c Config) checkRuleAssets(book *accounts.Book) error {
 	return errors.Join(
-		c.Rails.checkAssets("Rails", book), c.Policies.checkAssets("Policies", book), c.PositionThresholds.checkAssets("PositionThresholds", book),
-		c.PeerPayoutLimits.checkAssets("PeerPayoutLimits", book), c.payoutLimitAssets().checkAssets("AssetPayoutLimits or Rail.PayoutLimits", book),
+		checkAssetsOf(c.Rails, "Rails", book), checkAssetsOf(c.Policies, "Policies", book), checkAssetsOf(c.PositionThresholds, "PositionThresholds", book),
+		checkAssetsOf(c.PeerPayoutLimits, "PeerPayoutLimits", book), checkAssetsOf(c.payoutLimitAssets(), "AssetPayoutLimits or Rail.PayoutLimits", book),
 	)
 }
 
 func (c Config) hasPositionThresholds() bool {
-	for _, m := range c.PositionThresholds.entries() {
+	for _, m := range ruleEntries(c.PositionThresholds) {
 		if m != (PositionThresholds{}) {
 			return true
 		}
@@ -117,7 +117,7 @@ func (c Config) hasPositionThresholds() bool {
 }
 
 func (c Config) hasPolicies() bool {
-	for _, p := range c.Policies.entries() {
+	for _, p := range ruleEntries(c.Policies) {
 		if p != nil {
 			return true
 		}

@@ -15,9 +15,9 @@ import (
 
 var errCrash = errors.New("the process ended")
 
-// TestCrashAtEveryStep ends a process before and after each of its requests to the
-// ledger and each call of the rail, all of them in turn, and lets the next process
-// go on. The rail must have paid each order once, and the books must agree.
+// TestCrashAtEveryStep ends a process before and after each request to the ledger and each call of the
+// rail, in turn, and lets the next process go on. The rail must have paid each order once, and the
+// books must agree.
 func TestCrashAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for name, pays := range map[string]uint64{"full": 80, "part": 30, "more": 95, "nothing": 0} {
@@ -36,31 +36,31 @@ func TestCrashAtEveryStep(t *testing.T) {
 	}
 }
 
-// crashAt runs a process that ends at this step, two steps to each call, and then
-// another one: of the same instance if that is "first", else of another one, a lease
-// later. It returns false if the first got through.
+// crashAt runs a process that ends at this step, two steps to each call, and then a second process: of
+// the same instance if heir is "first", else of another instance, a lease later. It returns false if
+// the first process got through.
 func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashed bool) {
 	t.Helper()
 	return crashWithAt(t, w, step, pays, heir, func(*settlement.Config) {})
 }
 
-// aDay is a limit that the order keeps to, so that a word in the ledger must say so.
-func aDay(cfg *settlement.Config) {
+// limitDay sets a limit that the order keeps to, so the order needs a verdict in the ledger.
+func limitDay(cfg *settlement.Config) {
 	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1000)})
 }
 
-// TestCrashAtEveryStepWithALimit is TestCrashAtEveryStep with a limit, also for one of the two alone.
+// TestCrashAtEveryStepWithALimit is TestCrashAtEveryStep with a limit for both processes or for one.
 func TestCrashAtEveryStepWithALimit(t *testing.T) {
 	t.Parallel()
 	for _, heir := range []string{"first", "second"} {
 		t.Run(heir, func(t *testing.T) {
 			t.Parallel()
-			for step := 0; crashWithAt(t, newWorld(t), step, 95, heir, aDay); step++ {
+			for step := 0; crashWithAt(t, newWorld(t), step, 95, heir, limitDay); step++ {
 				require.Less(t, step, 100)
 			}
 			firstAlone := func(cfg *settlement.Config) {
 				if cfg.Instance == "first" && cfg.Clock == nil {
-					aDay(cfg)
+					limitDay(cfg)
 				}
 			}
 			for step := 0; crashWithAt(t, newWorld(t), step, 80, heir, firstAlone); step++ {
@@ -70,7 +70,7 @@ func TestCrashAtEveryStepWithALimit(t *testing.T) {
 	}
 }
 
-// crashWithAt is crashAt with configurations that are changed.
+// crashWithAt is crashAt with changed configurations.
 func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, change func(*settlement.Config)) (crashed bool) {
 	t.Helper()
 	r := newRail()
@@ -82,8 +82,8 @@ func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, cha
 	}
 	w.earn(w.alice, 100)
 
-	// Each call of the ledger or the rail has two points to end at. From then on
-	// nothing gets out of the process.
+	// Each call of the ledger or the rail has two points to end at. After that point nothing gets out
+	// of the process.
 	point := 0
 	ends := func() error {
 		crashed = crashed || point == step
@@ -129,15 +129,15 @@ func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, cha
 	return crashed
 }
 
-// TestLostReplies loses the answer of each request in turn, once, with the request
-// applied or not; the engine finds out by itself.
+// TestLostReplies loses the answer of each request in turn, once, with the request applied or not. The
+// engine finds the outcome by itself.
 func TestLostReplies(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{true, false} {
 		for _, pays := range []uint64{80, 95} {
 			t.Run(fmt.Sprintf("applied %v, %d paid", applied, pays), func(t *testing.T) {
 				t.Parallel()
-				for _, change := range []func(*settlement.Config){func(*settlement.Config) {}, aDay} {
+				for _, change := range []func(*settlement.Config){func(*settlement.Config) {}, limitDay} {
 					for lost := 0; loseReply(t, lost, applied, pays, change); lost++ {
 						require.Less(t, lost, 100)
 					}
@@ -179,8 +179,8 @@ func loseReply(t *testing.T, which int, applied bool, pays uint64, change func(*
 	return lost
 }
 
-// When the context ends before the outcome is found out, it says so, even if the
-// later requests were not sent at all.
+// When the context ends before the outcome is known, the error says so, even if the later requests were
+// never sent.
 func TestOutcomeThatStaysUnknown(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()

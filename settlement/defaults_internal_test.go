@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The defaults are those of the comments, and of README and docs/performance.md.
+// The defaults equal the defaults in the comments, in README and in docs/performance.md.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := Config{}.withDefaults()

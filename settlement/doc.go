@@ -1,73 +1,80 @@
-// Package settlement pays peers what is owed to them, and books what they pay.
+// Package settlement pays peers the amounts that packets earned them, and books payments from
+// peers.
 //
-// An Engine looks at the balances that packets changed. When a peer's Policy says
-// that something is due, it writes an order into the ledger, calls the Settler of the
-// peer's Rail, which pays, and books what was paid:
+// # The life of an order
 //
-//	collect  the peer's arrears are charged to its account, as far as it has headroom
-//	order    pending transfer peer -> settlement, under an id derived from the
-//	         settlement account and the number of the order
-//	check    an order that was too large at its own moment is voided (ErrWithdrawn), and so is
-//	         one beyond a limit (ErrPayoutLimit); one that must be approved waits
-//	pay      Settler.Settle, with the order's id as idempotency key
-//	resolve  the order is posted with what was paid, or voided if nothing was
+// An [Engine] checks the balances that packets changed. When a peer's [Policy] asks for a payment,
+// the Engine writes an order into the ledger and takes it through these steps:
 //
-// All state is in the ledger, so a crash between any two steps loses nothing: the
-// next Engine of the same Instance finds the order open and calls the Settler
-// again under the same key. A peer is therefore paid once if the rail pays once
-// for each key.
+//  1. Wake. The recorder calls [Engine.NotifyBalances] after each batch. [Engine.Enqueue],
+//     [Engine.NotifyRefused], each [Config.SweepInterval], [Engine.Settle] and [Engine.SettleNow] name
+//     accounts too.
+//  2. Select. One look-up reads the balances of all these accounts. A visit begins to each account
+//     that has an open order or is due one. An account has one visit at a time.
+//  3. Collect. The peer's arrears are charged to its account, as far as the account has headroom.
+//  4. Decide. [Policy.Due] turns the balance into a [PaymentRequest]; payout limits cap the request.
+//  5. Order. A pending transfer peer -> settlement reserves the amount. Its id is derived from the
+//     settlement account and the number of the order.
+//  6. Check. An order that was too large at its own moment is voided ([ErrWithdrawn]), and so is an
+//     order beyond a limit ([ErrPayoutLimit]). A large order waits for [Engine.Approve].
+//  7. Pay. [Settler.Settle] of the account's [Rail] pays, with the order's id as idempotency key.
+//  8. Resolve. The order is posted with the amount paid, or voided if nothing was paid. [Events]
+//     reports the result.
 //
-// What is not known is never given back. Once the Settler has an order, only its word that the
-// key will never be paid voids it (ErrDeclined, or nothing paid and no error), or
-// Engine.Cancel, an operator's; after any other error the order stays open and is tried again
-// under the same key, by the same rail.
+// All state is in the ledger, so a crash between any two steps loses nothing: the next Engine of
+// the same Instance finds the order open and calls the Settler again under the same key. A peer is
+// therefore paid once if the rail pays once for each key.
+//
+// An unknown outcome never gives an amount back. Once the Settler has an order, only its answer that
+// the key will never be paid voids the order ([ErrDeclined], or nothing paid and no error), or an
+// operator's [Engine.Cancel]. After any other error the order stays open and is tried again under
+// the same key, by the same rail.
 //
 // # Many engines
 //
-// Any number of engines, of one process or of many, may work on one ledger. An account has
-// at most one open order, and of those who want to place the next one a single one
-// succeeds: an order is numbered, its number was read before the balance that it rests on,
-// and a number is taken once. An engine renews its claims on its open orders in the ledger;
-// when one has been silent for Config.Lease, another one takes its orders over.
+// Any number of engines, of one process or of many, may work on one ledger. An account has at most
+// one open order, and of the engines that place the next one a single one succeeds: an order is
+// numbered, its number was read before the balance that the order rests on, and a number is taken
+// once. An engine renews its claims on its open orders in the ledger. When an engine has been silent
+// for [Config.Lease], another engine takes its orders over.
 //
-// # What is paid
+// # The amount
 //
 // Only posted amounts count, and engines order no more than packets earned. A prepayment, or a
-// credit by hand, is paid back only when an operator asks for it (Refund). Only the policy
-// Prefund pays ahead of earnings, within the peer's credit line. The order moves at most what
-// the peer account has (balancing_debit), so that a race makes it smaller and no limit can
+// credit by hand, is paid back only when an operator asks for it ([Engine.Refund]). Only the policy
+// [Prefund] pays ahead of earnings, within the peer's credit line. The order moves at most the
+// headroom of the peer account (balancing_debit), so a race makes the order smaller, and no limit can
 // refuse it.
 //
-// Packets and payments can come between the balance that an order rests on and the order. So
-// each order is checked before anybody calls the rail, with the figures of the order's own
-// moment. These follow from rows that never change: every engine finds the same, also one that
-// takes the order over. Only an account without history (accounts.Config.NoHistory) is checked
-// by an upper bound of its prepayment, and by the engine alone that placed the order.
+// Packets and payments may be booked between the balance that an order rests on and the order. So
+// each order is checked before any engine calls the rail, with the balance at the order's own moment.
+// That balance follows from rows that never change: every engine finds the same, also an engine that
+// takes the order over. Only an account without history ([accounts.Config.NoHistory]) is checked by
+// an upper bound of its prepayment, and only by the engine that placed the order.
 //
-// # When it is paid
+// # The moment
 //
-// Accounts are looked at when packets were booked (Touch), at the start (Look), at each
-// Sweep, when the peer takes no more packets (Refused), and when somebody asks (Check,
-// Settle). A Policy decides on what is seen then: Threshold, Prefund, Every, Idle,
-// combined by FirstOf and AtLeast, chosen by peer and asset.
+// A Policy decides by the balance of a check: [Threshold], [Prefund], [Every] and [Idle], combined by
+// [FirstOf] and [AtLeast], chosen by peer and asset ([accounts.Rules]). [Engine.NotifyRefused] and
+// [Engine.SettleNow] make the decision urgent ([PolicyInput.Urgent]).
 //
-// # What keeps it from being paid
+// # Limits, approvals and pauses
 //
-// Limits (Config.PeerPayoutLimits, Config.AssetPayoutLimits, Rail.PayoutLimits) bound an order and what is paid in
-// 24 hours, and have large orders wait for Approve. PauseRail and StopPayments pause payments of
-// all engines. All of it is in the ledger. An order that needs to be found within the limits, or
-// to be approved, is given to a rail only when that is in the ledger too, so that it holds for
-// whoever has the order. An order that a rail may have been asked for is resolved whatever is
-// paused or used up.
+// Limits ([Config.PeerPayoutLimits], [Config.AssetPayoutLimits], [Rail.PayoutLimits]) bound an order and
+// the payments of 24 hours, and have large orders wait for [Engine.Approve]. [Engine.PauseRail] and
+// [Engine.StopPayments] pause the payments of all engines. All of this is in the ledger. An order that
+// must be within limits, or must be approved, is given to a rail only when the ledger has that
+// verdict too, so the verdict holds for each later owner of the order. An order that a rail may have
+// been asked for is resolved, even while payments are paused or a limit is used up.
 //
-// # What comes in
+// # Payments from peers
 //
-// Receive books a payment of a peer, RecordOutgoing one that was made to a peer
-// without an order. Both take the sender's key, and a key is booked once, for
-// ever: the ids of the transfers are derived from it. RecordVoucher books what a
-// voucher of a payment channel is worth beyond the one before, and Exposure reports what
-// of it is not final. Announce shows a payment before it is final, Receive confirms it, and
-// Fail says that it will not come. RecordReturned books a payment of a peer that came back. The payment of a
-// closed peer waits in suspense, and Release gives it to the peer when the account is open
-// again.
+// [Engine.RecordIncoming] books a payment of a peer, and [Engine.RecordOutgoing] a payment to a peer
+// that was made without an order. Both take the sender's key, and a key is booked once, for ever: the
+// ids of the transfers are derived from it. [Engine.RecordVoucher] books the amount by which a voucher
+// of a payment channel exceeds the one before, and [Engine.Exposure] reports the part that is not
+// final. [Engine.Announce] shows a payment before it is final, RecordIncoming confirms it, and
+// [Engine.Fail] records that it will not come. [Engine.RecordReturned] books the return of a peer's
+// payment. The payment of a closed peer waits in suspense, and [Engine.Release] gives it to the peer
+// when the account is open again.
 package settlement

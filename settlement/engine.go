@@ -17,40 +17,41 @@ import (
 
 // Engine settles with peers. Its methods may be called concurrently.
 type Engine struct {
-	ledger   ledger.Ledger // sends again what got lost
-	book     *accounts.Book
-	cfg      Config
-	ns       chart.Namespace
-	instance uint128.Uint128 // marks our orders
-	register *register
-	rails    map[uint32]*railState // by the tag of their orders
-	pauses   *knownPauses
-	tallies  map[uint32]*payoutTally // by the ledger number of the asset
-	spare    chan struct{}           // the slot of accounts that have no rail any more
-	wake     chan struct{}           // tells the loop that there is something to do
-	started  time.Time               // by Config.Clock
+	ledger      ledger.Ledger // resends requests of unknown outcome
+	book        *accounts.Book
+	cfg         Config
+	ns          chart.Namespace
+	instance    uint128.Uint128 // marks our orders and claims
+	tracker     *tracker
+	rails       map[uint32]*railState // by the tag of their orders
+	pauses      *knownPauses
+	tallies     map[uint32]*payoutTally // by the ledger number of the asset
+	noRailSlots chan struct{}           // the slot of accounts without a rail
+	wakeCh      chan struct{}           // wakes the loop
+	started     time.Time               // by Config.Clock
 
-	// Close ends the Engine in three steps: nothing new begins (closed), the
-	// work under way begins no further order (stop), its contexts end (life).
-	mu     sync.Mutex // makes closed and work.Add one step
-	closed bool
-	stop   chan struct{}
-	life   context.Context
-	kill   context.CancelFunc
-	work   sync.WaitGroup // the loop, visits and calls under way
-	done   chan struct{}  // closed when work has ended after stop
-	keeper sync.WaitGroup // renews claims until life ends
+	// Close ends the Engine in three steps: no call begins (closed), visits place no further
+	// order (stopCh), and the contexts of Settlers end (ctx).
+	mu      sync.Mutex // makes a look at closed and wg.Add one step
+	closed  bool
+	stopCh  chan struct{}
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup // the loop, visits and calls
+	doneCh  chan struct{}  // closed when wg is done after stopCh
+	leaseWG sync.WaitGroup // the lease renewal, which runs until ctx ends
 }
 
-// closeGrace is how long Close waits for Settlers whose context it has ended.
+// closeGrace is how long Close waits for Settlers whose context has ended.
 const closeGrace = 5 * time.Second
 
-// NewEngine makes an Engine on the ledger that the book is kept in, and starts
-// its loop unless cfg.Manual is set. The caller closes the Engine before the
-// ledger. It looks at no account until Touch, Look or Check names it: have it look at
-// all accounts at the start, so that open orders are resumed. The errors are those of
-// Config.Validate, two rails of one name, or accounts.ErrUnknownAsset if a rule names
-// an asset that the book does not have.
+// NewEngine makes an Engine on the ledger of the book, and starts the loop unless cfg.Manual is set.
+// The caller closes the Engine before the ledger.
+//
+// The Engine checks only accounts named by [Engine.NotifyBalances], [Engine.Enqueue] or
+// [Engine.Settle]: enqueue all accounts at the start, so that open orders are resumed.
+// NewEngine returns the errors of [Config.Validate], an [accounts.FieldError] for two rails of one
+// name, and [accounts.ErrUnknownAsset] if a rule names an asset that the book does not have.
 func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -67,36 +68,36 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 	e := &Engine{
 		ledger: retryledger.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails,
 		instance: uint128.Uint128(ns.Derive("instance", []byte(cfg.Instance))),
-		register: newRegister(func() *backoff.ExponentialBackOff {
+		tracker: newTracker(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()
 			b.InitialInterval, b.MaxInterval = cfg.RetryInitialInterval, cfg.RetryMaxInterval
 			return b
 		}),
-		pauses:  newKnownPauses(),
-		tallies: make(map[uint32]*payoutTally),
-		spare:   make(chan struct{}, 1),
-		wake:    make(chan struct{}, 1),
-		stop:    make(chan struct{}),
-		done:    make(chan struct{}),
-		started: cfg.Clock(),
+		pauses:      newKnownPauses(),
+		tallies:     make(map[uint32]*payoutTally),
+		noRailSlots: make(chan struct{}, 1),
+		wakeCh:      make(chan struct{}, 1),
+		stopCh:      make(chan struct{}),
+		doneCh:      make(chan struct{}),
+		started:     cfg.Clock(),
 	}
 	for _, asset := range book.Assets() {
 		e.tallies[asset.Ledger] = e.newPayoutTally(asset.Ledger)
 	}
-	e.life, e.kill = context.WithCancel(context.Background()) //nolint:forbidigo // the loop has no caller; Close ends it
-	if !cfg.Manual && (e.settles() || cfg.hasPositionThresholds()) {
-		e.work.Go(e.loop)
+	e.ctx, e.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // the loop has no caller; Close ends it
+	if !cfg.Manual && (e.hasRails() || cfg.hasPositionThresholds()) {
+		e.wg.Go(e.runLoop)
 	}
-	if e.settles() && !cfg.NoTakeover {
-		e.keeper.Go(e.keep)
+	if e.hasRails() && !cfg.NoTakeover {
+		e.leaseWG.Go(e.runLeaseRenewal)
 	}
 	return e, nil
 }
 
-// settles reports whether there is anybody who pays.
-func (e *Engine) settles() bool { return len(e.rails) > 0 }
+// hasRails reports whether any rail can pay.
+func (e *Engine) hasRails() bool { return len(e.rails) > 0 }
 
-// railOf is the rail of an account; nil if it has none.
+// railOf returns the rail of an account; nil if it has none.
 func (e *Engine) railOf(a accounts.PeerAccount) *railState {
 	asset, _ := e.book.Asset(a.Ledger())
 	if r := e.cfg.Rails.For(a.Peer(), asset); r != nil {
@@ -105,82 +106,78 @@ func (e *Engine) railOf(a accounts.PeerAccount) *railState {
 	return nil
 }
 
-// NotifyBalances says that packets of these accounts were booked: the loop looks at their
-// balances soon, in one look-up with all others touched by then. It never waits for the
-// ledger, does not keep the slice, and remembers each account once. Our own accounts are
-// passed over.
+// NotifyBalances tells the Engine that packets of these accounts were booked. The loop checks the
+// balances soon, in one look-up with all accounts touched by then. NotifyBalances never waits for the
+// ledger, does not keep the slice, and remembers each account once. Our own accounts are skipped.
 func (e *Engine) NotifyBalances(list []accounts.PeerAccount) {
-	e.register.touch(list, e.cfg.Clock())
+	e.tracker.addPending(list, e.cfg.Clock())
 	e.wakeLoop()
 }
 
-// Enqueue has the loop look at accounts although no packet of theirs was booked: at the
-// start, so that open orders are resumed and what is due is paid.
+// Enqueue has the loop check accounts although no packet of theirs was booked: at the start, so
+// that open orders are resumed and debts from before are paid.
 func (e *Engine) Enqueue(list []accounts.PeerAccount) {
-	e.register.look(list)
+	e.tracker.markTouched(list)
 	e.wakeLoop()
 }
 
-// NotifyRefused says that a peer answered a packet with T04 (insufficient liquidity): what we
-// owe it has reached the most that it lets us owe, and it takes no packets until we pay.
-// Its policy is asked again as pressed (Standing.Urgent): those of this package then
-// wait neither for a threshold nor for a time. So that a peer cannot have itself paid
-// for every packet, that leads to an order only Config.OrderCooldown after the one before.
-// It does not wait.
+// NotifyRefused tells the Engine that a peer answered a packet with T04 (insufficient
+// liquidity): we owe the peer as much as the peer allows, and it takes no packets until we pay. The
+// policy is evaluated as urgent ([PolicyInput.Urgent]); the policies of this package then wait
+// neither for a threshold nor for a time. At most one order per [Config.OrderCooldown] results, so
+// a peer cannot force a payment for every packet. NotifyRefused returns at once.
 func (e *Engine) NotifyRefused(a accounts.PeerAccount) {
 	if a.IsOwn() || a.IsZero() {
 		return
 	}
-	e.register.press(a, pressedByPeer)
+	e.tracker.setUrgent(a, urgencyByPeer)
 	e.Enqueue([]accounts.PeerAccount{a})
 }
 
 func (e *Engine) wakeLoop() {
 	select {
-	case e.wake <- struct{}{}:
-	default: // the loop has been told and not listened yet
+	case e.wakeCh <- struct{}{}:
+	default: // a wake-up is waiting for the loop already
 	}
 }
 
-// Close stops the Engine: no order is placed any more, and orders that are being
-// paid are waited for. When ctx ends first, the contexts of the Settlers end too,
-// and a Settler that does not heed that within 5 s is left behind. A second Close
-// waits in the same way.
+// Close stops the Engine: the Engine places no more orders, and Close waits for payments under way.
+// When ctx ends first, the contexts of the Settlers end too, and a Settler still running 5 s later is
+// left behind. A second Close waits in the same way.
 //
-// Orders that stay open are reported as an *OpenOrdersError (ErrOrdersOpen): the
-// next Engine of the same Instance resumes them, or another one takes them over when
-// Config.Lease has passed.
+// Open orders are reported as an [*OpenOrdersError] ([ErrOrdersOpen]). The next Engine of the same
+// Instance resumes them, or another engine takes them over once [Config.Lease] has passed.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	first := !e.closed
 	e.closed = true
 	e.mu.Unlock()
 	if first {
-		close(e.stop)
+		close(e.stopCh)
 		go func() {
-			e.work.Wait()
-			close(e.done)
+			e.wg.Wait()
+			close(e.doneCh)
 		}()
 	}
 	select {
-	case <-e.done:
+	case <-e.doneCh:
 	case <-ctx.Done():
-		e.kill()
+		e.cancel()
 		grace := time.NewTimer(closeGrace)
 		defer grace.Stop()
 		select {
-		case <-e.done:
+		case <-e.doneCh:
 		case <-grace.C:
 		}
 	}
-	e.kill()
-	e.keeper.Wait()
-	return e.openOrders()
+	e.cancel()
+	e.leaseWG.Wait()
+	return e.openOrdersError()
 }
 
-func (e *Engine) openOrders() error {
+func (e *Engine) openOrdersError() error {
 	var open []OpenOrder
-	for _, o := range e.register.orders() {
+	for _, o := range e.tracker.openOrders() {
 		open = append(open, o.OpenOrder)
 	}
 	if len(open) == 0 {
@@ -190,19 +187,19 @@ func (e *Engine) openOrders() error {
 	return &OpenOrdersError{Orders: open}
 }
 
-// begin counts a call as work under way; false if the Engine is closed.
-func (e *Engine) begin() bool {
+// acquireCall counts a call in wg, for the caller's wg.Done; false if the Engine is closed.
+func (e *Engine) acquireCall() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.closed {
-		e.work.Add(1)
+		e.wg.Add(1)
 	}
 	return !e.closed
 }
 
-func (e *Engine) stopping() bool {
+func (e *Engine) isStopping() bool {
 	select {
-	case <-e.stop:
+	case <-e.stopCh:
 		return true
 	default:
 		return false

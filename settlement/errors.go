@@ -141,14 +141,14 @@ func (e *BookingError) Unwrap() error { return e.Err }
 // PrefundError is returned when a policy pays ahead to a peer without a credit line. Such a policy can never pay:
 // the peer may not owe us anything. The error matches [ErrPrefundLine].
 type PrefundError struct {
-	Account accounts.PeerAccount
-	Asset   accounts.Asset
-	Ahead   ledger.Amount // units: how far ahead the policy pays
+	Account    accounts.PeerAccount
+	Asset      accounts.Asset
+	Prefunding ledger.Amount // units: how far ahead the policy pays
 }
 
 func (e *PrefundError) Error() string {
 	return fmt.Sprintf("%v: the line of %v is 0, and the policy pays %s ahead: grant the line, or change the policy",
-		ErrPrefundLine, e.Account, e.Asset.Text(e.Ahead))
+		ErrPrefundLine, e.Account, e.Asset.Text(e.Prefunding))
 }
 
 // Is reports whether target is ErrPrefundLine.

@@ -49,7 +49,7 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println("received", usd.Decimal(receipt.Amount), "already booked:", receipt.AlreadyBooked)
+		fmt.Println("received", usd.WholeUnits(receipt.Amount), "already booked:", receipt.AlreadyBooked)
 	}
 	b, err := book.Balance(ctx, alice)
 	if err != nil {
@@ -66,13 +66,13 @@ func Example() {
 	// owed 7 of it prepaid 5
 }
 
-// pay stands for a rail. A real one is called with o.ID as the idempotency key.
+// pay stands for a rail. A real rail is called with o.ID as the idempotency key.
 func pay(_ context.Context, o settlement.Order) (ledger.Amount, error) {
-	fmt.Println("pay", o.Account.Peer(), o.Asset.Decimal(o.Amount), o.Asset.Code)
+	fmt.Println("pay", o.Account.Peer(), o.Asset.WholeUnits(o.Amount), o.Asset.Code)
 	return o.Amount, nil
 }
 
-// deliver has the peer deliver a packet of ours, which earns it that many units.
+// deliver has the peer deliver a packet of ours, for which the peer earns so many units.
 func deliver(ctx context.Context, l ledger.Ledger, book *accounts.Book, peer accounts.PeerAccount, units uint64) {
 	asset, _ := book.Asset(peer.Ledger())
 	own, err := book.OwnAccount(asset)
@@ -91,7 +91,7 @@ func deliver(ctx context.Context, l ledger.Ledger, book *accounts.Book, peer acc
 	}
 }
 
-// exampleEngine is an engine that pays nobody, and a peer.
+// exampleEngine makes an engine without rails, and a peer.
 func exampleEngine() (*settlement.Engine, accounts.PeerAccount) {
 	l := embedded.New()
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
@@ -109,7 +109,7 @@ func exampleEngine() (*settlement.Engine, accounts.PeerAccount) {
 	return engine, peers[0]
 }
 
-// A chain shows a payment, takes it back, and confirms it after all, with a fee taken off.
+// A chain shows a payment, takes the payment back, and confirms it after all, less a fee.
 func ExampleEngine_Announce() {
 	ctx := context.Background()
 	l := embedded.New()

@@ -19,10 +19,10 @@ import (
 
 var errRefused = errors.New("the ledger takes no request now")
 
-// office is an engine for peers in different states. alice has earned 150, and has sent
-// vouchers on two channels; bob has an order that its rail does not answer; carol has prepaid
-// 300 in two payments; dave's payment came while its account was closed, and it is open again.
-type office struct {
+// errandWorld is an engine for peers in different states. alice has earned 150, and has sent vouchers on
+// two channels; bob has an order without an answer of the rail; carol has prepaid 300 in two payments;
+// dave's payment came while dave's account was closed, and the account is open again.
+type errandWorld struct {
 	*world
 	bob, carol, dave accounts.PeerAccount
 
@@ -34,10 +34,10 @@ type office struct {
 	failed bool
 }
 
-func newOffice(t *testing.T) *office {
+func newErrandWorld(t *testing.T) *errandWorld {
 	t.Helper()
 	f := &faultyLedger{Ledger: embedded.New()}
-	o := &office{world: newWorldOn(t, f.Ledger, 0, "bob", "carol", "dave"), rail: newRail()}
+	o := &errandWorld{world: newWorldOn(t, f.Ledger, 0, "bob", "carol", "dave"), rail: newRail()}
 	f.fault = o.fault
 	o.bob, o.carol, o.dave = o.peers[1], o.peers[2], o.peers[3]
 	before := o.world.engine(manualConfig(o.rail, at100))
@@ -72,7 +72,7 @@ func newOffice(t *testing.T) *office {
 	return o
 }
 
-func (o *office) fault(call) fault {
+func (o *errandWorld) fault(call) fault {
 	if o.at > 0 {
 		if o.asked++; o.asked == o.at {
 			o.failed = true
@@ -82,8 +82,8 @@ func (o *office) fault(call) fault {
 	return noFault
 }
 
-// state is what the ledger says of everybody.
-func (o *office) state() []string {
+// bookedState returns the balances of all peers.
+func (o *errandWorld) bookedState() []string {
 	var lines []string
 	for _, a := range o.peers {
 		b := o.balance(a)
@@ -93,99 +93,99 @@ func (o *office) state() []string {
 	return append(lines, fmt.Sprint(o.suspenseDebt()), fmt.Sprint(o.rail.totalPaid(o.alice), o.rail.totalPaid(o.bob), o.rail.totalPaid(o.carol)))
 }
 
-// errand asks an engine for something, and returns what is the same in every run of the answer.
-type errand func(*office, context.Context) (any, error)
+// errand calls a method of an engine, and returns the part of the answer that is the same in every run.
+type errand func(*errandWorld, context.Context) (any, error)
 
-// The errands. One that is repeated books nothing twice.
+// errands book nothing twice when repeated.
 var errands = map[string]errand{
-	"Check": func(o *office, ctx context.Context) (any, error) {
+	"Check": func(o *errandWorld, ctx context.Context) (any, error) {
 		_, err := o.engine.Settle(ctx, o.alice)
 		return nil, err // what was paid is told once, and a failing look may be the one after it
 	},
-	"Settle": func(o *office, ctx context.Context) (any, error) {
+	"Settle": func(o *errandWorld, ctx context.Context) (any, error) {
 		_, err := o.engine.SettleNow(ctx, o.alice)
 		return nil, err
 	},
-	"Resolve": func(o *office, ctx context.Context) (any, error) {
+	"Resolve": func(o *errandWorld, ctx context.Context) (any, error) {
 		payment, err := o.engine.Resolve(ctx, o.bob, o.order, units(100))
 		return payment.Paid, err
 	},
-	"Resolve with a part": func(o *office, ctx context.Context) (any, error) {
+	"Resolve with a part": func(o *errandWorld, ctx context.Context) (any, error) {
 		payment, err := o.engine.Resolve(ctx, o.bob, o.order, units(60))
 		return payment.Paid, err
 	},
-	"Cancel": func(o *office, ctx context.Context) (any, error) {
+	"Cancel": func(o *errandWorld, ctx context.Context) (any, error) {
 		order, err := o.engine.Cancel(ctx, o.bob, o.order)
 		return order.Amount, err
 	},
-	"Orders": func(o *office, ctx context.Context) (any, error) {
+	"Orders": func(o *errandWorld, ctx context.Context) (any, error) {
 		open, err := o.engine.Orders(ctx, o.alice, o.bob)
 		if err != nil {
 			return nil, err
 		}
 		return []any{len(open), open[0].Amount}, nil
 	},
-	"Exposure": func(o *office, ctx context.Context) (any, error) {
+	"Exposure": func(o *errandWorld, ctx context.Context) (any, error) {
 		x, err := o.engine.Exposure(ctx, o.alice, "a", "b")
 		for i := range x.Channels {
 			x.Channels[i].BookedAt = time.Time{}
 		}
 		return x, err
 	},
-	"Receive": func(o *office, ctx context.Context) (any, error) {
+	"Receive": func(o *errandWorld, ctx context.Context) (any, error) {
 		r, err := o.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: o.alice, Key: "k", Amount: units(30)})
 		return r.Amount, err
 	},
-	"RecordOutgoing": func(o *office, ctx context.Context) (any, error) {
+	"RecordOutgoing": func(o *errandWorld, ctx context.Context) (any, error) {
 		r, err := o.engine.RecordOutgoing(ctx, settlement.OutgoingPayment{Account: o.alice, Key: "k", Amount: units(30)})
 		return r.Amount, err
 	},
-	"RecordOutgoing beyond": func(o *office, ctx context.Context) (any, error) {
+	"RecordOutgoing beyond": func(o *errandWorld, ctx context.Context) (any, error) {
 		r, err := o.engine.RecordOutgoing(ctx, settlement.OutgoingPayment{Account: o.alice, Key: "k", Amount: units(3000), BeyondHeadroom: true})
 		return r.Amount, err
 	},
-	"RecordReturned": func(o *office, ctx context.Context) (any, error) {
+	"RecordReturned": func(o *errandWorld, ctx context.Context) (any, error) {
 		r, err := o.engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: o.carol, Key: "k", Payment: "one", Amount: units(30)})
 		return r.Amount, err
 	},
-	"RecordReturned from suspense": func(o *office, ctx context.Context) (any, error) {
+	"RecordReturned from suspense": func(o *errandWorld, ctx context.Context) (any, error) {
 		r, err := o.engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: o.dave, Key: "k", Payment: "late", Amount: units(70)})
 		return r.Amount, err
 	},
-	"RecordVoucher": func(o *office, ctx context.Context) (any, error) {
+	"RecordVoucher": func(o *errandWorld, ctx context.Context) (any, error) {
 		r, err := o.engine.RecordVoucher(ctx, o.newVoucher("a", 100))
 		return r.Cumulative, err
 	},
-	"Redeemed": func(o *office, ctx context.Context) (any, error) {
+	"Redeemed": func(o *errandWorld, ctx context.Context) (any, error) {
 		r, err := o.engine.RecordRedemption(ctx, o.newVoucher("b", 50))
 		return r.Cumulative, err
 	},
-	"Refund": func(o *office, ctx context.Context) (any, error) {
+	"Refund": func(o *errandWorld, ctx context.Context) (any, error) {
 		if err := o.engine.Refund(ctx, o.carol); err != nil {
 			return nil, err
 		}
 		_, err := o.engine.Settle(ctx, o.carol)
 		return nil, err
 	},
-	"Release": func(o *office, ctx context.Context) (any, error) {
+	"Release": func(o *errandWorld, ctx context.Context) (any, error) {
 		_, err := o.engine.Release(ctx, o.dave)
 		return nil, err
 	},
 }
 
-// An errand whose request fails says so, but for a look after all is done. Asked for again,
-// it is done once.
+// An errand with a failing request returns an error, except for a read after its writes. When
+// repeated, the errand is done once.
 func TestFailingRequests(t *testing.T) {
 	t.Parallel()
 	for name, do := range errands {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			clean := newOffice(t)
+			clean := newErrandWorld(t)
 			want, err := do(clean, t.Context())
 			require.NoError(t, err)
-			state := clean.state()
+			state := clean.bookedState()
 			for at := 1; ; at++ {
-				o := newOffice(t)
+				o := newErrandWorld(t)
 				o.at = at
 				_, err := do(o, t.Context())
 				o.at = 0
@@ -197,20 +197,20 @@ func TestFailingRequests(t *testing.T) {
 				if err == nil { // it was the look after the last payment
 					paid := !o.rail.totalPaid(o.alice).IsZero() || !o.rail.totalPaid(o.carol).IsZero()
 					require.True(t, paid, "request %d", at)
-					require.Equal(t, state, o.state(), "request %d", at)
+					require.Equal(t, state, o.bookedState(), "request %d", at)
 					continue
 				}
 				require.ErrorIs(t, err, errRefused, "request %d", at)
 				got, err := do(o, t.Context())
 				require.NoError(t, err, "request %d had failed", at)
-				require.Equal(t, shown(t, want), shown(t, got), "request %d had failed", at)
-				require.Equal(t, state, o.state(), "request %d had failed", at)
+				require.Equal(t, formatResult(t, want), formatResult(t, got), "request %d had failed", at)
+				require.Equal(t, state, o.bookedState(), "request %d had failed", at)
 			}
 		})
 	}
 }
 
-func shown(t *testing.T, value any) string {
+func formatResult(t *testing.T, value any) string {
 	t.Helper()
 	text, err := json.Marshal(value)
 	require.NoError(t, err)

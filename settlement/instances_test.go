@@ -18,14 +18,14 @@ import (
 )
 
 // TestEnginesShareALedger runs several engines on the traffic of many accounts.
-// Nothing is debited here but settlements, so an account that was ever paid must
-// end between SettleTo and At: an order on a stale balance would take it below.
+// Only settlements debit accounts here, so an account that was ever paid must end between SettleTo and
+// SettleThreshold: an order on a stale balance would take the account below SettleTo.
 func TestEnginesShareALedger(t *testing.T) {
 	t.Parallel()
 	enginesShareALedger(t, newWorld(t, peersBeside...))
 }
 
-// peersBeside alice.
+// peersBeside are the peers besides alice.
 var peersBeside = func() (names []string) {
 	for i := range 39 {
 		names = append(names, fmt.Sprint("peer ", i))
@@ -72,7 +72,7 @@ func enginesShareALedger(t *testing.T, w *world) {
 
 	for _, a := range w.peers {
 		b := w.balance(a)
-		require.Equal(t, b.Earned, sum(b.Payable, b.SettledOut))
+		require.Equal(t, b.Earned, addAmounts(b.Payable, b.SettledOut))
 		require.True(t, b.Payable.Less(at100.SettleThreshold), "%v is left with %v", a, b.Payable)
 		if !b.SettledOut.IsZero() {
 			require.False(t, b.Payable.Less(at100.SettleTo), "%v is left with %v", a, b.Payable)
@@ -81,7 +81,7 @@ func enginesShareALedger(t *testing.T, w *world) {
 	w.requireConserved(r)
 }
 
-// settleAll checks until no engine has anything to do.
+// settleAll calls Settle until no engine has anything to do.
 func settleAll(t *testing.T, w *world, all []*settlement.Engine) {
 	t.Helper()
 	for range 1000 {
@@ -100,18 +100,17 @@ func settleAll(t *testing.T, w *world, all []*settlement.Engine) {
 	require.Fail(t, "the engines do not come to rest")
 }
 
-func sum(a, b ledger.Amount) ledger.Amount {
+func addAmounts(a, b ledger.Amount) ledger.Amount {
 	s, _ := a.Add(b)
 	return s
 }
 
-// TestAnotherEngineAtEveryStep lets another engine settle the account from end to
-// end before each request of an engine in turn. Whenever that is, the threshold
-// was crossed once, so one of the two pays, once.
+// TestAnotherEngineAtEveryStep lets another engine settle the account from end to end before each
+// request of an engine in turn. The threshold was crossed once, so exactly one engine pays, once.
 //
-// The same is done to an engine that is wrong on purpose: it reads the balance before the
-// newest order. It must order too much somewhere, or this test could not tell the two apart;
-// the check of the order voids that.
+// The same is done to an engine that is wrong on purpose: the engine reads the balance before the
+// newest order. It must order too much in some step, or this test could not tell right from wrong; the
+// check of the order voids such an order.
 func TestAnotherEngineAtEveryStep(t *testing.T) {
 	t.Parallel()
 	right := func(l ledger.Ledger, _ *world) ledger.Ledger { return l }
@@ -142,10 +141,10 @@ func TestAnotherEngineAtEveryStep(t *testing.T) {
 	t.Logf("an engine that reads the balance first orders twice when another one settles before its requests %v", ordered)
 }
 
-// anotherEngineAt settles with an engine of this kind, and with another one before the
-// request of this number, if there are so many. It returns what both paid, and how many
-// orders of the first failed their check. An engine that
-// knows the head has paid 80 before, and does not read the newest order again.
+// anotherEngineAt settles with an engine of this kind, and with a second engine before the request of
+// this number, if there are so many. It returns the payments of both, and the number of the first
+// engine's orders with a failed check. An engine that knows the newest order has paid 80 before, and
+// does not read the order again.
 func anotherEngineAt(
 	t *testing.T, w *world, step int, kind func(ledger.Ledger, *world) ledger.Ledger, knowsHead bool,
 ) (met bool, paid ledger.Amount, withdrawn int) {
@@ -185,22 +184,21 @@ func anotherEngineAt(
 	return met, r.totalPaid(w.alice).SubFloor(units(before)), withdrawn
 }
 
-// balanceFirst makes an engine on the ledger read the balance before the newest order: when
-// it asks for the order, the balance is read first, and that is what it gets when it
-// asks for the balance next.
+// balanceFirst makes an engine read the balance before the newest order: the ledger reads the balance
+// when the engine asks for the order, and answers the engine's next read of the balance with it.
 func balanceFirst(l ledger.Ledger, w *world) ledger.Ledger {
 	ids := w.book.PeerIDs(w.alice)
 	own, _ := w.book.AssetIDs(usd.Ledger)
-	return &hasty{Ledger: l, account: []ledger.ID{own.Suspense, ids.Peer, ids.Line, ids.Settlement, ids.Arrears}}
+	return &hastyLedger{Ledger: l, account: []ledger.ID{own.Suspense, ids.Peer, ids.Line, ids.Settlement, ids.Arrears}}
 }
 
-type hasty struct {
+type hastyLedger struct {
 	ledger.Ledger
 	account []ledger.ID
 	early   []ledger.Account // read and not asked for yet
 }
 
-func (h *hasty) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+func (h *hastyLedger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
 	var err error
 	if h.early, err = h.Ledger.LookupAccounts(ctx, h.account); err != nil {
 		return nil, err
@@ -208,7 +206,7 @@ func (h *hasty) GetAccountTransfers(ctx context.Context, filter ledger.AccountFi
 	return h.Ledger.GetAccountTransfers(ctx, filter)
 }
 
-func (h *hasty) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+func (h *hastyLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	if early := h.early; early != nil && slices.Equal(ids, h.account) {
 		h.early = nil
 		return early, nil

@@ -8,32 +8,32 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// loop looks at the accounts that were touched, at those whose wait is over, and
-// now and then at all.
-func (e *Engine) loop() {
+// runLoop starts visits to accounts touched by packets, to accounts at the end of a wait, and every
+// [Config.SweepInterval] to all accounts.
+func (e *Engine) runLoop() {
 	sweep := time.NewTicker(e.cfg.SweepInterval)
 	defer sweep.Stop()
 	wait := time.NewTimer(0)
 	defer wait.Stop()
-	var looked time.Time // when balances were last looked at
+	var checkedAt time.Time // when balances were last looked up
 	for {
 		select {
-		case <-e.stop:
+		case <-e.stopCh:
 			return
-		case <-e.wake:
+		case <-e.wakeCh:
 		case <-wait.C:
 		case <-sweep.C:
-			e.register.lookAtAll()
-			e.refreshActivePauses(e.life)
+			e.tracker.markAll()
+			e.refreshActivePauses(e.ctx)
 		}
-		// What is touched meanwhile is in the same look-up.
-		if !e.pause(e.cfg.CheckCooldown - time.Since(looked)) {
+		// Accounts touched during the cooldown are in the same look-up.
+		if !e.waitUnlessStopped(e.cfg.CheckCooldown - time.Since(checkedAt)) {
 			return
 		}
-		if e.round(e.life) {
-			looked = time.Now()
+		if e.startVisits(e.ctx) {
+			checkedAt = time.Now()
 		}
-		if next := e.register.next(); next.IsZero() {
+		if next := e.tracker.nextWakeup(); next.IsZero() {
 			wait.Stop()
 		} else {
 			wait.Reset(next.Sub(e.cfg.Clock()))
@@ -41,162 +41,163 @@ func (e *Engine) loop() {
 	}
 }
 
-// pause waits; false if the Engine stops.
-func (e *Engine) pause(d time.Duration) bool {
+// waitUnlessStopped waits; false if the Engine stops.
+func (e *Engine) waitUnlessStopped(d time.Duration) bool {
 	if d <= 0 {
-		return !e.stopping()
+		return !e.isStopping()
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-e.stop:
+	case <-e.stopCh:
 		return false
 	case <-timer.C:
 		return true
 	}
 }
 
-// round starts a visit to each account that has something to settle. It does not
-// wait for them: a slow rail holds up others only when Rail.Concurrency of its
-// accounts are being settled. It returns false if there was nothing to look at.
-func (e *Engine) round(ctx context.Context) bool {
-	ready := e.register.take(e.cfg.Clock())
+// startVisits starts a visit to each ready account with something to settle, and does not wait for the
+// visits: a slow rail holds up accounts of its own only, and only once [Rail.Concurrency] of them are
+// being settled. startVisits returns false if no account was ready.
+func (e *Engine) startVisits(ctx context.Context) bool {
+	ready := e.tracker.takeReady(e.cfg.Clock())
 	if len(ready) == 0 {
 		return false
 	}
-	due, err := e.due(ctx, ready)
+	due, err := e.selectDue(ctx, ready)
 	if err != nil {
 		e.cfg.Events.Failed(err)
 	}
-	for _, a := range e.notPaused(due) {
-		if v, _ := e.register.enter(a); v != nil {
-			e.work.Go(func() { _, _ = e.settle(ctx, v, e.nextRound) })
+	for _, a := range e.excludePaused(due) {
+		if visit, _ := e.tracker.beginVisit(a); visit != nil {
+			e.wg.Go(func() { _, _ = e.runVisit(ctx, visit, e.leaveToLoop) })
 		} else {
-			// Check is there; the end of its visit wakes the loop.
-			e.register.look([]accounts.PeerAccount{a})
+			// A visit of Settle has begun since; its end wakes the loop.
+			e.tracker.markTouched([]accounts.PeerAccount{a})
 		}
 	}
 	return true
 }
 
-// due picks the accounts that have an open order or should get one, with one
-// look-up for all. Accounts that the ledger does not know are forgotten and
-// reported; if the look-up fails, all are left for later.
-func (e *Engine) due(ctx context.Context, list []accounts.PeerAccount) ([]accounts.PeerAccount, error) {
-	balances, err := e.balances(ctx, list)
-	err = errors.Join(err, e.collectAll(ctx, balances))
+// selectDue returns the accounts with an open order or an order due, with one look-up for all.
+// Accounts unknown to the ledger are reported and forgotten. If the look-up fails, all accounts are
+// left for later.
+func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]accounts.PeerAccount, error) {
+	balances, err := e.readBalances(ctx, list)
+	err = errors.Join(err, e.collectArrears(ctx, balances))
 	now := e.cfg.Clock()
 	var due []accounts.PeerAccount
 	for _, b := range balances {
-		e.alert(b)
-		if !e.settles() {
+		e.reportAlerts(b)
+		if !e.hasRails() {
 			continue
 		}
 		if e.isDue(b, now) {
 			due = append(due, b.Account)
 		}
 	}
-	if failed := e.refreshPauses(ctx, due); failed != nil {
-		if ctx.Err() == nil { // else it is the caller that gave up
-			e.register.failed(due, now)
+	if pauseErr := e.refreshPauses(ctx, due); pauseErr != nil {
+		if ctx.Err() == nil { // else the caller gave up
+			e.tracker.backOffAll(due, now)
 		}
-		return nil, errors.Join(err, failed)
+		return nil, errors.Join(err, pauseErr)
 	}
 	return due, err
 }
 
-// notPaused leaves out accounts whose rail is paused, until the next sweep, but for those with an
-// open order: a rail may have that.
-func (e *Engine) notPaused(due []accounts.PeerAccount) (ready []accounts.PeerAccount) {
+// excludePaused leaves out accounts whose rail is paused, until the next sweep. Accounts with an
+// open order stay in: a rail may have the order.
+func (e *Engine) excludePaused(due []accounts.PeerAccount) (ready []accounts.PeerAccount) {
 	var paused []accounts.PeerAccount
 	for _, a := range due {
-		rail := e.railOf(a)
-		if rail != nil && !e.register.hasOrder(a) && e.activePause(a, rail.tag) != nil {
+		rail, view := e.railOf(a), e.tracker.viewOf(a)
+		if rail != nil && !view.hasOrder() && e.activePause(a, rail.tag) != nil {
 			paused = append(paused, a)
 		} else {
 			ready = append(ready, a)
 		}
 	}
-	e.register.leaveUntil(paused, e.cfg.Clock().Add(e.cfg.SweepInterval))
+	e.tracker.postponeUntil(paused, e.cfg.Clock().Add(e.cfg.SweepInterval))
 	return ready
 }
 
-// isDue decides, as well as it can be known from the balance alone, whether an account
-// needs a visit. Where reading the peer's payments would tell more, the most that can be owed
-// decides whether they are read.
+// isDue decides by a balance alone, as far as possible, whether an account needs a visit. If the
+// prepayment is not exact, the largest amount possibly owed decides: the visit then reads the peer's
+// payments.
 func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
-	k := e.see(b, now)
-	if k.refund && b.PrepaidSettled() && b.Prepaid.IsZero() {
-		e.register.forgetRefund(b.Account) // packets have used it
-		k.refund = false
+	view := e.observeBalance(b, now)
+	if view.refundWanted && b.PrepaidSettled() && b.Prepaid.IsZero() {
+		e.tracker.setRefundWanted(b.Account, false) // packets have used the prepayment
+		view.refundWanted = false
 	}
 	switch {
-	case k.own != nil:
+	case view.openOrder != nil:
 		return true
 	case !b.Settling.IsZero(): // another engine has ordered
-		e.register.setHead(b.Account, nil)
-		return !now.Before(k.foreign)
+		e.tracker.markLatestStale(b.Account)
+		return !now.Before(view.foreignUntil)
 	}
 	switch {
-	case !b.PrepaidSettled() && k.refund:
+	case !b.PrepaidSettled() && view.refundWanted:
 		return true
 	case !b.PrepaidSettled():
 		b = b.IfNothingPrepaid()
 	}
-	s := e.standing(b, &k, now)
-	d := e.demand(s, &k)
-	due := !d.payableFrom(b).IsZero()
-	if s.Urgent && !due {
-		e.register.relieve(b.Account) // there is nothing to pay
+	input := e.policyInput(b, &view, now)
+	request := e.policyRequest(input, &view)
+	due := !request.payableFrom(b).IsZero()
+	if input.Urgent && !due {
+		e.tracker.clearUrgent(b.Account) // there is nothing to pay
 	}
-	if err := neverPayable(b, d); e.register.tellNoLine(b.Account, err != nil) {
+	if err := checkPrefundLine(b, request); e.tracker.markLineMissing(b.Account, err != nil) {
 		e.cfg.Events.Failed(&OrderError{Account: b.Account, Err: err})
 	}
 	return due
 }
 
-// alert tells of marks that the position has passed.
-func (e *Engine) alert(b accounts.Balance) {
-	m := e.cfg.PositionThresholds.For(b.Account.Peer(), b.Asset)
-	if m == (PositionThresholds{}) {
+// reportAlerts reports position thresholds that a balance has crossed.
+func (e *Engine) reportAlerts(b accounts.Balance) {
+	thresholds := e.cfg.PositionThresholds.For(b.Account.Peer(), b.Asset)
+	if thresholds == (PositionThresholds{}) {
 		return
 	}
 	var alerts []PositionAlert
-	e.register.learn(b.Account, func(k *known) { alerts = k.passed.see(m, b) })
-	for _, a := range alerts {
-		e.cfg.Events.PositionAlert(a)
+	e.tracker.updateView(b.Account, func(v *accountView) { alerts = v.crossed.updateCrossed(thresholds, b) })
+	for _, alert := range alerts {
+		e.cfg.Events.PositionAlert(alert)
 	}
 }
 
-func (e *Engine) balances(ctx context.Context, list []accounts.PeerAccount) ([]accounts.Balance, error) {
+// readBalances looks up all accounts at once, or one by one if an account is unknown to the ledger:
+// an unknown account must not keep the rest from being settled.
+func (e *Engine) readBalances(ctx context.Context, list []accounts.PeerAccount) ([]accounts.Balance, error) {
 	balances, err := e.book.LookUpBalances(ctx, list...)
 	switch {
 	case err == nil:
 		return balances, nil
-	case !unknownAccount(err):
-		if ctx.Err() == nil { // else it is the caller that gave up
-			e.register.failed(list, e.cfg.Clock())
+	case !isUnknownAccount(err):
+		if ctx.Err() == nil { // else the caller gave up
+			e.tracker.backOffAll(list, e.cfg.Clock())
 		}
 		return nil, wrap("look at balances", err)
 	}
-	// One unknown account must not keep the others from being settled.
 	var errs []error
 	for _, a := range list {
-		one, err := e.book.LookUpBalances(ctx, a)
+		found, err := e.book.LookUpBalances(ctx, a)
 		switch {
 		case err == nil:
-			balances = append(balances, one...)
+			balances = append(balances, found...)
 			continue
-		case unknownAccount(err):
-			e.register.forget(a)
+		case isUnknownAccount(err):
+			e.tracker.removeAccount(a)
 		default:
-			e.register.failed([]accounts.PeerAccount{a}, e.cfg.Clock())
+			e.tracker.backOffAll([]accounts.PeerAccount{a}, e.cfg.Clock())
 		}
 		errs = append(errs, &OrderError{Account: a, Err: err})
 	}
 	return balances, errors.Join(errs...)
 }
 
-func unknownAccount(err error) bool {
+func isUnknownAccount(err error) bool {
 	return errors.Is(err, accounts.ErrNotProvisioned) || errors.Is(err, accounts.ErrUnknownAsset)
 }

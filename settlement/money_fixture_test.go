@@ -126,7 +126,7 @@ func (d *moneyFixture) preparePacket(from, to accounts.PeerAccount, n uint64, ho
 			break
 		}
 		// The recorder reads within a poll interval that the peer is open again.
-		pause(d.cfg.SuspensionPollInterval)
+		sleepVirtual(d.cfg.SuspensionPollInterval)
 		result, err = d.recorder.Prepare(d.t.Context(), packet)
 	}
 	if errors.Is(err, transfers.ErrCreditLine) {
@@ -177,7 +177,7 @@ func (d *moneyFixture) waitForExpiry(p *moneyPeer) {
 		if b.HeldIn.IsZero() && b.HeldOut.IsZero() {
 			return
 		}
-		pause(50 * time.Millisecond)
+		sleepVirtual(50 * time.Millisecond)
 	}
 	require.Fail(d.t, "the holds do not expire")
 }
@@ -278,7 +278,7 @@ func (d *moneyFixture) closePeer(p *moneyPeer) (closed bool) {
 func (d *moneyFixture) reopenPeer(p *moneyPeer) {
 	d.t.Helper()
 	require.NoError(d.t, d.book.ReopenPeer(d.t.Context(), p.account))
-	require.NoError(d.t, d.book.Resume(d.t.Context(), p.account))
+	require.NoError(d.t, d.book.ResumePeer(d.t.Context(), p.account))
 }
 
 func (d *moneyFixture) releasePeer(p *moneyPeer) {

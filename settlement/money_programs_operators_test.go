@@ -58,7 +58,7 @@ func (p *program) applyWriteOffs(s *programPeer, seen *ledgerAnswer) {
 func (p *program) beginReopen(s *programPeer) {
 	w := pickRandom(p, p.workers)
 	p.startOperator(w, "reopen", s, nil, func(ctx context.Context) error {
-		return errors.Join(w.book.ReopenPeer(ctx, s.account), w.book.Resume(ctx, s.account))
+		return errors.Join(w.book.ReopenPeer(ctx, s.account), w.book.ResumePeer(ctx, s.account))
 	})
 }
 

@@ -26,7 +26,7 @@ type programHold struct {
 // runStep does a random step.
 func (p *program) runStep() {
 	p.counts.steps++
-	pause(time.Microsecond)
+	sleepVirtual(time.Microsecond)
 	if p.counts.steps%16 == 0 {
 		p.compareBalances("every 16 steps")
 	}
@@ -49,7 +49,7 @@ func (p *program) runStep() {
 		p.beginRandom()
 	case x < 88:
 		p.logLine("time passes")
-		pause(time.Duration(p.random.IntN(2500)) * time.Millisecond)
+		sleepVirtual(time.Duration(p.random.IntN(2500)) * time.Millisecond)
 	case x < 92:
 		p.compareBalances("a look")
 	case x < 95:
@@ -271,7 +271,7 @@ func (p *program) migrateBooks() {
 		p.crashWorker(p.workers[0])
 	}
 	p.checkError(p.recorder.Close(context.Background()))
-	pause(10 * time.Second) // long enough after the expiry of all holds
+	sleepVirtual(10 * time.Second) // long enough after the expiry of all holds
 	to := embedded.New()
 	_, err := migrate.Run(context.Background(), p.ledger, to, 2000, nil)
 	p.checkError(err)
@@ -289,7 +289,7 @@ func (p *program) migrateBooks() {
 // checkEngineError reports errors that the faults of a program do not explain.
 func (p *program) checkEngineError(err error) {
 	for _, never := range []error{
-		settlement.ErrOrderConflict, settlement.ErrOrderVersion, prepayment.ErrRows, prepayment.ErrRestless,
+		settlement.ErrOrderConflict, settlement.ErrOrderVersion, prepayment.ErrRows, prepayment.ErrTooBusy,
 	} {
 		if errors.Is(err, never) {
 			p.reportFault("an engine fails: %v", err)

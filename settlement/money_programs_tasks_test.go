@@ -92,7 +92,7 @@ func (p *program) startTask(t *task, do func(context.Context) error) {
 // waitForTasks waits until all tasks wait, for a verdict or for each other.
 func (p *program) waitForTasks(wait time.Duration) {
 	if wait > 0 {
-		pause(wait)
+		sleepVirtual(wait)
 	}
 	synctest.Wait()
 	var left, ended []*task
@@ -261,14 +261,14 @@ type workerRail struct {
 func (r workerRail) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
 	t, v := r.worker.waitForVerdict(ctx)
 	if v == dieBefore || v == loseBefore {
-		return none, errDead
+		return noAmount, errDead
 	}
 	f, lost := r.askToPay(r.worker, t, o)
 	switch {
 	case v != goAhead || lost:
-		return none, errDead // with any outcome at the rail
+		return noAmount, errDead // with any outcome at the rail
 	case !f.decided:
-		return none, settlement.ErrPending
+		return noAmount, settlement.ErrPending
 	case f.declined:
 		return units(uint64(f.paid)), settlement.ErrDeclined
 	default:

@@ -107,9 +107,9 @@ func (b *scriptedRail) Settle(_ context.Context, o settlement.Order) (ledger.Amo
 	if _, paid := b.paid[o.ID]; !paid {
 		switch b.answer {
 		case "pending":
-			return none, settlement.ErrPending
+			return noAmount, settlement.ErrPending
 		case "decline":
-			return none, settlement.ErrDeclined
+			return noAmount, settlement.ErrDeclined
 		case "part":
 			b.paid[o.ID] = b.scriptedAmount
 		case "over":
@@ -185,7 +185,7 @@ func (d *moneyFixture) runRound(engine *settlement.Engine, p *moneyPeer) roundRe
 	b.onCall = func() { d.ledger.setOrderPlaced(true) }
 	b.onFirstCall = func(o settlement.Order) { d.checkOrderAmount(p, o) }
 	b.mu.Unlock()
-	pause(time.Millisecond) // longer than the waits of a nanosecond (OrderCooldown)
+	sleepVirtual(time.Millisecond) // longer than the waits of a nanosecond (OrderCooldown)
 	d.ledger.setOrderPlaced(false)
 	d.ledger.onPlaced = func() { p.modelAtOrder = p.unitModel }
 	_, err := engine.Settle(context.Background(), p.account)

@@ -102,7 +102,7 @@ func testReturnedAgainOnACopy(t *testing.T) {
 	p.addSent(100)
 	d.requireFigures(p, -100, 0, 100)
 
-	pause(time.Minute)
+	sleepVirtual(time.Minute)
 	to := embedded.New()
 	_, err = migrate.Run(t.Context(), from, to, ledger.BatchMax, nil)
 	require.NoError(t, err)

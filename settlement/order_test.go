@@ -1,8 +1,6 @@
 package settlement_test
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -55,12 +53,12 @@ func TestOrdersAreCapped(t *testing.T) {
 			w.earn(w.alice, 100)
 			w.holdPacket(w.alice, 1041)
 		}, nil},
-		"what packets earned, whatever the policy demands": {greedy{}, func(w *world) {
+		"what packets earned, whatever the policy demands": {greedyPolicy{}, func(w *world) {
 			w.paySettlement(w.alice, 500)
 			w.earn(w.alice, 70)
 			w.spend(w.alice, 30)
 		}, []uint64{70}},
-		"nothing of the credit line, whatever the policy demands": {greedy{}, func(w *world) {
+		"nothing of the credit line, whatever the policy demands": {greedyPolicy{}, func(w *world) {
 			w.earn(w.alice, 70)
 			w.spend(w.alice, 1050)
 		}, nil},
@@ -86,10 +84,10 @@ func TestOrdersAreCapped(t *testing.T) {
 	}
 }
 
-// greedy wants everything.
-type greedy struct{}
+// greedyPolicy requests the largest amount.
+type greedyPolicy struct{}
 
-func (greedy) Due(settlement.PolicyInput) settlement.PaymentRequest {
+func (greedyPolicy) Due(settlement.PolicyInput) settlement.PaymentRequest {
 	return settlement.PaymentRequest{Amount: ledger.AmountMax}
 }
 
@@ -134,7 +132,7 @@ func TestOrderIsWrittenAsDesigned(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// A ledger that begins anew has another order 1.
+// Order 1 of a new ledger has a different id.
 func TestOrderIDsOfTwoLedgersDiffer(t *testing.T) {
 	t.Parallel()
 	r := newRail()
@@ -153,7 +151,7 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
-	// The peer is closed between the look at the balance and the order.
+	// The peer is closed between the read of the balance and the order.
 	var reopen func()
 	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if c.creates && reopen == nil {
@@ -172,7 +170,7 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// An order of nothing is voided at once, and Close does not speak of it.
+// An order of amount 0 is voided at once, and Close does not name the order.
 func TestVoidedOrderIsNotOpen(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -192,221 +190,7 @@ func TestVoidedOrderIsNotOpen(t *testing.T) {
 	ledgertest.RequireConserved(t, w.ledger)
 }
 
-// An engine is paused between placing an order, which turned out too small, and giving it
-// back. Meanwhile another one has taken it over and is paying it: it must not be voided.
-func TestTooSmallOrderThatWasTakenOver(t *testing.T) {
-	t.Parallel()
-	w, r := newWorld(t), newRail()
-	w.earn(w.alice, 100)
-	policy := settlement.AtLeast{Amount: units(60), Of: at100}
-	heirs := manualConfig(r, policy)
-	heirs.Instance = "heir"
-	heirs.Clock = func() time.Time { return time.Now().Add(time.Hour) }
-	heir := w.engine(heirs)
-	creates := 0
-	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
-		if !c.creates {
-			return noFault
-		}
-		switch creates++; creates {
-		case 1: // a packet takes most of the headroom just before the order is placed
-			w.holdPacket(w.alice, 1100-30)
-		case 2: // it is about to be given back
-			paid, err := heir.Settle(context.Background(), w.alice)
-			require.NoError(t, err)
-			require.Equal(t, []uint64{30}, paidAmounts(paid))
-		}
-		return noFault
-	}}
-	cfg := manualConfig(r, policy)
-	cfg.Events.Voided = func(settlement.Order, error) { require.Fail(t, "the rail has paid it") }
-	_, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, creates, 2)
-	require.Equal(t, units(30), r.totalPaid(w.alice))
-	require.Equal(t, units(30), w.balance(w.alice).SettledOut)
-	ledgertest.RequireConserved(t, w.ledger)
-}
-
-func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		minimum, left uint64
-		why           error
-	}{
-		"below the minimum": {60, 59, settlement.ErrTooSmall},
-		"to nothing":        {0, 0, settlement.ErrWithdrawn},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w, r := newWorld(t), newRail()
-			w.earn(w.alice, 100)
-			// A packet takes most of the headroom just before the order is placed.
-			var hold ledger.ID
-			l := &faultyLedger{Ledger: w.ledger, fault: func(call call) fault {
-				if call.creates && hold.IsZero() {
-					hold = w.holdPacket(w.alice, 1100-c.left)
-				}
-				return noFault
-			}}
-			now := time.Now()
-			var voided []error
-			var policy settlement.Policy = at100
-			if c.minimum > 0 {
-				policy = settlement.AtLeast{Amount: units(c.minimum), Of: at100}
-			}
-			cfg := manualConfig(r, policy)
-			cfg.Clock = func() time.Time { return now }
-			cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
-			e := w.engineOn(l, cfg)
-			paid, err := e.Settle(t.Context(), w.alice)
-			require.NoError(t, err)
-			require.Empty(t, paid)
-			require.Len(t, voided, 1)
-			require.ErrorIs(t, voided[0], c.why)
-
-			w.writeRow(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
-			if c.minimum > 0 {
-				paid, err = e.Settle(t.Context(), w.alice)
-				require.NoError(t, err)
-				require.Empty(t, paid, "not rearmed yet")
-				now = now.Add(2 * time.Minute)
-			}
-			_, called := r.countKeys()
-			require.Zero(t, called)
-
-			paid, err = e.Settle(t.Context(), w.alice)
-			require.NoError(t, err)
-			require.Equal(t, []uint64{80}, paidAmounts(paid))
-			w.requireConserved(r)
-		})
-	}
-}
-
-// renewing renews the claim on an order right before it is given back, as the engine's own
-// keeper does: the same row, by itself.
-type renewing struct {
-	ledger.Ledger
-	renewed int
-}
-
-func (l *renewing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if l.renewed == 0 && len(rows) == 2 && rows[0].Code == chart.CodeClaim {
-		l.renewed++
-		claim := rows[0]
-		claim.Flags &^= ledger.TransferLinked
-		if results, err := l.Ledger.CreateTransfers(ctx, []ledger.Transfer{claim}); err != nil || !results[0].Status.Outcome().Done() {
-			return results, err
-		}
-	}
-	return l.Ledger.CreateTransfers(ctx, rows)
-}
-
-// The keeper of the engine itself renews the claim on an order that is about to be given
-// back: the order is still its own, and the Settler does not get it.
-func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
-	t.Parallel()
-	w, r := newWorld(t), newRail()
-	w.earn(w.alice, 100)
-	l := &renewing{Ledger: w.ledger}
-	held := false
-	before := &faultyLedger{Ledger: l, fault: func(c call) fault {
-		if c.creates && !held { // a packet takes most of the headroom just before the order is placed
-			held = true
-			w.holdPacket(w.alice, 1100-30)
-		}
-		return noFault
-	}}
-	var voided []error
-	cfg := manualConfig(r, settlement.AtLeast{Amount: units(60), Of: at100})
-	cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
-	paid, err := w.engineOn(before, cfg).Settle(t.Context(), w.alice)
-	require.NoError(t, err)
-	require.Empty(t, paid)
-	require.Equal(t, 1, l.renewed)
-	require.Len(t, voided, 1)
-	require.ErrorIs(t, voided[0], settlement.ErrTooSmall)
-	_, called := r.countKeys()
-	require.Zero(t, called)
-	ledgertest.RequireConserved(t, w.ledger)
-}
-
-// The void of an order below the minimum fails: it is tried again, and nobody pays.
-func TestTooSmallOrderThatCouldNotBeVoided(t *testing.T) {
-	t.Parallel()
-	errDown := errors.New("down")
-	w, r := newWorld(t), newRail()
-	w.earn(w.alice, 100)
-	var creates int
-	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
-		if !c.creates {
-			return noFault
-		}
-		creates++
-		switch creates {
-		case 1: // the order
-			w.holdPacket(w.alice, 1100-59)
-			return noFault
-		case 2: // its void
-			return fault{before: errDown}
-		default:
-			return noFault
-		}
-	}}
-	var voided []error
-	cfg := manualConfig(r, settlement.AtLeast{Amount: units(60), Of: at100})
-	cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
-	e := w.engineOn(l, cfg)
-	_, err := e.Settle(t.Context(), w.alice)
-	require.ErrorIs(t, err, errDown)
-	paid, err := e.Settle(t.Context(), w.alice)
-	require.NoError(t, err)
-	require.Empty(t, paid)
-	require.Len(t, voided, 1)
-	require.ErrorIs(t, voided[0], settlement.ErrTooSmall)
-	_, called := r.countKeys()
-	require.Zero(t, called)
-	require.True(t, w.balance(w.alice).Settling.IsZero())
-}
-
-// A crash between placing an order of nothing and voiding it: no Settler will ever
-// see it, so any engine may close it.
-func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {
-	t.Parallel()
-	w, r := newWorld(t), newRail()
-	w.earn(w.alice, 100)
-	var hold ledger.ID
-	l := &faultyLedger{Ledger: w.ledger, fault: func(call call) fault {
-		switch {
-		case !call.creates:
-			return noFault
-		case hold.IsZero():
-			hold = w.holdPacket(w.alice, 1100)
-			return noFault
-		default:
-			return fault{before: errCrash}
-		}
-	}}
-	_, err := w.engineOn(l, manualConfig(r, at100)).Settle(t.Context(), w.alice)
-	require.ErrorIs(t, err, errCrash)
-	w.writeRow(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
-
-	now := time.Now()
-	cfg := manualConfig(r, at100)
-	cfg.Instance = "another"
-	cfg.Clock = func() time.Time { return now }
-	e := w.engine(cfg)
-	_, err = e.Settle(t.Context(), w.alice)
-	require.NoError(t, err)
-	now = now.Add(2 * time.Minute)
-	paid, err := e.Settle(t.Context(), w.alice)
-	require.NoError(t, err)
-	require.Equal(t, []uint64{80}, paidAmounts(paid))
-	require.Equal(t, uint64(2), paid[0].Order.Sequence)
-	w.requireConserved(r)
-}
-
-// The minimum is no reason to void an order that the Settler may have seen.
+// An order that the Settler may have seen is not voided for being below the minimum.
 func TestOpenOrderIsResumedWhateverThePolicySaysNow(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()

@@ -8,9 +8,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// An order's user_data_64 has its number in bits 0 to 55, its version in bits 56 to 61, bit 62
-// if it refunds a prepayment, and bit 63 if it pays ahead. The versions before the check wrote
-// the number alone: their version is 0.
+// An order's user_data_64 has the order's number in bits 0 to 55 and its version in bits 56 to 61.
+// Bit 62 is set if the order refunds a prepayment, and bit 63 if it pays ahead. Versions of this
+// library before the check wrote the number alone: their orders have version 0.
 const (
 	numberBits  = 56
 	numberMask  = 1<<numberBits - 1
@@ -22,22 +22,22 @@ const (
 // orderTag is the user_data_64 of an order.
 type orderTag uint64
 
-// The low 3 bits of the version are the rule that the order is checked by. uncheckedVersion is
-// that of engines without a check, and of orders to accounts without history, which nobody but
-// their owner can check.
+// The low 3 bits of the version name the rule of the order's check. Orders of engines without a check
+// have uncheckedVersion, and so have orders to accounts without history: only the owner can check such
+// an order.
 const (
 	uncheckedVersion = 0
 	checkedVersion   = 1
 	ruleMask         = 1<<3 - 1
 )
 
-// The high 3 bits of the version are whose word the order needs in the ledger (CodeApproval)
-// before anybody asks a rail to pay it. Engines that know of no such word take the version for
-// one of the future, and leave the order alone.
+// The high 3 bits of the version name the approver whose verdict the order needs in the ledger
+// (CodeApproval) before any engine asks a rail to pay it. An engine of a version without verdicts
+// takes the order's version for a future one, and leaves the order alone.
 const (
 	needsNobody   = 0 << 3
-	needsEngine   = 1 << 3 // of its engine, that it keeps to the limits
-	needsOperator = 2 << 3 // of an operator: it is large
+	needsEngine   = 1 << 3 // its engine confirms that the order keeps to the limits
+	needsOperator = 2 << 3 // an operator approves the order, which is large
 )
 
 func newOrderTag(number uint64, version uint8, refund, ahead bool) orderTag {
@@ -57,19 +57,19 @@ func (t orderTag) isChecked() bool {
 	return t.version()&ruleMask != uncheckedVersion
 }
 
-// needs is needsNobody, needsEngine or needsOperator.
+// needs returns the approver: needsNobody, needsEngine or needsOperator.
 func (t orderTag) needs() uint8 { return t.version() &^ ruleMask }
 
-// isKnown reports whether this version of the library knows what to do with the order.
+// isKnown reports whether this version of the library can handle the order.
 func (t orderTag) isKnown() bool {
 	return t.version()&ruleMask <= checkedVersion && t.needs() <= needsOperator
 }
 
-func (t orderTag) refunds() bool { return t&refundBit != 0 }
-func (t orderTag) isAhead() bool { return t&aheadBit != 0 }
+func (t orderTag) isRefund() bool { return t&refundBit != 0 }
+func (t orderTag) isAhead() bool  { return t&aheadBit != 0 }
 
-// An order that pays ahead carries how much the peer may owe us then, as 25 bits times 2 to
-// the power of 7 bits, rounded up.
+// A prefunding order carries in its user_data_32 how much the peer may owe us after the order: a
+// mantissa of 25 bits times 2 to the power of the upper 7 bits, rounded up.
 const (
 	aheadBits = 25
 	aheadMask = 1<<aheadBits - 1

@@ -15,14 +15,14 @@ func TestOrderTag(t *testing.T) {
 	tag := newOrderTag(1<<56-1, 63, false, true)
 	require.Equal(t, uint64(1<<56-1), tag.number())
 	require.Equal(t, uint8(63), tag.version())
-	require.False(t, tag.refunds())
+	require.False(t, tag.isRefund())
 	require.True(t, tag.isAhead())
 	require.Equal(t, uint64(7|1<<56|1<<62), uint64(newOrderTag(7, checkedVersion, true, false)))
 	require.Equal(t, orderTag(7), newOrderTag(7, uncheckedVersion, false, false), "as older versions wrote it")
 }
 
-// How far an order pays ahead is kept in 32 bits: exactly as far as 25 bits reach, and beyond
-// that rounded up by less than one part in 2^24.
+// The amount of a prefunding order's limit is kept in 32 bits: exactly up to 25 bits, and beyond that
+// rounded up by less than one part in 2^24.
 func TestAheadIsRoundedUp(t *testing.T) {
 	t.Parallel()
 	for _, exact := range []uint64{0, 1, 50, 1<<25 - 1, 1 << 25, 1 << 40, 3 << 60} {

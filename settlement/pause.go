@@ -122,10 +122,10 @@ func (e *Engine) readActivePauses(ctx context.Context, selects func(pauseKey) bo
 
 // writePauses writes a pause, or its end, in all assets.
 func (e *Engine) writePauses(ctx context.Context, key pauseKey, name string, active bool) error {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	var errs []error
 	for _, asset := range e.book.Assets() {
 		key.ledger = asset.Ledger

@@ -20,7 +20,7 @@ import (
 
 // onRails pays bob by the chain and every other peer by the bank, all that is owed.
 func onRails(name string, r settlement.Settler) settlement.Config {
-	cfg := named(name, r)
+	cfg := namedConfig(name, r)
 	cfg.Policies.Default = payAll
 	cfg.Rails = settlement.Rails{
 		Default: &settlement.Rail{Name: "bank", Settler: r},
@@ -53,7 +53,7 @@ func TestPausedRail(t *testing.T) {
 		}
 		running := engine("running")
 		running.NotifyBalances(w.peers)
-		pause(time.Minute)
+		sleepVirtual(time.Minute)
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		for range 2 { // a repeated call changes nothing
 			require.NoError(t, operator.PauseRail(t.Context(), "bank"))
@@ -69,7 +69,7 @@ func TestPausedRail(t *testing.T) {
 		running.NotifyBalances(w.peers)
 		starting := engine("starting")
 		starting.NotifyBalances(w.peers)
-		pause(time.Hour)
+		sleepVirtual(time.Hour)
 		require.Zero(t, r.totalPaid(alice))
 		require.Equal(t, units(20), r.totalPaid(bob), "the other rail pays")
 		_, err = running.Settle(t.Context(), alice)
@@ -77,7 +77,7 @@ func TestPausedRail(t *testing.T) {
 		require.ErrorContains(t, err, `rail "bank" is paused in USD/2 since `)
 
 		require.NoError(t, operator.ResumeRail(t.Context(), "bank"))
-		pause(time.Minute + time.Second)
+		sleepVirtual(time.Minute + time.Second)
 		require.Equal(t, units(10), r.totalPaid(alice), "within a sweep")
 		require.NoError(t, running.Close(t.Context()))
 		require.NoError(t, starting.Close(t.Context()))
@@ -111,14 +111,14 @@ func TestStoppedPayments(t *testing.T) {
 		w.earn(bob, 20)
 		e := w.engine(onRails("e", r))
 		e.NotifyBalances(w.peers)
-		pause(time.Hour)
+		sleepVirtual(time.Hour)
 		requireNotCalled(t, r)
 		require.NoError(t, operator.StartPayments(t.Context()))
-		pause(time.Minute + time.Second)
+		sleepVirtual(time.Minute + time.Second)
 		require.Equal(t, units(10), r.totalPaid(alice))
 		require.Zero(t, r.totalPaid(bob))
 		require.NoError(t, operator.ResumeRail(t.Context(), "chain"))
-		pause(time.Minute + time.Second)
+		sleepVirtual(time.Minute + time.Second)
 		require.Equal(t, units(20), r.totalPaid(bob))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
@@ -249,7 +249,7 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 					return nil
 				}
 				w.earn(w.alice, 100)
-				cfg := named("owner", r)
+				cfg := namedConfig("owner", r)
 				owner := w.engine(cfg)
 				owner.NotifyBalances(w.peers)
 				synctest.Wait()
@@ -265,7 +265,7 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 					owner.Enqueue(w.peers)
 				}
 				answers.Store(true)
-				pause(10 * time.Minute)
+				sleepVirtual(10 * time.Minute)
 				require.Equal(t, units(80), w.balance(w.alice).SettledOut)
 				require.NoError(t, owner.Close(t.Context()))
 				w.requireConserved(r)
@@ -292,15 +292,15 @@ func TestApprovedDuringThePause(t *testing.T) {
 		require.NoError(t, err)
 		require.ErrorIs(t, holder.Close(t.Context()), settlement.ErrOrdersOpen)
 
-		again := w.engine(named("holder", r))
+		again := w.engine(namedConfig("holder", r))
 		again.Enqueue(w.peers)
-		pause(10 * time.Minute)
+		sleepVirtual(10 * time.Minute)
 		requireNotCalled(t, r)
 		open, err = operator.Orders(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
 		require.NoError(t, operator.StartPayments(t.Context()))
-		pause(2 * time.Minute)
+		sleepVirtual(2 * time.Minute)
 		require.Equal(t, units(60), r.totalPaid(w.alice))
 		require.NoError(t, again.Close(t.Context()))
 		w.requireConserved(r)
@@ -336,12 +336,12 @@ func TestOrderOfACrashDuringThePause(t *testing.T) {
 				open, err := operator.Orders(t.Context(), w.alice)
 				require.NoError(t, err)
 				require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
-				next := w.engine(named(instance, r))
+				next := w.engine(namedConfig(instance, r))
 				next.Enqueue(w.peers)
-				pause(time.Hour)
+				sleepVirtual(time.Hour)
 				requireNotCalled(t, r)
 				require.NoError(t, operator.StartPayments(t.Context()))
-				pause(2 * time.Minute)
+				sleepVirtual(2 * time.Minute)
 				require.Equal(t, units(80), r.totalPaid(w.alice))
 				require.NoError(t, next.Close(t.Context()))
 				w.requireConserved(r)
@@ -359,17 +359,17 @@ func TestPauseAfterTheApproval(t *testing.T) {
 		w.earn(w.alice, 60)
 		e := w.engine(approvalAbove("owner", r, 50))
 		e.NotifyBalances(w.peers)
-		pause(time.Second)
+		sleepVirtual(time.Second)
 		open, err := operator.Orders(t.Context(), w.alice)
 		require.NoError(t, err)
 		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 		require.NoError(t, err)
-		pause(time.Second)
+		sleepVirtual(time.Second)
 		require.NoError(t, operator.StopPayments(t.Context()))
-		pause(time.Hour)
+		sleepVirtual(time.Hour)
 		requireNotCalled(t, r)
 		require.NoError(t, operator.StartPayments(t.Context()))
-		pause(2 * time.Minute)
+		sleepVirtual(2 * time.Minute)
 		require.Equal(t, units(60), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
@@ -393,7 +393,7 @@ func TestPausesOfManyRails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "b", "c", "d", "e", "f", "g", "h"), newRail()
 		w.ledger = lookupsOf253{w.ledger}
-		cfg := named("", r)
+		cfg := namedConfig("", r)
 		cfg.Policies.Default = payAll
 		cfg.Rails = settlement.Rails{Peer: make(map[string]*settlement.Rail)}
 		for _, a := range w.peers {
@@ -403,7 +403,7 @@ func TestPausesOfManyRails(t *testing.T) {
 		e := w.engine(cfg)
 		require.NoError(t, e.PauseRail(t.Context(), "to b"))
 		e.NotifyBalances(w.peers)
-		pause(time.Second)
+		sleepVirtual(time.Second)
 		for _, a := range w.peers {
 			want := int64(0)
 			if a.Peer() == "b" {

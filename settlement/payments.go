@@ -131,17 +131,17 @@ func (e *Engine) checkHeadroom(ctx context.Context, out OutgoingPayment) error {
 func (e *Engine) recordPayment(
 	ctx context.Context, a accounts.PeerAccount, key string, amount ledger.Amount, book func() (PaymentBooking, error),
 ) (PaymentBooking, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return PaymentBooking{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	err := e.checkPayment(a, key, amount)
 	var booked PaymentBooking
 	if err == nil {
 		booked, err = book()
 	}
-	if unknownAccount(err) {
-		e.register.forget(a) // bookInTurn has added it
+	if isUnknownAccount(err) {
+		e.tracker.removeAccount(a) // bookInTurn has added it
 	}
 	if err != nil {
 		return PaymentBooking{}, e.newBookingError(a, key, amount, err)
@@ -153,12 +153,12 @@ func (e *Engine) recordPayment(
 // bookInTurn books in the account's turn, so that a debit of the peer does not come between the steps of an order.
 // Credits need not wait, since they never make an order too large.
 func (e *Engine) bookInTurn(ctx context.Context, a accounts.PeerAccount, book func() (PaymentBooking, error)) (PaymentBooking, error) {
-	v, err := e.enter(ctx, a)
+	visit, err := e.waitForVisit(ctx, a)
 	if err != nil {
 		return PaymentBooking{}, err
 	}
 	defer func() {
-		e.register.release(v)
+		e.tracker.endVisit(visit)
 		e.wakeLoop() // the loop skips an account in its turn
 	}()
 	return book()

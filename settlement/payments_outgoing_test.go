@@ -133,7 +133,7 @@ func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
 			<-proceed
 			return fault{before: errRail}
 		}}
-		e := w.engineOn(l, automatic(r))
+		e := w.engineOn(l, automaticConfig(r))
 		refused := make(chan error)
 		go func() {
 			_, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(5)})

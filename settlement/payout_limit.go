@@ -149,7 +149,7 @@ func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) 
 	}
 	due := d.amount
 	d.amount = capToOrderLimits(d.limits, due)
-	d.rest = d.amount.Less(due)
+	d.moreDue = d.amount.Less(due)
 	var reached *PayoutLimitError
 	for _, l := range d.limits {
 		remaining, counts, err := e.readRemaining(ctx, a, rail.tag, l, nil)
@@ -161,7 +161,7 @@ func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) 
 			d.amount = remaining
 			reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: l.PayoutLimit, Counts: counts}
 		case !l.Day.IsZero():
-			e.register.fits(e.newScopeKey(a, rail.tag, l.scope))
+			e.tracker.clearReached(e.newScopeKey(a, rail.tag, l.scope))
 		}
 	}
 	return e.reportLimit(d, rail, reached)
@@ -169,7 +169,7 @@ func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) 
 
 // reportLimit reports a reached limit once, and returns it as an error if nothing can be ordered.
 func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitError) error {
-	belowMinimum := d.amount.IsZero() || d.amount.Less(d.demand.Minimum)
+	belowMinimum := d.amount.IsZero() || d.amount.Less(d.request.Minimum)
 	if reached == nil && belowMinimum { // the largest order is below the policy's minimum
 		for _, l := range d.limits {
 			if l.Order == d.amount {
@@ -181,7 +181,7 @@ func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitE
 	if reached == nil {
 		return nil
 	}
-	if e.register.reaches(e.newScopeKey(reached.Account, rail.tag, reached.Scope)) {
+	if e.tracker.markReached(e.newScopeKey(reached.Account, rail.tag, reached.Scope)) {
 		e.cfg.Events.PayoutLimited(*reached)
 	}
 	if !belowMinimum {
@@ -251,7 +251,7 @@ func (e *Engine) newScopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLi
 
 // checkPayoutLimits refuses impossible limits.
 func (c Config) checkPayoutLimits() []error {
-	errs := []error{c.PeerPayoutLimits.check("PeerPayoutLimits", PayoutLimit.checkLevels)}
+	errs := []error{checkRules(c.PeerPayoutLimits, "PeerPayoutLimits", PayoutLimit.checkLevels)}
 	for asset, l := range c.AssetPayoutLimits {
 		if err := l.checkLevels(); err != nil {
 			errs = append(errs, fmt.Errorf("settlement config: AssetPayoutLimits[%v]: %w", asset, err))
@@ -261,9 +261,9 @@ func (c Config) checkPayoutLimits() []error {
 }
 
 // payoutLimitAssets returns the assets that limits name, as rules, so that unknown assets are refused.
-func (c Config) payoutLimitAssets() Rules[PayoutLimit] {
-	named := Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
-	for _, r := range distinct(c.Rails) {
+func (c Config) payoutLimitAssets() accounts.Rules[PayoutLimit] {
+	named := accounts.Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
+	for _, r := range distinctRails(c.Rails) {
 		for asset := range r.PayoutLimits {
 			if named.Asset == nil {
 				named.Asset = make(map[accounts.Asset]PayoutLimit)

@@ -110,14 +110,14 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 				visits.Go(func() { _, _ = second.Settle(t.Context(), bob) })
 				visits.Go(func() { _, _ = first.Settle(t.Context(), w.alice) })
 				visits.Wait()
-				pause(2 * time.Minute)
+				sleepVirtual(2 * time.Minute)
 				heir := manualConfig(r, payAll)
 				heir.Instance = "heir"
 				if limited {
 					heir.AssetPayoutLimits = cfg.AssetPayoutLimits
 				}
 				_, _ = w.engine(heir).Settle(t.Context(), w.alice, bob)
-				paid := sum(r.totalPaid(w.alice), r.totalPaid(bob))
+				paid := addAmounts(r.totalPaid(w.alice), r.totalPaid(bob))
 				require.Contains(t, allowed[limited], paid)
 				w.requireConserved(r)
 			})
@@ -171,7 +171,7 @@ func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
 		require.NoError(t, err)
-		pause(100 * time.Hour)
+		sleepVirtual(100 * time.Hour)
 		l := &hookedAccountQueries{Ledger: w.ledger, do: func() {
 			_, err := holder.Resolve(t.Context(), w.alice, open[0].ID, units(60))
 			assertNoError(t, err)

@@ -132,7 +132,7 @@ func usdLimits(l settlement.PayoutLimit) map[accounts.Asset]settlement.PayoutLim
 
 // dayLimited is a Config of a running engine with a daily limit for all payments.
 func dayLimited(name string, s settlement.Settler, most uint64) settlement.Config {
-	cfg := named(name, s)
+	cfg := namedConfig(name, s)
 	cfg.Policies.Default = payAll
 	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(most)})
 	return cfg
@@ -158,14 +158,14 @@ func TestDayLimit(t *testing.T) {
 		one := engine("one")
 		w.earn(w.alice, 60)
 		one.NotifyBalances(w.peers)
-		pause(time.Hour)
+		sleepVirtual(time.Hour)
 		require.Equal(t, units(60), r.totalPaid(w.alice))
 
 		two := engine("two")
 		w.earn(bob, 70)
 		for range 100 {
 			two.NotifyBalances(w.peers)
-			pause(time.Minute)
+			sleepVirtual(time.Minute)
 		}
 		require.Equal(t, units(40), r.totalPaid(bob), "cut to what is left")
 		require.Equal(t, 1, told["two"])
@@ -180,16 +180,16 @@ func TestDayLimit(t *testing.T) {
 		clear(told)
 		three := engine("one") // restarted
 		three.Enqueue(w.peers)
-		pause(20 * time.Hour)
+		sleepVirtual(20 * time.Hour)
 		require.Equal(t, units(40), r.totalPaid(bob), "it knows what was paid before it started")
 		require.Equal(t, 1, told["one"])
-		pause(time.Hour)
+		sleepVirtual(time.Hour)
 		require.Equal(t, units(40), r.totalPaid(bob), "the 24 hours of the first payment are not over")
-		pause(25 * time.Minute)
+		sleepVirtual(25 * time.Minute)
 		require.Equal(t, units(70), r.totalPaid(bob))
 		w.earn(bob, 100)
 		three.NotifyBalances(w.peers)
-		pause(2 * time.Minute)
+		sleepVirtual(2 * time.Minute)
 		require.Equal(t, units(100), r.totalPaid(bob), "40 and 30 are less than a day old")
 		require.Equal(t, 2, told["one"], "again, since orders fitted meanwhile")
 		require.NoError(t, three.Close(t.Context()))
@@ -263,7 +263,7 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
 		require.NoError(t, err)
-		pause(100 * time.Hour)
+		sleepVirtual(100 * time.Hour)
 
 		cfg := manualConfig(r, payAll)
 		cfg.Instance = "another"
@@ -276,14 +276,14 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 		require.Equal(t, []uint64{40}, paidAmounts(paid))
 		_, err = holder.Resolve(t.Context(), alice, open[0].ID, units(10))
 		require.NoError(t, err)
-		r.pays = func(o settlement.Order) ledger.Amount { return sum(o.Amount, units(10)) }
+		r.pays = func(o settlement.Order) ledger.Amount { return addAmounts(o.Amount, units(10)) }
 		paid, err = e.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.Equal(t, []uint64{60}, paidAmounts(paid), "50 were left, and 60 were paid")
 		w.earn(carol, 50)
 		_, err = e.Settle(t.Context(), carol)
 		require.ErrorContains(t, err, "1.10 USD are paid or ordered")
-		pause(25 * time.Hour)
+		sleepVirtual(25 * time.Hour)
 		paid, err = e.Settle(t.Context(), carol)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{60}, paidAmounts(paid))

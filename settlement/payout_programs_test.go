@@ -181,9 +181,9 @@ func (p *payoutProgram) runStep() {
 	case 8:
 		p.switchPayments(p.drawNumber(3) == 0)
 	case 9:
-		pause(time.Duration(p.drawNumber(int(5 * time.Hour))))
+		sleepVirtual(time.Duration(p.drawNumber(int(5 * time.Hour))))
 	}
-	pause(time.Duration(p.drawNumber(int(time.Minute))))
+	sleepVirtual(time.Duration(p.drawNumber(int(time.Minute))))
 }
 
 // No rail is ever asked beyond the limits, without a needed approval, or for an order that was placed while
@@ -214,12 +214,12 @@ func TestPayoutPrograms(t *testing.T) {
 				p.mu.Unlock()
 				p.switchPayments(false)
 				for range 60 { // days
-					pause(time.Minute)
+					sleepVirtual(time.Minute)
 					p.settleAtOnce(true)
 					p.decideOrders(true)
-					pause(time.Minute)
+					sleepVirtual(time.Minute)
 					p.settleAtOnce(true)
-					pause(12 * time.Hour)
+					sleepVirtual(12 * time.Hour)
 				}
 				require.Empty(t, p.wrong)
 				for _, a := range p.peers {

@@ -37,7 +37,7 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	}
 	w := newWorld(t, names...)
 	l := &countsQueries{Ledger: w.ledger}
-	c := &counted{Ledger: l}
+	c := &countingLedger{Ledger: l}
 	cfg := manualConfig(newRail(), at100)
 	cfg.Lease = time.Hour // no claims are renewed
 	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
@@ -52,18 +52,18 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 		t.Helper()
 		_, err := e.Settle(t.Context(), w.peers...)
 		require.NoError(t, err)
-		require.Equal(t, [3]int64{0, 1, 0}, c.take(), what)
+		require.Equal(t, [3]int64{0, 1, 0}, c.takeCounts(), what)
 	}
 	rest("nothing was ever booked")
 	earn(100)
 	_, err := e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
-	c.take() // reads the newest order of each peer once
+	c.takeCounts() // reads the newest order of each peer once
 	earn(80)
 	queries := l.queries.Swap(0)
 	_, err = e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
-	paid := c.take()
+	paid := c.takeCounts()
 	t.Logf("%d orders paid: %d writes, %d look-ups, %d queries of an account, %d of all", peers, paid[0], paid[1], paid[2], l.queries.Load())
 	require.Equal(t, int64(3*peers), paid[0], "an order, the word that it may be paid, and its post")
 	require.LessOrEqual(t, paid[1], int64(4*peers+4))
@@ -77,5 +77,5 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	earn(80)
 	_, err = e.Settle(t.Context(), w.peers...)
 	require.ErrorIs(t, err, settlement.ErrPaused)
-	require.LessOrEqual(t, c.take()[1], int64(peers+2), "a look at each peer, and one at the pauses")
+	require.LessOrEqual(t, c.takeCounts()[1], int64(peers+2), "a look at each peer, and one at the pauses")
 }

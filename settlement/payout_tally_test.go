@@ -54,7 +54,7 @@ func TestOldOrdersCannotBeRead(t *testing.T) {
 		w.earn(w.alice, 60)
 		_, err := w.engine(manualConfig(later, payAll)).Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
-		pause(100 * time.Hour)
+		sleepVirtual(100 * time.Hour)
 
 		l, bob := w.newTallyLedger(), w.peers[1]
 		cfg := manualConfig(r, payAll)

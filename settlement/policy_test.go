@@ -166,7 +166,7 @@ func fieldsOf(err error) (fields []string) {
 func TestRules(t *testing.T) {
 	t.Parallel()
 	eur := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 2}
-	rules := settlement.Rules[string]{
+	rules := accounts.Rules[string]{
 		PeerAsset: map[accounts.PeerAsset]string{{Peer: "alice", Asset: eur}: "alice in euros"},
 		Peer:      map[string]string{"alice": "alice", "nobody": ""},
 		Asset:     map[accounts.Asset]string{eur: "euros"},
@@ -199,7 +199,7 @@ func TestConfigValidateReportsAllFaults(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, settlement.Config{}.Validate())
 	err := settlement.Config{
-		Policies: settlement.Policies{Default: at100}, PositionThresholds: settlement.Rules[settlement.PositionThresholds]{Default: settlement.PositionThresholds{Margin: units(1)}},
+		Policies: settlement.Policies{Default: at100}, PositionThresholds: accounts.Rules[settlement.PositionThresholds]{Default: settlement.PositionThresholds{Margin: units(1)}},
 		Lease: -1, RetryInitialInterval: -1, RetryMaxInterval: -1, OrderCooldown: -1, StuckAfter: -1, CheckCooldown: -1, SweepInterval: -1,
 	}.Validate()
 	require.Equal(t, []string{

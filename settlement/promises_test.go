@@ -11,8 +11,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// A policy pays ahead, and the peer has no credit line: nothing is ordered, and the engine says
-// so. What packets earned is paid all the same, and a line ends it.
+// A policy pays ahead, and the peer has no credit line: nothing is ordered, and the engine reports the
+// missing line. Earnings are paid all the same, and a line ends the report.
 func TestPrefundWithoutALine(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -41,8 +41,8 @@ func TestPrefundWithoutALine(t *testing.T) {
 	require.Empty(t, told)
 }
 
-// What an order paid has no key but the order's id, vouchers have none either, and what is
-// announced is in no statement.
+// In a statement, the payment of an order has no key except the order's id, vouchers have no key, and
+// announcements do not appear.
 func TestStatementOfWhatHasNoKey(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()

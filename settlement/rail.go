@@ -15,32 +15,32 @@ import (
 
 // Rail is a way to pay peers, with its limits.
 type Rail struct {
-	// Name tells rails apart, in errors and in the ledger: each order carries the
-	// rail that it was placed for, and no other rail is ever asked to pay it. So a
-	// rail that has open orders must keep its name. Default "", for the only rail.
+	// Name tells rails apart, in errors and in the ledger: each order carries the name of its rail,
+	// and only this rail is ever asked to pay the order. So a rail with open orders must keep its
+	// name. Default "", for the only rail.
 	Name string
 	// Settler pays. It must be set.
 	Settler Settler
 
-	// PayoutLimits bound what is paid by the rail, in an asset. Default none.
+	// PayoutLimits bound the rail's payments in an asset. Default none.
 	PayoutLimits map[accounts.Asset]PayoutLimit
 
 	// Timeout ends the context of a call of the Settler. Default 30 s.
 	Timeout time.Duration
-	// Concurrency is how many of the rail's accounts are settled at once. Default 8.
+	// Concurrency is the number of the rail's accounts that are settled at once. Default 8.
 	Concurrency int
 
-	// BreakerThreshold is after how many errors in a row, of whatever accounts, the rail
-	// counts as down: then it is left alone for BreakerTimeout, no orders are placed for
-	// it, and a single call finds out whether it is up again. ErrDeclined and
-	// ErrPending are answers and no errors. Default 10.
+	// BreakerThreshold is the number of errors in a row, of any accounts, after which the rail
+	// counts as down: for BreakerTimeout the Engine neither calls the rail nor places orders, and
+	// then a single call finds out whether the rail is up again. [ErrDeclined] and [ErrPending] are
+	// answers and no errors. Default 10.
 	BreakerThreshold int
 	// BreakerTimeout is how long a rail that is down is left alone. Default 30 s.
 	BreakerTimeout time.Duration
 }
 
-// Validate reports all that is wrong with the rail at once, as errors that match
-// accounts.ErrInvalid and name the field.
+// Validate reports all faults of the rail at once, as errors that match [accounts.ErrInvalid] and
+// name the field.
 func (r *Rail) Validate() error {
 	var errs []error
 	check := func(ok bool, field, reason string) {
@@ -61,7 +61,7 @@ func (r *Rail) Validate() error {
 	return errors.Join(errs...)
 }
 
-// railState is what an Engine knows of a rail.
+// railState is a Rail and the Engine's state of it.
 type railState struct {
 	Rail
 
@@ -78,15 +78,15 @@ func railTag(ns chart.Namespace, name string) uint32 {
 	return uint32(ns.Derive("rail", []byte(name)).Lo)
 }
 
-// railStates are the rails of the rules, by the tags of their orders.
+// railStates returns the rails of the rules, by the tags of their orders.
 func railStates(ns chart.Namespace, rules Rails, events Events) (map[uint32]*railState, error) {
 	states := make(map[uint32]*railState)
-	for _, r := range distinct(rules) {
+	for _, r := range distinctRails(rules) {
 		tag := railTag(ns, r.Name)
-		if other, taken := states[tag]; taken {
+		if earlier, taken := states[tag]; taken {
 			return nil, &accounts.FieldError{
 				Subject: "settlement config", Field: "Rails",
-				Reason: fmt.Sprintf("have two rails that their orders cannot tell apart: rename %q or %q", other.Name, r.Name),
+				Reason: fmt.Sprintf("have two rails that their orders cannot tell apart: rename %q or %q", earlier.Name, r.Name),
 			}
 		}
 		states[tag] = newRailState(*r, tag, events)
@@ -94,10 +94,10 @@ func railStates(ns chart.Namespace, rules Rails, events Events) (map[uint32]*rai
 	return states, nil
 }
 
-// distinct are the rails of the rules, each once, by name.
-func distinct(rules Rails) []*Rail {
+// distinctRails returns the rails of the rules, each once, by name.
+func distinctRails(rules Rails) []*Rail {
 	var rails []*Rail
-	for _, r := range rules.entries() {
+	for _, r := range ruleEntries(rules) {
 		if r != nil && !slices.Contains(rails, r) {
 			rails = append(rails, r)
 		}
@@ -129,11 +129,12 @@ func newRailState(r Rail, tag uint32, events Events) *railState {
 	}
 }
 
-// isDown reports whether calls would be refused without being made.
+// isDown reports whether the circuit breaker refuses calls.
 func (r *railState) isDown() bool { return r.breaker.State() == gobreaker.StateOpen }
 
-// permit is asked before a call, and told how the call ended. The error is ErrRailDown.
-func (r *railState) permit() (ended func(error), err error) {
+// permitCall comes before each call of the Settler; ended takes the call's error. The error of
+// permitCall is [ErrRailDown].
+func (r *railState) permitCall() (ended func(error), err error) {
 	ended, err = r.breaker.Allow()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", r.downError(), err)

@@ -17,20 +17,20 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// record keeps what an engine tells, in order.
-type record struct {
+// eventLog has a line for each event of an engine, in order.
+type eventLog struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (l *record) add(format string, args ...any) {
+func (l *eventLog) addLine(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, fmt.Sprintf(format, args...))
 }
 
-// take returns what was told since it was last taken.
-func (l *record) take() []string {
+// takeLines returns the lines since the last call.
+func (l *eventLog) takeLines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lines := l.lines
@@ -38,30 +38,30 @@ func (l *record) take() []string {
 	return lines
 }
 
-func (l *record) events() settlement.Events {
+func (l *eventLog) events() settlement.Events {
 	return settlement.Events{
-		Placed:        func(o settlement.Order) { l.add("placed %v", o.Amount) },
-		Paid:          func(p settlement.Payment) { l.add("paid %v", p.Paid) },
-		PartlyPaid:    func(p settlement.Payment) { l.add("partly paid %v of %v", p.Paid, p.Order.Amount) },
-		Voided:        func(o settlement.Order, err error) { l.add("voided %v: %v", o.Amount, err) },
-		Retried:       func(o settlement.OpenOrder) { l.add("retried %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
-		TakenOver:     func(o settlement.Order) { l.add("taken over %v", o.Amount) },
-		Stuck:         func(o settlement.OpenOrder) { l.add("stuck %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
-		RailDown:      func(name string) { l.add("%q is down", name) },
-		RailUp:        func(name string) { l.add("%q is up", name) },
-		PositionAlert: func(a settlement.PositionAlert) { l.add("%v", a) },
+		Placed:        func(o settlement.Order) { l.addLine("placed %v", o.Amount) },
+		Paid:          func(p settlement.Payment) { l.addLine("paid %v", p.Paid) },
+		PartlyPaid:    func(p settlement.Payment) { l.addLine("partly paid %v of %v", p.Paid, p.Order.Amount) },
+		Voided:        func(o settlement.Order, err error) { l.addLine("voided %v: %v", o.Amount, err) },
+		Retried:       func(o settlement.OpenOrder) { l.addLine("retried %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
+		TakenOver:     func(o settlement.Order) { l.addLine("taken over %v", o.Amount) },
+		Stuck:         func(o settlement.OpenOrder) { l.addLine("stuck %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
+		RailDown:      func(name string) { l.addLine("%q is down", name) },
+		RailUp:        func(name string) { l.addLine("%q is up", name) },
+		PositionAlert: func(a settlement.PositionAlert) { l.addLine("%v", a) },
 	}
 }
 
-// A rail whose every call fails is left alone, no orders are placed for it, and a single
-// call finds that it is up again.
+// A rail with failing calls is left alone, no orders are placed for the rail, and a single call finds
+// out that the rail is up again.
 func TestRailThatIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob", "carol"), newRail()
 		bob, carol := w.peers[1], w.peers[2]
 		r.before = func(settlement.Order) error { return errRail }
-		var told record
+		var told eventLog
 		cfg := manualConfig(r, at100)
 		cfg.Events = told.events()
 		cfg.Rails.Default.Name, cfg.Rails.Default.BreakerThreshold, cfg.Rails.Default.BreakerTimeout = "channel", 3, time.Minute
@@ -89,19 +89,19 @@ func TestRailThatIsDown(t *testing.T) {
 		require.Equal(t, 1, called)
 		require.Equal(t, 3, r.calls[openOrder(t, e, w.alice).ID], "and no more")
 
-		pause(time.Minute + time.Second)
+		sleepVirtual(time.Minute + time.Second)
 		_, err = e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, errRail, "the call that finds out")
 		_, err = e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrRailDown)
-		pause(time.Minute + time.Second)
+		sleepVirtual(time.Minute + time.Second)
 		r.before = func(settlement.Order) error { return nil }
 		_, err = e.Settle(t.Context(), w.alice, bob)
 		for err != nil { // bob comes while alice's call finds out
 			_, err = e.Settle(t.Context(), w.alice, bob)
 		}
 		require.Equal(t, units(80), r.totalPaid(bob))
-		lines := told.take()
+		lines := told.takeLines()
 		require.Contains(t, lines, `"channel" is down`)
 		require.Contains(t, lines, `"channel" is up`)
 	})
@@ -115,8 +115,8 @@ func openOrder(t *testing.T, e *settlement.Engine, a accounts.PeerAccount) settl
 	return open[0]
 }
 
-// Refusals are answers: they do not make a rail count as down, nor does a goroutine that
-// the Settler ended keep it from being asked again.
+// Refusals are answers: a rail with refusals does not count as down. A Settler that ends its goroutine
+// is called again too.
 func TestWhatBreaksARail(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -150,7 +150,7 @@ func TestWhatBreaksARail(t *testing.T) {
 	}
 }
 
-// A slow rail keeps no other one from paying.
+// A slow rail does not keep other rails from paying.
 func TestConcurrencyIsOfARail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestConcurrencyIsOfARail(t *testing.T) {
 			<-ctx.Done()
 			return ledger.Amount{}, ctx.Err()
 		})
-		cfg := automatic(slow)
+		cfg := automaticConfig(slow)
 		cfg.Rails.Default.Concurrency = 2
 		cfg.Rails.Peer = map[string]*settlement.Rail{"alice": {Name: "fast", Settler: fast}}
 		e := w.engine(cfg)
@@ -173,13 +173,13 @@ func TestConcurrencyIsOfARail(t *testing.T) {
 		e.NotifyBalances(w.peers[1:])
 		synctest.Wait()
 		e.NotifyBalances(w.peers)
-		pause(100 * time.Millisecond)
+		sleepVirtual(100 * time.Millisecond)
 		require.Equal(t, units(80), fast.totalPaid(w.alice))
 		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
 	})
 }
 
-// An order stays with the rail that it was placed for: another one does not know the key.
+// An order stays with its rail: another rail does not know the key.
 func TestOrderStaysWithItsRail(t *testing.T) {
 	t.Parallel()
 	w, first, second := newWorld(t), newRail(), newRail()
@@ -202,7 +202,7 @@ func TestOrderStaysWithItsRail(t *testing.T) {
 	require.Equal(t, settlement.ErrNoRail, open.LastErr)
 	require.Empty(t, open.Rail)
 
-	// The first one may be there for this alone.
+	// The first rail may be configured for this order alone.
 	first.after = func(settlement.Order) error { return nil }
 	cfg.Rails.Peer = map[string]*settlement.Rail{"nobody": {Name: "first", Settler: first}}
 	paid, err := w.engine(cfg).Settle(t.Context(), w.alice)
@@ -220,7 +220,7 @@ func TestEventsOfAnOrder(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	now := time.Now()
-	var told record
+	var told eventLog
 	cfg := manualConfig(r, at100)
 	cfg.Clock = func() time.Time { return now }
 	cfg.Events = told.events()
@@ -231,145 +231,27 @@ func TestEventsOfAnOrder(t *testing.T) {
 	w.earn(w.alice, 100)
 	answer(errRail)
 	check()
-	require.Equal(t, []string{"placed 80"}, told.take())
+	require.Equal(t, []string{"placed 80"}, told.takeLines())
 	now = now.Add(9 * time.Minute)
 	check()
-	require.Equal(t, []string{"retried 80 after 1: no answer from the rail"}, told.take())
+	require.Equal(t, []string{"retried 80 after 1: no answer from the rail"}, told.takeLines())
 	now = now.Add(2 * time.Minute)
 	check()
-	require.Equal(t, []string{"retried 80 after 2: no answer from the rail", "stuck 80 after 3: no answer from the rail"}, told.take())
+	require.Equal(t, []string{"retried 80 after 2: no answer from the rail", "stuck 80 after 3: no answer from the rail"}, told.takeLines())
 	check()
-	require.Equal(t, []string{"retried 80 after 3: no answer from the rail"}, told.take(), "stuck once")
+	require.Equal(t, []string{"retried 80 after 3: no answer from the rail"}, told.takeLines(), "stuck once")
 	answer(nil)
 	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount.Min(units(30)) }
 	check()
-	require.Equal(t, []string{"retried 80 after 4: no answer from the rail", "partly paid 30 of 80"}, told.take())
+	require.Equal(t, []string{"retried 80 after 4: no answer from the rail", "partly paid 30 of 80"}, told.takeLines())
 
 	w.earn(w.alice, 50) // 120
 	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount }
 	check()
-	require.Equal(t, []string{"placed 100", "paid 100"}, told.take())
+	require.Equal(t, []string{"placed 100", "paid 100"}, told.takeLines())
 	w.earn(w.alice, 80)
 	answer(settlement.ErrDeclined)
 	check()
-	require.Equal(t, []string{"placed 80", "voided 80: settlement: declined, will never be paid"}, told.take())
+	require.Equal(t, []string{"placed 80", "voided 80: settlement: declined, will never be paid"}, told.takeLines())
 	w.requireConserved(r)
-}
-
-// A rail that answers days later: the order is shown as open, without a failure, until
-// Resolve or Cancel closes it.
-func TestRailThatAnswersLater(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		answer  func(*settlement.Engine, settlement.OpenOrder) error
-		settled uint64
-		told    string
-	}{
-		"paid": {func(e *settlement.Engine, o settlement.OpenOrder) error {
-			p, err := e.Resolve(context.Background(), o.Account, o.ID, o.Amount)
-			if err == nil && p.Paid != o.Amount {
-				err = errors.New("another amount")
-			}
-			return err
-		}, 80, "paid 80"},
-		"paid in part": {func(e *settlement.Engine, o settlement.OpenOrder) error {
-			_, err := e.Resolve(context.Background(), o.Account, o.ID, units(50))
-			return err
-		}, 50, "partly paid 50 of 80"},
-		"paid more": {func(e *settlement.Engine, o settlement.OpenOrder) error {
-			_, err := e.Resolve(context.Background(), o.Account, o.ID, units(95))
-			return err
-		}, 95, "paid 95"},
-		"cancelled": {func(e *settlement.Engine, o settlement.OpenOrder) error {
-			_, err := e.Cancel(context.Background(), o.Account, o.ID)
-			return err
-		}, 0, "voided 80: settlement: order cancelled"},
-	} {
-		for _, byAnother := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, by another process %v", name, byAnother), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t)
-					var told record
-					calls := 0
-					cfg := automatic(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
-						calls++
-						return ledger.Amount{}, settlement.ErrPending
-					}))
-					cfg.Events = told.events()
-					cfg.Events.Failed = func(err error) { told.add("failed %v", err) }
-					e := w.engine(cfg)
-					w.earn(w.alice, 100)
-					e.NotifyBalances(w.peers)
-					pause(4 * time.Minute)
-					open := openOrder(t, e, w.alice)
-					require.ErrorIs(t, open.LastErr, settlement.ErrPending)
-					require.Equal(t, []string{"placed 80"}, told.take())
-					require.Equal(t, 1, calls, "it is asked again after 5 minutes")
-
-					answering := e
-					if byAnother {
-						other := manualConfig(newRail(), at100)
-						other.Instance, other.Events = "operator", told.events()
-						answering = w.engine(other)
-					}
-					for range 2 { // it may be repeated
-						require.NoError(t, c.answer(answering, open))
-						require.Equal(t, units(c.settled), w.balance(w.alice).SettledOut)
-						require.Equal(t, []string{c.told}, told.take())
-					}
-					contradicts := units(7)
-					_, err := answering.Resolve(t.Context(), w.alice, open.ID, contradicts)
-					require.ErrorIs(t, err, settlement.ErrOrderConflict)
-					_, err = e.Settle(t.Context(), w.alice) // it finds out
-					require.NoError(t, err)
-					require.NoError(t, e.Close(t.Context()))
-					require.Zero(t, w.balance(w.alice).Settling)
-				})
-			})
-		}
-	}
-}
-
-func TestAnswersToNoOrder(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, "bob")
-	cfg := manualConfig(broken, at100)
-	e := w.engine(cfg)
-	w.earn(w.alice, 100)
-	_, err := e.Settle(t.Context(), w.alice)
-	require.ErrorIs(t, err, errRail)
-	open := openOrder(t, e, w.alice)
-	own, err := w.book.OwnAccount(usd)
-	require.NoError(t, err)
-	hold := w.holdPacket(w.alice, 1)
-	for name, c := range map[string]struct {
-		account accounts.PeerAccount
-		id      ledger.ID
-		paid    ledger.Amount
-		want    error
-	}{
-		"unknown":            {w.alice, ledger.NewID(1, 2), units(1), settlement.ErrNoOrder},
-		"of another account": {w.peers[1], open.ID, units(1), settlement.ErrNoOrder},
-		"a packet":           {w.alice, hold, units(1), settlement.ErrNoOrder},
-		"our own":            {own, open.ID, units(1), accounts.ErrUnknownAsset},
-		"nobody's":           {accounts.PeerAccount{}, open.ID, units(1), accounts.ErrUnknownAsset},
-		"nothing paid":       {w.alice, open.ID, units(0), accounts.ErrInvalid},
-		"everything paid":    {w.alice, open.ID, ledger.AmountMax, accounts.ErrInvalid},
-	} {
-		_, err := e.Resolve(t.Context(), c.account, c.id, c.paid)
-		require.ErrorIs(t, err, c.want, name)
-		require.NotContains(t, err.Error(), "order 0 of", name)
-		var order *settlement.OrderError
-		require.ErrorAs(t, err, &order)
-		if errors.Is(c.want, accounts.ErrInvalid) {
-			continue
-		}
-		_, err = e.Cancel(t.Context(), c.account, c.id)
-		require.ErrorIs(t, err, c.want, name)
-	}
-	require.Equal(t, units(80), w.balance(w.alice).Settling)
-	require.Error(t, e.Close(t.Context()))
-	_, err = e.Cancel(t.Context(), w.alice, open.ID)
-	require.ErrorIs(t, err, settlement.ErrEngineClosed)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// A read whose context has ended has changed nothing: nobody is told that the outcome is unknown.
+// A read whose context has ended has changed nothing: its error is not ErrOutcomeUnknown.
 func TestReadsAreNoUnknownOutcomes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -15,14 +15,14 @@ import (
 // [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset], [accounts.ErrInvalid], or the error of a request.
 // [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Refund(ctx context.Context, account accounts.PeerAccount) error {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	if err := e.checkRefund(ctx, account); err != nil {
 		return &OrderError{Account: account, Err: err}
 	}
-	e.register.wantRefund(account)
+	e.tracker.setRefundWanted(account, true)
 	e.Enqueue([]accounts.PeerAccount{account})
 	return nil
 }

@@ -180,7 +180,7 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 			require.ErrorContains(t, err, "AtLeast.Amount")
 		}
 	}
-	err := &settlement.PrefundError{Account: w.alice, Asset: usd, Ahead: units(5)}
+	err := &settlement.PrefundError{Account: w.alice, Asset: usd, Prefunding: units(5)}
 	require.ErrorIs(t, err, settlement.ErrPrefundLine)
 	require.ErrorContains(t, err, "the line of alice on ledger 1 is 0, and the policy pays 0.05 USD ahead")
 }

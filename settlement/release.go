@@ -29,10 +29,10 @@ type Released struct {
 // [accounts.ErrInvalid], or the error of a request. With an error, [Released] still has the payments booked before.
 // [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Release(ctx context.Context, account accounts.PeerAccount) (Released, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return Released{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	released, err := e.releasePeer(ctx, account)
 	if err != nil {
 		err = &OrderError{Account: account, Err: err}

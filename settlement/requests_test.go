@@ -18,47 +18,47 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// counted counts the requests of an engine.
-type counted struct {
+// countingLedger counts the requests of an engine.
+type countingLedger struct {
 	ledger.Ledger
 
 	creates, lookups, queries, history atomic.Int64
 }
 
-func (c *counted) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (c *countingLedger) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	c.creates.Add(1)
 	return c.Ledger.CreateTransfers(ctx, t)
 }
 
-func (c *counted) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+func (c *countingLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	c.lookups.Add(1)
 	return c.Ledger.LookupAccounts(ctx, ids)
 }
 
-func (c *counted) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+func (c *countingLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
 	c.lookups.Add(1)
 	return c.Ledger.LookupTransfers(ctx, ids)
 }
 
-func (c *counted) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
+func (c *countingLedger) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
 	c.queries.Add(1)
 	return c.Ledger.GetAccountTransfers(ctx, f)
 }
 
-func (c *counted) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+func (c *countingLedger) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
 	c.history.Add(1)
 	return c.Ledger.GetAccountBalances(ctx, f)
 }
 
-// take returns how many requests there were since the last time: writes, look-ups and
-// queries, those of histories included.
-func (c *counted) take() [3]int64 {
+// takeCounts returns the numbers of requests since the last call: writes, look-ups and queries,
+// including queries of histories.
+func (c *countingLedger) takeCounts() [3]int64 {
 	return [3]int64{c.creates.Swap(0), c.lookups.Swap(0), c.queries.Swap(0) + c.history.Swap(0)}
 }
 
 // A round of an engine looks its peers up, some 2,000 in a request. It makes no query while only
-// packets come, also if all peers have prepaid. PEERLEDGER_SCALE is how many peers the largest
-// round is for.
+// packets are booked, even if all peers have prepaid. PEERLEDGER_SCALE is the number of peers of the
+// largest round.
 func TestRequestsOfARound(t *testing.T) {
 	t.Parallel()
 	largest := 5000
@@ -76,14 +76,14 @@ func TestRequestsOfARound(t *testing.T) {
 			}
 			l := embedded.New()
 			w := newWorldOn(t, l, 0, names...)
-			c := &counted{Ledger: l}
+			c := &countingLedger{Ledger: l}
 			cfg := manualConfig(newRail(), at100)
 			cfg.Lease = time.Hour // no claims are renewed while it runs
 			e := w.engineOn(c, cfg)
 			round := func() [3]int64 {
 				_, err := e.Settle(t.Context(), w.peers...)
 				require.NoError(t, err)
-				return c.take()
+				return c.takeCounts()
 			}
 			lookUps := int64((peers + 2046) / 2047)
 			require.Equal(t, [3]int64{0, lookUps, 0}, round(), "nothing was ever booked")
@@ -138,8 +138,8 @@ func (w *world) bookEach(row func(accounts.PeerIDs) ledger.Transfer, amount uint
 	flush()
 }
 
-// coldStart is what an engine asks for when it meets peers for the first time, all of which have
-// paid ahead and sent packets since: it reads their rows once.
+// coldStart checks the requests of an engine that meets its peers for the first time. All peers have
+// prepaid and sent packets since: the engine reads their rows once.
 func coldStart(t *testing.T, w *world, rowsEach int) {
 	t.Helper()
 	for i := range rowsEach / 2 {
@@ -153,18 +153,18 @@ func coldStart(t *testing.T, w *world, rowsEach int) {
 			return ledger.Transfer{DebitAccountID: ids.Peer, CreditAccountID: w.liquidity(), Code: chart.CodePacket}
 		}, 9)
 	}
-	c := &counted{Ledger: w.ledger}
+	c := &countingLedger{Ledger: w.ledger}
 	e := w.engineOn(c, manualConfig(newRail(), settlement.Threshold{SettleThreshold: units(100)}))
 	began := time.Now()
 	paid, err := e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
-	requests := c.take()
+	requests := c.takeCounts()
 	t.Logf("%d peers with %d rows each: the first round took %v, %d writes, %d look-ups, %d queries, %d payments",
 		len(w.peers), rowsEach, time.Since(began).Round(time.Millisecond), requests[0], requests[1], requests[2], len(paid))
 	began = time.Now()
 	_, err = e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
-	requests = c.take()
+	requests = c.takeCounts()
 	t.Logf("the next round took %v, %d look-ups, %d queries", time.Since(began).Round(time.Millisecond), requests[1], requests[2])
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// A statement says of each payment which way the money went, and under which key it was
-// booked: the hash, and the key itself where the reader knows it.
+// A statement has the direction of each payment, and the key under which it was booked: the hash, and
+// the key itself if the reader knows the key.
 func TestStatementNamesPayments(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -65,7 +65,7 @@ func TestStatementNamesPayments(t *testing.T) {
 	require.NotContains(t, text.String(), ",wire", "a key that others chose does not begin a field")
 }
 
-// What waited in suspense for a closed peer, and was given back, has the key of the payment.
+// The row that releases a closed peer's payment from suspense has the key of the payment.
 func TestStatementNamesReleasedPayments(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

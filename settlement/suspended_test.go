@@ -15,24 +15,24 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// machine is a machine that can be suspended: its calendar goes on then, and its monotonic clock,
-// whose reading is in the times of time.Now as well, does not.
-type machine struct {
+// suspendableMachine is a machine that can be suspended: meanwhile its calendar goes on, and its
+// monotonic clock, whose reading is in the times of time.Now as well, does not.
+type suspendableMachine struct {
 	started   time.Time
 	suspended atomic.Int64
 }
 
-func newMachine() *machine { return &machine{started: time.Now()} }
+func newMachine() *suspendableMachine { return &suspendableMachine{started: time.Now()} }
 
-func (m *machine) suspendFor(d time.Duration) {
-	pause(d)
+func (m *suspendableMachine) suspendFor(d time.Duration) {
+	sleepVirtual(d)
 	m.suspended.Add(int64(d))
 }
 
-// now is what time.Now answers on the machine. Package time has no way to say that: the first word
-// of a time.Time with a reading is a bit that says so, 33 bits of seconds since 1885 and 30 bits of
-// nanoseconds, the second word the reading.
-func (m *machine) now() (t time.Time) {
+// now is time.Now on the machine. Package time cannot make such a time: the first word of a time.Time
+// with a reading has a bit for the reading, 33 bits of seconds since 1885 and 30 bits of nanoseconds;
+// the second word is the reading.
+func (m *suspendableMachine) now() (t time.Time) {
 	calendar := time.Now()
 	seconds := calendar.Unix() - time.Date(1885, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 	reading := calendar.Sub(m.started) - time.Duration(m.suspended.Load())
@@ -55,7 +55,7 @@ func TestClockOfASuspendedMachine(t *testing.T) {
 	})
 }
 
-// What is due by time is so by the calendar: the hours in which the machine was suspended count.
+// Policies of time count by the calendar: the hours of a suspended machine count.
 func TestTimesOfASuspendedMachine(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]settlement.Policy{
@@ -86,15 +86,15 @@ func TestTimesOfASuspendedMachine(t *testing.T) {
 	}
 }
 
-// suspends is a ledger of an engine whose machine is suspended once it is armed, after the next
-// look-up of accounts: that is for the check of an order. An order that is placed arms it.
-type suspends struct {
+// suspendingLedger suspends the engine's machine once, after the first look-up of accounts after an
+// order: the look-up for the check of the order.
+type suspendingLedger struct {
 	ledger.Ledger
 	armed, asleep atomic.Bool
 	suspend       func()
 }
 
-func (s *suspends) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (s *suspendingLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if s.asleep.Load() { // a renewal of claims, which would not be sent
 		return nil, errRail
 	}
@@ -104,7 +104,7 @@ func (s *suspends) CreateTransfers(ctx context.Context, rows []ledger.Transfer) 
 	return s.Ledger.CreateTransfers(ctx, rows)
 }
 
-func (s *suspends) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+func (s *suspendingLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	found, err := s.Ledger.LookupAccounts(ctx, ids)
 	if s.suspend != nil && s.armed.CompareAndSwap(true, false) {
 		s.asleep.Store(true)
@@ -114,9 +114,8 @@ func (s *suspends) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledge
 	return found, err
 }
 
-// An engine whose machine was suspended between its order, or its look at its open order, and the
-// call of the rail looks again whose the order is. Another engine has it by now, and the rail is
-// not asked by both.
+// A machine is suspended between placing, or reading, an order and the call of the rail. The engine then
+// reads again who owns the order. Another engine owns it by now, so only that engine calls the rail.
 func TestSuspendedBeforeTheRailIsAsked(t *testing.T) {
 	t.Parallel()
 	for name, resumed := range map[string]bool{"an order that was placed": false, "an order that was open": true} {
@@ -132,8 +131,8 @@ func suspendedBeforeTheRail(t *testing.T, resumed bool) {
 	w, asleep, awake, m := newWorld(t), newRail(), newRail(), newMachine()
 	pending := func(settlement.Order) error { return settlement.ErrPending }
 	asleep.before, awake.before = pending, pending
-	heir := w.engine(named("awake", awake))
-	l := &suspends{Ledger: w.ledger}
+	heir := w.engine(namedConfig("awake", awake))
+	l := &suspendingLedger{Ledger: w.ledger}
 	cfg := manualConfig(asleep, at100)
 	cfg.Instance, cfg.Clock = "asleep", m.now
 	w.earn(w.alice, 100)
@@ -170,8 +169,8 @@ func suspendedBeforeTheRail(t *testing.T, resumed bool) {
 	_ = e.Close(t.Context())
 }
 
-// A rail that pays a part of every order gets the next orders later and later, by itself and when
-// it is looked at for every packet; when it pays in full, all is as before.
+// A rail that pays each order in part gets the next orders later and later, even if the account is
+// checked for every packet; after a payment in full the next order comes at once again.
 func TestPartsAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,24 +182,24 @@ func TestPartsAgainAndAgain(t *testing.T) {
 			}
 			return units(1)
 		}
-		cfg := automatic(r)
+		cfg := automaticConfig(r)
 		cfg.Policies.Default = payAll
 		e := w.engine(cfg)
 		w.earn(w.alice, 10_000)
 		for range 3600 {
 			e.NotifyBalances(w.peers)
-			pause(time.Second)
+			sleepVirtual(time.Second)
 		}
 		_, called := r.countKeys()
 		require.Less(t, called, 40, "in an hour")
 		require.Greater(t, called, 10)
 		whole.Store(true)
-		pause(cfg.RetryMaxInterval + 10*time.Minute)
+		sleepVirtual(cfg.RetryMaxInterval + 10*time.Minute)
 		require.Equal(t, units(0), w.balance(w.alice).Payable)
 		before := called
 		w.earn(w.alice, 10)
 		e.NotifyBalances(w.peers)
-		pause(time.Second)
+		sleepVirtual(time.Second)
 		_, called = r.countKeys()
 		require.Greater(t, called, before)
 		require.Equal(t, units(0), w.balance(w.alice).Payable, "at once")

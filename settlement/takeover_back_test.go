@@ -16,18 +16,18 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// An engine places an order that it would void: one that was too large when it was placed, to an
-// account without history, or one below the minimum. It fails before that. Another engine takes
-// the order over and gives it to the rail, which does not answer yet. The first engine takes it
-// back, in a visit of which one request fails, and looks again: the rail may be paying, so the
-// order is not voided.
+// An engine places an order and is about to void the order: the order is too large, to an account
+// without history, or below the minimum. The requests fail before the void. Another engine takes the
+// order over and gives it to the rail, which does not answer yet. The first engine takes the order
+// back, in a visit with one failing request, and resumes: the rail may be paying, so the order is not
+// voided.
 func TestOrderThatIsTakenBackIsNotVoided(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		noHistory bool
 		policy    settlement.Policy
 		before    func(*world) // right before the order is placed
-		behind    func(*world) // right behind it
+		behind    func(*world) // right after the order is placed
 	}{
 		"unchecked": {noHistory: true, policy: at100, behind: func(w *world) { w.spend(w.alice, 100) }},
 		"too small": {
@@ -38,13 +38,13 @@ func TestOrderThatIsTakenBackIsNotVoided(t *testing.T) {
 		for failing := range 12 {
 			t.Run(fmt.Sprint(name, failing), func(t *testing.T) {
 				t.Parallel()
-				takeBack(t, c.noHistory, c.policy, c.before, c.behind, failing)
+				takeOrderBack(t, c.noHistory, c.policy, c.before, c.behind, failing)
 			})
 		}
 	}
 }
 
-func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, behind func(*world), failing int) {
+func takeOrderBack(t *testing.T, noHistory bool, policy settlement.Policy, before, behind func(*world), failing int) {
 	t.Helper()
 	w := &world{t: t, ledger: embedded.New()}
 	var err error

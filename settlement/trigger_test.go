@@ -12,9 +12,9 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// timed is the Config of an engine that looks at everything once a second.
-func timed(r settlement.Settler, p settlement.Policy) settlement.Config {
-	cfg := automatic(r)
+// timedConfig is the Config of an engine that checks all accounts every second.
+func timedConfig(r settlement.Settler, p settlement.Policy) settlement.Config {
+	cfg := automaticConfig(r)
 	cfg.Policies.Default, cfg.SweepInterval = p, time.Second
 	return cfg
 }
@@ -23,30 +23,30 @@ func TestPaidAtLeastEvery(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		e := w.engine(timed(r, settlement.Every{After: time.Hour}))
+		e := w.engine(timedConfig(r, settlement.Every{After: time.Hour}))
 		e.Enqueue(w.peers)
-		pause(3 * time.Hour) // nothing is owed
+		sleepVirtual(3 * time.Hour) // nothing is owed
 		w.earn(w.alice, 10)
 		e.NotifyBalances(w.peers)
-		pause(time.Hour - time.Second)
+		sleepVirtual(time.Hour - time.Second)
 		require.Zero(t, r.totalPaid(w.alice))
 		w.earn(w.alice, 5)
 		e.NotifyBalances(w.peers)
-		pause(3 * time.Second)
+		sleepVirtual(3 * time.Second)
 		require.Equal(t, units(15), r.totalPaid(w.alice), "an hour after the first of it")
-		pause(30 * time.Minute)
+		sleepVirtual(30 * time.Minute)
 		w.earn(w.alice, 7)
 		e.NotifyBalances(w.peers)
-		pause(time.Hour - time.Second)
+		sleepVirtual(time.Hour - time.Second)
 		require.Equal(t, units(15), r.totalPaid(w.alice))
-		pause(3 * time.Second)
+		sleepVirtual(3 * time.Second)
 		require.Equal(t, units(22), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
 	})
 }
 
-// The time goes on while no process runs, as the ledger knows it.
+// The time goes on while no process runs: the ledger has the timestamps.
 func TestEveryOutlivesAProcess(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]func(*world, *rail){
@@ -66,15 +66,15 @@ func TestEveryOutlivesAProcess(t *testing.T) {
 				w.earn(w.alice, 10)
 				for range 6 { // processes that live for ten minutes
 					require.Equal(t, start, r.totalPaid(w.alice))
-					e := w.engine(timed(r, settlement.Every{After: time.Hour}))
+					e := w.engine(timedConfig(r, settlement.Every{After: time.Hour}))
 					e.Enqueue(w.peers)
-					pause(10 * time.Minute)
+					sleepVirtual(10 * time.Minute)
 					require.NoError(t, e.Close(t.Context()))
 				}
-				e := w.engine(timed(r, settlement.Every{After: time.Hour}))
+				e := w.engine(timedConfig(r, settlement.Every{After: time.Hour}))
 				e.Enqueue(w.peers)
-				pause(2 * time.Second)
-				require.Equal(t, sum(start, units(10)), r.totalPaid(w.alice))
+				sleepVirtual(2 * time.Second)
+				require.Equal(t, addAmounts(start, units(10)), r.totalPaid(w.alice))
 				require.NoError(t, e.Close(t.Context()))
 				w.requireConserved(r)
 			})
@@ -86,42 +86,42 @@ func TestPaidWhenIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		e := w.engine(timed(r, settlement.Idle{After: time.Minute}))
+		e := w.engine(timedConfig(r, settlement.Idle{After: time.Minute}))
 		for range 10 {
 			w.earn(w.alice, 5)
 			e.NotifyBalances(w.peers)
-			pause(50 * time.Second)
+			sleepVirtual(50 * time.Second)
 			require.Zero(t, r.totalPaid(w.alice))
 		}
 		for range 5 { // another process's packets, which this one is not told of
 			w.earn(w.alice, 5)
-			pause(50 * time.Second)
+			sleepVirtual(50 * time.Second)
 			require.Zero(t, r.totalPaid(w.alice))
 		}
-		pause(12 * time.Second)
+		sleepVirtual(12 * time.Second)
 		require.Equal(t, units(75), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 
-		// A restart is no packet.
+		// A restart does not count as a packet.
 		w.earn(w.alice, 5)
-		pause(time.Minute)
-		e = w.engine(timed(r, settlement.Idle{After: time.Minute}))
+		sleepVirtual(time.Minute)
+		e = w.engine(timedConfig(r, settlement.Idle{After: time.Minute}))
 		e.Enqueue(w.peers)
-		pause(2 * time.Second)
+		sleepVirtual(2 * time.Second)
 		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
 	})
 }
 
-// A peer that takes no more packets is paid below the threshold, but not for every packet.
+// A peer that refuses packets is paid below the threshold, but not for every packet.
 func TestPeerThatRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		own, err := w.book.OwnAccount(usd)
 		require.NoError(t, err)
-		cfg := automatic(r)
+		cfg := automaticConfig(r)
 		cfg.Policies.Default = settlement.AtLeast{Amount: units(10), Of: at100}
 		e := w.engine(cfg)
 		for _, nobody := range []accounts.PeerAccount{own, {}} {
@@ -132,23 +132,46 @@ func TestPeerThatRefuses(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, r.totalPaid(w.alice))
 		e.NotifyRefused(w.alice)
-		pause(100 * time.Millisecond)
+		sleepVirtual(100 * time.Millisecond)
 		require.Equal(t, units(40), r.totalPaid(w.alice), "down to 20")
 		for range 20 {
 			w.earn(w.alice, 1)
 			e.NotifyBalances(w.peers)
 			e.NotifyRefused(w.alice)
-			pause(time.Second)
+			sleepVirtual(time.Second)
 		}
 		require.Equal(t, units(40), r.totalPaid(w.alice))
-		pause(41 * time.Second)
+		sleepVirtual(41 * time.Second)
 		require.Equal(t, units(60), r.totalPaid(w.alice), "a minute after the order before")
 		e.NotifyRefused(w.peers[1]) // to whom we owe nothing
-		pause(time.Minute)
+		sleepVirtual(time.Minute)
 		w.earn(w.peers[1], 99)
 		e.NotifyBalances(w.peers)
-		pause(time.Minute)
+		sleepVirtual(time.Minute)
 		require.Zero(t, r.totalPaid(w.peers[1]), "it pressed when nothing was owed")
+		require.NoError(t, e.Close(t.Context()))
+		w.requireConserved(r)
+	})
+}
+
+// A peer that refuses packets while an order to it is placed is paid again, OrderCooldown later: the
+// order was decided on before the refusal.
+func TestPeerThatRefusesDuringAnOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		l := &hookedFirstOrder{Ledger: w.ledger}
+		e := w.engineOn(l, automaticConfig(r))
+		l.before = func() {
+			w.earn(w.alice, 30)
+			e.NotifyRefused(w.alice)
+		}
+		w.earn(w.alice, 100)
+		e.NotifyBalances(w.peers)
+		sleepVirtual(100 * time.Millisecond)
+		require.Equal(t, units(80), r.totalPaid(w.alice), "down to 20, and 30 were earned since")
+		sleepVirtual(2 * time.Minute)
+		require.Equal(t, units(110), r.totalPaid(w.alice), "the refusal asks for the rest")
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
 	})
@@ -180,7 +203,7 @@ func TestSettleNow(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// What an operator credited is owed, but packets did not earn it.
+// A credit by an operator is payable, but not earned by packets.
 func TestAdjustmentsAreNotPaidOut(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
@@ -214,77 +237,34 @@ func TestAdjustmentsAreNotPaidOut(t *testing.T) {
 	w.requireConserved(r)
 }
 
-func TestPositionAlerts(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		var told record
-		e := w.engine(settlement.Config{
-			CheckCooldown: 50 * time.Millisecond, Events: told.events(), PositionThresholds: settlement.Rules[settlement.PositionThresholds]{
-				Peer: map[string]settlement.PositionThresholds{"alice": {High: units(100), Low: units(50), Margin: units(10)}},
-			},
-		})
-		for _, c := range []struct {
-			earn, spend uint64
-			want        []string
-		}{
-			{99, 0, nil},
-			{1, 0, []string{"high reached: alice on ledger 1 is at 1.00 USD, the mark is 1.00 USD"}},
-			{50, 0, nil},
-			{0, 60, nil}, // 90: within the margin
-			{10, 0, nil},
-			{0, 11, []string{"high cleared: alice on ledger 1 is at 0.89 USD, the mark is 1.00 USD"}},
-			{0, 139, []string{"low reached: alice on ledger 1 is at -0.50 USD, the mark is 0.50 USD"}},
-			{0, 50, nil},
-			{61, 0, []string{"low cleared: alice on ledger 1 is at -0.39 USD, the mark is 0.50 USD"}},
-			{139, 0, []string{"high reached: alice on ledger 1 is at 1.00 USD, the mark is 1.00 USD"}},
-			{0, 200, []string{
-				"high cleared: alice on ledger 1 is at -1.00 USD, the mark is 1.00 USD",
-				"low reached: alice on ledger 1 is at -1.00 USD, the mark is 0.50 USD",
-			}},
-		} {
-			if c.earn > 0 {
-				w.earn(w.alice, c.earn)
-			}
-			if c.spend > 0 {
-				w.spend(w.alice, c.spend)
-			}
-			e.NotifyBalances(w.peers)
-			pause(100 * time.Millisecond)
-			require.Equal(t, c.want, told.take(), "at %v", w.balance(w.alice).Position())
-		}
-		require.NoError(t, e.Close(t.Context()))
-	})
-}
-
-// However fast packets come, balances are looked at once a round, and what is touched is
-// remembered in a bounded way.
+// However fast packets come, balances are looked up once per CheckCooldown, and the number of
+// remembered accounts is bounded.
 func TestRoundsAreApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		var requests atomic.Int64
-		e := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return noFault }}, automatic(r))
+		e := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return noFault }}, automaticConfig(r))
 		list := make([]accounts.PeerAccount, 1000)
 		for i := range list {
 			list[i] = w.peers[i%2]
 		}
 		for range 1000 {
 			e.NotifyBalances(list)
-			pause(time.Millisecond)
+			sleepVirtual(time.Millisecond)
 		}
-		pause(100 * time.Millisecond)
+		sleepVirtual(100 * time.Millisecond)
 		require.InDelta(t, 20, requests.Load(), 2, "a second's worth of rounds")
 		for range 1000 { // with no time in between
 			e.NotifyBalances(list)
 		}
-		pause(100 * time.Millisecond)
+		sleepVirtual(100 * time.Millisecond)
 		require.InDelta(t, 21, requests.Load(), 3)
 		require.NoError(t, e.Close(t.Context()))
 	})
 }
 
-// What is due is what is ordered, also before the loop has looked.
+// Due returns the amount that is ordered next, also before the first check of the loop.
 func TestDueKnowsTheTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -293,7 +273,7 @@ func TestDueKnowsTheTimes(t *testing.T) {
 		cfg.Policies.Peer = map[string]settlement.Policy{"bob": settlement.Idle{After: time.Hour}}
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
-		pause(time.Hour + time.Second) // the packet is some nanoseconds late
+		sleepVirtual(time.Hour + time.Second) // the packet is some nanoseconds late
 		payments, err := e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{80}, paidAmounts(payments))
@@ -305,7 +285,7 @@ func TestDueKnowsTheTimes(t *testing.T) {
 		w.earn(bobs[0], 100)
 		e.NotifyBalances(bobs)
 		require.Zero(t, e.Due(w.balance(bobs[0])), "a packet was booked just now")
-		pause(time.Hour)
+		sleepVirtual(time.Hour)
 		require.Equal(t, units(100), e.Due(w.balance(bobs[0])))
 	})
 }

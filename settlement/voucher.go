@@ -65,10 +65,10 @@ func (e *Engine) RecordRedemption(ctx context.Context, v Voucher) (VoucherBookin
 func (e *Engine) bookVoucher(
 	ctx context.Context, v Voucher, book func(closed bool) (VoucherBooking, error),
 ) (VoucherBooking, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return VoucherBooking{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	booked, err := func() (VoucherBooking, error) {
 		if err := e.checkVoucher(v); err != nil {
 			return VoucherBooking{}, err

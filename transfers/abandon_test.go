@@ -13,9 +13,9 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// abandon makes a recorder whose ledger holds the next request back until the
-// context of the caller, which it returns, has ended.
-func abandon(t *testing.T) (f *fixture, slow *stalled, ctx context.Context) {
+// abandonPrepare returns a recorder whose ledger delays the next request until the returned
+// context of the caller has ended.
+func abandonPrepare(t *testing.T) (f *fixture, slow *stalledLedger, ctx context.Context) {
 	t.Helper()
 	f, slow = newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -30,28 +30,28 @@ func abandon(t *testing.T) (f *fixture, slow *stalled, ctx context.Context) {
 	return f, slow, ctx
 }
 
-// The caller of a prepare goes away before the answer: it will not forward the
-// packet, so the recorder gives the hold back.
+// The caller of a prepare goes away before the answer. It will not forward the packet, so the
+// recorder voids the hold.
 func TestAbandonedPrepareIsGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		got, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
 		require.Equal(t, "T00", transfers.ILPCode(err))
-		f.end(t) // nothing is held
+		f.closeAndCheck(t) // nothing is held
 	})
 }
 
-// The caller gave the id, so it may ask again, and then the hold is its own: it
-// must not be given back behind its back.
+// The caller gave the id and prepares the packet again: the hold is the second prepare's, and
+// must not be voided.
 func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		p := f.packet(100, 90)
 		p.ID = ledger.NewID(1<<8, 1)
 		_, err := f.recorder.Prepare(ctx, p)
@@ -62,20 +62,20 @@ func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
 		_, err = f.recorder.Fulfill(t.Context(), again.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(90), f.position(t, f.bob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// An answer that comes when the hold has ended is no leave to forward the packet.
+// An answer after the end of the hold does not allow to forward the packet.
 func TestAnswerAfterTheHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 20} })
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossyLedger{Ledger: l, lose: 20} })
 		p := f.packet(100, 90)
 		p.Hold = time.Second
 		_, err := f.recorder.Prepare(t.Context(), p)
 		require.ErrorIs(t, err, transfers.ErrHoldExpired)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -101,12 +101,12 @@ func TestPrepareThatWaitedTooLong(t *testing.T) {
 		require.NoError(t, first.Wait(t.Context()).Err)
 		require.ErrorIs(t, late.Wait(t.Context()).Err, transfers.ErrHoldTooShort)
 		require.NoError(t, last.Wait(t.Context()).Err)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// The answer is there, and the lane is still busy giving back another packet of the
-// same batch: the caller is not kept waiting for that.
+// The caller of an answered prepare need not wait while the lane voids the hold of another
+// packet of the same batch.
 func TestAnsweredCallerIsNotKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,23 +144,23 @@ func TestAnsweredCallerIsNotKept(t *testing.T) {
 func TestAbandonedPreparesOfRecordAllAreGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		_, err := f.recorder.RecordAll(ctx, transfers.PrepareOp(f.packet(100, 90)), transfers.PrepareOp(f.packet(50, 50)))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// Close has begun when the caller goes away: the lane gives back before it ends.
+// The caller goes away after Close has begun: the lane voids the hold before it ends.
 func TestAbandonedPrepareIsGivenBackWhileClosing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
 			time.Sleep(time.Millisecond) //nolint:forbidigo // virtual time: after the prepare
-			f.end(t)
+			f.closeAndCheck(t)
 		}()
 		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
@@ -168,12 +168,12 @@ func TestAbandonedPrepareIsGivenBackWhileClosing(t *testing.T) {
 	})
 }
 
-// A packet is prepared and forwarded. A second prepare of it is abandoned, and
-// must not void what the first one holds.
+// A packet is prepared and forwarded. A second prepare of it is abandoned: the first one's
+// hold must stay.
 func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, _, ctx := abandon(t)
+		f, _, ctx := abandonPrepare(t)
 		p := f.packet(100, 90)
 		p.ID = ledger.NewID(1<<8, 1)
 		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
@@ -186,18 +186,18 @@ func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
 		_, err = other.Fulfill(t.Context(), held.Packet)
 		require.NoError(t, err)
 		require.NoError(t, other.Close(t.Context()))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// An answer is lost, and the caller goes away. If the recorder drew the id, the
-// hold that it finds is its own. If the caller gave the id, the hold may be
-// another's, and ends with its timeout.
+// An answer is lost, and the caller goes away. If the recorder generated the id, it voids the
+// hold that it finds. If the caller gave the id, the hold may belong to another prepare, and
+// ends with its timeout.
 func TestAbandonedPrepareWithALostAnswer(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[ledger.ID]uint64{{}: 0, ledger.NewID(1<<8, 1): 100} {
 		synctest.Test(t, func(t *testing.T) {
-			f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 8} })
+			f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossyLedger{Ledger: l, lose: 8} })
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
 			p := f.packet(100, 90)

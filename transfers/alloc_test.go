@@ -14,13 +14,13 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// frugal finds everything good, and answers with the same memory each time.
-type frugal struct {
+// reusingLedger applies everything, and returns the same memory in every answer.
+type reusingLedger struct {
 	ledger.Ledger
 	results []ledger.CreateTransferResult
 }
 
-func (l frugal) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l reusingLedger) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results := l.results[:len(batch)]
 	for i := range results {
 		results[i] = ledger.CreateTransferResult{Status: ledger.TransferCreated, Timestamp: 1}
@@ -28,24 +28,23 @@ func (l frugal) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]l
 	return results, nil
 }
 
-// No operation allocates: not in Submit, not in the lane, not in Record. (The race
+// No operation allocates: neither in Submit, nor in the lane, nor in Record. (The race
 // detector allocates by itself.)
 func TestNoAllocations(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
-	none := accounts.Settings{}
-	all := limitsOf(accounts.Limits{
+	none := accounts.Config{}
+	all := accounts.Config{Limits: limitSettings(accounts.Limits{
 		PayableCap: "unlimited", InFlightShare: "1", MaxPacket: "1000", MaxHold: time.Hour, PacketRate: "1000000000/1s", AmountRate: "1000000000/1s",
-	})
-	all.LiquidityFloor = map[accounts.Asset]string{usd: "-1000000000"}
+	}), LiquidityFloors: map[accounts.Asset]accounts.Decimal{usd: "-1000000000"}}
 	tell := func([]accounts.PeerAccount) {}
 	for _, c := range []struct {
-		limits  accounts.Settings
-		touched func([]accounts.PeerAccount)
+		limits          accounts.Config
+		balancesChanged func([]accounts.PeerAccount)
 	}{{none, nil}, {none, tell}, {all, nil}} {
-		f := newLimited(t, c.limits, transfers.Config{})
+		f := newConfigured(t, c.limits, transfers.Config{})
 		require.NoError(t, f.recorder.Close(t.Context()))
 		var err error
-		f.recorder, err = transfers.NewRecorder(frugal{f.embedded, make([]ledger.CreateTransferResult, ledger.BatchMax)}, f.book,
-			transfers.Config{Lanes: 1, MaxBacklog: 1000, Touched: c.touched, GuardConversions: true})
+		f.recorder, err = transfers.NewRecorder(reusingLedger{f.embedded, make([]ledger.CreateTransferResult, ledger.BatchMax)}, f.book,
+			transfers.Config{Lanes: 1, MaxBacklog: 1000, Events: transfers.Events{BalancesChanged: c.balancesChanged}, GuardConversions: true})
 		require.NoError(t, err)
 		held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
 		require.NoError(t, err)

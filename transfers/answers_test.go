@@ -16,14 +16,14 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// slow is a ledger that answers each request after a while.
-type slow struct {
+// slowLedger is a ledger that answers each request after a delay.
+type slowLedger struct {
 	ledger.Ledger
 	delay time.Duration
 	twice bool // it sends the first one again by itself, as a cluster's does that has lost a session
 }
 
-func (s *slow) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (s *slowLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := s.Ledger.CreateTransfers(ctx, batch)
 	time.Sleep(s.delay) //nolint:forbidigo // virtual time
 	if s.twice {
@@ -33,40 +33,40 @@ func (s *slow) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]
 	return results, err
 }
 
-// The ledger has sent the prepare twice before it answered: the recorder sees that it
-// exists, and knows by the id that it is its own.
+// The prepare is sent twice before the ledger answers `exists`. The recorder generated the id,
+// so the hold is its own.
 func TestAbandonedPrepareThatWasSentTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger {
-			return &slow{Ledger: l, delay: 10 * time.Second, twice: true}
+			return &slowLedger{Ledger: l, delay: 10 * time.Second, twice: true}
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
-		f.end(t) // nothing is held
+		f.closeAndCheck(t) // nothing is held
 	})
 }
 
 // The answer to one request took longer than the hold: the packet must not be forwarded,
-// whoever kept the answer back.
+// wherever the answer was delayed.
 func TestAnswerThatTookLongerThanTheHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &slow{Ledger: l, delay: 2 * time.Minute} })
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &slowLedger{Ledger: l, delay: 2 * time.Minute} })
 		got, err := f.recorder.Prepare(t.Context(), f.packet(100, 90)) // held for a minute
 		require.ErrorIs(t, err, transfers.ErrHoldExpired)
 		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// unwilling is a ledger that answers a request when the context has ended, and takes no
-// other one then.
-type unwilling struct{ ledger.Ledger }
+// refusingLedger answers a request when its context has ended, and refuses all requests after
+// that.
+type refusingLedger struct{ ledger.Ledger }
 
-func (l unwilling) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l refusingLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -75,11 +75,11 @@ func (l unwilling) CreateTransfers(ctx context.Context, batch []ledger.Transfer)
 	return results, err
 }
 
-// A prepare whose caller is gone is applied, and cannot be given back before the end.
+// An abandoned prepare is applied, and its hold cannot be voided before the recorder ends.
 func TestCloseSaysWhatIsHeldForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return unwilling{l} })
+		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return refusingLedger{l} })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
@@ -96,13 +96,13 @@ func TestCloseSaysWhatIsHeldForNobody(t *testing.T) {
 	})
 }
 
-// away is a ledger that cannot be reached for a while, and says so: nothing is handed over.
-type away struct {
+// downLedger is a ledger that is down for a while: it returns an error, and executes nothing.
+type downLedger struct {
 	ledger.Ledger
 	until time.Time
 }
 
-func (a away) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (a downLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if time.Now().Before(a.until) {
 		return nil, errors.New("no connection")
 	}
@@ -112,7 +112,7 @@ func (a away) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]l
 func TestNothingIsSentAfterItsExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return away{l, time.Now().Add(time.Minute)} })
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return downLedger{l, time.Now().Add(time.Minute)} })
 		p := f.packet(100, 90)
 		p.Hold, p.Expiry = 0, time.Now().Add(10*time.Second)
 		began := time.Now()
@@ -121,7 +121,7 @@ func TestNothingIsSentAfterItsExpiry(t *testing.T) {
 		require.Less(t, time.Since(began), 12*time.Second, "it is told while the ledger is still away")
 		_, err = f.recorder.Forward(t.Context(), p)
 		require.NoError(t, err, "what is owed waits")
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -143,17 +143,17 @@ func TestExpiredPrepareDoesNotWaitForTheLedger(t *testing.T) {
 			slow.proceed <- nil
 			slow.answerAll(t.Context())
 		}()
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// Forwards keep more than a batch waiting: Flush waits for those before it, and not for
-// all that come.
+// More than a batch of forwards is waiting all the time. Flush waits only for the forwards
+// before it.
 func TestFlushUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, transfers.Config{Lanes: 1, MaxBacklog: 100}, func(l ledger.Ledger) ledger.Ledger {
-			return &slow{Ledger: narrow{l, 10}, delay: 5 * time.Millisecond}
+			return &slowLedger{Ledger: narrowLedger{l, 10}, delay: 5 * time.Millisecond}
 		})
 		var stop atomic.Bool
 		var callers sync.WaitGroup
@@ -171,12 +171,12 @@ func TestFlushUnderLoad(t *testing.T) {
 		require.Less(t, time.Since(began), time.Second, "a backlog of 100 takes a tenth of that")
 		stop.Store(true)
 		callers.Wait() // more than the backlog takes are waiting to be handed over
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// A forward is owed to the receiver also if nobody knows the sender: the first attempt
-// and every one after it say the same.
+// A forward is owed to the receiver also if its sender was never provisioned. All attempts
+// give the same result.
 func TestForwardFromAnUnknownSender(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -191,10 +191,10 @@ func TestForwardFromAnUnknownSender(t *testing.T) {
 	}
 	require.Equal(t, int64(10), f.position(t, f.bob))
 	require.Equal(t, int64(10), f.arrears(t, carol))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// openAccount opens the account again that closeAccount has closed.
+// openAccount opens an account that closeAccount has closed.
 func (f *fixture) openAccount(t *testing.T, a accounts.PeerAccount) {
 	t.Helper()
 	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{{
@@ -204,7 +204,7 @@ func (f *fixture) openAccount(t *testing.T, a accounts.PeerAccount) {
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 }
 
-// A fulfill was refused so often that no id is left: the error says what is left to do.
+// A fulfill was refused until no id is left. The error names the remaining step.
 func TestSpentFulfill(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -218,46 +218,46 @@ func TestSpentFulfill(t *testing.T) {
 	f.openAccount(t, f.bob)
 	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 	require.ErrorIs(t, err, ledger.ErrIDSpent)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
 	require.Equal(t, int64(90), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A fulfill is refused, and its caller books what is owed under another id. Then the
-// process dies: the next one must not book the first one too.
+// A fulfill is refused, and its caller books the amount under another id. Then the process
+// dies: the next recorder must not book the fulfill too.
 func TestRefusedFulfillIsNotReplayed(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
 	folder := newFolder(t)
-	r := f.journaled(t, folder, &heard{}, nil)
+	r := f.newJournaled(t, folder, &eventLog{}, nil)
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
 	f.closeAccount(t, f.bob)
 	_, err = r.Fulfill(t.Context(), held.Packet)
 	require.ErrorIs(t, err, accounts.ErrPeerClosed)
-	killed := readFiles(t, folder).write(t)
+	killed := readFiles(t, folder).writeFolder(t)
 	f.openAccount(t, f.bob)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	h := &heard{}
-	require.NoError(t, f.journaled(t, killed, h, nil).Close(t.Context()))
+	h := &eventLog{}
+	require.NoError(t, f.newJournaled(t, killed, h, nil).Close(t.Context()))
 	require.Empty(t, h.takeReplayed())
 	require.Equal(t, int64(90), f.position(t, f.bob))
 	require.NoError(t, r.Close(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The first fulfill is too early and refused; the second one, promised while the first
-// was not answered, is still owed when the process dies.
+// The first fulfill is too early and is refused. The second one was promised before that
+// answer: it is still pending when the process dies.
 func TestPromiseAfterARefusalIsKept(t *testing.T) {
 	t.Parallel()
-	f, stalled := newFixture(t, transfers.Config{}, nil), newStalled(nil)
+	f, stalled := newFixture(t, transfers.Config{}, nil), newStalledLedger(nil)
 	stalled.Ledger = f.embedded
 	folder := newFolder(t)
-	r := f.journaled(t, folder, &heard{}, stalled)
+	r := f.newJournaled(t, folder, &eventLog{}, stalled)
 	p := f.packet(100, 90)
 	p.ID = ledger.NewID(1<<8, 1)
 	early, err := r.Submit(t.Context(), transfers.FulfillOp(p))
@@ -270,13 +270,13 @@ func TestPromiseAfterARefusalIsKept(t *testing.T) {
 	stalled.proceed <- nil
 	require.ErrorIs(t, early.Wait(t.Context()).Err, transfers.ErrUnknownPacket)
 	<-stalled.requests
-	killed := readFiles(t, folder).write(t)
+	killed := readFiles(t, folder).writeFolder(t)
 	stalled.proceed <- nil
 	require.NoError(t, prepare.Wait(t.Context()).Err)
 	_ = r.Close(canceled(t.Context()))
-	h := &heard{}
-	require.NoError(t, f.journaled(t, killed, h, nil).Close(t.Context()))
+	h := &eventLog{}
+	require.NoError(t, f.newJournaled(t, killed, h, nil).Close(t.Context()))
 	require.Len(t, h.takeReplayed(), 1)
 	require.Equal(t, int64(90), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }

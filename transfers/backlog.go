@@ -7,60 +7,59 @@ import (
 	"sync/atomic"
 )
 
-// backlog bounds how many operations are waiting or in flight. At the high water
-// mark it is shut: then operations on promised money need a free place, and all
-// others wait until it has sunk to the low water mark, so that what was promised
-// has the room in between for itself and callers do not wake for one place each.
+// backlog bounds how many operations wait or are in flight. At maxOperations the backlog is
+// full, until it has drained to resumeAt. Meanwhile prepares wait, and operations on promised
+// money need only a free place. So the places above resumeAt are reserved for promised
+// money, and waiting callers do not wake up for every single place.
 type backlog struct {
-	high, low uint64
-	changed   func(full bool) // nil if nobody wants to know
-	closed    chan struct{}   // nobody waits any more
+	maxOperations, resumeAt uint64
+	onChange                func(full bool) // may be nil
+	closed                  chan struct{}   // ends all waits
 
-	// state is twice the number of operations, plus one while it is shut. Both
-	// change in one step: shut is set by whoever takes the last place, and
-	// cleared by whoever takes the number down to the low mark.
+	// state is twice the number of operations, plus one while the backlog is full. Both parts
+	// change in one step: taking the last place sets full, releasing places down to resumeAt
+	// clears full.
 	state atomic.Uint64
 
-	telling sync.Mutex // over calls of changed, so that the last one is true
-	told    bool
+	notifyMu     sync.Mutex // serializes onChange, so the last call is true
+	notifiedFull bool
 
-	mu    sync.Mutex
-	free  chan struct{} // closed when there may be a free place; nil if nobody waits
-	opens chan struct{} // closed when it is not shut any more; nil if nobody waits
+	mu         sync.Mutex
+	placeFreed chan struct{} // closed when a place may be free; nil without waiters
+	reopened   chan struct{} // closed when the backlog is no longer full; nil without waiters
 }
 
-func newBacklog(high, low int, changed func(bool)) *backlog {
-	return &backlog{high: uint64(high), low: uint64(low), changed: changed, closed: make(chan struct{})}
+func newBacklog(maxOperations, resumeAt int, onChange func(bool)) *backlog {
+	return &backlog{maxOperations: uint64(maxOperations), resumeAt: uint64(resumeAt), onChange: onChange, closed: make(chan struct{})}
 }
 
-// try takes a place if there is one. promised says that the operation is on money
-// that was promised already.
-func (b *backlog) try(promised bool) bool {
+// tryAcquire takes a place if there is one.
+func (b *backlog) tryAcquire(isPromised bool) bool {
 	for {
-		old := b.state.Load()
-		n, shut := old>>1, old&1
-		if n >= b.high || (shut == 1 && !promised) {
+		before := b.state.Load()
+		n, full := before>>1, before&1
+		if n >= b.maxOperations || (full == 1 && !isPromised) {
 			return false
 		}
-		now := old + 2
-		if n+1 == b.high {
-			now |= 1
+		after := before + 2
+		if n+1 == b.maxOperations {
+			after |= 1
 		}
-		if b.state.CompareAndSwap(old, now) {
-			b.tell(old, now)
+		if b.state.CompareAndSwap(before, after) {
+			b.notifyChange(before, after)
 			return true
 		}
 	}
 }
 
-// enter takes a place, and waits for it. The error matches ErrBacklogFull and the
+// acquirePlace waits for a place for an operation. The error matches ErrBacklogFull and the
 // context's, or is ErrRecorderClosed.
-func (b *backlog) enter(ctx context.Context, promised bool) error {
-	for !b.try(promised) {
-		// Who gives places back does that before it looks for who waits, so one
-		// of the two sees the other.
-		changed := b.await(promised)
-		if b.try(promised) {
+func (b *backlog) acquirePlace(ctx context.Context, isPromised bool) error {
+	for !b.tryAcquire(isPromised) {
+		// releasePlaces changes state before it looks for waiters, and the second attempt
+		// comes after waitChan: either this attempt finds the place, or the waiter is woken.
+		changed := b.waitChan(isPromised)
+		if b.tryAcquire(isPromised) {
 			return nil
 		}
 		select {
@@ -74,13 +73,13 @@ func (b *backlog) enter(ctx context.Context, promised bool) error {
 	return nil
 }
 
-// await is closed when try may succeed again.
-func (b *backlog) await(promised bool) <-chan struct{} {
+// waitChan returns a channel that is closed when tryAcquire may succeed again.
+func (b *backlog) waitChan(isPromised bool) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := &b.opens
-	if promised {
-		c = &b.free
+	c := &b.reopened
+	if isPromised {
+		c = &b.placeFreed
 	}
 	if *c == nil {
 		*c = make(chan struct{})
@@ -88,44 +87,45 @@ func (b *backlog) await(promised bool) <-chan struct{} {
 	return *c
 }
 
-// force takes places whether there are any or not, for what is owed from before.
-func (b *backlog) force(places int) {
+// forceAcquire takes places without regard to maxOperations, for the fulfills left in the
+// journal.
+func (b *backlog) forceAcquire(places int) {
 	for {
-		old := b.state.Load()
-		now := old + 2*uint64(places)
-		if now>>1 >= b.high {
-			now |= 1
+		before := b.state.Load()
+		after := before + 2*uint64(places)
+		if after>>1 >= b.maxOperations {
+			after |= 1
 		}
-		if b.state.CompareAndSwap(old, now) {
-			b.tell(old, now)
+		if b.state.CompareAndSwap(before, after) {
+			b.notifyChange(before, after)
 			return
 		}
 	}
 }
 
-// leave gives places back.
-func (b *backlog) leave(places int) {
+// releasePlaces gives places back, and wakes the callers waiting for them.
+func (b *backlog) releasePlaces(places int) {
 	for {
-		old := b.state.Load()
-		now := old - 2*uint64(places)
-		if now>>1 <= b.low {
-			now &^= 1
+		before := b.state.Load()
+		after := before - 2*uint64(places)
+		if after>>1 <= b.resumeAt {
+			after &^= 1
 		}
-		if !b.state.CompareAndSwap(old, now) {
+		if !b.state.CompareAndSwap(before, after) {
 			continue
 		}
-		b.tell(old, now)
-		if now>>1 < b.high {
-			b.wake(&b.free)
+		b.notifyChange(before, after)
+		if after>>1 < b.maxOperations {
+			b.wakeWaiters(&b.placeFreed)
 		}
-		if now&1 == 0 {
-			b.wake(&b.opens)
+		if after&1 == 0 {
+			b.wakeWaiters(&b.reopened)
 		}
 		return
 	}
 }
 
-func (b *backlog) wake(c *chan struct{}) {
+func (b *backlog) wakeWaiters(c *chan struct{}) {
 	b.mu.Lock()
 	waited := *c
 	*c = nil
@@ -135,18 +135,18 @@ func (b *backlog) wake(c *chan struct{}) {
 	}
 }
 
-// tell reports that the backlog was shut or opened.
-func (b *backlog) tell(old, now uint64) {
-	if (old^now)&1 == 0 || b.changed == nil {
+// notifyChange calls onChange if full was set or cleared.
+func (b *backlog) notifyChange(before, after uint64) {
+	if (before^after)&1 == 0 || b.onChange == nil {
 		return
 	}
-	b.telling.Lock()
-	defer b.telling.Unlock()
-	if shut := b.state.Load()&1 == 1; shut != b.told {
-		b.told = shut
-		b.changed(shut)
+	b.notifyMu.Lock()
+	defer b.notifyMu.Unlock()
+	if full := b.state.Load()&1 == 1; full != b.notifiedFull {
+		b.notifiedFull = full
+		b.onChange(full)
 	}
 }
 
-// close ends all waiting. It is called once.
+// close ends all waits. REQUIRES: called once.
 func (b *backlog) close() { close(b.closed) }

@@ -18,32 +18,32 @@ func TestBacklogMarks(t *testing.T) {
 	var told []bool
 	b := newBacklog(4, 2, func(full bool) { told = append(told, full) })
 	for range 3 {
-		require.True(t, b.try(false))
+		require.True(t, b.tryAcquire(false))
 	}
 	require.Empty(t, told)
-	require.True(t, b.try(false), "the last place")
+	require.True(t, b.tryAcquire(false), "the last place")
 	require.Equal(t, []bool{true}, told)
-	require.False(t, b.try(false))
-	require.False(t, b.try(true), "full is full, for promised money too")
-	b.leave(1)
-	require.False(t, b.try(false), "shut until the low mark")
-	require.True(t, b.try(true), "promised money takes a free place")
-	b.leave(1)
+	require.False(t, b.tryAcquire(false))
+	require.False(t, b.tryAcquire(true), "no place is free, also for promised money")
+	b.releasePlaces(1)
+	require.False(t, b.tryAcquire(false), "full until drained to resumeAt")
+	require.True(t, b.tryAcquire(true), "promised money takes a free place")
+	b.releasePlaces(1)
 	require.Equal(t, []bool{true}, told)
-	b.leave(1)
+	b.releasePlaces(1)
 	require.Equal(t, []bool{true, false}, told)
-	require.True(t, b.try(false))
-	b.force(10)
+	require.True(t, b.tryAcquire(false))
+	b.forceAcquire(10)
 	require.Equal(t, []bool{true, false, true}, told)
-	require.False(t, b.try(true))
-	b.leave(10)
-	require.False(t, b.try(false), "3 places are taken")
-	b.leave(3)
+	require.False(t, b.tryAcquire(true))
+	b.releasePlaces(10)
+	require.False(t, b.tryAcquire(false), "3 places are taken")
+	b.releasePlaces(3)
 	require.Equal(t, []bool{true, false, true, false}, told)
 	require.Zero(t, b.state.Load())
 }
 
-// A model of the two marks against random calls.
+// Random calls against a model of maxOperations and resumeAt.
 func TestBacklogFollowsItsModel(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
@@ -56,14 +56,14 @@ func TestBacklogFollowsItsModel(t *testing.T) {
 			if random.IntN(3) > 0 {
 				promised := random.IntN(2) == 0
 				want := n < high && (promised || !shut)
-				require.Equal(t, want, b.try(promised))
+				require.Equal(t, want, b.tryAcquire(promised))
 				if want {
 					n++
 					shut = shut || n == high
 				}
 			} else if n > 0 {
 				k := 1 + random.IntN(n)
-				b.leave(k)
+				b.releasePlaces(k)
 				n -= k
 				shut = shut && n > low
 			}
@@ -71,30 +71,30 @@ func TestBacklogFollowsItsModel(t *testing.T) {
 	}
 }
 
-// Who waits is woken when its turn has come, and not before.
+// Waiting callers are woken when there is a place for them, and not before.
 func TestBacklogWakes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBacklog(4, 1, nil)
-		b.force(4)
+		b.forceAcquire(4)
 		var promised, prepares atomic.Int32
 		var group sync.WaitGroup
 		for range 2 {
-			group.Go(func() { require.NoError(t, b.enter(t.Context(), false)); prepares.Add(1) })
-			group.Go(func() { require.NoError(t, b.enter(t.Context(), true)); promised.Add(1) })
+			group.Go(func() { require.NoError(t, b.acquirePlace(t.Context(), false)); prepares.Add(1) })
+			group.Go(func() { require.NoError(t, b.acquirePlace(t.Context(), true)); promised.Add(1) })
 		}
 		synctest.Wait()
 		require.Zero(t, promised.Load()+prepares.Load())
-		b.leave(1)
+		b.releasePlaces(1)
 		synctest.Wait()
 		require.Equal(t, int32(1), promised.Load())
-		b.leave(1)
+		b.releasePlaces(1)
 		synctest.Wait()
 		require.Equal(t, int32(2), promised.Load())
-		b.leave(2)
+		b.releasePlaces(2)
 		synctest.Wait()
-		require.Zero(t, prepares.Load(), "above the low mark")
-		b.leave(1)
+		require.Zero(t, prepares.Load(), "above resumeAt")
+		b.releasePlaces(1)
 		group.Wait()
 		require.Equal(t, uint64(3), b.state.Load()>>1)
 	})
@@ -104,12 +104,12 @@ func TestBacklogGivesUpWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBacklog(1, 1, nil)
-		b.force(1)
+		b.forceAcquire(1)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended, closed := make(chan error, 2), make(chan error, 2)
 		for _, promised := range []bool{false, true} {
-			go func() { ended <- b.enter(ctx, promised) }()
-			go func() { closed <- b.enter(t.Context(), promised) }()
+			go func() { ended <- b.acquirePlace(ctx, promised) }()
+			go func() { closed <- b.acquirePlace(t.Context(), promised) }()
 		}
 		synctest.Wait()
 		cancel()
@@ -127,7 +127,7 @@ func TestBacklogGivesUpWaiting(t *testing.T) {
 	})
 }
 
-// Many come and go: no place is lost, none is given twice, and nobody is left
+// Many callers take and release places: no place is lost or given twice, and no caller is left
 // waiting.
 func TestBacklogUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -138,7 +138,7 @@ func TestBacklogUnderLoad(t *testing.T) {
 	for i := range 32 {
 		group.Go(func() {
 			for range 2000 {
-				if err := b.enter(t.Context(), i%2 == 0); err != nil {
+				if err := b.acquirePlace(t.Context(), i%2 == 0); err != nil {
 					t.Error(err)
 					return
 				}
@@ -146,7 +146,7 @@ func TestBacklogUnderLoad(t *testing.T) {
 					t.Errorf("%d inside", n)
 				}
 				inside.Add(-1)
-				b.leave(1)
+				b.releasePlaces(1)
 			}
 		})
 	}

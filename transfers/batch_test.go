@@ -15,18 +15,18 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// stalled is a ledger that answers one request at a time, when told to.
-type stalled struct {
+// stalledLedger hands each request to the test, and answers when the test sends to proceed.
+type stalledLedger struct {
 	ledger.Ledger
-	requests chan []ledger.Transfer // what was asked
-	proceed  chan error             // nil: answer; else: fail with it, without asking the ledger
+	requests chan []ledger.Transfer
+	proceed  chan error // nil: answer; else: fail with it, without asking the ledger
 }
 
-func newStalled(l ledger.Ledger) *stalled {
-	return &stalled{Ledger: l, requests: make(chan []ledger.Transfer), proceed: make(chan error)}
+func newStalledLedger(l ledger.Ledger) *stalledLedger {
+	return &stalledLedger{Ledger: l, requests: make(chan []ledger.Transfer), proceed: make(chan error)}
 }
 
-func (s *stalled) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (s *stalledLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	select {
 	case s.requests <- batch:
 	case <-ctx.Done():
@@ -43,15 +43,15 @@ func (s *stalled) CreateTransfers(ctx context.Context, batch []ledger.Transfer) 
 	}
 }
 
-// newStalledFixture makes a recorder on such a ledger.
-func newStalledFixture(t *testing.T, cfg transfers.Config) (f *fixture, slow *stalled) {
+// newStalledFixture returns a recorder on a stalledLedger.
+func newStalledFixture(t *testing.T, cfg transfers.Config) (f *fixture, slow *stalledLedger) {
 	t.Helper()
-	f = newFixture(t, cfg, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	f = newFixture(t, cfg, func(l ledger.Ledger) ledger.Ledger { slow = newStalledLedger(l); return slow })
 	return f, slow
 }
 
 // answerAll answers every request until ctx ends.
-func (s *stalled) answerAll(ctx context.Context) {
+func (s *stalledLedger) answerAll(ctx context.Context) {
 	for {
 		select {
 		case <-s.requests:
@@ -62,8 +62,8 @@ func (s *stalled) answerAll(ctx context.Context) {
 	}
 }
 
-// end closes a recorder on a ledger that may still have requests under way.
-func (s *stalled) end(t *testing.T, f *fixture) {
+// closeAll closes a recorder on a ledger that may still have requests under way.
+func (s *stalledLedger) closeAll(t *testing.T, f *fixture) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -72,7 +72,7 @@ func (s *stalled) end(t *testing.T, f *fixture) {
 	ledgertest.RequireConserved(t, f.embedded)
 }
 
-// What comes while a request is in flight goes with the next one, whole.
+// Operations that arrive while a request is in flight go with the next request, all together.
 func TestBatchIsWhatQueuedUpMeanwhile(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
@@ -90,7 +90,7 @@ func TestBatchIsWhatQueuedUpMeanwhile(t *testing.T) {
 	slow.proceed <- nil
 	result := last.Wait(ctx)
 	require.NoError(t, result.Err)
-	slow.end(t, f)
+	slow.closeAll(t, f)
 }
 
 func canceled(ctx context.Context) context.Context {
@@ -132,14 +132,14 @@ func TestBacklogIsBounded(t *testing.T) {
 	})
 }
 
-// lossy applies every request and loses the answers to the first few.
-type lossy struct {
+// lossyLedger executes every request, and loses the answers to the first few.
+type lossyLedger struct {
 	ledger.Ledger
 	mu   sync.Mutex
 	lose int
 }
 
-func (l *lossy) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *lossyLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := l.Ledger.CreateTransfers(ctx, batch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,32 +152,32 @@ func (l *lossy) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([
 func TestLostAnswersAreFoundOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 3} })
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossyLedger{Ledger: l, lose: 3} })
 		held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeAlreadyApplied, held.Outcome)
 		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(90), f.position(t, f.bob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// The id of the first post is burnt, so the fulfill has to be sent twice. The
-// reject that was queued behind it must not get in between.
+// The id of the first post is burnt, so the fulfill is sent twice. The reject queued behind it
+// must not go in between.
 func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	p := f.packet(100, 90)
 	p.ID = ledger.NewID(1<<8, 1)
-	var tickets []transfers.Future
+	var futures []transfers.Future
 	for _, op := range []transfers.Op{ // the first one goes alone, and burns
 		transfers.FulfillOp(p), transfers.PrepareOp(p), transfers.FulfillOp(p), transfers.RejectOp(p),
 	} {
-		ticket, err := f.recorder.Submit(t.Context(), op)
+		future, err := f.recorder.Submit(t.Context(), op)
 		require.NoError(t, err)
-		tickets = append(tickets, ticket)
-		if len(tickets) == 1 {
+		futures = append(futures, future)
+		if len(futures) == 1 {
 			<-slow.requests
 		}
 	}
@@ -185,11 +185,11 @@ func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 		slow.proceed <- nil
 		slow.answerAll(t.Context())
 	}()
-	require.ErrorIs(t, tickets[0].Wait(t.Context()).Err, transfers.ErrUnknownPacket)
-	require.NoError(t, tickets[1].Wait(t.Context()).Err)
-	require.NoError(t, tickets[2].Wait(t.Context()).Err)
-	require.ErrorIs(t, tickets[3].Wait(t.Context()).Err, transfers.ErrPacketConflict)
-	f.end(t)
+	require.ErrorIs(t, futures[0].Wait(t.Context()).Err, transfers.ErrUnknownPacket)
+	require.NoError(t, futures[1].Wait(t.Context()).Err)
+	require.NoError(t, futures[2].Wait(t.Context()).Err)
+	require.ErrorIs(t, futures[3].Wait(t.Context()).Err, transfers.ErrPacketConflict)
+	f.closeAndCheck(t)
 }
 
 func TestSmallRequestsAreLearnt(t *testing.T) {
@@ -216,20 +216,20 @@ func TestSmallRequestsAreLearnt(t *testing.T) {
 		_, err := f.recorder.RecordAll(t.Context(), ops...)
 		require.NoError(t, err)
 		require.Equal(t, int64(-400), f.position(t, f.alice))
-		f.end(t)
+		f.closeAndCheck(t)
 		close(slow.requests)
 		<-done
 		require.LessOrEqual(t, refused, 9, "it is learnt, not found out each time")
 	}
 }
 
-// narrow takes no request with more transfers than most.
-type narrow struct {
+// narrowLedger refuses requests of more than most transfers.
+type narrowLedger struct {
 	ledger.Ledger
 	most int
 }
 
-func (l narrow) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l narrowLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if len(batch) > l.most {
 		return nil, ledger.ErrTooMuchData
 	}
@@ -238,7 +238,7 @@ func (l narrow) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([
 
 func TestOperationThatNeverFits(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return narrow{l, 1} })
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return narrowLedger{l, 1} })
 	results, err := f.recorder.RecordAll(t.Context(),
 		transfers.ForwardOp(f.packet(1, 1)), transfers.ForwardOp(f.packet(2, 1)), transfers.ForwardOp(f.packet(1, 1)))
 	require.ErrorIs(t, err, ledger.ErrTooMuchData)
@@ -246,10 +246,10 @@ func TestOperationThatNeverFits(t *testing.T) {
 	require.ErrorIs(t, results[1].Err, ledger.ErrTooMuchData)
 	require.NotErrorIs(t, results[1].Err, transfers.ErrRecorderClosed)
 	require.NoError(t, results[2].Err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// Many goroutines, prepares and their resolutions, on several lanes.
+// Many goroutines prepare and resolve packets on several lanes.
 func TestManyCallers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{Lanes: 3, MaxBacklog: 16}, nil)
@@ -278,5 +278,5 @@ func TestManyCallers(t *testing.T) {
 	require.Equal(t, int64(-400), f.position(t, f.alice))
 	require.Equal(t, int64(200), f.position(t, f.bob))
 	require.NoError(t, other.Close(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// null is a ledger that finds everything good at once.
-type null struct{ ledger.Ledger }
+// nullLedger applies everything at once.
+type nullLedger struct{ ledger.Ledger }
 
-func (null) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (nullLedger) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results := make([]ledger.CreateTransferResult, len(batch))
 	for i := range results {
 		results[i] = ledger.CreateTransferResult{Status: ledger.TransferCreated, Timestamp: 1}
@@ -24,7 +24,7 @@ func (null) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledge
 	return results, nil
 }
 
-// newBench is a recorder between two peers, and a packet that always passes.
+// newBench returns a recorder between two peers, and a packet that always passes.
 func newBench(b *testing.B, cfg transfers.Config, wrap func(ledger.Ledger) ledger.Ledger) (*transfers.Recorder, transfers.Packet) {
 	b.Helper()
 	var l ledger.Ledger = embedded.New()
@@ -42,12 +42,12 @@ func newBench(b *testing.B, cfg transfers.Config, wrap func(ledger.Ledger) ledge
 	return recorder, transfers.Packet{From: peers[0], To: peers[1], In: 2, Out: 1}
 }
 
-// The ledgers that benchmarks run on: one that does nothing, for what the recorder
-// costs, and one that does it all.
+// The ledgers of the benchmarks: nullLedger, for the cost of the recorder alone, and the
+// embedded ledger.
 var benchLedgers = []struct {
 	name string
 	wrap func(ledger.Ledger) ledger.Ledger
-}{{"null", func(ledger.Ledger) ledger.Ledger { return null{} }}, {"embedded", nil}}
+}{{"null", func(ledger.Ledger) ledger.Ledger { return nullLedger{} }}, {"embedded", nil}}
 
 // One caller that does not wait for answers.
 func BenchmarkSubmit(b *testing.B) {

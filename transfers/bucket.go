@@ -7,21 +7,20 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// bucket is a token bucket: what is taken out flows in again at its rate, up to the rate's
-// count. It counts in whole numbers, so that nothing is lost to rounding however many tokens
-// there are: amounts do not fit a float.
+// bucket is a token bucket: tokens flow in at rate, up to the rate's count. Tokens are
+// whole numbers, because amounts do not fit a float: rounding would lose tokens.
 type bucket struct {
-	rate  accounts.Rate // the zero Rate: no limit
-	level uint64
-	at    time.Time // when level was right; zero before the first
+	rate     accounts.Rate // the zero Rate: no limit
+	level    uint64
+	filledAt time.Time // the moment of level; zero before the first refill
 }
 
-// take takes tokens out, if there are as many.
-func (b *bucket) take(n uint64, now time.Time) bool {
+// takeTokens takes n tokens out, if there are as many.
+func (b *bucket) takeTokens(n uint64, now time.Time) bool {
 	if b.rate.Count == 0 {
 		return true
 	}
-	b.fill(now)
+	b.refill(now)
 	if n > b.level {
 		return false
 	}
@@ -29,24 +28,25 @@ func (b *bucket) take(n uint64, now time.Time) bool {
 	return true
 }
 
-// put puts tokens back that were taken for nothing.
-func (b *bucket) put(n uint64) {
+// putBack returns unused tokens.
+func (b *bucket) putBack(n uint64) {
 	if b.rate.Count != 0 {
 		b.level += min(n, b.rate.Count-b.level)
 	}
 }
 
-// fill lets in what has flowed since. What is less than a token stays in the time.
-func (b *bucket) fill(now time.Time) {
-	passed := now.Sub(b.at)
+// refill adds the tokens since filledAt. A fraction of a token stays as time: filledAt
+// advances only by the time of whole tokens.
+func (b *bucket) refill(now time.Time) {
+	passed := now.Sub(b.filledAt)
 	switch {
-	case b.at.IsZero(), passed >= b.rate.Per, b.level == b.rate.Count: // what flows into a full one is lost
-		b.level, b.at = b.rate.Count, now
+	case b.filledAt.IsZero(), passed >= b.rate.Per, b.level == b.rate.Count: // a full bucket gains nothing
+		b.level, b.filledAt = b.rate.Count, now
 		return
-	case passed < -1: // the clock was set back: it goes on from there
-		b.at = now
+	case passed < -1: // the clock was set back: count on from there
+		b.filledAt = now
 		return
-	case passed <= 0: // the time was rounded up
+	case passed <= 0: // filledAt was rounded up
 		return
 	}
 	hi, lo := bits.Mul64(uint64(passed), b.rate.Count)
@@ -55,14 +55,14 @@ func (b *bucket) fill(now time.Time) {
 		return
 	}
 	if tokens >= b.rate.Count-b.level {
-		b.level, b.at = b.rate.Count, now
+		b.level, b.filledAt = b.rate.Count, now
 		return
 	}
 	b.level += tokens
 	hi, lo = bits.Mul64(tokens, uint64(b.rate.Per))
 	took, rest := bits.Div64(hi, lo, b.rate.Count) // fits: tokens are below Count
 	if rest > 0 {
-		took++ // never more than flowed
+		took++ // rounded up: never more tokens than the rate allows
 	}
-	b.at = b.at.Add(time.Duration(took))
+	b.filledAt = b.filledAt.Add(time.Duration(took))
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// Random programs against a bucket of fractions: never more is let in than flowed, and at most
-// what flows in a few nanoseconds less.
+// Random programs against a bucket of fractions: the bucket never gives more tokens than flowed
+// in, and at most a few nanoseconds' worth less.
 func TestBucketAgainstFractions(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
@@ -24,7 +24,7 @@ func TestBucketAgainstFractions(t *testing.T) {
 		count := new(big.Rat).SetFrac(new(big.Int).SetUint64(rate.Count), big.NewInt(1))
 		speed := new(big.Rat).Quo(count, new(big.Rat).SetInt64(int64(rate.Per)))
 		level := new(big.Rat).Set(count)
-		require.True(t, b.take(0, now))
+		require.True(t, b.takeTokens(0, now))
 		for step := range int64(100) {
 			passed := random.Int64N(int64(rate.Per)/8 + 2)
 			now = now.Add(time.Duration(passed))
@@ -34,13 +34,13 @@ func TestBucketAgainstFractions(t *testing.T) {
 			}
 			n := random.Uint64N(rate.Count/8 + 1)
 			wanted := new(big.Rat).SetInt(new(big.Int).SetUint64(n))
-			took := b.take(n, now)
+			took := b.takeTokens(n, now)
 			if took {
 				require.GreaterOrEqual(t, level.Cmp(wanted), 0, "%+v: %d out of %v", rate, n, level)
 				level.Sub(level, wanted)
 				continue
 			}
-			// A token is whole, and each one that flowed may have cost a nanosecond more.
+			// Tokens are whole, and each token may have taken a nanosecond more.
 			slack := new(big.Rat).Mul(speed, new(big.Rat).SetInt64(step+1))
 			slack.Add(slack, new(big.Rat).SetInt64(1))
 			require.Less(t, new(big.Rat).Sub(level, slack).Cmp(wanted), 1, "%+v: %d not out of %v", rate, n, level)
@@ -52,29 +52,29 @@ func TestBucketAtTheEnds(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1, 0)
 	none := bucket{}
-	require.True(t, none.take(math.MaxUint64, now))
+	require.True(t, none.takeTokens(math.MaxUint64, now))
 	b := bucket{rate: accounts.Rate{Count: 3, Per: time.Second}}
-	require.False(t, b.take(4, now))
-	require.True(t, b.take(3, now))
-	require.False(t, b.take(1, now))
-	now = now.Add(-time.Hour) // the clock is set back: it goes on from there
-	require.False(t, b.take(1, now))
+	require.False(t, b.takeTokens(4, now))
+	require.True(t, b.takeTokens(3, now))
+	require.False(t, b.takeTokens(1, now))
+	now = now.Add(-time.Hour) // the clock is set back: the bucket goes on from there
+	require.False(t, b.takeTokens(1, now))
 	now = now.Add(time.Second / 3)
-	require.False(t, b.take(1, now), "a nanosecond is missing")
+	require.False(t, b.takeTokens(1, now), "a nanosecond is missing")
 	now = now.Add(1)
-	require.True(t, b.take(1, now))
-	b.put(1)
-	require.True(t, b.take(1, now))
-	b.put(9)
-	require.True(t, b.take(3, now))
-	require.False(t, b.take(1, now))
+	require.True(t, b.takeTokens(1, now))
+	b.putBack(1)
+	require.True(t, b.takeTokens(1, now))
+	b.putBack(9)
+	require.True(t, b.takeTokens(3, now))
+	require.False(t, b.takeTokens(1, now))
 	now = now.Add(time.Second)
-	require.True(t, b.take(0, now))
-	now = now.Add(time.Second/3 - 1) // what flows into a full bucket is lost, also a part of a token
-	require.True(t, b.take(1, now))
+	require.True(t, b.takeTokens(0, now))
+	now = now.Add(time.Second/3 - 1) // a full bucket gains nothing, not even a part of a token
+	require.True(t, b.takeTokens(1, now))
 	now = now.Add(2)
-	require.False(t, b.take(3, now))
+	require.False(t, b.takeTokens(3, now))
 	now = now.Add(365 * 24 * time.Hour)
-	require.True(t, b.take(3, now))
-	require.False(t, b.take(1, now))
+	require.True(t, b.takeTokens(3, now))
+	require.False(t, b.takeTokens(1, now))
 }

@@ -10,20 +10,20 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// A late fulfill is owed beside what was let in since its hold expired.
+// A late fulfill is owed in addition to the packets admitted since its hold expired.
 func TestLateFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
-	w := newWatch()
+	w := newVirtualClock()
 	l := embedded.New(embedded.WithClock(w.Now))
-	f := newCapped(t, l, capOf(100, ""), transfers.Config{Clock: w.Now})
+	f := newCapped(t, l, capSettings(100, ""), transfers.Config{Clock: w.Now})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	us, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: f.alice, To: us, In: 1, Out: 1}) // a request lets the hold expire
 	require.NoError(t, err)
-	// It has not looked yet, and does so before the first packet.
+	// The new recorder reads the peers before its first packet.
 	r, err := transfers.NewRecorder(l, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
 	warm, err := r.Prepare(t.Context(), f.packet(1, 1))
@@ -36,24 +36,24 @@ func TestLateFulfillCountsForTheCap(t *testing.T) {
 	_, err = r.Reject(t.Context(), warm.Packet)
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A fulfill that an earlier recorder has left may be late, so it counts from the start.
+// A fulfill left in the journal may be late, so it counts from the start.
 func TestReplayedFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
-	f := newCapped(t, embedded.New(), capOf(100, ""), transfers.Config{})
+	f := newCapped(t, embedded.New(), capSettings(100, ""), transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
 	folder := newFolder(t)
-	f.leave(t, folder, false, held.Packet)
+	f.leaveInJournal(t, folder, false, held.Packet)
 	_, err = f.recorder.Reject(t.Context(), held.Packet) // as if the hold had expired
 	require.NoError(t, err)
-	silent := newMute(f.embedded, false, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
+	silent := newSilentLedger(f.embedded, false, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	_, err = r.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 	require.ErrorIs(t, err, transfers.ErrPayableCap)
 	<-silent.asked
 	require.Error(t, r.Close(canceled(t.Context())))
-	f.end(t)
+	f.closeAndCheck(t)
 }

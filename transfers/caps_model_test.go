@@ -22,10 +22,10 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// capsModel is two recorders on the same ledger, and what the own packets of each of them that
-// has caps may come to. The model knows nothing of what a recorder counts: it takes the
-// balances that the recorder's last look has read, and adds what the rows in the ledger say
-// that the recorder's own packets have changed since.
+// capsModel runs two recorders on the same ledger, one or both with caps, and computes how far a
+// recorder's own packets use up its caps. The model does not look into the recorder: it takes
+// the balances of the recorder's last read, and adds the changes made since by the recorder's
+// own packets, as the rows in the ledger show them.
 type capsModel struct {
 	t      *testing.T
 	random *rand.Rand // of the test's goroutine
@@ -35,10 +35,10 @@ type capsModel struct {
 	peers  []accounts.PeerAccount
 	us     accounts.PeerAccount
 
-	mu     sync.Mutex              // over all requests, so that what is read together is of one moment
-	draws  *rand.Rand              // of the recorders' goroutines
-	newest uint64                  // the ledger's time of the newest row
-	late   map[ledger.ID]*capsSide // who has booked packets too late
+	mu         sync.Mutex              // over all requests, so that values read together are of one moment
+	drawSource *rand.Rand              // of the recorders' goroutines
+	newest     uint64                  // ledger time of the newest row
+	late       map[ledger.ID]*capsSide // the recorder that booked a packet late
 
 	known   []transfers.Packet
 	refused int
@@ -48,54 +48,54 @@ type capsModel struct {
 // capsSide is a recorder of the model, with caps or without.
 type capsSide struct {
 	*capsModel
-	capped   bool
-	recorder *transfers.Recorder
-	seen     map[ledger.ID]*seen // what its last look at each peer has read
-	own      []ownPacket         // packets that it was given
+	capped    bool
+	recorder  *transfers.Recorder
+	lastReads map[ledger.ID]*balanceRead // the last read of each peer
+	own       []ownPacket                // packets submitted to the recorder
 }
 
-// seen is what a look has read, and of which moment.
-type seen struct {
+// balanceRead is the result of a read, and its moment.
+type balanceRead struct {
 	clock, newest uint64
 	accounts      map[ledger.ID]ledger.Account
 }
 
-// ownPacket is a packet that a recorder was given, and has let in.
+// ownPacket is a packet submitted to a recorder and admitted.
 type ownPacket struct {
 	packet  transfers.Packet
 	forward bool
-	ticket  *transfers.Future // nil if its caller is gone
+	future  *transfers.Future // nil if the caller has gone
 }
 
-// change is what a packet makes of its sender's and its receiver's account.
+// change is the effect of a packet on the accounts of sender and receiver.
 type change struct{ held, moved bool }
 
 const (
-	modelCap  = 100 // PayableCap, and the share of the line of alice and bob that may be held
+	modelCap  = 100 // PayableCap, and the in-flight share of the lines of alice and bob
 	modelLine = 1000
 )
 
-// tap is the ledger as a recorder with caps sees it: slow, and losing answers.
-type tap struct {
+// lossyTap is the ledger of a recorder with caps: slow, and losing answers.
+type lossyTap struct {
 	ledger.Ledger
 	m *capsSide
 }
 
-func (m *capsModel) draw(n int) int {
+func (m *capsModel) drawBelow(n int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.draws.IntN(n)
+	return m.drawSource.IntN(n)
 }
 
-// dawdle lets time pass, or none.
-func (m *capsModel) dawdle() {
-	if m.draw(3) == 0 {
-		time.Sleep(time.Duration(m.draw(900)) * time.Millisecond) //nolint:forbidigo // virtual time
+// delayRandomly lets a random time pass, often none.
+func (m *capsModel) delayRandomly() {
+	if m.drawBelow(3) == 0 {
+		time.Sleep(time.Duration(m.drawBelow(900)) * time.Millisecond) //nolint:forbidigo // virtual time
 	}
 }
 
-// apply has the ledger execute a request of a recorder.
-func (m *capsSide) apply(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+// applyRequest executes a recorder's request in the ledger.
+func (m *capsSide) applyRequest(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	results, err := m.ledger.CreateTransfers(ctx, batch)
@@ -108,29 +108,29 @@ func (m *capsSide) apply(ctx context.Context, batch []ledger.Transfer) ([]ledger
 	return results, err
 }
 
-func (t tap) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	t.m.dawdle()
-	if t.m.draw(10) == 0 {
+func (t lossyTap) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	t.m.delayRandomly()
+	if t.m.drawBelow(10) == 0 {
 		return nil, ledger.ErrOutcomeUnknown
 	}
-	results, err := t.m.apply(ctx, batch)
-	t.m.dawdle()
-	if t.m.draw(6) == 0 {
+	results, err := t.m.applyRequest(ctx, batch)
+	t.m.delayRandomly()
+	if t.m.drawBelow(6) == 0 {
 		return nil, ledger.ErrOutcomeUnknown
 	}
 	return results, err
 }
 
-func (t tap) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	t.m.dawdle()
-	t.m.dawdle()
+func (t lossyTap) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	t.m.delayRandomly()
+	t.m.delayRandomly()
 	t.m.mu.Lock()
 	rows, err := t.m.ledger.LookupAccounts(ctx, ids)
-	now := t.m.present()
+	now := t.m.currentRead()
 	t.m.mu.Unlock()
-	t.m.dawdle()
-	t.m.dawdle()
-	if t.m.draw(8) == 0 {
+	t.m.delayRandomly()
+	t.m.delayRandomly()
+	if t.m.drawBelow(8) == 0 {
 		return nil, errors.New("no connection")
 	}
 	t.m.mu.Lock()
@@ -140,64 +140,64 @@ func (t tap) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Acco
 	}
 	for _, peer := range t.m.peers {
 		if _, read := now.accounts[peer.ID()]; read {
-			t.m.seen[peer.ID()] = now
+			t.m.lastReads[peer.ID()] = now
 		}
 	}
 	return rows, err
 }
 
-// present is this moment.
-func (m *capsModel) present() *seen {
-	return &seen{clock: uint64(time.Now().UnixNano()), newest: m.newest, accounts: make(map[ledger.ID]ledger.Account)}
+// currentRead returns an empty read of the current moment.
+func (m *capsModel) currentRead() *balanceRead {
+	return &balanceRead{clock: uint64(time.Now().UnixNano()), newest: m.newest, accounts: make(map[ledger.ID]ledger.Account)}
 }
 
-// direct is the ledger as a recorder without caps sees it.
-type direct struct {
+// directTap is the ledger of a recorder without caps.
+type directTap struct {
 	ledger.Ledger
 	m *capsSide
 }
 
-func (d direct) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	return d.m.apply(ctx, batch)
+func (d directTap) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return d.m.applyRequest(ctx, batch)
 }
 
-// newCapsModel makes one whose first recorder has caps, and both if both says so.
+// newCapsModel returns a model whose first recorder has caps; with both, the second too.
 func newCapsModel(t *testing.T, seed, program uint64, both bool) *capsModel {
 	t.Helper()
 	m := &capsModel{
-		t: t, random: rand.New(rand.NewPCG(seed, 2*program)), draws: rand.New(rand.NewPCG(seed, 2*program+1)),
+		t: t, random: rand.New(rand.NewPCG(seed, 2*program)), drawSource: rand.New(rand.NewPCG(seed, 2*program+1)),
 		ledger: embedded.New(), late: make(map[ledger.ID]*capsSide),
 	}
 	var err error
 	m.book, err = accounts.NewBook(m.ledger, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	// carol's line is small, so that what it sends is often late.
+	// carol's line is small, so that its forwards are often late.
 	m.peers, err = m.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(modelLine)},
 		accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(modelLine)}, accounts.PeerConfig{ID: "carol", Asset: usd, CreditLine: units(40)})
 	require.NoError(t, err)
 	m.us, err = m.book.OwnAccount(usd)
 	require.NoError(t, err)
 	for i := range m.sides {
-		side := &capsSide{capsModel: m, capped: i == 0 || both, seen: make(map[ledger.ID]*seen)}
+		side := &capsSide{capsModel: m, capped: i == 0 || both, lastReads: make(map[ledger.ID]*balanceRead)}
 		m.sides[i] = side
-		var l ledger.Ledger = direct{m.ledger, side}
+		var l ledger.Ledger = directTap{m.ledger, side}
 		book, cfg := m.book, transfers.Config{AllowArrears: true}
 		if side.capped {
-			l, cfg.Lanes = tap{m.ledger, side}, 1
-			book, err = accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(modelCap, "0.1")})
+			l, cfg.Lanes = lossyTap{m.ledger, side}, 1
+			book, err = accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capSettings(modelCap, "0.1")})
 			require.NoError(t, err)
 		}
 		side.recorder, err = transfers.NewRecorder(l, book, cfg)
 		require.NoError(t, err)
 		if side.capped {
-			side.lookUntilAllIsKnown()
+			side.loadAllLimits()
 		}
 	}
 	return m
 }
 
-// lookUntilAllIsKnown makes the rooms of all peers, and waits for a look at each.
-func (m *capsSide) lookUntilAllIsKnown() {
+// loadAllLimits waits until the recorder has read every peer.
+func (m *capsSide) loadAllLimits() {
 	for _, a := range m.peers {
 		for {
 			_, err := m.recorder.TrySubmit(transfers.PrepareOp(transfers.Packet{From: a, To: a, Hold: time.Second, In: modelLine, Out: modelLine}))
@@ -209,8 +209,8 @@ func (m *capsSide) lookUntilAllIsKnown() {
 	}
 }
 
-// end closes both recorders.
-func (m *capsModel) end() {
+// closeModel closes both recorders.
+func (m *capsModel) closeModel() {
 	for _, side := range m.sides {
 		require.NoError(m.t, side.recorder.Close(m.t.Context()))
 	}
@@ -218,8 +218,8 @@ func (m *capsModel) end() {
 	require.NoError(m.t, m.ledger.Close())
 }
 
-// packet is a random one.
-func (m *capsModel) packet() transfers.Packet {
+// randomPacket returns a packet between random peers.
+func (m *capsModel) randomPacket() transfers.Packet {
 	p := transfers.Packet{
 		From: m.peers[m.random.IntN(3)], To: m.peers[m.random.IntN(3)], In: 1 + m.random.Uint64N(35),
 		Hold: time.Duration(1+m.random.IntN(6)) * time.Second,
@@ -234,8 +234,8 @@ func (m *capsModel) packet() transfers.Packet {
 	return p
 }
 
-// step does one of the things that can happen next.
-func (m *capsModel) step() {
+// runStep runs one random action.
+func (m *capsModel) runStep() {
 	time.Sleep(time.Duration(max(0, m.random.IntN(200)-50)) * time.Millisecond) //nolint:forbidigo // virtual time
 	synctest.Wait()
 	first, second := m.sides[0], m.sides[1]
@@ -244,9 +244,9 @@ func (m *capsModel) step() {
 	}
 	switch m.random.IntN(24) {
 	case 0, 1, 2, 3, 4, 5, 6, 7:
-		first.prepare(m.packet())
+		first.prepare(m.randomPacket())
 	case 8, 9:
-		first.forward(m.packet())
+		first.forward(m.randomPacket())
 	case 10, 11, 12, 13:
 		if p, ok := m.pick(); ok {
 			_, _ = first.recorder.TrySubmit(transfers.FulfillOp(p))
@@ -256,19 +256,19 @@ func (m *capsModel) step() {
 			_, _ = first.recorder.TrySubmit(transfers.RejectOp(p))
 		}
 	case 18:
-		second.prepare(m.packet())
+		second.prepare(m.randomPacket())
 	case 19, 20:
 		if p, ok := m.pick(); ok {
 			second.resolve(p)
 		}
 	case 21, 22:
-		first.abandon(m.packet())
+		first.abandon(m.randomPacket())
 	default:
 		time.Sleep(time.Duration(m.random.IntN(3000)) * time.Millisecond) //nolint:forbidigo // virtual time
 	}
 }
 
-// resolve fulfills or rejects a packet, mostly of the other recorder, and waits for it.
+// resolve fulfills or rejects a packet, mostly of the other recorder, and waits for the result.
 func (m *capsSide) resolve(p transfers.Packet) {
 	if m.random.IntN(2) == 0 {
 		_, _ = m.recorder.Reject(m.t.Context(), p)
@@ -281,14 +281,14 @@ func (m *capsModel) pick() (transfers.Packet, bool) {
 	if len(m.known) == 0 {
 		return transfers.Packet{}, false
 	}
-	if n := len(m.known); n > 5 && m.random.IntN(4) > 0 { // mostly one of the last
+	if n := len(m.known); n > 5 && m.random.IntN(4) > 0 { // mostly a recent packet
 		return m.known[n-1-m.random.IntN(5)], true
 	}
 	return m.known[m.random.IntN(len(m.known))], true
 }
 
-// prepare hands a prepare to the recorder. If it has caps and lets it in, the packet and all of
-// its own before it must be within them.
+// prepare submits a prepare. If a recorder with caps admits it, all of the recorder's own packets
+// must be within the caps.
 func (m *capsSide) prepare(p transfers.Packet) {
 	if !m.capped {
 		if held, err := m.recorder.Prepare(m.t.Context(), p); err == nil {
@@ -296,33 +296,33 @@ func (m *capsSide) prepare(p transfers.Packet) {
 		}
 		return
 	}
-	ticket, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
+	future, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
 	var limit *transfers.PacketLimitError
 	switch {
 	case errors.As(err, &limit):
 		m.refused++
-		// What it says is left, it must take: then all of the room is used.
+		// A packet of exactly the reported rest must be admitted: it uses up the cap.
 		rest, _ := limit.Limit.SubFloor(limit.Used).Uint64()
 		if p.In, p.Out = rest, rest; rest > 0 && !p.From.IsOwn() && !p.To.IsOwn() {
 			m.prepare(p)
 		}
 	case err == nil:
 		m.taken++
-		m.own = append(m.own, ownPacket{packet: ticket.Packet(), ticket: &ticket})
-		m.known = append(m.known, ticket.Packet())
-		m.check(ticket.Packet())
+		m.own = append(m.own, ownPacket{packet: future.Packet(), future: &future})
+		m.known = append(m.known, future.Packet())
+		m.checkCaps(future.Packet())
 	default:
 		require.NoError(m.t, err)
 	}
 }
 
 func (m *capsSide) forward(p transfers.Packet) {
-	ticket, err := m.recorder.TrySubmit(transfers.ForwardOp(p))
+	future, err := m.recorder.TrySubmit(transfers.ForwardOp(p))
 	require.NoError(m.t, err)
-	m.own = append(m.own, ownPacket{packet: ticket.Packet(), forward: true, ticket: &ticket})
+	m.own = append(m.own, ownPacket{packet: future.Packet(), forward: true, future: &future})
 }
 
-// abandon hands over a prepare whose caller soon goes away: what it holds is given back.
+// abandon submits a prepare whose caller soon goes away: its hold is voided.
 func (m *capsSide) abandon(p transfers.Packet) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), time.Duration(m.random.IntN(300))*time.Millisecond)
 	defer cancel()
@@ -333,9 +333,9 @@ func (m *capsSide) abandon(p transfers.Packet) {
 	}
 }
 
-// changeAt is what a packet makes of the books as of a moment. What the other recorder has
-// booked too late is of its own doing: nobody else knows before the next look.
-func (m *capsSide) changeAt(p *transfers.Packet, at *seen) (c change) {
+// changeAt returns the effect of a packet on the books as of a read. Late bookings of the other
+// recorder are left out: this recorder cannot know them before its next read.
+func (m *capsSide) changeAt(p *transfers.Packet, at *balanceRead) (c change) {
 	rows, err := m.ledger.QueryTransfers(m.t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(p.ID), Limit: 100})
 	require.NoError(m.t, err)
 	for _, row := range rows {
@@ -357,11 +357,11 @@ func (m *capsSide) changeAt(p *transfers.Packet, at *seen) (c change) {
 	return c
 }
 
-// now is what a packet makes of the books by now. One that was let in, and is not in the books
-// yet, is as good as there.
-func (m *capsSide) now(own *ownPacket, now *seen) change {
+// now returns the current effect of a packet on the books. An admitted packet counts before it
+// is in the books.
+func (m *capsSide) now(own *ownPacket, now *balanceRead) change {
 	c := m.changeAt(&own.packet, now)
-	under := own.ticket != nil && own.ticket.Wait(canceled(m.t.Context())).Outcome == ledger.OutcomeUnknown
+	under := own.future != nil && own.future.Wait(canceled(m.t.Context())).Outcome == ledger.OutcomeUnknown
 	if under && c == (change{}) && len(m.rowsOf(&own.packet)) == 0 {
 		return change{held: !own.forward, moved: own.forward}
 	}
@@ -374,12 +374,11 @@ func (m *capsModel) rowsOf(p *transfers.Packet) []ledger.Transfer {
 	return rows
 }
 
-// standing is how a peer stands by what the last look has read and the recorder's own
-// packets since.
-type standing struct{ position, heldIn, heldOut int64 }
+// peerUsage is a peer's balance by the last read and the recorder's own packets since.
+type peerUsage struct{ position, heldIn, heldOut int64 }
 
-func (m *capsSide) standing(a accounts.PeerAccount) (s standing) {
-	ids, then, present := m.book.PeerIDs(a), m.seen[a.ID()], m.present()
+func (m *capsSide) usageOf(a accounts.PeerAccount) (s peerUsage) {
+	ids, then, present := m.book.PeerIDs(a), m.lastReads[a.ID()], m.currentRead()
 	net := func(id ledger.ID) int64 {
 		row := then.accounts[id]
 		return int64(row.CreditsPosted.Lo) - int64(row.DebitsPosted.Lo)
@@ -391,34 +390,34 @@ func (m *capsSide) standing(a accounts.PeerAccount) (s standing) {
 		before, by := m.changeAt(&m.own[i].packet, then), m.now(&m.own[i], present)
 		in, out := int64(m.own[i].packet.In), int64(m.own[i].packet.Out)
 		if m.own[i].packet.From == a {
-			s.heldIn += in * (one(by.held) - one(before.held))
-			s.position -= in * (one(by.moved) - one(before.moved))
+			s.heldIn += in * (toInt(by.held) - toInt(before.held))
+			s.position -= in * (toInt(by.moved) - toInt(before.moved))
 		}
 		if m.own[i].packet.To == a {
-			s.heldOut += out * (one(by.held) - one(before.held))
-			s.position += out * (one(by.moved) - one(before.moved))
+			s.heldOut += out * (toInt(by.held) - toInt(before.held))
+			s.position += out * (toInt(by.moved) - toInt(before.moved))
 		}
 	}
 	return s
 }
 
-func one(is bool) int64 {
+func toInt(is bool) int64 {
 	if is {
 		return 1
 	}
 	return 0
 }
 
-// check checks the caps of a packet that was let in now.
-func (m *capsSide) check(p transfers.Packet) {
+// checkCaps checks the caps of a packet admitted now.
+func (m *capsSide) checkCaps(p transfers.Packet) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !p.To.IsOwn() {
-		s := m.standing(p.To)
+		s := m.usageOf(p.To)
 		require.LessOrEqual(m.t, s.position+s.heldOut, int64(modelCap), "owed to %v: %+v", p.To, s)
 	}
 	if !p.From.IsOwn() {
-		s, share := m.standing(p.From), int64(modelCap)
+		s, share := m.usageOf(p.From), int64(modelCap)
 		if p.From == m.peers[2] {
 			share = 4
 		}
@@ -426,8 +425,8 @@ func (m *capsSide) check(p transfers.Packet) {
 	}
 }
 
-// programs is how many random programs are run: PEERLEDGER_PROGRAMS, or these.
-func programs(t *testing.T, usual uint64) uint64 {
+// programCount returns the number of random programs: PEERLEDGER_PROGRAMS, or usual.
+func programCount(t *testing.T, usual uint64) uint64 {
 	t.Helper()
 	text := os.Getenv("PEERLEDGER_PROGRAMS")
 	if text == "" {
@@ -438,19 +437,19 @@ func programs(t *testing.T, usual uint64) uint64 {
 	return n
 }
 
-// runCaps runs random programs, and checks that both answers came often enough to tell something.
+// runCaps runs random programs, and checks that prepares were both admitted and refused often.
 func runCaps(t *testing.T, both bool, usual uint64) {
 	t.Helper()
-	seed, n := ledgertest.Seed(t), programs(t, usual)
+	seed, n := ledgertest.Seed(t), programCount(t, usual)
 	taken, refused := 0, 0
 	for program := range n {
 		ok := t.Run(fmt.Sprint("program ", program), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newCapsModel(t, seed, program, both)
 				for range 150 {
-					m.step()
+					m.runStep()
 				}
-				m.end()
+				m.closeModel()
 				taken, refused = taken+m.taken, refused+m.refused
 			})
 		})
@@ -463,16 +462,16 @@ func runCaps(t *testing.T, both bool, usual uint64) {
 	require.Greater(t, refused, 2*int(n))
 }
 
-// Whatever two recorders do on one ledger, whatever is slow, lost, late, given back or expires:
-// the packets of one that enforces caps never exceed them, with what the other one has done as
-// it was at the last look.
+// Two recorders work on a ledger that is slow and loses answers; packets are late, voided and
+// expire. The packets of the recorder with caps never exceed them, counting the other
+// recorder's packets as of the last read.
 func TestOwnPacketsStayWithinTheCaps(t *testing.T) {
 	t.Parallel()
 	runCaps(t, false, 500)
 }
 
-// The same of two that both enforce caps and both lose answers: each resolves the other's
-// packets, and neither exceeds a cap by its own.
+// The same with two recorders that both enforce caps and lose answers: each resolves the
+// other's packets, and neither exceeds a cap with its own packets.
 func TestOwnPacketsOfTwoStayWithinTheCaps(t *testing.T) {
 	t.Parallel()
 	runCaps(t, true, 200)

@@ -13,34 +13,34 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// forgetful loses the answer to the next transfers once it is told to.
-type forgetful struct {
+// answerLosingLedger loses the answer to the next CreateTransfers if losesNext is set.
+type answerLosingLedger struct {
 	ledger.Ledger
-	lose bool
+	losesNext bool
 }
 
-func (l *forgetful) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *answerLosingLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := l.Ledger.CreateTransfers(ctx, rows)
-	if err == nil && l.lose {
-		l.lose = false
+	if err == nil && l.losesNext {
+		l.losesNext = false
 		return nil, ledger.ErrOutcomeUnknown
 	}
 	return results, err
 }
 
-// seldom is a recorder under a cap of 100 units that looks at the ledger once an hour,
-// and another connector's.
-type seldom struct {
+// rarelyRefreshed is a recorder with a cap of 100 units that refreshes once an hour, and the
+// recorder of another connector.
+type rarelyRefreshed struct {
 	*fixture
-	ledger  *forgetful
-	another *transfers.Recorder
-	poor    accounts.PeerAccount // its line is of 1
+	ledger        *answerLosingLedger
+	otherRecorder *transfers.Recorder
+	poor          accounts.PeerAccount // with a line of 1
 }
 
-func newSeldom(t *testing.T, limits accounts.Settings) *seldom {
+func newRarelyRefreshed(t *testing.T, limits accounts.Rules[accounts.Limits]) *rarelyRefreshed {
 	t.Helper()
 	f := &fixture{embedded: embedded.New()}
-	s := &seldom{fixture: f, ledger: &forgetful{Ledger: f.embedded}}
+	s := &rarelyRefreshed{fixture: f, ledger: &answerLosingLedger{Ledger: f.embedded}}
 	var err error
 	f.book, err = accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd}, Limits: limits, SuspensionPollInterval: time.Hour})
 	require.NoError(t, err)
@@ -50,9 +50,9 @@ func newSeldom(t *testing.T, limits accounts.Settings) *seldom {
 	f.alice, f.bob, s.poor = handles[0], handles[1], handles[2]
 	f.recorder, err = transfers.NewRecorder(s.ledger, f.book, transfers.Config{})
 	require.NoError(t, err)
-	s.another, err = transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
+	s.otherRecorder, err = transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
 	require.NoError(t, err)
-	for _, r := range []*transfers.Recorder{f.recorder, s.another} { // both look, and nothing is held
+	for _, r := range []*transfers.Recorder{f.recorder, s.otherRecorder} { // both read the peers, with nothing held
 		held, err := r.Prepare(t.Context(), f.packet(1, 1))
 		require.NoError(t, err)
 		_, err = r.Reject(t.Context(), held.Packet)
@@ -61,28 +61,28 @@ func newSeldom(t *testing.T, limits accounts.Settings) *seldom {
 	return s
 }
 
-// lateForward is booked although the sender's line does not cover it.
-func (s *seldom) lateForward(t *testing.T) {
+// lateForward books a forward beyond the sender's line.
+func (s *rarelyRefreshed) lateForward(t *testing.T) {
 	t.Helper()
 	done, err := s.recorder.Forward(t.Context(), transfers.Packet{From: s.poor, To: s.bob, In: 100, Out: 100})
 	require.NoError(t, err)
 	require.True(t, done.Late)
 }
 
-// lostForward is booked, and found to be booked already when it is sent again.
-func (s *seldom) lostForward(t *testing.T) {
+// lostForward books a forward whose answer is lost: the second request finds it booked.
+func (s *rarelyRefreshed) lostForward(t *testing.T) {
 	t.Helper()
-	s.ledger.lose = true
+	s.ledger.losesNext = true
 	done, err := s.recorder.Forward(t.Context(), s.packet(100, 100))
 	require.NoError(t, err)
 	require.Equal(t, ledger.OutcomeAlreadyApplied, done.Outcome)
 }
 
-// rejectOthers takes all that the cap allows, and then rejects a packet of another connector
-// that was not there at the last look.
-func (s *seldom) rejectOthers(t *testing.T) {
+// rejectOthers uses up the cap, and then rejects a packet of the other connector that is
+// younger than the last read.
+func (s *rarelyRefreshed) rejectOthers(t *testing.T) {
 	t.Helper()
-	others, err := s.another.Prepare(t.Context(), s.packet(100, 100))
+	others, err := s.otherRecorder.Prepare(t.Context(), s.packet(100, 100))
 	require.NoError(t, err)
 	_, err = s.recorder.Prepare(t.Context(), s.packet(100, 100))
 	require.NoError(t, err)
@@ -90,10 +90,10 @@ func (s *seldom) rejectOthers(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// fulfillOthers is the same with a fulfill.
-func (s *seldom) fulfillOthers(t *testing.T) {
+// fulfillOthers does the same with a fulfill.
+func (s *rarelyRefreshed) fulfillOthers(t *testing.T) {
 	t.Helper()
-	others, err := s.another.Prepare(t.Context(), s.packet(100, 100))
+	others, err := s.otherRecorder.Prepare(t.Context(), s.packet(100, 100))
 	require.NoError(t, err)
 	_, err = s.recorder.Prepare(t.Context(), s.packet(100, 100))
 	require.NoError(t, err)
@@ -101,30 +101,30 @@ func (s *seldom) fulfillOthers(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Between two looks, a recorder's own packets never exceed a cap, whatever becomes of them.
+// Between two refreshes a recorder's own packets never exceed a cap, with any outcome.
 func TestOwnPacketsNeverExceedACap(t *testing.T) {
 	t.Parallel()
-	payable, held := capOf(100, ""), capOf(0, "0.1")
+	payable, held := capSettings(100, ""), capSettings(0, "0.1")
 	for name, c := range map[string]struct {
-		limits accounts.Settings
-		full   func(*seldom, *testing.T)
+		limits accounts.Rules[accounts.Limits]
+		full   func(*rarelyRefreshed, *testing.T)
 		reason error
 	}{
-		"payable, a forward is booked late":         {payable, (*seldom).lateForward, transfers.ErrPayableCap},
-		"payable, the answer to a forward is lost":  {payable, (*seldom).lostForward, transfers.ErrPayableCap},
-		"payable, another's packet is rejected":     {payable, (*seldom).rejectOthers, transfers.ErrPayableCap},
-		"payable, another's packet is fulfilled":    {payable, (*seldom).fulfillOthers, transfers.ErrPayableCap},
-		"held share, another's packet is rejected":  {held, (*seldom).rejectOthers, transfers.ErrInFlightShare},
-		"held share, another's packet is fulfilled": {held, (*seldom).fulfillOthers, transfers.ErrInFlightShare},
+		"payable, a forward is booked late":         {payable, (*rarelyRefreshed).lateForward, transfers.ErrPayableCap},
+		"payable, the answer to a forward is lost":  {payable, (*rarelyRefreshed).lostForward, transfers.ErrPayableCap},
+		"payable, another's packet is rejected":     {payable, (*rarelyRefreshed).rejectOthers, transfers.ErrPayableCap},
+		"payable, another's packet is fulfilled":    {payable, (*rarelyRefreshed).fulfillOthers, transfers.ErrPayableCap},
+		"held share, another's packet is rejected":  {held, (*rarelyRefreshed).rejectOthers, transfers.ErrInFlightShare},
+		"held share, another's packet is fulfilled": {held, (*rarelyRefreshed).fulfillOthers, transfers.ErrInFlightShare},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSeldom(t, c.limits)
+			s := newRarelyRefreshed(t, c.limits)
 			c.full(s, t)
 			_, err := s.recorder.Prepare(t.Context(), s.packet(100, 100))
 			require.ErrorIs(t, err, c.reason)
 			require.NoError(t, s.recorder.Close(t.Context()))
-			require.NoError(t, s.another.Close(t.Context()))
+			require.NoError(t, s.otherRecorder.Close(t.Context()))
 		})
 	}
 }

@@ -16,17 +16,17 @@ import (
 func TestCloseDrains(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{MaxBacklog: 4}, nil)
-	var tickets []transfers.Future
+	var futures []transfers.Future
 	for range 100 {
-		ticket, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(1, 1)))
+		future, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(1, 1)))
 		require.NoError(t, err)
-		tickets = append(tickets, ticket)
+		futures = append(futures, future)
 	}
 	require.NoError(t, f.recorder.Close(t.Context()))
-	for _, ticket := range tickets {
-		require.NoError(t, ticket.Wait(t.Context()).Err)
+	for _, future := range futures {
+		require.NoError(t, future.Wait(t.Context()).Err)
 	}
-	for range 10 { // more than the backlog: no room is lost
+	for range 10 { // more than the backlog: no place is lost
 		_, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(1, 1)))
 		require.ErrorIs(t, err, transfers.ErrRecorderClosed)
 		_, err = f.recorder.TrySubmit(transfers.ForwardOp(f.packet(1, 1)))
@@ -35,16 +35,16 @@ func TestCloseDrains(t *testing.T) {
 		require.ErrorIs(t, err, transfers.ErrRecorderClosed)
 	}
 	require.NoError(t, f.recorder.Flush(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-func TestCloseSaysWhatItLeaves(t *testing.T) {
+func TestCloseListsUnfinishedOperations(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx := t.Context()
 	first, err := f.recorder.Submit(ctx, transfers.ForwardOp(f.packet(1, 1)))
 	require.NoError(t, err)
-	<-slow.requests // handed over
+	<-slow.requests // at the ledger
 	second, err := f.recorder.Submit(ctx, transfers.ForwardOp(f.packet(2, 2)))
 	require.NoError(t, err)
 
@@ -64,18 +64,18 @@ func TestCloseSaysWhatItLeaves(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, f.embedded)
 }
 
-// Who waits for room when the recorder is closed is told at once; what was handed
-// over is answered, under any number of Closes.
+// Callers waiting for room return at once when the recorder is closed. Submitted operations are
+// answered, under any number of concurrent Closes.
 func TestCloseWhileOthersWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, MaxBacklog: 2})
-		tickets := f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
+		futures := f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
 		<-slow.requests
-		tickets = append(tickets, f.submit(t, transfers.ForwardOp(f.packet(1, 1)))...)
+		futures = append(futures, f.submit(t, transfers.ForwardOp(f.packet(1, 1)))...)
 		waiting, closed := make(chan error, 3), make(chan error, 2)
 		for _, op := range []transfers.Op{
-			transfers.PrepareOp(f.packet(1, 1)), transfers.ForwardOp(f.packet(1, 1)), transfers.RejectOp(tickets[0].Packet()),
+			transfers.PrepareOp(f.packet(1, 1)), transfers.ForwardOp(f.packet(1, 1)), transfers.RejectOp(futures[0].Packet()),
 		} {
 			go func() {
 				_, err := f.recorder.Record(t.Context(), op)
@@ -97,27 +97,27 @@ func TestCloseWhileOthersWait(t *testing.T) {
 		}()
 		require.NoError(t, <-closed)
 		require.NoError(t, <-closed)
-		for _, ticket := range tickets {
-			require.NoError(t, ticket.Wait(canceled(t.Context())).Err)
+		for _, future := range futures {
+			require.NoError(t, future.Wait(canceled(t.Context())).Err)
 		}
 		ledgertest.RequireConserved(t, f.embedded)
 	})
 }
 
-// Unknown outcomes are asked for until the recorder is closed, and then reported.
+// Requests of unknown outcome are repeated until the recorder is closed, and then reported.
 func TestUnknownUntilClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 1 << 30} })
-		ticket := f.submit(t, transfers.ForwardOp(f.packet(100, 90)))[0]
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossyLedger{Ledger: l, lose: 1 << 30} })
+		future := f.submit(t, transfers.ForwardOp(f.packet(100, 90)))[0]
 		day, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
-		require.ErrorIs(t, ticket.Wait(day).Err, ledger.ErrOutcomeUnknown)
+		require.ErrorIs(t, future.Wait(day).Err, ledger.ErrOutcomeUnknown)
 		err := f.recorder.Close(day)
 		var left *transfers.CloseError
 		require.ErrorAs(t, err, &left)
-		require.Equal(t, []transfers.Op{transfers.ForwardOp(ticket.Packet())}, left.Unknown)
-		require.ErrorIs(t, ticket.Wait(t.Context()).Err, ledger.ErrOutcomeUnknown)
+		require.Equal(t, []transfers.Op{transfers.ForwardOp(future.Packet())}, left.Unknown)
+		require.ErrorIs(t, future.Wait(t.Context()).Err, ledger.ErrOutcomeUnknown)
 
 		next, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
 		require.NoError(t, err)
@@ -146,5 +146,5 @@ func TestEndedContext(t *testing.T) {
 	_, err := f.recorder.Prepare(canceled(t.Context()), f.packet(1, 1))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "nothing was handed over")
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -8,86 +8,87 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Config says how a Recorder works. The zero value is usable.
+// Config configures a [Recorder]. The zero value is usable.
 type Config struct {
-	// Lanes is how many requests are in flight at once; more than the ledger has
-	// sessions (cluster.Config.Sessions) do no good. Operations on one packet stay in
-	// order; there is none between packets. Default 2.
+	// Lanes is the number of requests in flight at once. More lanes than the ledger has
+	// sessions (cluster.Config.Sessions) bring nothing. Operations on a packet stay in
+	// order; packets have no order among each other. Default 2.
 	Lanes int
-	// MaxBacklog is how many operations may be waiting or in flight: the high water
-	// mark. Each takes 248 bytes, which are kept to be used again. What is left in
-	// the Journal comes on top. Default 65536.
+	// MaxBacklog is how many operations may wait or be in flight. Each takes 248 bytes;
+	// the memory is kept for later operations. Fulfills left in the Journal come on top.
+	// Default 65536.
 	MaxBacklog int
-	// BacklogResume is the low water mark. A backlog that was full takes no prepare
-	// before it has sunk so far; all other operations, which are about money
-	// already promised, need only a free place. 1 to Backlog. Default half of
-	// Backlog.
+	// BacklogResume is the number of operations down to which a full backlog must drain before
+	// it takes prepares again. Fulfills, rejects and forwards need only a free place: their
+	// money is promised already. 1 to MaxBacklog. Default half of
+	// MaxBacklog.
 	BacklogResume int
-	// HoldMargin is how long a hold outlives its packet's Expiry, so that a
-	// fulfill that came in time is still booked. Default 2 s.
+	// HoldMargin is how long a hold outlives the packet's Expiry: a fulfill received in
+	// time is still booked. Default 2 s.
 	HoldMargin time.Duration
-	// MinHold is the least time that must be left until a packet's Expiry when
-	// it is prepared, if it comes without a Hold. Default 1 s.
+	// MinHold is the least time left until Expiry when a packet without Hold is prepared.
+	// Default 1 s.
 	MinHold time.Duration
-	// Journal is a folder, made if it is not there, in which fulfills are kept
-	// until the ledger has answered, so that they outlive the process: the next
-	// recorder with this folder records what is left in it. One recorder at a time
-	// may use it, and only ever for one ledger: only the namespace is checked, and
-	// what another ledger refuses is forgotten. Submit of a fulfill then takes as
-	// long as the disk, shared by all who submit at the same time. It needs
-	// Events.Replayed. Default none.
+	// Journal is a folder, created if missing, for fulfills without an answer from the ledger.
+	// Fulfills in the journal outlive the process: the next recorder with the same folder
+	// records them. A folder is for a single recorder at a time, and always for the same
+	// ledger: only the namespace is checked, and fulfills refused by a wrong ledger are
+	// forgotten. Submit of a fulfill then takes as long as a write to disk, shared by all
+	// concurrent callers. Requires Events.Replayed. Default: no journal.
 	Journal string
-	// AllowArrears takes new packets from peers in arrears (accounts.Balance.Arrears), as far
-	// as their accounts have headroom. Else they are refused (ErrInArrears) from the
-	// recorder's next look on, a round (accounts.Config.SuspensionPollInterval) after the peer has sent
-	// something, or later if more than 4000 peers send in a round. Default false.
+	// AllowArrears admits new packets from peers in arrears ([accounts.Balance].Arrears), as
+	// far as their accounts have headroom. Otherwise they are refused ([ErrInArrears]) from
+	// the refresh after the peer sent something: at most a
+	// [accounts.Config].SuspensionPollInterval later, or more if over 4000 peers send per
+	// interval. Default false.
 	AllowArrears bool
-	// GuardConversions refuses new packets between two assets that deliver 0 for more than 0, or,
-	// unless the asset that is paid out has AllowLoss, more than 0 for 0 (ErrAmounts). Deployed
-	// connectors forward the former, of packets too small for the receiver's scale. Default false.
+	// GuardConversions refuses ([ErrAmounts]) new packets between two assets that deliver 0
+	// for more than 0, or more than 0 for 0 unless the receiver's asset has AllowLoss.
+	// Deployed connectors forward packets that deliver 0 for more than 0, if a packet is
+	// too small for the receiver's scale. Default false.
 	GuardConversions bool
-	// Rate is what whole units of one asset are worth in another one (accounts.NewConverter), for
-	// a check: a new packet that pays out more than came in is worth is refused (ErrAmounts),
-	// unless the asset that it pays out has AllowLoss. nil for two assets is no check. It is
-	// asked for each new packet between two assets, concurrently, and must not block. Default none.
+	// Rate returns the exchange rate between whole units of two assets
+	// ([accounts.NewConverter]), or nil for no check. A new packet paying out more than the
+	// worth of In is refused ([ErrAmounts]), unless the receiver's asset has AllowLoss.
+	// Rate is called for each new packet between two assets, concurrently, and must not
+	// block. Default: no check.
 	Rate func(from, to accounts.Asset) *accounts.Converter
-	// Touched is told, after each batch, which peers may be owed another amount
-	// or may be paid more since. It is called from the
-	// recorder's goroutines, concurrently, must not block, and must not keep the slice. Default none.
-	Touched func([]accounts.PeerAccount)
-	// Events are told of what the recorder does. Default none.
+	// Events are the callbacks of the recorder. Default: no callbacks.
 	Events Events
 	// Clock is used for ids and holds. Default time.Now.
 	Clock func() time.Time
 }
 
-// Events are functions that a Recorder calls; nil ones are left out. They are
-// called from its goroutines, and Backlog and Journal from those of its callers too.
-// They may be called concurrently, must not block nor call the Recorder, and must not
-// keep the slices that they are given.
+// Events are callbacks of a [Recorder]; nil fields are skipped. Callbacks run in the
+// recorder's goroutines; BacklogFull and Journal also in those of callers. Callbacks may run
+// concurrently, must not block, must not call the Recorder, and must not keep slices.
 type Events struct {
-	// Batch is told of each batch when all of it is answered or given up.
+	// Batch is called for each batch when all operations are answered or given up.
 	Batch func(Batch)
-	// BacklogFull is told when the backlog is full, with true, and when it has sunk to
-	// its low water mark, with false.
+	// BalancesChanged receives, after each batch, the peers of resolved and forwarded
+	// packets: the amount owed to them, or the amount free to be paid, may have changed.
+	// BalancesChanged returns before the callers of the batch get their results.
+	BalancesChanged func([]accounts.PeerAccount)
+	// BacklogFull is called with true when the backlog is full, and with false when it has
+	// drained to BacklogResume.
 	BacklogFull func(full bool)
-	// Late is told of the packets that were booked by a correction, after each
-	// batch with any: see Result.Late. An operation that is recorded again is told
-	// again, as already applied.
+	// Late receives, after each batch with any, the packets booked by a correction: see
+	// Result.Late. An operation recorded twice is reported twice, the second time as already
+	// applied.
 	Late func([]Result)
-	// Replayed is told what became of fulfills that an earlier recorder had left
-	// in the journal, after each batch with any, also before NewRecorder has
-	// returned. What the ledger refuses of them is kept nowhere else: what is owed
-	// of it can be booked with Forward under another id. After a crash it may be told
-	// the same again; what is of unknown outcome stays in the journal.
+	// Replayed receives the results of fulfills left in the Journal by an earlier
+	// recorder, after each batch with any, also before NewRecorder has returned. A fulfill
+	// refused by the ledger is kept nowhere else: its amount can be booked with
+	// [Recorder.Forward] under a new id. After a crash the same results may be reported
+	// again. Fulfills of unknown outcome stay in the Journal.
 	Replayed func([]Result)
-	// RefreshFailed is told when a look at the ledger went wrong that shows who is suspended, who is
-	// in arrears and what caps leave; there is one each round (accounts.Config.SuspensionPollInterval). The
-	// recorder goes on with what it knew.
+	// RefreshFailed is called when a read of suspensions, arrears or balances failed. The
+	// recorder reads them once per [accounts.Config].SuspensionPollInterval, and goes on
+	// with the earlier values.
 	RefreshFailed func(error)
-	// Journal is told of faults of the journal. From one that matches ErrJournal
-	// on nothing is kept in it any more: make room, and open a new recorder. After
-	// others it goes on.
+	// Journal is called with faults of the Journal. After an error matching
+	// [ErrJournal] the Journal keeps nothing more: make room, and open a new recorder.
+	// Otherwise the Journal goes on.
 	Journal func(error)
 }
 
@@ -103,8 +104,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate reports all that is wrong with the configuration at once, as errors
-// that match accounts.ErrInvalid and name the field.
+// Validate reports all faults of the configuration at once. The errors match
+// [accounts.ErrInvalid] and name the field.
 func (c Config) Validate() error {
 	var errs []error
 	check := func(ok bool, field, reason string) {
@@ -114,10 +115,10 @@ func (c Config) Validate() error {
 	}
 	const negative = "must not be negative"
 	check(c.Lanes >= 0, "Lanes", negative)
-	check(c.MaxBacklog >= 0, "Backlog", negative)
+	check(c.MaxBacklog >= 0, "MaxBacklog", negative)
 	check(c.BacklogResume >= 0, "BacklogResume", negative)
-	check(c.BacklogResume <= c.withDefaults().MaxBacklog, "BacklogResume", "must not be above Backlog")
-	check(c.Journal == "" || c.Events.Replayed != nil, "Events.Replayed", "must be set with Journal: what was promised before and is refused now would be lost")
+	check(c.BacklogResume <= c.withDefaults().MaxBacklog, "BacklogResume", "must not be above MaxBacklog")
+	check(c.Journal == "" || c.Events.Replayed != nil, "Events.Replayed", "must be set with Journal: a promised fulfill that is refused now would be lost")
 	check(c.HoldMargin >= 0, "HoldMargin", negative)
 	check(c.MinHold >= 0, "MinHold", negative)
 	return errors.Join(errs...)

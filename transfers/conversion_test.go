@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Packets between two assets, converted at a rate: every unit that came in is in the books,
-// as what was paid for in our liquidity, and as dust.
+// Packets between two assets, converted at a rate: every unit of In is in the books, in our
+// liquidity or as dust.
 func TestConvertedPacketsLoseNothing(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
@@ -64,7 +64,7 @@ func TestConvertedPacketsLoseNothing(t *testing.T) {
 	}
 	require.NoError(t, recorder.Close(t.Context()))
 
-	positions, err := book.Positions(t.Context())
+	positions, err := book.OwnPositions(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, cost, positions[0].Liquidity.Uint64())
 	require.Equal(t, dust, positions[0].Dust.Uint64())

@@ -17,13 +17,13 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// race is some recorders that book one packet too late, request by request, while its
-// peers are closed and opened in between.
-type race struct {
+// correctionRace is a race of recorders that book one packet late, request by request. Between
+// the requests the packet's peers are closed and opened.
+type correctionRace struct {
 	t      *testing.T
 	ledger *embedded.Ledger
 	book   *accounts.Book
-	assets map[uint32]*assetOf
+	assets map[uint32]*assetInfo
 	kind   Kind
 	packet Packet
 	runs   []*operation // of each recorder; nil if it has an answer
@@ -31,7 +31,7 @@ type race struct {
 	ids    uint64
 }
 
-// raceShapes are the packets, from alice to bob unless they say otherwise.
+// raceShapes are the packets by name.
 func raceShapes(alice, bob, bobEUR, us accounts.PeerAccount) map[string]Packet {
 	return map[string]Packet{
 		"no fee":     {From: alice, To: bob, In: 100, Out: 100},
@@ -44,12 +44,12 @@ func raceShapes(alice, bob, bobEUR, us accounts.PeerAccount) map[string]Packet {
 	}
 }
 
-// newRace prepares a packet whose hold then expires, or which was never held.
-func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *race {
+// newRace prepares a packet and lets its hold expire; a packet to be forwarded is not prepared.
+func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *correctionRace {
 	t.Helper()
 	now := time.Unix(1_800_000_000, 0)
-	r := &race{
-		t: t, kind: kind, assets: make(map[uint32]*assetOf), closed: make(map[accounts.PeerAccount]ledger.ID), ids: 1 << 20,
+	r := &correctionRace{
+		t: t, kind: kind, assets: make(map[uint32]*assetInfo), closed: make(map[accounts.PeerAccount]ledger.ID), ids: 1 << 20,
 		ledger: embedded.New(embedded.WithClock(func() time.Time { return now })),
 	}
 	usd, eur := accounts.Asset{Code: "USD", Ledger: 1, AllowLoss: true}, accounts.Asset{Code: "EUR", Ledger: 2}
@@ -65,90 +65,90 @@ func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *race {
 	require.NoError(t, err)
 	for _, a := range r.book.Assets() {
 		ids, _ := r.book.AssetIDs(a.Ledger)
-		r.assets[a.Ledger] = &assetOf{ids: ids, allowLoss: a.AllowLoss, book: r.book}
+		r.assets[a.Ledger] = &assetInfo{ids: ids, allowLoss: a.AllowLoss, book: r.book}
 	}
 	r.packet = raceShapes(peers[0], peers[1], peers[2], us)[shape]
 	r.packet.ID, r.packet.Hold = ledger.NewID(1<<8, 7), time.Minute
 	if kind == KindFulfill {
-		r.finish(r.operation(KindPrepare))
+		r.finishOperation(r.newOperation(KindPrepare))
 		now = now.Add(time.Hour)
 		require.NoError(t, r.book.EnsureArrears(t.Context(), peers[0])) // a request, so that holds expire
 	}
 	if random.IntN(2) == 0 && !r.packet.From.IsOwn() {
 		spend := ledger.Transfer{
-			ID: r.id(), DebitAccountID: peers[0].ID(), CreditAccountID: r.assets[1].ids.Revenue,
+			ID: r.nextID(), DebitAccountID: peers[0].ID(), CreditAccountID: r.assets[1].ids.Revenue,
 			Amount: ledger.NewAmount(900 + 50*random.Uint64N(3)), Ledger: 1, Code: chart.CodePacket,
 		}
-		r.create(spend)
+		r.createTransfer(spend)
 	}
 	return r
 }
 
-func (r *race) id() ledger.ID { r.ids++; return ledger.NewID(r.ids, 0) }
+func (r *correctionRace) nextID() ledger.ID { r.ids++; return ledger.NewID(r.ids, 0) }
 
-func (r *race) create(t ledger.Transfer) {
+func (r *correctionRace) createTransfer(t ledger.Transfer) {
 	results, err := r.ledger.CreateTransfers(r.t.Context(), []ledger.Transfer{t})
 	require.NoError(r.t, err)
 	require.Equal(r.t, ledger.TransferCreated, results[0].Status)
 }
 
-func (r *race) operation(kind Kind) *operation {
+func (r *correctionRace) newOperation(kind Kind) *operation {
 	o := &operation{
-		slot: new(slot), kind: kind, phase: phaseOf(kind), packet: r.packet,
-		from: r.assets[r.packet.From.Ledger()], to: r.assets[r.packet.To.Ledger()],
+		slot: new(resultSlot), kind: kind, phase: firstPhase(kind), packet: r.packet,
+		fromAsset: r.assets[r.packet.From.Ledger()], toAsset: r.assets[r.packet.To.Ledger()],
 	}
-	o.count = uint8(len(o.appendLegs(nil)))
+	o.legCount = uint8(len(o.appendLegs(nil)))
 	return o
 }
 
-// request sends what a recorder has to send. It reports whether there is an answer.
-func (r *race) request(o *operation) (answered bool) {
+// sendRequest sends the next request of an operation. It reports whether the answer is final.
+func (r *correctionRace) sendRequest(o *operation) (answered bool) {
 	results, err := r.ledger.CreateTransfers(r.t.Context(), o.appendTransfers(nil))
 	require.NoError(r.t, err)
-	return !o.read(results, 0)
+	return !o.handleResults(results, 0)
 }
 
-func (r *race) finish(o *operation) {
-	for !r.request(o) {
+func (r *correctionRace) finishOperation(o *operation) {
+	for !r.sendRequest(o) {
 		require.Less(r.t, o.phase, asOlder, "no older version is here")
 	}
 	require.NoError(r.t, o.slot.err)
 }
 
-// toggle closes or opens a peer's account.
-func (r *race) toggle(a accounts.PeerAccount) {
+// toggleAccount closes a peer's account, or opens it again.
+func (r *correctionRace) toggleAccount(a accounts.PeerAccount) {
 	if a.IsOwn() {
 		return
 	}
 	if closing, closed := r.closed[a]; closed {
 		delete(r.closed, a)
-		r.create(ledger.Transfer{ID: r.id(), PendingID: closing, Flags: ledger.TransferVoidPending})
+		r.createTransfer(ledger.Transfer{ID: r.nextID(), PendingID: closing, Flags: ledger.TransferVoidPending})
 		return
 	}
-	r.closed[a] = r.id()
-	r.create(ledger.Transfer{
+	r.closed[a] = r.nextID()
+	r.createTransfer(ledger.Transfer{
 		ID: r.closed[a], DebitAccountID: a.ID(), CreditAccountID: r.assets[a.Ledger()].ids.Control, Ledger: a.Ledger(),
 		Code: chart.CodeClose, Flags: ledger.TransferPending | ledger.TransferClosingDebit,
 	})
 }
 
-// step does one of the things that can happen next.
-func (r *race) step(random *rand.Rand) {
+// takeStep takes a random step: an account changes, or a recorder sends, crashes or loses an answer.
+func (r *correctionRace) takeStep(random *rand.Rand) {
 	i := random.IntN(len(r.runs))
 	switch random.IntN(6) {
 	case 0:
-		r.toggle(r.packet.From)
+		r.toggleAccount(r.packet.From)
 	case 1:
-		r.toggle(r.packet.To)
+		r.toggleAccount(r.packet.To)
 	case 2: // it crashes, and the next one begins again
-		r.runs[i] = r.operation(r.kind)
+		r.runs[i] = r.newOperation(r.kind)
 	case 3: // the answer gets lost
 		if o := r.runs[i]; o != nil {
 			_, err := r.ledger.CreateTransfers(r.t.Context(), o.appendTransfers(nil))
 			require.NoError(r.t, err)
 		}
 	default:
-		if o := r.runs[i]; o != nil && r.request(o) {
+		if o := r.runs[i]; o != nil && r.sendRequest(o) {
 			if r.kind == KindFulfill {
 				require.NoError(r.t, o.slot.err, "a late fulfill is never refused")
 			}
@@ -157,8 +157,8 @@ func (r *race) step(random *rand.Rand) {
 	}
 }
 
-// phases are how many rows of the packet there are under each phase, but the hold's.
-func (r *race) phases() map[phase]int {
+// phaseCounts returns the number of the packet's rows by phase, without its hold.
+func (r *correctionRace) phaseCounts() map[phase]int {
 	rows, err := r.ledger.QueryTransfers(r.t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(r.packet.ID), Limit: 100})
 	require.NoError(r.t, err)
 	all := make(map[phase]int)
@@ -170,8 +170,8 @@ func (r *race) phases() map[phase]int {
 	return all
 }
 
-// net is credits less debits over accounts.
-func (r *race) net(ids ...ledger.ID) (total int64) {
+// netBalance returns credits less debits over the accounts.
+func (r *correctionRace) netBalance(ids ...ledger.ID) (total int64) {
 	found, err := r.ledger.LookupAccounts(r.t.Context(), ids)
 	require.NoError(r.t, err)
 	require.Len(r.t, found, len(ids))
@@ -181,8 +181,8 @@ func (r *race) net(ids ...ledger.ID) (total int64) {
 	return total
 }
 
-// raceOf is a race of a random program.
-func raceOf(t *testing.T, random *rand.Rand, shape string, kind Kind) {
+// runRace runs a random race.
+func runRace(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 	t.Helper()
 	r := newRace(t, random, shape, kind)
 	p := &r.packet
@@ -195,49 +195,50 @@ func raceOf(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 		sender, receiver = append(sender, receiver[1]), nil
 		charged -= paid
 	}
-	before, beforeReceiver := r.net(sender...), r.net(receiver...)
-	r.runs = []*operation{r.operation(kind), r.operation(kind), r.operation(kind)}
+	before, beforeReceiver := r.netBalance(sender...), r.netBalance(receiver...)
+	r.runs = []*operation{r.newOperation(kind), r.newOperation(kind), r.newOperation(kind)}
 	for range random.IntN(40) {
-		r.step(random)
-		require.LessOrEqual(t, len(r.phases()), 1, "phases %v", slices.Sorted(maps.Keys(r.phases())))
+		r.takeStep(random)
+		require.LessOrEqual(t, len(r.phaseCounts()), 1, "phases %v", slices.Sorted(maps.Keys(r.phaseCounts())))
 	}
 	for i := range r.runs { // whoever is not through begins again, and is now
-		o := r.operation(kind)
-		for !r.request(o) {
+		o := r.newOperation(kind)
+		for !r.sendRequest(o) {
 		}
-		require.Equal(t, len(r.phases()) > 0, o.slot.outcome.Done(), "recorder %d: %v", i, o.slot.err)
+		require.Equal(t, len(r.phaseCounts()) > 0, o.slot.outcome.Done(), "recorder %d: %v", i, o.slot.err)
 		if kind == KindFulfill {
 			require.NoError(t, o.slot.err, "recorder %d", i)
 			require.True(t, o.slot.late)
 		}
 	}
-	booked := r.phases()
+	booked := r.phaseCounts()
 	require.LessOrEqual(t, len(booked), 1, "phases %v", booked)
 	if len(booked) == 0 {
 		require.Equal(t, KindForward, kind)
 		charged, paid = 0, 0
 	}
 	if !p.From.IsOwn() {
-		require.Equal(t, before-charged, r.net(sender...), "the sender, its arrears too")
+		require.Equal(t, before-charged, r.netBalance(sender...), "the sender, its arrears too")
 	}
 	if len(receiver) > 0 && !p.To.IsOwn() {
-		require.Equal(t, beforeReceiver+paid, r.net(receiver...), "the receiver, with what waits in suspense")
+		require.Equal(t, beforeReceiver+paid, r.netBalance(receiver...), "the receiver, with what waits in suspense")
 	}
 	waits := booked[phaseWithoutReceiver]+booked[phaseWithoutBoth] > 0
-	require.Equal(t, waits, r.net(r.assets[p.To.Ledger()].ids.Suspense) > 0)
+	require.Equal(t, waits, r.netBalance(r.assets[p.To.Ledger()].ids.Suspense) > 0)
 	r.requireReleasable(waits)
 	for ph, rows := range booked {
 		collecting := 0
 		if (ph == phaseCorrection || ph == phaseWithoutReceiver) && !p.From.IsOwn() {
 			collecting = 1
 		}
-		require.Equal(t, int(r.operation(kind).count)+collecting, rows, "legs under phase %d", ph)
+		require.Equal(t, int(r.newOperation(kind).legCount)+collecting, rows, "legs under phase %d", ph)
 	}
 	ledgertest.RequireConserved(t, r.ledger)
 }
 
-// requireReleasable checks that whose money waits in suspense can be found from the rows.
-func (r *race) requireReleasable(waits bool) {
+// requireReleasable requires that the owner of the money in suspense can be found from the
+// rows.
+func (r *correctionRace) requireReleasable(waits bool) {
 	if !waits {
 		return
 	}
@@ -261,8 +262,8 @@ func (r *race) requireReleasable(waits bool) {
 	require.Equal(r.t, r.packet.Out, found)
 }
 
-// Whatever is closed and opened between the requests of three recorders that crash and lose
-// answers, a late fulfill is booked once, and a forward once at most.
+// Three recorders crash and lose answers, and accounts are closed and opened between their
+// requests. A late fulfill is booked once, and a forward at most once.
 func TestCorrectionsOfManyRecorders(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
@@ -270,7 +271,7 @@ func TestCorrectionsOfManyRecorders(t *testing.T) {
 	for range 150 {
 		for _, shape := range shapes {
 			for _, kind := range []Kind{KindFulfill, KindForward} {
-				raceOf(t, random, shape, kind)
+				runRace(t, random, shape, kind)
 			}
 		}
 	}

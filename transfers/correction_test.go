@@ -16,35 +16,37 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// watch is a clock that a test turns.
-type watch struct {
+// virtualClock is a clock that the test advances.
+type virtualClock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-func newWatch() *watch { return &watch{now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)} }
+func newVirtualClock() *virtualClock {
+	return &virtualClock{now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
+}
 
-func (w *watch) Now() time.Time {
+func (w *virtualClock) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.now
 }
 
-func (w *watch) pass(d time.Duration) {
+func (w *virtualClock) advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
 }
 
-// newLateFixture is a fixture whose holds expire when the watch says so.
-func newLateFixture(t *testing.T, cfg transfers.Config) (*fixture, *watch) {
+// newLateFixture returns a fixture whose holds expire by a virtualClock.
+func newLateFixture(t *testing.T, cfg transfers.Config) (*fixture, *virtualClock) {
 	t.Helper()
-	w := newWatch()
+	w := newVirtualClock()
 	cfg.Clock = w.Now
 	return newFixture(t, cfg, nil, embedded.WithClock(w.Now)), w
 }
 
-// suspense is what waits in the suspense account of USD.
+// suspense returns the balance of the suspense account of USD.
 func (f *fixture) suspense(t *testing.T) int64 {
 	t.Helper()
 	ids, _ := f.book.AssetIDs(usd.Ledger)
@@ -54,8 +56,8 @@ func (f *fixture) suspense(t *testing.T) int64 {
 	return int64(uint128.Uint128(found[0].CreditsPosted).Lo) - int64(uint128.Uint128(found[0].DebitsPosted).Lo)
 }
 
-// arrears is what a peer owes beyond what its account could be charged, of its own arrears
-// account, since a peer that nobody provisioned has no balance.
+// arrears returns the balance of a peer's arrears account. It reads the account itself,
+// because an unprovisioned peer has no accounts.Balance.
 func (f *fixture) arrears(t *testing.T, a accounts.PeerAccount) int64 {
 	t.Helper()
 	found, err := f.embedded.LookupAccounts(t.Context(), []ledger.ID{f.book.PeerIDs(a).Arrears})
@@ -65,11 +67,11 @@ func (f *fixture) arrears(t *testing.T, a accounts.PeerAccount) int64 {
 }
 
 // lateFulfill prepares a packet, lets its hold expire, and fulfills it.
-func (f *fixture) lateFulfill(t *testing.T, w *watch, p transfers.Packet) transfers.Result {
+func (f *fixture) lateFulfill(t *testing.T, w *virtualClock, p transfers.Packet) transfers.Result {
 	t.Helper()
 	held, err := f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
-	w.pass(p.Hold + time.Second)
+	w.advance(p.Hold + time.Second)
 	got, err := f.recorder.Fulfill(t.Context(), held.Packet)
 	require.NoError(t, err)
 	require.True(t, got.Late)
@@ -84,7 +86,7 @@ func TestLateFulfillIsBooked(t *testing.T) {
 	}})
 	got := f.lateFulfill(t, w, f.packet(100, 90))
 	require.Equal(t, ledger.OutcomeApplied, got.Outcome)
-	require.NotZero(t, got.Timestamp)
+	require.NotZero(t, got.BookedAt)
 	require.Equal(t, int64(-100), f.position(t, f.alice))
 	require.Equal(t, int64(90), f.position(t, f.bob))
 	require.Zero(t, f.arrears(t, f.alice), "the sender's line covers it all")
@@ -107,18 +109,18 @@ func TestLateFulfillIsBooked(t *testing.T) {
 	require.Len(t, rows, 1, "and what the sender is charged")
 	require.Equal(t, uint64(0xf4), rows[0].ID.Lo&0xff, "leg 15 of phase 4")
 	require.Equal(t, units(100), rows[0].Amount)
-	f.end(t)
+	f.closeAndCheck(t)
 	require.Equal(t, []transfers.Result{got, again}, late)
 }
 
-// The sender has used its line up meanwhile: the receiver is paid in full, the
-// sender is charged what its line allows, and owes the rest as arrears.
+// The sender has used up its line meanwhile. The receiver is paid in full; the sender is
+// charged as far as its line allows, and owes the rest as arrears.
 func TestLateFulfillBeyondTheLine(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	// The ledger gives an expired hold back with the next request or a little
 	// later: the first of these may find it still there.
 	_, err = f.recorder.Forward(t.Context(), f.packet(900, 900))
@@ -132,7 +134,7 @@ func TestLateFulfillBeyondTheLine(t *testing.T) {
 	require.Equal(t, int64(1050), f.position(t, f.bob))
 	require.Equal(t, int64(60), f.arrears(t, f.alice))
 	require.Zero(t, f.suspense(t))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestForwardBeyondTheLine(t *testing.T) {
@@ -149,10 +151,10 @@ func TestForwardBeyondTheLine(t *testing.T) {
 	require.Equal(t, ledger.OutcomeAlreadyApplied, again.Outcome)
 	require.True(t, again.Late)
 	require.Equal(t, int64(1000), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// closeAccount closes a peer's account as an operator would.
+// closeAccount closes a peer's account as an operator does.
 func (f *fixture) closeAccount(t *testing.T, a accounts.PeerAccount) {
 	t.Helper()
 	ids, _ := f.book.AssetIDs(a.Ledger())
@@ -164,14 +166,13 @@ func (f *fixture) closeAccount(t *testing.T, a accounts.PeerAccount) {
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 }
 
-// The sender's account is closed: it cannot be charged, and the receiver is owed
-// all the same.
+// The sender's account is closed and cannot be charged. The receiver is paid.
 func TestLateFulfillOfAClosedSender(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	f.closeAccount(t, f.alice)
 	for _, want := range []ledger.Outcome{ledger.OutcomeApplied, ledger.OutcomeAlreadyApplied} {
 		got, err := f.recorder.Fulfill(t.Context(), held.Packet)
@@ -193,7 +194,7 @@ func TestLateFulfillOfAClosedSender(t *testing.T) {
 	ledgertest.RequireConserved(t, f.embedded)
 }
 
-// A forward beyond the line to a closed receiver: that is said, and nothing is booked.
+// A forward beyond the line to a closed receiver is refused, and nothing is booked.
 func TestForwardBeyondTheLineToAClosedReceiver(t *testing.T) {
 	t.Parallel()
 	f, _ := newLateFixture(t, transfers.Config{})
@@ -214,11 +215,11 @@ func TestForwardBeyondTheLineToAClosedReceiver(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Equal(t, int64(100), f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// Late fulfills of every shape of packet end as those in time do, while the
-// sender's line covers them.
+// Late fulfills of every shape of packet end like fulfills in time, as long as the sender's
+// line covers them.
 func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 	t.Parallel()
 	shapes := map[string]func(*fixture) transfers.Packet{
@@ -263,7 +264,7 @@ func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 			for _, a := range all {
 				books[i][a.ID] = int64(a.CreditsPosted.Lo) - int64(a.DebitsPosted.Lo)
 			}
-			f.end(t)
+			f.closeAndCheck(t)
 		}
 		require.Equal(t, books[0], books[1], name)
 	}
@@ -273,7 +274,7 @@ func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 func TestLateFulfillOfTwoRecorders(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
-	other, err := transfers.NewRecorder(&lossy{Ledger: f.embedded, lose: 5}, f.book, transfers.Config{Clock: w.Now})
+	other, err := transfers.NewRecorder(&lossyLedger{Ledger: f.embedded, lose: 5}, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
 	var held []transfers.Result
 	for range 20 {
@@ -281,7 +282,7 @@ func TestLateFulfillOfTwoRecorders(t *testing.T) {
 		require.NoError(t, err)
 		held = append(held, h)
 	}
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	var group sync.WaitGroup
 	for _, r := range []*transfers.Recorder{f.recorder, other} {
 		for _, h := range held {
@@ -297,18 +298,17 @@ func TestLateFulfillOfTwoRecorders(t *testing.T) {
 	require.Equal(t, int64(-200), f.position(t, f.alice))
 	require.Equal(t, int64(180), f.position(t, f.bob))
 	require.Zero(t, f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// Corrections need more transfers than what they correct: a batch that was full
-// goes on in several requests.
+// Corrections need more transfers than the fulfills: a full batch goes on in several requests.
 func TestCorrectionsOfAFullBatch(t *testing.T) {
 	t.Parallel()
 	var batches []transfers.Batch
-	w := newWatch()
+	w := newVirtualClock()
 	f := newFixture(t, transfers.Config{Lanes: 1, Clock: w.Now, Events: transfers.Events{
 		Batch: func(b transfers.Batch) { batches = append(batches, b) },
-	}}, func(l ledger.Ledger) ledger.Ledger { return narrow{l, 10} }, embedded.WithClock(w.Now))
+	}}, func(l ledger.Ledger) ledger.Ledger { return narrowLedger{l, 10} }, embedded.WithClock(w.Now))
 	var ops []transfers.Op
 	for range 500 {
 		ops = append(ops, transfers.ForwardOp(f.packet(10, 10)))
@@ -325,7 +325,7 @@ func TestCorrectionsOfAFullBatch(t *testing.T) {
 	require.Equal(t, int64(-5000), f.position(t, f.alice))
 	require.Equal(t, int64(5000), f.position(t, f.bob))
 	require.Equal(t, int64(4000), f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 	operations := 0
 	for _, b := range batches {
 		operations += b.Operations

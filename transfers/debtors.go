@@ -10,91 +10,91 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// debtors is the peers in arrears, whose new packets are refused. Others can put a peer into
-// arrears too (another recorder, a returned payment), so those that send through this
-// recorder are looked at, once a round if there are not too many.
+// debtors tracks the peers in arrears, whose new packets are refused. Arrears also come from
+// other recorders and from returned payments. So every peer sending through the recorder is
+// read once per poll interval, or less often if many peers send.
 type debtors struct {
-	// owing are the accounts of the peers that were in arrears at the last look at each. The
-	// map is replaced, not changed.
-	owing atomic.Pointer[map[ledger.ID]struct{}]
-	most  int // peers in a look
+	// inArrears are the accounts of the peers in arrears at the last read of each peer. The
+	// map is replaced, never changed.
+	inArrears     atomic.Pointer[map[ledger.ID]struct{}]
+	maxPerRefresh int
 
 	mu     sync.Mutex
-	queue  []accounts.PeerAccount // to be looked at, in this order
+	queue  []accounts.PeerAccount // to be read, in order
 	queued map[ledger.ID]struct{} // the accounts in queue
 }
 
-// debtorsPerLook is how many peers are looked at in a round, in two requests. The others
-// wait for the next one.
-const debtorsPerLook = 4000
+// debtorsPerRefresh is how many peers a refresh reads, in two requests. The rest stays
+// in the queue for the next refresh.
+const debtorsPerRefresh = 4000
 
 func newDebtors() *debtors {
-	d := &debtors{most: debtorsPerLook, queued: make(map[ledger.ID]struct{})}
-	d.owing.Store(&map[ledger.ID]struct{}{})
+	d := &debtors{maxPerRefresh: debtorsPerRefresh, queued: make(map[ledger.ID]struct{})}
+	d.inArrears.Store(&map[ledger.ID]struct{}{})
 	return d
 }
 
-// owes reports whether a peer was in arrears at the last look.
-func (d *debtors) owes(a accounts.PeerAccount) bool {
-	owing := *d.owing.Load()
-	if len(owing) == 0 {
+// isInArrears reports whether a peer was in arrears at the last read.
+func (d *debtors) isInArrears(a accounts.PeerAccount) bool {
+	inArrears := *d.inArrears.Load()
+	if len(inArrears) == 0 {
 		return false
 	}
-	_, is := owing[a.ID()]
-	return is
+	_, found := inArrears[a.ID()]
+	return found
 }
 
-// note has the next looks look at peers.
-func (d *debtors) note(peers []accounts.PeerAccount) {
+// enqueuePeers queues peers for the next refreshes, each once.
+func (d *debtors) enqueuePeers(peers []accounts.PeerAccount) {
 	if len(peers) == 0 {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, a := range peers {
-		if _, queued := d.queued[a.ID()]; !queued {
+		if _, isQueued := d.queued[a.ID()]; !isQueued {
 			d.queued[a.ID()] = struct{}{}
 			d.queue = append(d.queue, a)
 		}
 	}
 }
 
-// take takes the peers to look at now.
-func (d *debtors) take() []accounts.PeerAccount {
+// dequeuePeers takes the peers of a refresh out of the queue.
+func (d *debtors) dequeuePeers() []accounts.PeerAccount {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := min(len(d.queue), d.most)
-	now := d.queue[:n:n]
+	n := min(len(d.queue), d.maxPerRefresh)
+	peers := d.queue[:n:n]
 	d.queue = d.queue[n:]
-	for _, a := range now {
+	for _, a := range peers {
 		delete(d.queued, a.ID())
 	}
-	return now
+	return peers
 }
 
-// look looks at those who have sent since the last look at them, and at those in arrears.
-// Who could not be looked at stays as it was, and is looked at again.
-func (d *debtors) look(ctx context.Context, book *accounts.Book) error {
-	peers := d.take()
+// refreshArrears reads the queued peers. Peers in arrears, and peers whose read failed, are
+// queued again; after a failed read a peer keeps its state.
+func (d *debtors) refreshArrears(ctx context.Context, book *accounts.Book) error {
+	peers := d.dequeuePeers()
 	if len(peers) == 0 {
 		return nil
 	}
-	before := *d.owing.Load()
-	owing := maps.Clone(before)
-	var again []accounts.PeerAccount
+	before := *d.inArrears.Load()
+	after := maps.Clone(before)
+	var requeued []accounts.PeerAccount
 	err := lookUpEach(ctx, book, peers, func(i int, b accounts.Balance, err error) {
 		if err == nil && b.Arrears.IsZero() {
-			delete(owing, peers[i].ID())
+			delete(after, peers[i].ID())
 			return
 		}
 		if err == nil {
-			owing[peers[i].ID()] = struct{}{}
+			after[peers[i].ID()] = struct{}{}
 		}
-		again = append(again, peers[i])
+		requeued = append(requeued, peers[i])
 	})
-	d.note(again)
-	if !maps.Equal(before, owing) {
-		d.owing.Store(&owing)
+	d.enqueuePeers(requeued)
+	if !maps.Equal(before, after) {
+		d.inArrears.Store(&after)
 	}
 	return err
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// More peers send than a look takes: the others have their turn in the next one, also when
-// the first ones are in arrears, or go on sending.
-func TestLooksAtPeersInTurn(t *testing.T) {
+// More peers send than a refresh reads: the others follow in the next refresh, also when the
+// first peers are in arrears, or go on sending.
+func TestDebtorsAreReadInTurn(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
@@ -35,18 +35,18 @@ func TestLooksAtPeersInTurn(t *testing.T) {
 		require.Equal(t, ledger.TransferCreated, results[0].Status)
 	}
 	d := newDebtors()
-	d.most = 4
-	d.note(all)
+	d.maxPerRefresh = 4
+	d.enqueuePeers(all)
 	for look := 1; look <= 4; look++ {
-		d.note(all)
-		require.NoError(t, d.look(t.Context(), book))
-		require.Len(t, *d.owing.Load(), min(4*look, len(all)))
+		d.enqueuePeers(all)
+		require.NoError(t, d.refreshArrears(t.Context(), book))
+		require.Len(t, *d.inArrears.Load(), min(4*look, len(all)))
 		require.Len(t, d.queue, len(all), "each once")
 	}
 }
 
-// The peers of a batch are noted once: those of the one before are not looked at again.
-func TestNotesTheSendersOfEachBatch(t *testing.T) {
+// The senders of a batch are queued once; senders of earlier batches are not queued again.
+func TestSendersOfEachBatchAreQueued(t *testing.T) {
 	t.Parallel()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})
@@ -55,8 +55,8 @@ func TestNotesTheSendersOfEachBatch(t *testing.T) {
 	for _, name := range []string{"alice", "bob"} {
 		a, err := book.PeerAccount(name, usd)
 		require.NoError(t, err)
-		b.done = []*operation{{packet: Packet{From: a}, slot: &slot{outcome: ledger.OutcomeApplied}}}
+		b.answered = []*operation{{packet: Packet{From: a}, slot: &resultSlot{outcome: ledger.OutcomeApplied}}}
 		b.noteSenders(d)
-		require.Equal(t, []accounts.PeerAccount{a}, d.take())
+		require.Equal(t, []accounts.PeerAccount{a}, d.dequeuePeers())
 	}
 }

@@ -16,46 +16,47 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// round lets every recorder look at the ledger.
-func round() {
+// passInterval lets every recorder do a refresh.
+func passInterval() {
 	time.Sleep(time.Second) //nolint:forbidigo // virtual time
 	synctest.Wait()
 }
 
-// owe books what others book on the arrears of a peer: a returned payment, say.
-func (f *fixture) owe(t *testing.T, a accounts.PeerAccount, amount, id uint64) {
+// bookArrears debits a peer's arrears, as a returned payment does.
+func (f *fixture) bookArrears(t *testing.T, a accounts.PeerAccount, amount, id uint64) {
 	t.Helper()
-	f.create(t, ledger.Transfer{
+	f.createTransfer(t, ledger.Transfer{
 		ID: ledger.NewID(id, 5), DebitAccountID: f.book.PeerIDs(a).Arrears, CreditAccountID: f.book.PeerIDs(a).Settlement,
 		Amount: units(amount), Ledger: a.Ledger(), Code: chart.CodeReturned,
 	})
 }
 
-// collect collects all arrears that a peer has headroom for, as a settlement engine does.
-func (f *fixture) collect(t *testing.T, a accounts.PeerAccount, id uint64) {
+// collectArrears collects a peer's arrears as far as its headroom goes, as a settlement engine
+// does.
+func (f *fixture) collectArrears(t *testing.T, a accounts.PeerAccount, id uint64) {
 	t.Helper()
-	f.create(t, ledger.Transfer{
+	f.createTransfer(t, ledger.Transfer{
 		ID: ledger.NewID(id, 6), DebitAccountID: a.ID(), CreditAccountID: f.book.PeerIDs(a).Arrears, Amount: ledger.AmountMax,
 		Ledger: a.Ledger(), Code: chart.CodeCollection, Flags: ledger.TransferBalancingDebit | ledger.TransferBalancingCredit,
 	})
 }
 
-func (f *fixture) create(t *testing.T, one ledger.Transfer) {
+func (f *fixture) createTransfer(t *testing.T, one ledger.Transfer) {
 	t.Helper()
 	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{one})
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 }
 
-// fund gives alice some headroom beside her arrears.
-func (f *fixture) fund(t *testing.T, amount uint64) {
+// fundAlice gives alice some headroom beside her arrears.
+func (f *fixture) fundAlice(t *testing.T, amount uint64) {
 	t.Helper()
 	_, err := f.recorder.Forward(t.Context(), transfers.Packet{From: f.bob, To: f.alice, In: amount, Out: amount})
 	require.NoError(t, err)
 }
 
-// A peer in arrears gets no new packets from the next look on, until the arrears are
-// collected. What is promised and what it earns comes in.
+// New packets of a peer in arrears are refused from the next refresh on, until the arrears are
+// collected. Held packets, forwards, and packets to the peer pass.
 func TestPeerInArrears(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -68,14 +69,14 @@ func TestPeerInArrears(t *testing.T) {
 		late, err := f.recorder.Forward(ctx, f.packet(1100, 1100))
 		require.NoError(t, err)
 		require.True(t, late.Late)
-		f.fund(t, 50)
+		f.fundAlice(t, 50)
 		before, err := f.recorder.Prepare(ctx, f.packet(1, 1))
-		require.NoError(t, err, "nobody has looked yet")
+		require.NoError(t, err, "before the refresh")
 		_, err = f.recorder.Reject(ctx, before.Packet)
 		require.NoError(t, err)
 		require.Zero(t, f.recorder.Stats().InArrears)
 
-		round()
+		passInterval()
 		require.Equal(t, 1, f.recorder.Stats().InArrears)
 		for _, p := range []transfers.Packet{f.packet(1, 1), f.packet(0, 0), {From: f.alice, To: f.bobEUR, In: 1, Out: 1, Hold: time.Minute}} {
 			result, err := f.recorder.Prepare(ctx, p)
@@ -93,32 +94,32 @@ func TestPeerInArrears(t *testing.T) {
 		_, err = f.recorder.Forward(ctx, f.packet(3, 3))
 		require.NoError(t, err, "promised already")
 		back, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 200, Out: 200, Hold: time.Minute})
-		require.NoError(t, err, "it may earn")
+		require.NoError(t, err, "a peer in arrears may receive")
 		_, err = f.recorder.Fulfill(ctx, back.Packet)
 		require.NoError(t, err)
 		eur, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 1, Out: 1, Hold: time.Minute})
-		require.NoError(t, err, "its arrears are in another asset")
+		require.NoError(t, err, "the arrears are in USD only")
 		_, err = f.recorder.Reject(ctx, eur.Packet)
 		require.NoError(t, err)
 
-		round()
+		passInterval()
 		require.Equal(t, 1, f.recorder.Stats().InArrears, "headroom alone is not enough")
-		f.collect(t, f.alice, 1)
+		f.collectArrears(t, f.alice, 1)
 		require.Zero(t, f.arrears(t, f.alice))
 		_, err = f.recorder.Prepare(ctx, f.packet(1, 1))
-		require.ErrorIs(t, err, transfers.ErrInArrears, "nobody has looked yet")
-		round()
+		require.ErrorIs(t, err, transfers.ErrInArrears, "before the refresh")
+		passInterval()
 		require.Zero(t, f.recorder.Stats().InArrears)
 		held, err = f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// Another process puts a peer into arrears that does nothing but prepare: a recorder that
-// has taken a packet from it finds out, unless it is told not to mind.
+// Another process puts a peer into arrears, and the peer only prepares: a recorder that has
+// taken a packet from the peer finds out, unless it has AllowArrears.
 func TestPeerInArrearsByAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,19 +127,19 @@ func TestPeerInArrearsByAnother(t *testing.T) {
 		ctx := t.Context()
 		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{AllowArrears: true})
 		require.NoError(t, err)
-		require.NoError(t, f.prepareAndLose(t))
-		round()
-		round() // it has been looked at, and is not any more
-		f.owe(t, f.alice, 10, 1)
-		round()
-		require.NoError(t, f.prepareAndLose(t), "it has sent nothing since, so nobody has looked")
-		round()
-		require.ErrorIs(t, f.prepareAndLose(t), transfers.ErrInArrears)
+		require.NoError(t, f.prepareUnresolved(t))
+		passInterval()
+		passInterval() // alice has been read, and is no longer queued
+		f.bookArrears(t, f.alice, 10, 1)
+		passInterval()
+		require.NoError(t, f.prepareUnresolved(t), "alice has sent nothing since, and was not read")
+		passInterval()
+		require.ErrorIs(t, f.prepareUnresolved(t), transfers.ErrInArrears)
 		held, err := other.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
 		_, err = other.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
-		round()
+		passInterval()
 		held, err = other.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
 		require.Zero(t, other.Stats().InArrears)
@@ -146,17 +147,17 @@ func TestPeerInArrearsByAnother(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, other.Close(ctx))
 		time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual time: holds end
-		f.collect(t, f.alice, 1)
-		round()
-		require.NoError(t, f.prepareAndLose(t))
+		f.collectArrears(t, f.alice, 1)
+		passInterval()
+		require.NoError(t, f.prepareUnresolved(t))
 		time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual time: holds end
-		f.fund(t, 1)
-		f.end(t)
+		f.fundAlice(t, 1)
+		f.closeAndCheck(t)
 	})
 }
 
-// prepareAndLose prepares a packet from alice that nobody resolves.
-func (f *fixture) prepareAndLose(t *testing.T) error {
+// prepareUnresolved prepares a packet from alice that stays unresolved.
+func (f *fixture) prepareUnresolved(t *testing.T) error {
 	t.Helper()
 	_, err := f.recorder.Prepare(t.Context(), f.packet(1, 1))
 	return err
@@ -177,8 +178,8 @@ func (c *countingLookups) LookupAccounts(ctx context.Context, ids []ledger.ID) (
 	return c.Ledger.LookupAccounts(ctx, ids)
 }
 
-// recounted gives the fixture a book and a recorder that see such a ledger.
-func (f *fixture) recounted(t *testing.T, cfg transfers.Config) *countingLookups {
+// countLookups replaces the fixture's book and recorder by new ones on a countingLookups.
+func (f *fixture) countLookups(t *testing.T, cfg transfers.Config) *countingLookups {
 	t.Helper()
 	require.NoError(t, f.recorder.Close(t.Context()))
 	counting := &countingLookups{Ledger: f.embedded}
@@ -190,28 +191,28 @@ func (f *fixture) recounted(t *testing.T, cfg transfers.Config) *countingLookups
 	return counting
 }
 
-// While nobody sends and nobody is in arrears, nothing is looked up; a look that fails is
-// reported and made again.
-func TestLooksAtPeersInArrears(t *testing.T) {
+// Without senders and peers in arrears, nothing is read. A failed read is reported and
+// repeated.
+func TestReadsOfPeersInArrears(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, transfers.Config{}, nil)
 		var failed []error
-		counting := f.recounted(t, transfers.Config{Events: transfers.Events{RefreshFailed: func(err error) { failed = append(failed, err) }}})
+		counting := f.countLookups(t, transfers.Config{Events: transfers.Events{RefreshFailed: func(err error) { failed = append(failed, err) }}})
 		ctx := t.Context()
 		looks := func(rounds int) int64 {
 			counting.lookups.Store(0)
 			for range rounds {
-				round()
+				passInterval()
 			}
 			return counting.lookups.Load()
 		}
-		require.Zero(t, looks(3), "nobody has sent anything")
+		require.Zero(t, looks(3), "no peer has sent anything")
 		for range 10 {
 			_, err := f.recorder.Forward(ctx, f.packet(1, 1))
 			require.NoError(t, err)
 		}
-		require.Equal(t, int64(1), looks(3), "one look for all that alice has sent")
+		require.Equal(t, int64(1), looks(3), "one read for all packets of alice")
 		_, err := f.recorder.Forward(ctx, f.packet(1100, 1100))
 		require.NoError(t, err)
 		counting.fail.Store(true)
@@ -219,18 +220,18 @@ func TestLooksAtPeersInArrears(t *testing.T) {
 		require.Len(t, failed, 3)
 		require.Zero(t, f.recorder.Stats().InArrears)
 		counting.fail.Store(false)
-		require.Equal(t, int64(3), looks(3), "who is in arrears is looked at in each round")
+		require.Equal(t, int64(3), looks(3), "a peer in arrears is read at each refresh")
 		require.Equal(t, 1, f.recorder.Stats().InArrears)
 		counting.fail.Store(true)
 		looks(2)
-		require.Equal(t, 1, f.recorder.Stats().InArrears, "what is not known stays as it was")
+		require.Equal(t, 1, f.recorder.Stats().InArrears, "after a failed read the state stays")
 		counting.fail.Store(false)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// Nobody has provisioned a sender: those beside it are looked at all the same.
-func TestLooksBesideAnUnknownSender(t *testing.T) {
+// A sender is not provisioned: the other senders are read all the same.
+func TestReadsBesideAnUnknownSender(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, transfers.Config{Events: transfers.Events{RefreshFailed: func(err error) { t.Error(err) }}}, nil)
@@ -244,8 +245,8 @@ func TestLooksBesideAnUnknownSender(t *testing.T) {
 			_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: from, To: to, In: 1100, Out: 1100})
 			require.NoError(t, err)
 		}
-		round()
+		passInterval()
 		require.Equal(t, 2, f.recorder.Stats().InArrears)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The defaults are those of the comments.
+// The defaults match the comments of Config.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := Config{}.withDefaults()

@@ -15,33 +15,32 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// short cuts the first answers.
-type short struct {
+// shortAnswers leaves the last result out of the first answers.
+type shortAnswers struct {
 	ledger.Ledger
-	cut int
+	cutAnswers int
 }
 
-func (l *short) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *shortAnswers) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := l.Ledger.CreateTransfers(ctx, batch)
-	if l.cut--; l.cut >= 0 && err == nil {
+	if l.cutAnswers--; l.cutAnswers >= 0 && err == nil {
 		return results[:len(results)-1], nil
 	}
 	return results, err
 }
 
-// An answer that is not one to each transfer says nothing of any of them: the request is sent
-// again.
-func TestAnswersThatAreMissing(t *testing.T) {
+// An answer without a result for each transfer is an unknown outcome: the request is sent again.
+func TestMissingAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &short{Ledger: l, cut: 2} })
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &shortAnswers{Ledger: l, cutAnswers: 2} })
 		held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeAlreadyApplied, held.Outcome)
 		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(90), f.position(t, f.bob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -67,7 +66,7 @@ func TestCodeOfErrors(t *testing.T) {
 	}
 }
 
-func TestTicketOfNobody(t *testing.T) {
+func TestZeroFuture(t *testing.T) {
 	t.Parallel()
 	require.ErrorIs(t, transfers.Future{}.Journaled(t.Context()), transfers.ErrJournal)
 }
@@ -86,36 +85,35 @@ func TestPacketOfAnUnknownAsset(t *testing.T) {
 		_, err = f.recorder.Prepare(t.Context(), p)
 		require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// blind is a ledger whose look-ups do not come back while it is.
-type blind struct {
+// blockedReads is a ledger whose look-ups block until unblocked is closed.
+type blockedReads struct {
 	ledger.Ledger
-	is chan struct{}
+	unblocked chan struct{}
 }
 
-func (l *blind) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+func (l *blockedReads) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	select {
-	case <-l.is:
+	case <-l.unblocked:
 		return l.Ledger.LookupAccounts(ctx, ids)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// Whoever waits for the first look at a peer's balance waits no longer than the context or the
-// recorder.
-func TestWaitingForTheFirstLook(t *testing.T) {
+// The wait for the first read of a peer's balance ends with the context, or with the recorder.
+func TestWaitingForTheFirstRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := &blind{Ledger: embedded.New(), is: make(chan struct{})}
-		book, err := accounts.NewBook(l.Ledger, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(100, "")})
+		l := &blockedReads{Ledger: embedded.New(), unblocked: make(chan struct{})}
+		book, err := accounts.NewBook(l.Ledger, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capSettings(100, "")})
 		require.NoError(t, err)
 		peers, err := book.Provision(t.Context(),
 			accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 		require.NoError(t, err)
-		blindBook, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(100, "")})
+		blindBook, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capSettings(100, "")})
 		require.NoError(t, err)
 		recorder, err := transfers.NewRecorder(l, blindBook, transfers.Config{})
 		require.NoError(t, err)

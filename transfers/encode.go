@@ -9,44 +9,44 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// appendTransfers appends the transfers that an operation is to send now, linked
-// into one chain.
+// appendTransfers appends the transfers of the operation's next request, linked into one
+// chain.
 func (o *operation) appendTransfers(dst []ledger.Transfer) []ledger.Transfer {
 	var array [maxLegs]leg
 	first, legs := len(dst), o.appendLegs(array[:0])
 	if len(legs) == 0 {
-		return dst // it only waits until it is verified
+		return dst // in the batch only to be verified
 	}
-	if o.corrects() {
+	if o.isCorrection() {
 		dst = o.appendCorrection(dst, legs)
 	} else {
 		for i := range legs {
-			dst = o.appendLeg(dst, &legs[i])
+			dst = o.appendLegTransfer(dst, &legs[i])
 		}
 	}
-	if o.actual().begins() || o.corrects() {
+	if o.sendKind().beginsPacket() || o.isCorrection() {
 		dst[first].UserData32 = hashLegs(legs)
 	}
 	dst[len(dst)-1].Flags &^= ledger.TransferLinked
 	return dst
 }
 
-// appendLeg appends what an operation that is in time does with one leg.
-func (o *operation) appendLeg(dst []ledger.Transfer, l *leg) []ledger.Transfer {
+// appendLegTransfer appends the transfer of one leg, of an operation that is no correction.
+func (o *operation) appendLegTransfer(dst []ledger.Transfer, l *leg) []ledger.Transfer {
 	dst = append(dst, ledger.Transfer{
 		ID: transferID(o.packet.ID, l.number, o.phase), DebitAccountID: l.debit, CreditAccountID: l.credit,
 		Amount: ledger.NewAmount(l.amount), Ledger: l.ledger, Code: l.code, Flags: ledger.TransferLinked,
 	})
 	t := &dst[len(dst)-1]
-	switch o.actual() {
+	switch o.sendKind() {
 	case KindPrepare:
 		t.Flags |= ledger.TransferPending
 		t.Timeout = uint32(o.packet.Hold / time.Second)
-		describe(t, &o.packet)
+		setPacketData(t, &o.packet)
 	case KindForward:
-		describe(t, &o.packet)
+		setPacketData(t, &o.packet)
 	case KindFulfill:
-		// All that the leg holds, which is what the packet says: see verify.go.
+		// The whole amount that the leg holds. It is the packet's: see verify.go.
 		t.Flags |= ledger.TransferPostPending
 		t.Amount = ledger.AmountMax
 		t.PendingID = transferID(o.packet.ID, l.number, phaseHold)
@@ -57,9 +57,9 @@ func (o *operation) appendLeg(dst []ledger.Transfer, l *leg) []ledger.Transfer {
 	return dst
 }
 
-// describe says of which packet a transfer is. A post or void inherits it from
-// the transfer that it resolves.
-func describe(t *ledger.Transfer, p *Packet) {
+// setPacketData writes the packet's id and condition into a transfer. A post or void inherits
+// them from the transfer that it resolves.
+func setPacketData(t *ledger.Transfer, p *Packet) {
 	t.UserData128 = uint128.Uint128(p.ID)
 	t.UserData64 = binary.BigEndian.Uint64(p.Condition[:8])
 }

@@ -11,85 +11,86 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Why an operation was refused. Code gives the ILP error code to answer with.
+// Why an operation was refused. [ILPCode] gives the ILP error code to answer with.
 var (
-	// ErrPacket says that the operation itself is wrong: a PacketError names
-	// the field. Nothing was sent to the ledger.
+	// ErrPacket is returned for an invalid operation. A [PacketError] names the field.
+	// Nothing was sent to the ledger.
 	ErrPacket = errors.New("transfers: invalid operation")
-	// ErrAmounts says that a packet pays out more than came in, within one asset, or to one,
-	// that does not allow it (accounts.Asset.AllowLoss); or that a new packet between two
-	// assets delivers 0 for more than 0 (Config.GuardConversions).
+	// ErrAmounts is returned when a packet pays out more than came in, within an asset or
+	// to an asset without [accounts.Asset].AllowLoss, and when a new packet between two
+	// assets delivers 0 for more than 0 ([Config].GuardConversions).
 	ErrAmounts = errors.New("transfers: packet pays out more than came in, or nothing for it")
-	// ErrHoldTooShort says that too little time is left until the packet's
-	// expiry.
+	// ErrHoldTooShort is returned when too little time is left until the packet's Expiry.
 	ErrHoldTooShort = errors.New("transfers: too little time left to hold the packet")
-	// ErrCreditLine says that the packet would take the sender beyond its credit
-	// line. It may pass later, as a new packet with a new id.
+	// ErrCreditLine is returned when the packet would take the sender beyond its credit
+	// line. A new packet with a new id may pass later.
 	ErrCreditLine = errors.New("transfers: credit line exceeded")
-	// ErrInArrears says that a new packet was not taken, since its sender owes us more than
-	// its account could be charged (accounts.Balance.Arrears). It may pass when the arrears
-	// are collected. See Config.AllowArrears.
+	// ErrInArrears is returned for a new packet whose sender owes us more than its account
+	// could be charged ([accounts.Balance].Arrears). A new packet may pass when the arrears
+	// are collected. See [Config].AllowArrears.
 	ErrInArrears = errors.New("transfers: sender is in arrears")
-	// ErrPayableCap says that the packet could make us owe its receiver more than its
-	// PayableCap (accounts.Limits). It may pass later. A PacketLimitError has the numbers.
-	ErrPayableCap = errors.New("transfers: cap on what we owe exceeded")
-	// ErrInFlightShare says that packets of the sender hold as much of its credit line as
-	// they may (accounts.Limits.InFlightShare). It may pass later. A PacketLimitError has the
-	// numbers.
-	ErrInFlightShare = errors.New("transfers: share of the credit line that may be held exceeded")
-	// ErrPacketTooLarge says that a packet is larger than its sender's MaxPacket
-	// (accounts.Limits). A PacketLimitError has the numbers, and RejectData the data for the sender.
-	ErrPacketTooLarge = errors.New("transfers: packet is larger than the peer's largest")
-	// ErrRateLimited says that the sender's packets come faster than its PacketRate or
-	// AmountRate (accounts.Limits). It may pass later. A PacketLimitError has the numbers.
-	ErrRateLimited = errors.New("transfers: peer sends faster than it may")
-	// ErrLiquidity says that the packet could take our liquidity in an asset below its
-	// LiquidityFloor (accounts.Settings). It may pass later. A PacketLimitError has the numbers.
+	// ErrPayableCap is returned when the packet could make us owe its receiver more than
+	// the receiver's PayableCap ([accounts.Limits]). A retry may pass later. A
+	// [PacketLimitError] has the numbers.
+	ErrPayableCap = errors.New("transfers: cap on the amount owed to the peer exceeded")
+	// ErrInFlightShare is returned when the sender's packets hold as much of its credit
+	// line as allowed ([accounts.Limits].InFlightShare). A retry may pass later. A
+	// [PacketLimitError] has the numbers.
+	ErrInFlightShare = errors.New("transfers: share of the credit line for packets in flight exceeded")
+	// ErrPacketTooLarge is returned when the packet exceeds its sender's MaxPacket
+	// ([accounts.Limits]). A [PacketLimitError] has the numbers, and [RejectData] the data
+	// for the sender.
+	ErrPacketTooLarge = errors.New("transfers: packet exceeds the peer's largest packet")
+	// ErrRateLimited is returned when the sender exceeds its PacketRate or AmountRate
+	// ([accounts.Limits]). A retry may pass later. A [PacketLimitError] has the numbers.
+	ErrRateLimited = errors.New("transfers: peer exceeds its rate")
+	// ErrLiquidity is returned when the packet could take our liquidity in an asset below
+	// its LiquidityFloor ([accounts.Config].LiquidityFloors). A retry may pass later. A [PacketLimitError] has
+	// the numbers.
 	ErrLiquidity = errors.New("transfers: too little liquidity")
-	// ErrLimitsNotLoaded says that the caps of one of the peers cannot be checked yet, since
-	// the ledger has not been looked at. Nothing was recorded. Submit and Record wait for
-	// it; TrySubmit does not, for the first packet of a peer.
-	ErrLimitsNotLoaded = errors.New("transfers: caps of the peer not looked up yet")
-	// ErrUnknownPacket says that the ledger holds nothing for the packet: it was
-	// never prepared, or its prepare was refused.
+	// ErrLimitsNotLoaded is returned when the caps of a peer cannot be checked, because the
+	// recorder has not read the peer's balance. Nothing was recorded. [Recorder.Submit] and
+	// [Recorder.Record] wait for the read; [Recorder.TrySubmit] of the peer's first packet
+	// does not.
+	ErrLimitsNotLoaded = errors.New("transfers: limits of the peer not loaded yet")
+	// ErrUnknownPacket is returned when the ledger holds nothing for the packet: the
+	// prepare is missing, or was refused.
 	ErrUnknownPacket = errors.New("transfers: packet is not held")
-	// ErrHoldExpired says of a prepare that its answer took so long to come that the
-	// hold may have ended already: the packet must not be forwarded.
+	// ErrHoldExpired is returned for an applied prepare whose hold may have ended before
+	// the answer came. The packet must not be forwarded.
 	ErrHoldExpired = errors.New("transfers: hold expired before the answer")
-	// ErrPacketConflict says that a packet to be fulfilled was rejected
-	// before, or the other way round. The books stay as they were.
-	ErrPacketConflict = errors.New("transfers: packet was resolved the other way")
-	// ErrAbandoned says that the caller's context ended before it had the answer
-	// to its prepare: the packet must not be forwarded. If the recorder drew the
-	// packet's id it gives back what the prepare came to hold; else Reject does,
-	// or the hold's timeout. It comes with ledger.ErrOutcomeUnknown.
+	// ErrPacketConflict is returned for a fulfill of a rejected packet, and for a reject of
+	// a fulfilled packet. The books stay unchanged.
+	ErrPacketConflict = errors.New("transfers: packet was resolved by the opposite operation")
+	// ErrAbandoned is returned when the caller's context ended before the answer to its
+	// prepare. The packet must not be forwarded. If the recorder generated the packet's id,
+	// the recorder voids the hold; otherwise [Recorder.Reject] does, or the hold's timeout.
+	// The error also matches [ledger.ErrOutcomeUnknown].
 	ErrAbandoned = errors.New("transfers: prepare abandoned")
-	// ErrBacklogFull says that as many operations are waiting as the recorder
-	// takes, or that too much is on its way to the Journal's disk. Nothing was
-	// recorded.
+	// ErrBacklogFull is returned when the backlog has no room, or when the Journal's disk is
+	// too far behind. Nothing was recorded.
 	ErrBacklogFull = errors.New("transfers: backlog full")
-	// ErrRecorderClosed says that the recorder was closed before the operation was sent.
-	// Nothing was recorded; see Record for a fulfill with a Journal.
+	// ErrRecorderClosed is returned when the recorder was closed before the operation was
+	// sent. Nothing was recorded; for a fulfill with a Journal see [Recorder.Record].
 	ErrRecorderClosed = errors.New("transfers: recorder closed")
-	// ErrJournal says that the Journal cannot be opened or written: a JournalError
-	// names the folder, and matches one of the next three if it is one of these, or
-	// accounts.ErrUnknownAsset or ErrAmounts if what is left in it does not fit the
-	// book's assets. Of a fulfill it says that it is not known to be on disk: it was handed over, and
-	// Wait tells when it is in the ledger.
+	// ErrJournal is returned when the Journal cannot be opened or written. A [JournalError]
+	// names the folder. The error matches one of the next three errors, or
+	// [accounts.ErrUnknownAsset] or [ErrAmounts] if a fulfill in the Journal does not fit
+	// the book's assets. A fulfill was enqueued, and is possibly not on disk:
+	// [Future.Wait] tells when the ledger has the money.
 	ErrJournal = errors.New("transfers: journal")
-	// ErrJournalCorrupt says that a file of the Journal is not what was written to
-	// it. The fulfills in it cannot be trusted: restore the folder from a copy, or
+	// ErrJournalCorrupt is returned when a file of the Journal was changed or damaged. The
+	// remaining fulfills cannot be trusted: restore the folder from a copy, or
 	// compare the books with the peers and begin with an empty folder.
 	ErrJournalCorrupt = errors.New("transfers: journal is corrupt")
-	// ErrJournalInUse says that another recorder has the Journal open.
+	// ErrJournalInUse is returned when the Journal is open in a second recorder.
 	ErrJournalInUse = errors.New("transfers: journal is in use")
-	// ErrJournalForeign says that the Journal is that of another namespace, or of a
-	// version of this package that this one does not know.
+	// ErrJournalForeign is returned when the Journal belongs to another namespace, or has
+	// a newer format.
 	ErrJournalForeign = errors.New("transfers: journal belongs to another namespace or version")
 )
 
-// PacketError is a field of an operation that cannot be used. It matches
-// ErrPacket.
+// PacketError describes an invalid field of an operation. It matches [ErrPacket].
 type PacketError struct {
 	Kind   Kind
 	ID     ledger.ID
@@ -101,43 +102,48 @@ func (e *PacketError) Error() string {
 	return fmt.Sprintf("transfers: %v of packet %v: %s %s", e.Kind, e.ID, e.Field, e.Reason)
 }
 
-// Is reports whether target is ErrPacket.
+// Is reports whether target is [ErrPacket].
 func (e *PacketError) Is(target error) bool { return target == ErrPacket }
 
-// PacketLimitError is a packet that was not taken, since a limit that this recorder enforces
-// leaves no room for it. It matches its Reason.
+// PacketLimitError is returned when a limit enforced by the recorder refuses a new packet.
+// The error matches Cause. The numbers are in units, or in packets if Asset is zero:
+//
+//	Cause              Limit
+//	-----------------  ----------------------------------------------------------------
+//	ErrPayableCap      PayableCap, plus the amount owed to us by the peer
+//	ErrInFlightShare   share of the credit line, plus the peer's own money
+//	ErrLiquidity       liquidity above the floor
+//	ErrPacketTooLarge  MaxPacket
+//	ErrRateLimited     the most at once, by PacketRate or AmountRate
 type PacketLimitError struct {
-	Account accounts.PeerAccount // with ErrLiquidity ourselves, in the asset
-	Asset   accounts.Asset       // zero if the numbers are packets (PacketRate)
-	Cause   error                // ErrPayableCap, ErrInFlightShare, ErrLiquidity, ErrPacketTooLarge or ErrRateLimited
-	// Limit is the limit, in units, or in packets; with ErrPayableCap and what the peer owes
-	// us, with ErrInFlightShare and what we owe the peer, with ErrLiquidity what we have above the
-	// floor, and with ErrRateLimited what may come at once.
-	Limit  ledger.Amount
-	Used   ledger.Amount // of it, at most
-	Wanted ledger.Amount // by the packet
+	Account accounts.PeerAccount // the limited peer; our own account for ErrLiquidity
+	Asset   accounts.Asset       // zero for PacketRate
+	Cause   error
+	Limit   ledger.Amount
+	Used    ledger.Amount // upper bound of the used part of Limit
+	Wanted  ledger.Amount // by the packet
 }
 
 func (e *PacketLimitError) Error() string {
 	if e.Asset == (accounts.Asset{}) {
-		return fmt.Sprintf("%v: %v has sent %v packets of %v that may come at once", e.Cause, e.Account, e.Used, e.Limit)
+		return fmt.Sprintf("%v: %v has used %v of %v packets", e.Cause, e.Account, e.Used, e.Limit)
 	}
 	return fmt.Sprintf("%v: %v has used %s of %s, and the packet is of %s",
 		e.Cause, e.Account, e.Asset.Text(e.Used), e.Asset.Text(e.Limit), e.Asset.Text(e.Wanted))
 }
 
-// Unwrap returns the reason.
+// Unwrap returns the cause.
 func (e *PacketLimitError) Unwrap() error { return e.Cause }
 
-// RefusedError is an operation that the ledger refused. It matches the reason,
-// one of the errors above, accounts.ErrNotProvisioned, ledger.ErrIDConflict,
-// ledger.ErrIDSpent or ledger.ErrRefused.
+// RefusedError describes an operation refused by the ledger. The error matches Cause: a
+// sentinel of package transfers, [accounts.ErrPeerClosed], [accounts.ErrNotProvisioned],
+// [ledger.ErrIDConflict], [ledger.ErrIDSpent] or [ledger.ErrRefused].
 type RefusedError struct {
 	Kind     Kind
 	Packet   ledger.ID
 	From, To accounts.PeerAccount
 	Cause    error
-	// Transfer is the leg of the packet that was refused, with its status.
+	// Transfer is the refused leg of the packet, with its status.
 	Transfer ledger.TransferError
 }
 
@@ -146,12 +152,12 @@ func (e *RefusedError) Error() string {
 		e.Kind, e.Packet, e.From, e.To, e.Cause, &e.Transfer)
 }
 
-// Unwrap returns the reason.
+// Unwrap returns the cause.
 func (e *RefusedError) Unwrap() error { return e.Cause }
 
-// JournalError is a Journal that cannot be opened or written. It matches ErrJournal,
-// and ErrJournalCorrupt, ErrJournalInUse or ErrJournalForeign if it is one of these,
-// and its cause.
+// JournalError describes a failure to open or write a Journal. The error matches
+// [ErrJournal], the cause, and, where the cause fits, [ErrJournalCorrupt],
+// [ErrJournalInUse] or [ErrJournalForeign].
 type JournalError struct {
 	Folder string
 	Err    error // names file and offset if a file is damaged
@@ -164,7 +170,7 @@ func (e *JournalError) Error() string {
 // Unwrap returns the cause.
 func (e *JournalError) Unwrap() error { return e.Err }
 
-// Is reports whether target is ErrJournal, or the sentinel that fits the cause.
+// Is reports whether target is [ErrJournal], or the sentinel that fits the cause.
 func (e *JournalError) Is(target error) bool {
 	switch target {
 	case ErrJournal:
@@ -180,16 +186,18 @@ func (e *JournalError) Is(target error) bool {
 	}
 }
 
-// CloseError says what Close could not finish. Record the unknown ones again with the
-// next recorder, the same packets: what is in the books is answered as already
-// applied. Of the unsent ones fulfills, rejects and forwards must be recorded; a
-// prepare need not. Fulfills in a Journal are recorded by themselves. It matches
-// ledger.ErrOutcomeUnknown if the outcome of at least one operation is unknown,
-// and the errors below.
+// CloseError lists the operations that [Recorder.Close] could not finish.
+//
+// Record the Unknown operations again with the next recorder, with the same packets: an
+// operation in the books is answered as already applied. Of the Unsent operations record
+// fulfills, rejects and forwards; a prepare need not be recorded. The next recorder
+// records fulfills in a Journal without being asked.
+//
+// The error matches Ledger, Deadline, and [ledger.ErrOutcomeUnknown] if Unknown is not empty.
 type CloseError struct {
-	Unknown  []Op  // handed to the ledger, and never answered; or prepares that are held for nobody
-	Unsent   []Op  // never handed to the ledger
-	Deadline error // of the context that ended the wait; nil if the ledger gave up
+	Unknown  []Op  // sent and not answered, or abandoned prepares whose hold was not voided
+	Unsent   []Op  // never sent to the ledger
+	Deadline error // cause of the context that ended the wait; nil if the ledger gave up
 	Ledger   error // the ledger's last error
 }
 
@@ -204,7 +212,7 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("%s: the ledger's last error: %v", text, e.Ledger)
 }
 
-// Unwrap returns what the error matches.
+// Unwrap returns Ledger, Deadline and [ledger.ErrOutcomeUnknown], as far as they apply.
 func (e *CloseError) Unwrap() []error {
 	all := []error{e.Ledger}
 	if e.Deadline != nil {
@@ -216,12 +224,18 @@ func (e *CloseError) Unwrap() []error {
 	return all
 }
 
-// ILPCode is the ILP error code (RFC 0027) that fits an error of this package, to
-// answer the sender of the packet with: "T04" if a peer is beyond its line or a cap, in
-// arrears, suspended or closed, also if that was found by an earlier request for the same
-// prepare (ledger.ErrIDSpent), or if we have too little liquidity; "T03" if the backlog is
-// full, "T05" if the peer is too fast, "F08" with RejectData if the packet is too large, "R01"
-// and "R02" for amounts and time, "T00" for everything else. "" for nil.
+// ILPCode returns the ILP error code (RFC 0027) for an error of package transfers, to answer
+// the sender of the packet with; "" for nil.
+//
+//	T04  peer beyond its line or a cap, in arrears, suspended or closed, also if an earlier
+//	     request for the same prepare was refused so (ledger.ErrIDSpent); too little liquidity
+//	T03  backlog full
+//	T05  peer exceeds its rate
+//	F08  packet too large; with RejectData
+//	R01  amounts
+//	R02  too little time left
+//	T00  everything else
+//
 // (https://github.com/interledger/rfcs/blob/main/0027-interledger-protocol-4/0027-interledger-protocol-4.md#error-codes)
 func ILPCode(err error) string {
 	switch {
@@ -229,7 +243,7 @@ func ILPCode(err error) string {
 		return ""
 	case errors.Is(err, ErrCreditLine), errors.Is(err, accounts.ErrPeerClosed), errors.Is(err, accounts.ErrSuspended),
 		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrInFlightShare), errors.Is(err, ErrLiquidity),
-		spentByRefusal(err):
+		isSpentByRefusal(err):
 		return "T04"
 	case errors.Is(err, ErrBacklogFull):
 		return "T03"
@@ -246,10 +260,10 @@ func ILPCode(err error) string {
 	}
 }
 
-// spentByRefusal reports whether a prepare was refused since its id was refused before, by a
-// request whose answer was lost or by an earlier call. Only what T04 says spends the id of a
-// prepare: a line that was exceeded, or an account that is closed or missing.
-func spentByRefusal(err error) bool {
+// isSpentByRefusal reports whether a prepare met its own id, spent by an earlier refusal: in
+// a request whose answer was lost, or in an earlier call. Only the causes of T04 spend the
+// id of a prepare: an exceeded line, or an account that is closed or missing.
+func isSpentByRefusal(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Cause, ledger.ErrIDSpent)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// open makes a recorder between alice, who may owe 1000 units, and bob.
+// open returns a recorder between alice, who may owe 1000 units, and bob.
 func open(ctx context.Context) (recorder *transfers.Recorder, alice, bob accounts.PeerAccount) {
 	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 	l := embedded.New()
@@ -54,23 +54,23 @@ func Example() {
 	// <nil>
 }
 
-// Submit hands operations over without waiting for the ledger.
+// Submit does not wait for the ledger.
 func ExampleRecorder_Submit() {
 	ctx := context.Background()
 	recorder, alice, bob := open(ctx)
-	var tickets []transfers.Future
+	var futures []transfers.Future
 	for range 3 {
-		ticket, err := recorder.Submit(ctx, transfers.PrepareOp(transfers.Packet{
+		future, err := recorder.Submit(ctx, transfers.PrepareOp(transfers.Packet{
 			From: alice, To: bob, In: 400, Out: 400, Hold: time.Minute,
 		}))
 		if err != nil {
 			panic(err)
 		}
-		tickets = append(tickets, ticket)
+		futures = append(futures, future)
 	}
 	refused := 0
-	for _, ticket := range tickets {
-		if result := ticket.Wait(ctx); errors.Is(result.Err, transfers.ErrCreditLine) {
+	for _, future := range futures {
+		if result := future.Wait(ctx); errors.Is(result.Err, transfers.ErrCreditLine) {
 			refused++
 		}
 	}

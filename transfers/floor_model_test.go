@@ -19,43 +19,43 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// flaky is a slow ledger that loses requests and answers, of transfers and of looks.
-type flaky struct {
+// flakyLedger is a slow ledger that loses requests and answers, of transfers and of reads.
+type flakyLedger struct {
 	ledger.Ledger
-	mu    sync.Mutex
-	draws *rand.Rand
+	mu         sync.Mutex
+	drawSource *rand.Rand
 }
 
-func (l *flaky) draw(n int) int {
+func (l *flakyLedger) drawBelow(n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.draws.IntN(n)
+	return l.drawSource.IntN(n)
 }
 
-func (l *flaky) dawdle() {
-	if l.draw(3) == 0 {
-		time.Sleep(time.Duration(l.draw(700)) * time.Millisecond) //nolint:forbidigo // virtual time
+func (l *flakyLedger) delayRandomly() {
+	if l.drawBelow(3) == 0 {
+		time.Sleep(time.Duration(l.drawBelow(700)) * time.Millisecond) //nolint:forbidigo // virtual time
 	}
 }
 
-func (l *flaky) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	l.dawdle()
-	if l.draw(10) == 0 {
+func (l *flakyLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	l.delayRandomly()
+	if l.drawBelow(10) == 0 {
 		return nil, ledger.ErrOutcomeUnknown
 	}
 	results, err := l.Ledger.CreateTransfers(ctx, batch)
-	l.dawdle()
-	if l.draw(6) == 0 {
+	l.delayRandomly()
+	if l.drawBelow(6) == 0 {
 		return nil, ledger.ErrOutcomeUnknown
 	}
 	return results, err
 }
 
-func (l *flaky) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	l.dawdle()
+func (l *flakyLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	l.delayRandomly()
 	rows, err := l.Ledger.LookupAccounts(ctx, ids)
-	l.dawdle()
-	if l.draw(8) == 0 {
+	l.delayRandomly()
+	if l.drawBelow(8) == 0 {
 		return nil, errNoConnection
 	}
 	return rows, err
@@ -74,8 +74,8 @@ type floorModel struct {
 func newFloorModel(t *testing.T, seed, program uint64) *floorModel {
 	t.Helper()
 	m := &floorModel{fixture: &fixture{embedded: embedded.New()}, random: rand.New(rand.NewPCG(seed, 2*program)), floors: [2]int64{-300, 40}}
-	limits := accounts.Settings{LiquidityFloor: map[accounts.Asset]string{usd: "-" + usd.Format(units(300)), loss: loss.Format(units(40))}}
-	l := &flaky{Ledger: m.embedded, draws: rand.New(rand.NewPCG(seed, 2*program+1))}
+	floors := map[accounts.Asset]accounts.Decimal{usd: accounts.Decimal("-" + usd.Format(units(300))), loss: accounts.Decimal(loss.Format(units(40)))}
+	l := &flakyLedger{Ledger: m.embedded, drawSource: rand.New(rand.NewPCG(seed, 2*program+1))}
 	var err error
 	m.book, err = accounts.NewBook(m.embedded, accounts.Config{Assets: []accounts.Asset{usd, loss}})
 	require.NoError(t, err)
@@ -86,15 +86,15 @@ func newFloorModel(t *testing.T, seed, program uint64) *floorModel {
 	m.alice, m.bobEUR, m.aliceEUR = handles[0], handles[1], handles[2]
 	_, err = m.book.Fund(t.Context(), accounts.Capital{Asset: loss, Key: "capital", Amount: units(200)})
 	require.NoError(t, err)
-	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd, loss}, Limits: limits})
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd, loss}, LiquidityFloors: floors})
 	require.NoError(t, err)
 	m.recorder, err = transfers.NewRecorder(l, book, transfers.Config{Lanes: 1})
 	require.NoError(t, err)
 	return m
 }
 
-// step does one thing, or hands over a prepare that may be refused.
-func (m *floorModel) step(t *testing.T) {
+// runStep resolves a pending packet, or submits a prepare that may be refused.
+func (m *floorModel) runStep(t *testing.T) {
 	t.Helper()
 	time.Sleep(time.Duration(m.random.IntN(300)) * time.Millisecond) //nolint:forbidigo // virtual time
 	if n := len(m.pending); n > 0 && m.random.IntN(2) == 0 {
@@ -118,11 +118,11 @@ func (m *floorModel) step(t *testing.T) {
 	case 3:
 		p.Dust = m.random.Uint64N(p.In)
 	}
-	ticket, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
+	future, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
 	switch {
 	case err == nil:
 		m.taken++
-		m.pending = append(m.pending, ticket.Packet())
+		m.pending = append(m.pending, future.Packet())
 	case errors.Is(err, transfers.ErrLiquidity):
 		m.refused++
 	default:
@@ -130,10 +130,10 @@ func (m *floorModel) step(t *testing.T) {
 	}
 }
 
-// left is what the ledger has above the floors, with all that is held paid out.
-func (m *floorModel) left(t *testing.T) (left [2]int64) {
+// aboveFloors returns the liquidity above the floors, as if all holds were paid out.
+func (m *floorModel) aboveFloors(t *testing.T) (left [2]int64) {
 	t.Helper()
-	positions, err := m.book.Positions(t.Context())
+	positions, err := m.book.OwnPositions(t.Context())
 	require.NoError(t, err)
 	for i, p := range positions {
 		held, _ := p.Held.Uint64()
@@ -142,27 +142,27 @@ func (m *floorModel) left(t *testing.T) (left [2]int64) {
 	return left
 }
 
-// Whatever is slow, lost and given back: a recorder alone never takes the liquidity below its
-// floor, and when all is quiet it lets in all that is above it, and no more.
+// On a slow ledger that loses answers, a single recorder never takes the liquidity below its
+// floor. With nothing in flight it admits exactly the liquidity above the floor.
 func TestLiquidityNeverFallsBelowTheFloor(t *testing.T) {
 	t.Parallel()
-	seed, n := ledgertest.Seed(t), programs(t, 200)
+	seed, n := ledgertest.Seed(t), programCount(t, 200)
 	taken, refused := 0, 0
 	for program := range n {
 		ok := t.Run(fmt.Sprint("program ", program), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newFloorModel(t, seed, program)
 				for range 120 {
-					m.step(t)
-					left := m.left(t)
+					m.runStep(t)
+					left := m.aboveFloors(t)
 					require.GreaterOrEqual(t, min(left[0], left[1]), int64(0), "USD and EUR")
 				}
 				require.NoError(t, m.recorder.Flush(t.Context()))
-				time.Sleep(time.Minute) //nolint:forbidigo // virtual time, for a look
-				rest := uint64(m.left(t)[1])
-				require.ErrorIs(t, m.try(t, rest+1), transfers.ErrLiquidity)
+				time.Sleep(time.Minute) //nolint:forbidigo // virtual time, for a refresh
+				rest := uint64(m.aboveFloors(t)[1])
+				require.ErrorIs(t, m.tryOut(t, rest+1), transfers.ErrLiquidity)
 				if rest > 0 {
-					require.NoError(t, m.try(t, rest))
+					require.NoError(t, m.tryOut(t, rest))
 				}
 				require.NoError(t, m.recorder.Close(t.Context()))
 				ledgertest.RequireConserved(t, m.embedded)
@@ -179,7 +179,7 @@ func TestLiquidityNeverFallsBelowTheFloor(t *testing.T) {
 	require.Greater(t, refused, 2*int(n))
 }
 
-func (m *floorModel) try(t *testing.T, out uint64) error {
+func (m *floorModel) tryOut(t *testing.T, out uint64) error {
 	t.Helper()
 	_, err := m.recorder.TrySubmit(transfers.PrepareOp(transfers.Packet{From: m.alice, To: m.bobEUR, In: 1, Out: out, Hold: time.Hour}))
 	return err

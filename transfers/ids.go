@@ -11,9 +11,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// An id of a packet has 48 bits of milliseconds since the Unix epoch, 72 unique
-// bits, and 8 low bits that its transfers use: 4 for the leg, 4 for the phase.
-// Ids ordered by time keep TigerBeetle's indexes fast.
+// A packet's id has 48 bits of milliseconds since the Unix epoch, 72 unique bits, and 8 low
+// bits for its transfers: 4 for the leg, 4 for the phase. Time-ordered ids keep
+// TigerBeetle's indexes fast.
 // (https://docs.tigerbeetle.com/coding/data-modeling/#tigerbeetle-time-based-identifiers-recommended)
 const (
 	legShift    = 4
@@ -22,21 +22,21 @@ const (
 	reservedLow = 8
 )
 
-// idSource draws packet ids that grow for ever, also when the clock goes back,
-// and that no other source draws: each millisecond starts at 71 random bits.
+// idSource generates ever growing packet ids, also when the clock goes back. Ids of two
+// sources do not collide: each millisecond starts at 71 random bits.
 type idSource struct {
 	mu   sync.Mutex
 	last uint128.Uint128 // milliseconds and unique bits, without the low 8
 }
 
-// next draws an id. The moment may be older than that of the last id, since the
-// lock was waited for or the clock went back: then the last id is counted up.
-func (s *idSource) next(moment time.Time) ledger.ID {
-	now := uint128.From64(clampMillis(moment.UnixMilli())).Lsh(uniqueBits)
+// nextID returns a new id. If now is before the last id, because the caller waited for the
+// lock or the clock went back, the last id is counted up.
+func (s *idSource) nextID(now time.Time) ledger.ID {
+	start := uint128.From64(clampMillis(now.UnixMilli())).Lsh(uniqueBits)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Cmp(s.last.Rsh(uniqueBits).Lsh(uniqueBits)) > 0 {
-		s.last = now.Or(random71())
+	if start.Cmp(s.last.Rsh(uniqueBits).Lsh(uniqueBits)) > 0 {
+		s.last = start.Or(random71())
 	} else {
 		// Carries into the next millisecond when the unique bits run out.
 		s.last = s.last.AddWrap64(1)
@@ -44,19 +44,19 @@ func (s *idSource) next(moment time.Time) ledger.ID {
 	return ledger.ID(s.last.Lsh(reservedLow))
 }
 
-// clampMillis keeps a moment within 48 bits, from the first millisecond of 1970 on,
-// so that a clock that is out of order makes no id 0 and none that goes back.
+// clampMillis keeps a moment within 48 bits, from the first millisecond of 1970 on. So a
+// wrong clock produces neither id 0 nor a wrapped id.
 func clampMillis(ms int64) uint64 { return uint64(min(max(ms, 1), 1<<48-1)) }
 
-// random71 leaves the top unique bit clear, so that 2^71 ids can be counted up
-// within a millisecond whatever the start is.
+// random71 returns random bits with the top unique bit clear: from any start 2^71 ids can
+// be counted up within a millisecond.
 func random71() uint128.Uint128 {
 	var b [16]byte
 	rand.Read(b[:])
 	return uint128.FromBytes(b[:]).Rsh(128 - (uniqueBits - 1))
 }
 
-// phase is the part of a transfer's id that says which step of the packet it is.
+// phase is the part of a transfer's id for the step of the packet.
 type phase uint8
 
 const (
@@ -65,37 +65,35 @@ const (
 	phaseVoid   phase = 2
 	phaseSingle phase = 3
 
-	// What came too late, or was too much for the sender's line: see correction.go. Under
-	// the first of these the sender is charged in the same chain; under the second it is
-	// not, since it cannot be.
+	// Corrections of late fulfills, and of forwards beyond the sender's line: see
+	// correction.go. Phase 4 charges the sender in the same chain, phase 5 charges no sender.
 	phaseCorrection    phase = 4
 	phaseWithoutSender phase = 5
 
-	// A post or void that the ledger refused in a way that burns its id goes
-	// on under the next of these.
+	// A refused post or void with a burnt id goes on under the next of these phases.
 	phasePostAgain phase = 6
 	phasePostLast  phase = 9
 	phaseVoidAgain phase = 10
 	phaseVoidLast  phase = 13
 
-	// Corrections for a receiver that is closed, with and without charging the sender.
+	// Corrections for a closed receiver, with and without charging the sender.
 	phaseWithoutReceiver phase = chart.PhaseWithoutReceiver
 	phaseWithoutBoth     phase = chart.PhaseWithoutBoth
 
-	// asOlder is added to the phase of a correction that is asked for as versions before
-	// arrears had sent it. It is not part of an id.
+	// asOlder is added to the phase of a correction in the form of versions without
+	// arrears accounts, and is not part of an id.
 	asOlder phase = 1 << legShift
 )
 
-// phaseOf is the phase that an operation is sent under first.
-func phaseOf(kind Kind) phase {
+// firstPhase returns the phase of an operation's first request.
+func firstPhase(kind Kind) phase {
 	return [...]phase{KindPrepare: phaseHold, KindFulfill: phasePost, KindReject: phaseVoid, KindForward: phaseSingle}[kind]
 }
 
-// again is the phase that a post or void goes on under when the ledger has burnt
-// its ids; ph itself if there is none left.
-func (ph phase) again() phase {
-	switch ph { //nolint:exhaustive // the others have one behind them, or are never asked for
+// nextAttempt returns the phase in which a post or void goes on after the ledger has burnt
+// the ids; ph itself if no phase is left.
+func (ph phase) nextAttempt() phase {
+	switch ph { //nolint:exhaustive // the rest has a next phase, or is never passed
 	case phasePost:
 		return phasePostAgain
 	case phaseVoid:
@@ -107,7 +105,7 @@ func (ph phase) again() phase {
 	}
 }
 
-// transferID is the id of one leg's transfer in one phase.
+// transferID returns the id of a leg's transfer in a phase.
 func transferID(packet ledger.ID, leg uint8, ph phase) ledger.ID {
 	packet.Lo |= uint64(leg)<<legShift | uint64(ph&^asOlder)
 	return packet

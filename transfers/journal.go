@@ -10,105 +10,106 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// journal keeps the fulfills that the ledger has not answered yet, on disk. Those
-// behind the newest checkpoint are recorded again after a crash, which changes nothing
-// for the ones that the ledger has: so it does not say that they are done. It does say
-// that one was refused, before the caller knows, who may book the money otherwise.
+// journal keeps the fulfills without an answer of the ledger on disk. After a crash the next
+// recorder records every fulfill of the newest checkpoint and behind it again. That changes
+// nothing for a fulfill in the books, so the journal does not record that a fulfill was
+// booked. Refusals are recorded, and synced before the caller learns of them: the caller may
+// then book the money under another id.
 type journal struct {
-	folder    string
-	namespace string
-	log       *wal.Log
-	life      context.Context // of its goroutine's work; that of the recorder
-	ended     context.Context // one that has ended, to ask without waiting
-	report    func(error)     // nil if nobody wants to know
+	folder      string
+	namespace   string
+	log         *wal.Log
+	recorderCtx context.Context
+	canceledCtx context.Context // ended from the start: asks the log without waiting
+	onError     func(error)     // may be nil
 
-	mu   sync.Mutex
-	owed map[promiseKey]promise
-	due  int64 // bytes of log at which the next checkpoint is written
-	kept int   // fulfills in the newest checkpoint
-	told bool  // the log has failed, and report knows
+	mu           sync.Mutex
+	pending      map[fulfillKey]pendingFulfill
+	checkpointAt int64 // bytes of log behind the newest checkpoint at which the next one is due
+	checkpointed int   // fulfills in the newest checkpoint
+	reported     bool  // the log's failure was passed to onError
 
-	wake    chan struct{} // holds one: a checkpoint is due
+	wake    chan struct{} // holds one token: a checkpoint is due
 	stop    chan struct{}
-	stopped chan struct{} // closed when the goroutine has ended
+	stopped chan struct{} // closed when runLoop has ended
 }
 
-// promiseKey is what a fulfill is known by. One of the same packet with other amounts or peers
-// is another one: the ledger refuses one of the two, and the other one is still owed.
-type promiseKey struct {
+// fulfillKey identifies a fulfill. Fulfills of one packet with other amounts or peers have
+// other keys: the ledger refuses all but one, and that one must stay in the journal.
+type fulfillKey struct {
 	packet ledger.ID
 	seal   uint64
 }
 
-func keyOf(p *Packet) promiseKey { return promiseKey{p.ID, seal(p)} }
+func fulfillKeyOf(p *Packet) fulfillKey { return fulfillKey{p.ID, sealOf(p)} }
 
-// promise is a fulfill that is owed.
-type promise struct {
+// pendingFulfill is a fulfill without an answer of the ledger.
+type pendingFulfill struct {
 	packet   Packet
 	position wal.Position
-	count    int // how often it waits for an answer
+	waiters  int // operations with this fulfill that have no answer
 }
 
-// unsyncedMax is how many bytes of log may be on their way to the disk before further
-// fulfills wait, some 80,000 of them.
-const unsyncedMax = 16 << 20
+// resolvedFulfill is a fulfill that the ledger has answered.
+type resolvedFulfill struct {
+	fulfillKey
 
-// checkpointEvery is how many bytes of log there are at most between checkpoints,
-// some 20,000 fulfills; more only if a checkpoint is larger itself.
-const checkpointEvery = 4 << 20
+	refused bool
+}
 
-// answeredMax is how many fulfills of a checkpoint may be answered before the next one
-// is written.
-const answeredMax = 20_000
+// maxUnsyncedBytes is how many bytes of log may be on their way to the disk, some 80,000
+// fulfills, before further fulfills wait.
+const maxUnsyncedBytes = 16 << 20
 
-// The kinds of records. The first one of a folder says whose it is.
+// The kinds of records. The first record of a folder is recordOwner.
 const (
 	recordOwner   uint8 = iota + 1
-	recordFulfill       // it is owed from now on
-	recordRefused       // it is not any more; of what was booked nothing need be said
+	recordFulfill       // pending from here on
+	recordRefused       // no longer pending
 )
 
-// start begins a journal on an open log.
-func (j *journal) start() {
-	j.owed = make(map[promiseKey]promise)
-	var end context.CancelFunc
-	j.ended, end = context.WithCancel(j.life)
-	end()
+// startLoop starts a journal on an open log.
+func (j *journal) startLoop() {
+	j.pending = make(map[fulfillKey]pendingFulfill)
+	var cancel context.CancelFunc
+	j.canceledCtx, cancel = context.WithCancel(j.recorderCtx)
+	cancel()
 	j.wake, j.stop, j.stopped = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
-	go j.run()
+	go j.runLoop()
 }
 
-// room waits until not too much is on its way to the disk. The error matches
-// ErrBacklogFull and the context's. A log that takes no more has room: wait tells.
-func (j *journal) room(ctx context.Context) error {
-	if err := j.log.WaitForSpace(ctx, unsyncedMax); err != nil && errors.Is(err, ctx.Err()) {
+// waitForSpace waits until fewer than maxUnsyncedBytes are on their way to the disk. The error
+// matches [ErrBacklogFull] and the context's. A failed log counts as having space: waitSynced
+// returns the failure.
+func (j *journal) waitForSpace(ctx context.Context) error {
+	if err := j.log.WaitForSpace(ctx, maxUnsyncedBytes); err != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w: the journal's disk is slow: %w", ErrBacklogFull, context.Cause(ctx))
 	}
 	return nil
 }
 
-// crowded reports whether room would wait.
-func (j *journal) crowded() bool { return j.room(j.ended) != nil }
+// isFull reports whether waitForSpace would wait.
+func (j *journal) isFull() bool { return j.waitForSpace(j.canceledCtx) != nil }
 
-// add keeps a fulfill, once however often it comes before it is answered. It does not
-// wait for the disk.
-func (j *journal) add(p Packet) wal.Position {
+// appendFulfill appends a fulfill, unless the same one is pending. It does not wait for the
+// disk.
+func (j *journal) appendFulfill(p Packet) wal.Position {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	key := keyOf(&p)
-	if known, twice := j.owed[key]; twice {
-		known.count++
-		j.owed[key] = known
-		return known.position
+	key := fulfillKeyOf(&p)
+	if pending, isPending := j.pending[key]; isPending {
+		pending.waiters++
+		j.pending[key] = pending
+		return pending.position
 	}
 	position := j.log.Append(recordFulfill, recordSize(&p), func(b []byte) []byte { return appendRecord(b, &p) })
-	j.owed[key] = promise{p, position, 1}
+	j.pending[key] = pendingFulfill{p, position, 1}
 	return position
 }
 
-// wait waits until a fulfill is on disk. The error is the context's, as
-// an unknown outcome, or matches ErrJournal.
-func (j *journal) wait(ctx context.Context, position wal.Position) error {
+// waitSynced waits until a fulfill is on disk. The error matches [ErrJournal]. If the context
+// ends first, it matches [ledger.ErrOutcomeUnknown] and the context's error too.
+func (j *journal) waitSynced(ctx context.Context, position wal.Position) error {
 	if j == nil {
 		return fmt.Errorf("%w: none is configured", ErrJournal)
 	}
@@ -119,158 +120,70 @@ func (j *journal) wait(ctx context.Context, position wal.Position) error {
 	case ctx.Err() != nil && !errors.Is(err, wal.ErrFailed) && !errors.Is(err, wal.ErrClosed):
 		return wrapUnknown(fmt.Errorf("%w: not on disk yet: %w", ErrJournal, context.Cause(ctx)))
 	default:
-		j.fail()
-		return j.fault(err)
+		j.reportLogFailure()
+		return j.newError(err)
 	}
 }
 
-// answeredFulfill is a fulfill that the ledger has answered.
-type answeredFulfill struct {
-	promiseKey
-
-	refused bool
-}
-
-// forget says that the ledger has answered these fulfills. If it has refused one, it
-// waits until that is on disk, or the recorder was given up.
-func (j *journal) forget(done []answeredFulfill) {
+// resolveFulfills removes fulfills that the ledger has answered. If one was refused, it waits
+// until the refusal is on disk, or the recorder's context has ended.
+func (j *journal) resolveFulfills(resolved []resolvedFulfill) {
 	j.mu.Lock()
-	refused := wal.Position(0)
-	for _, a := range done {
-		p := j.owed[a.promiseKey]
-		if p.count--; p.count > 0 {
-			j.owed[a.promiseKey] = p
+	refusedAt := wal.Position(0)
+	for _, r := range resolved {
+		pending := j.pending[r.fulfillKey]
+		if pending.waiters--; pending.waiters > 0 {
+			j.pending[r.fulfillKey] = pending
 			continue
 		}
-		delete(j.owed, a.promiseKey)
-		if id := a.packet.Bytes(); a.refused {
-			refused = j.log.Append(recordRefused, len(id), func(b []byte) []byte { return append(b, id[:]...) })
+		delete(j.pending, r.fulfillKey)
+		if id := r.packet.Bytes(); r.refused {
+			refusedAt = j.log.Append(recordRefused, len(id), func(b []byte) []byte { return append(b, id[:]...) })
 		}
 	}
 	j.mu.Unlock()
-	if refused > 0 {
-		_ = j.log.Wait(j.life, refused) // a log that has failed is reported below
+	if refusedAt > 0 {
+		_ = j.log.Wait(j.recorderCtx, refusedAt) // a failed log is reported below
 	}
-	if j.isDue() {
-		j.signal()
+	if j.isCheckpointDue() {
+		j.wakeLoop()
 	}
 	if j.log.Err() != nil {
-		j.fail()
+		j.reportLogFailure()
 	}
 }
 
-// shortenNow has a checkpoint written soon.
-func (j *journal) shortenNow() {
-	j.mu.Lock()
-	j.due = 0
-	j.mu.Unlock()
-	j.signal()
-}
-
-func (j *journal) signal() {
-	select {
-	case j.wake <- struct{}{}:
-	default: // it is awake, or will be
-	}
-}
-
-// fail reports, once, that the log has failed.
-func (j *journal) fail() {
+// reportLogFailure passes the log's failure to onError, once.
+func (j *journal) reportLogFailure() {
 	err := j.log.Err()
 	j.mu.Lock()
-	first := err != nil && !j.told
-	j.told = j.told || first
+	isFirst := err != nil && !j.reported
+	j.reported = j.reported || isFirst
 	j.mu.Unlock()
-	if first && j.report != nil {
-		j.report(j.fault(fmt.Errorf("%w; until a new recorder opens it, fulfills are no longer kept on disk", err)))
+	if isFirst && j.onError != nil {
+		j.onError(j.newError(fmt.Errorf("%w; until a new recorder opens it, fulfills are no longer kept on disk", err)))
 	}
 }
 
-// run writes a checkpoint whenever one is due.
-func (j *journal) run() {
-	defer close(j.stopped)
-	for {
-		select {
-		case <-j.wake:
-			if !j.isDue() {
-				continue // it was when this was sent: that checkpoint is written
-			}
-			if err := j.shorten(j.life); err != nil {
-				j.reportLong("goes on", err)
-			}
-		case <-j.stop:
-			return
-		}
-	}
-}
-
-// isDue reports whether a checkpoint is due: there is much log behind the newest one,
-// or most of that one is answered. So what a recorder finds is bounded by what was owed
-// at one time, however short the lives of those before it were.
-func (j *journal) isDue() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.log.SinceCheckpoint() >= j.due || j.kept-len(j.owed) >= answeredMax
-}
-
-// reportLong reports a checkpoint that failed, unless the log has failed, which is
-// reported by itself, or the recorder was given up, which is not a fault.
-func (j *journal) reportLong(state string, err error) {
-	if j.report != nil && j.log.Err() == nil && !errors.Is(err, j.life.Err()) {
-		j.report(fmt.Errorf("transfers: journal %s %s, and was not shortened: %w", j.folder, state, err))
-	}
-}
-
-// shorten writes what is owed into a checkpoint, which stands for the log before
-// it. After an error the log is whole; the next attempt comes when as much again
-// was written.
-func (j *journal) shorten(ctx context.Context) (err error) {
-	j.mu.Lock()
-	// Nothing is appended in between: what is owed is what the log says.
-	c := j.log.Checkpoint()
-	owed := make([]Packet, 0, len(j.owed))
-	for _, p := range j.owed {
-		owed = append(owed, p.packet)
-	}
-	j.mu.Unlock()
-	defer func() {
-		err = errors.Join(err, c.Discard())
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.kept, j.due = len(owed), j.log.SinceCheckpoint()+max(checkpointEvery, j.log.CheckpointSize())
-	}()
-	if err := c.Append(recordOwner, ownerRecord(j.namespace)); err != nil {
-		return err
-	}
-	var buf []byte
-	for i := range owed {
-		buf = appendRecord(buf[:0], &owed[i])
-		if err := c.Append(recordFulfill, buf); err != nil {
-			return err
-		}
-	}
-	return c.Commit(ctx)
-}
-
-// close leaves what is owed to the next recorder. The error matches ErrJournal; it
-// is nil for no journal. Without a last checkpoint the next recorder has more to
-// do, and nothing is lost.
-func (j *journal) close() error {
+// closeLog leaves the pending fulfills to the next recorder. The error matches [ErrJournal].
+// If the last checkpoint fails, nothing is lost, and the next recorder reads more records. A
+// nil journal has nothing to close.
+func (j *journal) closeLog() error {
 	if j == nil {
 		return nil
 	}
 	close(j.stop)
 	<-j.stopped
-	// Also when the recorder was given up: else the next one has all to do again that
-	// the ledger has answered.
-	if err := j.shorten(context.WithoutCancel(j.life)); err != nil {
-		j.reportLong("is closed", err)
+	// Also after the recorder's context has ended: else the next recorder would record again
+	// all that the ledger has answered.
+	if err := j.writeCheckpoint(context.WithoutCancel(j.recorderCtx)); err != nil {
+		j.reportCheckpointError("is closed", err)
 	}
 	if err := j.log.Close(); err != nil {
-		j.fail()
-		return j.fault(err)
+		j.reportLogFailure()
+		return j.newError(err)
 	}
 	return nil
 }
 
-func (j *journal) fault(err error) error { return &JournalError{Folder: j.folder, Err: err} }
+func (j *journal) newError(err error) error { return &JournalError{Folder: j.folder, Err: err} }

@@ -12,71 +12,71 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// quietJournal is one to which no checkpoint is due for long.
+// quietJournal returns a journal without a due checkpoint.
 func quietJournal(t *testing.T) *openedJournal {
 	t.Helper()
 	j := newJournal(t, filepath.Join(t.TempDir(), "journal"), t.Context())
 	j.journal.mu.Lock()
-	j.due = checkpointEvery
+	j.checkpointAt = checkpointInterval
 	j.journal.mu.Unlock()
 	t.Cleanup(func() {
-		require.NoError(t, j.close())
+		require.NoError(t, j.closeLog())
 		require.Empty(t, j.faults)
 	})
 	return j
 }
 
-// A fulfill that several callers wait for is kept once, until each has its answer, and is
-// called refused only when the last one is.
+// A fulfill of several callers is kept once, until the last caller has its answer. Only the
+// last answer can record a refusal.
 func TestJournalCountsWhoWaits(t *testing.T) {
 	t.Parallel()
 	j := quietJournal(t)
 	p := Packet{ID: ledger.NewID(1<<8, 1), In: 1, Out: 1}
-	booked, refused := []answeredFulfill{{promiseKey: keyOf(&p)}}, []answeredFulfill{{promiseKey: keyOf(&p), refused: true}}
-	first := j.add(p)
-	require.Equal(t, first, j.add(p))
-	require.Equal(t, first, j.add(p))
+	booked, refused := []resolvedFulfill{{fulfillKey: fulfillKeyOf(&p)}}, []resolvedFulfill{{fulfillKey: fulfillKeyOf(&p), refused: true}}
+	first := j.appendFulfill(p)
+	require.Equal(t, first, j.appendFulfill(p))
+	require.Equal(t, first, j.appendFulfill(p))
 	require.Equal(t, first, j.log.Appended(), "it is in the log once")
-	require.Equal(t, 3, j.owed[keyOf(&p)].count)
-	j.forget(booked)
-	j.forget(refused)
-	require.Equal(t, 1, j.owed[keyOf(&p)].count)
+	require.Equal(t, 3, j.pending[fulfillKeyOf(&p)].waiters)
+	j.resolveFulfills(booked)
+	j.resolveFulfills(refused)
+	require.Equal(t, 1, j.pending[fulfillKeyOf(&p)].waiters)
 	require.Equal(t, first, j.log.Appended(), "somebody still waits for it")
-	j.forget(refused)
-	require.Empty(t, j.owed)
+	j.resolveFulfills(refused)
+	require.Empty(t, j.pending)
 	said := j.log.Appended()
 	require.Equal(t, first+1, said, "that it was refused")
-	require.NoError(t, j.log.Wait(j.ended, said), "which is on disk by now")
+	require.NoError(t, j.log.Wait(j.canceledCtx, said), "which is on disk by now")
 
-	again := j.add(p)
+	again := j.appendFulfill(p)
 	require.Equal(t, said+1, again, "a new promise")
-	j.forget(booked)
-	require.Empty(t, j.owed)
+	j.resolveFulfills(booked)
+	require.Empty(t, j.pending)
 	require.Equal(t, again, j.log.Appended(), "of what is booked nothing is said")
 	require.Empty(t, checkpoints(t, j.folder))
 }
 
-// Others than the refused one of a batch stay.
+// A refusal of one fulfill of a batch does not remove the others.
 func TestJournalForgetsEachOfABatch(t *testing.T) {
 	t.Parallel()
 	j := quietJournal(t)
-	var batch []answeredFulfill
+	var batch []resolvedFulfill
 	for n := range uint64(6) {
 		p := Packet{ID: ledger.NewID((n+1)<<8, 1), In: 1, Out: 1}
-		j.add(p)
-		batch = append(batch, answeredFulfill{promiseKey: keyOf(&p), refused: n%2 == 0})
+		j.appendFulfill(p)
+		batch = append(batch, resolvedFulfill{fulfillKey: fulfillKeyOf(&p), refused: n%2 == 0})
 	}
 	before := j.log.Appended()
-	j.forget(batch[:5])
+	j.resolveFulfills(batch[:5])
 	require.Equal(t, before+3, j.log.Appended())
-	require.Len(t, j.owed, 1)
-	require.Contains(t, j.owed, batch[5].promiseKey)
+	require.Len(t, j.pending, 1)
+	require.Contains(t, j.pending, batch[5].fulfillKey)
 }
 
 func TestWhenACheckpointIsDue(t *testing.T) {
 	t.Parallel()
 	j := quietJournal(t)
-	j.add(Packet{ID: ledger.NewID(1<<8, 1), In: 1, Out: 1})
+	j.appendFulfill(Packet{ID: ledger.NewID(1<<8, 1), In: 1, Out: 1})
 	written := j.log.SinceCheckpoint()
 	require.Positive(t, written)
 	for _, c := range []struct {
@@ -87,39 +87,38 @@ func TestWhenACheckpointIsDue(t *testing.T) {
 		{written + 1, 0, false},
 		{written, 0, true},
 		{0, 0, true},
-		{written + 1, answeredMax, false}, // one of them is owed
-		{written + 1, answeredMax + 1, true},
+		{written + 1, maxResolvedInCheckpoint, false}, // one of them is owed
+		{written + 1, maxResolvedInCheckpoint + 1, true},
 	} {
 		j.journal.mu.Lock()
-		j.due, j.kept = c.due, c.kept
+		j.checkpointAt, j.checkpointed = c.due, c.kept
 		j.journal.mu.Unlock()
-		require.Equal(t, c.is, j.isDue(), c)
+		require.Equal(t, c.is, j.isCheckpointDue(), c)
 	}
 	j.journal.mu.Lock()
-	j.due, j.kept = checkpointEvery, 0
+	j.checkpointAt, j.checkpointed = checkpointInterval, 0
 	j.journal.mu.Unlock()
 }
 
-// After a checkpoint, and after one that failed, the next comes when as much was written
-// again.
+// After a checkpoint, successful or not, the next one is due after another interval.
 func TestNextCheckpoint(t *testing.T) {
 	t.Parallel()
 	j := quietJournal(t)
 	for n := range uint64(3) {
-		j.add(Packet{ID: ledger.NewID((n+1)<<8, 1), In: 1, Out: 1})
+		j.appendFulfill(Packet{ID: ledger.NewID((n+1)<<8, 1), In: 1, Out: 1})
 	}
 	behind := j.log.SinceCheckpoint()
 	ended, end := context.WithCancel(t.Context())
 	end()
-	require.ErrorIs(t, j.shorten(ended), context.Canceled)
+	require.ErrorIs(t, j.writeCheckpoint(ended), context.Canceled)
 	require.GreaterOrEqual(t, j.log.SinceCheckpoint(), behind, "the log is whole")
-	require.Equal(t, j.log.SinceCheckpoint()+checkpointEvery, j.due)
+	require.Equal(t, j.log.SinceCheckpoint()+checkpointInterval, j.checkpointAt)
 	require.Empty(t, checkpoints(t, j.folder))
 
-	require.NoError(t, j.shorten(t.Context()))
+	require.NoError(t, j.writeCheckpoint(t.Context()))
 	require.Less(t, j.log.SinceCheckpoint(), behind)
-	require.Equal(t, j.log.SinceCheckpoint()+checkpointEvery, j.due)
-	require.Equal(t, 3, j.kept)
+	require.Equal(t, j.log.SinceCheckpoint()+checkpointInterval, j.checkpointAt)
+	require.Equal(t, 3, j.checkpointed)
 	require.Len(t, checkpoints(t, j.folder), 1)
 }
 
@@ -128,33 +127,33 @@ func TestShortenNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t, filepath.Join(t.TempDir(), "journal"), t.Context())
 		j.journal.mu.Lock()
-		j.due = checkpointEvery
+		j.checkpointAt = checkpointInterval
 		j.journal.mu.Unlock()
-		j.signal()
+		j.wakeLoop()
 		synctest.Wait()
 		require.Empty(t, checkpoints(t, j.folder), "none is due")
-		j.shortenNow()
+		j.requestCheckpoint()
 		synctest.Wait()
 		require.Len(t, checkpoints(t, j.folder), 1)
-		require.NoError(t, j.close())
+		require.NoError(t, j.closeLog())
 		require.Empty(t, j.faults)
 	})
 }
 
-// What a checkpoint fails of is told, unless the recorder was given up.
+// The error of a checkpoint is reported, unless the recorder's context has ended.
 func TestReportLong(t *testing.T) {
 	t.Parallel()
 	life, end := context.WithCancel(t.Context())
 	j := newJournal(t, filepath.Join(t.TempDir(), "journal"), life)
 	full := errors.New("no space left")
-	j.reportLong("goes on", full)
+	j.reportCheckpointError("goes on", full)
 	require.Len(t, j.faults, 1)
 	require.ErrorIs(t, j.faults[0], full)
 	require.ErrorContains(t, j.faults[0], j.folder)
 	end()
-	j.reportLong("goes on", context.Canceled)
+	j.reportCheckpointError("goes on", context.Canceled)
 	require.Len(t, j.faults, 1)
-	j.reportLong("is closed", full)
+	j.reportCheckpointError("is closed", full)
 	require.Len(t, j.faults, 2)
-	require.NoError(t, j.close())
+	require.NoError(t, j.closeLog())
 }

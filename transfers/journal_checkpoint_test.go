@@ -16,11 +16,11 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// checkpointEvery is that of the package: how much log there is between checkpoints.
+// checkpointInterval is that of the package: how much log there is between checkpoints.
 const checkpointEvery = 4 << 20
 
-// long prepares packets to a peer whose name is as long as can be: some 1200 bytes
-// each in the journal.
+// long prepares packets to a peer with the longest possible name: some 1200 bytes each in the
+// journal.
 func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
 	t.Helper()
 	peers, err := f.book.Provision(t.Context(), accounts.PeerConfig{ID: strings.Repeat("c", 1023), Asset: usd})
@@ -34,8 +34,8 @@ func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
 	return packets
 }
 
-// rounds fulfills packets again and again until much more was logged than lies between
-// two checkpoints.
+// rounds fulfills packets repeatedly, until the log is much longer than one interval between
+// checkpoints.
 func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
 	t.Helper()
 	var ops []transfers.Op
@@ -48,13 +48,13 @@ func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
 	}
 }
 
-// Many fulfills, from many goroutines: the folder does not grow with their number.
+// The folder does not grow with the number of fulfills, from many goroutines.
 func TestJournalStaysSmall(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	packets := f.long(t, 64)
-	h := &heard{}
-	r := f.journaled(t, folder, h, nil)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, nil)
 	fulfills := 800
 	if testing.Short() {
 		fulfills = 200
@@ -71,7 +71,7 @@ func TestJournalStaysSmall(t *testing.T) {
 				}
 				if n%20 == 0 {
 					mu.Lock()
-					largest = max(largest, size(t, folder))
+					largest = max(largest, folderBytes(t, folder))
 					mu.Unlock()
 				}
 			}
@@ -82,20 +82,20 @@ func TestJournalStaysSmall(t *testing.T) {
 	t.Logf("%d MiB logged, the folder had up to %d MiB", logged>>20, largest>>20)
 	require.Less(t, largest, int64(4*checkpointEvery))
 	require.NoError(t, r.Close(t.Context()))
-	require.Empty(t, h.journal())
-	require.Less(t, size(t, folder), int64(4<<10), "what is owed is all that is left: nothing")
-	f.requireEmpty(t, folder)
-	f.end(t)
+	require.Empty(t, h.journalErrors())
+	require.Less(t, folderBytes(t, folder), int64(4<<10), "what is owed is all that is left: nothing")
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
-// Much is owed, more than lies between two checkpoints.
+// More fulfills are pending than fit between two checkpoints.
 func TestMuchIsOwed(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	packets := f.long(t, 5000)
 	for n := range 3 {
-		silent := newMute(f.embedded, false, 0)
-		r := f.journaled(t, folder, &heard{}, silent)
+		silent := newSilentLedger(f.embedded, false, 0)
+		r := f.newJournaled(t, folder, &eventLog{}, silent)
 		left := 5000
 		if n == 0 {
 			for _, p := range packets {
@@ -104,48 +104,48 @@ func TestMuchIsOwed(t *testing.T) {
 			}
 		}
 		if n == 1 {
-			ticket, err := r.TrySubmit(transfers.FulfillOp(packets[0])) // once more
+			future, err := r.TrySubmit(transfers.FulfillOp(packets[0])) // once more
 			require.NoError(t, err)
-			require.NoError(t, ticket.Journaled(t.Context()))
+			require.NoError(t, future.Journaled(t.Context()))
 			left++
 		}
 		<-silent.asked
-		f.stop(t, r, left)
-		require.Less(t, size(t, folder), int64(4*5000*1200), "it is not left twice for each restart")
+		f.closeUnanswered(t, r, left)
+		require.Less(t, folderBytes(t, folder), int64(4*5000*1200), "it is not left twice for each restart")
 	}
-	h := &heard{}
-	r := f.journaled(t, folder, h, nil)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, nil)
 	require.NoError(t, r.Close(t.Context()))
-	require.Len(t, ids(t, h.takeReplayed()), 5000)
-	f.requireEmpty(t, folder)
-	f.end(t)
+	require.Len(t, resultsByID(t, h.takeReplayed()), 5000)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
-// Processes are killed one after the other, and none reaches the ledger: each keeps what
-// is owed anew, and lets go of what the one before has kept.
+// Processes are killed one after the other without reaching the ledger. Each keeps the pending
+// fulfills anew, and drops the records of the process before.
 func TestRestartsDoNotAddUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-		packets := f.held(t, 100)
-		f.leave(t, folder, false, packets...)
-		before := size(t, folder)
+		packets := f.prepareHeld(t, 100)
+		f.leaveInJournal(t, folder, false, packets...)
+		before := folderBytes(t, folder)
 		for range 5 {
-			silent := newMute(f.embedded, false, 0)
-			r := f.journaled(t, folder, &heard{}, silent)
+			silent := newSilentLedger(f.embedded, false, 0)
+			r := f.newJournaled(t, folder, &eventLog{}, silent)
 			synctest.Wait()
-			folder = readFiles(t, folder).write(t) // as of now, and without a last checkpoint
-			require.Less(t, size(t, folder), before+4<<10)
+			folder = readFiles(t, folder).writeFolder(t) // as of now, and without a last checkpoint
+			require.Less(t, folderBytes(t, folder), before+4<<10)
 			<-silent.asked
-			f.stop(t, r, len(packets))
+			f.closeUnanswered(t, r, len(packets))
 		}
 		f.requireReplayed(t, folder, packets)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// Something is in the way of a checkpoint, or of the segment behind it. That is told,
-// the recorder goes on, and tries again when as much was logged again.
+// A checkpoint, or the segment behind it, cannot be written. The error is reported, the
+// recorder goes on, and tries again after another interval.
 func TestCheckpointThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"checkpoint-%016x.tmp", "checkpoint-%016x", "log-%016x"} {
@@ -154,8 +154,8 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 				packets := f.long(t, 10)
-				h := &heard{}
-				r := f.journaled(t, folder, h, nil)
+				h := &eventLog{}
+				r := f.newJournaled(t, folder, h, nil)
 				var blocks []string
 				for n := range 4 {
 					block := filepath.Join(folder, fmt.Sprintf(kind, n+1))
@@ -164,16 +164,16 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 				}
 				rounds(t, r, packets)
 				synctest.Wait()
-				first := len(h.journal())
+				first := len(h.journalErrors())
 				require.Positive(t, first)
 				_, err := r.Submit(t.Context(), transfers.FulfillOp(packets[1]))
 				require.NoError(t, err, "the journal goes on")
 				require.NoError(t, r.Flush(t.Context()))
 				synctest.Wait()
-				require.Len(t, h.journal(), first, "not tried for each batch")
+				require.Len(t, h.journalErrors(), first, "not tried for each batch")
 				rounds(t, r, packets)
 				synctest.Wait()
-				faults := h.journal()
+				faults := h.journalErrors()
 				require.Greater(t, len(faults), first, "tried again")
 				require.LessOrEqual(t, len(faults), 6)
 				for _, fault := range faults {
@@ -187,31 +187,31 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 				}
 				rounds(t, r, packets)
 				synctest.Wait()
-				require.Len(t, h.journal(), len(faults), "now it could")
-				require.Less(t, size(t, folder), int64(2*checkpointEvery))
+				require.Len(t, h.journalErrors(), len(faults), "now it could")
+				require.Less(t, folderBytes(t, folder), int64(2*checkpointEvery))
 				require.NoError(t, r.Close(t.Context()))
-				require.Len(t, h.journal(), len(faults))
-				f.requireEmpty(t, folder)
+				require.Len(t, h.journalErrors(), len(faults))
+				f.requireEmptyJournal(t, folder)
 
 				t.Log("a process that was killed without one has all of it")
-				require.NoError(t, f.journaled(t, killed.write(t), h, nil).Close(t.Context()))
-				replayed := ids(t, h.takeReplayed())
+				require.NoError(t, f.newJournaled(t, killed.writeFolder(t), h, nil).Close(t.Context()))
+				replayed := resultsByID(t, h.takeReplayed())
 				require.Len(t, replayed, 10)
 				for _, got := range replayed {
 					require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 				}
-				f.end(t)
+				f.closeAndCheck(t)
 			})
 		})
 	}
 }
 
-// readFilesOf is readFiles without the folders in a folder.
-func readFilesOf(t *testing.T, dir string) files {
+// readFilesOf is readFiles without subfolders.
+func readFilesOf(t *testing.T, dir string) folderFiles {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	all := make(files)
+	all := make(folderFiles)
 	for _, entry := range entries {
 		if entry.IsDir() {
 			continue
@@ -222,14 +222,14 @@ func readFilesOf(t *testing.T, dir string) files {
 	return all
 }
 
-// The last checkpoint cannot be written: that is told, and is no error of Close.
+// The last checkpoint cannot be written: that is reported, and is no error of Close.
 func TestLastCheckpointCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-		packets := f.held(t, 3)
-		h := &heard{}
-		r := f.journaled(t, folder, h, nil)
+		packets := f.prepareHeld(t, 3)
+		h := &eventLog{}
+		r := f.newJournaled(t, folder, h, nil)
 		block := filepath.Join(folder, fmt.Sprintf("checkpoint-%016x.tmp", 1))
 		require.NoError(t, os.MkdirAll(filepath.Join(block, "something"), 0o700))
 		for _, p := range packets {
@@ -237,15 +237,15 @@ func TestLastCheckpointCannotBeWritten(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, r.Close(t.Context()))
-		require.Len(t, h.journal(), 1)
-		require.NotErrorIs(t, h.journal()[0], transfers.ErrJournal)
-		require.ErrorContains(t, h.journal()[0], "journal "+folder+" is closed")
+		require.Len(t, h.journalErrors(), 1)
+		require.NotErrorIs(t, h.journalErrors()[0], transfers.ErrJournal)
+		require.ErrorContains(t, h.journalErrors()[0], "journal "+folder+" is closed")
 		require.NoError(t, os.RemoveAll(block))
-		require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
+		require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
 		for _, got := range h.takeReplayed() {
 			require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome, "more to do, and nothing else")
 		}
-		f.requireEmpty(t, folder)
-		f.end(t)
+		f.requireEmptyJournal(t, folder)
+		f.closeAndCheck(t)
 	})
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// A fulfill with other amounts or peers that comes first, and is refused, does not stand for the
-// right one in the journal: that one is promised, and is booked by the next recorder.
+// A fulfill with wrong amounts or peers comes first and is refused. The right fulfill of the
+// packet was promised, and the next recorder books it.
 func TestJournalKeepsTheRightFulfillBesideAnotherOne(t *testing.T) {
 	t.Parallel()
 	for name, crash := range map[string]bool{"closed": false, "crashed": true} {
@@ -30,15 +30,15 @@ func TestJournalKeepsTheRightFulfillBesideAnotherOne(t *testing.T) {
 
 func fulfillTwoWays(t *testing.T, crash, wrongFirst bool) {
 	t.Helper()
-	f, folder, told := newFixture(t, transfers.Config{}, nil), newFolder(t), &heard{}
-	p := f.held(t, 1)[0]
-	other := rebuilt(p)
+	f, folder, told := newFixture(t, transfers.Config{}, nil), newFolder(t), &eventLog{}
+	p := f.prepareHeld(t, 1)[0]
+	other := rebuildPacket(p)
 	other.Out = 0
 	fulfills := []transfers.Packet{p, other}
 	if wrongFirst {
 		slices.Reverse(fulfills)
 	}
-	recorder := f.journaled(t, folder, told, &unreachable{Ledger: f.embedded, now: true})
+	recorder := f.newJournaled(t, folder, told, &unreachableLedger{Ledger: f.embedded, now: true})
 	for _, one := range fulfills {
 		_, err := recorder.Submit(t.Context(), transfers.FulfillOp(one))
 		require.NoError(t, err, "it is on disk")
@@ -53,7 +53,7 @@ func fulfillTwoWays(t *testing.T, crash, wrongFirst bool) {
 	defer cancel()
 	require.Error(t, recorder.Close(soon))
 
-	next := f.journaled(t, left, told, nil)
+	next := f.newJournaled(t, left, told, nil)
 	require.NoError(t, next.Close(t.Context()))
 	booked := 0
 	for _, r := range told.takeReplayed() {
@@ -66,6 +66,6 @@ func fulfillTwoWays(t *testing.T, crash, wrongFirst bool) {
 	}
 	require.Equal(t, 1, booked)
 	require.Equal(t, int64(1), f.position(t, f.bob))
-	f.requireEmpty(t, left)
-	f.end(t)
+	f.requireEmptyJournal(t, left)
+	f.closeAndCheck(t)
 }

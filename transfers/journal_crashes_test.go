@@ -14,28 +14,29 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// noted is a ledger that notes what it has booked. It can be told to keep its
-// answers, and its ears shut.
-type noted struct {
+// recordingLedger is a ledger that records the batches it executes. In other moods it loses
+// answers or requests.
+type recordingLedger struct {
 	ledger.Ledger
 	mu      sync.Mutex
 	batches [][]ledger.Transfer
-	mood    mood
+	mood    ledgerMood
 }
 
-type mood int
+type ledgerMood int
 
 const (
-	answers mood = iota
+	answers ledgerMood = iota
 	losesAnswers
 	losesRequests
 )
 
-func (n *noted) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (n *recordingLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	n.mu.Lock()
 	mood := n.mood
 	if mood != losesRequests {
@@ -52,101 +53,100 @@ func (n *noted) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([
 	return results, err
 }
 
-// set changes the mood.
-func (n *noted) set(m mood) {
+func (n *recordingLedger) setMood(m ledgerMood) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.mood = m
 }
 
-func (n *noted) booked() int {
+func (n *recordingLedger) batchCount() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.batches)
 }
 
-// crash is a folder as a killed process leaves it, with what was known then.
-type crash struct {
-	folder   files
-	booked   int // of the ledger's batches
+// crashPoint is a folder as a killed process leaves it, with the state of its time.
+type crashPoint struct {
+	folder   folderFiles
+	booked   int // batches executed by the ledger
 	promised map[ledger.ID]bool
 	asked    map[ledger.ID]bool // promised, or being submitted
 }
 
-// crashes is a random life of a journal, and the folders that it can leave.
-type crashes struct {
+// crashRun is a random life of a journal, and the folders that a kill may leave behind.
+type crashRun struct {
 	*fixture
 	random   *rand.Rand
 	folder   string
-	ledger   *noted
+	ledger   *recordingLedger
 	recorder *transfers.Recorder
 	packets  []transfers.Packet
 	next     int
-	now      crash
-	all      []crash
+	now      crashPoint
+	points   []crashPoint
 }
 
 const crashPackets = 40
 
-// run lives a life. The ledger holds crashPackets.
-func (c *crashes) run(t *testing.T, operations int) {
+// runLife runs random operations on a journaled recorder. The ledger holds crashPackets.
+func (c *crashRun) runLife(t *testing.T, operations int) {
 	t.Helper()
-	c.recorder = c.journaled(t, c.folder, &heard{}, c.ledger)
-	c.now = crash{promised: make(map[ledger.ID]bool), asked: make(map[ledger.ID]bool)}
-	c.note(t)
+	c.recorder = c.newJournaled(t, c.folder, &eventLog{}, c.ledger)
+	c.now = crashPoint{promised: make(map[ledger.ID]bool), asked: make(map[ledger.ID]bool)}
+	c.recordPoint(t)
 	for range operations {
-		switch what := c.random.IntN(10); {
-		case what < 6 && c.next < crashPackets:
-			c.submit(t, 1+c.random.IntN(2))
-		case what < 8:
-			c.ledger.set(mood(c.random.IntN(3)))
-			sleep(3 * time.Second) // for all that is sent again
+		switch n := c.random.IntN(10); {
+		case n < 6 && c.next < crashPackets:
+			c.submitFulfills(t, 1+c.random.IntN(2))
+		case n < 8:
+			c.ledger.setMood(ledgerMood(c.random.IntN(3)))
+			sleepVirtual(3 * time.Second) // for the resends
 		default:
-			c.stop(t)
+			c.restartRecorder(t)
 		}
-		c.note(t)
+		c.recordPoint(t)
 	}
-	c.ledger.set(answers)
+	c.ledger.setMood(answers)
 	require.NoError(t, c.recorder.Close(t.Context()))
 }
 
-// submit submits some fulfills at once.
-func (c *crashes) submit(t *testing.T, n int) {
+// submitFulfills submits n fulfills at the same time.
+func (c *crashRun) submitFulfills(t *testing.T, n int) {
 	t.Helper()
-	var tickets []transfers.Future
+	var futures []transfers.Future
 	for ; n > 0 && c.next < crashPackets; n-- {
-		ticket, err := c.recorder.TrySubmit(transfers.FulfillOp(c.packets[c.next]))
+		future, err := c.recorder.TrySubmit(transfers.FulfillOp(c.packets[c.next]))
 		require.NoError(t, err)
 		c.next++
-		tickets = append(tickets, ticket)
+		futures = append(futures, future)
 	}
-	for _, ticket := range tickets {
-		require.NoError(t, ticket.Journaled(t.Context()))
-		c.now.promised[ticket.Packet().ID] = true
-		c.now.asked[ticket.Packet().ID] = true
+	for _, future := range futures {
+		require.NoError(t, future.Journaled(t.Context()))
+		c.now.promised[future.Packet().ID] = true
+		c.now.asked[future.Packet().ID] = true
 	}
 }
 
-// stop has the recorder closed, and starts the next one.
-func (c *crashes) stop(t *testing.T) {
+// restartRecorder closes the recorder, and starts the next one.
+func (c *crashRun) restartRecorder(t *testing.T) {
 	t.Helper()
 	if err := c.recorder.Close(canceled(t.Context())); err != nil {
 		require.ErrorAs(t, err, new(*transfers.CloseError))
 		require.NotErrorIs(t, err, transfers.ErrJournal)
 	}
-	c.all = append(c.all, c.now.with(readFiles(t, c.folder), c.ledger.booked())) // closed
-	c.recorder = c.journaled(t, c.folder, &heard{}, c.ledger)
+	c.points = append(c.points, c.now.withState(readFiles(t, c.folder), c.ledger.batchCount())) // closed
+	c.recorder = c.newJournaled(t, c.folder, &eventLog{}, c.ledger)
 }
 
-// note copies the folder when nothing is written.
-func (c *crashes) note(t *testing.T) {
+// recordPoint copies the folder when no goroutine is writing.
+func (c *crashRun) recordPoint(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
-	c.all = append(c.all, c.now.with(readFiles(t, c.folder), c.ledger.booked()))
+	c.points = append(c.points, c.now.withState(readFiles(t, c.folder), c.ledger.batchCount()))
 }
 
-func (c crash) with(folder files, booked int) crash {
-	copied := crash{folder: folder, booked: booked, promised: make(map[ledger.ID]bool), asked: make(map[ledger.ID]bool)}
+func (c crashPoint) withState(folder folderFiles, booked int) crashPoint {
+	copied := crashPoint{folder: folder, booked: booked, promised: make(map[ledger.ID]bool), asked: make(map[ledger.ID]bool)}
 	for id := range c.promised {
 		copied.promised[id] = true
 	}
@@ -156,36 +156,37 @@ func (c crash) with(folder files, booked int) crash {
 	return copied
 }
 
-// cuts are the folders that a process leaves that is killed while it writes what a
-// later one has more of in the same file: some of it, from a byte on.
-func (c crash) cuts(later crash, every func() int) (all []crash) {
-	name := c.folder.log()
+// tornPoints returns the folders that a kill leaves between c and later: with a first part of the
+// bytes that later has more in the same file.
+func (c crashPoint) tornPoints(later crashPoint, every func() int) (all []crashPoint) {
+	name := c.folder.newestLog()
 	before, after := c.folder[name], later.folder[name]
-	if len(after) <= len(before) || later.folder.log() != name {
+	if len(after) <= len(before) || later.folder.newestLog() != name {
 		return nil
 	}
 	for n := every(); n <= len(after)-len(before); n += every() {
-		cut := c.with(c.folder.with(name, slices.Concat(before, after[len(before):len(before)+n])), c.booked)
+		cut := c.withState(c.folder.withFile(name, slices.Concat(before, after[len(before):len(before)+n])), c.booked)
 		cut.asked = later.asked
 		all = append(all, cut)
 	}
 	return all
 }
 
-// requireReplayed opens the folder on a ledger that has what this one had then.
-func (c *crashes) requireReplayed(t *testing.T, at crash) {
+// requireReplayed opens the folder on a new ledger in the state of its time.
+func (c *crashRun) requireReplayed(t *testing.T, at crashPoint) {
 	t.Helper()
 	f := newFixture(t, transfers.Config{}, nil)
 	for _, batch := range c.ledger.batches[:at.booked] {
 		_, err := f.embedded.CreateTransfers(t.Context(), batch)
 		require.NoError(t, err)
 	}
-	h := &heard{}
-	require.NoError(t, f.journaled(t, at.folder.write(t), h, nil).Close(t.Context()))
-	require.Empty(t, h.journal())
-	for id, got := range ids(t, h.takeReplayed()) {
+	h := &eventLog{}
+	require.NoError(t, f.newJournaled(t, at.folder.writeFolder(t), h, nil).Close(t.Context()))
+	require.Empty(t, h.journalErrors())
+	for id, got := range resultsByID(t, h.takeReplayed()) {
 		require.True(t, at.asked[id], id)
 		require.NoError(t, got.Err)
+		require.False(t, got.Late, "the holds last a minute")
 	}
 	var booked int64
 	for _, p := range c.packets {
@@ -200,11 +201,11 @@ func (c *crashes) requireReplayed(t *testing.T, at crash) {
 	}
 	require.Equal(t, booked, f.position(t, f.bob), "each once")
 	require.Equal(t, -booked, f.position(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The process is killed after each operation, and after each byte of what each has
-// written: all that was promised is booked by the next one.
+// The process is killed after each operation, and after each byte written by an operation. The
+// next recorder books every promised fulfill.
 func TestEveryCrashPoint(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -216,12 +217,16 @@ func TestEveryCrashPoint(t *testing.T) {
 	}
 }
 
-// requireEveryCrashPoint tries some crash points of one life, and all of one operation
-// if told so.
+// requireEveryCrashPoint tries some crash points of one life; with all, every byte of one
+// operation.
 func requireEveryCrashPoint(t *testing.T, random *rand.Rand, all bool) {
 	t.Helper()
-	c := &crashes{fixture: newFixture(t, transfers.Config{}, nil), random: random, folder: newFolder(t)}
-	c.ledger = &noted{Ledger: c.embedded}
+	// The ledger's clock stands still. Otherwise the fixture's recorder, outside of the bubble,
+	// reads real time and the life reads virtual time: 26 years apart, so that holds expire.
+	moment := time.Now()
+	clock := embedded.WithClock(func() time.Time { return moment })
+	c := &crashRun{fixture: newFixture(t, transfers.Config{}, nil, clock), random: random, folder: newFolder(t)}
+	c.ledger = &recordingLedger{Ledger: c.embedded}
 	holder, err := transfers.NewRecorder(c.ledger, c.book, transfers.Config{})
 	require.NoError(t, err)
 	ops := make([]transfers.Op, crashPackets)
@@ -234,43 +239,43 @@ func requireEveryCrashPoint(t *testing.T, random *rand.Rand, all bool) {
 		c.packets = append(c.packets, got.Packet)
 	}
 	require.NoError(t, holder.Close(t.Context()))
-	synctest.Test(t, func(t *testing.T) { c.run(t, 30) })
+	synctest.Test(t, func(t *testing.T) { c.runLife(t, 30) })
 
 	folders := 0
 	stride := func() int { return 1 + random.IntN(80) }
-	for i, at := range c.all {
+	for i, at := range c.points {
 		folders++
 		c.requireReplayed(t, at)
-		if i+1 == len(c.all) {
+		if i+1 == len(c.points) {
 			break
 		}
 		every := stride
-		if all && i > 0 && len(at.cuts(c.all[i+1], stride)) > 0 {
+		if all && i > 0 && len(at.tornPoints(c.points[i+1], stride)) > 0 {
 			every, all = func() int { return 1 }, false
 		}
-		for _, cut := range at.cuts(c.all[i+1], every) {
+		for _, cut := range at.tornPoints(c.points[i+1], every) {
 			folders++
 			c.requireReplayed(t, cut)
 		}
 	}
 	t.Log(folders, "folders")
 	c.settleAll(t, c.packets)
-	c.end(t)
+	c.closeAndCheck(t)
 }
 
-// What was written behind the mark and not synced may be anything.
+// Bytes behind the mark that were not synced may have any value.
 func TestCrashWithASpoiledTail(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
-	f, packets, whole := left(t, 4)
-	name := whole.log()
+	f, packets, whole := leaveFulfills(t, 4)
+	name := whole.newestLog()
 	for range 20 {
 		tail := bytes.Clone(whole[name][512:]) // records, of another place
 		for range 1 + random.IntN(5) {
 			tail[random.IntN(len(tail))] ^= byte(1 + random.IntN(255))
 		}
-		folder := whole.with(name, slices.Concat(whole[name], tail[:random.IntN(len(tail)+1)])).write(t)
+		folder := whole.withFile(name, slices.Concat(whole[name], tail[:random.IntN(len(tail)+1)])).writeFolder(t)
 		f.requireReplayed(t, folder, packets)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -18,36 +18,36 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// left is a folder in which a process that was killed has left fulfills, as files, with
-// the ledger that holds their packets.
-func left(t *testing.T, n int) (*fixture, []transfers.Packet, files) {
+// leaveFulfills returns the files of a journal in which a killed process has left fulfills,
+// with the ledger that holds their packets.
+func leaveFulfills(t *testing.T, n int) (*fixture, []transfers.Packet, folderFiles) {
 	t.Helper()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, n)
-	silent := newMute(f.embedded, false, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
+	packets := f.prepareHeld(t, n)
+	silent := newSilentLedger(f.embedded, false, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	for _, p := range packets {
 		_, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
 	}
 	whole := readFiles(t, folder) // nothing is written now: nothing was answered
 	<-silent.asked
-	f.stop(t, r, n)
+	f.closeUnanswered(t, r, n)
 	return f, packets, whole
 }
 
-// requireRefused opens a journal in vain, and finds its folder as it was, with nothing
-// open, running or locked.
+// requireRefused requires that a journal is not opened, that its folder is unchanged, and that
+// nothing is left open, running or locked.
 func (f *fixture) requireRefused(t *testing.T, book *accounts.Book, folder string) (err error) {
 	t.Helper()
 	before := readFiles(t, folder)
 	synctest.Test(t, func(t *testing.T) { // it fails if a goroutine is left
-		h := &heard{}
+		h := &eventLog{}
 		var r *transfers.Recorder
-		r, err = transfers.NewRecorder(f.embedded, book, transfers.Config{Journal: folder, Events: h.events()})
+		r, err = transfers.NewRecorder(f.embedded, book, transfers.Config{Journal: folder, Events: h.toEvents()})
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		require.Nil(t, r)
-		require.Empty(t, h.journal(), "the error says it")
+		require.Empty(t, h.journalErrors(), "the error says it")
 		require.Empty(t, h.takeReplayed())
 	})
 	var fault *transfers.JournalError
@@ -62,10 +62,10 @@ func (f *fixture) requireRefused(t *testing.T, book *accounts.Book, folder strin
 // requireReplayed opens a journal and books what is left in it.
 func (f *fixture) requireReplayed(t *testing.T, folder string, packets []transfers.Packet) {
 	t.Helper()
-	h := &heard{}
-	r := f.journaled(t, folder, h, nil)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, nil)
 	require.NoError(t, r.Close(t.Context()))
-	replayed := ids(t, h.takeReplayed())
+	replayed := resultsByID(t, h.takeReplayed())
 	require.Len(t, replayed, len(packets))
 	for _, p := range packets {
 		require.NoError(t, replayed[p.ID].Err)
@@ -73,7 +73,7 @@ func (f *fixture) requireReplayed(t *testing.T, folder string, packets []transfe
 	require.Equal(t, int64(len(packets)), f.position(t, f.bob))
 }
 
-// The process or the machine stopped while something was being written: that is cut.
+// The process or the machine stopped during a write: the torn record is dropped.
 func TestTornJournal(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
@@ -86,28 +86,28 @@ func TestTornJournal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, packets, whole := left(t, 5)
-			last := whole.log()
-			folder := whole.with(last, append(bytes.Clone(whole[last]), tail...)).write(t)
+			f, packets, whole := leaveFulfills(t, 5)
+			last := whole.newestLog()
+			folder := whole.withFile(last, append(bytes.Clone(whole[last]), tail...)).writeFolder(t)
 			f.requireReplayed(t, folder, packets)
-			f.requireEmpty(t, folder)
-			f.end(t)
+			f.requireEmptyJournal(t, folder)
+			f.closeAndCheck(t)
 		})
 	}
 }
 
-// A byte below the mark is not what was written.
+// A byte below the mark has changed.
 func TestCorruptJournal(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
 	const header = 512
 	for range 10 {
-		f, packets, whole := left(t, 5)
-		last := whole.log()
+		f, packets, whole := leaveFulfills(t, 5)
+		last := whole.newestLog()
 		at := header + random.IntN(len(whole[last])-header)
 		content := bytes.Clone(whole[last])
 		content[at] ^= 1 << random.IntN(8)
-		folder := whole.with(last, content).write(t)
+		folder := whole.withFile(last, content).writeFolder(t)
 
 		err := f.requireRefused(t, f.book, folder)
 		require.ErrorIs(t, err, transfers.ErrJournalCorrupt)
@@ -123,38 +123,37 @@ func TestCorruptJournal(t *testing.T) {
 		// It is mended from a copy, and is not locked.
 		require.NoError(t, os.WriteFile(filepath.Join(folder, last), whole[last], 0o600))
 		f.requireReplayed(t, folder, packets)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
-// A checkpoint counts whole.
+// A checkpoint must be whole.
 func TestCorruptCheckpoint(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	require.NoError(t, f.journaled(t, folder, &heard{}, nil).Close(t.Context()))
+	require.NoError(t, f.newJournaled(t, folder, &eventLog{}, nil).Close(t.Context()))
 	whole := readFiles(t, folder)
 	for name, content := range whole {
-		if len(content) == 0 || name == whole.log() {
+		if len(content) == 0 || name == whole.newestLog() {
 			continue // the lock
 		}
 		content = bytes.Clone(content)
 		content[len(content)-1] ^= 1
-		err := f.requireRefused(t, f.book, whole.with(name, content).write(t))
+		err := f.requireRefused(t, f.book, whole.withFile(name, content).writeFolder(t))
 		require.ErrorIs(t, err, transfers.ErrJournalCorrupt)
 		require.ErrorContains(t, err, name)
 	}
 	require.Len(t, whole, 3, "lock, checkpoint and log")
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The journal is that of another deployment on the same cluster, or has a format
-// that is not known here.
+// The journal belongs to another deployment on the same cluster, or has an unknown format.
 func TestForeignJournal(t *testing.T) {
 	t.Parallel()
-	f, packets, whole := left(t, 3)
+	f, packets, whole := leaveFulfills(t, 3)
 	other, err := accounts.NewBook(f.embedded, accounts.Config{Namespace: "other", Assets: []accounts.Asset{usd, loss}})
 	require.NoError(t, err)
-	folder := whole.write(t)
+	folder := whole.writeFolder(t)
 	err = f.requireRefused(t, other, folder)
 	require.ErrorIs(t, err, transfers.ErrJournalForeign)
 	require.NotErrorIs(t, err, transfers.ErrJournalCorrupt)
@@ -164,18 +163,18 @@ func TestForeignJournal(t *testing.T) {
 	t.Log("also when nothing is left in it")
 	err = f.requireRefused(t, other, folder)
 	require.ErrorIs(t, err, transfers.ErrJournalForeign)
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
-// The book lacks an asset that it had: nothing is lost until it has it again.
+// The book lacks an asset of the journal: nothing is lost until the asset is back.
 func TestJournalWithAnUnknownAsset(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	p := transfers.Packet{From: f.alice, To: f.bobEUR, In: 10, Out: 1, Hold: time.Minute}
 	held, err := f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
-	f.leave(t, folder, false, held.Packet)
+	f.leaveInJournal(t, folder, false, held.Packet)
 	poor, err := accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
 	for range 2 {
@@ -185,20 +184,20 @@ func TestJournalWithAnUnknownAsset(t *testing.T) {
 		require.ErrorContains(t, err, "ledger number 2")
 		require.ErrorContains(t, err, held.Packet.ID.String())
 	}
-	h := &heard{}
-	require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-	require.Contains(t, ids(t, h.takeReplayed()), held.Packet.ID)
+	h := &eventLog{}
+	require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+	require.Contains(t, resultsByID(t, h.takeReplayed()), held.Packet.ID)
 	require.Equal(t, int64(1), f.position(t, f.bobEUR))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The book does not allow any more what it has allowed.
+// The book no longer allows a loss that it allowed.
 func TestJournalWithALossThatIsNotAllowed(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 10, Out: 12, Hold: time.Minute})
 	require.NoError(t, err)
-	f.leave(t, folder, false, held.Packet)
+	f.leaveInJournal(t, folder, false, held.Packet)
 	strict := loss
 	strict.AllowLoss = false
 	other, err := accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd, strict}})
@@ -206,15 +205,15 @@ func TestJournalWithALossThatIsNotAllowed(t *testing.T) {
 	err = f.requireRefused(t, other, folder)
 	require.ErrorIs(t, err, transfers.ErrAmounts)
 	require.ErrorContains(t, err, held.Packet.ID.String())
-	require.NoError(t, f.journaled(t, folder, &heard{}, nil).Close(t.Context()))
+	require.NoError(t, f.newJournaled(t, folder, &eventLog{}, nil).Close(t.Context()))
 	require.Equal(t, int64(12), f.position(t, f.bobEUR))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestJournalInUse(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	r := f.journaled(t, folder, &heard{}, nil)
+	r := f.newJournaled(t, folder, &eventLog{}, nil)
 	for range 2 {
 		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{Journal: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 		require.ErrorIs(t, err, transfers.ErrJournalInUse)
@@ -222,12 +221,12 @@ func TestJournalInUse(t *testing.T) {
 		require.NotErrorIs(t, err, transfers.ErrJournalCorrupt)
 		require.ErrorContains(t, err, folder)
 	}
-	p := f.held(t, 1)[0]
+	p := f.prepareHeld(t, 1)[0]
 	_, err := r.Fulfill(t.Context(), p)
 	require.NoError(t, err, "it was not disturbed")
 	require.NoError(t, r.Close(t.Context()))
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
 func TestJournalThatCannotBeMade(t *testing.T) {
@@ -250,5 +249,5 @@ func TestJournalThatCannotBeMade(t *testing.T) {
 			require.NoDirExists(t, filepath.Dir(folder), "a mistyped path is not made")
 		}
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -20,7 +20,7 @@ import (
 
 const fullEnv = "PEERLEDGER_TEST_JOURNAL_FULL"
 
-// inChild runs one test in a process of its own and returns what it said.
+// inChild runs one test in a separate process and returns its output.
 func inChild(t *testing.T, test, value string, env ...string) string {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v")
@@ -30,8 +30,8 @@ func inChild(t *testing.T, test, value string, env ...string) string {
 	return string(output)
 }
 
-// limitFiles lets no file grow beyond a size, as a full disk does, until the test ends.
-// It is for a process of its own.
+// limitFiles limits the size of files until the test ends, like a full disk. It is for a
+// separate process.
 func limitFiles(t *testing.T, bytes uint64) {
 	t.Helper()
 	signal.Ignore(syscall.SIGXFSZ) // a write fails instead
@@ -42,13 +42,13 @@ func limitFiles(t *testing.T, bytes uint64) {
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full))
 }
 
-// gated is a ledger that does not answer before the gate is open.
-type gated struct {
+// gatedLedger does not answer before the gate is open.
+type gatedLedger struct {
 	ledger.Ledger
 	open chan struct{}
 }
 
-func (g *gated) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (g *gatedLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	select {
 	case <-g.open:
 		return g.Ledger.CreateTransfers(ctx, batch)
@@ -59,8 +59,8 @@ func (g *gated) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([
 
 const fullPackets = 200
 
-// No more can be written: what was promised is there afterwards, what is not promised
-// is booked all the same, and the recorder goes on.
+// The disk is full: promised fulfills are replayed, later fulfills are booked without a
+// promise, and the recorder goes on.
 func TestJournalOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{600, 700, 1500, 4096, 9999} {
@@ -92,9 +92,9 @@ func requireFullDisk(t *testing.T, limit int) {
 		packets[i] = f.numbered(t, i)
 	}
 	f.prepareAll(t, packets)
-	h := &heard{}
-	require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-	replayed := ids(t, h.takeReplayed())
+	h := &eventLog{}
+	require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+	replayed := resultsByID(t, h.takeReplayed())
 	for _, i := range promised {
 		require.Contains(t, replayed, packets[i].ID)
 	}
@@ -102,7 +102,7 @@ func requireFullDisk(t *testing.T, limit int) {
 	require.Equal(t, int64(len(replayed)), f.position(t, f.bob))
 	t.Logf("limit %d: %d promised, %d there", limit, len(promised), len(replayed))
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // TestJournalOnAFullDiskChild is the process that runs out of space.
@@ -121,21 +121,21 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 		packets[i] = f.numbered(t, i)
 	}
 	f.prepareAll(t, packets)
-	h, g := &heard{}, &gated{Ledger: f.embedded, open: make(chan struct{})}
-	r := f.journaled(t, folder, h, g)
+	h, g := &eventLog{}, &gatedLedger{Ledger: f.embedded, open: make(chan struct{})}
+	r := f.newJournaled(t, folder, h, g)
 	limitFiles(t, limit)
 
 	submitted := 0
-	var ticket transfers.Future
+	var future transfers.Future
 	for ; err == nil; submitted++ {
-		if ticket, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted])); err == nil {
+		if future, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted])); err == nil {
 			fmt.Printf("\npromised %d\n", submitted)
 		}
 	}
 	requireFull(t, err, folder)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "nobody went away")
-	requireFull(t, ticket.Journaled(ctx), folder)
-	require.Len(t, h.journal(), 1)
+	requireFull(t, future.Journaled(ctx), folder)
+	require.Len(t, h.journalErrors(), 1)
 	for range 3 { // and those behind it
 		_, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted]))
 		requireFull(t, err, folder)
@@ -151,10 +151,10 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	require.ErrorIs(t, err, context.Canceled, "it was not handed over")
 
 	close(g.open)
-	for _, ticket := range []transfers.Future{ticket, other} {
-		require.NoError(t, ticket.Wait(ctx).Err)
-		require.Equal(t, ledger.OutcomeApplied, ticket.Wait(ctx).Outcome)
-		require.NoError(t, ticket.Journaled(ctx), "it is in the ledger")
+	for _, future := range []transfers.Future{future, other} {
+		require.NoError(t, future.Wait(ctx).Err)
+		require.Equal(t, ledger.OutcomeApplied, future.Wait(ctx).Outcome)
+		require.NoError(t, future.Journaled(ctx), "it is in the ledger")
 	}
 	require.NoError(t, r.Flush(ctx))
 	require.Equal(t, int64(submitted), f.position(t, f.bob))
@@ -163,15 +163,15 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	_, err = r.Forward(ctx, f.packet(1, 1))
 	require.NoError(t, err)
 
-	require.Len(t, h.journal(), 1, "told once")
-	requireFull(t, h.journal()[0], folder)
+	require.Len(t, h.journalErrors(), 1, "told once")
+	requireFull(t, h.journalErrors()[0], folder)
 	err = r.Close(ctx)
 	requireFull(t, err, folder)
 	require.NotErrorAs(t, err, new(*transfers.CloseError), "all was answered")
 	require.Equal(t, err, r.Close(ctx))
-	require.Len(t, h.journal(), 1, "still")
+	require.Len(t, h.journalErrors(), 1, "still")
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func requireFull(t *testing.T, err error, folder string) {
@@ -183,7 +183,7 @@ func requireFull(t *testing.T, err error, folder string) {
 	require.NotContains(t, err.Error(), "none is configured")
 }
 
-// A journal cannot be begun on a full disk.
+// A new journal cannot be opened on a full disk.
 func TestJournalOnAFullDiskAtTheStart(t *testing.T) {
 	t.Parallel()
 	inChild(t, "TestJournalOnAFullDiskAtTheStartChild", newFolder(t))
@@ -203,14 +203,14 @@ func TestJournalOnAFullDiskAtTheStartChild(t *testing.T) { //nolint:paralleltest
 			requireNoneOpen(t, folder)
 		}
 	})
-	packets := f.held(t, 2)
-	f.leave(t, folder, false, packets...)
+	packets := f.prepareHeld(t, 2)
+	f.leaveInJournal(t, folder, false, packets...)
 	f.requireReplayed(t, folder, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// RecordAll hands all over before it waits, so its fulfills are synced in few groups.
-// Each group is two writes, of the records and of the mark behind their sync.
+// RecordAll enqueues all operations before it waits, so its fulfills are synced in few groups.
+// Each group takes two writes: the records, and the mark after their sync.
 func TestRecordAllSyncsTogether(t *testing.T) {
 	t.Parallel()
 	// With one processor it is RecordAll that runs until it waits.
@@ -233,20 +233,20 @@ func TestRecordAllSyncsTogetherChild(t *testing.T) { //nolint:paralleltest // it
 		ops[i] = transfers.FulfillOp(packets[i])
 	}
 	f.prepareAll(t, packets)
-	r := f.journaled(t, folder, &heard{}, nil)
-	before := writes(t)
+	r := f.newJournaled(t, folder, &eventLog{}, nil)
+	before := countWrites(t)
 	_, err := r.RecordAll(t.Context(), ops...)
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
-	made := writes(t) - before
+	made := countWrites(t) - before
 	t.Log(made, "writes")
 	require.Less(t, made, len(packets)/4)
 	require.NotZero(t, made)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// writes is how many system calls of this process have written so far.
-func writes(t *testing.T) (n int) {
+// countWrites returns the number of write system calls of this process.
+func countWrites(t *testing.T) (n int) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/io")
 	require.NoError(t, err)

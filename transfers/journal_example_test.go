@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// With a Journal a fulfill that was submitted is booked even if the process ends
-// before the ledger has answered: the next recorder with the folder does it.
+// With a Journal a submitted fulfill is booked even if the process ends before the ledger has
+// answered: the next recorder with the folder records it.
 func ExampleConfig_journal() {
 	ctx := context.Background()
 	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
@@ -42,7 +42,7 @@ func ExampleConfig_journal() {
 		}},
 	}
 
-	ledgerIsDown := &unreachable{Ledger: l}
+	ledgerIsDown := &unreachableLedger{Ledger: l}
 	recorder, err := transfers.NewRecorder(ledgerIsDown, book, cfg)
 	if err != nil {
 		panic(err)
@@ -74,13 +74,13 @@ func ExampleConfig_journal() {
 	// all answered: true
 }
 
-// unreachable is a ledger that cannot be reached now.
-type unreachable struct {
+// unreachableLedger is a ledger that is down.
+type unreachableLedger struct {
 	ledger.Ledger
 	now bool
 }
 
-func (u *unreachable) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (u *unreachableLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if u.now {
 		<-ctx.Done()
 		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())

@@ -20,21 +20,21 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// newFolder is the path of a journal's folder that is not there yet.
+// newFolder returns the path of a journal's folder that does not exist yet.
 func newFolder(t *testing.T) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "journal")
 }
 
-// heard is what recorders have told by their events.
-type heard struct {
-	mu       sync.Mutex
-	replayed []transfers.Result
-	late     []transfers.Result
-	faults   []error
+// eventLog collects the events of recorders.
+type eventLog struct {
+	mu            sync.Mutex
+	replayed      []transfers.Result
+	late          []transfers.Result
+	journalFaults []error
 }
 
-func (h *heard) events() transfers.Events {
+func (h *eventLog) toEvents() transfers.Events {
 	note := func(to *[]transfers.Result) func([]transfers.Result) {
 		return func(results []transfers.Result) {
 			h.mu.Lock()
@@ -45,12 +45,12 @@ func (h *heard) events() transfers.Events {
 	return transfers.Events{Replayed: note(&h.replayed), Late: note(&h.late), Journal: func(err error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.faults = append(h.faults, err)
+		h.journalFaults = append(h.journalFaults, err)
 	}}
 }
 
-// takeReplayed is what was replayed since the last call.
-func (h *heard) takeReplayed() []transfers.Result {
+// takeReplayed returns the results replayed since the last call.
+func (h *eventLog) takeReplayed() []transfers.Result {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	taken := h.replayed
@@ -58,49 +58,49 @@ func (h *heard) takeReplayed() []transfers.Result {
 	return taken
 }
 
-func (h *heard) journal() []error {
+func (h *eventLog) journalErrors() []error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.faults)
+	return slices.Clone(h.journalFaults)
 }
 
-// ids is the packets of results; none may be there twice.
-func ids(t *testing.T, results []transfers.Result) map[ledger.ID]transfers.Result {
+// resultsByID returns the results by packet. No packet may have two.
+func resultsByID(t *testing.T, results []transfers.Result) map[ledger.ID]transfers.Result {
 	t.Helper()
 	all := make(map[ledger.ID]transfers.Result)
 	for _, r := range results {
-		_, twice := all[r.Packet.ID] // require.NotContains looks at each of many
-		require.False(t, twice, "%v is told twice", r.Packet.ID)
+		_, isTwice := all[r.Packet.ID] // require.NotContains would compare every key
+		require.False(t, isTwice, "%v has two results", r.Packet.ID)
 		all[r.Packet.ID] = r
 	}
 	return all
 }
 
-// journaled starts a recorder with a journal on the fixture's ledger, seen through
-// wrap if given. The fixture's own recorder has none.
-func (f *fixture) journaled(t *testing.T, folder string, h *heard, wrap ledger.Ledger) *transfers.Recorder {
+// newJournaled starts a recorder with a journal, on the fixture's ledger or on wrap if given.
+// The fixture's own recorder has no journal.
+func (f *fixture) newJournaled(t *testing.T, folder string, h *eventLog, wrap ledger.Ledger) *transfers.Recorder {
 	t.Helper()
 	if wrap == nil {
 		wrap = f.embedded
 	}
-	r, err := transfers.NewRecorder(wrap, f.book, transfers.Config{Journal: folder, Events: h.events()})
+	r, err := transfers.NewRecorder(wrap, f.book, transfers.Config{Journal: folder, Events: h.toEvents()})
 	require.NoError(t, err)
 	return r
 }
 
-// requireEmpty opens a journal in which nothing is left.
-func (f *fixture) requireEmpty(t *testing.T, folder string) {
+// requireEmptyJournal opens a journal, and requires that it has no pending fulfill.
+func (f *fixture) requireEmptyJournal(t *testing.T, folder string) {
 	t.Helper()
-	h := &heard{}
-	r := f.journaled(t, folder, h, nil)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, nil)
 	require.NoError(t, r.Flush(t.Context()))
 	require.NoError(t, r.Close(t.Context()))
 	require.Empty(t, h.takeReplayed())
-	require.Empty(t, h.journal())
+	require.Empty(t, h.journalErrors())
 }
 
-// held prepares packets of 1 from alice to bob.
-func (f *fixture) held(t *testing.T, n int) []transfers.Packet {
+// prepareHeld prepares n packets of 1 from alice to bob.
+func (f *fixture) prepareHeld(t *testing.T, n int) []transfers.Packet {
 	t.Helper()
 	ops := make([]transfers.Op, n)
 	for i := range ops {
@@ -115,22 +115,22 @@ func (f *fixture) held(t *testing.T, n int) []transfers.Packet {
 	return packets
 }
 
-// mute is a ledger that never answers, from some request on.
-type mute struct {
+// silentLedger is a ledger that answers some requests, and never a later one.
+type silentLedger struct {
 	ledger.Ledger
-	applies bool          // it books what it does not answer
+	applies bool          // it executes the requests that it does not answer
 	after   int           // how many requests it answers
-	asked   chan struct{} // closed with the first request that is not answered
+	asked   chan struct{} // closed with the first request without an answer
 
 	mu       sync.Mutex
 	requests int
 }
 
-func newMute(l ledger.Ledger, applies bool, after int) *mute {
-	return &mute{Ledger: l, applies: applies, after: after, asked: make(chan struct{})}
+func newSilentLedger(l ledger.Ledger, applies bool, after int) *silentLedger {
+	return &silentLedger{Ledger: l, applies: applies, after: after, asked: make(chan struct{})}
 }
 
-func (m *mute) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (m *silentLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	m.mu.Lock()
 	m.requests++
 	n := m.requests - m.after
@@ -150,23 +150,23 @@ func (m *mute) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]
 	return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
 }
 
-// leave submits fulfills to a ledger that does not answer, and stops the recorder:
-// they are left in the journal.
-func (f *fixture) leave(t *testing.T, folder string, applies bool, packets ...transfers.Packet) {
+// leaveInJournal leaves fulfills in the journal: it submits them to a ledger that does not answer,
+// and closes the recorder.
+func (f *fixture) leaveInJournal(t *testing.T, folder string, applies bool, packets ...transfers.Packet) {
 	t.Helper()
-	silent := newMute(f.embedded, applies, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
+	silent := newSilentLedger(f.embedded, applies, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	for _, p := range packets {
-		ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
+		future, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
-		require.NoError(t, ticket.Journaled(canceled(t.Context())), "there is nothing to wait for")
+		require.NoError(t, future.Journaled(canceled(t.Context())), "Submit has waited")
 	}
 	<-silent.asked
-	f.stop(t, r, len(packets))
+	f.closeUnanswered(t, r, len(packets))
 }
 
-// stop closes a recorder with n fulfills that are not answered.
-func (f *fixture) stop(t *testing.T, r *transfers.Recorder, n int) {
+// closeUnanswered closes a recorder with n fulfills without an answer.
+func (f *fixture) closeUnanswered(t *testing.T, r *transfers.Recorder, n int) {
 	t.Helper()
 	err := r.Close(canceled(t.Context()))
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
@@ -176,15 +176,15 @@ func (f *fixture) stop(t *testing.T, r *transfers.Recorder, n int) {
 	require.Len(t, append(left.Unknown, left.Unsent...), n)
 }
 
-// files is the content of a folder.
-type files map[string][]byte
+// folderFiles is the content of a folder by file name.
+type folderFiles map[string][]byte
 
-// readFiles reads a folder whose journal may be at work: if a file that is not needed any
-// more is removed meanwhile, it reads all of them again, for a state that there was.
-func readFiles(t *testing.T, dir string) files {
+// readFiles reads a folder whose journal may be open. If the journal removes a file meanwhile,
+// readFiles starts again: the result is a state that existed.
+func readFiles(t *testing.T, dir string) folderFiles {
 	t.Helper()
 	for {
-		all, err := tryFiles(dir)
+		all, err := tryReadFiles(dir)
 		if !errors.Is(err, os.ErrNotExist) {
 			require.NoError(t, err)
 			return all
@@ -192,9 +192,9 @@ func readFiles(t *testing.T, dir string) files {
 	}
 }
 
-func tryFiles(dir string) (files, error) {
+func tryReadFiles(dir string) (folderFiles, error) {
 	entries, err := os.ReadDir(dir)
-	all := make(files)
+	all := make(folderFiles)
 	for _, entry := range entries {
 		if all[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name())); err != nil {
 			break
@@ -203,8 +203,8 @@ func tryFiles(dir string) (files, error) {
 	return all, err
 }
 
-// write makes a new folder of the files.
-func (f files) write(t *testing.T) (dir string) {
+// writeFolder writes the files into a new folder.
+func (f folderFiles) writeFolder(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, content := range f {
@@ -213,15 +213,15 @@ func (f files) write(t *testing.T) (dir string) {
 	return dir
 }
 
-// with is the folder with another content of one file.
-func (f files) with(name string, content []byte) files {
+// withFile returns the folder with another content of one file.
+func (f folderFiles) withFile(name string, content []byte) folderFiles {
 	changed := maps.Clone(f)
 	changed[name] = content
 	return changed
 }
 
-// log is the name of the newest segment of the log.
-func (f files) log() (newest string) {
+// newestLog returns the name of the newest segment of the log.
+func (f folderFiles) newestLog() (newest string) {
 	for name := range f {
 		if strings.HasPrefix(name, "log-") && !strings.HasSuffix(name, ".tmp") && name > newest {
 			newest = name
@@ -230,8 +230,8 @@ func (f files) log() (newest string) {
 	return newest
 }
 
-// size is how many bytes the files of a folder have, which may change meanwhile.
-func size(t *testing.T, dir string) (bytes int64) {
+// folderBytes returns the total size of a folder's files, which may change meanwhile.
+func folderBytes(t *testing.T, dir string) (bytes int64) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -243,8 +243,7 @@ func size(t *testing.T, dir string) (bytes int64) {
 	return bytes
 }
 
-// requireNoneOpen fails if this process has a file of the folder open. It knows on
-// Linux only.
+// requireNoneOpen fails if this process has a file of the folder open. It checks on Linux only.
 func requireNoneOpen(t *testing.T, dir string) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -254,13 +253,13 @@ func requireNoneOpen(t *testing.T, dir string) {
 	require.NoError(t, err)
 	for _, entry := range entries {
 		path, err := os.Readlink(filepath.Join("/proc/self/fd", entry.Name()))
-		if err == nil { // else it was closed meanwhile
+		if err == nil { // otherwise it was closed meanwhile
 			require.False(t, strings.HasPrefix(path, dir), "%s is open", path)
 		}
 	}
 }
 
-// sleep lets virtual time pass.
-func sleep(d time.Duration) {
+// sleepVirtual lets virtual time pass.
+func sleepVirtual(d time.Duration) {
 	time.Sleep(d) //nolint:forbidigo // virtual time
 }

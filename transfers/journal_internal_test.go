@@ -30,16 +30,16 @@ func newJournal(t *testing.T, folder string, life context.Context) *openedJourna
 	log, _, err := wal.Open(folder, func(wal.Record) error { return nil })
 	require.NoError(t, err)
 	o := &openedJournal{}
-	o.journal = &journal{folder: folder, log: log, life: life, report: func(err error) {
+	o.journal = &journal{folder: folder, log: log, recorderCtx: life, onError: func(err error) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.faults = append(o.faults, err)
 	}}
-	o.start()
+	o.startLoop()
 	return o
 }
 
-// checkpoints are the names of those that are whole.
+// checkpoints returns the names of the complete checkpoints.
 func checkpoints(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -52,35 +52,33 @@ func checkpoints(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-// While a checkpoint is written it is found, again and again, that one is due: that
-// is this one.
+// While a checkpoint is written, further requests for a due checkpoint lead to no second one.
 func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		folder := filepath.Join(t.TempDir(), "journal")
 		j := newJournal(t, folder, t.Context())
 		p := Packet{ID: ledger.NewID(1<<8, 1)}
-		j.add(p)
+		j.appendFulfill(p)
 		j.journal.mu.Lock()
-		j.signal()
+		j.wakeLoop()
 		for len(j.wake) > 0 { // until the goroutine has begun, and waits for the lock
 			runtime.Gosched()
 		}
-		j.signal()
+		j.wakeLoop()
 		j.journal.mu.Unlock()
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder))
-		j.forget([]answeredFulfill{{promiseKey: keyOf(&p)}})
+		j.resolveFulfills([]resolvedFulfill{{fulfillKey: fulfillKeyOf(&p)}})
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder), "none is due")
-		require.NoError(t, j.close())
+		require.NoError(t, j.closeLog())
 		require.Equal(t, []string{"checkpoint-0000000000000002"}, checkpoints(t, folder))
 		require.Empty(t, j.faults)
 	})
 }
 
-// A recorder that is told to end at once leaves the journal as it is, which is no
-// fault.
+// A recorder whose context has ended leaves the journal as it is, which is no fault.
 func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -88,15 +86,15 @@ func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
 			life, end := context.WithCancel(t.Context())
 			j := newJournal(t, filepath.Join(t.TempDir(), "journal"), life)
 			end()
-			j.signal()
+			j.wakeLoop()
 			synctest.Wait()
-			require.NoError(t, j.close())
+			require.NoError(t, j.closeLog())
 			require.Empty(t, j.faults)
 		})
 	}
 }
 
-// Whoever goes on submitting to a closed recorder fills no memory.
+// Submitting to a closed recorder uses no memory.
 func TestClosedRecorderKeepsNothing(t *testing.T) {
 	t.Parallel()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
@@ -116,8 +114,8 @@ func TestClosedRecorderKeepsNothing(t *testing.T) {
 		_, err = r.TrySubmit(FulfillOp(p))
 		require.ErrorIs(t, err, ErrRecorderClosed)
 	}
-	require.Empty(t, r.journal.owed)
+	require.Empty(t, r.journal.pending)
 	_, err = r.RecordAll(t.Context(), FulfillOp(Packet{ID: ledger.NewID(1<<8, 1), From: alice, To: us, In: 1, Out: 1}))
 	require.ErrorIs(t, err, ErrRecorderClosed)
-	require.Empty(t, r.journal.owed)
+	require.Empty(t, r.journal.pending)
 }

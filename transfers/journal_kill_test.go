@@ -29,7 +29,7 @@ const (
 	killPackets    = 2000 // that each child may fulfill
 )
 
-// numbered is a packet that the child and its parent know by its number: from
+// numbered returns a packet that the child and its parent derive from a number: from
 // ourselves, so that no line limits how many there are.
 func (f *fixture) numbered(t *testing.T, n int) transfers.Packet {
 	t.Helper()
@@ -40,9 +40,9 @@ func (f *fixture) numbered(t *testing.T, n int) transfers.Packet {
 	}
 }
 
-// Processes are killed, one after the other, at moments that nobody chose. What their
-// calls of Submit have taken is booked by the next recorder that reaches the ledger,
-// once, and nothing is that they were never asked for.
+// Processes are killed one after the other at random moments. The next recorder that reaches
+// the ledger books every fulfill accepted by Submit, once, and no fulfill that was never
+// submitted.
 func TestKilledWithPromises(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
@@ -66,10 +66,10 @@ func TestKilledWithPromises(t *testing.T) {
 		if n < kills-1 && random.IntN(2) == 0 {
 			continue // the next child finds what is left, and cannot book it
 		}
-		h := &heard{}
-		require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-		require.Empty(t, h.journal())
-		replayed := ids(t, h.takeReplayed())
+		h := &eventLog{}
+		require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+		require.Empty(t, h.journalErrors())
+		replayed := resultsByID(t, h.takeReplayed())
 		// Each submitter may have had one of which it could not say that it is taken.
 		require.GreaterOrEqual(t, len(replayed), len(promised))
 		require.LessOrEqual(t, len(replayed), len(promised)+killed*killSubmitters)
@@ -87,8 +87,8 @@ func TestKilledWithPromises(t *testing.T) {
 		promised, killed = make(map[ledger.ID]bool), 0
 	}
 	t.Logf("%d fulfills booked over %d kills", booked, kills)
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
 func (f *fixture) prepareAll(t *testing.T, packets []transfers.Packet) {
@@ -101,7 +101,7 @@ func (f *fixture) prepareAll(t *testing.T, packets []transfers.Packet) {
 	require.NoError(t, err)
 }
 
-// rejectAll gives back what was not booked: it is still held.
+// rejectAll rejects the packets that were not booked: they are still held.
 func (f *fixture) rejectAll(t *testing.T, packets []transfers.Packet, booked map[ledger.ID]transfers.Result) []transfers.Packet {
 	t.Helper()
 	var ops []transfers.Op
@@ -118,8 +118,8 @@ func (f *fixture) rejectAll(t *testing.T, packets []transfers.Packet, booked map
 	return nil
 }
 
-// killSubmitting starts a process that submits fulfills from a number on, kills it
-// after some of them, and returns those that Submit had taken.
+// killSubmitting starts a process that submits fulfills from number first on, kills it, and
+// returns the fulfills accepted by Submit.
 func killSubmitting(t *testing.T, random *rand.Rand, first int, folder string) (promised []int) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestKilledWithPromisesChild$")
@@ -151,8 +151,8 @@ func killSubmitting(t *testing.T, random *rand.Rand, first int, folder string) (
 	return promised
 }
 
-// TestKilledWithPromisesChild is the process that TestKilledWithPromises kills. It has
-// never reached the ledger.
+// TestKilledWithPromisesChild is the process killed by TestKilledWithPromises. It never
+// reaches the ledger.
 func TestKilledWithPromisesChild(t *testing.T) { //nolint:paralleltest // it is alone in its process
 	var first int
 	var folder string
@@ -162,7 +162,7 @@ func TestKilledWithPromisesChild(t *testing.T) { //nolint:paralleltest // it is 
 	_, err := fmt.Sscanf(os.Getenv(killEnv), "%d %s", &first, &folder)
 	require.NoError(t, err)
 	f := newFixture(t, transfers.Config{}, nil)
-	r := f.journaled(t, folder, &heard{}, newMute(f.embedded, false, 0))
+	r := f.newJournaled(t, folder, &eventLog{}, newSilentLedger(f.embedded, false, 0))
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range killSubmitters {

@@ -12,10 +12,9 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// A clerk looks for a batch to cut ahead when it has published one, and by then the
-// sender may be idle: it has to be woken by what comes next all the same. TestEveryCrashPoint
-// has found it, as a Close that did not return.
-func TestClerkLeavesAnIdleSenderWakeable(t *testing.T) {
+// The publisher prebuilds a batch after it has published one. If the sender is idle by then, the
+// next operation must still wake it. Otherwise Close does not return.
+func TestPublisherLeavesAnIdleSenderWakeable(t *testing.T) {
 	t.Parallel()
 	for _, atOnce := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -30,7 +29,7 @@ func TestClerkLeavesAnIdleSenderWakeable(t *testing.T) {
 			r, err := NewRecorder(l, book, Config{Lanes: 1, Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
 			require.NoError(t, err)
 			synctest.Wait() // the sender is idle
-			r.lanes[0].cutAhead()
+			r.lanes[0].builder.prebuildBatch()
 			if !atOnce {
 				_, err := r.Forward(t.Context(), Packet{ID: ledger.NewID(256, 1), From: us, To: peers[0], In: 1, Out: 1})
 				require.NoError(t, err)

@@ -14,32 +14,32 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// hanging is a ledger that answers nothing while it hangs.
-type hanging struct {
+// hangingLedger answers nothing while it hangs.
+type hangingLedger struct {
 	ledger.Ledger
 	mu    sync.Mutex
 	awake chan struct{} // closed while it does not hang
 }
 
-func newHanging(l ledger.Ledger) *hanging {
-	h := &hanging{Ledger: l, awake: make(chan struct{})}
+func newHangingLedger(l ledger.Ledger) *hangingLedger {
+	h := &hangingLedger{Ledger: l, awake: make(chan struct{})}
 	close(h.awake)
 	return h
 }
 
-func (h *hanging) hang() {
+func (h *hangingLedger) hang() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.awake = make(chan struct{})
 }
 
-func (h *hanging) wake() {
+func (h *hangingLedger) wake() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	close(h.awake)
 }
 
-func (h *hanging) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (h *hangingLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	h.mu.Lock()
 	awake := h.awake
 	h.mu.Unlock()
@@ -51,10 +51,9 @@ func (h *hanging) CreateTransfers(ctx context.Context, batch []ledger.Transfer) 
 	}
 }
 
-// A process is killed, or its recorder closed in a hurry, again and again. Each time
-// all that was left is recorded again, and answered: so the journal must not keep what
-// all the recorders before have had, or it grows with each of them, and so does what
-// the next one has to do before anything new.
+// A process is killed, or its recorder closed in a hurry, many times. Each recorder replays
+// the journal, and the ledger answers. The journal must not keep answered fulfills: it would
+// grow with each recorder, and so would the work of the next one.
 func TestJournalOfManyShortLives(t *testing.T) {
 	t.Parallel()
 	for _, killed := range []bool{true, false} {
@@ -68,9 +67,9 @@ func TestJournalOfManyShortLives(t *testing.T) {
 func liveShortly(t *testing.T, killed bool) {
 	t.Helper()
 	const lives, packets = 12, 10_000 // of 128 bytes: each life has less than makes a checkpoint due
-	var l *hanging
+	var l *hangingLedger
 	f := newFixture(t, transfers.Config{}, func(inner ledger.Ledger) ledger.Ledger {
-		l = newHanging(inner)
+		l = newHangingLedger(inner)
 		return l
 	})
 	own, err := f.book.OwnAccount(usd) // so that no credit line is in the way
@@ -107,7 +106,7 @@ func liveShortly(t *testing.T, killed bool) {
 		require.Error(t, recorder.Close(canceled(t.Context())))
 		l.wake()
 		if killed {
-			folder = left.write(t) // as if it had not been closed
+			folder = left.writeFolder(t) // as if it had not been closed
 		}
 	}
 	require.NoError(t, f.recorder.Close(t.Context()))

@@ -13,21 +13,21 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// What Submit has taken is booked by the next recorder, once, whether the ledger had
-// it and its answer was lost, or never had it.
+// The next recorder books an accepted fulfill once, whether the ledger executed it and the
+// answer was lost, or never got it.
 func TestPromisesOutliveTheRecorder(t *testing.T) {
 	t.Parallel()
 	for name, applies := range map[string]bool{"answers lost": true, "requests lost": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-			packets := f.held(t, 20)
-			f.leave(t, folder, applies, packets...)
+			packets := f.prepareHeld(t, 20)
+			f.leaveInJournal(t, folder, applies, packets...)
 
-			h := &heard{}
-			r := f.journaled(t, folder, h, nil)
+			h := &eventLog{}
+			r := f.newJournaled(t, folder, h, nil)
 			require.NoError(t, r.Flush(t.Context()))
-			replayed := ids(t, h.takeReplayed())
+			replayed := resultsByID(t, h.takeReplayed())
 			require.Len(t, replayed, len(packets))
 			for _, p := range packets {
 				got := replayed[p.ID]
@@ -42,32 +42,32 @@ func TestPromisesOutliveTheRecorder(t *testing.T) {
 			require.Equal(t, int64(-20), f.position(t, f.alice))
 			require.Equal(t, int64(20), f.position(t, f.bob))
 			require.NoError(t, r.Close(t.Context()))
-			require.Empty(t, h.journal())
-			f.requireEmpty(t, folder)
+			require.Empty(t, h.journalErrors())
+			f.requireEmptyJournal(t, folder)
 			require.Equal(t, int64(20), f.position(t, f.bob))
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
 
-// One recorder after the other is stopped while it replays: nothing gets lost on the
-// way, and each tells what it could not find out.
+// One recorder after the other is closed during its replay. No fulfill is lost, and each
+// recorder reports its unknown ones.
 func TestStoppedWhileReplaying(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 15)
-	f.leave(t, folder, false, packets[:5]...)
+	packets := f.prepareHeld(t, 15)
+	f.leaveInJournal(t, folder, false, packets[:5]...)
 	for n := 5; n < 15; n += 5 {
-		h := &heard{}
-		silent := newMute(f.embedded, n == 10, 0)
-		r := f.journaled(t, folder, h, silent)
+		h := &eventLog{}
+		silent := newSilentLedger(f.embedded, n == 10, 0)
+		r := f.newJournaled(t, folder, h, silent)
 		<-silent.asked
 		for _, p := range packets[n : n+5] {
 			_, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 			require.NoError(t, err)
 		}
-		f.stop(t, r, n+5)
-		replayed := ids(t, h.takeReplayed())
+		f.closeUnanswered(t, r, n+5)
+		replayed := resultsByID(t, h.takeReplayed())
 		require.Len(t, replayed, n, "those that were new are not replayed")
 		unknown := 0
 		for _, got := range replayed {
@@ -79,16 +79,16 @@ func TestStoppedWhileReplaying(t *testing.T) {
 		}
 		require.Positive(t, unknown)
 	}
-	h := &heard{}
-	r := f.journaled(t, folder, h, nil)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, nil)
 	require.NoError(t, r.Close(t.Context()), "Close waits for what is replayed")
-	require.Len(t, ids(t, h.takeReplayed()), 15)
+	require.Len(t, resultsByID(t, h.takeReplayed()), 15)
 	require.Equal(t, int64(15), f.position(t, f.bob))
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
-// Packets of all kinds of legs are read back as what they were.
+// Packets with all kinds of legs are replayed unchanged.
 func TestReplayOfEveryKindOfPacket(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -114,11 +114,11 @@ func TestReplayOfEveryKindOfPacket(t *testing.T) {
 		require.NoError(t, err)
 		packets[i] = result.Packet
 	}
-	f.leave(t, folder, false, packets...)
-	h := &heard{}
-	r := f.journaled(t, folder, h, nil)
+	f.leaveInJournal(t, folder, false, packets...)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, nil)
 	require.NoError(t, r.Close(ctx))
-	replayed := ids(t, h.takeReplayed())
+	replayed := resultsByID(t, h.takeReplayed())
 	for _, p := range packets {
 		got := replayed[p.ID]
 		require.NoError(t, got.Err)
@@ -130,16 +130,16 @@ func TestReplayOfEveryKindOfPacket(t *testing.T) {
 	require.Equal(t, int64(-10-105-10-10-10+8), f.position(t, f.alice))
 	require.Equal(t, int64(9+10), f.position(t, f.bob))
 	require.Equal(t, int64(12+1+7), f.position(t, f.bobEUR))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// What the next recorder is asked for comes behind what the last one has promised.
+// Operations submitted to the next recorder go behind the replayed fulfills.
 func TestReplayGoesAhead(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 50)
-	f.leave(t, folder, false, packets...)
-	r := f.journaled(t, folder, &heard{}, nil)
+	packets := f.prepareHeld(t, 50)
+	f.leaveInJournal(t, folder, false, packets...)
+	r := f.newJournaled(t, folder, &eventLog{}, nil)
 	for _, p := range packets {
 		_, err := r.Reject(t.Context(), p)
 		require.ErrorIs(t, err, transfers.ErrPacketConflict)
@@ -149,17 +149,17 @@ func TestReplayGoesAhead(t *testing.T) {
 	}
 	require.Equal(t, int64(50), f.position(t, f.bob))
 	require.NoError(t, r.Close(t.Context()))
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
-// More is left than the backlog takes.
+// More fulfills are pending than the backlog takes.
 func TestReplayBeyondTheBacklog(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 20)
-	f.leave(t, folder, false, packets...)
-	slow := newStalled(f.embedded)
+	packets := f.prepareHeld(t, 20)
+	f.leaveInJournal(t, folder, false, packets...)
+	slow := newStalledLedger(f.embedded)
 	full := make(chan bool, 10)
 	cfg := transfers.Config{Journal: folder, Lanes: 1, MaxBacklog: 4, Events: transfers.Events{
 		BacklogFull: func(is bool) { full <- is }, Replayed: func([]transfers.Result) {},
@@ -184,15 +184,16 @@ func TestReplayBeyondTheBacklog(t *testing.T) {
 	}
 	require.NoError(t, r.Close(t.Context()))
 	require.Empty(t, full)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The ledger refuses: that is an answer, which is told, and nothing is left.
+// The ledger refuses a fulfill: the refusal is an answer, which is reported, and the journal
+// is empty.
 func TestRefusedForGoodIsForgotten(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 2)
+	packets := f.prepareHeld(t, 2)
 	_, err := f.recorder.Reject(ctx, packets[0])
 	require.NoError(t, err)
 	never := f.packet(1, 1)
@@ -201,36 +202,36 @@ func TestRefusedForGoodIsForgotten(t *testing.T) {
 	why := []error{transfers.ErrPacketConflict, transfers.ErrUnknownPacket}
 
 	t.Log("at once")
-	h := &heard{}
-	r := f.journaled(t, folder, h, nil)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, nil)
 	for i, p := range odd {
-		ticket, err := r.Submit(ctx, transfers.FulfillOp(p))
+		future, err := r.Submit(ctx, transfers.FulfillOp(p))
 		require.NoError(t, err, "it is on disk")
-		require.ErrorIs(t, ticket.Wait(ctx).Err, why[i])
-		require.NoError(t, ticket.Journaled(ctx))
+		require.ErrorIs(t, future.Wait(ctx).Err, why[i])
+		require.NoError(t, future.Journaled(ctx))
 	}
 	require.NoError(t, r.Close(ctx))
-	f.requireEmpty(t, folder)
+	f.requireEmptyJournal(t, folder)
 
 	t.Log("when it is replayed, among others")
-	f.leave(t, folder, false, append(odd, packets[1])...)
-	r = f.journaled(t, folder, h, nil)
+	f.leaveInJournal(t, folder, false, append(odd, packets[1])...)
+	r = f.newJournaled(t, folder, h, nil)
 	require.NoError(t, r.Close(ctx))
-	replayed := ids(t, h.takeReplayed())
+	replayed := resultsByID(t, h.takeReplayed())
 	require.Len(t, replayed, 3)
 	for i, p := range odd {
 		require.ErrorIs(t, replayed[p.ID].Err, why[i])
 		require.False(t, replayed[p.ID].Outcome.Done())
 	}
 	require.NoError(t, replayed[packets[1].ID].Err)
-	require.Empty(t, h.journal())
-	f.requireEmpty(t, folder)
+	require.Empty(t, h.journalErrors())
+	f.requireEmptyJournal(t, folder)
 	require.Equal(t, int64(1), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The hold has expired before the fulfill is replayed: it is booked by a correction,
-// once, also if the last recorder had sent that already.
+// The hold has expired before the fulfill is replayed. A correction books it once, also if the
+// earlier recorder had sent the correction already.
 func TestReplayOfWhatCameTooLate(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]int{"before the post": 0, "before the correction": 1} {
@@ -242,19 +243,19 @@ func TestReplayOfWhatCameTooLate(t *testing.T) {
 				p.Hold = time.Second
 				held, err := f.recorder.Prepare(t.Context(), p)
 				require.NoError(t, err)
-				sleep(time.Minute)
+				sleepVirtual(time.Minute)
 
-				silent := newMute(f.embedded, true, after)
-				r := f.journaled(t, folder, &heard{}, silent)
+				silent := newSilentLedger(f.embedded, true, after)
+				r := f.newJournaled(t, folder, &eventLog{}, silent)
 				_, err = r.Submit(t.Context(), transfers.FulfillOp(held.Packet))
 				require.NoError(t, err)
 				<-silent.asked
-				f.stop(t, r, 1)
+				f.closeUnanswered(t, r, 1)
 
-				h := &heard{}
-				r = f.journaled(t, folder, h, nil)
+				h := &eventLog{}
+				r = f.newJournaled(t, folder, h, nil)
 				require.NoError(t, r.Close(t.Context()))
-				replayed := ids(t, h.takeReplayed())[held.Packet.ID]
+				replayed := resultsByID(t, h.takeReplayed())[held.Packet.ID]
 				require.NoError(t, replayed.Err)
 				require.True(t, replayed.Late)
 				require.Equal(t, []transfers.Result{replayed}, h.late)
@@ -262,22 +263,22 @@ func TestReplayOfWhatCameTooLate(t *testing.T) {
 				require.Equal(t, want[after], replayed.Outcome)
 				require.Equal(t, int64(-100), f.position(t, f.alice))
 				require.Equal(t, int64(90), f.position(t, f.bob))
-				f.requireEmpty(t, folder)
-				f.end(t)
+				f.requireEmptyJournal(t, folder)
+				f.closeAndCheck(t)
 			})
 		})
 	}
 }
 
-// Record and RecordAll append before they hand over: a fulfill whose caller goes away
-// is promised too, and the error says so.
+// Record and RecordAll append a fulfill to the journal before they enqueue it: the fulfill of
+// a caller that goes away is promised too, and the error says so.
 func TestCallerGoesAwayFromAPromise(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-		packets := f.held(t, 3)
-		silent := newMute(f.embedded, false, 0)
-		r := f.journaled(t, folder, &heard{}, silent)
+		packets := f.prepareHeld(t, 3)
+		silent := newSilentLedger(f.embedded, false, 0)
+		r := f.newJournaled(t, folder, &eventLog{}, silent)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		all := make(chan error)
@@ -293,47 +294,46 @@ func TestCallerGoesAwayFromAPromise(t *testing.T) {
 		err = <-all
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.NotErrorIs(t, err, transfers.ErrJournal)
-		f.stop(t, r, 3)
+		f.closeUnanswered(t, r, 3)
 
-		h := &heard{}
-		require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-		require.Len(t, ids(t, h.takeReplayed()), 3)
+		h := &eventLog{}
+		require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+		require.Len(t, resultsByID(t, h.takeReplayed()), 3)
 		require.Equal(t, int64(3), f.position(t, f.bob))
 		ledgertest.RequireNothingHeld(t, f.embedded)
 		require.NoError(t, f.recorder.Close(t.Context()))
 	})
 }
 
-// Only fulfills are kept. A packet without amounts has nothing to keep.
+// Only fulfills are kept. A packet without amounts needs no promise.
 func TestWhatIsNotKept(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 1)
-	silent := newMute(f.embedded, false, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
+	packets := f.prepareHeld(t, 1)
+	silent := newSilentLedger(f.embedded, false, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	nothing := transfers.Packet{ID: ledger.NewID(1<<8, 9), From: f.alice, To: f.bob}
-	ticket, err := r.Submit(ctx, transfers.FulfillOp(nothing))
+	future, err := r.Submit(ctx, transfers.FulfillOp(nothing))
 	require.NoError(t, err)
-	require.NoError(t, ticket.Wait(ctx).Err)
-	require.NoError(t, ticket.Journaled(ctx))
+	require.NoError(t, future.Wait(ctx).Err)
+	require.NoError(t, future.Journaled(ctx))
 	for _, op := range []transfers.Op{
 		transfers.PrepareOp(f.packet(1, 1)), transfers.ForwardOp(f.packet(1, 1)), transfers.RejectOp(packets[0]),
 	} {
-		ticket, err := r.Submit(ctx, op)
+		future, err := r.Submit(ctx, op)
 		require.NoError(t, err)
-		require.NoError(t, ticket.Journaled(canceled(ctx)))
+		require.NoError(t, future.Journaled(canceled(ctx)))
 	}
 	<-silent.asked
-	f.stop(t, r, 3)
-	f.requireEmpty(t, folder)
+	f.closeUnanswered(t, r, 3)
+	f.requireEmptyJournal(t, folder)
 	_, err = f.recorder.Reject(ctx, packets[0])
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// More is left than one request takes. It goes ahead of what is asked for behind it all
-// the same.
+// More fulfills are pending than one request takes. All of them go before later operations.
 func TestReplayInManyRequests(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -342,40 +342,41 @@ func TestReplayInManyRequests(t *testing.T) {
 		packets[i] = f.numbered(t, i)
 	}
 	f.prepareAll(t, packets)
-	silent := newMute(f.embedded, false, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
+	silent := newSilentLedger(f.embedded, false, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	for _, p := range packets {
 		_, err := r.TrySubmit(transfers.FulfillOp(p))
 		require.NoError(t, err)
 	}
 	<-silent.asked
-	f.stop(t, r, len(packets))
-	h := &heard{}
-	r = f.journaled(t, folder, h, nil)
+	f.closeUnanswered(t, r, len(packets))
+	h := &eventLog{}
+	r = f.newJournaled(t, folder, h, nil)
 	last := packets[len(packets)-1]
 	_, err := r.Reject(t.Context(), last)
 	require.ErrorIs(t, err, transfers.ErrPacketConflict)
 	require.NoError(t, r.Flush(t.Context()))
-	require.Len(t, ids(t, h.takeReplayed()), len(packets))
+	require.Len(t, resultsByID(t, h.takeReplayed()), len(packets))
 	require.NoError(t, r.Close(t.Context()))
-	f.requireEmpty(t, folder)
+	f.requireEmptyJournal(t, folder)
 	require.Equal(t, int64(len(packets)), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The ledger ends by itself: what the recorder gives up is owed, and it takes no more.
+// The ledger is closed first: fulfills without an answer stay in the journal, and the recorder
+// accepts no more.
 func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 1)
-	r := f.journaled(t, folder, &heard{}, ended{f.embedded})
-	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(packets[0]))
+	packets := f.prepareHeld(t, 1)
+	r := f.newJournaled(t, folder, &eventLog{}, closedLedger{f.embedded})
+	future, err := r.Submit(t.Context(), transfers.FulfillOp(packets[0]))
 	require.NoError(t, err)
-	got := ticket.Wait(t.Context())
+	got := future.Wait(t.Context())
 	require.Equal(t, ledger.OutcomeUnknown, got.Outcome, "it is not refused: the next recorder books it")
 	require.ErrorIs(t, got.Err, ledger.ErrOutcomeUnknown)
 	require.ErrorIs(t, got.Err, ledger.ErrClosed)
-	require.NoError(t, ticket.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
+	require.NoError(t, future.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
 	for _, p := range packets {
 		_, err = r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.ErrorIs(t, err, ledger.ErrClosed)
@@ -384,13 +385,13 @@ func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	}
 	require.NoError(t, r.Close(t.Context()), "who waited was told")
 	f.requireReplayed(t, folder, packets)
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }
 
-// ended is a ledger that was closed.
-type ended struct{ ledger.Ledger }
+// closedLedger is a closed ledger.
+type closedLedger struct{ ledger.Ledger }
 
-func (ended) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (closedLedger) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	return nil, ledger.ErrClosed
 }

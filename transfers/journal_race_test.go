@@ -15,21 +15,21 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Close comes, twice at once and with a context that ends or not, while fulfills are
-// submitted in all ways: what was taken is booked in the end, once.
+// Close is called twice at once, with a context that ends or not, during submissions in all
+// ways. Every accepted fulfill is booked once in the end.
 func TestCloseWhileSubmitting(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
 	for n := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, n))
 		f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-		packets := f.held(t, 100)
+		packets := f.prepareHeld(t, 100)
 		var on ledger.Ledger = f.embedded
 		if random.IntN(2) == 0 {
-			on = newMute(f.embedded, random.IntN(2) == 0, random.IntN(10))
+			on = newSilentLedger(f.embedded, random.IntN(2) == 0, random.IntN(10))
 		}
-		h := &heard{}
-		r := f.journaled(t, folder, h, on)
+		h := &eventLog{}
+		r := f.newJournaled(t, folder, h, on)
 		s := submitters{recorder: r, promised: make(map[ledger.ID]bool)}
 		for i := range 4 {
 			s.group.Go(func() { s.submit(t, packets[i*25:(i+1)*25]) })
@@ -49,10 +49,10 @@ func TestCloseWhileSubmitting(t *testing.T) {
 			require.ErrorAs(t, one, new(*transfers.CloseError))
 		}
 		s.group.Wait()
-		require.Empty(t, h.journal())
+		require.Empty(t, h.journalErrors())
 
-		require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-		for id, got := range ids(t, h.takeReplayed()) {
+		require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+		for id, got := range resultsByID(t, h.takeReplayed()) {
 			require.NoError(t, got.Err, id)
 		}
 		booked := f.position(t, f.bob)
@@ -68,13 +68,13 @@ func TestCloseWhileSubmitting(t *testing.T) {
 			require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 		}
 		require.GreaterOrEqual(t, booked, int64(len(ops)))
-		f.requireEmpty(t, folder)
+		f.requireEmptyJournal(t, folder)
 		f.settleAll(t, packets)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
-// settleAll rejects what is still held.
+// settleAll rejects the packets that are still held.
 func (f *fixture) settleAll(t *testing.T, packets []transfers.Packet) {
 	t.Helper()
 	for _, p := range packets {
@@ -84,7 +84,7 @@ func (f *fixture) settleAll(t *testing.T, packets []transfers.Packet) {
 	}
 }
 
-// submitters note what they were promised.
+// submitters submit fulfills and record the promised ones.
 type submitters struct {
 	recorder *transfers.Recorder
 	group    sync.WaitGroup
@@ -101,9 +101,9 @@ func (s *submitters) submit(t *testing.T, packets []transfers.Packet) {
 		case 0:
 			_, err = s.recorder.Submit(ctx, op)
 		case 1:
-			var ticket transfers.Future
-			if ticket, err = s.recorder.TrySubmit(op); err == nil {
-				err = ticket.Journaled(ctx)
+			var future transfers.Future
+			if future, err = s.recorder.TrySubmit(op); err == nil {
+				err = future.Journaled(ctx)
 			}
 		default:
 			var result transfers.Result
@@ -122,16 +122,16 @@ func (s *submitters) submit(t *testing.T, packets []transfers.Packet) {
 	}
 }
 
-// The same folder is opened and closed again and again, by one at a time.
+// The same folder is opened and closed many times, by one recorder at a time.
 func TestOpenAndCloseAgain(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 10)
+	packets := f.prepareHeld(t, 10)
 	for i, p := range packets {
 		if i%2 == 0 {
-			f.leave(t, folder, true, packets[i])
+			f.leaveInJournal(t, folder, true, packets[i])
 		} else {
-			r := f.journaled(t, folder, &heard{}, nil)
+			r := f.newJournaled(t, folder, &eventLog{}, nil)
 			_, err := r.Fulfill(t.Context(), p)
 			require.NoError(t, err)
 			require.NoError(t, r.Close(t.Context()))
@@ -143,6 +143,6 @@ func TestOpenAndCloseAgain(t *testing.T) {
 		}
 		require.Equal(t, int64(i+1), f.position(t, f.bob))
 	}
-	f.requireEmpty(t, folder)
-	f.end(t)
+	f.requireEmptyJournal(t, folder)
+	f.closeAndCheck(t)
 }

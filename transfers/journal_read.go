@@ -10,25 +10,25 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// JournalContent is what is in the journal of a recorder that does not run.
+// JournalContent is the content of a journal that no recorder has open.
 type JournalContent struct {
-	Namespace string // of the accounts; "" if the journal has not begun
+	Namespace string // of the accounts; "" if the journal has no record yet
 	// PendingFulfills is how many fulfills the next recorder records before anything else. The
-	// ledger may have some of them already: that changes nothing.
+	// ledger may have some of them already; recording them again changes nothing.
 	PendingFulfills int
-	// NewestExpiry is the latest Packet.Expiry of those that wait; zero if none does.
+	// NewestExpiry is the latest [Packet].Expiry of the pending fulfills; zero if there is none.
 	NewestExpiry time.Time
-	// TornBytes is how much of a record a crash has left at the end, which nobody was told
-	// was kept. 0 is none.
+	// TornBytes is the length of an unfinished record that a crash has left at the end. No
+	// caller was promised that it is kept. 0 if there is none.
 	TornBytes int64
 }
 
-// ReadJournal looks at a journal (Config.Journal) while no recorder has it open, and changes
-// nothing in it. The error is a JournalError, which matches ErrJournalInUse, ErrJournalCorrupt
-// or ErrJournalForeign, or fs.ErrNotExist if there is no journal in the folder.
+// ReadJournal reads a journal ([Config].Journal) that no recorder has open, and changes nothing
+// in it. The error is a [*JournalError]. It matches [ErrJournalInUse], [ErrJournalCorrupt],
+// [ErrJournalForeign], or [fs.ErrNotExist] if the folder has no journal.
 func ReadJournal(folder string) (c JournalContent, err error) {
-	found := &anyones{restored{at: make(map[ledger.ID][]int)}}
-	content, err := wal.Read(folder, journalFormat, found.restore)
+	found := &anyJournal{recoveredJournal{indexByPacket: make(map[ledger.ID][]int)}}
+	content, err := wal.Read(folder, journalFormat, found.restoreRecord)
 	if errors.Is(err, wal.ErrNoLog) {
 		err = fmt.Errorf("there is no journal: %w", fs.ErrNotExist)
 	}
@@ -39,8 +39,8 @@ func ReadJournal(folder string) (c JournalContent, err error) {
 	if content.Torn != nil {
 		c.TornBytes = content.Torn.Bytes
 	}
-	for _, r := range found.owed {
-		if r.gone {
+	for _, r := range found.fulfills {
+		if r.refused {
 			continue
 		}
 		c.PendingFulfills++
@@ -51,12 +51,12 @@ func ReadJournal(folder string) (c JournalContent, err error) {
 	return c, nil
 }
 
-// anyones is what was left by a recorder of any namespace, of one and the same.
-type anyones struct{ restored }
+// anyJournal restores the journal of whichever namespace its owner record has.
+type anyJournal struct{ recoveredJournal }
 
-func (f *anyones) restore(r wal.Record) error {
-	if r.Kind == recordOwner && !f.owned && len(r.Data) > 0 {
+func (f *anyJournal) restoreRecord(r wal.Record) error {
+	if r.Kind == recordOwner && !f.ownerRead && len(r.Data) > 0 {
 		f.namespace = string(r.Data[1:])
 	}
-	return f.restored.restore(r)
+	return f.recoveredJournal.restoreRecord(r)
 }

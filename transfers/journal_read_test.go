@@ -11,12 +11,12 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// ReadJournal tells what the next recorder will record, and leaves all of it to that.
+// ReadJournal returns the pending fulfills, and leaves them to the next recorder.
 func TestReadJournal(t *testing.T) {
 	t.Parallel()
-	f, packets, whole := left(t, 3)
+	f, packets, whole := leaveFulfills(t, 3)
 	defer func() { require.NoError(t, f.recorder.Close(t.Context())) }()
-	folder := whole.write(t)
+	folder := whole.writeFolder(t)
 	for range 2 {
 		got, err := transfers.ReadJournal(folder)
 		require.NoError(t, err)
@@ -39,12 +39,12 @@ func TestReadJournal(t *testing.T) {
 	require.Zero(t, got.NewestExpiry)
 }
 
-// A refused fulfill waits no more.
+// A refused fulfill is not pending.
 func TestReadJournalOfARefused(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	defer func() { require.NoError(t, f.recorder.Close(t.Context())) }()
-	r := f.journaled(t, folder, &heard{}, nil)
+	r := f.newJournaled(t, folder, &eventLog{}, nil)
 	_, err := transfers.ReadJournal(folder)
 	require.ErrorIs(t, err, transfers.ErrJournalInUse)
 	unknown := f.packet(1, 1) // it was never prepared
@@ -58,7 +58,7 @@ func TestReadJournalOfARefused(t *testing.T) {
 		size += len(content)
 	}
 	require.Greater(t, size, 700, "it was in the journal")
-	got, err := transfers.ReadJournal(whole.write(t))
+	got, err := transfers.ReadJournal(whole.writeFolder(t))
 	require.NoError(t, err)
 	require.Zero(t, got.PendingFulfills)
 }
@@ -71,13 +71,13 @@ func TestReadJournalErrors(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.NoDirExists(t, missing)
 
-	f, _, whole := left(t, 1)
+	f, _, whole := leaveFulfills(t, 1)
 	require.NoError(t, f.recorder.Close(t.Context()))
 	for name, content := range whole {
 		if len(content) > 512 {
 			content = append([]byte{}, content...)
 			content[512+24] ^= 1
-			_, err = transfers.ReadJournal(whole.with(name, content).write(t))
+			_, err = transfers.ReadJournal(whole.withFile(name, content).writeFolder(t))
 			require.ErrorIs(t, err, transfers.ErrJournalCorrupt, name)
 		}
 	}

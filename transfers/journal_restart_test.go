@@ -17,17 +17,16 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// moody is a ledger that does with each request what it likes: answers it, loses the
-// answer, loses the request, or does either of these and says nothing until the
-// caller goes away.
-type moody struct {
+// moodyLedger handles each request at random: it answers, loses the answer, loses the request,
+// or does either of the last two and blocks until the caller goes away.
+type moodyLedger struct {
 	ledger.Ledger
 	mu     sync.Mutex
 	random *rand.Rand
 	good   int // of ten requests, how many it answers
 }
 
-func (m *moody) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (m *moodyLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	m.mu.Lock()
 	good, applies, stalls := m.random.IntN(10) < m.good, m.random.IntN(2) == 0, m.random.IntN(3) == 0
 	m.mu.Unlock()
@@ -44,7 +43,7 @@ func (m *moody) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([
 	return nil, ledger.ErrOutcomeUnknown
 }
 
-// fate is what is known of a packet.
+// fate is the known state of a packet.
 type fate int
 
 const (
@@ -54,12 +53,12 @@ const (
 	owed                 // promised or booked
 )
 
-// life is one random life of a journal: recorders, one after the other.
-type life struct {
+// journalLife is a random life of a journal: recorders, one after the other.
+type journalLife struct {
 	*fixture
 	folder   string
 	random   *rand.Rand
-	heard    *heard
+	heard    *eventLog
 	recorder *transfers.Recorder // in place of the fixture's
 	packets  []transfers.Packet
 	fates    []fate
@@ -67,8 +66,8 @@ type life struct {
 	stops    int
 }
 
-// Whatever happens on the way, in the end the books are what was answered and
-// promised: all of it, once, and nothing else.
+// After a random life the books have every answered and every promised operation once, and
+// nothing else.
 func TestRestartsAtRandom(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -80,49 +79,49 @@ func TestRestartsAtRandom(t *testing.T) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := &life{
-					fixture: newFixture(t, transfers.Config{}, nil), folder: newFolder(t), heard: &heard{},
+				l := &journalLife{
+					fixture: newFixture(t, transfers.Config{}, nil), folder: newFolder(t), heard: &eventLog{},
 					random: rand.New(rand.NewPCG(seed, uint64(n))), asked: make(map[ledger.ID]bool),
 				}
-				l.start(t)
+				l.startRecorder(t)
 				for range 80 {
-					l.step(t)
+					l.takeStep(t)
 				}
-				l.end(t)
+				l.endLife(t)
 			})
 		})
 	}
 }
 
-// start opens the journal on a ledger of a new mood.
-func (l *life) start(t *testing.T) {
+// startRecorder opens the journal on a ledger with a new mood.
+func (l *journalLife) startRecorder(t *testing.T) {
 	t.Helper()
-	mood := &moody{Ledger: l.embedded, random: rand.New(rand.NewPCG(l.random.Uint64(), 0)), good: 3 + l.random.IntN(8)}
-	l.recorder = l.journaled(t, l.folder, l.heard, mood)
+	mood := &moodyLedger{Ledger: l.embedded, random: rand.New(rand.NewPCG(l.random.Uint64(), 0)), good: 3 + l.random.IntN(8)}
+	l.recorder = l.newJournaled(t, l.folder, l.heard, mood)
 }
 
-// hurry is a context that ends soon, in virtual time.
-func (l *life) hurry(t *testing.T) (context.Context, context.CancelFunc) {
+// hurry returns a context that ends soon, in virtual time.
+func (l *journalLife) hurry(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithTimeout(t.Context(), time.Duration(l.random.IntN(3000))*time.Millisecond)
 }
 
-func (l *life) step(t *testing.T) {
+func (l *journalLife) takeStep(t *testing.T) {
 	t.Helper()
 	switch what := l.random.IntN(20); {
 	case what < 6 && len(l.packets) < 40: // of up to 20 each: alice's line bears them all
-		l.begin(t)
+		l.beginPacket(t)
 	case what < 14 && len(l.packets) > 0:
-		l.resolve(t, l.random.IntN(len(l.packets)))
+		l.resolvePacket(t, l.random.IntN(len(l.packets)))
 	case what < 16:
-		sleep(time.Duration(l.random.IntN(2000)) * time.Millisecond)
+		sleepVirtual(time.Duration(l.random.IntN(2000)) * time.Millisecond)
 	case what < 18:
-		l.stop(t)
+		l.stopRecorder(t)
 	}
 }
 
-// begin prepares or forwards a packet.
-func (l *life) begin(t *testing.T) {
+// beginPacket prepares or forwards a packet.
+func (l *journalLife) beginPacket(t *testing.T) {
 	t.Helper()
 	ctx, cancel := l.hurry(t)
 	defer cancel()
@@ -145,16 +144,15 @@ func (l *life) begin(t *testing.T) {
 	l.packets, l.fates = append(l.packets, p), append(l.fates, became)
 }
 
-// requireUnanswered says that there is nothing wrong with the operation.
-func (l *life) requireUnanswered(t *testing.T, err error) {
+// requireUnanswered requires that an error is only a missing answer.
+func (l *journalLife) requireUnanswered(t *testing.T, err error) {
 	t.Helper()
 	require.NotErrorIs(t, err, transfers.ErrCreditLine)
 	require.NotErrorAs(t, err, new(*transfers.RefusedError))
 }
 
-// resolve fulfills or rejects a packet that is held, or fulfills once more what is
-// owed already.
-func (l *life) resolve(t *testing.T, i int) {
+// resolvePacket fulfills or rejects a held packet, or fulfills a packet again.
+func (l *journalLife) resolvePacket(t *testing.T, i int) {
 	t.Helper()
 	p := l.packets[i]
 	switch {
@@ -167,7 +165,7 @@ func (l *life) resolve(t *testing.T, i int) {
 		}
 	case l.fates[i] == isHeld, l.fates[i] == owed && l.asked[p.ID]:
 		l.asked[p.ID] = true
-		if l.fulfill(t, p) {
+		if l.fulfillPacket(t, p) {
 			l.fates[i] = owed
 		} else if l.fates[i] != owed {
 			// The context had ended before it was handed over.
@@ -176,9 +174,9 @@ func (l *life) resolve(t *testing.T, i int) {
 	}
 }
 
-// fulfill fulfills a packet in one of the ways that there are, and reports whether it
-// was taken.
-func (l *life) fulfill(t *testing.T, p transfers.Packet) (promised bool) {
+// fulfillPacket fulfills a packet by a random method, and reports whether the fulfill was
+// promised.
+func (l *journalLife) fulfillPacket(t *testing.T, p transfers.Packet) (promised bool) {
 	t.Helper()
 	ctx, cancel := l.hurry(t)
 	defer cancel()
@@ -191,13 +189,13 @@ func (l *life) fulfill(t *testing.T, p transfers.Packet) (promised bool) {
 		_, err := l.recorder.Submit(ctx, op)
 		require.NoError(t, err) // disks are fast, by virtual time
 	case 1:
-		ticket, err := l.recorder.TrySubmit(op)
+		future, err := l.recorder.TrySubmit(op)
 		require.NoError(t, err)
-		require.NoError(t, ticket.Journaled(t.Context()))
+		require.NoError(t, future.Journaled(t.Context()))
 	case 2:
-		ticket, err := l.recorder.TrySubmit(op)
+		future, err := l.recorder.TrySubmit(op)
 		require.NoError(t, err) // it is on its way to the disk, where a clean stop leaves it
-		if got := ticket.Wait(ctx); got.Err != nil {
+		if got := future.Wait(ctx); got.Err != nil {
 			l.requireUnanswered(t, got.Err)
 		}
 	default:
@@ -211,8 +209,9 @@ func (l *life) fulfill(t *testing.T, p transfers.Packet) (promised bool) {
 	return true
 }
 
-// stop stops the recorder and starts the next one. Once in a while all is answered.
-func (l *life) stop(t *testing.T) {
+// stopRecorder closes the recorder and starts the next one. Sometimes it waits for all answers
+// first.
+func (l *journalLife) stopRecorder(t *testing.T) {
 	t.Helper()
 	l.stops++
 	ctx, cancel := l.hurry(t)
@@ -222,13 +221,13 @@ func (l *life) stop(t *testing.T) {
 		require.ErrorAs(t, err, new(*transfers.CloseError))
 	}
 	l.requireOnlyAsked(t)
-	l.start(t)
+	l.startRecorder(t)
 }
 
-// requireOnlyAsked checks that nothing is replayed that nobody has asked for.
-func (l *life) requireOnlyAsked(t *testing.T) {
+// requireOnlyAsked requires that every replayed fulfill was submitted.
+func (l *journalLife) requireOnlyAsked(t *testing.T) {
 	t.Helper()
-	for id, got := range ids(t, l.heard.takeReplayed()) {
+	for id, got := range resultsByID(t, l.heard.takeReplayed()) {
 		require.True(t, l.asked[id], id)
 		if got.Err != nil {
 			l.requireUnanswered(t, got.Err)
@@ -236,18 +235,18 @@ func (l *life) requireOnlyAsked(t *testing.T) {
 	}
 }
 
-// end lets a last recorder do what is left, ends what is in doubt, and compares.
-func (l *life) end(t *testing.T) {
+// endLife replays with a last recorder, resolves the doubtful packets, and compares the books.
+func (l *journalLife) endLife(t *testing.T) {
 	t.Helper()
 	if err := l.recorder.Close(canceled(t.Context())); err != nil {
 		require.NotErrorIs(t, err, transfers.ErrJournal)
 	}
 	l.requireOnlyAsked(t)
-	l.recorder = l.journaled(t, l.folder, l.heard, nil)
+	l.recorder = l.newJournaled(t, l.folder, l.heard, nil)
 	require.NoError(t, l.recorder.Close(t.Context()))
 	l.requireOnlyAsked(t)
-	require.Empty(t, l.heard.journal())
-	l.requireEmpty(t, l.folder)
+	require.Empty(t, l.heard.journalErrors())
+	l.requireEmptyJournal(t, l.folder)
 
 	var in, out int64
 	for i, p := range l.packets {
@@ -267,5 +266,5 @@ func (l *life) end(t *testing.T) {
 	t.Logf("%d packets, %d stops, %d late", len(l.packets), l.stops, len(l.heard.late))
 	require.Equal(t, -in, l.position(t, l.alice))
 	require.Equal(t, out, l.position(t, l.bob))
-	l.fixture.end(t)
+	l.fixture.closeAndCheck(t)
 }

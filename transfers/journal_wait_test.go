@@ -15,37 +15,37 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// impatient is a context that has not ended when a call begins, and has when it
-// waits: before any disk is through.
-type impatient struct {
+// impatientContext is a context that ends between the start of a call and its first wait,
+// before the disk has synced.
+type impatientContext struct {
 	context.Context
 	looks atomic.Int64
 }
 
-func newImpatient() *impatient { return &impatient{Context: context.Background()} }
+func newImpatientContext() *impatientContext { return &impatientContext{Context: context.Background()} }
 
-func (c *impatient) Done() <-chan struct{} { return canceled(c.Context).Done() }
+func (c *impatientContext) Done() <-chan struct{} { return canceled(c.Context).Done() }
 
-func (c *impatient) Err() error {
+func (c *impatientContext) Err() error {
 	if c.looks.Add(1) == 1 {
 		return nil
 	}
 	return context.Canceled
 }
 
-// The caller does not wait for the disk: the fulfill was handed over all the same.
+// The caller does not wait for the disk. The fulfill was enqueued nevertheless.
 func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 500)
-	silent := newMute(f.embedded, false, 0)
-	h := &heard{}
-	r := f.journaled(t, folder, h, silent)
+	packets := f.prepareHeld(t, 500)
+	silent := newSilentLedger(f.embedded, false, 0)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, silent)
 	submitted, ended := 0, 0
 	for _, p := range packets {
 		submitted++
-		ticket, err := r.Submit(newImpatient(), transfers.FulfillOp(p))
-		require.Equal(t, p, ticket.Packet())
+		future, err := r.Submit(newImpatientContext(), transfers.FulfillOp(p))
+		require.Equal(t, p, future.Packet())
 		if err != nil { // else the disk was faster
 			ended++
 			require.ErrorIs(t, err, transfers.ErrJournal)
@@ -53,14 +53,14 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorContains(t, err, "fulfill of packet "+p.ID.String())
 		}
-		again := newImpatient()
+		again := newImpatientContext()
 		again.looks.Add(1)
-		if err := ticket.Journaled(again); err != nil {
+		if err := future.Journaled(again); err != nil {
 			require.ErrorIs(t, err, transfers.ErrJournal)
 			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		}
-		require.NoError(t, ticket.Journaled(t.Context()), "it was on its way")
-		require.NoError(t, ticket.Journaled(again), "nothing to wait for")
+		require.NoError(t, future.Journaled(t.Context()), "it was on its way")
+		require.NoError(t, future.Journaled(again), "nothing to wait for")
 		if ended == 10 {
 			break
 		}
@@ -70,57 +70,57 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	// Record says it too: it does not know more than that the fulfill was handed over.
 	for lost := false; !lost; submitted++ {
 		require.Less(t, submitted, len(packets), "the disk was always faster")
-		got, err := r.Record(newImpatient(), transfers.FulfillOp(packets[submitted]))
+		got, err := r.Record(newImpatientContext(), transfers.FulfillOp(packets[submitted]))
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
 		lost = errors.Is(err, transfers.ErrJournal)
 	}
 	<-silent.asked
-	f.stop(t, r, submitted)
-	require.Empty(t, h.journal(), "no fault of the journal")
+	f.closeUnanswered(t, r, submitted)
+	require.Empty(t, h.journalErrors(), "no fault of the journal")
 
-	require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
-	require.Len(t, ids(t, h.takeReplayed()), submitted)
+	require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
+	require.Len(t, resultsByID(t, h.takeReplayed()), submitted)
 	require.Equal(t, int64(submitted), f.position(t, f.bob))
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// TrySubmit leaves the waiting to its caller, or to many.
+// After TrySubmit one or many callers wait with Journaled.
 func TestTrySubmitAndJournaled(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 500)
-	silent := newMute(f.embedded, false, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
-	tickets := make([]transfers.Future, len(packets))
+	packets := f.prepareHeld(t, 500)
+	silent := newSilentLedger(f.embedded, false, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
+	futures := make([]transfers.Future, len(packets))
 	for i, p := range packets {
 		var err error
-		tickets[i], err = r.TrySubmit(transfers.FulfillOp(p))
+		futures[i], err = r.TrySubmit(transfers.FulfillOp(p))
 		require.NoError(t, err)
 	}
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			for _, ticket := range tickets {
-				if err := ticket.Journaled(t.Context()); err != nil {
+			for _, future := range futures {
+				if err := future.Journaled(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	group.Wait()
-	killed := readFiles(t, folder).write(t)
+	killed := readFiles(t, folder).writeFolder(t)
 	<-silent.asked
-	f.stop(t, r, len(packets))
-	for _, ticket := range tickets {
-		require.NoError(t, ticket.Journaled(canceled(t.Context())), "it is on disk, and stays there")
+	f.closeUnanswered(t, r, len(packets))
+	for _, future := range futures {
+		require.NoError(t, future.Journaled(canceled(t.Context())), "it is on disk, and stays there")
 	}
 	f.requireReplayed(t, killed, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// Without a journal nothing outlives the process but what is in the ledger.
+// Without a journal only the operations in the ledger outlive the process.
 func TestJournaledWithoutAJournal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -132,19 +132,19 @@ func TestJournaledWithoutAJournal(t *testing.T) {
 		}()
 		held, err := f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
-		ticket, err := f.recorder.Submit(ctx, transfers.FulfillOp(held.Packet))
+		future, err := f.recorder.Submit(ctx, transfers.FulfillOp(held.Packet))
 		require.NoError(t, err, "it does not wait for what there is not")
 		<-slow.requests
-		err = ticket.Journaled(ctx)
+		err = future.Journaled(ctx)
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		refused, err := f.recorder.Submit(ctx, transfers.RejectOp(held.Packet))
 		require.NoError(t, err)
 		require.NoError(t, refused.Journaled(ctx), "a reject is not kept")
 		slow.proceed <- nil
-		require.NoError(t, ticket.Wait(ctx).Err)
-		require.NoError(t, ticket.Journaled(ctx), "it is in the ledger")
-		slow.end(t, f)
+		require.NoError(t, future.Wait(ctx).Err)
+		require.NoError(t, future.Journaled(ctx), "it is in the ledger")
+		slow.closeAll(t, f)
 		ledgertest.RequireNothingHeld(t, f.embedded)
 	})
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What a lane does with an operation beside the ledger: queue it, cut and encode it
-// into a full batch, read its answer and publish it.
+// The work of a lane on an operation: queue it, encode it into a full batch, handle its answer and
+// publish it.
 func BenchmarkLane(b *testing.B) {
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	book, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{usd}})
@@ -21,7 +21,7 @@ func BenchmarkLane(b *testing.B) {
 	bob, err := book.PeerAccount("bob", usd)
 	require.NoError(b, err)
 	ids, _ := book.AssetIDs(1)
-	asset := &assetOf{ids: ids}
+	asset := &assetInfo{ids: ids}
 	answers := make([]ledger.CreateTransferResult, ledger.BatchMax)
 	for i := range answers {
 		answers[i].Status = ledger.TransferCreated
@@ -29,22 +29,22 @@ func BenchmarkLane(b *testing.B) {
 	for _, kind := range []Kind{KindPrepare, KindFulfill, KindForward} {
 		b.Run(kind.String(), func(b *testing.B) {
 			ln := newIdleLane(ledger.BatchMax)
-			ln.recorder.backlog.force(1 << 19)
-			slots := make([]slot, ledger.BatchMax)
+			ln.sender.recorder.backlog.forceAcquire(1 << 19)
+			slots := make([]resultSlot, ledger.BatchMax)
 			b.ReportAllocs()
 			for b.Loop() {
 				for i := range slots {
-					slots[i] = slot{}
-					ln.push(&operation{
-						slot: &slots[i], kind: kind, phase: phaseOf(kind), count: 1, from: asset, to: asset,
+					slots[i] = resultSlot{}
+					ln.addOperation(&operation{
+						slot: &slots[i], kind: kind, phase: firstPhase(kind), legCount: 1, fromAsset: asset, toAsset: asset,
 						packet: Packet{ID: ledger.NewID(uint64(i)<<8, 1), From: alice, To: bob, In: 1, Out: 1, Hold: time.Hour},
 					})
 				}
-				batch, _ := ln.poll()
-				batch.sent = time.Now()
-				batch.deliver(len(batch.todo), answers, time.Now())
-				ln.recorder.backlog.force(len(slots))
-				ln.publish(batch)
+				batch, _ := ln.builder.tryNextBatch()
+				batch.sentAt = time.Now()
+				batch.applyResults(len(batch.remaining), answers, time.Now())
+				ln.sender.recorder.backlog.forceAcquire(len(slots))
+				ln.publisher.publishBatch(batch)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ledger.BatchMax, "ns/operation")
 		})

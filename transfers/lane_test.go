@@ -11,40 +11,39 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// newIdleLane is a lane without a goroutine and a ledger.
+// newIdleLane returns a lane without goroutines and without a ledger.
 func newIdleLane(limit int) *lane {
-	r := &Recorder{gate: &gate{}, cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
+	r := &Recorder{admission: &admission{}, cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
 	ln := newLane(0, nil, r)
-	ln.limit = limit
+	ln.builder.transferLimit = limit
 	return ln
 }
 
-// nextBatch cuts a batch as the sender does and returns its operations, as if they
-// were answered.
+// nextBatch takes a batch as the sender does, and returns its operations as if they were answered.
 func (ln *lane) nextBatch() []*operation {
 	select {
-	case <-ln.wake: // as if it had waited
+	case <-ln.inbox.wake: // as if it had waited
 	default:
 	}
-	b, _ := ln.poll()
+	b, _ := ln.builder.tryNextBatch()
 	if b == nil {
 		return nil
 	}
-	ln.spare = append(ln.spare, b)
-	return append([]*operation(nil), b.todo...)
+	ln.builder.reuseBatch(b)
+	return append([]*operation(nil), b.remaining...)
 }
 
-// testOperation is one on a packet with so many legs, up to 2.
+// testOperation returns an operation on a packet with 1 or 2 legs.
 func testOperation(t *testing.T, kind Kind, packet uint64, legs int) *operation {
 	t.Helper()
 	p := newParties(t)
-	o := &operation{slot: new(slot), kind: kind, phase: phaseOf(kind), count: uint8(legs), from: p.assets[1], to: p.assets[1]}
+	o := &operation{slot: new(resultSlot), kind: kind, phase: firstPhase(kind), legCount: uint8(legs), fromAsset: p.assets[1], toAsset: p.assets[1]}
 	o.packet = Packet{ID: ledger.NewID(packet<<8, 1), From: p.alice, To: p.bob, In: uint64(legs), Out: 1}
 	return o
 }
 
-// packets are those of a batch.
-func packets(batch []*operation) (ids []uint64) {
+// packetNumbers returns the numbers of the packets of a batch.
+func packetNumbers(batch []*operation) (ids []uint64) {
 	for _, o := range batch {
 		ids = append(ids, o.packet.ID.Lo>>8)
 	}
@@ -55,131 +54,131 @@ func TestPromisedMoneyGoesFirst(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(4)
 	for i := range uint64(6) {
-		ln.push(testOperation(t, KindPrepare, 1+i, 1))
+		ln.addOperation(testOperation(t, KindPrepare, 1+i, 1))
 	}
-	ln.push(testOperation(t, KindFulfill, 11, 1))
-	ln.push(testOperation(t, KindReject, 12, 1))
-	ln.push(testOperation(t, KindForward, 13, 1))
-	require.Equal(t, []uint64{11, 12, 13, 1}, packets(ln.nextBatch()))
-	ln.push(testOperation(t, KindFulfill, 14, 1)) // while prepares are left from before
-	require.Equal(t, []uint64{14, 2, 3, 4}, packets(ln.nextBatch()))
-	require.Equal(t, []uint64{5, 6}, packets(ln.nextBatch()))
+	ln.addOperation(testOperation(t, KindFulfill, 11, 1))
+	ln.addOperation(testOperation(t, KindReject, 12, 1))
+	ln.addOperation(testOperation(t, KindForward, 13, 1))
+	require.Equal(t, []uint64{11, 12, 13, 1}, packetNumbers(ln.nextBatch()))
+	ln.addOperation(testOperation(t, KindFulfill, 14, 1)) // while prepares are left from before
+	require.Equal(t, []uint64{14, 2, 3, 4}, packetNumbers(ln.nextBatch()))
+	require.Equal(t, []uint64{5, 6}, packetNumbers(ln.nextBatch()))
 	require.Nil(t, ln.nextBatch())
 }
 
-// What fits into one batch stays as it came.
+// Operations that fit into one batch keep their order.
 func TestShortBacklogStaysInOrder(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(4)
-	ln.push(testOperation(t, KindPrepare, 1, 1))
-	ln.push(testOperation(t, KindFulfill, 2, 1))
-	ln.push(testOperation(t, KindPrepare, 3, 1))
-	require.Equal(t, []uint64{1, 2, 3}, packets(ln.nextBatch()))
+	ln.addOperation(testOperation(t, KindPrepare, 1, 1))
+	ln.addOperation(testOperation(t, KindFulfill, 2, 1))
+	ln.addOperation(testOperation(t, KindPrepare, 3, 1))
+	require.Equal(t, []uint64{1, 2, 3}, packetNumbers(ln.nextBatch()))
 }
 
-// A fulfill does not overtake the prepare of its own packet, nor a reject behind
-// it, however long the backlog is.
+// A fulfill overtakes neither the prepare nor an earlier reject of its own packet, however long
+// the backlog is.
 func TestPromisedMoneyDoesNotOvertakeItsPacket(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(2)
 	for i := range uint64(5) {
-		ln.push(testOperation(t, KindPrepare, 1+i, 1))
+		ln.addOperation(testOperation(t, KindPrepare, 1+i, 1))
 	}
-	ln.push(testOperation(t, KindFulfill, 5, 1))
-	ln.push(testOperation(t, KindReject, 5, 1))
-	ln.push(testOperation(t, KindFulfill, 9, 1))
+	ln.addOperation(testOperation(t, KindFulfill, 5, 1))
+	ln.addOperation(testOperation(t, KindReject, 5, 1))
+	ln.addOperation(testOperation(t, KindFulfill, 9, 1))
 	var got [][]uint64
 	for batch := ln.nextBatch(); batch != nil; batch = ln.nextBatch() {
-		got = append(got, packets(batch))
+		got = append(got, packetNumbers(batch))
 	}
 	require.Equal(t, [][]uint64{{9, 1}, {2, 3}, {4, 5}, {5}, {5}}, got, "and a packet is resolved once in a batch")
-	require.Empty(t, ln.held)
+	require.Empty(t, ln.builder.queue.deferredByPacket)
 }
 
 func TestMarksComeLast(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(2)
 	for i := range uint64(5) {
-		ln.push(testOperation(t, KindPrepare, 1+i, 1))
+		ln.addOperation(testOperation(t, KindPrepare, 1+i, 1))
 	}
-	var mark slot
-	require.True(t, ln.mark(&mark))
-	ln.push(testOperation(t, KindPrepare, 6, 1))
+	var mark resultSlot
+	require.True(t, ln.addFlushMark(&mark))
+	ln.addOperation(testOperation(t, KindPrepare, 6, 1))
 	seen := map[uint64]bool{}
 	for !seen[6] {
-		b, _ := ln.poll()
-		for _, o := range b.todo {
+		b, _ := ln.builder.tryNextBatch()
+		for _, o := range b.remaining {
 			seen[o.packet.ID.Lo>>8] = true
 		}
-		b.done = append(b.done, b.todo...)
-		marked := len(b.marks) > 0
-		ln.publish(b)
+		b.answered = append(b.answered, b.remaining...)
+		marked := len(b.flushMarks) > 0
+		ln.publisher.publishBatch(b)
 		if marked {
 			require.Len(t, seen, 6, "5 before it, and 1 that went with the same batch")
 		}
 	}
-	require.Equal(t, finished, mark.waiter.Load())
+	require.Equal(t, publishedWaiter, mark.waiter.Load())
 }
 
-// Promised money never stops coming: a mark is reached all the same.
+// A mark is reached also if operations on promised money keep arriving.
 func TestMarkIsReachedUnderLoad(t *testing.T) {
 	t.Parallel()
 	ln, packet := newIdleLane(2), uint64(0)
 	more := func(n int) {
 		for range n {
 			packet++
-			ln.push(testOperation(t, KindForward, packet, 1))
+			ln.addOperation(testOperation(t, KindForward, packet, 1))
 		}
 	}
 	more(4)
-	var mark slot
-	ln.mark(&mark)
+	var mark resultSlot
+	ln.addFlushMark(&mark)
 	for range 3 {
 		more(2)
-		b, _ := ln.poll()
-		b.done = append(b.done, b.todo...)
-		ln.publish(b)
+		b, _ := ln.builder.tryNextBatch()
+		b.answered = append(b.answered, b.remaining...)
+		ln.publisher.publishBatch(b)
 	}
-	require.Equal(t, finished, mark.waiter.Load())
+	require.Equal(t, publishedWaiter, mark.waiter.Load())
 }
 
-// Random operations on few packets, pushed at random moments, cut at random limits.
+// Random operations on few packets are added at random moments, with random transfer limits.
 func TestCuttingKeepsItsRules(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 2))
 	for range 300 {
 		limit := 3 + random.IntN(20)
 		ln := newIdleLane(limit)
-		pushed := map[uint64][]*slot{} // by packet, in order
-		got := map[uint64][]*slot{}
+		pushed := map[uint64][]*resultSlot{} // by packet, in order
+		got := map[uint64][]*resultSlot{}
 		total, taken := 0, 0
 		for round := 0; round < 30 || taken < total; round++ {
 			for range random.IntN(20) * max(0, 30-round) / 30 {
 				packet := uint64(random.IntN(12))
 				o := testOperation(t, KindPrepare+Kind(random.IntN(4)), packet, 1+random.IntN(2))
 				pushed[packet] = append(pushed[packet], o.slot)
-				ln.push(o)
+				ln.addOperation(o)
 				total++
 			}
 			transfers, resolved := 0, map[uint64]bool{}
-			before := ln.first.operations + ln.later.operations + ln.in.operations
+			before := ln.builder.queue.operationCount() + ln.inbox.waiting.operations
 			batch := ln.nextBatch()
 			for _, o := range batch {
 				packet := o.packet.ID.Lo >> 8
 				got[packet] = append(got[packet], o.slot)
-				transfers += o.size()
+				transfers += o.transferCount()
 				taken++
-				if !o.kind.begins() {
+				if !o.kind.beginsPacket() {
 					require.False(t, resolved[packet], "resolved twice in one batch")
 					resolved[packet] = true
 				}
 			}
 			require.LessOrEqual(t, transfers, limit)
-			require.Equal(t, before, ln.first.operations+ln.later.operations+len(batch))
+			require.Equal(t, before, ln.builder.queue.operationCount()+len(batch))
 		}
 		require.Equal(t, pushed, got, "each once, and those of a packet in order")
-		require.Empty(t, ln.held)
-		require.Zero(t, ln.first.transfers+ln.later.transfers)
+		require.Empty(t, ln.builder.queue.deferredByPacket)
+		require.Zero(t, ln.builder.queue.transferCount())
 	}
 }
 
@@ -191,63 +190,63 @@ func TestExpiredPreparesAreNotSent(t *testing.T) {
 	promised := testOperation(t, KindFulfill, 3, 1)
 	promised.packet.Expiry = late.packet.Expiry
 	for _, o := range []*operation{soon, late, promised, testOperation(t, KindPrepare, 4, 1)} {
-		ln.push(o)
+		ln.addOperation(o)
 	}
-	b, _ := ln.poll()
-	b.expire(now)
-	require.Len(t, b.todo, 4)
-	require.True(t, b.encoded)
-	b.expire(now.Add(time.Second))
-	require.Equal(t, []uint64{2, 3, 4}, packets(b.todo))
-	require.Equal(t, []uint64{1}, packets(b.done))
+	b, _ := ln.builder.tryNextBatch()
+	b.dropExpired(now)
+	require.Len(t, b.remaining, 4)
+	require.True(t, b.fullyEncoded)
+	b.dropExpired(now.Add(time.Second))
+	require.Equal(t, []uint64{2, 3, 4}, packetNumbers(b.remaining))
+	require.Equal(t, []uint64{1}, packetNumbers(b.answered))
 	require.ErrorIs(t, late.slot.err, ErrHoldTooShort)
-	require.Equal(t, 3, b.encode(10))
+	require.Equal(t, 3, b.encodeRequest(10))
 	require.Len(t, b.transfers, 4)
 }
 
-// A full batch is cut ahead and goes next, whatever comes after that; one that is
-// not full is left to grow.
+// A full batch is prebuilt and goes next, whatever arrives later. A batch that is not full is left
+// to grow.
 func TestCutAhead(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(3)
-	ln.push(testOperation(t, KindPrepare, 1, 1))
-	ln.push(testOperation(t, KindPrepare, 2, 1))
-	ln.cutAhead()
-	require.Nil(t, ln.ready)
-	ln.push(testOperation(t, KindPrepare, 3, 1))
-	ln.cutAhead()
-	require.NotNil(t, ln.ready)
-	ln.push(testOperation(t, KindFulfill, 3, 1))
-	ln.cutAhead()
-	require.True(t, ln.waits())
-	require.Equal(t, []uint64{1, 2, 3}, packets(ln.nextBatch()))
-	require.True(t, ln.waits())
-	require.Equal(t, []uint64{3}, packets(ln.nextBatch()))
-	require.False(t, ln.waits())
+	ln.addOperation(testOperation(t, KindPrepare, 1, 1))
+	ln.addOperation(testOperation(t, KindPrepare, 2, 1))
+	ln.builder.prebuildBatch()
+	require.Nil(t, ln.builder.prebuilt)
+	ln.addOperation(testOperation(t, KindPrepare, 3, 1))
+	ln.builder.prebuildBatch()
+	require.NotNil(t, ln.builder.prebuilt)
+	ln.addOperation(testOperation(t, KindFulfill, 3, 1))
+	ln.builder.prebuildBatch()
+	require.True(t, ln.builder.hasWork())
+	require.Equal(t, []uint64{1, 2, 3}, packetNumbers(ln.nextBatch()))
+	require.True(t, ln.builder.hasWork())
+	require.Equal(t, []uint64{3}, packetNumbers(ln.nextBatch()))
+	require.False(t, ln.builder.hasWork())
 }
 
-// Operations are used again, and nothing of the last one shows.
+// Operations are reused without a trace of their last use.
 func TestOperationsAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(10)
 	first := testOperation(t, KindFulfill, 1, 2)
-	first.handed, first.giveBack, first.lost, first.replayed, first.entry = true, true, true, true, 7
-	ln.push(first)
+	first.sent, first.voiding, first.unanswered, first.replayed, first.journalPos = true, true, true, true, 7
+	ln.addOperation(first)
 	used := ln.nextBatch()
-	ln.finish(used)
+	ln.publisher.releaseCallers(used)
 	next := testOperation(t, KindPrepare, 2, 1)
-	ln.push(next)
+	ln.addOperation(next)
 	again := ln.nextBatch()
 	require.Same(t, used[0], again[0])
-	next.came = again[0].came // the lane's own
+	next.arrivedAt = again[0].arrivedAt // the lane's own
 	require.Equal(t, next, again[0])
 }
 
-// New packets go to the lane that has less to do; what is on a packet follows it.
+// New packets go to the lane with less load. Later operations on a packet go to its lane.
 func TestLanesAreLevelled(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
-	r := &Recorder{gate: &gate{}, cfg: Config{}.withDefaults()}
+	r := &Recorder{admission: &admission{}, cfg: Config{}.withDefaults()}
 	for i := range 3 {
 		r.lanes = append(r.lanes, newLane(i, nil, r))
 	}
@@ -255,24 +254,24 @@ func TestLanesAreLevelled(t *testing.T) {
 	count := func(n int) {
 		clear(counts)
 		for range n {
-			counts[r.laneOf(r.draw(time.UnixMilli(1)))]++
+			counts[r.laneOf(r.newPacketID(time.UnixMilli(1)))]++
 		}
 	}
 	count(3000)
 	for _, ln := range r.lanes {
 		require.InDelta(t, 1000, counts[ln], 200, "level lanes are used alike")
 	}
-	r.lanes[1].load.Store(lopsided + 1)
+	r.lanes[1].load.Store(maxLaneImbalance + 1)
 	count(3000)
 	require.LessOrEqual(t, counts[r.lanes[1]], 50, "16 draws in a row by chance: a third to the 16th")
-	r.lanes[1].load.Store(lopsided)
+	r.lanes[1].load.Store(maxLaneImbalance)
 	count(3000)
 	require.InDelta(t, 1000, counts[r.lanes[1]], 200)
 
 	o := testOperation(t, KindForward, 1, 1)
 	o.packet.From = p.alice
-	r.lanes[0].push(o)
+	r.lanes[0].addOperation(o)
 	require.Equal(t, int64(1), r.lanes[0].load.Load())
-	require.True(t, r.lanes[0].mark(new(slot)))
+	require.True(t, r.lanes[0].addFlushMark(new(resultSlot)))
 	require.Equal(t, int64(1), r.lanes[0].load.Load())
 }

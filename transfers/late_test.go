@@ -20,8 +20,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// faulty is a ledger one of whose requests goes wrong.
-type faulty struct {
+// faultyLedger is a ledger with one failing request.
+type faultyLedger struct {
 	ledger.Ledger
 	at      int  // which request, from 1
 	applies bool // it is done all the same
@@ -32,7 +32,7 @@ type faulty struct {
 	dead     chan struct{} // closed with the request that goes wrong
 }
 
-func (f *faulty) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (f *faultyLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	f.mu.Lock()
 	f.requests++
 	n := f.requests
@@ -55,7 +55,8 @@ func (f *faulty) CreateTransfers(ctx context.Context, batch []ledger.Transfer) (
 	return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
 }
 
-// lateCases are what is closed since the hold expired, and the phases that are tried.
+// lateCases are the accounts closed since the hold expired, with the phase that books the
+// fulfill.
 var lateCases = []struct {
 	name             string
 	sender, receiver bool
@@ -79,18 +80,18 @@ func (f *fixture) closeSome(t *testing.T, sender, receiver bool) {
 	}
 }
 
-// holdExpired prepares a packet of 600 to 500 whose hold expires, and alice, whose line is 1000,
-// sends 700 meanwhile.
-func (f *fixture) holdExpired(t *testing.T, w *watch) transfers.Packet {
+// holdExpired prepares a packet of 600 to 500 and lets its hold expire. Meanwhile alice, whose
+// line is 1000, sends 700.
+func (f *fixture) holdExpired(t *testing.T, w *virtualClock) transfers.Packet {
 	t.Helper()
 	return f.holdOf(t, w, f.packet(600, 500))
 }
 
-func (f *fixture) holdOf(t *testing.T, w *watch, p transfers.Packet) transfers.Packet {
+func (f *fixture) holdOf(t *testing.T, w *virtualClock, p transfers.Packet) transfers.Packet {
 	t.Helper()
 	held, err := f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	for _, amount := range []uint64{1, 699} { // the first one lets the hold expire
 		_, err = f.recorder.Forward(t.Context(), f.packet(amount, amount))
 		require.NoError(t, err)
@@ -98,7 +99,7 @@ func (f *fixture) holdOf(t *testing.T, w *watch, p transfers.Packet) transfers.P
 	return held.Packet
 }
 
-// requireLate checks that this packet is booked once, under one phase, and on whom.
+// requireLate requires that a packet is booked once, under one phase, on the right accounts.
 func (f *fixture) requireLate(t *testing.T, p transfers.Packet, phase uint64) {
 	t.Helper()
 	rows, err := f.embedded.QueryTransfers(t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(p.ID), Limit: 100})
@@ -125,7 +126,7 @@ func (f *fixture) requireLate(t *testing.T, p transfers.Packet, phase uint64) {
 }
 
 // A late fulfill loses an answer, or its recorder dies and the next one goes on: at every
-// request, whatever is closed.
+// request, with every combination of closed accounts.
 func TestLateFulfillGoesWrongAtEveryRequest(t *testing.T) {
 	t.Parallel()
 	for _, c := range lateCases {
@@ -134,7 +135,7 @@ func TestLateFulfillGoesWrongAtEveryRequest(t *testing.T) {
 				for _, dies := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s, request %d, applies %v, dies %v", c.name, at, applies, dies), func(t *testing.T) {
 						t.Parallel()
-						bad := &faulty{at: at, applies: applies, dies: dies, dead: make(chan struct{})}
+						bad := &faultyLedger{at: at, applies: applies, dies: dies, dead: make(chan struct{})}
 						goWrong(t, bad, c.sender, c.receiver, c.phase, at <= c.requests)
 					})
 				}
@@ -143,7 +144,7 @@ func TestLateFulfillGoesWrongAtEveryRequest(t *testing.T) {
 	}
 }
 
-func goWrong(t *testing.T, bad *faulty, sender, receiver bool, phase uint64, wrong bool) {
+func goWrong(t *testing.T, bad *faultyLedger, sender, receiver bool, phase uint64, wrong bool) {
 	t.Helper()
 	f, w := newLateFixture(t, transfers.Config{})
 	bad.Ledger = f.embedded
@@ -151,14 +152,14 @@ func goWrong(t *testing.T, bad *faulty, sender, receiver bool, phase uint64, wro
 	f.closeSome(t, sender, receiver)
 	r, err := transfers.NewRecorder(bad, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
-	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
+	future, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 	require.NoError(t, err)
 	if bad.dies && wrong {
 		<-bad.dead
 		require.ErrorIs(t, r.Close(canceled(t.Context())), ledger.ErrOutcomeUnknown)
-		require.Equal(t, ledger.OutcomeUnknown, ticket.Wait(t.Context()).Outcome)
+		require.Equal(t, ledger.OutcomeUnknown, future.Wait(t.Context()).Outcome)
 	} else {
-		got := ticket.Wait(t.Context())
+		got := future.Wait(t.Context())
 		require.NoError(t, got.Err)
 		require.True(t, got.Late)
 		require.NoError(t, r.Close(t.Context()))
@@ -174,31 +175,32 @@ func goWrong(t *testing.T, bad *faulty, sender, receiver bool, phase uint64, wro
 	ledgertest.RequireConserved(t, f.embedded)
 }
 
-// What was closed when one recorder tried is open when the next one does, and the other way
-// round: the first one's attempts are burnt, and the second one goes on behind them.
+// Accounts that were closed during one recorder's attempts are open for the next recorder, and
+// vice versa. The ids of the first attempts are burnt, and the next recorder goes on behind
+// them.
 func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
 	p := f.holdExpired(t, w)
 	f.closeSome(t, true, true)
-	bad := &faulty{Ledger: f.embedded, at: 3, dies: true, dead: make(chan struct{})} // phase 4 is burnt
+	bad := &faultyLedger{Ledger: f.embedded, at: 3, dies: true, dead: make(chan struct{})} // phase 4 is burnt
 	r, err := transfers.NewRecorder(bad, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
-	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
+	future, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 	require.NoError(t, err)
 	<-bad.dead
 	require.Error(t, r.Close(canceled(t.Context())))
-	require.Error(t, ticket.Wait(t.Context()).Err)
+	require.Error(t, future.Wait(t.Context()).Err)
 	f.openAccount(t, f.alice)
 	f.openAccount(t, f.bob)
 	got, err := f.recorder.Fulfill(t.Context(), p)
 	require.NoError(t, err)
 	require.Equal(t, ledger.OutcomeApplied, got.Outcome)
 	f.requireLate(t, p, 5)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A late fulfill that collects takes what the sender owed before, too, but never more than that.
+// A late fulfill collects the sender's earlier arrears too, and never more than the arrears.
 func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{AllowArrears: true})
@@ -210,7 +212,7 @@ func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	require.NoError(t, err)
 	held, err := f.recorder.Prepare(t.Context(), f.packet(50, 50))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1})
 	require.NoError(t, err)
 	got, err := f.recorder.Fulfill(t.Context(), held.Packet)
@@ -218,11 +220,11 @@ func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	require.True(t, got.Late)
 	require.Zero(t, f.arrears(t, f.alice))
 	require.Equal(t, int64(-849), f.position(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// olderRows are a late fulfill as a version before arrears booked it: suspense in the sender's
-// place; collected from the sender under phase 4, not under phase 5.
+// olderRows returns the rows of a late fulfill as a version without arrears booked it:
+// suspense in place of the sender, collected from the sender under phase 4, not under phase 5.
 func (f *fixture) olderRows(p transfers.Packet, phase uint64, collected uint64) []ledger.Transfer {
 	own, _ := f.book.AssetIDs(usd.Ledger)
 	row := func(leg uint64, debit, credit ledger.ID, amount uint64) ledger.Transfer {
@@ -244,7 +246,7 @@ func (f *fixture) olderRows(p transfers.Packet, phase uint64, collected uint64) 
 	return rows
 }
 
-// What an older version has booked is recognized, and not booked again.
+// A late fulfill booked by an older version is recognized, and not booked again.
 func TestLateFulfillOfAnOlderVersion(t *testing.T) {
 	t.Parallel()
 	for i := range 4 {
@@ -269,11 +271,11 @@ func TestLateFulfillOfAnOlderVersion(t *testing.T) {
 		require.True(t, got.Late)
 		require.Equal(t, int64(700+p.Out), f.position(t, f.bob))
 		require.Zero(t, f.arrears(t, f.alice))
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
-// Something else under the id of a correction is a conflict, and nothing is booked.
+// Another transfer under the id of a correction is a conflict, and nothing is booked.
 func TestLateFulfillMeetsAnotherTransfer(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -287,10 +289,10 @@ func TestLateFulfillMeetsAnotherTransfer(t *testing.T) {
 	_, err = f.recorder.Fulfill(t.Context(), p)
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	require.Zero(t, f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// tagOf is the hash of a held packet's legs, which the first of them carries.
+// tagOf returns the hash of a held packet's legs, which the first leg's transfer carries.
 func (f *fixture) tagOf(t *testing.T, p transfers.Packet) uint32 {
 	t.Helper()
 	rows, err := f.embedded.LookupTransfers(t.Context(), []ledger.ID{p.ID})
@@ -299,9 +301,9 @@ func (f *fixture) tagOf(t *testing.T, p transfers.Packet) uint32 {
 	return rows[0].UserData32
 }
 
-// older is a ledger in which a version before arrears provisions, and in which creating
-// accounts fails for a while after that.
-type older struct {
+// olderLedger is a ledger provisioned by a version without arrears. After that, creating
+// accounts fails for a while.
+type olderLedger struct {
 	ledger.Ledger
 	provisions bool
 	fail       error
@@ -309,7 +311,7 @@ type older struct {
 	asked      chan struct{} // gets one for each failure, if there is room
 }
 
-func (o *older) CreateAccounts(ctx context.Context, all []ledger.Account) ([]ledger.CreateAccountResult, error) {
+func (o *olderLedger) CreateAccounts(ctx context.Context, all []ledger.Account) ([]ledger.CreateAccountResult, error) {
 	if !o.provisions {
 		if o.failures--; o.failures >= 0 {
 			select {
@@ -337,10 +339,10 @@ func (o *older) CreateAccounts(ctx context.Context, all []ledger.Account) ([]led
 	return results, err
 }
 
-// newOlderFixture is one whose peers have no arrears accounts.
-func newOlderFixture(t *testing.T, o *older) (*fixture, *watch) {
+// newOlderFixture returns a fixture whose peers have no arrears accounts.
+func newOlderFixture(t *testing.T, o *olderLedger) (*fixture, *virtualClock) {
 	t.Helper()
-	w := newWatch()
+	w := newVirtualClock()
 	f := &fixture{embedded: embedded.New(embedded.WithClock(w.Now))}
 	o.Ledger, o.provisions = f.embedded, true
 	var err error
@@ -355,13 +357,13 @@ func newOlderFixture(t *testing.T, o *older) (*fixture, *watch) {
 	return f, w
 }
 
-// The sender has no arrears account, and it cannot be created at first: the fulfill waits
-// for it, and no id of it is burnt.
+// The sender's arrears account is missing, and cannot be created at first. The fulfill waits,
+// and none of its ids is burnt.
 func TestLateFulfillWaitsForTheArrearsAccount(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []error{errors.New("no connection"), ledger.ErrOutcomeUnknown, ledger.ErrTooMuchData} {
 		synctest.Test(t, func(t *testing.T) {
-			o := &older{fail: fail, failures: 5}
+			o := &olderLedger{fail: fail, failures: 5}
 			f, w := newOlderFixture(t, o)
 			p := f.holdExpired(t, w)
 			got, err := f.recorder.Fulfill(t.Context(), p)
@@ -375,24 +377,24 @@ func TestLateFulfillWaitsForTheArrearsAccount(t *testing.T) {
 			_, err = f.recorder.Forward(t.Context(), f.packet(7, 7))
 			require.NoError(t, err)
 			require.Equal(t, int64(307), f.arrears(t, f.alice))
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
 
-// The recorder is closed while the arrears account cannot be created: the fulfill was not
-// sent, which is said, and the next recorder books it.
+// The recorder is closed while the arrears account cannot be created. The error says that the
+// fulfill was not sent, and the next recorder books it.
 func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 	t.Parallel()
 	for _, fail := range []error{errors.New("no connection"), ledger.ErrOutcomeUnknown, ledger.ErrClosed} {
-		o := &older{fail: fail, failures: 1 << 30, asked: make(chan struct{}, 1)}
+		o := &olderLedger{fail: fail, failures: 1 << 30, asked: make(chan struct{}, 1)}
 		f, w := newOlderFixture(t, o)
 		p := f.holdExpired(t, w)
-		ticket, err := f.recorder.Submit(t.Context(), transfers.FulfillOp(p))
+		future, err := f.recorder.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
 		<-o.asked
 		err = f.recorder.Close(canceled(t.Context()))
-		got := ticket.Wait(t.Context())
+		got := future.Wait(t.Context())
 		require.Equal(t, ledger.OutcomeRefused, got.Outcome)
 		require.NotErrorIs(t, got.Err, ledger.ErrOutcomeUnknown)
 		if errors.Is(fail, ledger.ErrClosed) {
@@ -411,11 +413,11 @@ func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeApplied, again.Outcome)
 		f.requireLate(t, p, 4)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
-// We have no arrears to ourselves: liquidity pays, as it does in time.
+// We have no arrears to ourselves: liquidity pays, late or in time.
 func TestLateFulfillFromOurselves(t *testing.T) {
 	t.Parallel()
 	for _, closed := range []bool{false, true} {
@@ -424,7 +426,7 @@ func TestLateFulfillFromOurselves(t *testing.T) {
 		require.NoError(t, err)
 		held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: us, To: f.bob, In: 50, Out: 40, Hold: time.Minute})
 		require.NoError(t, err)
-		w.pass(time.Hour)
+		w.advance(time.Hour)
 		f.closeSome(t, false, closed)
 		got, err := f.recorder.Fulfill(t.Context(), held.Packet)
 		require.NoError(t, err)

@@ -12,15 +12,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// parties are a book's handles, without a ledger.
-type parties struct {
-	assets                map[uint32]*assetOf
+// testParties are accounts of a book without a ledger.
+type testParties struct {
+	assets                map[uint32]*assetInfo
 	alice, bob, us, usEUR accounts.PeerAccount
 	aliceEUR, bobEUR      accounts.PeerAccount
 	usd, eur              accounts.AssetIDs
 }
 
-func newParties(t *testing.T) parties {
+func newParties(t *testing.T) testParties {
 	t.Helper()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	eur := accounts.Asset{Code: "EUR", Ledger: 2, AllowLoss: true}
@@ -31,7 +31,7 @@ func newParties(t *testing.T) parties {
 		require.NoError(t, err)
 		return a
 	}
-	p := parties{
+	p := testParties{
 		alice: account("alice", usd), bob: account("bob", usd),
 		aliceEUR: account("alice", eur), bobEUR: account("bob", eur),
 	}
@@ -41,11 +41,11 @@ func newParties(t *testing.T) parties {
 	require.NoError(t, err)
 	p.usd, _ = book.AssetIDs(1)
 	p.eur, _ = book.AssetIDs(2)
-	p.assets = map[uint32]*assetOf{1: {ids: p.usd}, 2: {ids: p.eur, allowLoss: true}}
+	p.assets = map[uint32]*assetInfo{1: {ids: p.usd}, 2: {ids: p.eur, allowLoss: true}}
 	return p
 }
 
-func (p *parties) legs(packet Packet) ([]leg, error) {
+func (p *testParties) legsOf(packet Packet) ([]leg, error) {
 	from, to := p.assets[packet.From.Ledger()], p.assets[packet.To.Ledger()]
 	return appendLegs(nil, &packet, from, to)
 }
@@ -55,7 +55,7 @@ type legsCase struct {
 	want   []leg
 }
 
-func legsCases(p *parties) map[string]legsCase {
+func legsCases(p *testParties) map[string]legsCase {
 	alice, bob := p.alice.ID(), p.bob.ID()
 	return map[string]legsCase{
 		"same amount": {
@@ -120,18 +120,18 @@ func TestLegs(t *testing.T) {
 	for name, test := range legsCases(&p) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := p.legs(test.packet)
+			got, err := p.legsOf(test.packet)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
 		})
 	}
-	_, err := p.legs(Packet{From: p.alice, To: p.bob, In: 9, Out: 10})
+	_, err := p.legsOf(Packet{From: p.alice, To: p.bob, In: 9, Out: 10})
 	require.ErrorIs(t, err, ErrAmounts)
 	require.Equal(t, "R01", ILPCode(err))
 }
 
-// Whatever the packet: the sender is debited In, the receiver credited Out, and the
-// difference is in the account where it belongs.
+// For every packet the sender is debited In, the receiver is credited Out, and the difference
+// is in the right account.
 func TestLegsMoveInAndOut(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
@@ -146,7 +146,7 @@ func TestLegsMoveInAndOut(t *testing.T) {
 		if packet.From.Ledger() != packet.To.Ledger() {
 			packet.Dust = random.Uint64N(packet.In + 1)
 		}
-		legs, err := p.legs(packet)
+		legs, err := p.legsOf(packet)
 		if err != nil {
 			require.ErrorIs(t, err, ErrAmounts)
 			require.Less(t, packet.In, packet.Out)
@@ -215,27 +215,27 @@ func TestIDsGrowAndLeaveTheLowBits(t *testing.T) {
 		if i == 5_000 {
 			now = now.Add(-time.Hour)
 		}
-		id := source.next(now)
+		id := source.nextID(now)
 		require.Zero(t, id.Lo&0xff)
 		require.Equal(t, 1, id.Compare(last))
 		require.Equal(t, uint64(1_800_000_000_000), id.Hi>>16, "the clock went back, the ids do not")
 		last = id
 	}
 	now = now.Add(2 * time.Hour)
-	require.Equal(t, uint64(now.UnixMilli()), source.next(now).Hi>>16)
+	require.Equal(t, uint64(now.UnixMilli()), source.nextID(now).Hi>>16)
 
 	// A clock out of order: before 1970, and beyond 48 bits.
 	for _, ms := range []int64{-1, 0, 1 << 60} {
 		early, other := idSource{}, idSource{}
 		wrong := time.UnixMilli(ms)
-		require.NotEqual(t, early.next(wrong), other.next(wrong))
-		first := early.next(wrong)
-		require.Equal(t, 1, early.next(now).Compare(first), "ids still grow when the clock is mended")
+		require.NotEqual(t, early.nextID(wrong), other.nextID(wrong))
+		first := early.nextID(wrong)
+		require.Equal(t, 1, early.nextID(now).Compare(first), "ids still grow when the clock is mended")
 	}
 
 	// Out of unique bits: the count carries into the next millisecond.
 	source.last.Lo, source.last.Hi = 1<<64-1, source.last.Hi|0xff
-	require.Equal(t, uint64(now.UnixMilli()+1), source.next(now).Hi>>16)
+	require.Equal(t, uint64(now.UnixMilli()+1), source.nextID(now).Hi>>16)
 }
 
 func TestTransferIDsOfAPacketDiffer(t *testing.T) {
@@ -250,14 +250,14 @@ func TestTransferIDsOfAPacketDiffer(t *testing.T) {
 			seen[id] = true
 		}
 	}
-	check(phaseOf(KindPrepare))
-	check(phaseOf(KindForward))
+	check(firstPhase(KindPrepare))
+	check(firstPhase(KindForward))
 	check(phaseCorrection)
 	check(phaseWithoutSender)
 	for _, kind := range []Kind{KindFulfill, KindReject} {
-		ph, attempts := phaseOf(kind), 1
-		for check(ph); ph.again() != ph; attempts++ {
-			ph = ph.again()
+		ph, attempts := firstPhase(kind), 1
+		for check(ph); ph.nextAttempt() != ph; attempts++ {
+			ph = ph.nextAttempt()
 			check(ph)
 		}
 		require.Equal(t, 5, attempts)

@@ -10,19 +10,19 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// What a connector limits, and what it answers to a packet that is too large.
+// A connector with limits, and its answer to a packet that is too large.
 func Example_limits() {
 	ctx := context.Background()
 	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 	l := embedded.New()
 	book, err := accounts.NewBook(l, accounts.Config{
 		Assets: []accounts.Asset{usd},
-		Limits: accounts.Settings{
+		Limits: accounts.Rules[accounts.Limits]{
 			Asset: map[accounts.Asset]accounts.Limits{usd: {
 				CreditLine: "100", MaxPacket: "10", MaxHold: 30 * time.Second, PacketRate: "10000/1m", AmountRate: "500/1m",
 			}},
-			LiquidityFloor: map[accounts.Asset]string{usd: "-1000"},
 		},
+		LiquidityFloors: map[accounts.Asset]accounts.Decimal{usd: "-1000"},
 	})
 	if err != nil {
 		panic(err)

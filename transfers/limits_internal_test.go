@@ -14,10 +14,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What a lane learns from requests that were too large, one after the other.
+// The transfer limit after requests that were too large, one after the other.
 func TestLowerLimit(t *testing.T) {
 	t.Parallel()
-	ln := &lane{limit: ledger.BatchMax}
+	ln := &batchBuilder{transferLimit: ledger.BatchMax}
 	for _, c := range []struct{ refused, limit int }{
 		{ledger.BatchMax, requestlimit.Development},
 		{requestlimit.Development + 1, requestlimit.Development},
@@ -27,15 +27,15 @@ func TestLowerLimit(t *testing.T) {
 		{2, 1},
 		{1, 1},
 	} {
-		ln.lowerLimit(c.refused)
-		require.Equal(t, c.limit, ln.limit, "a request of %d", c.refused)
+		ln.lowerTransferLimit(c.refused)
+		require.Equal(t, c.limit, ln.transferLimit, "a request of %d", c.refused)
 	}
-	small := &lane{limit: 2}
-	small.lowerLimit(2)
-	require.Equal(t, 1, small.limit)
+	small := &batchBuilder{transferLimit: 2}
+	small.lowerTransferLimit(2)
+	require.Equal(t, 1, small.transferLimit)
 }
 
-// What the ledger's refusal of a chain means for each kind of operation.
+// The error of each kind of operation after the ledger refused its chain.
 func TestRefusal(t *testing.T) {
 	t.Parallel()
 	kinds := []Kind{KindPrepare, KindFulfill, KindReject, KindForward}
@@ -62,13 +62,13 @@ func TestRefusal(t *testing.T) {
 				status == ledger.TransferPendingTransferAlreadyVoided && kind == KindReject:
 				expected = nil
 			}
-			got := refusal(kind, ledger.Chain{Outcome: status.Outcome(), Status: status, Breaker: 0})
+			got := refusalError(kind, ledger.Chain{Outcome: status.Outcome(), Status: status, Breaker: 0})
 			require.Equal(t, expected, got, "%v: %v", kind, status)
 		}
 	}
 }
 
-// What an operation without an answer tells its caller.
+// The result of an operation without an answer.
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("no connection")
@@ -83,13 +83,13 @@ func TestGivenUp(t *testing.T) {
 		"sent, and closed":               {true, true, false, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrRecorderClosed}},
 		"never sent, and in the journal": {false, true, true, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrRecorderClosed}},
 	} {
-		o := &operation{kind: KindFulfill, packet: Packet{ID: ledger.NewID(1, 2)}, slot: new(slot), handed: c.handed}
+		o := &operation{kind: KindFulfill, packet: Packet{ID: ledger.NewID(1, 2)}, slot: new(resultSlot), sent: c.handed}
 		if c.journaled {
-			o.entry = wal.Position(1)
+			o.journalPos = wal.Position(1)
 		}
-		o.giveUp(cause, c.closed)
-		require.True(t, o.lost, name)
-		require.Equal(t, answered, o.slot.claim.Load(), name)
+		o.endUnanswered(cause, c.closed)
+		require.True(t, o.unanswered, name)
+		require.Equal(t, claimAnswered, o.slot.claim.Load(), name)
 		require.Equal(t, c.outcome, o.slot.outcome, name)
 		require.ErrorIs(t, o.slot.err, cause, name)
 		if c.handed {
@@ -102,41 +102,41 @@ func TestGivenUp(t *testing.T) {
 			require.NotErrorIs(t, o.slot.err, err, name)
 		}
 	}
-	back := &operation{kind: KindReject, slot: new(slot), giveBack: true}
-	back.giveUp(cause, true)
-	require.True(t, back.lost)
-	require.Equal(t, waiting, back.slot.claim.Load(), "its caller has an answer, and nobody waits for this one")
+	back := &operation{kind: KindReject, slot: new(resultSlot), voiding: true}
+	back.endUnanswered(cause, true)
+	require.True(t, back.unanswered)
+	require.Equal(t, claimOpen, back.slot.claim.Load(), "its caller has an answer, and nobody waits for this one")
 }
 
-// A prepare that has waited until its packet expired is not sent; all else is.
+// Only a prepare whose packet expired while it waited is not sent.
 func TestExpireToTheMoment(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
 	op := func(kind Kind, expiry time.Time, giveBack bool) *operation {
-		return &operation{kind: kind, packet: Packet{Expiry: expiry}, giveBack: giveBack, slot: new(slot)}
+		return &operation{kind: kind, packet: Packet{Expiry: expiry}, voiding: giveBack, slot: new(resultSlot)}
 	}
 	all := []*operation{
 		op(KindPrepare, now, false), op(KindPrepare, now.Add(1), false), op(KindPrepare, time.Time{}, false),
 		op(KindPrepare, now, true), op(KindFulfill, now, false), op(KindForward, now.Add(-1), false),
 		op(KindPrepare, now.Add(-1), false),
 	}
-	b := &batch{todo: append([]*operation(nil), all...), expiry: now.Add(1), encoded: true}
-	b.expire(now)
-	require.Len(t, b.todo, len(all), "none can have expired before the first expiry")
-	require.True(t, b.encoded)
-	b.expiry = now
-	b.expire(now)
-	require.Equal(t, []*operation{all[1], all[2], all[3], all[4], all[5]}, b.todo)
-	require.Equal(t, []*operation{all[0], all[6]}, b.done)
-	require.False(t, b.encoded, "the request is another one")
+	b := &batch{remaining: append([]*operation(nil), all...), earliestExpiry: now.Add(1), fullyEncoded: true}
+	b.dropExpired(now)
+	require.Len(t, b.remaining, len(all), "none can have expired before the first expiry")
+	require.True(t, b.fullyEncoded)
+	b.earliestExpiry = now
+	b.dropExpired(now)
+	require.Equal(t, []*operation{all[1], all[2], all[3], all[4], all[5]}, b.remaining)
+	require.Equal(t, []*operation{all[0], all[6]}, b.answered)
+	require.False(t, b.fullyEncoded, "the request is another one")
 	require.ErrorIs(t, all[0].slot.err, ErrHoldTooShort)
 	require.Equal(t, ledger.OutcomeRefused, all[0].slot.outcome)
-	none := &batch{todo: append([]*operation(nil), all...)}
-	none.expire(now)
-	require.Len(t, none.todo, len(all))
+	none := &batch{remaining: append([]*operation(nil), all...)}
+	none.dropExpired(now)
+	require.Len(t, none.remaining, len(all))
 }
 
-// What a journal must not have.
+// Records that a journal must not have.
 func TestForeignRecords(t *testing.T) {
 	t.Parallel()
 	p := Packet{ID: ledger.NewID(1<<8, 1), In: 1, Out: 1}
@@ -152,25 +152,25 @@ func TestForeignRecords(t *testing.T) {
 		"a refusal that is cut":  {mine, {Kind: recordRefused, Data: id[:15]}},
 		"a refusal that is long": {mine, {Kind: recordRefused, Data: append(id[:], 0)}},
 	} {
-		found := &restored{namespace: "us", at: make(map[ledger.ID][]int)}
+		found := &recoveredJournal{namespace: "us", indexByPacket: make(map[ledger.ID][]int)}
 		var err error
 		for _, r := range records {
-			err = found.restore(r)
+			err = found.restoreRecord(r)
 		}
 		require.ErrorIs(t, err, ErrJournalForeign, name)
-		require.Empty(t, found.owed, name)
+		require.Empty(t, found.fulfills, name)
 	}
-	found := &restored{namespace: "us", at: make(map[ledger.ID][]int)}
+	found := &recoveredJournal{namespace: "us", indexByPacket: make(map[ledger.ID][]int)}
 	for _, r := range []wal.Record{mine, fulfill, fulfill, refused, fulfill, refused, refused, mine} {
-		require.NoError(t, found.restore(r))
+		require.NoError(t, found.restoreRecord(r))
 	}
-	require.Len(t, found.owed, 2, "a promise that was refused may be given again")
-	require.True(t, found.owed[0].gone)
-	require.True(t, found.owed[1].gone)
-	require.ErrorIs(t, found.restore(wal.Record{Kind: recordFulfill, Data: fulfill.Data[:5]}), ErrJournalForeign)
+	require.Len(t, found.fulfills, 2, "a promise that was refused may be given again")
+	require.True(t, found.fulfills[0].refused)
+	require.True(t, found.fulfills[1].refused)
+	require.ErrorIs(t, found.restoreRecord(wal.Record{Kind: recordFulfill, Data: fulfill.Data[:5]}), ErrJournalForeign)
 }
 
-// A refusal ends one of the fulfills of a packet that differ: the first that is left.
+// A refusal ends the first pending fulfill of a packet.
 func TestRestoredFulfillsOfOnePacket(t *testing.T) {
 	t.Parallel()
 	id := ledger.NewID(7<<8, 1)
@@ -189,13 +189,13 @@ func TestRestoredFulfillsOfOnePacket(t *testing.T) {
 		{[]wal.Record{fulfill(1), fulfill(2), refused, fulfill(1), refused}, []uint64{1}},
 		{[]wal.Record{fulfill(1), fulfill(2), refused, refused, refused}, nil},
 	} {
-		found := &restored{namespace: "us", at: make(map[ledger.ID][]int)}
+		found := &recoveredJournal{namespace: "us", indexByPacket: make(map[ledger.ID][]int)}
 		for _, r := range append([]wal.Record{owner}, c.records...) {
-			require.NoError(t, found.restore(r))
+			require.NoError(t, found.restoreRecord(r))
 		}
 		var left []uint64
-		for _, r := range found.owed {
-			if !r.gone {
+		for _, r := range found.fulfills {
+			if !r.refused {
 				left = append(left, r.packet.Out)
 			}
 		}
@@ -203,11 +203,11 @@ func TestRestoredFulfillsOfOnePacket(t *testing.T) {
 	}
 }
 
-// The largest amount stands for what is more.
+// A sum beyond the largest amount is the largest amount.
 func TestSumsThatDoNotFit(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, ledger.AmountMax, sum(ledger.AmountMax, ledger.NewAmount(1)))
-	require.Equal(t, ledger.AmountMax, sum(ledger.NewAmount(1), ledger.AmountMax, ledger.NewAmount(5)))
-	require.Equal(t, ledger.AmountMax, sum(ledger.AmountMax))
-	require.Equal(t, ledger.NewAmount(6), sum(ledger.NewAmount(1), ledger.Amount{}, ledger.NewAmount(5)))
+	require.Equal(t, ledger.AmountMax, sumAmounts(ledger.AmountMax, ledger.NewAmount(1)))
+	require.Equal(t, ledger.AmountMax, sumAmounts(ledger.NewAmount(1), ledger.AmountMax, ledger.NewAmount(5)))
+	require.Equal(t, ledger.AmountMax, sumAmounts(ledger.AmountMax))
+	require.Equal(t, ledger.NewAmount(6), sumAmounts(ledger.NewAmount(1), ledger.Amount{}, ledger.NewAmount(5)))
 }

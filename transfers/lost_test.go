@@ -14,9 +14,9 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// losing lets the first request wait until begin is closed. It executes the second one and
-// loses its answer; the third one, a while later, is not sent. From then on it can be reached.
-type losing struct {
+// losingLedger delays the first request until begin is closed. It executes the second request and
+// loses the answer. It drops the third one, a while later. Later requests succeed.
+type losingLedger struct {
 	ledger.Ledger
 	begin     chan struct{}
 	meanwhile time.Duration
@@ -26,7 +26,7 @@ type losing struct {
 
 var errNoConnection = errors.New("no connection")
 
-func (l *losing) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *losingLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	l.requests++
 	switch l.requests {
 	case 1:
@@ -43,25 +43,25 @@ func (l *losing) CreateTransfers(ctx context.Context, batch []ledger.Transfer) (
 	return l.Ledger.CreateTransfers(ctx, batch)
 }
 
-// together hands operations over so that they go in one request, which is the second one.
-func (l *losing) together(t *testing.T, f *fixture, ops ...transfers.Op) []transfers.Future {
+// submitTogether submits operations so that they form one request, the second.
+func (l *losingLedger) submitTogether(t *testing.T, f *fixture, ops ...transfers.Op) []transfers.Future {
 	t.Helper()
 	f.submit(t, transfers.ForwardOp(f.packet(1, 1)))
 	synctest.Wait()
-	tickets := f.submit(t, ops...)
+	futures := f.submit(t, ops...)
 	close(l.begin)
-	return tickets
+	return futures
 }
 
-func newLosing(t *testing.T, cfg transfers.Config, meanwhile time.Duration, third error) (*losing, *fixture) {
+func newLosingLedger(t *testing.T, cfg transfers.Config, meanwhile time.Duration, third error) (*losingLedger, *fixture) {
 	t.Helper()
-	l := &losing{begin: make(chan struct{}), meanwhile: meanwhile, third: third}
+	l := &losingLedger{begin: make(chan struct{}), meanwhile: meanwhile, third: third}
 	cfg.Lanes = 1
 	return l, newFixture(t, cfg, func(under ledger.Ledger) ledger.Ledger { l.Ledger = under; return l })
 }
 
-// A prepare is applied and the answer is lost. That the next request was not sent says nothing
-// about it, also if the packet has expired meanwhile: it is asked for again.
+// A prepare is applied and the answer is lost. A later request that was not sent says nothing
+// about it, also after the packet has expired: the prepare is sent again.
 func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -77,15 +77,15 @@ func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l, f := newLosing(t, transfers.Config{}, 20*time.Second, c.third)
+				l, f := newLosingLedger(t, transfers.Config{}, 20*time.Second, c.third)
 				ops := make([]transfers.Op, c.packets)
 				for i := range ops {
 					p := f.packet(100, 90)
 					p.Hold, p.Expiry = 0, time.Now().Add(time.Duration(15*i+10)*time.Second) // the first one expires, others do not
 					ops[i] = transfers.PrepareOp(p)
 				}
-				for i, ticket := range l.together(t, f, ops...) {
-					got := ticket.Wait(t.Context())
+				for i, future := range l.submitTogether(t, f, ops...) {
+					got := future.Wait(t.Context())
 					require.Equal(t, c.want, got.Outcome, "%d: %v", i, got.Err)
 					require.NotErrorIs(t, got.Err, transfers.ErrHoldTooShort)
 				}
@@ -96,29 +96,29 @@ func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 	}
 }
 
-// The answer to the first request was lost, the next one was not sent, and the third one is
-// answered: the hold counts from the first one, and has ended.
+// The answer to the first request is lost, the second request is not sent, and the third one
+// is answered. The hold counts from the first request, and has ended.
 func TestHoldCountsFromTheFirstRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l, f := newLosing(t, transfers.Config{}, 70*time.Second, errNoConnection)
-		got := l.together(t, f, transfers.PrepareOp(f.packet(100, 90)))[0].Wait(t.Context()) // held for a minute
+		l, f := newLosingLedger(t, transfers.Config{}, 70*time.Second, errNoConnection)
+		got := l.submitTogether(t, f, transfers.PrepareOp(f.packet(100, 90)))[0].Wait(t.Context()) // held for a minute
 		require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 		require.ErrorIs(t, got.Err, transfers.ErrHoldExpired)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-// A prepare was refused for a reason that passes, and the answer is lost: asked again, the
-// ledger says only that the id is spent. The sender is told T04 all the same.
+// A prepare is refused for a transient reason, and the answer is lost. After the resend the
+// ledger says only that the id is spent. The sender still gets T04.
 func TestRefusalWhoseAnswerWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l, f := newLosing(t, transfers.Config{}, 0, errNoConnection)
-		got := l.together(t, f, transfers.PrepareOp(f.packet(5000, 5000)))[0].Wait(t.Context())
+		l, f := newLosingLedger(t, transfers.Config{}, 0, errNoConnection)
+		got := l.submitTogether(t, f, transfers.PrepareOp(f.packet(5000, 5000)))[0].Wait(t.Context())
 		require.Equal(t, ledger.OutcomeIDSpent, got.Outcome)
 		require.ErrorIs(t, got.Err, ledger.ErrIDSpent)
 		require.Equal(t, "T04", transfers.ILPCode(got.Err))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }

@@ -4,138 +4,68 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/internal/wal"
-	"github.com/peerledger/peerledger/ledger"
 )
 
-// operation is what a lane has to do. It belongs to its lane, which uses it again
-// when it is done: nobody else keeps a pointer to it. It is written by one core and
-// read by another for each packet, so it is small: its legs are worked out again.
+// operation is an [Op] on its way through a lane. The lane owns and reuses it: nothing else
+// keeps a pointer to it. For each packet one core writes an operation and another core reads
+// it, so it is small. Its legs are computed where they are used: with the legs in it (392
+// bytes) a lane took 12 to 28 % more CPU time.
 type operation struct {
-	next *operation // in the lane's queue, or among those to be used again
-	slot *slot      // where the answer goes
+	next *operation // in an operationList
+	slot *resultSlot
 
-	kind     Kind  // 0: nothing but a mark, see lane.mark
-	phase    phase // that it is to be sent under
-	count    uint8 // of legs
-	drawn    bool  // the packet's id was drawn here: nobody else has it
-	handed   bool  // a request with it was handed over and not answered
-	giveBack bool  // a prepare for nobody: what it holds is being voided
-	lost     bool  // given up without an answer, or not given back: it may be in the books
-	replayed bool  // an earlier recorder left it in the journal
-	entry    wal.Position
-	came     time.Duration // when it came to its lane, at the latest: see lane.push
+	kind        Kind  // 0 is a flush mark
+	phase       phase // of the transfers to send next
+	legCount    uint8
+	generatedID bool // the recorder generated the packet's id: no other program knows it
+	sent        bool // in a request without an answer
+	voiding     bool // a prepare without a caller, whose hold is being voided
+	unanswered  bool // given up without an answer: it may be in the books, or its hold may remain
+	replayed    bool // an earlier recorder left it in the journal
+	journalPos  wal.Position
+	arrivedAt   time.Duration // in the lane's inbox, since inbox.created
 
-	packet   Packet
-	from, to *assetOf // of the packet
+	packet             Packet
+	fromAsset, toAsset *assetInfo // of the packet
 }
 
-// appendLegs appends the packet's legs, which fill has found good.
+// appendLegs appends the packet's legs. initOperation has checked that they can be computed.
 func (o *operation) appendLegs(dst []leg) []leg {
-	dst, _ = appendLegs(dst, &o.packet, o.from, o.to)
+	dst, _ = appendLegs(dst, &o.packet, o.fromAsset, o.toAsset)
 	return dst
 }
 
-// actual is the kind of what is to be sent next.
-func (o *operation) actual() Kind {
-	if o.giveBack {
+// isFlushMark reports whether the operation is only a mark; see [lane.addFlushMark].
+func (o *operation) isFlushMark() bool { return o.kind == 0 }
+
+// sendKind returns the kind of the transfers to send next.
+func (o *operation) sendKind() Kind {
+	if o.voiding {
 		return KindReject
 	}
 	return o.kind
 }
 
-// size is how many transfers it sends.
-func (o *operation) size() int {
-	if o.collects() {
-		return int(o.count) + 1
+// transferCount returns how many transfers the operation sends.
+func (o *operation) transferCount() int {
+	if o.chargesSender() {
+		return int(o.legCount) + 1
 	}
-	return int(o.count)
+	return int(o.legCount)
 }
 
-// number is the leg that a position in the chain stands for.
-func (o *operation) number(position int) uint8 {
+// legNumber returns the number of the leg at a position in the chain. Position -1, of a
+// refusal without a breaker, counts as the first.
+func (o *operation) legNumber(position int) uint8 {
 	legs := o.appendLegs(nil)
 	if position >= len(legs) {
 		return legCollect
 	}
-	return legs[max(position, 0)].number // -1 if no answer says which one it was
+	return legs[max(position, 0)].number
 }
 
-// op is what its caller has asked for.
-func (o *operation) op() Op { return Op{Kind: o.kind, Packet: o.packet} }
+// toOp returns the caller's request.
+func (o *operation) toOp() Op { return Op{Kind: o.kind, Packet: o.packet} }
 
-// result is its answer, as a Ticket gives it.
-func (o *operation) result() Result { return o.slot.result(o.kind, o.packet) }
-
-// refuse answers an operation that was not sent.
-func (o *operation) refuse(err error) {
-	o.slot.outcome, o.slot.err = ledger.OutcomeRefused, wrap(o.kind, o.packet.ID, err)
-	o.slot.answer()
-}
-
-// list is operations in order.
-type list struct{ head, tail *operation }
-
-func (l *list) empty() bool { return l.head == nil }
-
-func (l *list) push(o *operation) {
-	o.next = nil
-	if l.tail == nil {
-		l.head = o
-	} else {
-		l.tail.next = o
-	}
-	l.tail = o
-}
-
-// pop takes the first one, nil if there is none.
-func (l *list) pop() *operation {
-	o := l.head
-	if o == nil {
-		return nil
-	}
-	if l.head = o.next; l.head == nil {
-		l.tail = nil
-	}
-	o.next = nil
-	return o
-}
-
-// join puts all of another list behind this one.
-func (l *list) join(other list) {
-	switch {
-	case other.head == nil:
-		return
-	case l.tail == nil:
-		l.head = other.head
-	default:
-		l.tail.next = other.head
-	}
-	l.tail = other.tail
-}
-
-// queue is a list that knows how long it is.
-type queue struct {
-	list
-	operations int
-	transfers  int // that they send
-}
-
-func (q *queue) push(o *operation) {
-	q.list.push(o)
-	q.operations++
-	q.transfers += o.size()
-}
-
-// pop takes the first one; there must be one.
-func (q *queue) pop() *operation {
-	o := q.list.pop()
-	q.operations--
-	q.transfers -= o.size()
-	return o
-}
-
-func (q *queue) join(other queue) {
-	q.list.join(other.list)
-	q.operations += other.operations
-	q.transfers += other.transfers
-}
+// toResult returns the answer as the caller gets it.
+func (o *operation) toResult() Result { return o.slot.buildResult(o.kind, o.packet) }

@@ -14,18 +14,18 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// submit hands operations over and returns their tickets.
-func (f *fixture) submit(t *testing.T, ops ...transfers.Op) (tickets []transfers.Future) {
+// submit submits operations and returns their futures.
+func (f *fixture) submit(t *testing.T, ops ...transfers.Op) (futures []transfers.Future) {
 	t.Helper()
 	for _, op := range ops {
-		ticket, err := f.recorder.Submit(t.Context(), op)
+		future, err := f.recorder.Submit(t.Context(), op)
 		require.NoError(t, err)
-		tickets = append(tickets, ticket)
+		futures = append(futures, future)
 	}
-	return tickets
+	return futures
 }
 
-// A backlog of more prepares than one request takes: what was promised overtakes
+// More prepares are waiting than one request takes. Operations on promised money overtake
 // them, and nothing overtakes its own packet.
 func TestPromisesOvertakeALongBacklog(t *testing.T) {
 	t.Parallel()
@@ -59,18 +59,18 @@ func TestPromisesOvertakeALongBacklog(t *testing.T) {
 }
 
 // hold prepares a packet on a stalled ledger.
-func (f *fixture) hold(t *testing.T, slow *stalled, p transfers.Packet) (transfers.Result, error) {
+func (f *fixture) hold(t *testing.T, slow *stalledLedger, p transfers.Packet) (transfers.Result, error) {
 	t.Helper()
-	ticket, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(p))
+	future, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(p))
 	require.NoError(t, err)
 	<-slow.requests
 	slow.proceed <- nil
-	r := ticket.Wait(t.Context())
+	r := future.Wait(t.Context())
 	return r, r.Err
 }
 
-// A full backlog takes no prepare until it has sunk, and what was promised as soon
-// as there is a place.
+// A full backlog takes no prepare until it has fallen to BacklogResume. It takes operations on
+// promised money as soon as there is a place.
 func TestPromisesEnterAFullBacklogFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,8 +115,8 @@ func TestPromisesEnterAFullBacklogFirst(t *testing.T) {
 	})
 }
 
-// Flush waits for what was handed over before it, whatever has overtaken that, and
-// not for what comes later.
+// Flush waits for all operations submitted before it, also if others have overtaken them, and
+// not for later ones.
 func TestFlush(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -155,8 +155,8 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// A reply is lost: the lane asks again and again, sends nothing else meanwhile, and
-// the other lane goes on.
+// A reply is lost. The lane resends the request and sends nothing else meanwhile. The other
+// lane goes on.
 func TestLaneStaysWithALostReply(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -182,8 +182,8 @@ func TestLaneStaysWithALostReply(t *testing.T) {
 	})
 }
 
-// The same packets give the same books whatever the lanes, the backlog and the
-// requests.
+// The same packets give the same books with any number of lanes, any backlog and any request
+// size.
 func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 	t.Parallel()
 	var want [4]int64
@@ -191,7 +191,7 @@ func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 		{1, 1 << 16, ledger.BatchMax}, {1, 1, 3}, {2, 5, 7}, {4, 100, 253}, {7, 1000, 10},
 	} {
 		f := newFixture(t, transfers.Config{Lanes: setting.lanes, MaxBacklog: setting.backlog},
-			func(l ledger.Ledger) ledger.Ledger { return narrow{l, setting.most} })
+			func(l ledger.Ledger) ledger.Ledger { return narrowLedger{l, setting.most} })
 		var ops []transfers.Op
 		for n := range uint64(300) {
 			p := f.packet(n%3, n%3)
@@ -215,6 +215,6 @@ func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 			want = got
 		}
 		require.Equal(t, want, got, setting)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }

@@ -8,60 +8,59 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Packet is an ILP packet that crosses us: what the ledger must know of it. Any
-// recorder on the same ledger can resolve a packet that another one prepared,
-// from the Packet in the prepare's Result alone. One that is put together again, field by
-// field, does too: then the recorder first reads what the ledger holds for it.
+// Packet is the part of an ILP packet recorded in the ledger. Any recorder on the same
+// ledger can resolve a packet prepared elsewhere, with the Packet of the prepare's [Result]
+// alone. A Packet built again field by field works too: the recorder then first
+// reads the hold from the ledger.
 type Packet struct {
-	// ID names the packet in the ledger: its transfers have this id with a leg
-	// and a phase in the low 8 bits, which must be 0 here. Left 0, the recorder
-	// draws a time-ordered one when the packet is prepared or forwarded. Whoever
-	// gives one gives it to one packet only, and sets Hold too, so that a repeated
-	// prepare is the same in every field. It must not be taken from the packet's
-	// execution condition: senders choose that, and it is the same on every hop.
+	// ID names the packet in the ledger: transfers have the same id with a leg and a phase
+	// in the low 8 bits, which must be 0 here. If ID is 0, the recorder generates a
+	// time-ordered id when the packet is prepared or forwarded. A caller setting ID must
+	// use each ID for a single packet, and must set Hold too, to keep a repeated prepare
+	// equal in every field. Never derive ID from the execution condition: senders choose the
+	// condition, which is the same on every hop.
 	ID ledger.ID
 
-	From accounts.PeerAccount // who sent the PREPARE to us, or ourselves
-	To   accounts.PeerAccount // who we forward it to, or ourselves
-	// The amounts decide which legs there are: a fulfill or reject of a packet
-	// with other amounts or peers than its prepare had is refused as a conflict.
+	From accounts.PeerAccount // sender of the PREPARE to us, or our own account
+	To   accounts.PeerAccount // receiver of our PREPARE, or our own account
+	// The amounts decide the legs: a fulfill or reject that differs from the prepare in
+	// amounts or peers is refused as a conflict.
 	In  uint64 // amount of the sender's PREPARE, in units of From's asset
 	Out uint64 // amount of our PREPARE, in units of To's asset
-	// Dust is the part of In that the rate between two assets leaves over: In
-	// less the cost of Out. 0 to In; must be 0 within one asset.
+	// Dust is In less the cost of Out, the remainder of a conversion. 0 to In; must be 0
+	// within an asset.
 	Dust uint64
 
-	// Expiry is the latest moment at which a FULFILL may still count: when the
-	// PREPARE that we send expires. The hold outlives it by Config.HoldMargin. A
-	// prepare that was not sent to the ledger by then is refused. The Result's is
-	// earlier than the one given if a MaxHold has cut it (accounts.Limits): it is
-	// what the PREPARE that we send must have.
+	// Expiry is the latest moment at which a FULFILL counts: the expiry of our PREPARE. The
+	// hold outlives Expiry by Config.HoldMargin. A prepare not sent to the ledger by then is
+	// refused. A MaxHold ([accounts.Limits]) makes the Expiry of the Result's Packet earlier:
+	// give our PREPARE the Expiry of the Result's Packet.
 	Expiry time.Time
-	// Hold is how long the ledger holds the amounts, counted from the arrival of
-	// the request, in whole seconds (rounded up) up to 2^32-1. Left 0 it is
-	// worked out from Expiry when the packet is prepared.
+	// Hold is how long the ledger holds the amounts, counted from the arrival of the request,
+	// in whole seconds (rounded up) up to 2^32-1. If Hold is 0, the prepare computes Hold from
+	// Expiry.
 	Hold time.Duration
 
-	// Condition is the execution condition. Its first 8 bytes are kept with the
+	// Condition is the execution condition. The first 8 bytes are stored with the
 	// transfers, for comparing books with the peer.
 	Condition [32]byte
 
-	// sealed is the packet's seal if the ledger has said that it holds just this packet.
+	// sealed is the packet's seal after the ledger has confirmed its hold; see verify.go.
 	sealed uint64
 }
 
-// Kind is what happens to a packet.
+// Kind is the kind of an operation.
 type Kind uint8
 
 // The kinds of operations.
 const (
 	KindPrepare Kind = iota + 1 // hold the amounts
-	KindFulfill                 // post what is held
-	KindReject                  // give back what is held
-	KindForward                 // book a packet that was fulfilled already, at once
+	KindFulfill                 // post the hold
+	KindReject                  // void the hold
+	KindForward                 // book an already fulfilled packet, in a single phase
 )
 
-// String is "prepare", "fulfill", "reject" or "forward".
+// String returns "prepare", "fulfill", "reject" or "forward".
 func (k Kind) String() string {
 	names := [...]string{KindPrepare: "prepare", KindFulfill: "fulfill", KindReject: "reject", KindForward: "forward"}
 	if k < KindPrepare || k > KindForward {
@@ -70,48 +69,49 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// Op is one operation on one packet, for Record, RecordAll, Submit and TrySubmit.
+// Op is an operation on a packet, for [Recorder.Record], [Recorder.RecordAll],
+// [Recorder.Submit] and [Recorder.TrySubmit].
 type Op struct {
 	Kind   Kind
 	Packet Packet
 }
 
-// PrepareOp holds the packet's amounts.
+// PrepareOp returns the operation that holds the packet's amounts.
 func PrepareOp(p Packet) Op { return Op{Kind: KindPrepare, Packet: p} }
 
-// FulfillOp posts what the packet's prepare holds.
+// FulfillOp returns the operation that posts the packet's hold.
 func FulfillOp(p Packet) Op { return Op{Kind: KindFulfill, Packet: p} }
 
-// RejectOp gives back what the packet's prepare holds.
+// RejectOp returns the operation that voids the packet's hold.
 func RejectOp(p Packet) Op { return Op{Kind: KindReject, Packet: p} }
 
-// ForwardOp books a packet that was fulfilled already, in one phase.
+// ForwardOp returns the operation that books an already fulfilled packet in one phase.
 func ForwardOp(p Packet) Op { return Op{Kind: KindForward, Packet: p} }
 
-// promised reports whether the operation is on money that was promised before: it
-// goes ahead of prepares.
-func (op *Op) promised() bool { return op.Kind != KindPrepare }
+// isPromised reports whether the money of the operation was promised before. Such
+// operations go ahead of prepares.
+func (k Kind) isPromised() bool { return k != KindPrepare }
 
-// begins reports whether the operation is the first of its packet.
-func (k Kind) begins() bool { return k == KindPrepare || k == KindForward }
+// beginsPacket reports whether the operation is the first of its packet.
+func (k Kind) beginsPacket() bool { return k == KindPrepare || k == KindForward }
 
-// validate finds what no ledger need be asked about. The errors match ErrPacket.
-func (op *Op) validate() error {
+// checkFields finds the faults that need neither ledger nor book. The errors match [ErrPacket].
+func (op *Op) checkFields() error {
 	p := &op.Packet
 	fault := func(field, reason string) error {
 		return &PacketError{Kind: op.Kind, ID: p.ID, Field: field, Reason: reason}
 	}
 	switch {
 	case op.Kind < KindPrepare || op.Kind > KindForward:
-		return fault("Kind", "is none of the four operations")
-	case p.ID.IsZero() && !op.Kind.begins():
+		return fault("Kind", "must be one of the four operations")
+	case p.ID.IsZero() && !op.Kind.beginsPacket():
 		return fault("ID", "is missing: take the packet from the prepare's Result")
 	case p.ID.Lo&0xff != 0:
 		return fault("ID", "must have its low 8 bits clear")
 	case p.From.IsZero():
-		return fault("From", "is no account")
+		return fault("From", "is missing")
 	case p.To.IsZero():
-		return fault("To", "is no account")
+		return fault("To", "is missing")
 	case p.Dust > p.In:
 		return fault("Dust", "is above In")
 	case p.Dust != 0 && p.From.Ledger() == p.To.Ledger():

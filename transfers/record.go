@@ -1,124 +1,146 @@
 package transfers
 
 import (
-	"encoding/binary"
-	"fmt"
-	"time"
-
-	"github.com/peerledger/peerledger/internal/wal"
-	"github.com/peerledger/peerledger/ledger"
+	"context"
+	"errors"
 )
 
-// A fulfill in the journal, version 1, all integers big endian:
+// Prepare holds the packet's amounts and waits for the ledger's answer. Keep
+// [Result].Packet: [Recorder.Fulfill] and [Recorder.Reject] take the Packet. See [Recorder.Record].
+func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
+	return r.Record(ctx, PrepareOp(p))
+}
+
+// Fulfill posts the amounts held by a prepare and waits for the ledger's answer. p is the
+// packet as prepared: with changed amounts it is refused ([ledger.ErrIDConflict]),
+// and nothing is posted. If the hold has expired, a correction books the packet
+// ([Result].Late), even if a peer's account was closed since. See [Recorder.Record].
 //
-//	 0  id of the packet         16 bytes
-//	16  In, Out, Dust            u64 each
-//	40  Expiry                   seconds i64 and nanoseconds u32 since the Unix epoch
-//	52  Hold                     nanoseconds i64
-//	60  Condition                32 bytes
-//	92  ledger of From, of To    u32 each
-//	100 peer of From, of To      length u16 and bytes each; empty for ourselves
+// Pass a context that outlives the sender's: the money is owed from the moment that
+// the fulfillment is known.
+func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
+	return r.Record(ctx, FulfillOp(p))
+}
+
+// Reject voids the amounts held by a prepare and waits for the ledger's answer. p is the
+// packet as prepared, with all amounts, as for [Recorder.Fulfill]. If the hold
+// has expired, Reject succeeds without voiding anything; a late fulfill of the packet
+// goes unnoticed. See [Recorder.Record].
+func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
+	return r.Record(ctx, RejectOp(p))
+}
+
+// Forward books an already fulfilled packet in one phase and waits for the ledger's
+// answer. Forward is for packets without a prepare: beside a fulfill it would book
+// twice. The receiver is paid whatever the sender's line or account allows
+// ([Result].Late). See [Recorder.Record].
+func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
+	return r.Record(ctx, ForwardOp(p))
+}
+
+// Record records one operation and waits for the ledger's answer. The error is the
+// Result's: nil if the operation is in the books, now or since an earlier request.
+// Otherwise the error matches:
 //
-// Accounts are kept by peer, so that the book can make the handle again. A refusal is
-// the id of the packet: it ends the first fulfill of the packet that is left.
-const (
-	recordVersion = 1
-	recordFixed   = 100
-)
-
-// journalFormat is what this package writes.
-var journalFormat = wal.Format{Of: "journal", Newest: recordVersion}
-
-// record is a fulfill as it was read, with its accounts by name.
-type record struct {
-	packet               Packet // without From and To
-	from, to             string
-	fromLedger, toLedger uint32
-	gone                 bool // it was refused later
+//	error                          recorded?       next step
+//	-----------------------------  --------------  ------------------------------------
+//	ErrPacket, ErrAmounts,         no              correct the operation
+//	 ErrHoldTooShort,
+//	 accounts.ErrUnknownAsset
+//	ErrBacklogFull                 no              ctx ended before there was room: retry
+//	ErrLimitsNotLoaded             no              ctx ended before the peers' caps were
+//	                                               read: retry
+//	context's error,               no (1)          record with an open recorder
+//	 ErrRecorderClosed,
+//	 ledger.ErrClosed
+//	ledger.ErrTooMuchData          no              none: the packet has more legs than the
+//	                                               ledger takes transfers in a request
+//	accounts.ErrSuspended,         no (2)          reject the PREPARE (ILPCode)
+//	 ErrInArrears,
+//	 *PacketLimitError
+//	*RefusedError                  no (3)          by its Cause, see the errors
+//	ErrHoldExpired                 yes             do not forward the packet: its hold may
+//	                                               have ended before the answer came
+//	ErrAbandoned                   unknown (4)     do not forward the packet
+//	ledger.ErrOutcomeUnknown,      unknown         the operation goes on: record the same
+//	 after ctx ended                               packet again to learn the result
+//	ledger.ErrOutcomeUnknown,      unknown (5)     record the same packet again, with the
+//	 after a Close                                 next recorder
+//
+// Notes:
+//
+//  1. A fulfill with a Journal that meets [Recorder.Close] may be recorded by the next
+//     recorder: use no new id to record the fulfill again.
+//  2. Limits refuse new packets only. Packets held already can be fulfilled and rejected.
+//  3. A fulfill refused with [accounts.ErrPeerClosed] can be recorded again when the
+//     account is open, up to four times. Then it is refused with [ledger.ErrIDSpent]:
+//     when the hold has expired, book the amount with [Recorder.Forward] under a new id.
+//  4. Also matches [ledger.ErrOutcomeUnknown]. If the recorder generated the packet's id,
+//     the recorder voids the hold, or the hold's timeout does after a Close. If the caller
+//     gave the id, the caller may prepare the same packet again, or reject the packet.
+//  5. A fulfill in the Journal is recorded even if the recorder is closed or the process
+//     ends, unless the error matches [ErrJournal].
+//
+// [ILPCode] gives the ILP error code for each error.
+func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
+	call := r.callPool.takeCall()
+	future, err := r.submitOp(ctx, &op, &call.slot, true)
+	if err != nil {
+		return unrecordedResult(op, err), err
+	}
+	result, isFinal := future.waitOrAbandon(ctx)
+	if isFinal {
+		r.callPool.putCall(call)
+	}
+	return result, result.Err
 }
 
-// same reports whether two records of one packet are the same fulfill, as promiseKey has it.
-func (r *record) same(other *record) bool {
-	p, q := &r.packet, &other.packet
-	return p.In == q.In && p.Out == q.Out && p.Dust == q.Dust && r.from == other.from && r.to == other.to &&
-		r.fromLedger == other.fromLedger && r.toLedger == other.toLedger
+// RecordAll records operations and waits for all answers. Operations on a
+// packet are recorded in the order given; packets have no order among each other.
+// The results are in the order of the operations. The error joins the
+// errors of all operations ([Recorder.Record]); nil if every operation is in the books.
+func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
+	results := make([]Result, len(ops))
+	futures := make([]Future, len(ops))
+	errs := make([]error, len(ops))
+	for i := range ops {
+		if futures[i], errs[i] = r.submitOp(ctx, &ops[i], nil, true); errs[i] != nil {
+			results[i] = unrecordedResult(ops[i], errs[i])
+		}
+	}
+	for i, future := range futures {
+		if errs[i] == nil {
+			results[i], _ = future.waitOrAbandon(ctx)
+			errs[i] = results[i].Err
+		}
+	}
+	return results, errors.Join(errs...)
 }
 
-func recordSize(p *Packet) int { return recordFixed + 4 + len(p.From.Peer()) + len(p.To.Peer()) }
-
-func appendRecord(b []byte, p *Packet) []byte {
-	id := p.ID.Bytes()
-	b = append(b, id[:]...)
-	b = binary.BigEndian.AppendUint64(b, p.In)
-	b = binary.BigEndian.AppendUint64(b, p.Out)
-	b = binary.BigEndian.AppendUint64(b, p.Dust)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.Expiry.Unix()))
-	b = binary.BigEndian.AppendUint32(b, uint32(p.Expiry.Nanosecond()))
-	b = binary.BigEndian.AppendUint64(b, uint64(p.Hold))
-	b = append(b, p.Condition[:]...)
-	b = binary.BigEndian.AppendUint32(b, p.From.Ledger())
-	b = binary.BigEndian.AppendUint32(b, p.To.Ledger())
-	b = appendPeer(b, p.From.Peer())
-	return appendPeer(b, p.To.Peer())
+// Submit enqueues an operation as soon as there is room in the backlog. The returned
+// [Future] waits for the ledger. Submit allocates nothing per operation, except for
+// fulfills with a Journal. The errors are the errors of [Recorder.Record] marked
+// "no" under "recorded?".
+//
+// With a Journal, Submit of a fulfill also waits until the fulfill is on disk. If the
+// disk fails, or the context ends first ([ledger.ErrOutcomeUnknown]), the fulfill is
+// enqueued all the same: Submit returns an error matching [ErrJournal], and a Future to
+// learn when the money is booked.
+func (r *Recorder) Submit(ctx context.Context, op Op) (Future, error) {
+	future, err := r.submitOp(ctx, &op, nil, true)
+	if err != nil || future.journalPos == 0 {
+		return future, err
+	}
+	if err := future.Journaled(ctx); err != nil {
+		return future, wrapError(op.Kind, future.packet.ID, err)
+	}
+	return future, nil
 }
 
-func appendPeer(b []byte, peer string) []byte {
-	b = binary.BigEndian.AppendUint16(b, uint16(len(peer)))
-	return append(b, peer...)
-}
-
-// readRecord reads what appendRecord has written. The error matches
-// ErrJournalForeign: the log's checksums have been verified before.
-func readRecord(b []byte) (r record, err error) {
-	if len(b) < recordFixed {
-		return r, fmt.Errorf("%w: a fulfill of %d bytes", ErrJournalForeign, len(b))
-	}
-	p := &r.packet
-	p.ID = ledger.IDFromBytes([16]byte(b[:16]))
-	p.In, p.Out, p.Dust = binary.BigEndian.Uint64(b[16:]), binary.BigEndian.Uint64(b[24:]), binary.BigEndian.Uint64(b[32:])
-	nanoseconds := binary.BigEndian.Uint32(b[48:])
-	if nanoseconds >= uint32(time.Second) {
-		return r, fmt.Errorf("%w: a fulfill with %d nanoseconds in a second", ErrJournalForeign, nanoseconds)
-	}
-	p.Expiry = time.Unix(int64(binary.BigEndian.Uint64(b[40:])), int64(nanoseconds)).UTC()
-	p.Hold = time.Duration(binary.BigEndian.Uint64(b[52:]))
-	p.Condition = [32]byte(b[60:])
-	r.fromLedger, r.toLedger = binary.BigEndian.Uint32(b[92:]), binary.BigEndian.Uint32(b[96:])
-	rest := b[recordFixed:]
-	var whole bool
-	if r.from, rest, whole = cutPeer(rest); whole {
-		r.to, rest, whole = cutPeer(rest)
-	}
-	if !whole || len(rest) != 0 {
-		return r, fmt.Errorf("%w: the peers of a fulfill of %d bytes", ErrJournalForeign, len(b))
-	}
-	return r, nil
-}
-
-func cutPeer(b []byte) (peer string, rest []byte, whole bool) {
-	if len(b) < 2 {
-		return "", nil, false
-	}
-	n := int(binary.BigEndian.Uint16(b))
-	if b = b[2:]; len(b) < n {
-		return "", nil, false
-	}
-	return string(b[:n]), b[n:], true
-}
-
-// ownerRecord says whose journal it is, and how it is written.
-func ownerRecord(namespace string) []byte { return append([]byte{recordVersion}, namespace...) }
-
-// checkOwner returns an error that matches ErrJournalForeign if it is another's.
-func checkOwner(b []byte, namespace string) error {
-	switch {
-	case len(b) == 0 || b[0] == 0:
-		return fmt.Errorf("%w: it does not say which format it has", ErrJournalForeign)
-	case b[0] > recordVersion:
-		return fmt.Errorf("%w: journal of format %d, this program reads up to %d", ErrJournalForeign, b[0], recordVersion)
-	case string(b[1:]) != namespace:
-		return fmt.Errorf("%w: it is of namespace %q, not %q", ErrJournalForeign, b[1:], namespace)
-	default:
-		return nil
-	}
+// TrySubmit enqueues an operation without waiting. The error matches [ErrBacklogFull]
+// if the backlog has no room, or if the Journal's disk is too far behind, and
+// [ErrLimitsNotLoaded] if the caps of a peer are not read yet. Use [Future.Journaled] to
+// learn when a fulfill is on disk. Otherwise TrySubmit is as [Recorder.Submit].
+func (r *Recorder) TrySubmit(op Op) (Future, error) {
+	return r.submitOp(r.ctx, &op, nil, false)
 }

@@ -35,7 +35,7 @@ type fixture struct {
 	bobEUR   accounts.PeerAccount
 }
 
-// newFixture makes a recorder on an embedded ledger, seen through wrap if given.
+// newFixture returns a recorder on an embedded ledger, wrapped by wrap if given.
 func newFixture(t *testing.T, cfg transfers.Config, wrap func(ledger.Ledger) ledger.Ledger, opts ...embedded.Option) *fixture {
 	t.Helper()
 	f := &fixture{embedded: embedded.New(opts...)}
@@ -56,7 +56,7 @@ func newFixture(t *testing.T, cfg transfers.Config, wrap func(ledger.Ledger) led
 	return f
 }
 
-// packet is one from alice to bob within USD.
+// packet returns a packet from alice to bob within USD.
 func (f *fixture) packet(in, out uint64) transfers.Packet {
 	return transfers.Packet{From: f.alice, To: f.bob, In: in, Out: out, Hold: time.Minute}
 }
@@ -68,8 +68,8 @@ func (f *fixture) position(t *testing.T, a accounts.PeerAccount) int64 {
 	return b.Position().Int64()
 }
 
-// end closes the recorder and checks that nothing is held and the books balance.
-func (f *fixture) end(t *testing.T) {
+// closeAndCheck closes the recorder and checks that nothing is held and the books balance.
+func (f *fixture) closeAndCheck(t *testing.T) {
 	t.Helper()
 	require.NoError(t, f.recorder.Close(t.Context()))
 	ledgertest.RequireNothingHeld(t, f.embedded)
@@ -84,7 +84,7 @@ func TestLifeOfAPacket(t *testing.T) {
 	held, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 	require.NoError(t, err)
 	require.Equal(t, ledger.OutcomeApplied, held.Outcome)
-	require.NotZero(t, held.Timestamp)
+	require.NotZero(t, held.BookedAt)
 	require.NotZero(t, held.Packet.ID)
 	b, err := f.book.Balance(ctx, f.alice)
 	require.NoError(t, err)
@@ -116,10 +116,10 @@ func TestLifeOfAPacket(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(-107), f.position(t, f.alice))
 	require.Equal(t, int64(97), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// Whatever is sent twice is in the books once, and says so.
+// An operation recorded twice is in the books once, and the second result says already applied.
 func TestEverythingTwice(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -157,10 +157,10 @@ func TestEverythingTwice(t *testing.T) {
 	_, err = record(transfers.PrepareOp(changed))
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	require.Equal(t, "T00", transfers.ILPCode(err))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The receiver's part fits the sender's line, and the fee does not.
+// The receiver's part fits the sender's line, the fee does not fit.
 func TestPacketIsHeldWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -172,10 +172,10 @@ func TestPacketIsHeldWholeOrNotAtAll(t *testing.T) {
 		require.Zero(t, b.HeldIn)
 		require.Zero(t, b.HeldOut)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// What can be found in the ledger by the packet, and by its condition.
+// The rows of a packet are found by its id, and by its condition.
 func TestRowsOfAPacket(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -198,8 +198,8 @@ func TestRowsOfAPacket(t *testing.T) {
 		require.Equal(t, uint64(i%2), row.ID.Lo>>4&15, "leg")
 		require.Equal(t, held.Packet.ID.Lo, row.ID.Lo&^0xff)
 	}
-	require.Equal(t, held.Timestamp, rows[0].Timestamp)
-	f.end(t)
+	require.Equal(t, uint64(held.BookedAt.UnixNano()), rows[0].Timestamp)
+	f.closeAndCheck(t)
 }
 
 func TestFulfillOfAPacketThatIsNotHeld(t *testing.T) {
@@ -212,8 +212,8 @@ func TestFulfillOfAPacketThatIsNotHeld(t *testing.T) {
 	_, err = f.recorder.Reject(t.Context(), p)
 	require.ErrorIs(t, err, transfers.ErrUnknownPacket)
 	// The refusals have burnt the ids of the first post and void. When the
-	// prepare comes after all, the fulfill goes on under the next ones, and a
-	// retry of it finds that done.
+	// prepare comes after all, the fulfill goes on under the next ids, and a
+	// retry of the fulfill finds it applied.
 	_, err = f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
 	got, err := f.recorder.Fulfill(t.Context(), p)
@@ -224,7 +224,7 @@ func TestFulfillOfAPacketThatIsNotHeld(t *testing.T) {
 	require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 	_, err = f.recorder.Reject(t.Context(), p)
 	require.ErrorIs(t, err, transfers.ErrPacketConflict)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestHoldFollowsThePacketsExpiry(t *testing.T) {
@@ -250,7 +250,7 @@ func TestHoldFollowsThePacketsExpiry(t *testing.T) {
 	got, err := f.recorder.Reject(t.Context(), held.Packet)
 	require.NoError(t, err, "what a reject wants is what expiry did")
 	require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestInvalidOperations(t *testing.T) {
@@ -283,20 +283,20 @@ func TestInvalidOperations(t *testing.T) {
 			require.Equal(t, test.field, field.Field, name)
 		}
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 	t.Parallel()
 	touched := map[accounts.PeerAccount]bool{}
 	var mu sync.Mutex
-	f := newFixture(t, transfers.Config{Lanes: 4, MaxBacklog: 10, Touched: func(all []accounts.PeerAccount) {
+	f := newFixture(t, transfers.Config{Lanes: 4, MaxBacklog: 10, Events: transfers.Events{BalancesChanged: func(all []accounts.PeerAccount) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, a := range all {
 			touched[a] = true
 		}
-	}}, nil)
+	}}}, nil)
 	var ops []transfers.Op
 	for i := range uint64(100) {
 		p := f.packet(10, 9)
@@ -316,13 +316,13 @@ func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 	require.ErrorIs(t, err, transfers.ErrCreditLine)
 	require.ErrorIs(t, err, transfers.ErrPacket)
 	require.Len(t, results, 2)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A packet that moves nothing is recorded without a word to the ledger.
+// A packet without amounts is recorded without a request.
 func TestPacketWithoutAmounts(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return readOnly{l} })
+	f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return readOnlyLedger{l} })
 	for _, kind := range []func(transfers.Packet) transfers.Op{
 		transfers.PrepareOp, transfers.FulfillOp, transfers.RejectOp, transfers.ForwardOp,
 	} {
@@ -330,12 +330,12 @@ func TestPacketWithoutAmounts(t *testing.T) {
 		got, err := f.recorder.Record(t.Context(), kind(p))
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
-		require.Zero(t, got.Timestamp)
+		require.Zero(t, got.BookedAt)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The ledger is not even asked, if the packet is the one of the prepare's Result.
+// The Packet of the prepare's Result is resolved without reading the ledger.
 func TestPacketWithoutAmountsAsksNobody(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, func(ledger.Ledger) ledger.Ledger { return nil })
@@ -346,20 +346,20 @@ func TestPacketWithoutAmountsAsksNobody(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// readOnly is a ledger that nothing may be written to.
-type readOnly struct{ ledger.Ledger }
+// readOnlyLedger refuses every write.
+type readOnlyLedger struct{ ledger.Ledger }
 
-func (readOnly) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (readOnlyLedger) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	return nil, ledger.ErrClosed
 }
 
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
 	err := transfers.Config{Lanes: -1, MaxBacklog: -2, HoldMargin: -3, MinHold: -4}.Validate()
-	for _, field := range []string{"Lanes", "Backlog", "HoldMargin", "MinHold"} {
+	for _, field := range []string{"Lanes", "MaxBacklog", "HoldMargin", "MinHold"} {
 		require.ErrorContains(t, err, field)
 	}
 	require.ErrorIs(t, err, accounts.ErrInvalid)

@@ -8,16 +8,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// readShortfalls finds out how much of what was booked late the senders could not be charged.
-// Only the row of leg 15 tells: the ledger has cut its amount to what the account had. It is
-// read until it is there, since the ledger has just answered.
-func (ln *lane) readShortfalls(ctx context.Context, done []*operation) {
+// readShortfalls sets the Shortfall of the operations booked late. Only the row of leg 15 has
+// the amount: the ledger reduced it to the balance of the sender's account. The look-up is
+// repeated until it succeeds.
+func (s *sender) readShortfalls(ctx context.Context, answered []*operation) {
 	var ids []ledger.ID
-	for _, o := range done {
+	for _, o := range answered {
 		switch {
-		case !o.slot.late || !o.owes():
-		case o.collects():
-			ids = append(ids, o.collection())
+		case !o.slot.late || !o.debitsArrears():
+		case o.chargesSender():
+			ids = append(ids, o.collectionID())
 		default:
 			o.slot.shortfall = o.packet.In
 		}
@@ -25,35 +25,35 @@ func (ln *lane) readShortfalls(ctx context.Context, done []*operation) {
 	if len(ids) == 0 {
 		return
 	}
-	rows := ln.lookUp(ctx, ids)
+	rows := s.lookupTransfers(ctx, ids)
 	collected := make(map[ledger.ID]ledger.Amount, len(rows))
 	for i := range rows {
 		collected[rows[i].ID] = rows[i].Amount
 	}
-	for _, o := range done {
-		if !o.slot.late || !o.owes() || !o.collects() {
+	for _, o := range answered {
+		if !o.slot.late || !o.debitsArrears() || !o.chargesSender() {
 			continue
 		}
-		amount, found := collected[o.collection()]
-		if o.slot.unread = !found; found {
-			// It may be more than In: arrears from before are collected with it.
+		amount, isFound := collected[o.collectionID()]
+		if o.slot.shortfallUnknown = !isFound; isFound {
+			// The amount may exceed In: leg 15 collects earlier arrears too.
 			o.slot.shortfall, _ = ledger.NewAmount(o.packet.In).SubFloor(amount).Uint64()
 		}
 	}
 }
 
-// collection is the id of the transfer that charges the sender of a correction.
-func (o *operation) collection() ledger.ID { return transferID(o.packet.ID, legCollect, o.phase) }
+// collectionID returns the transfer id of a correction's leg 15.
+func (o *operation) collectionID() ledger.ID { return transferID(o.packet.ID, legCollect, o.phase) }
 
-// lookUp reads transfers, again and again until the ledger is closed or ctx ends: then there
-// are none.
-func (ln *lane) lookUp(ctx context.Context, ids []ledger.ID) []ledger.Transfer {
-	for pause := (&pauses{}); ; {
-		rows, err := internalbatch.Each(ctx, ids, 1, ln.ledger.LookupTransfers)
+// lookupTransfers reads transfers, and retries after errors. It returns nil if the ledger is
+// closed or ctx ends first.
+func (s *sender) lookupTransfers(ctx context.Context, ids []ledger.ID) []ledger.Transfer {
+	for pause := (&retryBackoff{}); ; {
+		rows, err := internalbatch.Each(ctx, ids, 1, s.ledger.LookupTransfers)
 		if err == nil {
 			return rows
 		}
-		if errors.Is(err, ledger.ErrClosed) || !pause.wait(ctx) {
+		if errors.Is(err, ledger.ErrClosed) || !pause.waitInterval(ctx) {
 			return nil
 		}
 	}

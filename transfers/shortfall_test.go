@@ -12,8 +12,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// A late fulfill says how much of the packet its sender could not be charged, and says the same
-// when it is asked again, to the caller and in Events.Late.
+// The result of a late fulfill has the Shortfall: to the caller, in Events.Late, and after
+// recording it again.
 func TestShortfallOfALateFulfill(t *testing.T) {
 	t.Parallel()
 	for _, c := range lateCases {
@@ -39,13 +39,13 @@ func TestShortfallOfALateFulfill(t *testing.T) {
 			require.Equal(t, int64(want), f.arrears(t, f.alice))
 			require.Len(t, told, 2)
 			require.Equal(t, want, told[0].Shortfall)
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
 
-// Nothing is missing: of what the account covers, of what is in time, of what is our own, and of
-// the part of a later packet that was collected with arrears from before.
+// The shortfall is 0 if the account covers the packet, in time, for our own packets, and if a
+// later packet's correction collects earlier arrears.
 func TestShortfallOfNothing(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{AllowArrears: true})
@@ -74,44 +74,44 @@ func TestShortfallOfNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Zero(t, got.Shortfall)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// holdOfOurs is a packet from ourselves whose hold has expired.
-func (f *fixture) holdOfOurs(t *testing.T, w *watch) transfers.Packet {
+// holdOfOurs returns a packet from ourselves whose hold has expired.
+func (f *fixture) holdOfOurs(t *testing.T, w *virtualClock) transfers.Packet {
 	t.Helper()
 	own, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: own, To: f.bob, In: 5, Out: 5, Hold: time.Minute})
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: own, To: f.bob, Out: 1}) // lets the hold expire
 	require.NoError(t, err)
 	return held.Packet
 }
 
-// The ledger goes away before it is asked: the answer waits for it. If the recorder is closed
-// first, the packet is booked, and the shortfall is unknown and not 0.
+// The ledger is down when the shortfall is to be read: the answer waits. If the recorder is
+// closed first, the packet is booked, and the shortfall is unknown, not 0.
 func TestShortfallThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &reader{}
+		r := &readingLedger{}
 		f := newFixture(t, transfers.Config{Lanes: 1, AllowArrears: true}, func(l ledger.Ledger) ledger.Ledger { r.Ledger = l; return r })
 		r.away.Store(true)
-		ticket := f.submit(t, transfers.ForwardOp(f.packet(1100, 1100)))[0]
+		future := f.submit(t, transfers.ForwardOp(f.packet(1100, 1100)))[0]
 		time.Sleep(10 * time.Second) //nolint:forbidigo // virtual time
-		require.Equal(t, ledger.OutcomeUnknown, ticket.Wait(canceled(t.Context())).Outcome)
+		require.Equal(t, ledger.OutcomeUnknown, future.Wait(canceled(t.Context())).Outcome)
 		r.away.Store(false)
-		got := ticket.Wait(t.Context())
+		got := future.Wait(t.Context())
 		require.NoError(t, got.Err)
 		require.Equal(t, uint64(100), got.Shortfall)
 
 		r.away.Store(true)
-		ticket = f.submit(t, transfers.ForwardOp(f.packet(40, 40)))[0]
+		future = f.submit(t, transfers.ForwardOp(f.packet(40, 40)))[0]
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.NoError(t, f.recorder.Close(ctx), "it is booked")
-		got = ticket.Wait(t.Context())
+		got = future.Wait(t.Context())
 		require.NoError(t, got.Err)
 		require.True(t, got.Late)
 		require.True(t, got.ShortfallUnknown)

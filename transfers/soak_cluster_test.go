@@ -12,51 +12,51 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// TestSoakCluster is the soak on a TigerBeetle of one replica, over a network that is cut,
-// slowed down and reset, and with a server that is paused and killed.
+// TestSoakCluster soaks a TigerBeetle of one replica, over a network that is cut, slowed down and
+// reset. The replica is paused and killed.
 func TestSoakCluster(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
 	s := newSoak(t, 5*time.Second)
 	server := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
 	l := server.Open(t)
-	s.open(l, l)
-	s.run(func(storm context.Context) {
-		// After a fault the client may pause for up to ten seconds, and then there is load again.
-		for at := 0; pass(storm, between(s.random, s.scaled(200*time.Millisecond), s.scaled(2*time.Second))); at++ {
+	s.openAll(l, l)
+	s.runStorm(func(storm context.Context) {
+		// After a fault the client may pause for up to ten seconds before there is load again.
+		for at := 0; waitFor(storm, randomDuration(s.random, s.scaleInterval(200*time.Millisecond), s.scaleInterval(2*time.Second))); at++ {
 			kinds := clusterFaults(s)
-			kind := kinds[at%len(kinds)] // each kind in turn, so that a short soak has most
-			if s.long() {
+			kind := kinds[at%len(kinds)] // each kind in turn: a short soak meets most of them
+			if s.isLong() {
 				kind = kinds[s.random.IntN(len(kinds))]
 			}
-			kind.make(storm, server)
-			s.strike(kind.name)
+			kind.inject(storm, server)
+			s.recordFault(kind.name)
 			server.Heal()
 		}
 	})
-	s.finish()
+	s.compareBooks()
 	require.NoError(t, l.Close())
 }
 
 type clusterFault struct {
-	name string
-	make func(storm context.Context, server *tigerbeetletest.Cluster)
+	name   string
+	inject func(storm context.Context, server *tigerbeetletest.Cluster)
 }
 
-// clusterFaults are what can go wrong. Each lasts a random time, and what it changes at
-// the links is taken back by Heal.
+// clusterFaults are the faults of a cluster. Each lasts a random time. Heal restores the links
+// afterwards.
 func clusterFaults(s *soak) []clusterFault {
 	last := func(storm context.Context) {
-		pass(storm, between(s.random, 5*time.Millisecond, 2*time.Second))
+		waitFor(storm, randomDuration(s.random, 5*time.Millisecond, 2*time.Second))
 	}
 	return []clusterFault{
 		{"kill -9", func(storm context.Context, server *tigerbeetletest.Cluster) {
 			server.Replica(0).Kill()
-			pass(storm, between(s.random, 0, time.Second))
+			waitFor(storm, randomDuration(s.random, 0, time.Second))
 			server.Replica(0).Start()
 		}},
 		{"replies dropped", func(storm context.Context, server *tigerbeetletest.Cluster) {
 			server.Link(tigerbeetletest.Client, 0).DropReplies()
 			last(storm)
-			server.Link(tigerbeetletest.Client, 0).Reset() // or they would come after all
+			server.Link(tigerbeetletest.Client, 0).Reset() // else the replies would still come
 		}},
 		{"replies held back", func(storm context.Context, server *tigerbeetletest.Cluster) {
 			server.Link(tigerbeetletest.Client, 0).DropReplies()
@@ -72,7 +72,7 @@ func clusterFaults(s *soak) []clusterFault {
 			server.Replica(0).Resume()
 		}},
 		{"delay", func(storm context.Context, server *tigerbeetletest.Cluster) {
-			server.Link(tigerbeetletest.Client, 0).Delay(between(s.random, time.Millisecond, 100*time.Millisecond))
+			server.Link(tigerbeetletest.Client, 0).Delay(randomDuration(s.random, time.Millisecond, 100*time.Millisecond))
 			last(storm)
 		}},
 		{"reset", func(_ context.Context, server *tigerbeetletest.Cluster) {

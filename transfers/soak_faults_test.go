@@ -13,73 +13,73 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// unreliable is a ledger behind a bad network: it stalls requests, loses their answers,
-// or does not hand them over, and what a caller has given up may arrive all the same.
-type unreliable struct {
+// faultyNetwork is a ledger behind a bad network. It delays requests, loses answers, and drops
+// requests. A request that its caller has given up may still arrive.
+type faultyNetwork struct {
 	ledger.Ledger
-	afterAll sync.WaitGroup // requests on their way whose callers have gone
+	lateRequests sync.WaitGroup // requests on their way without a caller
 
-	mu     sync.Mutex
-	random *rand.Rand
-	rate   int // percent of the requests that have each kind of fault
-	faults counts
+	mu           sync.Mutex
+	random       *rand.Rand
+	faultPercent int // of the requests, for each kind of fault
+	faults       counts
 }
 
-func newUnreliable(l ledger.Ledger, seed uint64) *unreliable {
-	return &unreliable{Ledger: l, random: rand.New(rand.NewPCG(seed, 1)), faults: make(counts)}
+func newFaultyNetwork(l ledger.Ledger, seed uint64) *faultyNetwork {
+	return &faultyNetwork{Ledger: l, random: rand.New(rand.NewPCG(seed, 1)), faults: make(counts)}
 }
 
-// fault is what happens to one request.
-type fault struct {
-	before, after time.Duration // that it is held up, on its way and on the way back
-	lost          bool          // the answer is
-	refused       bool          // it is not handed over
-	arrives       bool          // also if its caller gives it up on its way
+// requestFault is the fault of one request.
+type requestFault struct {
+	delayBefore, delayAfter time.Duration // on the way to the ledger, and of the answer
+	losesAnswer             bool
+	isNotSent               bool
+	arrivesLate             bool // also after its caller gave it up on its way
 }
 
 const (
-	stallLeast = 5 * time.Millisecond
-	stallMost  = 2 * time.Second
+	minStall = 5 * time.Millisecond
+	maxStall = 2 * time.Second
 )
 
-// draw draws a fault, mostly none.
-func (u *unreliable) draw() (f fault) {
+// randomFault returns a fault, mostly none.
+func (u *faultyNetwork) randomFault() (f requestFault) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.rate == 0 {
+	if u.faultPercent == 0 {
 		return f
 	}
-	// Short stalls are as frequent as long ones are long.
-	stall := time.Duration(float64(stallLeast) * math.Pow(float64(stallMost)/float64(stallLeast), u.random.Float64()))
-	f.arrives = u.random.IntN(2) == 0
+	// Uniform on a logarithmic scale: short stalls are the most frequent.
+	stall := time.Duration(float64(minStall) * math.Pow(float64(maxStall)/float64(minStall), u.random.Float64()))
+	f.arrivesLate = u.random.IntN(2) == 0
 	switch n := u.random.IntN(100); {
-	case n < u.rate:
-		f.before = stall
+	case n < u.faultPercent:
+		f.delayBefore = stall
 		u.faults["stall on the way"]++
-	case n < 2*u.rate:
-		f.after = stall
+	case n < 2*u.faultPercent:
+		f.delayAfter = stall
 		u.faults["stall on the way back"]++
-	case n < 3*u.rate:
-		f.lost = true
+	case n < 3*u.faultPercent:
+		f.losesAnswer = true
 		u.faults["answer lost"]++
-	case n < 4*u.rate:
-		f.refused = true
+	case n < 4*u.faultPercent:
+		f.isNotSent = true
 		u.faults["not handed over"]++
 	}
 	return f
 }
 
-func (u *unreliable) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (u *faultyNetwork) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx) // nothing is on its way
+		return nil, context.Cause(ctx) // nothing was sent
 	}
-	f := u.draw()
-	if f.refused {
+	f := u.randomFault()
+	if f.isNotSent {
 		return nil, fmt.Errorf("%w: not handed over", ledger.ErrOutcomeUnknown)
 	}
-	if !pass(ctx, f.before) {
-		if f.arrives {
-			u.arriveAfterAll(ctx, batch)
+	if !waitFor(ctx, f.delayBefore) {
+		if f.arrivesLate {
+			u.deliverLate(ctx, batch)
 		}
 		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
 	}
@@ -87,45 +87,45 @@ func (u *unreliable) CreateTransfers(ctx context.Context, batch []ledger.Transfe
 	switch {
 	case err != nil:
 		return nil, err
-	case !pass(ctx, f.after):
+	case !waitFor(ctx, f.delayAfter):
 		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
-	case f.lost:
+	case f.losesAnswer:
 		return nil, fmt.Errorf("%w: answer lost", ledger.ErrOutcomeUnknown)
 	default:
 		return results, nil
 	}
 }
 
-// arriveAfterAll has a request arrive that its caller has given up, some time later.
-func (u *unreliable) arriveAfterAll(ctx context.Context, batch []ledger.Transfer) {
+// deliverLate delivers a request some time after its caller gave it up.
+func (u *faultyNetwork) deliverLate(ctx context.Context, batch []ledger.Transfer) {
 	u.mu.Lock()
 	u.faults["given up and arrived"]++
 	u.mu.Unlock()
 	ctx, batch = context.WithoutCancel(ctx), slices.Clone(batch)
-	u.afterAll.Go(func() {
-		pass(ctx, 100*time.Millisecond)
-		_, _ = u.Ledger.CreateTransfers(ctx, batch) // nobody is left who could be told
+	u.lateRequests.Go(func() {
+		waitFor(ctx, 100*time.Millisecond)
+		_, _ = u.Ledger.CreateTransfers(ctx, batch) // no caller is left to get the answer
 	})
 }
 
-// blow sets the percentage of requests that have each of the four faults. At 0 those
-// under way go on.
-func (u *unreliable) blow(rate int) {
+// setFaultPercent sets the percentage of requests with each of the four faults. Requests under
+// way keep their faults.
+func (u *faultyNetwork) setFaultPercent(rate int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.rate = rate
+	u.faultPercent = rate
 }
 
-// end returns what faults there were, when nothing is on its way any more. Everybody has
-// stopped asking.
-func (u *unreliable) end() counts {
-	u.blow(0)
-	u.afterAll.Wait()
+// awaitLateRequests waits for all late requests, and returns the faults of the whole storm.
+// REQUIRES: no caller sends a request any more.
+func (u *faultyNetwork) awaitLateRequests() counts {
+	u.setFaultPercent(0)
+	u.lateRequests.Wait()
 	return u.faults
 }
 
-// pass waits for a time; false if the context ends first.
-func pass(ctx context.Context, d time.Duration) bool {
+// waitFor waits for a duration; false if the context ends first.
+func waitFor(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
@@ -139,26 +139,26 @@ func pass(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// between is a random time.
-func between(random *rand.Rand, least, most time.Duration) time.Duration {
+// randomDuration returns a duration between two bounds.
+func randomDuration(random *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(random.Int64N(int64(most-least)+1))
 }
 
-// counts is how often what has happened.
+// counts is the number of events by name.
 type counts map[string]int
 
-func (c counts) add(other counts) {
-	for what, n := range other {
-		c[what] += n
+func (c counts) addCounts(other counts) {
+	for name, n := range other {
+		c[name] += n
 	}
 }
 
-// log logs the counts, in order.
-func (c counts) log(t *testing.T, title string) {
+// logCounts logs the counts, sorted by name.
+func (c counts) logCounts(t *testing.T, title string) {
 	t.Helper()
 	all := make([]string, 0, len(c))
-	for what, n := range c {
-		all = append(all, fmt.Sprintf("%s: %d", what, n))
+	for name, n := range c {
+		all = append(all, fmt.Sprintf("%s: %d", name, n))
 	}
 	slices.Sort(all)
 	t.Logf("%s: %v", title, all)

@@ -18,82 +18,84 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// meter measures a soak.
+// meter collects the figures of a soak.
 type meter struct {
-	mu       sync.Mutex
-	last     time.Time     // that a batch was through
-	stall    time.Duration // the longest time without one
-	slowest  time.Duration // batch
-	batches  int
-	sent     int // transfers
-	operated int
-	touched  int // peers, as the settlement engine is told
+	mu             sync.Mutex
+	lastBatchAt    time.Time
+	longestGap     time.Duration // without a finished batch
+	slowestBatch   time.Duration
+	batches        int
+	transferCount  int
+	operationCount int
+	touchedPeers   int // passed to Events.BalancesChanged
 
-	answers int64
-	took    time.Duration
-	samples []memory
+	answerCount int64
+	duration    time.Duration
+	samples     []memorySample
 }
 
-// memory is what the process needs at one moment.
-type memory struct {
+// memorySample is the memory in use at one moment.
+type memorySample struct {
 	at         time.Duration
-	heap       uint64 // in use, after a collection
+	heap       uint64 // in use, after a garbage collection
 	goroutines uint64
 	journal    int64  // bytes in its folder
-	resident   uint64 // bytes of the process, those of the C library too; 0 if not known
-	ledger     uint64 // bytes of the ledger's process, which grows with its books; likewise
-	operated   int    // operations until then
-	weather    []string
+	resident   uint64 // bytes of this process, with the C library's; 0 if not known
+	ledger     uint64 // bytes of the ledger's process, which grows with its books; 0 if not known
+	operations int    // up to this moment
+	faults     []string
 }
 
-// memorySamples is how often it is looked at.
-const memorySamples = 40
+// memorySampleCount is the number of samples of a soak.
+const memorySampleCount = 40
 
-// batch is told of each batch of the recorders.
-func (m *meter) batch(b transfers.Batch) {
+// recordBatch records a batch; see [transfers.Events].
+func (m *meter) recordBatch(b transfers.Batch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
 	if m.batches > 0 {
-		m.stall = max(m.stall, now.Sub(m.last))
+		m.longestGap = max(m.longestGap, now.Sub(m.lastBatchAt))
 	}
-	m.last, m.slowest = now, max(m.slowest, b.Duration)
+	m.lastBatchAt, m.slowestBatch = now, max(m.slowestBatch, b.Duration)
 	m.batches++
-	m.sent += b.Transfers
-	m.operated += b.Operations
+	m.transferCount += b.Transfers
+	m.operationCount += b.Operations
 }
 
-func (m *meter) touch(peers []accounts.PeerAccount) {
+func (m *meter) recordTouched(peers []accounts.PeerAccount) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.touched += len(peers)
+	m.touchedPeers += len(peers)
 }
 
-func (m *meter) operations() int {
+func (m *meter) operationsSoFar() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.operated
+	return m.operationCount
 }
 
-// end is told when the storm is over.
-func (m *meter) end(answers int64, took time.Duration) { m.answers, m.took = answers, took }
+// recordEnd records the end of the storm.
+func (m *meter) recordEnd(answers int64, took time.Duration) {
+	m.answerCount, m.duration = answers, took
+}
 
-// measure takes samples of the memory until the storm is over.
-func (s *soak) measure(storm context.Context) {
+// measureMemory samples the memory until the storm ends.
+func (s *soak) measureMemory(storm context.Context) {
 	began := time.Now()
-	for pass(storm, s.length/memorySamples) {
+	for waitFor(storm, s.length/memorySampleCount) {
 		runtime.GC()
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
-		s.meter.samples = append(s.meter.samples, memory{
-			time.Since(began), stats.HeapInuse, uint64(runtime.NumGoroutine()), folderSize(s.journal),
-			resident(os.Getpid()), resident(int(s.ledger.Load())), s.meter.operations(), s.weatherReport(),
+		s.meter.samples = append(s.meter.samples, memorySample{
+			time.Since(began), stats.HeapInuse, uint64(runtime.NumGoroutine()), folderSize(s.journalFolder),
+			residentBytes(os.Getpid()), residentBytes(int(s.ledgerPID.Load())), s.meter.operationsSoFar(), s.takeRecentFaults(),
 		})
 	}
 }
 
-// resident is how many bytes of memory a process has, 0 if the system does not say so.
-func resident(pid int) (bytes uint64) {
+// residentBytes returns the resident memory of a process, 0 if the system does not tell.
+func residentBytes(pid int) (bytes uint64) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err == nil {
 		var size, pages uint64
@@ -104,7 +106,7 @@ func resident(pid int) (bytes uint64) {
 	return bytes
 }
 
-// folderSize is how many bytes the files of a folder have. Some may go meanwhile.
+// folderSize returns the total size of the files in a folder. Files may be removed meanwhile.
 func folderSize(folder string) (size int64) {
 	_ = filepath.WalkDir(folder, func(path string, _ fs.DirEntry, _ error) error {
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
@@ -115,52 +117,52 @@ func folderSize(folder string) (size int64) {
 	return size
 }
 
-// journalMost is how large a journal's folder may get: a checkpoint of a full backlog or of
-// what recorders that were closed in a hurry have left, log of a few megabytes, and the next
-// checkpoint.
-const journalMost = 32 << 20
+// maxJournalBytes is the largest allowed size of the journal's folder: two checkpoints, each of a
+// full backlog or of the fulfills left by recorders closed in a hurry, and a few megabytes of
+// log between them.
+const maxJournalBytes = 32 << 20
 
-// check logs the figures, and checks the memory of a long soak.
-func (m *meter) check(t *testing.T, long bool) {
+// checkFigures logs the figures, and checks the memory after a long soak.
+func (m *meter) checkFigures(t *testing.T, long bool) {
 	t.Helper()
-	seconds := m.took.Seconds()
+	seconds := m.duration.Seconds()
 	t.Logf("%d answers to callers in %v, %.0f a second; %d operations and %d transfers in %d batches, %.0f transfers a second",
-		m.answers, m.took.Round(time.Millisecond), float64(m.answers)/seconds, m.operated, m.sent, m.batches, float64(m.sent)/seconds)
-	t.Logf("longest time without a batch that was through %v, slowest batch %v; %d peers were touched", m.stall, m.slowest, m.touched)
+		m.answerCount, m.duration.Round(time.Millisecond), float64(m.answerCount)/seconds, m.operationCount, m.transferCount, m.batches, float64(m.transferCount)/seconds)
+	t.Logf("longest time without a finished batch %v, slowest batch %v; %d peers touched", m.longestGap, m.slowestBatch, m.touchedPeers)
 	for _, s := range m.samples {
 		t.Logf("after %v: %v", s.at.Round(100*time.Millisecond), s)
-		require.Less(t, s.journal, int64(journalMost), "the journal is bounded")
+		require.Less(t, s.journal, int64(maxJournalBytes), "the journal is bounded")
 	}
 	if long {
 		m.requireFlat(t)
 	}
 }
 
-// replayPeak is what it may take for a moment to record again what a recorder has left.
-const replayPeak = 64 << 20
+// maxReplayBytes is the memory that a replay of the journal may use for a moment.
+const maxReplayBytes = 64 << 20
 
-// requireFlat compares the two halves of the storm. The median is what stays; the most is
-// there for a moment, and depends on what is replayed just then.
+// requireFlat compares the memory of the storm's two halves. The median shows memory in
+// permanent use. The maximum is momentary, and depends on the size of a replay.
 func (m *meter) requireFlat(t *testing.T) {
 	t.Helper()
 	half := len(m.samples) / 2
-	for what, of := range map[string]func(memory) uint64{
-		"heap":       func(s memory) uint64 { return s.heap },
-		"process":    func(s memory) uint64 { return s.resident }, // and so the C library's
-		"goroutines": func(s memory) uint64 { return s.goroutines },
+	for name, of := range map[string]func(memorySample) uint64{
+		"heap":       func(s memorySample) uint64 { return s.heap },
+		"process":    func(s memorySample) uint64 { return s.resident }, // with the C library's
+		"goroutines": func(s memorySample) uint64 { return s.goroutines },
 	} {
-		median, most := middle(m.samples[:half], of)
-		medianAfter, mostAfter := middle(m.samples[half:], of)
-		t.Logf("%s: median %d, then %d; most %d, then %d", what, median, medianAfter, most, mostAfter)
-		require.LessOrEqual(t, float64(medianAfter), 1.25*float64(median), "%s is flat", what)
-		if what == "heap" {
-			require.LessOrEqual(t, float64(mostAfter), 1.25*float64(most)+replayPeak, "so are its peaks")
+		median, most := medianAndMax(m.samples[:half], of)
+		medianAfter, mostAfter := medianAndMax(m.samples[half:], of)
+		t.Logf("%s: median %d, then %d; maximum %d, then %d", name, median, medianAfter, most, mostAfter)
+		require.LessOrEqual(t, float64(medianAfter), 1.25*float64(median), "%s is flat", name)
+		if name == "heap" {
+			require.LessOrEqual(t, float64(mostAfter), 1.25*float64(most)+maxReplayBytes, "the peaks of the heap are flat")
 		}
 	}
 }
 
-// middle is the median of the samples, and the most.
-func middle(samples []memory, of func(memory) uint64) (median, most uint64) {
+// medianAndMax returns the median and the maximum of one figure of the samples.
+func medianAndMax(samples []memorySample, of func(memorySample) uint64) (median, most uint64) {
 	var all []uint64
 	for _, s := range samples {
 		all = append(all, of(s))
@@ -169,7 +171,7 @@ func middle(samples []memory, of func(memory) uint64) (median, most uint64) {
 	return all[len(all)/2], all[len(all)-1]
 }
 
-func (m memory) String() string {
+func (m memorySample) String() string {
 	text := fmt.Sprintf("heap %d MiB, process %d MiB, %d goroutines", m.heap>>20, m.resident>>20, m.goroutines)
 	if m.journal > 0 {
 		text += fmt.Sprintf(", journal %d KiB", m.journal>>10)
@@ -177,5 +179,5 @@ func (m memory) String() string {
 	if m.ledger > 0 {
 		text += fmt.Sprintf(", ledger's process %d MiB", m.ledger>>20)
 	}
-	return fmt.Sprintf("%s, %d operations, %v", text, m.operated, m.weather)
+	return fmt.Sprintf("%s, %d operations, %v", text, m.operations, m.faults)
 }

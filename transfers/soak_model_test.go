@@ -6,18 +6,18 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// model is what ought to be posted in each account, by what was acknowledged. It knows
-// the table of the package comment, and none of the code.
+// model computes the amounts posted in each account from the acknowledged packets. It follows
+// the table of the package comment, and shares no code with the package.
 type model struct {
-	own     map[uint32]accounts.AssetIDs
-	arrears func(accounts.PeerAccount) ledger.ID
-	posted  map[ledger.ID]*side
+	assetIDs map[uint32]accounts.AssetIDs
+	arrears  func(accounts.PeerAccount) ledger.ID
+	posted   map[ledger.ID]*accountTotals
 }
 
-// side is what is posted in one account.
-type side struct{ debits, credits uint64 }
+// accountTotals are the amounts posted in one account.
+type accountTotals struct{ debits, credits uint64 }
 
-// movement is one line of the table.
+// movement is one line of the table: a leg of a packet.
 type movement struct {
 	debit, credit ledger.ID
 	amount        uint64
@@ -26,21 +26,21 @@ type movement struct {
 
 func newModel(own map[uint32]accounts.AssetIDs, book *accounts.Book) *model {
 	arrears := func(a accounts.PeerAccount) ledger.ID { return book.PeerIDs(a).Arrears }
-	return &model{own: own, arrears: arrears, posted: make(map[ledger.ID]*side)}
+	return &model{assetIDs: own, arrears: arrears, posted: make(map[ledger.ID]*accountTotals)}
 }
 
-func (m *model) of(account ledger.ID) *side {
+func (m *model) totalsOf(account ledger.ID) *accountTotals {
 	s := m.posted[account]
 	if s == nil {
-		s = new(side)
+		s = new(accountTotals)
 		m.posted[account] = s
 	}
 	return s
 }
 
-// movements are those of a packet, and what they take from its sender.
+// movements returns the movements of a packet, and the amount that they charge its sender.
 func (m *model) movements(p *transfers.Packet) (all []movement, charged uint64) {
-	from, to := m.own[p.From.Ledger()], m.own[p.To.Ledger()]
+	from, to := m.assetIDs[p.From.Ledger()], m.assetIDs[p.To.Ledger()]
 	add := func(debit, credit ledger.ID, amount, leg uint64) {
 		if debit == credit || amount == 0 {
 			return
@@ -71,39 +71,39 @@ func (m *model) movements(p *transfers.Packet) (all []movement, charged uint64) 
 	return all, charged
 }
 
-func (m *model) move(debit, credit ledger.ID, amount uint64) {
-	m.of(debit).debits += amount
-	m.of(credit).credits += amount
+func (m *model) postAmount(debit, credit ledger.ID, amount uint64) {
+	m.totalsOf(debit).debits += amount
+	m.totalsOf(credit).credits += amount
 }
 
-// book books a packet that was acknowledged in time.
-func (m *model) book(p *transfers.Packet) {
+// bookPacket books a packet acknowledged as booked in time.
+func (m *model) bookPacket(p *transfers.Packet) {
 	all, _ := m.movements(p)
-	for _, one := range all {
-		m.move(one.debit, one.credit, one.amount)
+	for _, leg := range all {
+		m.postAmount(leg.debit, leg.credit, leg.amount)
 	}
 }
 
-// bookLate books one that was acknowledged as late, with which so much was collected of
-// what its sender owes: of this packet, and of those before it.
-func (m *model) bookLate(p *transfers.Packet, collected uint64) {
+// bookLatePacket books a packet acknowledged as late. collected is the amount that its correction
+// collected of the sender's arrears, those of earlier packets included.
+func (m *model) bookLatePacket(p *transfers.Packet, collected uint64) {
 	all, _ := m.movements(p)
-	for _, one := range all {
-		if one.debit == p.From.ID() && !p.From.IsOwn() {
-			one.debit = m.arrears(p.From)
+	for _, leg := range all {
+		if leg.debit == p.From.ID() && !p.From.IsOwn() {
+			leg.debit = m.arrears(p.From)
 		}
-		m.move(one.debit, one.credit, one.amount)
+		m.postAmount(leg.debit, leg.credit, leg.amount)
 	}
 	if !p.From.IsOwn() {
-		m.move(p.From.ID(), m.arrears(p.From), collected)
+		m.postAmount(p.From.ID(), m.arrears(p.From), collected)
 	}
 }
 
-// add adds what another one has booked.
-func (m *model) add(other *model) {
+// addModel adds the amounts of another model.
+func (m *model) addModel(other *model) {
 	for account, s := range other.posted {
-		mine := m.of(account)
-		mine.debits += s.debits
-		mine.credits += s.credits
+		totals := m.totalsOf(account)
+		totals.debits += s.debits
+		totals.credits += s.credits
 	}
 }

@@ -14,15 +14,15 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// The embedded ledger of TestSoak runs in a process of its own: so its books are not
-// in the memory that is measured, and kill -9 takes it away as it would take a server.
+// The embedded ledger of TestSoak runs in a separate process: its books are not part of the
+// measured memory, and kill -9 ends it like a server.
 const soakServerEnv = "PEERLEDGER_SOAK_SERVER"
 
-// TestSoakServer is the process that TestSoak kills. It ends when its parent does.
-func TestSoakServer(t *testing.T) { //nolint:paralleltest // it is alone in its process
+// TestSoakServer is the process that TestSoak kills. It ends with its parent process.
+func TestSoakServer(t *testing.T) { //nolint:paralleltest // the only test of its process
 	folder := os.Getenv(soakServerEnv)
 	if folder == "" {
-		t.Skip("it is a part of TestSoak")
+		t.Skip("part of TestSoak")
 	}
 	l, err := embedded.Open(folder)
 	require.NoError(t, err)
@@ -30,82 +30,82 @@ func TestSoakServer(t *testing.T) { //nolint:paralleltest // it is alone in its 
 	require.NoError(t, l.Close())
 }
 
-// remoteLedger is the ledger in the other process. While that is down, calls end with
-// ledger.ErrOutcomeUnknown.
+// remoteLedger is the ledger in the separate process. While the process is down, calls return
+// [ledger.ErrOutcomeUnknown].
 type remoteLedger struct {
 	t       *testing.T
 	folder  string
 	command *exec.Cmd
-	life    atomic.Pointer[remotetest.Client] // of the process, also when it is gone
+	client  atomic.Pointer[remotetest.Client] // of the current or the last process
 }
 
 var _ ledger.Ledger = (*remoteLedger)(nil)
 
-// startRemote starts the process. The end of the test ends it.
+// startRemote starts the process. It is killed at the end of the test.
 func startRemote(t *testing.T) *remoteLedger {
 	t.Helper()
 	r := &remoteLedger{t: t, folder: t.TempDir()}
-	r.start()
-	t.Cleanup(r.kill)
+	r.startProcess()
+	t.Cleanup(r.killProcess)
 	return r
 }
 
-// start starts the process again, on the books that it had, and returns when it answers.
-func (r *remoteLedger) start() {
+// startProcess starts the process on its existing books, and returns when it answers.
+func (r *remoteLedger) startProcess() {
 	r.t.Helper()
 	r.command = exec.Command(os.Args[0], "-test.run=^TestSoakServer$", "-test.timeout=0")
-	r.command.Env = append(os.Environ(), soakServerEnv+"="+r.folder, "GOGC=25") // its books are all that it has
+	r.command.Env = append(os.Environ(), soakServerEnv+"="+r.folder, "GOGC=25") // the books are nearly all of its memory
 	r.command.Stderr = os.Stderr
 	stdin, err := r.command.StdinPipe()
 	require.NoError(r.t, err)
 	stdout, err := r.command.StdoutPipe()
 	require.NoError(r.t, err)
 	require.NoError(r.t, r.command.Start())
-	r.life.Store(remotetest.NewClient(stdout, stdin))
+	r.client.Store(remotetest.NewClient(stdout, stdin))
 	_, err = r.LookupAccounts(r.t.Context(), nil)
 	require.NoError(r.t, err)
 }
 
-func (r *remoteLedger) pid() int64 { return int64(r.command.Process.Pid) }
+func (r *remoteLedger) processID() int64 { return int64(r.command.Process.Pid) }
 
-// kill takes the process away, in the middle of whatever it does.
-func (r *remoteLedger) kill() {
-	_ = r.command.Process.Kill() // an error means that it is gone
-	<-r.life.Load().Ended()
-	_ = r.command.Wait() // closes the pipes; that a signal ended it is no news
+// killProcess kills the process, in the middle of a request or not.
+func (r *remoteLedger) killProcess() {
+	_ = r.command.Process.Kill() // an error means that it has ended
+	<-r.client.Load().Ended()
+	_ = r.command.Wait() // closes the pipes; the error is the signal's
 }
 
-// Close ends the process in order. It must be up.
-func (r *remoteLedger) Close() error { return r.life.Load().Close() }
+// Close ends the process in order. REQUIRES: the process is up.
+func (r *remoteLedger) Close() error { return r.client.Load().Close() }
 
 func (r *remoteLedger) CreateAccounts(ctx context.Context, accounts []ledger.Account) ([]ledger.CreateAccountResult, error) {
-	return r.life.Load().CreateAccounts(ctx, accounts)
+	return r.client.Load().CreateAccounts(ctx, accounts)
 }
 
 func (r *remoteLedger) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	return r.life.Load().CreateTransfers(ctx, transfers)
+	return r.client.Load().CreateTransfers(ctx, transfers)
 }
 
 func (r *remoteLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	return r.life.Load().LookupAccounts(ctx, ids)
+	return r.client.Load().LookupAccounts(ctx, ids)
 }
 
 func (r *remoteLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	return r.life.Load().LookupTransfers(ctx, ids)
+	return r.client.Load().LookupTransfers(ctx, ids)
 }
 
 func (r *remoteLedger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return r.life.Load().GetAccountTransfers(ctx, filter)
+	return r.client.Load().GetAccountTransfers(ctx, filter)
 }
 
 func (r *remoteLedger) GetAccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	return r.life.Load().GetAccountBalances(ctx, filter)
+	return r.client.Load().GetAccountBalances(ctx, filter)
 }
 
 func (r *remoteLedger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	return r.life.Load().QueryAccounts(ctx, filter)
+	return r.client.Load().QueryAccounts(ctx, filter)
 }
 
 func (r *remoteLedger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return r.life.Load().QueryTransfers(ctx, filter)
+	return r.client.Load().QueryTransfers(ctx, filter)
 }

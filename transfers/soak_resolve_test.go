@@ -10,18 +10,18 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// ending is what becomes of a packet that is held.
-type ending int
+// packetFate is the way in which a held packet ends.
+type packetFate int
 
 const (
-	fulfilled ending = iota
+	fulfilled packetFate = iota
 	fulfilledTwice
 	rejected
-	raced // fulfilled and rejected at once
+	raced // fulfilled and rejected at the same time
 	forgotten
 )
 
-func drawFate(random *rand.Rand) ending {
+func randomFate(random *rand.Rand) packetFate {
 	switch n := random.IntN(100); {
 	case n < 70:
 		return fulfilled
@@ -36,19 +36,19 @@ func drawFate(random *rand.Rand) ending {
 	}
 }
 
-// resolve resolves packets, each in its way, through any recorder.
-func (w *worker) resolve(ctx context.Context, held []transfers.Packet) {
-	if w.random.IntN(200) == 0 { // the peer answers when the holds are over
-		pass(ctx, soakHold+100*time.Millisecond)
+// resolvePackets resolves each packet by a random fate, through any recorder.
+func (w *worker) resolvePackets(ctx context.Context, held []transfers.Packet) {
+	if w.random.IntN(200) == 0 { // the peer answers after the holds have ended
+		waitFor(ctx, soakHold+100*time.Millisecond)
 	}
 	if w.random.IntN(8) == 0 {
-		w.promise(ctx, held)
+		w.promiseFulfills(ctx, held)
 		return
 	}
 	var ops, against []transfers.Op
-	var fates []ending
+	var fates []packetFate
 	for i := range held {
-		f := drawFate(w.random)
+		f := randomFate(w.random)
 		switch f {
 		case fulfilled, fulfilledTwice:
 			ops = append(ops, transfers.FulfillOp(held[i]))
@@ -62,36 +62,36 @@ func (w *worker) resolve(ctx context.Context, held []transfers.Packet) {
 		}
 		fates = append(fates, f)
 	}
-	other, opposite := w.pick(), make(chan []transfers.Result, 1)
+	other, opposite := w.pickRecorder(), make(chan []transfers.Result, 1)
 	go func() {
 		results, _ := other.RecordAll(ctx, against...) // each result has its error
 		opposite <- results
 	}()
-	results := w.send(ctx, w.pick(), ops)
+	results := w.recordOps(ctx, w.pickRecorder(), ops)
 	rejects := <-opposite
 	var again []transfers.Result
 	for i := range results {
 		switch r := &results[i]; {
 		case fates[i] == raced:
-			w.race(ctx, r, &rejects[0])
+			w.handleRace(ctx, r, &rejects[0])
 			rejects = rejects[1:]
 		case r.Kind == transfers.KindReject:
-			w.reject(ctx, r)
+			w.handleReject(ctx, r)
 		default:
-			if of := w.fulfill(ctx, r, false); fates[i] == fulfilledTwice && (of == done || of == late) && r.Timestamp != 0 {
+			if of := w.handleFulfill(ctx, r, false); fates[i] == fulfilledTwice && (of == done || of == late) && !r.BookedAt.IsZero() {
 				again = append(again, *r)
 			}
 		}
 	}
-	w.twice(ctx, again)
+	w.fulfillAgain(ctx, again)
 }
 
-// promise fulfills packets and never looks again: what Submit has taken is in the journal,
-// and no business of the caller any more. Some of it the clerk looks for when all is over,
-// and the rest it asks for as usual, since a list of all would grow for ever.
-func (w *worker) promise(ctx context.Context, held []transfers.Packet) {
+// promiseFulfills submits fulfills without waiting for their results: the journal promises that
+// they are booked. The retrier checks a sample of them after the storm. The others become
+// questions at once: a list of all of them would grow without bound.
+func (w *worker) promiseFulfills(ctx context.Context, held []transfers.Packet) {
 	const most = 10
-	recorder := w.kept.Load()
+	recorder := w.journalRecorder.Load()
 	for i := range held {
 		if all, _ := w.model.movements(&held[i]); len(all) == 0 {
 			continue
@@ -100,100 +100,100 @@ func (w *worker) promise(ctx context.Context, held []transfers.Packet) {
 		_, err := recorder.Submit(ctx, q.op)
 		if err == nil {
 			w.counts["fulfill promised"]++
-			w.promises++
-			if len(w.promised) < most {
-				w.promised = append(w.promised, held[i])
+			w.promiseCount++
+			if len(w.promisedSample) < most {
+				w.promisedSample = append(w.promisedSample, held[i])
 				continue
 			}
-			if n := w.random.IntN(w.promises); n < most {
-				q.op.Packet, w.promised[n] = w.promised[n], held[i]
+			if n := w.random.IntN(w.promiseCount); n < most {
+				q.op.Packet, w.promisedSample[n] = w.promisedSample[n], held[i]
 			}
 		}
-		w.ask(ctx, q)
+		w.askQuestion(ctx, q)
 	}
 }
 
-// fulfill books a fulfill, of a packet that is held for all that anybody knows.
-func (w *worker) fulfill(ctx context.Context, r *transfers.Result, raced bool) class {
-	of := w.note(r)
+// handleFulfill books the result of a fulfill. Only the reject of a race may have come first.
+func (w *worker) handleFulfill(ctx context.Context, r *transfers.Result, raced bool) resultClass {
+	of := w.countResult(r)
 	switch of {
 	case done, late:
-		w.booked(r)
+		w.bookResult(r)
 	case refused:
 		if !raced || !errors.Is(r.Err, transfers.ErrPacketConflict) {
-			w.fail("%v", r.Err)
+			w.failf("%v", r.Err)
 		}
-	case unknown, notRecorded: // the money is owed all the same
-		w.ask(ctx, question{op: transfers.FulfillOp(r.Packet), raced: raced})
-	case lapsed:
+	case unknown, notRecorded: // the money is owed in any case
+		w.askQuestion(ctx, question{op: transfers.FulfillOp(r.Packet), isRaced: raced})
+	case holdOver:
 	}
 	return of
 }
 
-// reject notes a reject. Nothing is booked by one, but it may not be refused.
-func (w *worker) reject(ctx context.Context, r *transfers.Result) {
-	switch w.note(r) {
+// handleReject counts the result of a reject, which must not be refused.
+func (w *worker) handleReject(ctx context.Context, r *transfers.Result) {
+	switch w.countResult(r) {
 	case refused, late:
-		w.fail("reject, late %v: %v", r.Late, r.Err)
+		w.failf("reject, late %v: %v", r.Late, r.Err)
 	case unknown:
-		w.ask(ctx, question{op: transfers.RejectOp(r.Packet)})
-	case done, lapsed, notRecorded:
+		w.askQuestion(ctx, question{op: transfers.RejectOp(r.Packet)})
+	case done, holdOver, notRecorded:
 	}
 }
 
-// race notes what became of a packet that was fulfilled and rejected at once: it is
-// one of both, unless its hold ended meanwhile.
-func (w *worker) race(ctx context.Context, fulfill, reject *transfers.Result) {
-	f, r := w.fulfill(ctx, fulfill, true), w.note(reject)
+// handleRace checks the results of a packet that was fulfilled and rejected at the same time:
+// exactly one of them applies, unless the hold ended meanwhile.
+func (w *worker) handleRace(ctx context.Context, fulfill, reject *transfers.Result) {
+	f, r := w.handleFulfill(ctx, fulfill, true), w.countResult(reject)
 	voided := r == done && reject.Outcome == ledger.OutcomeApplied
 	switch {
 	case r == refused && !errors.Is(reject.Err, transfers.ErrPacketConflict),
-		voided && (f == done || f == late) && reject.Timestamp != 0,
+		voided && (f == done || f == late) && !reject.BookedAt.IsZero(),
 		r == refused && f == refused:
-		w.fail("fulfill: %v, late %v, %v; reject: %v, %v",
+		w.failf("fulfill: %v, late %v, %v; reject: %v, %v",
 			fulfill.Outcome, fulfill.Late, fulfill.Err, reject.Outcome, reject.Err)
 	case r == unknown:
-		w.ask(ctx, question{op: transfers.RejectOp(reject.Packet), raced: true})
+		w.askQuestion(ctx, question{op: transfers.RejectOp(reject.Packet), isRaced: true})
 	}
 }
 
-// twice fulfills what is fulfilled already: it says so, and how it was.
-func (w *worker) twice(ctx context.Context, before []transfers.Result) {
+// fulfillAgain repeats fulfills. Each must be already applied, and late if it was late before.
+func (w *worker) fulfillAgain(ctx context.Context, before []transfers.Result) {
 	ops := make([]transfers.Op, len(before))
 	for i := range before {
 		ops[i] = transfers.FulfillOp(before[i].Packet)
 	}
-	results := w.send(ctx, w.pick(), ops)
+	results := w.recordOps(ctx, w.pickRecorder(), ops)
 	for i := range results {
 		r := &results[i]
-		switch w.note(r) {
+		switch w.countResult(r) {
 		case unknown, notRecorded:
 		case done, late:
 			if r.Late == before[i].Late && r.Outcome == ledger.OutcomeAlreadyApplied {
 				continue
 			}
 			fallthrough
-		case refused, lapsed:
-			w.fail("fulfill again of packet %v: %v, late %v, %v; before: %v, late %v",
+		case refused, holdOver:
+			w.failf("fulfill again of packet %v: %v, late %v, %v; before: %v, late %v",
 				r.Packet.ID, r.Outcome, r.Late, r.Err, before[i].Outcome, before[i].Late)
 		}
 	}
 }
 
-// pick is any of the recorders.
-func (w *worker) pick() *transfers.Recorder {
+// pickRecorder returns one of the recorders.
+func (w *worker) pickRecorder() *transfers.Recorder {
 	if w.random.IntN(2) == 0 {
-		return w.plain
+		return w.plainRecorder
 	}
-	return w.kept.Load()
+	return w.journalRecorder.Load()
 }
 
-// send hands operations over in one of the ways that there are, and mostly waits for the
-// answers. The results are in order; one whose answer was not waited for is unknown.
-func (w *worker) send(ctx context.Context, recorder *transfers.Recorder, ops []transfers.Op) []transfers.Result {
+// recordOps records operations by a random method of the recorder, and mostly waits for the
+// results, which are in order. A result that it does not wait for is unknown.
+func (w *worker) recordOps(ctx context.Context, recorder *transfers.Recorder, ops []transfers.Op) []transfers.Result {
 	if w.random.IntN(15) == 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, between(w.random, time.Millisecond, 200*time.Millisecond))
+		ctx, cancel = context.WithTimeout(ctx, randomDuration(w.random, time.Millisecond, 200*time.Millisecond))
 		defer cancel()
 	}
 	if len(ops) == 1 && w.random.IntN(2) == 0 {
@@ -209,25 +209,25 @@ func (w *worker) send(ctx context.Context, recorder *transfers.Recorder, ops []t
 		try = true
 	}
 	results := make([]transfers.Result, len(ops))
-	tickets := make([]transfers.Future, len(ops))
+	futures := make([]transfers.Future, len(ops))
 	for i, op := range ops {
 		var err error
 		if try {
-			tickets[i], err = recorder.TrySubmit(op)
+			futures[i], err = recorder.TrySubmit(op)
 		} else {
-			tickets[i], err = recorder.Submit(ctx, op)
+			futures[i], err = recorder.Submit(ctx, op)
 		}
-		if err != nil && tickets[i] == (transfers.Future{}) {
+		if err != nil && futures[i] == (transfers.Future{}) {
 			results[i] = transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
 		}
 	}
-	for i, ticket := range tickets {
+	for i, future := range futures {
 		switch {
 		case results[i].Err != nil:
-		case w.random.IntN(50) == 0: // thrown away
-			results[i] = transfers.Result{Kind: ops[i].Kind, Packet: ticket.Packet(), Err: ledger.ErrOutcomeUnknown}
+		case w.random.IntN(50) == 0: // the future is dropped
+			results[i] = transfers.Result{Kind: ops[i].Kind, Packet: future.Packet(), Err: ledger.ErrOutcomeUnknown}
 		default:
-			results[i] = ticket.Wait(ctx)
+			results[i] = future.Wait(ctx)
 		}
 	}
 	return results

@@ -12,79 +12,79 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// workers is how many goroutines send packets.
-const workers = 600
+// workerCount is the number of goroutines that send packets.
+const workerCount = 600
 
-// run lets the storm rage, and settles what it has left. The weather is made in the
-// test's goroutine, until the storm is over; it leaves all at peace.
-func (s *soak) run(weather func(storm context.Context)) {
+// runStorm runs the workers and the faults, settles the rest, and sums up the models.
+// injectFaults runs in the test's goroutine until storm ends, and must leave no fault behind.
+func (s *soak) runStorm(injectFaults func(storm context.Context)) {
 	s.t.Helper()
-	storm, over := context.WithTimeout(s.life, s.length)
+	storm, over := context.WithTimeout(s.ctx, s.length)
 	defer over()
-	all := make([]*worker, workers)
-	var working, helping, clerking, collecting sync.WaitGroup
+	all := make([]*worker, workerCount)
+	var working, helping, retrying, reading sync.WaitGroup
 	for i := range all {
-		w := &worker{soak: s, random: rand.New(rand.NewPCG(s.seed, uint64(i)+100)), model: newModel(s.own, s.book), counts: make(counts)}
+		w := &worker{soak: s, random: rand.New(rand.NewPCG(s.seed, uint64(i)+100)), model: newModel(s.assetIDs, s.book), counts: make(counts)}
 		all[i] = w
-		working.Go(func() { w.run(s.life, storm) })
+		working.Go(func() { w.sendPackets(s.ctx, storm) })
 	}
-	scribe := &clerk{soak: s, model: newModel(s.own, s.book), asked: make(counts)}
-	clerking.Go(func() { scribe.run(s.life) })
-	reader := &collector{soak: s, model: newModel(s.own, s.book)}
-	collecting.Go(func() { reader.run(s.life) })
-	helping.Go(func() { s.reopen(storm) })
-	helping.Go(func() { s.measure(storm) })
+	retry := &retrier{soak: s, model: newModel(s.assetIDs, s.book), counts: make(counts)}
+	retrying.Go(func() { retry.answerQuestions(s.ctx) })
+	reader := &lateReader{soak: s, model: newModel(s.assetIDs, s.book)}
+	reading.Go(func() { reader.bookLatePackets(s.ctx) })
+	helping.Go(func() { s.reopenRecorders(storm) })
+	helping.Go(func() { s.measureMemory(storm) })
 
 	began := time.Now()
-	weather(storm)
+	injectFaults(storm)
 	helping.Wait()
 	working.Wait()
-	s.meter.end(s.answers.Load(), time.Since(began))
-	s.settle()
+	s.meter.recordEnd(s.answerCount.Load(), time.Since(began))
+	s.settleJournal()
 	for _, w := range all {
-		for _, p := range w.promised {
-			w.ask(s.life, question{op: transfers.FulfillOp(p), booked: true})
+		for _, p := range w.promisedSample {
+			w.askQuestion(s.ctx, question{op: transfers.FulfillOp(p), mustBeBooked: true})
 		}
 	}
 	close(s.questions)
-	clerking.Wait()
-	close(s.lates)
-	collecting.Wait()
+	retrying.Wait()
+	close(s.latePackets)
+	reading.Wait()
 
-	s.total = newModel(s.own, s.book)
+	s.total = newModel(s.assetIDs, s.book)
 	for _, w := range all {
-		s.total.add(w.model)
-		s.told.add(w.counts)
-		s.checked = append(s.checked, w.samples...)
+		s.total.addModel(w.model)
+		s.resultCounts.addCounts(w.counts)
+		s.sampledResults = append(s.sampledResults, w.samples...)
 	}
-	s.total.add(scribe.model)
-	s.total.add(reader.model)
-	s.told.log(s.t, "answers to callers")
-	scribe.asked.log(s.t, "asked again")
-	s.t.Logf("late: %d charged whole, %d in part, %d not at all, %d from ourselves", reader.whole, reader.part, reader.none, reader.ourself)
+	s.total.addModel(retry.model)
+	s.total.addModel(reader.model)
+	s.resultCounts.logCounts(s.t, "answers to callers")
+	retry.counts.logCounts(s.t, "asked again")
+	s.t.Logf("late: %d charged whole, %d in part, %d not at all, %d from ourselves", reader.chargedWhole, reader.chargedPart, reader.chargedNothing, reader.fromOurselves)
 }
 
-// settle closes the recorders of the storm, and has what is left in the journal
-// recorded by a fresh one. The clerk goes on with another.
-func (s *soak) settle() {
+// settleJournal closes the recorders of the storm. A new recorder records the fulfills left in
+// the journal, and serves the retrier from then on.
+func (s *soak) settleJournal() {
 	s.t.Helper()
-	require.NoError(s.t, s.plain.Close(s.life))
-	require.NoError(s.t, s.kept.Load().Close(s.life))
-	fresh, err := s.newRecorder(transfers.Config{Journal: s.journal})
+	require.NoError(s.t, s.plainRecorder.Close(s.ctx))
+	require.NoError(s.t, s.journalRecorder.Load().Close(s.ctx))
+	fresh, err := s.newRecorder(transfers.Config{Journal: s.journalFolder})
 	require.NoError(s.t, err)
-	require.NoError(s.t, s.asking.Swap(fresh).Close(s.life))
-	require.NoError(s.t, fresh.Flush(s.life))
+	require.NoError(s.t, s.retryRecorder.Swap(fresh).Close(s.ctx))
+	require.NoError(s.t, fresh.Flush(s.ctx))
 }
 
-// reopen closes the recorder with the journal, mostly before it is through, and opens
-// another one on the same folder.
-func (s *soak) reopen(storm context.Context) {
+// reopenRecorders closes the recorder with the journal, mostly before it has finished, and opens
+// another recorder on the same folder.
+func (s *soak) reopenRecorders(storm context.Context) {
 	random := rand.New(rand.NewPCG(s.seed, 2))
-	for pass(storm, between(random, s.scaled(200*time.Millisecond), s.scaled(1500*time.Millisecond))) {
-		hurry, cancel := context.WithTimeout(s.life, between(random, 0, 100*time.Millisecond))
-		err := s.kept.Load().Close(hurry)
+	for waitFor(storm, randomDuration(random, s.scaleInterval(200*time.Millisecond), s.scaleInterval(1500*time.Millisecond))) {
+		hurry, cancel := context.WithTimeout(s.ctx, randomDuration(random, 0, 100*time.Millisecond))
+		err := s.journalRecorder.Load().Close(hurry)
 		cancel()
-		s.strike("recorder closed")
+		s.recordFault("recorder closed")
 		var left *transfers.CloseError
 		switch {
 		case errors.As(err, &left):
@@ -93,13 +93,13 @@ func (s *soak) reopen(storm context.Context) {
 			s.faults["operations left by a closed recorder, unsent"] += len(left.Unsent)
 			s.mu.Unlock()
 		case err != nil:
-			s.fail("close: %v", err)
+			s.failf("close: %v", err)
 		}
-		fresh, err := s.newRecorder(transfers.Config{Journal: s.journal})
+		fresh, err := s.newRecorder(transfers.Config{Journal: s.journalFolder})
 		if err != nil {
-			s.fail("open again: %v", err)
+			s.failf("open again: %v", err)
 			return
 		}
-		s.kept.Store(fresh)
+		s.journalRecorder.Store(fresh)
 	}
 }

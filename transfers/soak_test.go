@@ -20,92 +20,92 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// A soak is a storm: full load from many goroutines while the ledger stalls, loses
-// answers and is killed, and recorders are closed and opened again. When it is over and
-// everything is settled, the books must be those of a model that has booked what was
-// acknowledged, and no memory may have been lost on the way.
+// A soak is a storm: full load from many goroutines while the ledger stalls, loses answers and
+// is killed, and recorders are closed and opened again. Afterwards everything is settled. Then
+// the books must equal a model of the acknowledged packets, and the process must not have
+// leaked memory.
 //
-// PEERLEDGER_SOAK says how long the storm lasts; only a long one tells about memory:
+// PEERLEDGER_SOAK sets the length of the storm. Only a long storm (2 minutes) checks memory:
 //
 //	PEERLEDGER_SOAK=10m go test -run TestSoak -timeout 45m -v ./transfers
 
-// TestSoak is the soak on the embedded ledger in a folder, in a process that is killed.
+// TestSoak soaks the embedded ledger in a folder, in a process that is killed.
 func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
 	s := newSoak(t, 3*time.Second)
 	server := startRemote(t)
-	s.ledger.Store(server.pid())
-	network := newUnreliable(server, s.seed)
-	s.open(server, network)
-	s.run(func(storm context.Context) {
-		network.blow(1)
-		for pass(storm, between(s.random, s.scaled(500*time.Millisecond), s.scaled(time.Second))) {
-			network.blow(1 << s.random.IntN(4)) // a rough one slows everybody down
-			server.kill()
-			pass(storm, between(s.random, 0, 500*time.Millisecond))
+	s.ledgerPID.Store(server.processID())
+	network := newFaultyNetwork(server, s.seed)
+	s.openAll(server, network)
+	s.runStorm(func(storm context.Context) {
+		network.setFaultPercent(1)
+		for waitFor(storm, randomDuration(s.random, s.scaleInterval(500*time.Millisecond), s.scaleInterval(time.Second))) {
+			network.setFaultPercent(1 << s.random.IntN(4)) // a high percentage slows down all workers
+			server.killProcess()
+			waitFor(storm, randomDuration(s.random, 0, 500*time.Millisecond))
 			began := time.Now()
-			server.start()
-			s.ledger.Store(server.pid())
-			s.strike("kill -9")
+			server.startProcess()
+			s.ledgerPID.Store(server.processID())
+			s.recordFault("kill -9")
 			s.slowestStart = max(s.slowestStart, time.Since(began))
-			// The books grow, and with them the time that it takes to read them.
-			pass(storm, 3*time.Since(began))
+			// The books grow, and reading them at the start takes longer each time.
+			waitFor(storm, 3*time.Since(began))
 		}
-		network.blow(0)
+		network.setFaultPercent(0)
 	})
-	s.faults.add(network.end())
-	s.finish()
+	s.faults.addCounts(network.awaitLateRequests())
+	s.compareBooks()
 	require.NoError(t, server.Close())
 }
 
-// soak is what the workers of a storm share.
+// soak is the state that the workers of a storm share.
 type soak struct {
 	t      *testing.T
 	length time.Duration
 	seed   uint64
 	random *rand.Rand      // of the test's own goroutine
-	life   context.Context // ends the soak when it does not end by itself
-	burst  int             // packets that a worker sends at once, at most
+	ctx    context.Context // ends a soak that does not end by itself
+	burst  int             // the most packets that a worker sends at once
 
-	clean ledger.Ledger // without the faults that are made on our side, for looking
-	seen  ledger.Ledger // what the recorders see
-	book  *accounts.Book
-	own   map[uint32]accounts.AssetIDs
-	ours  map[uint32]accounts.PeerAccount
-	peers []accounts.PeerAccount
-	lines []uint64 // granted to the peers
+	direct      ledger.Ledger // without injected faults: reads the books
+	faulty      ledger.Ledger // of the recorders
+	book        *accounts.Book
+	assetIDs    map[uint32]accounts.AssetIDs
+	ownAccounts map[uint32]accounts.PeerAccount
+	peers       []accounts.PeerAccount
+	lines       []uint64 // granted to the peers
 
-	plain   *transfers.Recorder
-	kept    atomic.Pointer[transfers.Recorder] // the one with a journal
-	asking  atomic.Pointer[transfers.Recorder] // the clerk's
-	journal string
+	plainRecorder   *transfers.Recorder
+	journalRecorder atomic.Pointer[transfers.Recorder]
+	retryRecorder   atomic.Pointer[transfers.Recorder] // of the retrier
+	journalFolder   string
 
-	questions chan question
-	lates     chan transfers.Packet
-	answers   atomic.Int64
-	ledger    atomic.Int64 // the process of it, if it is known
-	meter     meter
+	questions   chan question
+	latePackets chan transfers.Packet
+	answerCount atomic.Int64
+	ledgerPID   atomic.Int64 // 0 if not known
+	meter       meter
 
 	mu           sync.Mutex
 	failures     int
 	faults       counts
-	weather      []string
+	recentFaults []string
 	slowestStart time.Duration
 
-	total   *model
-	told    counts // what the callers were told
-	checked []transfers.Result
+	total          *model
+	resultCounts   counts // of the results that callers got
+	sampledResults []transfers.Result
 }
 
 // soakHold is the longest time that a packet is held.
 const soakHold = 3 * time.Second
 
-// newSoak begins a soak of the length that the environment says. A long one has the
-// process for itself.
+// newSoak begins a soak with the length of PEERLEDGER_SOAK, or a short one. No other test runs
+// beside a long soak.
 func newSoak(t *testing.T, short time.Duration) *soak {
 	t.Helper()
 	s := &soak{
-		t: t, length: short, seed: ledgertest.Seed(t), burst: 100, faults: make(counts), told: make(counts),
-		questions: make(chan question, 1<<12), lates: make(chan transfers.Packet, 1<<12), journal: t.TempDir(),
+		t: t, length: short, seed: ledgertest.Seed(t), burst: 100, faults: make(counts), resultCounts: make(counts),
+		questions: make(chan question, 1<<12), latePackets: make(chan transfers.Packet, 1<<12), journalFolder: t.TempDir(),
 	}
 	s.random = rand.New(rand.NewPCG(s.seed, 0))
 	if text := os.Getenv("PEERLEDGER_SOAK"); text != "" {
@@ -113,7 +113,7 @@ func newSoak(t *testing.T, short time.Duration) *soak {
 		s.length, err = time.ParseDuration(text)
 		require.NoError(t, err, "PEERLEDGER_SOAK")
 	}
-	if s.long() {
+	if s.isLong() {
 		running := goleak.IgnoreCurrent()
 		t.Cleanup(func() { goleak.VerifyNone(t, running) })
 	} else {
@@ -121,70 +121,70 @@ func newSoak(t *testing.T, short time.Duration) *soak {
 	}
 	life, cancel := context.WithTimeout(t.Context(), 2*s.length+2*time.Minute)
 	t.Cleanup(cancel)
-	s.life = life
+	s.ctx = life
 	return s
 }
 
-// long reports whether it is long enough to tell about memory.
-func (s *soak) long() bool { return s.length >= 2*time.Minute }
+// isLong reports whether the soak is long enough to check memory.
+func (s *soak) isLong() bool { return s.length >= 2*time.Minute }
 
-// scaled is a time between faults: longer in a long soak, in which there is time for a
-// state that builds up between them.
-func (s *soak) scaled(d time.Duration) time.Duration {
-	if s.long() {
+// scaleInterval returns a time between two faults. In a long soak it is longer, so that state
+// can build up between the faults.
+func (s *soak) scaleInterval(d time.Duration) time.Duration {
+	if s.isLong() {
 		return 8 * d
 	}
 	return d
 }
 
-// fail fails the soak. It goes on, as what comes later may tell why.
-func (s *soak) fail(format string, args ...any) {
+// failf fails the soak, which goes on: a later failure may show the cause.
+func (s *soak) failf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	const most = 20 // the first ones say it all
-	if s.failures++; s.failures <= most {
+	const maxReported = 20
+	if s.failures++; s.failures <= maxReported {
 		s.t.Errorf(format, args...)
 	}
 }
 
-func (s *soak) count(fault string) {
+func (s *soak) countFault(fault string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults[fault]++
 }
 
-// strike notes one of the faults that all feel.
-func (s *soak) strike(fault string) {
-	s.count(fault)
+// recordFault records a fault of the ledger or of a recorder, which all workers notice.
+func (s *soak) recordFault(fault string) {
+	s.countFault(fault)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.weather = append(s.weather, fault)
+	s.recentFaults = append(s.recentFaults, fault)
 }
 
-// weatherReport is what has struck since it was asked for last.
-func (s *soak) weatherReport() []string {
+// takeRecentFaults returns the faults recorded since the last call.
+func (s *soak) takeRecentFaults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	report := s.weather
-	s.weather = nil
+	report := s.recentFaults
+	s.recentFaults = nil
 	return report
 }
 
-// open makes the accounts and the recorders.
-func (s *soak) open(clean, seen ledger.Ledger) {
+// openAll provisions the peers and opens the recorders.
+func (s *soak) openAll(clean, seen ledger.Ledger) {
 	s.t.Helper()
-	s.clean, s.seen = clean, seen
+	s.direct, s.faulty = clean, seen
 	var err error
 	s.book, err = accounts.NewBook(clean, accounts.Config{Assets: []accounts.Asset{usd, loss}})
 	require.NoError(s.t, err)
-	s.own, s.ours = make(map[uint32]accounts.AssetIDs), make(map[uint32]accounts.PeerAccount)
+	s.assetIDs, s.ownAccounts = make(map[uint32]accounts.AssetIDs), make(map[uint32]accounts.PeerAccount)
 	var peers []accounts.PeerConfig
 	for _, asset := range s.book.Assets() {
-		s.own[asset.Ledger], _ = s.book.AssetIDs(asset.Ledger)
-		s.ours[asset.Ledger], err = s.book.OwnAccount(asset)
+		s.assetIDs[asset.Ledger], _ = s.book.AssetIDs(asset.Ledger)
+		s.ownAccounts[asset.Ledger], err = s.book.OwnAccount(asset)
 		require.NoError(s.t, err)
 		for i := range 20 {
-			line := uint64(1) << 60 // nothing comes near it
+			line := uint64(1) << 60 // never reached
 			switch {
 			case i < 4:
 				line = 2000 // a few packets
@@ -197,32 +197,32 @@ func (s *soak) open(clean, seen ledger.Ledger) {
 	}
 	s.peers, err = s.book.Provision(s.t.Context(), peers...)
 	require.NoError(s.t, err)
-	s.plain, err = s.newRecorder(transfers.Config{Lanes: 3})
+	s.plainRecorder, err = s.newRecorder(transfers.Config{Lanes: 3})
 	require.NoError(s.t, err)
 	asking, err := s.newRecorder(transfers.Config{})
 	require.NoError(s.t, err)
-	kept, err := s.newRecorder(transfers.Config{Journal: s.journal})
+	kept, err := s.newRecorder(transfers.Config{Journal: s.journalFolder})
 	require.NoError(s.t, err)
-	s.asking.Store(asking)
-	s.kept.Store(kept)
+	s.retryRecorder.Store(asking)
+	s.journalRecorder.Store(kept)
 }
 
-// newRecorder opens a recorder. What it tells of its journal must be good news.
+// newRecorder opens a recorder. An error of its journal fails the soak.
 func (s *soak) newRecorder(cfg transfers.Config) (*transfers.Recorder, error) {
 	cfg.MaxBacklog = 1 << 14
 	cfg.HoldMargin, cfg.MinHold = time.Second, 500*time.Millisecond
-	cfg.Touched = s.meter.touch
-	cfg.AllowArrears = true // nobody collects here
-	cfg.Events.Batch = s.meter.batch
-	cfg.Events.Journal = func(err error) { s.fail("journal: %v", err) }
+	cfg.Events.BalancesChanged = s.meter.recordTouched
+	cfg.AllowArrears = true // no settlement engine collects arrears
+	cfg.Events.Batch = s.meter.recordBatch
+	cfg.Events.Journal = func(err error) { s.failf("journal: %v", err) }
 	cfg.Events.Replayed = func(results []transfers.Result) {
 		for i := range results {
-			of := s.classify(&results[i])
-			s.count("replayed: " + of.String())
+			of := s.classifyResult(&results[i])
+			s.countFault("replayed: " + of.String())
 			if of == refused && !errors.Is(results[i].Err, transfers.ErrPacketConflict) { // of a race
-				s.fail("replayed: %v", results[i].Err)
+				s.failf("replayed: %v", results[i].Err)
 			}
 		}
 	}
-	return transfers.NewRecorder(s.seen, s.book, cfg)
+	return transfers.NewRecorder(s.faulty, s.book, cfg)
 }

@@ -11,38 +11,38 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// worker sends packets through the recorders, round after round, and books what it is
-// told in a model of its own.
+// worker sends packets through the recorders, round after round, and books the acknowledged
+// packets in its own model.
 type worker struct {
 	*soak
-	random  *rand.Rand
-	model   *model
-	counts  counts
-	samples []transfers.Result // of packets whose rows are looked at in the end
-	sampled int                // that these were drawn from
+	random           *rand.Rand
+	model            *model
+	counts           counts
+	samples          []transfers.Result // whose rows are checked at the end
+	samplePopulation int                // packets that the samples were drawn from
 
-	promised []transfers.Packet // whose fulfills are the journal's business
-	promises int                // that these were drawn from
+	promisedSample []transfers.Packet // fulfills left to the journal
+	promiseCount   int                // fulfills that the sample was drawn from
 }
 
-// class is what an answer means for the books.
-type class int
+// resultClass is the meaning of a result for the books.
+type resultClass int
 
 const (
-	done        class = iota // in the books
-	late                     // in the books, by a correction
-	lapsed                   // held, perhaps no longer
-	refused                  // by the ledger
-	notRecorded              // never handed over
+	done        resultClass = iota // in the books
+	late                           // in the books, by a correction
+	holdOver                       // applied; the hold may have ended
+	refused                        // by the ledger
+	notRecorded                    // never enqueued
 	unknown
 )
 
-func (c class) String() string {
+func (c resultClass) String() string {
 	return [...]string{"done", "late", "done, hold over", "refused", "not recorded", "unknown"}[c]
 }
 
-// classify also checks that outcome and error agree.
-func (s *soak) classify(r *transfers.Result) class {
+// classifyResult classifies a result, and checks that outcome and error agree.
+func (s *soak) classifyResult(r *transfers.Result) resultClass {
 	var refusal *transfers.RefusedError
 	of, want := done, r.Outcome.Done()
 	switch {
@@ -54,7 +54,7 @@ func (s *soak) classify(r *transfers.Result) class {
 	case errors.As(r.Err, &refusal):
 		of, want = refused, r.Outcome == ledger.OutcomeIDSpent || r.Outcome == ledger.OutcomeRefused
 	case r.Kind == transfers.KindPrepare && errors.Is(r.Err, transfers.ErrHoldExpired):
-		of = lapsed
+		of = holdOver
 	case errors.Is(r.Err, transfers.ErrRecorderClosed), errors.Is(r.Err, transfers.ErrBacklogFull),
 		errors.Is(r.Err, transfers.ErrHoldTooShort), errors.Is(r.Err, context.DeadlineExceeded):
 		of, want = notRecorded, r.Outcome == ledger.OutcomeRefused
@@ -62,35 +62,35 @@ func (s *soak) classify(r *transfers.Result) class {
 		want = false
 	}
 	if !want {
-		s.fail("%v of packet %v: outcome %v, error %v", r.Kind, r.Packet.ID, r.Outcome, r.Err)
+		s.failf("%v of packet %v: outcome %v, error %v", r.Kind, r.Packet.ID, r.Outcome, r.Err)
 	}
 	return of
 }
 
-// run sends packets until the storm is over.
-func (w *worker) run(ctx, storm context.Context) {
+// sendPackets sends packets until storm ends.
+func (w *worker) sendPackets(ctx, storm context.Context) {
 	for storm.Err() == nil {
 		packets := make([]transfers.Packet, 1+w.random.IntN(1+w.random.IntN(w.burst)))
 		for i := range packets {
-			packets[i] = w.packet()
+			packets[i] = w.randomPacket()
 		}
 		if w.random.IntN(5) == 0 {
-			w.forward(ctx, packets)
+			w.forwardPackets(ctx, packets)
 		} else {
-			w.resolve(ctx, w.prepare(ctx, packets))
+			w.resolvePackets(ctx, w.preparePackets(ctx, packets))
 		}
 	}
 }
 
-// packet draws a packet of any shape.
-func (w *worker) packet() transfers.Packet {
+// randomPacket returns a packet of any shape.
+func (w *worker) randomPacket() transfers.Packet {
 	r := w.random
 	p := transfers.Packet{From: w.peers[r.IntN(len(w.peers))], To: w.peers[r.IntN(len(w.peers))]}
 	switch r.IntN(40) {
 	case 0:
-		p.From = w.ours[p.From.Ledger()]
+		p.From = w.ownAccounts[p.From.Ledger()]
 	case 1:
-		p.To = w.ours[p.To.Ledger()]
+		p.To = w.ownAccounts[p.To.Ledger()]
 	}
 	p.In = 1 + r.Uint64N(1000)
 	if p.From.Ledger() == p.To.Ledger() {
@@ -112,119 +112,119 @@ func (w *worker) packet() transfers.Packet {
 	}
 	binary.BigEndian.PutUint64(p.Condition[:], r.Uint64())
 	switch r.IntN(3) {
-	case 0: // the recorder works it out
-		p.Expiry = time.Now().Add(between(r, time.Second, 2*time.Second))
+	case 0: // the recorder computes the hold
+		p.Expiry = time.Now().Add(randomDuration(r, time.Second, 2*time.Second))
 	case 1:
-		p.ID = w.id()
-		p.Hold = between(r, time.Second, soakHold)
+		p.ID = w.randomID()
+		p.Hold = randomDuration(r, time.Second, soakHold)
 	default:
-		p.Hold = between(r, time.Second, soakHold)
+		p.Hold = randomDuration(r, time.Second, soakHold)
 	}
 	return p
 }
 
-// id draws a packet's id as a connector might.
-func (w *worker) id() ledger.ID {
+// randomID returns a packet id as a connector may choose it.
+func (w *worker) randomID() ledger.ID {
 	return ledger.NewID(w.random.Uint64()<<8, uint64(time.Now().UnixMilli())<<16|w.random.Uint64()>>48)
 }
 
-// forward books packets in one phase.
-func (w *worker) forward(ctx context.Context, packets []transfers.Packet) {
+// forwardPackets books packets in one phase.
+func (w *worker) forwardPackets(ctx context.Context, packets []transfers.Packet) {
 	ops := make([]transfers.Op, len(packets))
 	for i := range packets {
 		ops[i] = transfers.ForwardOp(packets[i])
 	}
-	results := w.send(ctx, w.pick(), ops)
+	results := w.recordOps(ctx, w.pickRecorder(), ops)
 	for i := range results {
 		r := &results[i]
-		switch w.note(r) {
+		switch w.countResult(r) {
 		case done, late:
-			w.booked(r)
+			w.bookResult(r)
 		case refused:
-			w.fail("%v", r.Err)
+			w.failf("%v", r.Err)
 		case unknown:
-			w.ask(ctx, question{op: transfers.ForwardOp(r.Packet)})
-		case lapsed, notRecorded:
+			w.askQuestion(ctx, question{op: transfers.ForwardOp(r.Packet)})
+		case holdOver, notRecorded:
 		}
 	}
 }
 
-// prepare prepares packets and returns those that are held.
-func (w *worker) prepare(ctx context.Context, packets []transfers.Packet) (held []transfers.Packet) {
+// preparePackets prepares packets and returns the held ones.
+func (w *worker) preparePackets(ctx context.Context, packets []transfers.Packet) (held []transfers.Packet) {
 	ops := make([]transfers.Op, len(packets))
 	for i := range packets {
 		ops[i] = transfers.PrepareOp(packets[i])
 	}
-	results := w.send(ctx, w.pick(), ops)
+	results := w.recordOps(ctx, w.pickRecorder(), ops)
 	for i := range results {
 		r := &results[i]
-		switch w.note(r) {
+		switch w.countResult(r) {
 		case done:
 			held = append(held, r.Packet)
 		case refused:
 			if !errors.Is(r.Err, transfers.ErrCreditLine) && !errors.Is(r.Err, ledger.ErrIDSpent) {
-				w.fail("%v", r.Err)
+				w.failf("%v", r.Err)
 			}
 		case unknown:
-			w.unseen(ctx, ops[i].Packet, r.Packet)
+			w.askAboutPrepare(ctx, ops[i].Packet, r.Packet)
 		case late:
-			w.fail("prepare of packet %v is late", r.Packet.ID)
-		case lapsed, notRecorded:
+			w.failf("prepare of packet %v is late", r.Packet.ID)
+		case holdOver, notRecorded:
 		}
 	}
 	return held
 }
 
-// unseen goes on with a packet whose prepare nobody waited for. Only who gave its id can:
-// the others' holds are given back, or end with their time.
-func (w *worker) unseen(ctx context.Context, given, p transfers.Packet) {
+// askAboutPrepare goes on with a prepare of unknown outcome. That is possible only if the worker
+// gave the id. Other holds are voided by the recorder, or expire.
+func (w *worker) askAboutPrepare(ctx context.Context, given, p transfers.Packet) {
 	if given.ID.IsZero() {
 		return
 	}
 	switch w.random.IntN(3) {
 	case 0:
-		w.ask(ctx, question{op: transfers.PrepareOp(given)})
+		w.askQuestion(ctx, question{op: transfers.PrepareOp(given)})
 	case 1:
-		w.ask(ctx, question{op: transfers.RejectOp(p), unheld: true})
+		w.askQuestion(ctx, question{op: transfers.RejectOp(p), maybeUnheld: true})
 	}
 }
 
-// note counts an answer.
-func (w *worker) note(r *transfers.Result) class {
-	of := w.classify(r)
-	what := of.String()
+// countResult counts a result by its class.
+func (w *worker) countResult(r *transfers.Result) resultClass {
+	of := w.classifyResult(r)
+	name := of.String()
 	switch {
 	case of != notRecorded:
 	case errors.Is(r.Err, transfers.ErrBacklogFull):
-		what = "not taken, backlog full"
+		name = "not taken, backlog full"
 	case errors.Is(r.Err, transfers.ErrRecorderClosed):
-		what = "not taken, closed"
+		name = "not taken, closed"
 	case errors.Is(r.Err, transfers.ErrHoldTooShort):
-		what = "not taken, expired"
+		name = "not taken, expired"
 	}
-	w.counts[r.Kind.String()+" "+what]++
-	w.answers.Add(1)
+	w.counts[r.Kind.String()+" "+name]++
+	w.answerCount.Add(1)
 	return of
 }
 
-// samplesOfWorker is how many packets of each worker are looked at in the end, any with
-// the same chance.
-const samplesOfWorker = 10
+// samplesPerWorker is how many packets of each worker are checked at the end, drawn with equal
+// probability.
+const samplesPerWorker = 10
 
-// booked books what is in the ledger, and keeps some of it to look at.
-func (w *worker) booked(r *transfers.Result) {
-	w.acknowledge(w.model, r)
-	w.sampled++
-	if len(w.samples) < samplesOfWorker {
+// bookResult books a packet in the model, and may keep it as a sample.
+func (w *worker) bookResult(r *transfers.Result) {
+	w.bookAcknowledged(w.model, r)
+	w.samplePopulation++
+	if len(w.samples) < samplesPerWorker {
 		w.samples = append(w.samples, *r)
-	} else if n := w.random.IntN(w.sampled); n < samplesOfWorker {
+	} else if n := w.random.IntN(w.samplePopulation); n < samplesPerWorker {
 		w.samples[n] = *r
 	}
 }
 
-// ask has the clerk find out.
-func (w *worker) ask(ctx context.Context, q question) {
-	w.counts["left to the clerk"]++
+// askQuestion leaves a question to the retrier.
+func (w *worker) askQuestion(ctx context.Context, q question) {
+	w.counts["left to the retrier"]++
 	select {
 	case w.questions <- q:
 	case <-ctx.Done():

@@ -13,46 +13,46 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// machine is a virtual machine that is suspended while a request is under way: its wall clock
-// jumps, its monotonic clock stands still, and the ledger, which is elsewhere, goes on.
-type machine struct {
+// suspendedMachine is a virtual machine that is suspended during a request: its wall clock jumps,
+// its monotonic clock stands still, and the ledger on another machine goes on.
+type suspendedMachine struct {
 	ledger.Ledger
-	asleep time.Duration // in each request
-	answer error         // nil: the ledger's own
-	slept  atomic.Int64  // nanoseconds by which the wall clock is ahead of the monotonic one
+	asleep     time.Duration // in each request
+	answerErr  error         // nil: the ledger's answer
+	sleptNanos atomic.Int64  // nanoseconds by which the wall clock is ahead of the monotonic one
 }
 
-func (m *machine) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	m.slept.Add(int64(m.asleep))
+func (m *suspendedMachine) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	m.sleptNanos.Add(int64(m.asleep))
 	m.asleep = 0
-	if err := m.answer; err != nil {
-		m.answer = nil
+	if err := m.answerErr; err != nil {
+		m.answerErr = nil
 		return nil, err
 	}
 	return m.Ledger.CreateTransfers(ctx, batch)
 }
 
-// now is a reading of both clocks. Package time has no way to make one of two clocks that do
-// not go together: the second word of a Time is the monotonic reading.
-func (m *machine) now() time.Time {
-	slept := m.slept.Load()
+// readClocks reads both clocks. Package time cannot build a Time of two clocks that differ, so the
+// monotonic reading is written into the second word of the Time.
+func (m *suspendedMachine) readClocks() time.Time {
+	slept := m.sleptNanos.Load()
 	now := time.Now().Add(time.Duration(slept))
 	words := (*[2]int64)(unsafe.Pointer(&now)) //nolint:gosec // in a test
 	words[1] -= slept
 	return now
 }
 
-func newMachine(t *testing.T, m *machine) *fixture {
+func newMachineFixture(t *testing.T, m *suspendedMachine) *fixture {
 	t.Helper()
-	return newFixture(t, transfers.Config{Lanes: 1, Clock: m.now}, func(l ledger.Ledger) ledger.Ledger { m.Ledger = l; return m })
+	return newFixture(t, transfers.Config{Lanes: 1, Clock: m.readClocks}, func(l ledger.Ledger) ledger.Ledger { m.Ledger = l; return m })
 }
 
 func TestMachineHasTwoClocks(t *testing.T) {
 	t.Parallel()
-	m := &machine{}
-	m.slept.Store(int64(time.Hour))
+	m := &suspendedMachine{}
+	m.sleptNanos.Store(int64(time.Hour))
 	before := time.Now()
-	now := m.now()
+	now := m.readClocks()
 	require.Less(t, now.Sub(before), time.Minute, "monotonic")
 	require.GreaterOrEqual(t, now.Round(0).Sub(before.Round(0)), time.Hour, "wall")
 }
@@ -60,24 +60,24 @@ func TestMachineHasTwoClocks(t *testing.T) {
 // The machine slept longer than the hold lasts: the packet must not be forwarded.
 func TestHoldThatEndedWhileTheMachineWasSuspended(t *testing.T) {
 	t.Parallel()
-	m := &machine{asleep: time.Hour}
-	f := newMachine(t, m)
+	m := &suspendedMachine{asleep: time.Hour}
+	f := newMachineFixture(t, m)
 	got, err := f.recorder.Prepare(t.Context(), f.packet(100, 90)) // held for a minute
 	require.Equal(t, ledger.OutcomeApplied, got.Outcome)
 	require.ErrorIs(t, err, transfers.ErrHoldExpired)
 	_, err = f.recorder.Reject(t.Context(), got.Packet)
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The packet expired while the machine slept, and was never handed over: it is not sent.
+// The packet expired while the machine slept, and was never sent: it is refused.
 func TestPacketThatExpiredWhileTheMachineWasSuspended(t *testing.T) {
 	t.Parallel()
-	m := &machine{asleep: time.Hour, answer: errNoConnection}
-	f := newMachine(t, m)
+	m := &suspendedMachine{asleep: time.Hour, answerErr: errNoConnection}
+	f := newMachineFixture(t, m)
 	p := f.packet(100, 90)
-	p.Hold, p.Expiry = 0, m.now().Add(30*time.Second) // it has a reading of the monotonic clock
+	p.Hold, p.Expiry = 0, m.readClocks().Add(30*time.Second) // with a reading of the monotonic clock
 	_, err := f.recorder.Prepare(t.Context(), p)
 	require.ErrorIs(t, err, transfers.ErrHoldTooShort)
-	f.end(t)
+	f.closeAndCheck(t)
 }

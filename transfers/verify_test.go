@@ -14,15 +14,15 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// rebuilt is a packet that its owner has put together again from what it had written down.
-func rebuilt(p transfers.Packet) transfers.Packet {
+// rebuildPacket returns the packet as a caller rebuilds it from stored fields: without a seal.
+func rebuildPacket(p transfers.Packet) transfers.Packet {
 	return transfers.Packet{
 		ID: p.ID, From: p.From, To: p.To, In: p.In, Out: p.Out, Dust: p.Dust,
 		Expiry: p.Expiry, Hold: p.Hold, Condition: p.Condition,
 	}
 }
 
-// others are packets that are not as they were prepared.
+// others returns changes that make a packet differ from its prepare.
 func (f *fixture) others(t *testing.T) map[string]func(*transfers.Packet) {
 	t.Helper()
 	us, err := f.book.OwnAccount(usd)
@@ -42,14 +42,14 @@ func (f *fixture) others(t *testing.T) map[string]func(*transfers.Packet) {
 	}
 }
 
-// A fulfill or reject of a packet that is not as it was prepared is refused before anything is
-// written, whether its owner has changed it or put it together again. The right one still passes.
+// A fulfill or reject of a packet that differs from its prepare is refused before anything is
+// written, whether the packet was changed or rebuilt. The right packet still passes.
 func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
 	for name, change := range f.others(t) {
 		for _, resolve := range []func(transfers.Packet) transfers.Op{transfers.FulfillOp, transfers.RejectOp} {
-			for _, keep := range []func(transfers.Packet) transfers.Packet{rebuilt, func(p transfers.Packet) transfers.Packet { return p }} {
+			for _, keep := range []func(transfers.Packet) transfers.Packet{rebuildPacket, func(p transfers.Packet) transfers.Packet { return p }} {
 				held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 				require.NoError(t, err)
 				p := keep(held.Packet)
@@ -69,10 +69,10 @@ func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
 			}
 		}
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A conversion whose dust is told otherwise is another packet too.
+// A conversion with other Dust is another packet too.
 func TestConversionWithOtherDustIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -83,9 +83,9 @@ func TestConversionWithOtherDustIsAConflict(t *testing.T) {
 	other.Dust = 0
 	_, err = f.recorder.Fulfill(t.Context(), other)
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
-	_, err = f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
+	_, err = f.recorder.Fulfill(t.Context(), rebuildPacket(held.Packet))
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The prepare is not in the ledger yet: it goes in the same request.
@@ -99,23 +99,23 @@ func TestResolutionOfAnotherPacketBesideItsPrepare(t *testing.T) {
 		p.ID = ledger.NewID(1<<8, 5)
 		other := p
 		other.In = other.Out
-		tickets := f.submit(t, transfers.PrepareOp(p), transfers.FulfillOp(other))
+		futures := f.submit(t, transfers.PrepareOp(p), transfers.FulfillOp(other))
 		slow.proceed <- nil
 		require.Len(t, <-slow.requests, 2, "the prepare")
 		slow.proceed <- nil
-		require.NoError(t, tickets[0].Wait(t.Context()).Err)
-		require.ErrorIs(t, tickets[1].Wait(t.Context()).Err, ledger.ErrIDConflict)
-		slow.end(t, f)
+		require.NoError(t, futures[0].Wait(t.Context()).Err)
+		require.ErrorIs(t, futures[1].Wait(t.Context()).Err, ledger.ErrIDConflict)
+		slow.closeAll(t, f)
 	})
 }
 
-// A late fulfill is booked by what the packet says, so it is compared too.
+// A late fulfill is booked by the packet's fields, so it is compared too.
 func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	for name, change := range f.others(t) {
 		other := held.Packet
 		change(&other)
@@ -126,11 +126,11 @@ func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Equal(t, int64(90), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A prepare that was refused since its id belongs to another packet does not vouch for its own:
-// a fulfill of it is compared with what is held.
+// A prepare refused because its id belongs to another packet does not verify its own fulfill:
+// the fulfill is compared with the hold.
 func TestFulfillOfARefusedPrepareIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -145,17 +145,18 @@ func TestFulfillOfARefusedPrepareIsAConflict(t *testing.T) {
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// The ledger is closed when it is to be read: all that waits is told so, and what comes then too.
+// The ledger is closed when holds are to be read: all waiting operations and later ones get
+// that error.
 func TestWhatIsHeldCannotBeReadAnyMore(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{Lanes: 1}, nil)
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
 	require.NoError(t, f.embedded.Close())
-	got, err := f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
+	got, err := f.recorder.Fulfill(t.Context(), rebuildPacket(held.Packet))
 	require.ErrorIs(t, err, ledger.ErrClosed)
 	require.Equal(t, ledger.OutcomeRefused, got.Outcome)
 	_, err = f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
@@ -163,14 +164,14 @@ func TestWhatIsHeldCannotBeReadAnyMore(t *testing.T) {
 	require.NoError(t, f.recorder.Close(t.Context()))
 }
 
-// reader counts the requests for transfers, and fails some.
-type reader struct {
+// readingLedger counts the requests for transfers, and fails some.
+type readingLedger struct {
 	ledger.Ledger
 	requests atomic.Int32
 	away     atomic.Bool
 }
 
-func (r *reader) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+func (r *readingLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
 	r.requests.Add(1)
 	if r.away.Load() {
 		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, errNoConnection) // it is about a read, and says nothing
@@ -178,12 +179,12 @@ func (r *reader) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger
 	return r.Ledger.LookupTransfers(ctx, ids)
 }
 
-// What the ledger holds is read only if the packet is not the one of the prepare's Result: for
-// many packets at once, again if that fails, and not after the end.
+// Holds are read only for a packet other than the one of the prepare's Result: for many
+// packets at once, again after an error, and not after the end.
 func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &reader{}
+		r := &readingLedger{}
 		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { r.Ledger = l; return r })
 		prepare := func() transfers.Packet {
 			held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
@@ -198,21 +199,21 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, r.requests.Load())
 
-		_, err = f.recorder.Reject(t.Context(), rebuilt(prepare()))
+		_, err = f.recorder.Reject(t.Context(), rebuildPacket(prepare()))
 		require.NoError(t, err)
 		require.Equal(t, int32(1), r.requests.Load())
 
 		late := prepare()
 		r.away.Store(true)
-		ticket := f.submit(t, transfers.FulfillOp(rebuilt(late)))[0]
+		future := f.submit(t, transfers.FulfillOp(rebuildPacket(late)))[0]
 		time.Sleep(5 * time.Second) //nolint:forbidigo // virtual time
 		require.Greater(t, r.requests.Load(), int32(3))
-		require.ErrorIs(t, ticket.Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
+		require.ErrorIs(t, future.Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
 		r.away.Store(false)
-		require.NoError(t, ticket.Wait(t.Context()).Err)
+		require.NoError(t, future.Wait(t.Context()).Err)
 
 		r.away.Store(true)
-		left := f.submit(t, transfers.FulfillOp(rebuilt(prepare())))[0]
+		left := f.submit(t, transfers.FulfillOp(rebuildPacket(prepare())))[0]
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err = f.recorder.Close(ctx)
@@ -225,25 +226,25 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 	})
 }
 
-// A fulfill of another packet was in the journal when the process died: the next recorder
+// A fulfill of a changed packet was in the journal when the process died: the next recorder
 // refuses it, and posts nothing.
 func TestReplayOfAnotherPacketIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	unreadable := &reader{Ledger: f.embedded}
+	unreadable := &readingLedger{Ledger: f.embedded}
 	unreadable.away.Store(true)
 	folder := newFolder(t)
-	r := f.journaled(t, folder, &heard{}, unreadable)
+	r := f.newJournaled(t, folder, &eventLog{}, unreadable)
 	other := held.Packet
 	other.In = 90
 	_, err = r.Submit(t.Context(), transfers.FulfillOp(other))
 	require.NoError(t, err)
-	killed := readFiles(t, folder).write(t)
+	killed := readFiles(t, folder).writeFolder(t)
 	_ = r.Close(canceled(t.Context()))
-	h := &heard{}
-	require.NoError(t, f.journaled(t, killed, h, nil).Close(t.Context()))
+	h := &eventLog{}
+	require.NoError(t, f.newJournaled(t, killed, h, nil).Close(t.Context()))
 	replayed := h.takeReplayed()
 	require.Len(t, replayed, 1)
 	require.ErrorIs(t, replayed[0].Err, ledger.ErrIDConflict)
@@ -252,5 +253,5 @@ func TestReplayOfAnotherPacketIsAConflict(t *testing.T) {
 	require.Equal(t, units(100), b.HeldIn)
 	_, err = f.recorder.Reject(t.Context(), held.Packet)
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -9,92 +9,92 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// adjustFlags are those of all adjustments.
+// adjustFlags are the flags of all adjustments.
 type adjustFlags struct {
 	asset  string
 	key    string
 	reason uint32
 }
 
-func (a *app) adjustCommand() *cobra.Command {
+func (a *app) newAdjustCommand() *cobra.Command {
 	var f adjustFlags
 	cmd := &cobra.Command{
 		Use:   "adjust",
-		Short: "Correct by hand what a peer is owed or owes, and write arrears off",
-		Long: `Books a correction of what stands between us and a peer, once for its key, with a reason.
-The other side is our suspense account. What was paid on a rail is booked with
-"peerledger settle", not here.`,
+		Short: "Correct a peer's balance by hand, and write arrears off",
+		Long: `Book a correction of the balance between us and a peer, once for each key, with a reason.
+The other side of the booking is our suspense account. Book payments on a rail with
+"peerledger settle" instead.`,
 		Example: `  peerledger adjust credit alice 5 --key ticket-7 --reason 3 --yes
   peerledger adjust write-off alice 120 --key loss-1 --reason 4 --yes`,
-		Args: oneOf,
+		Args: requireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	flags.StringVar(&f.key, "key", "", "the `name` of the correction: the same whenever it is booked, another for every other one")
-	flags.Uint32Var(&f.reason, "reason", 0, "a `number`, not 0, that is kept with it")
-	cmd.AddCommand(a.adjustCreditCommand(&f), a.adjustDebitCommand(&f), a.writeOffCommand(&f))
+	flags.StringVar(&f.key, "key", "", "the `name` of the correction: repeat a correction with the same name, and give each correction its own")
+	flags.Uint32Var(&f.reason, "reason", 0, "a `number`, not 0, that is kept with the correction")
+	cmd.AddCommand(a.newAdjustCreditCommand(&f), a.newAdjustDebitCommand(&f), a.newWriteOffCommand(&f))
 	return cmd
 }
 
-func (a *app) adjustCreditCommand(f *adjustFlags) *cobra.Command {
+func (a *app) newAdjustCreditCommand(f *adjustFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "credit peer amount", Short: "Owe a peer more, or let it owe less",
-		Long: "Credits a peer: it pays what the peer owes, and the rest is prepaid. Settlements do not pay\nit out, unless a refund is asked for (settle refund).",
+		Long: "Credit a peer. The amount pays the peer's debt first; the rest is prepaid. Settlements do not\npay a prepayment out; only settle refund does.",
 	}
-	return a.adjusting(f, cmd, "book a credit by hand", " for ", whenPaidIn, func(d *desk, p payment) (accounts.Booking, error) {
-		return d.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, ReasonCode: f.reason})
+	return a.buildAdjustCommand(f, cmd, "book a credit by hand", " for ", describePaidIn, func(s *session, p payment) (accounts.Booking, error) {
+		return s.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, ReasonCode: f.reason})
 	})
 }
 
-func (a *app) adjustDebitCommand(f *adjustFlags) *cobra.Command {
+func (a *app) newAdjustDebitCommand(f *adjustFlags) *cobra.Command {
 	var beyond bool
 	cmd := &cobra.Command{
 		Use: "debit peer amount", Short: "Owe a peer less, or have it owe more",
-		Long: "Debits a peer, from what it has prepaid first. What its account does not cover is refused,\nor is arrears with --beyond-headroom.",
+		Long: "Debit a peer. The amount reduces the prepayment first. A debit that the account does not cover\nis refused; with --beyond-headroom the uncovered part becomes arrears.",
 	}
-	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "what the peer's account does not cover is arrears")
-	return a.adjusting(f, cmd, "book a debit by hand", " for ", whenCovered(&beyond), func(d *desk, p payment) (accounts.Booking, error) {
-		return d.book.Adjust(cmd.Context(), accounts.Adjustment{
+	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "book the part that the account does not cover as arrears")
+	return a.buildAdjustCommand(f, cmd, "book a debit by hand", " for ", describeCoveredCharge(&beyond), func(s *session, p payment) (accounts.Booking, error) {
+		return s.book.Adjust(cmd.Context(), accounts.Adjustment{
 			Account: p.account, Key: f.key, Debit: p.amount, ReasonCode: f.reason, BeyondHeadroom: beyond,
 		})
 	})
 }
 
-func (a *app) writeOffCommand(f *adjustFlags) *cobra.Command {
+func (a *app) newWriteOffCommand(f *adjustFlags) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "write-off peer amount", Short: "Give up arrears that will never be paid",
-		Long: "Gives up arrears of a peer, at most this amount. What its account can pay is collected\nfirst. The loss is in our suspense account.",
+		Use: "write-off peer amount", Short: "Write off arrears that will never be paid",
+		Long: "Write off at most this amount of a peer's arrears. Before that, the ledger collects the part\nthat the account can pay. The loss goes to our suspense account.",
 	}
-	return a.adjusting(f, cmd, "write off the arrears", " of ", whenWrittenOff, func(d *desk, p payment) (accounts.Booking, error) {
-		return d.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, ReasonCode: f.reason})
+	return a.buildAdjustCommand(f, cmd, "write off the arrears", " of ", describeWriteOff, func(s *session, p payment) (accounts.Booking, error) {
+		return s.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, ReasonCode: f.reason})
 	})
 }
 
-// adjusting is a command that books one correction.
-func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action, link string, will effect,
-	book func(*desk, payment) (accounts.Booking, error),
+// buildAdjustCommand completes a command that books one correction with book.
+func (a *app) buildAdjustCommand(f *adjustFlags, cmd *cobra.Command, action, peerPrefix string, describe effectFunc,
+	book func(*session, payment) (accounts.Booking, error),
 ) *cobra.Command {
-	cmd.Args = exactly(2)
+	cmd.Args = exactArgs(2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case f.key == "":
 			return fmt.Errorf("%w: give the correction a name with --key", errUsage)
 		case f.reason == 0:
-			return fmt.Errorf("%w: give a number that says why with --reason", errUsage)
+			return fmt.Errorf("%w: give the reason's number with --reason", errUsage)
 		}
-		return a.atDesk(cmd.Context(), func(d *desk) error {
-			p, err := d.something(cmd.Context(), args[0], args[1], f.asset)
+		return a.withSession(cmd.Context(), func(s *session) error {
+			p, err := s.parseNonzeroPayment(cmd.Context(), args[0], args[1], f.asset)
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: f.key, link: link}
-			b, err := d.preview(cmd.Context(), &c, p.account, p.amount, will)
+			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: f.key, peerPrefix: peerPrefix}
+			b, err := s.addPreview(cmd.Context(), &c, p.account, p.amount, describe)
 			if err != nil {
 				return err
 			}
-			return a.write(c, func(c *change) error {
-				booking, err := book(d, p)
+			return a.previewOrWrite(c, func(c *change) error {
+				booking, err := book(s, p)
 				if err != nil {
 					return explainCover(err, b)
 				}
@@ -103,11 +103,11 @@ func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action, link string,
 			})
 		})
 	}
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// explainCover says what to do if an account does not cover a charge.
+// explainCover adds the remedy if an account does not cover a charge.
 func explainCover(err error, b accounts.Balance) error {
 	if errors.Is(err, accounts.ErrNotCovered) && !b.Closed {
 		return fmt.Errorf("%w. With --beyond-headroom the rest is arrears", err)

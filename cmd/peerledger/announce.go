@@ -12,104 +12,105 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-func (a *app) announceCommand(asset *string) *cobra.Command {
+func (a *app) newAnnounceCommand(asset *string) *cobra.Command {
 	var key string
 	cmd := &cobra.Command{
-		Use: "announce peer amount --key name", Short: "Note a payment of a peer that is not final yet",
-		Long: `Notes a payment that was seen and can still fail, once for its key. It is shown and counts
-for nothing else, until settle received books it under the same key, or settle failed says
-that it will not come.`,
-		Args: exactly(2),
+		Use: "announce peer amount --key name", Short: "Note a payment by a peer that is not final yet",
+		Long: `Note a payment by a peer that can still fail, once for each key. An announced payment is shown
+and changes no balance. Close the announcement with settle received, which books the payment
+under the same key, or with settle failed.`,
+		Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				p, err := d.something(cmd.Context(), args[0], args[1], *asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				p, err := s.parseNonzeroPayment(cmd.Context(), args[0], args[1], *asset)
 				if err != nil {
 					return err
 				}
 				c := change{
-					Action: "announce a payment", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, link: " from ",
+					Action: "announce a payment", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, peerPrefix: " from ",
 				}
-				if _, err := d.preview(cmd.Context(), &c, p.account, p.amount, whenAnnounced); err != nil {
+				if _, err := s.addPreview(cmd.Context(), &c, p.account, p.amount, describeAnnouncement); err != nil {
 					return err
 				}
-				switch known, err := engine.FindPayment(cmd.Context(), p.account, key); {
+				switch announced, err := engine.FindPayment(cmd.Context(), p.account, key); {
 				case err == nil:
-					c.Effect = whenKnown(known, p.amount)
+					c.Effect = describeKnownPayment(announced, p.amount)
 				case !errors.Is(err, settlement.ErrNoAnnouncement):
 					return err
 				}
-				return a.write(c, func(c *change) error {
-					got, err := engine.Announce(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
-					c.Already, c.Transfer = got.AlreadyAnnounced, got.Transfer.String()
-					if got.State != settlement.AnnouncementOpen {
-						c.Note = fmt.Sprintf("The payment is known already: %s.", got.State)
+				return a.previewOrWrite(c, func(c *change) error {
+					announcement, err := engine.Announce(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
+					c.Already, c.Transfer = announcement.AlreadyAnnounced, announcement.Transfer.String()
+					if announcement.State != settlement.AnnouncementOpen {
+						c.Note = fmt.Sprintf("The payment is known already: %s.", announcement.State)
 					}
 					return err
 				})
 			})
 		},
 	}
-	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: the same when it is received or has failed")
+	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: give the same name to settle received or settle failed")
 	_ = cmd.MarkFlagRequired("key") // it is defined, so there is no error
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// whenAnnounced is the effect of an announcement.
-func whenAnnounced(b accounts.Balance, _ ledger.Amount) string {
-	text := "It is shown, and counts for nothing until it is received."
+// describeAnnouncement is the effect of an announcement of an unknown payment.
+func describeAnnouncement(b accounts.Balance, _ ledger.Amount) string {
+	text := "The payment is shown, and changes no balance until it is received."
 	if b.Closed {
-		text += " The peer's account is closed: when it is received, it waits in our suspense account."
+		text += " The peer's account is closed: a received payment waits in our suspense account."
 	}
 	return text
 }
 
-// whenKnown is the effect of an announcement of a payment that the ledger knows.
-func whenKnown(known settlement.Announcement, amount ledger.Amount) string {
+// describeKnownPayment is the effect of an announcement of a payment that the ledger knows.
+func describeKnownPayment(announced settlement.Announcement, amount ledger.Amount) string {
 	switch {
-	case known.State != settlement.AnnouncementOpen:
-		return fmt.Sprintf("Nothing will be announced: the payment is known already, as %s.", known.State)
-	case known.Amount != amount:
-		return fmt.Sprintf("It will be refused: %s is announced under this key. Leave it: settle received books what came.", known.Asset.Text(known.Amount))
+	case announced.State != settlement.AnnouncementOpen:
+		return fmt.Sprintf("Nothing will be announced: the payment is known already, as %s.", announced.State)
+	case announced.Amount != amount:
+		return fmt.Sprintf("It will be refused: %s is announced under this key. Keep the announcement: settle received books the amount that arrives.", announced.Asset.Text(announced.Amount))
 	default:
 		return "It is announced already: nothing will change."
 	}
 }
 
-// whenFailed is the effect of saying that a payment failed, by what the ledger knows of it, or by
-// the error of finding that out. unknown is the effect where it knows nothing.
-func whenFailed(known settlement.Announcement, err error, unknown string) (string, error) {
+// describeFailure is the effect of settle failed on a payment. err is the error of finding the
+// payment; unknownText is the effect on an unknown one.
+func describeFailure(announced settlement.Announcement, err error, unknownText string) (string, error) {
 	switch {
 	case errors.Is(err, settlement.ErrNoAnnouncement):
-		return unknown, nil
+		return unknownText, nil
 	case err != nil:
 		return "", err
-	case known.State == settlement.AnnouncementReceived:
-		return "It will be refused: the payment was received. If it came back, give settle returned.", nil
-	case known.State == settlement.AnnouncementFailed:
+	case announced.State == settlement.AnnouncementReceived:
+		return "It will be refused: the payment was received. If it was returned, give settle returned.", nil
+	case announced.State == settlement.AnnouncementFailed:
 		return "It has failed already: nothing will change.", nil
 	default:
-		return fmt.Sprintf("It ends the announcement of %s.", known.Asset.Text(known.Amount)), nil
+		return fmt.Sprintf("The announcement of %s is closed.", announced.Asset.Text(announced.Amount)), nil
 	}
 }
 
-func (a *app) failedCommand(asset *string) *cobra.Command {
+func (a *app) newFailedCommand(asset *string) *cobra.Command {
 	var key, id string
 	cmd := &cobra.Command{
-		Use: "failed peer {--key name | --announcement id}", Short: "Say that an announced payment will not come",
-		Long: `Ends the announcement of a payment that will not come, by the key of the payment or by the
-id that settle announced shows. If the payment comes all the same, settle received books it.`,
-		Args: exactly(1),
+		Use: "failed peer {--key name | --announcement id}", Short: "Record that an announced payment has failed",
+		Long: `Close the announcement of a payment that will not arrive. Name the payment by its key, or by
+the id that settle announced shows. If the payment arrives later, book it with settle
+received.`,
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (key == "") == (id == "") {
 				return fmt.Errorf("%w: give one of --key and --announcement", errUsage)
 			}
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				account, found, err := d.account(cmd.Context(), args[0], *asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				account, found, err := s.parseAccount(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}
-				ctx, unknown := cmd.Context(), "Nothing is announced under this key. Who announces it later is told that it has failed."
+				ctx, unknownText := cmd.Context(), "Nothing is announced under this key. A later announcement will be answered with: failed."
 				fail := func() (settlement.Announcement, error) { return engine.Fail(ctx, account, key) }
 				find := func() (settlement.Announcement, error) { return engine.FindPayment(ctx, account, key) }
 				if id != "" {
@@ -117,25 +118,25 @@ id that settle announced shows. If the payment comes all the same, settle receiv
 					if err != nil {
 						return fmt.Errorf("%w: announcement %q: %w", errUsage, id, err)
 					}
-					unknown = "It will be refused: there is no such announcement of the peer."
+					unknownText = "It will be refused: there is no such announcement of the peer."
 					fail = func() (settlement.Announcement, error) { return engine.FailAnnouncement(ctx, account, announcement) }
 					find = func() (settlement.Announcement, error) { return engine.FindAnnouncement(ctx, account, announcement) }
 				}
-				c := change{Action: "note that a payment has failed", Peer: account.Peer(), Asset: found.String(), Payment: key, Transfer: id, link: " from "}
-				b, err := d.book.Balance(ctx, account)
+				c := change{Action: "note that a payment has failed", Peer: account.Peer(), Asset: found.String(), Payment: key, Transfer: id, peerPrefix: " from "}
+				b, err := s.book.Balance(ctx, account)
 				if err != nil {
 					return err
 				}
-				known, err := find()
-				if c.Effect, err = whenFailed(known, err, unknown); err != nil {
+				announced, err := find()
+				if c.Effect, err = describeFailure(announced, err, unknownText); err != nil {
 					return err
 				}
 				c.Effect += fmt.Sprintf(" Payments of %s are announced in all. Nothing is booked.", found.Text(b.Announced))
-				return a.write(c, func(c *change) error {
-					got, err := fail()
-					c.Already, c.Transfer = got.AlreadyAnnounced, got.Transfer.String()
+				return a.previewOrWrite(c, func(c *change) error {
+					failed, err := fail()
+					c.Already, c.Transfer = failed.AlreadyAnnounced, failed.Transfer.String()
 					if err == nil {
-						c.Amount = found.Format(got.Amount)
+						c.Amount = found.Format(failed.Amount)
 					}
 					return err
 				})
@@ -144,11 +145,11 @@ id that settle announced shows. If the payment comes all the same, settle receiv
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment")
 	cmd.Flags().StringVar(&id, "announcement", "", "the `id` of the announcement")
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// announcementRow is an open announcement as it is shown.
+// announcementRow is an open announcement in the output.
 type announcementRow struct {
 	Peer         string `json:"peer"`
 	Asset        string `json:"asset"`
@@ -158,17 +159,17 @@ type announcementRow struct {
 	Age          string `json:"age"`
 }
 
-func (a *app) announcedCommand(asset *string) *cobra.Command {
+func (a *app) newAnnouncedCommand(asset *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "announced [peer...]", Short: "Payments that are announced, and neither received nor failed",
-		Long: `Shows the payments of these peers, or of all that are configured, that were announced and of
-which nobody has said yet that they were received or have failed. Nothing ends them by
-itself: ask the rail what became of an old one, and give settle received or settle failed.`,
+		Use: "announced [peer...]", Short: "Show payments that are announced, and neither received nor failed",
+		Long: `Show the open announcements of these peers, or of all configured peers. An announcement never
+ends by itself: ask the rail for the state of an old payment, and give settle received or
+settle failed.`,
 		Example: "  peerledger settle announced\n  peerledger settle announced alice --json",
-		Args:    between(0, -1),
+		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				list, err := d.accounts(cmd.Context(), names, *asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				list, err := s.parseAccounts(cmd.Context(), names, *asset)
 				if err != nil {
 					return err
 				}
@@ -177,13 +178,13 @@ itself: ask the rail what became of an old one, and give settle received or sett
 					return err
 				}
 				rows := make([]announcementRow, len(open))
-				for i, one := range open {
+				for i, announcement := range open {
 					rows[i] = announcementRow{
-						Peer: one.Account.Peer(), Asset: one.Asset.String(), Announcement: one.Transfer.String(), Amount: one.Asset.Format(one.Amount),
-						Announced: moment(one.AnnouncedAt), Age: one.Age(time.Now()).Round(time.Second).String(),
+						Peer: announcement.Account.Peer(), Asset: announcement.Asset.String(), Announcement: announcement.Transfer.String(), Amount: announcement.Asset.Format(announcement.Amount),
+						Announced: formatTime(announcement.AnnouncedAt), Age: announcement.Age(time.Now()).Round(time.Second).String(),
 					}
 				}
-				return show(a, rows,
+				return printRows(a, rows,
 					column[announcementRow]{title: "peer", cell: func(r announcementRow) string { return r.Peer }},
 					column[announcementRow]{title: "asset", cell: func(r announcementRow) string { return r.Asset }},
 					column[announcementRow]{title: "announcement", cell: func(r announcementRow) string { return r.Announcement }},

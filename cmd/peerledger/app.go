@@ -22,26 +22,26 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// app is one run of the command.
+// app is one run of the command: streams and shared flags.
 type app struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	getenv         func(string) string
-	shown, watched bool // stdout and stderr are terminals
+	stdin                              io.Reader
+	stdout, stderr                     io.Writer
+	getenv                             func(string) string
+	stdoutIsTerminal, stderrIsTerminal bool
 
 	// The flags of all commands.
-	config    string
-	folder    string
-	clusterID string
-	addresses []string
-	timeout   time.Duration
-	json      bool
-	yes       bool
-	makes     bool // the command may make an embedded ledger that is not there, with yes
-	made      bool // it has made one, or would
+	config          string
+	folder          string
+	clusterID       string
+	addresses       []string
+	timeout         time.Duration
+	json            bool
+	yes             bool
+	mayCreateLedger bool // with yes, the command may create a missing embedded ledger
+	createdLedger   bool // the ledger was created, or would be with yes
 }
 
-// The exit statuses; see the package comment.
+// The exit statuses. The package comment explains them.
 const (
 	statusDone = iota
 	statusFailed
@@ -52,17 +52,17 @@ const (
 )
 
 var (
-	// errUsage is matched by the errors of a wrong command line or configuration.
+	// errUsage is matched by every error of the command line and of the configuration.
 	errUsage = errors.New("wrong usage")
-	// errFound says that something was found, and shown already.
+	// errFound is returned when a check found something and has already printed it.
 	errFound = errors.New("something was found")
-	// errNoAnswer is matched by the errors of a ledger that could not be opened.
+	// errNoAnswer is matched by the errors of opening a ledger.
 	errNoAnswer = errors.New("the ledger does not answer")
 )
 
-// run is the program. It returns the exit status.
-func (a *app) run(ctx context.Context, args []string) int {
-	root := a.root()
+// runCommand parses args, runs the command and returns the exit status.
+func (a *app) runCommand(ctx context.Context, args []string) int {
+	root := a.newRootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -70,37 +70,38 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 	status := exitStatus(err)
 	if !errors.Is(err, errFound) {
-		a.complain(err, status)
+		a.printError(err, status)
 	}
 	return status
 }
 
-// complain says what went wrong, one fault a line.
-func (a *app) complain(err error, status int) {
+// printError prints an error and, where one exists, the next step.
+func (a *app) printError(err error, status int) {
 	if a.json {
-		_ = jsonline.Write(a.stderr, struct { // a lost complaint leaves the status
+		_ = jsonline.Write(a.stderr, struct { // if the write fails, the exit status still tells
 			Error  string `json:"error"`
 			Status int    `json:"status"`
-		}{sayError(err), status})
+		}{formatError(err), status})
 		return
 	}
-	fmt.Fprintln(a.stderr, "peerledger:", sayError(err))
+	fmt.Fprintln(a.stderr, "peerledger:", formatError(err))
 	switch {
 	case status == statusNoAnswer:
-		fmt.Fprintln(a.stderr, "Nothing was changed. peerledger doctor finds out more.")
+		fmt.Fprintln(a.stderr, "Nothing was changed. Find the cause with peerledger doctor.")
 	case errors.Is(err, accounts.ErrNotProvisioned):
-		fmt.Fprintln(a.stderr, "peerledger peers shows who is in the ledger and who is missing; peers add makes one, and peers provision all that are configured.")
+		fmt.Fprintln(a.stderr, "List the peers in the ledger and the missing ones with peerledger peers. Add one with peers add, or all configured ones with peers provision.")
 	}
 }
 
-// sayError is an error without our mark of a wrong command line, wherever it stands.
-func sayError(err error) string { return strings.ReplaceAll(err.Error(), errUsage.Error()+": ", "") }
+// formatError returns the text of an error without the prefix of errUsage.
+func formatError(err error) string { return strings.ReplaceAll(err.Error(), errUsage.Error()+": ", "") }
 
+// exitStatus maps an error to the exit status.
 func exitStatus(err error) int {
 	switch {
 	case errors.Is(err, errFound):
 		return statusFound
-	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errUnanswered), errors.Is(err, settlement.ErrOrdersOpen):
+	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errOrderOpen), errors.Is(err, settlement.ErrOrdersOpen):
 		return statusUnknown
 	case errors.Is(err, errNoAnswer), errors.Is(err, backup.ErrInUse), errors.Is(err, embedded.ErrInUse):
 		return statusNoAnswer
@@ -112,29 +113,29 @@ func exitStatus(err error) int {
 	}
 }
 
-// root is the command with all its commands.
-func (a *app) root() *cobra.Command {
+// newRootCommand returns the root command with all subcommands.
+func (a *app) newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "peerledger",
 		Short: "Look after the peers, credit and settlements of an Interledger connector on TigerBeetle",
-		Long: `peerledger says what is wrong with a TigerBeetle cluster, shows and changes the
-peers, credit lines and settlements that package peerledger keeps in it, and backs a
-single node up. No ledger is written to without --yes.
+		Long: `Diagnose a TigerBeetle cluster, show and change the peers, credit lines and settlements
+that a connector keeps in it, and back a single node up. No command writes to a ledger
+without --yes.
 
-Which ledger, assets and peers there are is in peerledger.yaml (--config):
+The file peerledger.yaml (--config) names the ledger, the assets and the peers:
 
   folder: ledger                   # or cluster_id: "7" and addresses: [tb0:3001]
-  namespace: example               # that of the connectors
+  namespace: example               # the same as in the connectors' configuration
   assets:
     - {code: USD, scale: 2, ledger: 1}
   peers:
     - {id: alice, asset: USD, credit_line: "100", settle_at: "20", settle_to: "5"}
 
-Which ledger is also taken from PEERLEDGER_FOLDER, or TIGERBEETLE_CLUSTER_ID and
-TIGERBEETLE_ADDRESSES, and from flags, which come first. The assets must be those of the
-ledger.
+To name the ledger, you can also set PEERLEDGER_FOLDER, or TIGERBEETLE_CLUSTER_ID and
+TIGERBEETLE_ADDRESSES, or give flags. Flags override the environment, and the environment
+overrides the file. The assets must match the assets in the ledger.
 
-Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
+Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -147,7 +148,7 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.config, "config", "", "configuration `file` (default $PEERLEDGER_CONFIG, or peerledger.yaml if it is there)")
+	flags.StringVar(&a.config, "config", "", "configuration `file` (default $PEERLEDGER_CONFIG, or peerledger.yaml if it exists)")
 	flags.StringVar(&a.folder, "folder", "", "use the embedded ledger in this `folder` (default $PEERLEDGER_FOLDER)")
 	flags.StringVar(&a.clusterID, "cluster-id", "", "the cluster's `id`, decimal (default $TIGERBEETLE_CLUSTER_ID)")
 	flags.StringSliceVar(&a.addresses, "addresses", nil, "`addresses` of all replicas in order (default $TIGERBEETLE_ADDRESSES)")
@@ -160,35 +161,36 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		&cobra.Group{ID: "measure", Title: "Try and measure:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.doctorCommand(), a.balancesCommand(), a.statementCommand(), a.trialBalanceCommand(), a.holdsCommand(), a.ordersCommand(), a.watchCommand()},
-		"change":  {a.peersCommand(), a.creditCommand(), a.settleCommand(), a.adjustCommand(), a.migrateCommand()},
-		"node":    {a.backupCommand(), a.restoreCommand(), a.verifyCommand()},
-		"measure": {a.benchCommand(), a.replayCommand()},
+		"look":    {a.newDoctorCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newTrialBalanceCommand(), a.newHoldsCommand(), a.newOrdersCommand(), a.newWatchCommand()},
+		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newMigrateCommand()},
+		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
+		"measure": {a.newBenchCommand(), a.newReplayCommand()},
 	} {
 		for _, command := range commands {
 			command.GroupID = group
 			root.AddCommand(command)
 		}
 	}
-	root.AddCommand(a.versionCommand())
+	root.AddCommand(a.newVersionCommand())
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	a.complete(root)
-	wrongArgumentsAreUsage(root)
+	a.enablePeerCompletion(root)
+	wrapArgErrors(root)
 	return root
 }
 
-// helpCommand is cobra's, but for a command that is not there: that is an error.
-func helpCommand() *cobra.Command {
+// newHelpCommand returns a help command that fails for an unknown command; cobra's own one
+// succeeds.
+func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "help [command]", Short: "Help about a command", Args: between(0, -1),
+		Use: "help [command]", Short: "Help about a command", Args: rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
+			found, unknown, err := cmd.Root().Find(args)
+			if err != nil || len(unknown) > 0 {
 				return fmt.Errorf("%w: there is no command %q; peerledger help lists them", errUsage, strings.Join(args, " "))
 			}
 			return found.Help()
@@ -196,8 +198,8 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// wrongArgumentsAreUsage has the commands of cobra itself end as ours do.
-func wrongArgumentsAreUsage(cmd *cobra.Command) {
+// wrapArgErrors makes argument errors of cobra's own commands match errUsage.
+func wrapArgErrors(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			err := check(cmd, args)
@@ -207,39 +209,39 @@ func wrongArgumentsAreUsage(cmd *cobra.Command) {
 			return err
 		}
 	}
-	if cmd.Name() == "completion" && cmd.HasSubCommands() { // as our own groups of commands
-		cmd.Args, cmd.RunE = oneOf, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	if cmd.Name() == "completion" && cmd.HasSubCommands() { // like our own groups of commands
+		cmd.Args, cmd.RunE = requireSubcommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
 	for _, child := range cmd.Commands() {
-		wrongArgumentsAreUsage(child)
+		wrapArgErrors(child)
 	}
 }
 
-// complete has shells complete the peers of all commands that take one.
-func (a *app) complete(cmd *cobra.Command) {
+// enablePeerCompletion lets shells complete peer names for all commands that take a peer.
+func (a *app) enablePeerCompletion(cmd *cobra.Command) {
 	if strings.Contains(cmd.Use, " peer") || strings.Contains(cmd.Use, " [peer") {
 		cmd.ValidArgsFunction = a.completePeers
 	}
 	for _, child := range cmd.Commands() {
-		a.complete(child)
+		a.enablePeerCompletion(child)
 	}
 }
 
-// exactly wants so many arguments, and says which.
-func exactly(n int) cobra.PositionalArgs { return between(n, n) }
+// exactArgs requires exactly n arguments; the error names the usage line.
+func exactArgs(n int) cobra.PositionalArgs { return rangeArgs(n, n) }
 
-// between wants least to most arguments; most below 0 is any number.
-func between(least, most int) cobra.PositionalArgs {
+// rangeArgs requires minArgs to maxArgs arguments; a negative maxArgs is no maximum.
+func rangeArgs(minArgs, maxArgs int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least || most >= 0 && len(args) > most {
-			return fmt.Errorf("%w: %s: got %s; usage: %s", errUsage, cmd.CommandPath(), counted(len(args), "argument"), cmd.UseLine())
+		if len(args) < minArgs || maxArgs >= 0 && len(args) > maxArgs {
+			return fmt.Errorf("%w: %s: got %s; usage: %s", errUsage, cmd.CommandPath(), formatCount(len(args), "argument"), cmd.UseLine())
 		}
 		return nil
 	}
 }
 
-// oneOf is for a command that does nothing but by its own commands.
-func oneOf(cmd *cobra.Command, args []string) error {
+// requireSubcommand refuses arguments to a command that only groups subcommands.
+func requireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
@@ -250,7 +252,7 @@ func oneOf(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%w: %s: there is no command %q; there is %s", errUsage, cmd.CommandPath(), args[0], strings.Join(names, ", "))
 }
 
-// writes adds the flag without which a command only says what it would do.
-func (a *app) writes(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&a.yes, "yes", "y", false, "write it; without this the command only says what it would do")
+// addYesFlag adds the flag --yes. Without the flag a command only previews its change.
+func (a *app) addYesFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&a.yes, "yes", "y", false, "write the change; without this flag the command only previews it")
 }

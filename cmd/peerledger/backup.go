@@ -17,31 +17,31 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr"
 )
 
-func (a *app) backupCommand() *cobra.Command {
+func (a *app) newBackupCommand() *cobra.Command {
 	var o backup.Options
 	var stop, start, keepFor string
 	var totals bool
 	cmd := &cobra.Command{
 		Use:   "backup --to folder [--file data-file | --folder ledger] [--journal folder]",
 		Short: "Back the ledger of a single node up, and a recorder's journal",
-		Long: `Copies the data file of a single node (--file), or the folder of an embedded ledger
-(--folder), and the recorder's journal (--journal), into a folder of its own beneath --to:
-compressed, with hashes, and read back before it gets its name. A backup that is interrupted
-leaves the earlier ones as they are.
+		Long: `Copy the data file of a single node (--file), or the folder of an embedded ledger (--folder),
+and the recorder's journal (--journal), into a new folder in --to. The copies are compressed
+and hashed, and read back before the backup gets its name. An interrupted backup changes no
+earlier one.
 
-Whoever has them open is stopped and started by the commands --stop and --start; without
-these the server must be stopped already, and the connector that has the folder or the
-journal open. --snapshot says that they are in an atomic snapshot of their file system
-(ZFS, Btrfs, LVM), and then all may run.
+With --stop and --start the command stops the server or connector for the copy and starts it
+again. Without these flags, stop the server, and the connector that has the folder or the
+journal open, before you give the command. With --snapshot the files are in an atomic
+snapshot of their file system (ZFS, Btrfs, LVM), and server and connector may run.
 
-A replica of a cluster is refused: its backup is the other replicas. The journal of a
-connector on a cluster is backed up alone.`,
+A replica of a cluster is refused: the other replicas are its backup. Back the journal of a
+connector on a cluster up alone.`,
 		Example: `  peerledger backup --file /var/lib/tigerbeetle/7_0.tigerbeetle --to /backups \
       --stop 'systemctl stop tigerbeetle@0' --start 'systemctl start tigerbeetle@0' --totals --keep 7 --keep-for 30d
   peerledger backup --folder /var/lib/connector/ledger --journal /var/lib/connector/journal --to /backups \
       --stop 'systemctl stop connector' --start 'systemctl start connector'
   peerledger backup list /backups`,
-		Args: exactly(0),
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			o.Ledger = a.folder
 			if err := checkBackup(o, stop, start, totals); err != nil {
@@ -54,55 +54,54 @@ connector on a cluster is backed up alone.`,
 				o.Stop, o.Start = backup.Shell(stop, a.stderr), backup.Shell(start, a.stderr)
 			}
 			if totals {
-				o.Totals = a.totals
+				o.Totals = a.readTotals
 				sb, err := vsr.ReadSuperblock(o.File)
 				if err == nil {
-					err = a.sameCluster(sb.ClusterID)
+					err = a.checkSameCluster(sb.ClusterID)
 				}
 				if err != nil {
 					return err
 				}
 			}
-			return a.backUp(cmd.Context(), o)
+			return a.createBackup(cmd.Context(), o)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.File, "file", "", "the data `file`")
 	flags.StringVar(&o.Journal, "journal", "", "the `folder` of the recorder's journal")
 	flags.StringVar(&o.Folder, "to", "", "the `folder` of the backups")
-	flags.StringVar(&stop, "stop", "", "the shell `command` that stops whoever has them open")
-	flags.StringVar(&start, "start", "", "the shell `command` that starts it again, whatever happened")
-	flags.BoolVar(&o.Snapshot, "snapshot", false, "what is copied is in an atomic snapshot")
-	flags.BoolVar(&totals, "totals", false, "note the cluster's totals before the stop, for verify to compare with")
+	flags.StringVar(&stop, "stop", "", "the shell `command` that stops the server or connector")
+	flags.StringVar(&start, "start", "", "the shell `command` that starts the server or connector again, also after an error")
+	flags.BoolVar(&o.Snapshot, "snapshot", false, "the files are in an atomic snapshot of their file system")
+	flags.BoolVar(&totals, "totals", false, "record the cluster's totals before the stop, for verify to compare")
 	flags.IntVar(&o.Keep, "keep", 0, "keep the newest `n` backups of this ledger, and ...")
-	flags.StringVar(&keepFor, "keep-for", "", "... those that are younger than this `age` (30d, 12h), reckoned from the oldest of these n, of two at least; without both, all")
+	flags.StringVar(&keepFor, "keep-for", "", "... the backups younger than this `age` (30d, 12h), counted from the oldest of the newest n, of two at least; without both flags, keep all")
 	_ = cmd.MarkFlagRequired("to") // it is defined, so there is no error
-	cmd.AddCommand(a.listBackupsCommand())
+	cmd.AddCommand(a.newListBackupsCommand())
 	return cmd
 }
 
-// checkBackup refuses flags that do not go together.
+// checkBackup refuses flags that contradict each other.
 func checkBackup(o backup.Options, stop, start string, totals bool) error {
 	switch {
 	case o.File == "" && o.Ledger == "" && o.Journal == "":
 		return fmt.Errorf("%w: name what to back up: --file, --folder or --journal", errUsage)
 	case o.File != "" && o.Ledger != "":
-		return fmt.Errorf("%w: --file and --folder are two ledgers: make two backups", errUsage)
-	case samePlace(o.Ledger, o.Journal):
+		return fmt.Errorf("%w: --file and --folder name two ledgers: make two backups", errUsage)
+	case isSamePlace(o.Ledger, o.Journal):
 		return fmt.Errorf("%w: --folder and --journal are one folder, %s: a ledger and a journal have a folder each", errUsage, o.Journal)
 	case o.Keep < 0:
 		return fmt.Errorf("%w: --keep must not be negative: %d", errUsage, o.Keep)
 	case (stop == "") != (start == ""), o.Snapshot && stop != "", totals && stop == "":
 		return fmt.Errorf("%w: --stop and --start go together, not with --snapshot, and --totals needs them", errUsage)
 	case totals && o.File == "":
-		return fmt.Errorf("%w: --totals is for --file: those of a folder are noted always", errUsage)
+		return fmt.Errorf("%w: --totals is for --file: the totals of a folder are always recorded", errUsage)
 	}
 	return nil
 }
 
-// samePlace reports whether two paths are one place, whatever they are called. "" is none, and a
-// place need not be there.
-func samePlace(a, b string) bool {
+// isSamePlace reports whether two paths lead to one place, which need not exist. "" is no place.
+func isSamePlace(a, b string) bool {
 	if a == "" || b == "" {
 		return false
 	}
@@ -116,23 +115,24 @@ func samePlace(a, b string) bool {
 	return errA == nil && errB == nil && a == b
 }
 
-func (a *app) backUp(ctx context.Context, o backup.Options) error {
-	bar := a.bar("copying", 2)
-	o.Progress = bar.show
+// createBackup makes a backup and prints its content.
+func (a *app) createBackup(ctx context.Context, o backup.Options) error {
+	bar := a.newByteBar("copying", 2)
+	o.Progress = bar.showPart
 	b, err := backup.Create(ctx, o)
-	bar.stop(err)
-	if b.Folder != "" { // also if something went wrong afterwards
+	bar.stopBar(err)
+	if b.Folder != "" { // the backup exists, even if a later step failed
 		if a.json {
-			err = errors.Join(a.print(b), err)
+			err = errors.Join(a.printJSON(b), err)
 		} else {
-			fmt.Fprintln(a.stdout, b.Folder+": "+contents(b.Manifest))
+			fmt.Fprintln(a.stdout, b.Folder+": "+describeContents(b.Manifest))
 		}
 	}
 	return err
 }
 
-// contents says what is in a backup.
-func contents(m backup.Manifest) string {
+// describeContents describes the content of a backup.
+func describeContents(m backup.Manifest) string {
 	var parts []string
 	if m.File != "" {
 		parts = append(parts, fmt.Sprintf("%d bytes in %d, cluster %v, SHA-256 %s", m.Size, m.Packed, m.ClusterID, m.SHA256))
@@ -141,13 +141,13 @@ func contents(m backup.Manifest) string {
 		parts = append(parts, fmt.Sprintf("the ledger %s, %d bytes in %d, SHA-256 %s", m.Ledger.Name, m.Ledger.Size, m.Ledger.Packed, m.Ledger.SHA256))
 	}
 	if m.Journal != nil {
-		parts = append(parts, fmt.Sprintf("the journal %s of namespace %q, in which %s", m.Journal.Name, m.Journal.Namespace, waiting(m.Journal.Waiting)))
+		parts = append(parts, fmt.Sprintf("the journal %s of namespace %q, in which %s", m.Journal.Name, m.Journal.Namespace, describeWaiting(m.Journal.Waiting)))
 	}
 	return strings.Join(parts, "; ")
 }
 
-// waiting says how many fulfills wait in a journal.
-func waiting(n int) string {
+// describeWaiting describes the number of fulfills that wait in a journal.
+func describeWaiting(n int) string {
 	switch n {
 	case 0:
 		return "nothing waits"
@@ -158,14 +158,14 @@ func waiting(n int) string {
 	}
 }
 
-func (a *app) listBackupsCommand() *cobra.Command {
+func (a *app) newListBackupsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "list folder", Short: "The backups in a folder, by ledger, the newest first", Args: exactly(1),
+		Use: "list folder", Short: "List the backups in a folder, by ledger, newest first", Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := backup.List(args[0])
-			return errors.Join(show(a, list,
+			return errors.Join(printRows(a, list,
 				column[backup.Backup]{title: "backup", cell: func(b backup.Backup) string { return filepath.Base(b.Folder) }},
-				column[backup.Backup]{title: "taken (UTC)", cell: func(b backup.Backup) string { return moment(b.Manifest.Taken) }},
+				column[backup.Backup]{title: "taken (UTC)", cell: func(b backup.Backup) string { return formatTime(b.Manifest.Taken) }},
 				column[backup.Backup]{title: "ledger", cell: func(b backup.Backup) string { return b.Manifest.Source() }, right: true},
 				column[backup.Backup]{title: "release", cell: func(b backup.Backup) string { return b.Manifest.Release }},
 				column[backup.Backup]{title: "bytes", cell: func(b backup.Backup) string { return strconv.FormatInt(b.Manifest.Bytes(), 10) }, right: true},
@@ -187,8 +187,8 @@ func (a *app) listBackupsCommand() *cobra.Command {
 	}
 }
 
-// totals reads the totals of the ledger that the configuration names.
-func (a *app) totals(ctx context.Context) (totals backup.Totals, err error) {
+// readTotals reads the totals of the configured ledger.
+func (a *app) readTotals(ctx context.Context) (totals backup.Totals, err error) {
 	cfg, err := a.readConfig()
 	if err != nil {
 		return nil, err
@@ -201,7 +201,7 @@ func (a *app) totals(ctx context.Context) (totals backup.Totals, err error) {
 	return backup.ReadTotals(ctx, l, nil)
 }
 
-// parseAge reads a duration, also in days; "" is 0.
+// parseAge reads a duration, also in days, as 30d; "" is 0.
 func parseAge(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
@@ -218,37 +218,40 @@ func parseAge(text string) (time.Duration, error) {
 	return age, nil
 }
 
-// byteBar shows how many bytes are done, in hundredths of each of its parts.
+// byteBar shows the progress of a task of several parts, in hundredths of each part.
 type byteBar struct {
-	shown   progress.Progress
-	parts   int
-	what    string // the part
-	started bool
-	percent int64 // of the part
+	shown    progress.Progress
+	parts    int
+	partName string
+	started  bool
+	percent  int64 // of the current part
 }
 
-// bar shows what is done on a terminal. what names the first of its parts.
-func (a *app) bar(what string, parts int) *byteBar {
-	return &byteBar{shown: progress.New(a.stderr, a.watched && !a.json, what, 20), parts: parts, what: what}
+// newByteBar returns a bar for a task of so many parts. It shows nothing if stderr is no terminal.
+func (a *app) newByteBar(firstPart string, parts int) *byteBar {
+	return &byteBar{shown: progress.New(a.stderr, a.stderrIsTerminal && !a.json, firstPart, 20), parts: parts, partName: firstPart}
 }
 
-func (b *byteBar) moved(done, all int64) { b.show(b.what, done, all) }
+// showBytes shows the progress of a task with one part.
+func (b *byteBar) showBytes(done, total int64) { b.showPart(b.partName, done, total) }
 
-func (b *byteBar) show(what string, done, all int64) {
+// showPart shows the progress of a part.
+func (b *byteBar) showPart(partName string, done, total int64) {
 	if !b.started {
 		b.started = true
 		b.shown.Start(100 * b.parts)
 	}
-	if what != b.what {
-		b.what, b.percent = what, 0
-		b.shown.Say(what)
+	if partName != b.partName {
+		b.partName, b.percent = partName, 0
+		b.shown.Say(partName)
 	}
-	for now := done * 100 / max(all, 1); b.percent < now; b.percent++ {
+	for percent := done * 100 / max(total, 1); b.percent < percent; b.percent++ {
 		b.shown.Step()
 	}
 }
 
-func (b *byteBar) stop(err error) {
+// stopBar ends the display; err is the result of the task.
+func (b *byteBar) stopBar(err error) {
 	if b.started {
 		b.shown.Stop(err)
 	}

@@ -10,23 +10,23 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// peerRow is a peer as it is shown. Amounts are in whole units of the asset.
+// peerRow is a peer in the output. Amounts are in whole units of the asset.
 type peerRow struct {
-	Peer  string `json:"peer,omitempty"` // "" if the ledger has one that nobody named
+	Peer  string `json:"peer,omitempty"` // "" if the configuration does not list the peer
 	Asset string `json:"asset"`
-	// State is active, suspended, closed, incomplete (its provisioning was cut short) or
-	// missing (not in the ledger).
+	// State is active, suspended, closed, incomplete (provisioning was interrupted) or missing (not
+	// in the ledger).
 	State    string `json:"state"`
-	Position string `json:"position"` // above 0 we owe the peer
-	Arrears  string `json:"arrears"`  // the part of what it owes that its account could not be charged
+	Position string `json:"position"` // positive: we owe the peer
+	Arrears  string `json:"arrears"`  // the part of the debt that could not be charged to the account
 	Prepaid  string `json:"prepaid"`
-	// PrepaidAtMost says that Prepaid is an upper bound.
+	// PrepaidAtMost marks Prepaid as an upper bound.
 	PrepaidAtMost bool   `json:"prepaid_at_most,omitempty"`
 	Due           string `json:"due,omitempty"` // the next order, by the threshold of the configuration
 	HeldIn        string `json:"held_in"`
 	HeldOut       string `json:"held_out"`
 	Settling      string `json:"settling"`
-	Announced     string `json:"announced"` // of payments of the peer that are not final yet
+	Announced     string `json:"announced"` // payments by the peer that are not final yet
 	CreditLine    string `json:"credit_line"`
 	Headroom      string `json:"headroom"`
 	SettledOut    string `json:"settled_out"`
@@ -35,7 +35,8 @@ type peerRow struct {
 	Account       string `json:"account"` // the id in the ledger
 }
 
-func peerRowOf(b accounts.Balance, id string) peerRow {
+// newPeerRow returns the row of a balance; id is the account's id.
+func newPeerRow(b accounts.Balance, id string) peerRow {
 	a := b.Asset
 	state := "active"
 	switch {
@@ -46,15 +47,15 @@ func peerRowOf(b accounts.Balance, id string) peerRow {
 	}
 	return peerRow{
 		Peer: b.Account.Peer(), Asset: a.String(), State: state,
-		Position: signed(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
+		Position: formatSigned(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
 		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling), Announced: a.Format(b.Announced),
-		CreditLine: lineText(a, b.CreditLine), Headroom: a.Format(b.Headroom),
+		CreditLine: formatLine(a, b.CreditLine), Headroom: a.Format(b.Headroom),
 		SettledOut: a.Format(b.SettledOut), SettledIn: a.Format(b.SettledIn),
-		Opened: moment(b.Opened), Account: id,
+		Opened: formatTime(b.Opened), Account: id,
 	}
 }
 
-// stateColour is that of a peer's state.
+// stateColour is the colour of a peer's state.
 func stateColour(r peerRow) text.Colors {
 	switch r.State {
 	case "active":
@@ -66,7 +67,7 @@ func stateColour(r peerRow) text.Colors {
 	}
 }
 
-// positionColour shows what we owe and what we are owed.
+// positionColour is the colour of a position; a receivable differs from a payable.
 func positionColour(r peerRow) text.Colors {
 	if r.Position != "" && r.Position[0] == '-' {
 		return text.Colors{text.FgCyan}
@@ -74,7 +75,7 @@ func positionColour(r peerRow) text.Colors {
 	return nil
 }
 
-// arrearsColour shows arrears where there are any.
+// arrearsColour marks arrears above 0.
 func arrearsColour(r peerRow) text.Colors {
 	if strings.Trim(r.Arrears, "0.") != "" {
 		return text.Colors{text.FgRed}
@@ -92,6 +93,7 @@ var peerColumns = []column[peerRow]{
 	{title: "headroom", cell: func(r peerRow) string { return r.Headroom }, right: true},
 }
 
+// orDefault returns text, or otherwise if text is "".
 func orDefault(text, otherwise string) string {
 	if text == "" {
 		return otherwise
@@ -99,7 +101,7 @@ func orDefault(text, otherwise string) string {
 	return text
 }
 
-// ownRow is what we have in an asset.
+// ownRow is our own position in an asset.
 type ownRow struct {
 	Asset     string `json:"asset"`
 	Liquidity string `json:"liquidity"`
@@ -111,52 +113,57 @@ type ownRow struct {
 	Capital   string `json:"capital"`
 }
 
-func (a *app) balancesCommand() *cobra.Command {
+func (a *app) newBalancesCommand() *cobra.Command {
 	var asset string
 	var own bool
 	cmd := &cobra.Command{
 		Use:   "balances [peer...]",
-		Short: "What stands between us and peers",
-		Long: `Shows what stands between us and these peers, or all that are configured. A position
-above 0 is what we owe the peer, below 0 what it owes us; arrears are the part of that which
-its account could not be charged. Prepaid is the part of a position above 0 that the peer
-paid in and no packet has used ("at most" if the ledger keeps no history of its account); due
-is the next order by settle_at and settle_to. Held is what packets in flight will move,
-settling what is being paid to the peer, and announced what it pays us that is not final
-yet and counts for nothing. With --own: what we ourselves have in each asset.`,
+		Short: "Show the balances between us and peers",
+		Long: `Show the balances between us and these peers, or all configured peers:
+
+  position   positive: we owe the peer; negative: the peer owes us
+  arrears    the part of the peer's debt that could not be charged to its account
+  prepaid    the part of a positive position that the peer paid in and no packet has used
+             ("at most" if the ledger keeps no history of the account)
+  due        the next order by settle_at and settle_to
+  held       the amounts that packets in flight will move, in and out
+  settling   the amount of the open order to the peer
+  announced  payments by the peer that are not final yet and change no balance
+
+With --own, show our own position in each asset.`,
 		Example: "  peerledger balances\n  peerledger balances alice bob@USD --json\n  peerledger balances --own",
-		Args:    between(0, -1),
+		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.atDesk(cmd.Context(), func(d *desk) error {
+			return a.withSession(cmd.Context(), func(s *session) error {
 				if own {
-					return d.showOwn(cmd, asset)
+					return s.showOwnPositions(cmd, asset)
 				}
-				list, err := d.accounts(cmd.Context(), names, asset)
+				list, err := s.parseAccounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}
-				balances, err := d.book.Balances(cmd.Context(), list...)
+				balances, err := s.book.Balances(cmd.Context(), list...)
 				if err != nil {
 					return err
 				}
 				rows := make([]peerRow, len(balances))
 				for i, b := range balances {
-					rows[i] = peerRowOf(b, b.Account.ID().String())
-					if rows[i].Due, err = d.due(b); err != nil {
+					rows[i] = newPeerRow(b, b.Account.ID().String())
+					if rows[i].Due, err = s.formatDue(b); err != nil {
 						return err
 					}
 				}
-				return show(a, rows, balanceColumns...)
+				return printRows(a, rows, balanceColumns...)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
-	cmd.Flags().BoolVar(&own, "own", false, "our own position in each asset")
+	cmd.Flags().BoolVar(&own, "own", false, "show our own position in each asset")
 	return cmd
 }
 
 var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []column[peerRow]{
-	{title: "prepaid", cell: func(r peerRow) string { return atMost(r.Prepaid, r.PrepaidAtMost) }, right: true},
+	{title: "prepaid", cell: func(r peerRow) string { return markUpperBound(r.Prepaid, r.PrepaidAtMost) }, right: true},
 	{title: "due", cell: func(r peerRow) string { return r.Due }, right: true},
 	{title: "held in", cell: func(r peerRow) string { return r.HeldIn }, right: true},
 	{title: "held out", cell: func(r peerRow) string { return r.HeldOut }, right: true},
@@ -166,26 +173,27 @@ var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []c
 	{title: "settled in", cell: func(r peerRow) string { return r.SettledIn }, right: true},
 }...)
 
-func (d *desk) showOwn(cmd *cobra.Command, asset string) error {
-	positions, err := d.book.Positions(cmd.Context())
+// showOwnPositions prints our own position in each asset.
+func (s *session) showOwnPositions(cmd *cobra.Command, asset string) error {
+	positions, err := s.book.OwnPositions(cmd.Context())
 	if err != nil {
 		return err
 	}
 	var rows []ownRow
 	for _, p := range positions {
 		a := p.Asset
-		if !goesBy(a, asset) {
+		if !matchesAsset(a, asset) {
 			continue
 		}
 		rows = append(rows, ownRow{
-			Asset: a.String(), Liquidity: signed(a, p.Liquidity), Free: a.Format(p.Free), Held: a.Format(p.Held),
-			Revenue: signed(a, p.Revenue), Dust: signed(a, p.Dust), Suspense: signed(a, p.Suspense), Capital: signed(a, p.Capital),
+			Asset: a.String(), Liquidity: formatSigned(a, p.Liquidity), Free: a.Format(p.Free), Held: a.Format(p.Held),
+			Revenue: formatSigned(a, p.Revenue), Dust: formatSigned(a, p.Dust), Suspense: formatSigned(a, p.Suspense), Capital: formatSigned(a, p.Capital),
 		})
 	}
 	if len(rows) == 0 {
-		return fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, asset, d.cfg.assetNames())
+		return fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, asset, s.cfg.joinAssetNames())
 	}
-	return show(d.app, rows,
+	return printRows(s.app, rows,
 		column[ownRow]{title: "asset", cell: func(r ownRow) string { return r.Asset }},
 		column[ownRow]{title: "liquidity", cell: func(r ownRow) string { return r.Liquidity }, right: true},
 		column[ownRow]{title: "free", cell: func(r ownRow) string { return r.Free }, right: true},

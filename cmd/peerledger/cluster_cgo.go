@@ -20,9 +20,7 @@ func openCluster(ctx context.Context, cfg cluster.Config) (ledger.Ledger, error)
 	return l, nil
 }
 
-// sessionOpener opens a session for the doctor.
-func sessionOpener(cfg cluster.Config) func(context.Context) (doctor.Session, error) {
+// newSessionOpener returns a function that opens a session for the doctor.
+func newSessionOpener(cfg cluster.Config) func(context.Context) (doctor.Session, error) {
 	return func(ctx context.Context) (doctor.Session, error) { return cluster.Open(ctx, cfg) }
 }
-
-// clientRelease is that of the TigerBeetle client of this program.

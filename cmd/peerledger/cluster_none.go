@@ -11,10 +11,10 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// openCluster says what this program lacks.
+// openCluster fails: a program built without cgo has no TigerBeetle client.
 func openCluster(context.Context, cluster.Config) (ledger.Ledger, error) {
 	return nil, fmt.Errorf("%w: this peerledger was built without cgo and has no TigerBeetle client; build it with CGO_ENABLED=1, or use --folder", errNoAnswer)
 }
 
-// sessionOpener is nil: there is no client.
-func sessionOpener(cluster.Config) func(context.Context) (doctor.Session, error) { return nil }
+// newSessionOpener returns nil: a program built without cgo has no TigerBeetle client.
+func newSessionOpener(cluster.Config) func(context.Context) (doctor.Session, error) { return nil }

@@ -19,9 +19,9 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// config is the configuration file.
+// config is the content of the configuration file.
 type config struct {
-	file string // "" if there is none
+	file string // its path; "" without a file
 
 	ClusterID string        `yaml:"cluster_id"`
 	Addresses []string      `yaml:"addresses"`
@@ -31,52 +31,54 @@ type config struct {
 	Peers     []peerConfig  `yaml:"peers"`
 }
 
+// assetConfig is an asset in the configuration file.
 type assetConfig struct {
 	Code      string `yaml:"code"`
 	Scale     uint8  `yaml:"scale"`
 	Ledger    uint32 `yaml:"ledger"`
 	AllowLoss bool   `yaml:"allow_loss"`
-	// Limit is of all payments in the asset, PeerLimit of those to each peer without a limit
-	// of its own.
+	// Limit bounds all payments in the asset. PeerLimit bounds the payments to each peer that
+	// has no limit of its own.
 	Limit     limitConfig `yaml:"limit"`
 	PeerLimit limitConfig `yaml:"peer_limit"`
 }
 
-func (c assetConfig) asset() accounts.Asset {
+func (c assetConfig) toAsset() accounts.Asset {
 	return accounts.Asset{Code: c.Code, Scale: c.Scale, Ledger: c.Ledger, AllowLoss: c.AllowLoss}
 }
 
 // peerConfig is a peer in one asset. Amounts are in whole units.
 type peerConfig struct {
 	ID         string `yaml:"id"`
-	Asset      string `yaml:"asset"`       // the code, or as in USD/9; "" if there is only one
-	CreditLine string `yaml:"credit_line"` // "" is none, or "unlimited"
+	Asset      string `yaml:"asset"`       // as in USD or USD/9; "" is the only asset
+	CreditLine string `yaml:"credit_line"` // or "unlimited"; "" is none
 	SettleAt   string `yaml:"settle_at"`   // "" is never
-	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is paid ahead
+	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is prefunded
 
 	Limit limitConfig `yaml:"limit"`
 }
 
-// errNoLedger says that neither flags nor the environment nor the file say which ledger.
+// errNoLedger is returned when neither flags, environment nor file name a ledger.
 var errNoLedger = errors.New("no ledger is named")
 
+// defaultFile is read from the working directory if no other file is named.
 const defaultFile = "peerledger.yaml"
 
-// readConfig reads the configuration file: the one that is named, or the default one if it
-// is there.
+// readConfig reads the configuration file. Without a named file it reads defaultFile, if that
+// exists.
 func (a *app) readConfig() (config, error) {
 	file := a.config
 	if file == "" {
 		file = a.getenv("PEERLEDGER_CONFIG")
 	}
-	named := file != ""
-	if !named {
+	isNamed := file != ""
+	if !isNamed {
 		file = defaultFile
 	}
 	content, err := os.ReadFile(file)
 	switch {
-	case err != nil && !named && errors.Is(err, os.ErrNotExist):
-		return config{}, a.checkWhich(config{})
+	case err != nil && !isNamed && errors.Is(err, os.ErrNotExist):
+		return config{}, a.checkSingleLedger(config{})
 	case err != nil:
 		return config{}, fmt.Errorf("%w: configuration: %w", errUsage, err)
 	}
@@ -85,106 +87,108 @@ func (a *app) readConfig() (config, error) {
 		return config{}, fmt.Errorf("%w: %s: %w", errUsage, file, err)
 	}
 	cfg.file = file
-	return cfg, a.checkWhich(cfg)
+	return cfg, a.checkSingleLedger(cfg)
 }
 
-// goType is how the YAML library says where in our program a field is missing.
+// goType matches the part of a YAML error that names our Go types.
 var goType = regexp.MustCompile(` (in type|into) [\w.*\[\]]+`)
 
+// parseConfig reads and validates a configuration. Unknown fields are errors.
 func parseConfig(content []byte) (cfg config, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) { // EOF: it is empty
+	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) { // io.EOF: the file is empty
 		return cfg, errors.New(goType.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), ""))
 	}
 	return cfg, cfg.validate()
 }
 
-// validate says all that is wrong with assets and peers, but for what a Book says itself.
+// validate returns all errors in assets, peers and limits.
 func (c config) validate() error {
 	var errs []error
 	seen := map[string]bool{}
 	for i, p := range c.Peers {
-		asset, err := c.asset(p.Asset)
+		asset, err := c.findAsset(p.Asset)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("peers[%d] (%s): asset: %w", i, p.ID, err))
 			continue
 		}
 		if key := asset.String() + " " + p.ID; seen[key] {
-			errs = append(errs, fmt.Errorf("peers[%d]: %s in %v is there twice", i, p.ID, asset))
+			errs = append(errs, fmt.Errorf("peers[%d]: %s in %v is listed twice", i, p.ID, asset))
 		} else {
 			seen[key] = true
 		}
-		if _, err := p.peer(asset); err != nil {
+		if _, err := p.parsePeer(asset); err != nil {
 			errs = append(errs, fmt.Errorf("peers[%d] (%s): credit_line: %w", i, p.ID, err))
 		}
-		if _, err := p.policy(asset); err != nil {
+		if _, err := p.parsePolicy(asset); err != nil {
 			errs = append(errs, fmt.Errorf("peers[%d] (%s): settle_at, settle_to: %w", i, p.ID, err))
 		}
 	}
 	if len(c.Assets) > 0 {
-		errs = append(errs, c.accounts().Validate())
+		errs = append(errs, c.toBookConfig().Validate())
 	}
-	if _, err := c.limits(); err != nil {
+	if _, err := c.parseLimits(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// accounts is the configuration of a Book.
-func (c config) accounts() accounts.Config {
+// toBookConfig returns the configuration of an [accounts.Book].
+func (c config) toBookConfig() accounts.Config {
 	cfg := accounts.Config{Namespace: c.Namespace}
 	for _, asset := range c.Assets {
-		cfg.Assets = append(cfg.Assets, asset.asset())
+		cfg.Assets = append(cfg.Assets, asset.toAsset())
 	}
 	return cfg
 }
 
-// asset finds an asset by its code, or its code and scale. "" is the only one.
-func (c config) asset(name string) (accounts.Asset, error) {
+// findAsset finds an asset by its code, or by code and scale. "" is the only asset.
+func (c config) findAsset(name string) (accounts.Asset, error) {
 	var found []accounts.Asset
-	for _, asset := range c.accounts().Assets {
-		if goesBy(asset, name) {
+	for _, asset := range c.toBookConfig().Assets {
+		if matchesAsset(asset, name) {
 			found = append(found, asset)
 		}
 	}
 	switch {
 	case len(c.Assets) == 0:
-		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s", errUsage, c.name())
+		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s", errUsage, c.fileName())
 	case len(found) == 1:
 		return found[0], nil
 	case name == "":
-		return accounts.Asset{}, fmt.Errorf("%w: say which asset: %s", errUsage, c.assetNames())
+		return accounts.Asset{}, fmt.Errorf("%w: say which asset: %s", errUsage, c.joinAssetNames())
 	case len(found) == 0:
-		return accounts.Asset{}, fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, name, c.assetNames())
+		return accounts.Asset{}, fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, name, c.joinAssetNames())
 	default:
 		return accounts.Asset{}, fmt.Errorf("%w: %q is more than one asset; say which, as in %v", errUsage, name, found[0])
 	}
 }
 
-// goesBy reports whether a name is that of an asset: its code, or its code and scale. "" is
-// that of every one.
-func goesBy(asset accounts.Asset, name string) bool {
+// matchesAsset reports whether name is the asset's code, its code and scale, or "".
+func matchesAsset(asset accounts.Asset, name string) bool {
 	return name == "" || name == asset.Code || name == asset.String()
 }
 
-func (c config) name() string {
+// fileName returns the path of the configuration file, for messages.
+func (c config) fileName() string {
 	if c.file == "" {
 		return defaultFile
 	}
 	return c.file
 }
 
-func (c config) assetNames() string {
+// joinAssetNames lists the configured assets, for messages.
+func (c config) joinAssetNames() string {
 	var names []string
-	for _, asset := range c.accounts().Assets {
+	for _, asset := range c.toBookConfig().Assets {
 		names = append(names, asset.String())
 	}
 	return strings.Join(names, ", ")
 }
 
-// peer is the peer as it is provisioned.
-func (p peerConfig) peer(asset accounts.Asset) (accounts.PeerConfig, error) {
+// parsePeer returns the peer as [accounts.Book.Provision] takes it.
+func (p peerConfig) parsePeer(asset accounts.Asset) (accounts.PeerConfig, error) {
 	peer := accounts.PeerConfig{ID: p.ID, Asset: asset}
 	if p.CreditLine == "" {
 		return peer, nil
@@ -194,13 +198,13 @@ func (p peerConfig) peer(asset accounts.Asset) (accounts.PeerConfig, error) {
 	return peer, err
 }
 
-// policy is when the peer is paid; nil is never.
-func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
+// parsePolicy returns the policy of settle_at and settle_to; nil if the peer is never paid.
+func (p peerConfig) parsePolicy(asset accounts.Asset) (settlement.Policy, error) {
 	if p.SettleAt == "" {
 		if p.SettleTo != "" {
 			return nil, errors.New("settle_to is given without settle_at")
 		}
-		return nil, nil //nolint:nilnil // there is none, and that is no error
+		return nil, nil //nolint:nilnil // no policy is a valid result
 	}
 	at, err := parseSigned(asset, p.SettleAt)
 	to := new(big.Int)
@@ -211,7 +215,7 @@ func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
 		return nil, err
 	}
 	if at.Cmp(to) <= 0 {
-		return nil, fmt.Errorf("settle_to, %s, must be below settle_at, %s", signed(asset, to), signed(asset, at))
+		return nil, fmt.Errorf("settle_to, %s, must be below settle_at, %s", formatSigned(asset, to), formatSigned(asset, at))
 	}
 	if at.Sign() < 0 || to.Sign() < 0 {
 		ahead := settlement.Prefund{PrefundThreshold: at, SettleTo: to}
@@ -221,7 +225,7 @@ func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
 	return t, t.Validate()
 }
 
-// parseSigned reads an amount in whole units that may be below 0.
+// parseSigned reads an amount in whole units that may be negative.
 func parseSigned(asset accounts.Asset, text string) (*big.Int, error) {
 	size, below := strings.CutPrefix(text, "-")
 	amount, err := asset.Parse(size)
@@ -235,12 +239,12 @@ func parseSigned(asset accounts.Asset, text string) (*big.Int, error) {
 	return units, nil
 }
 
-// cluster is which cluster is asked for: by flags, by the environment, by the file, in this
-// order.
-func (a *app) cluster(file config) (cluster.Config, error) {
+// resolveCluster returns the cluster that flags, environment or file name. Flags override the
+// environment, and the environment overrides the file.
+func (a *app) resolveCluster(file config) (cluster.Config, error) {
 	cfg := cluster.Config{Sessions: 1, OpenTimeout: a.timeout, Addresses: file.Addresses}
 	id := file.ClusterID
-	if a.clusterNamed() && (a.clusterID == "" || len(a.addresses) == 0) {
+	if a.isClusterInEnv() && (a.clusterID == "" || len(a.addresses) == 0) {
 		env, err := cluster.ConfigFromEnv()
 		if err != nil {
 			return cfg, fmt.Errorf("%w: environment: %w", errUsage, err)
@@ -254,7 +258,7 @@ func (a *app) cluster(file config) (cluster.Config, error) {
 		cfg.Addresses = a.addresses
 	}
 	if id == "" && len(cfg.Addresses) == 0 {
-		return cfg, fmt.Errorf("%w: %w: set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, or cluster_id and addresses in %s, or give --cluster-id and --addresses, or --folder", errUsage, errNoLedger, file.name())
+		return cfg, fmt.Errorf("%w: %w: set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, or cluster_id and addresses in %s, or give --cluster-id and --addresses, or --folder", errUsage, errNoLedger, file.fileName())
 	}
 	number, err := ledger.ParseAmount(id)
 	if err != nil {

@@ -10,50 +10,51 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// creditFlags are those of all changes of a credit line.
+// creditFlags are the flags of all changes of a credit line.
 type creditFlags struct {
-	asset    string
-	reason   uint32
-	whatFree bool
-	ifLine   string
+	asset         string
+	reason        uint32
+	partialRevoke bool
+	expectedLine  string
 }
 
-func (a *app) creditCommand() *cobra.Command {
+func (a *app) newCreditCommand() *cobra.Command {
 	var f creditFlags
 	cmd := &cobra.Command{
 		Use:   "credit",
 		Short: "Change how much a peer may owe us",
-		Long: `Changes a peer's credit line, which the ledger itself enforces. A change rests on the
-line as it is: of two operators who change it at once one wins, and the other is told.`,
+		Long: `Change a peer's credit line, which the ledger itself enforces. A change is based on the
+current line: if two operators change a line at once, one change is written, and the other
+fails with an error.`,
 		Example: "  peerledger credit set alice 500 --yes\n  peerledger credit revoke alice 100 --what-is-free --yes",
-		Args:    oneOf,
+		Args:    requireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	cmd.PersistentFlags().Uint32Var(&f.reason, "reason", 0, "a `number` that is kept with the change")
-	cmd.PersistentFlags().StringVar(&f.ifLine, "if-line", "", "only if the line is this `amount` now")
+	cmd.PersistentFlags().Uint32Var(&f.reason, "reason", 0, "a `number` to keep with the change")
+	cmd.PersistentFlags().StringVar(&f.expectedLine, "if-line", "", "change the line only if the current line is this `amount`")
 	cmd.AddCommand(
-		a.lineCommand(&f, "set", "Make the credit line this amount", func(_, amount ledger.Amount) ledger.Amount { return amount }, (*accounts.Book).SetCreditLine),
-		a.lineCommand(&f, "extend", "Raise the credit line by an amount", func(now, amount ledger.Amount) ledger.Amount {
+		a.newLineCommand(&f, "set", "Set the credit line to an amount", func(_, amount ledger.Amount) ledger.Amount { return amount }, (*accounts.Book).SetCreditLine),
+		a.newLineCommand(&f, "extend", "Raise the credit line by an amount", func(now, amount ledger.Amount) ledger.Amount {
 			if sum, ok := now.Add(amount); ok {
 				return sum
 			}
-			return ledger.AmountMax // the book refuses it
+			return ledger.AmountMax // the book refuses this amount
 		}, (*accounts.Book).ExtendCredit),
-		a.lineCommand(&f, "revoke", "Lower the credit line by an amount", ledger.Amount.SubFloor, (*accounts.Book).RevokeCredit),
+		a.newLineCommand(&f, "revoke", "Lower the credit line by an amount", ledger.Amount.SubFloor, (*accounts.Book).RevokeCredit),
 	)
 	return cmd
 }
 
-// lineCommand is one change of a line. after says what it comes to.
-func (a *app) lineCommand(
+// newLineCommand returns a command that changes a line with do. after computes the new line.
+func (a *app) newLineCommand(
 	f *creditFlags, name, short string, after func(now, amount ledger.Amount) ledger.Amount,
-	do func(*accounts.Book, context.Context, accounts.PeerAccount, ledger.Amount, ...accounts.LineOption) (accounts.LineChange, error),
+	do func(*accounts.Book, context.Context, accounts.PeerAccount, ledger.Amount, ...accounts.CreditLineOption) (accounts.CreditLineChange, error),
 ) *cobra.Command {
-	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactly(2)}
+	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactArgs(2)}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.atDesk(cmd.Context(), func(d *desk) error {
-			account, asset, err := d.account(cmd.Context(), args[0], f.asset)
+		return a.withSession(cmd.Context(), func(s *session) error {
+			account, asset, err := s.parseAccount(cmd.Context(), args[0], f.asset)
 			if err != nil {
 				return err
 			}
@@ -61,82 +62,83 @@ func (a *app) lineCommand(
 			if err != nil {
 				return err
 			}
-			options, err := f.options(asset)
+			options, err := f.parseOptions(asset)
 			if err != nil {
 				return err
 			}
-			b, err := d.book.Balance(cmd.Context(), account)
+			b, err := s.book.Balance(cmd.Context(), account)
 			if err != nil {
 				return err
 			}
 			c := change{
 				Action: name + " the credit line", Peer: account.Peer(), Asset: asset.String(),
-				Before: lineText(asset, b.CreditLine), After: lineText(asset, after(b.CreditLine, amount)),
+				Before: formatLine(asset, b.CreditLine), After: formatLine(asset, after(b.CreditLine, amount)),
 			}
 			if !a.yes {
-				f.foresee(&c, b, amount, after(b.CreditLine, amount))
+				f.describeLineChange(&c, b, amount, after(b.CreditLine, amount))
 			}
-			c.look = fmt.Sprintf("Look at the line with peerledger balances %s before you give the command again: it was %s.", account.Peer(), c.Before)
-			return a.write(c, func(c *change) error {
-				changed, err := do(d.book, cmd.Context(), account, amount, options...)
+			c.checkFirst = fmt.Sprintf("Before you repeat the command, check the line with peerledger balances %s: the line was %s.", account.Peer(), c.Before)
+			return a.previewOrWrite(c, func(c *change) error {
+				changed, err := do(s.book, cmd.Context(), account, amount, options...)
 				if err == nil {
 					c.Already = changed.Before == changed.After
-					c.Before, c.After = lineText(asset, changed.Before), lineText(asset, changed.After)
+					c.Before, c.After = formatLine(asset, changed.Before), formatLine(asset, changed.After)
 				}
 				return err
 			})
 		})
 	}
 	if name != "extend" {
-		cmd.Flags().BoolVar(&f.whatFree, "what-is-free", false, "if part of the line is in use, take back only what is free")
+		cmd.Flags().BoolVar(&f.partialRevoke, "what-is-free", false, "if part of the line is in use, revoke only the free part")
 	}
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// foresee says what keeps a line from being changed so, as far as nothing comes between, and
-// what would be taken back of what is free.
-func (f *creditFlags) foresee(c *change, b accounts.Balance, amount, after ledger.Amount) {
+// describeLineChange sets the effect of a change of a line, provided that nothing else changes the
+// line before: a refusal with its reason, or the part that would be revoked.
+func (f *creditFlags) describeLineChange(c *change, b accounts.Balance, amount, after ledger.Amount) {
 	text := b.Asset.Text
 	free := b.CreditLine.Min(b.Headroom)
-	by := b.CreditLine.SubFloor(after)
-	if after.IsZero() && b.CreditLine.Less(amount) { // beyond the line
-		by = amount
+	decrease := b.CreditLine.SubFloor(after)
+	if after.IsZero() && b.CreditLine.Less(amount) { // a revocation beyond the line
+		decrease = amount
 	}
-	expected, err := parseLine(b.Asset, f.ifLine)
+	expected, err := parseLine(b.Asset, f.expectedLine)
 	switch {
-	case f.ifLine != "" && err == nil && expected != b.CreditLine:
+	case f.expectedLine != "" && err == nil && expected != b.CreditLine:
 		c.Effect = fmt.Sprintf("It will be refused: the line is %s, and not %s.", text(b.CreditLine), text(expected))
 	case after == b.CreditLine:
-		c.Effect = "It will change nothing."
+		c.Effect = "The command will change nothing."
 	case b.Closed:
 		c.Effect = "It will be refused: the peer's account is closed."
 	case b.Suspended:
 		c.Effect = "It will be refused: the peer is suspended."
 	case accounts.Unlimited.Less(after):
 		c.Effect = "It will be refused: the largest line is " + text(accounts.Unlimited) + " (unlimited)."
-	case !free.Less(by):
+	case !free.Less(decrease):
 		return
-	case f.whatFree:
-		c.After = lineText(b.Asset, b.CreditLine.SubFloor(free))
-		c.Effect = fmt.Sprintf("Only %s is free, and is taken back.", text(free))
+	case f.partialRevoke:
+		c.After = formatLine(b.Asset, b.CreditLine.SubFloor(free))
+		c.Effect = fmt.Sprintf("Only %s is free, and is revoked.", text(free))
 	case free.IsZero():
 		c.Effect = "It will be refused: all of the line is in use."
 	default:
-		c.Effect = fmt.Sprintf("It will be refused: at most %s can be revoked. With --what-is-free that is taken back.", text(free))
+		c.Effect = fmt.Sprintf("It will be refused: at most %s can be revoked. With --what-is-free this part is revoked.", text(free))
 	}
 }
 
-func (f *creditFlags) options(asset accounts.Asset) ([]accounts.LineOption, error) {
-	var options []accounts.LineOption
+// parseOptions returns the options of the flags.
+func (f *creditFlags) parseOptions(asset accounts.Asset) ([]accounts.CreditLineOption, error) {
+	var options []accounts.CreditLineOption
 	if f.reason != 0 {
 		options = append(options, accounts.WithReasonCode(f.reason))
 	}
-	if f.whatFree {
+	if f.partialRevoke {
 		options = append(options, accounts.WithPartialRevoke())
 	}
-	if f.ifLine != "" {
-		line, err := parseLine(asset, f.ifLine)
+	if f.expectedLine != "" {
+		line, err := parseLine(asset, f.expectedLine)
 		if err != nil {
 			return nil, err
 		}

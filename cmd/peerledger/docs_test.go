@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// documented are the command lines in our documents: of code blocks and between backquotes.
-var documented = regexp.MustCompile("(?m)(?:^    (?:docker compose run --rm )?|`)peerledger ([a-z][^`\n#]*)")
+// documentedCommand matches a command line in the documents: in code blocks and between backquotes.
+var documentedCommand = regexp.MustCompile("(?m)(?:^    (?:docker compose run --rm )?|`)peerledger ([a-z][^`\n#]*)")
 
-// Every command line of the documents is one: the command is there, and so are its flags.
+// Every documented command line has an existing command and existing flags.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../deploy/*/README.md")
@@ -23,9 +23,9 @@ func TestDocumentedCommands(t *testing.T) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, m := range documented.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\\\n", ""), -1) {
-			words := split(m[1])
-			cmd, rest, err := (&app{}).root().Find(words)
+		for _, m := range documentedCommand.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\\\n", ""), -1) {
+			words := splitLine(m[1])
+			cmd, rest, err := (&app{}).newRootCommand().Find(words)
 			require.NoError(t, err, "%s: %s", file, m[1])
 			if words[0] == "help" || words[0] == "completion" || words[0] == "version" {
 				continue
@@ -43,7 +43,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// The configuration in the documents is one, and so is the example's: all its fields are known.
+// The configurations in the documents and in the example have only known fields.
 func TestDocumentedConfiguration(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -64,8 +64,8 @@ func TestDocumentedConfiguration(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// split is a command line's words, with quotes.
-func split(line string) (words []string) {
+// splitLine splits a command line into words and removes quotes.
+func splitLine(line string) (words []string) {
 	for _, m := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1) {
 		words = append(words, strings.Trim(m, "'.,;:)"))
 	}

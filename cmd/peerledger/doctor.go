@@ -13,32 +13,36 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-func (a *app) doctorCommand() *cobra.Command {
+func (a *app) newDoctorCommand() *cobra.Command {
 	var dataFile, journal string
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Find out what is wrong between here and the cluster",
-		Long: `Resolves the names, asks each replica who it is, opens a session and has a look-up
-answered, compares releases, cluster id, order of the addresses, limits and clocks, looks at
-the books of the peers that are configured (arrears, money in suspense, engines of an earlier
-version), at paused payments, and says of each fault what caused it and what to do. With --data-file, on the server's host, it also
-looks at the data file, its volume and the machine. With --folder it reads the folder of an
-embedded ledger instead, and with --journal that of a recorder's journal, both closed: whether
-they are whole, what waits, their clocks and books. It writes nothing.
+		Short: "Find faults between this program and the ledger",
+		Long: `Examine the way from this program to the ledger, and print the cause and the remedy of each
+fault. The command writes nothing. It checks, for a cluster:
 
-It ends with status 0 if there is no problem, also with warnings, and with 5 if there is one
-(with --strict, also if there is a warning).`,
+  replicas  names, addresses and their order, cluster id, releases
+  session   one look-up, request limits, clocks
+  books     of the configured peers: arrears, money in suspense, engines of an earlier
+            version, paused payments
+
+With --data-file, on the server's host, also check the data file, its volume and the machine.
+With --folder, check the folder of a closed embedded ledger instead of a cluster. With
+--journal, check the folder of a closed recorder's journal.
+
+The exit status is 0 without a problem, also with warnings, and 5 with a problem (with
+--strict, also with a warning).`,
 		Example: "  peerledger doctor\n  peerledger doctor --addresses tb0:3001,tb1:3001,tb2:3001 --cluster-id 7 --json\n  peerledger doctor --data-file /var/lib/tigerbeetle\n  peerledger doctor --folder /var/lib/connector/ledger --journal /var/lib/connector/journal",
-		Args:    exactly(0),
+		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			subject, err := a.subject()
+			subject, err := a.newDoctorSubject()
 			if err != nil {
 				return err
 			}
 			subject.DataFile, subject.Journal = dataFile, journal
 			if dataFile+journal != "" && errors.Is(subject.ConfigErr, errNoLedger) {
-				subject.ConfigErr = nil // the files alone are asked for
+				subject.ConfigErr = nil // examine the files alone
 			}
 			report := doctor.Examine(cmd.Context(), subject)
 			if err := a.showReport(report); err != nil {
@@ -50,15 +54,15 @@ It ends with status 0 if there is no problem, also with warnings, and with 5 if 
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&dataFile, "data-file", "", "the server's data file, or its `folder`, if it is on this machine")
+	cmd.Flags().StringVar(&dataFile, "data-file", "", "the server's data file, or its `folder`, on this machine")
 	cmd.Flags().StringVar(&journal, "journal", "", "the `folder` of the recorder's journal")
-	cmd.Flags().BoolVar(&strict, "strict", false, "end with status 5 for warnings too")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit with status 5 for warnings too")
 	return cmd
 }
 
-// subject is what the doctor examines. A configuration that is wrong is a finding, and not
-// the end.
-func (a *app) subject() (doctor.Subject, error) {
+// newDoctorSubject returns the subject to examine. A wrong configuration is a finding, not an
+// error.
+func (a *app) newDoctorSubject() (doctor.Subject, error) {
 	release, err := vsr.ParseRelease(cluster.ClientRelease)
 	if err != nil {
 		return doctor.Subject{}, err
@@ -69,27 +73,28 @@ func (a *app) subject() (doctor.Subject, error) {
 		s.ConfigErr = err
 		return s, nil
 	}
-	if s.Folder = a.folderOf(file); s.Folder == "" {
-		cfg, err := a.cluster(file)
+	if s.Folder = a.selectFolder(file); s.Folder == "" {
+		cfg, err := a.resolveCluster(file)
 		if err != nil {
 			s.ConfigErr = err
 		} else {
-			s.ClusterID, s.Addresses, s.Open = cfg.ClusterID, cfg.Addresses, sessionOpener(cfg)
+			s.ClusterID, s.Addresses, s.Open = cfg.ClusterID, cfg.Addresses, newSessionOpener(cfg)
 		}
 	}
-	s.Books = doctor.Books{Config: file.accounts()}
+	s.Books = doctor.Books{Config: file.toBookConfig()}
 	for _, p := range file.Peers {
-		if asset, err := file.asset(p.Asset); err == nil { // readConfig has told of an asset that is not there
+		if asset, err := file.findAsset(p.Asset); err == nil { // readConfig refuses unknown assets
 			s.Books.Peers = append(s.Books.Peers, accounts.PeerAsset{Peer: p.ID, Asset: asset})
 		}
 	}
 	return s, nil
 }
 
+// showReport prints the findings and counts problems and warnings.
 func (a *app) showReport(report doctor.Report) error {
 	if a.json {
 		for _, f := range report {
-			if err := a.print(f); err != nil {
+			if err := a.printJSON(f); err != nil {
 				return err
 			}
 		}
@@ -99,7 +104,7 @@ func (a *app) showReport(report doctor.Report) error {
 	for _, f := range report {
 		counts[f.Level]++
 		mark := map[doctor.Level]string{doctor.OK: "ok     ", doctor.Warning: "warning", doctor.Problem: "PROBLEM"}[f.Level]
-		if a.coloured() {
+		if a.wantsColour() {
 			colour := map[doctor.Level]text.Colors{
 				doctor.OK: {text.FgGreen}, doctor.Warning: {text.FgYellow}, doctor.Problem: {text.FgRed, text.Bold},
 			}[f.Level]
@@ -110,18 +115,18 @@ func (a *app) showReport(report doctor.Report) error {
 			fmt.Fprintf(a.stdout, "         why: %s\n         do:  %s\n", f.Cause, f.Remedy)
 		}
 	}
-	fmt.Fprintf(a.stdout, "%s, %s\n", counted(counts[doctor.Problem], "problem"), counted(counts[doctor.Warning], "warning"))
+	fmt.Fprintf(a.stdout, "%s, %s\n", formatCount(counts[doctor.Problem], "problem"), formatCount(counts[doctor.Warning], "warning"))
 	return nil
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func (a *app) newVersionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "The releases of this program and of its TigerBeetle client", Args: exactly(0),
+		Use: "version", Short: "Print the releases of this program and of its TigerBeetle client", Args: exactArgs(0),
 		RunE: func(*cobra.Command, []string) error {
 			if a.json {
-				return a.print(map[string]string{"peerledger": version(), "tigerbeetle_client": cluster.ClientRelease})
+				return a.printJSON(map[string]string{"peerledger": readVersion(), "tigerbeetle_client": cluster.ClientRelease})
 			}
-			fmt.Fprintf(a.stdout, "peerledger %s, TigerBeetle client %s\n", version(), cluster.ClientRelease)
+			fmt.Fprintf(a.stdout, "peerledger %s, TigerBeetle client %s\n", readVersion(), cluster.ClientRelease)
 			return nil
 		},
 	}

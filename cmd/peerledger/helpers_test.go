@@ -37,55 +37,56 @@ peers:
   - {id: alice, asset: EUR}
 `
 
-// shop is a folder with a configuration and an embedded ledger.
-type shop struct {
+// testLedger is a folder with a configuration and an embedded ledger.
+type testLedger struct {
 	config string
 	folder string
 }
 
-// newShop makes a shop whose peers are provisioned.
-func newShop(t *testing.T) shop {
+// newTestLedger makes a ledger and provisions the configured peers.
+func newTestLedger(t *testing.T) testLedger {
 	t.Helper()
 	dir := t.TempDir()
-	s := shop{config: filepath.Join(dir, "peerledger.yaml"), folder: filepath.Join(dir, "ledger")}
+	s := testLedger{config: filepath.Join(dir, "peerledger.yaml"), folder: filepath.Join(dir, "ledger")}
 	require.NoError(t, os.WriteFile(s.config, []byte(configuration), 0o600))
-	s.ok(t, "peers", "provision", "--yes")
+	s.runOK(t, "peers", "provision", "--yes")
 	return s
 }
 
-// answer is what a command ended with.
-type answer struct {
+// outcome is the result of a command.
+type outcome struct {
 	status      int
 	out, errors string
 }
 
-// do runs a command.
-func (s shop) do(t *testing.T, args ...string) answer {
+// runCommand runs a command on the ledger.
+func (s testLedger) runCommand(t *testing.T, args ...string) outcome {
 	t.Helper()
-	return runIn(t, append([]string{"--config", s.config, "--folder", s.folder}, args...)...)
+	return runApp(t, append([]string{"--config", s.config, "--folder", s.folder}, args...)...)
 }
 
-func runIn(t *testing.T, args ...string) answer {
+// runApp runs a command without configuration and environment.
+func runApp(t *testing.T, args ...string) outcome {
 	t.Helper()
 	var out, complaints bytes.Buffer
 	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, getenv: func(string) string { return "" }}
-	status := a.run(t.Context(), args)
-	return answer{status, out.String(), complaints.String()}
+	status := a.runCommand(t.Context(), args)
+	return outcome{status, out.String(), complaints.String()}
 }
 
-// ok runs a command that must succeed, and returns what it printed.
-func (s shop) ok(t *testing.T, args ...string) string {
+// runOK runs a command that must succeed, and returns the output.
+func (s testLedger) runOK(t *testing.T, args ...string) string {
 	t.Helper()
-	got := s.do(t, args...)
+	got := s.runCommand(t, args...)
 	require.Equal(t, statusDone, got.status, "%v: %s", args, got.errors)
 	require.Empty(t, got.errors)
 	return got.out
 }
 
-// rows runs a command with --json and reads its lines.
-func rows[T any](t *testing.T, s shop, args ...string) (list []T) {
+// readRows runs a command with --json and decodes its lines.
+func readRows[T any](t *testing.T, s testLedger, args ...string) (list []T) {
 	t.Helper()
-	for line := range strings.Lines(s.ok(t, append(args, "--json")...)) {
+	for line := range strings.Lines(s.runOK(t, append(args, "--json")...)) {
 		fields, numbered := strings.CutPrefix(line, `{"json":1,`)
 		require.True(t, numbered, "it says which format it has: %s", line)
 		decoder := json.NewDecoder(strings.NewReader("{" + fields))
@@ -97,8 +98,8 @@ func rows[T any](t *testing.T, s shop, args ...string) (list []T) {
 	return list
 }
 
-// open opens the shop's ledger as a connector does, until the function returns.
-func (s shop) open(t *testing.T, work func(*peerledger.Client, accounts.PeerAccount, accounts.PeerAccount)) {
+// openAsConnector opens the ledger as a connector does, while work runs.
+func (s testLedger) openAsConnector(t *testing.T, work func(*peerledger.Client, accounts.PeerAccount, accounts.PeerAccount)) {
 	t.Helper()
 	cfg, err := parseConfig([]byte(configuration))
 	require.NoError(t, err)
@@ -108,7 +109,7 @@ func (s shop) open(t *testing.T, work func(*peerledger.Client, accounts.PeerAcco
 		return ledger.Amount{}, settlement.ErrPending
 	}
 	client, err := peerledger.New(l, peerledger.Config{
-		Accounts: cfg.accounts(),
+		Accounts: cfg.toBookConfig(),
 		Settlement: settlement.Config{
 			Manual: true, Instance: "connector",
 			Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(pending)}},
@@ -116,7 +117,7 @@ func (s shop) open(t *testing.T, work func(*peerledger.Client, accounts.PeerAcco
 		},
 	})
 	require.NoError(t, err)
-	usd := cfg.accounts().Assets[0]
+	usd := cfg.toBookConfig().Assets[0]
 	alice, err := client.Book.PeerAccount("alice", usd)
 	require.NoError(t, err)
 	bob, err := client.Book.PeerAccount("bob", usd)
@@ -127,10 +128,10 @@ func (s shop) open(t *testing.T, work func(*peerledger.Client, accounts.PeerAcco
 	}
 }
 
-// send has alice send bob so many cents, of which we keep one.
-func (s shop) send(t *testing.T, cents uint64) {
+// forwardPacket sends so many cents from alice to bob, of which the connector keeps one.
+func (s testLedger) forwardPacket(t *testing.T, cents uint64) {
 	t.Helper()
-	s.open(t, func(c *peerledger.Client, alice, bob accounts.PeerAccount) {
+	s.openAsConnector(t, func(c *peerledger.Client, alice, bob accounts.PeerAccount) {
 		held, err := c.Recorder.Prepare(t.Context(), transfers.Packet{From: alice, To: bob, In: cents, Out: cents - 1, Expiry: time.Now().Add(time.Minute)})
 		require.NoError(t, err)
 		_, err = c.Recorder.Fulfill(t.Context(), held.Packet)
@@ -138,15 +139,15 @@ func (s shop) send(t *testing.T, cents uint64) {
 	})
 }
 
-// replaced is a text with another part, which must be in it.
-func replaced(t *testing.T, text, old, now string) string {
+// replaceOnce replaces a part that the text must contain.
+func replaceOnce(t *testing.T, text, old, now string) string {
 	t.Helper()
 	require.Contains(t, text, old)
 	return strings.Replace(text, old, now, 1)
 }
 
-// freeAddress is an address of this machine on which nobody listens, and no other test will:
-// they all have 127.0.0.1.
+// freeAddress returns an address of this machine without a listener. Other tests use 127.0.0.1, so
+// none will listen there.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.88:0")

@@ -8,10 +8,10 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// holdRow is a packet that is held, as it is shown. Amounts are in whole units of the asset.
+// holdRow is a prepared packet in the output. Amounts are in whole units of the asset.
 type holdRow struct {
 	Packet    string `json:"packet"`
-	In        string `json:"in"`  // held of what the peer has sent
+	In        string `json:"in"`  // held from the peer
 	Out       string `json:"out"` // held for the peer
 	Since     string `json:"since"`
 	Expiry    string `json:"expiry,omitempty"`
@@ -20,37 +20,38 @@ type holdRow struct {
 	Asset     string `json:"asset"`
 }
 
-func holdRowOf(h accounts.Hold, peer string, a accounts.Asset) holdRow {
+// newHoldRow returns the row of a hold.
+func newHoldRow(h accounts.Hold, peer string, a accounts.Asset) holdRow {
 	return holdRow{
-		Packet: h.Packet.String(), In: a.Format(h.In), Out: a.Format(h.Out), Since: moment(h.Since), Expiry: moment(h.Expiry),
+		Packet: h.Packet.String(), In: a.Format(h.In), Out: a.Format(h.Out), Since: formatTime(h.Since), Expiry: formatTime(h.Expiry),
 		Condition: hex.EncodeToString(h.ConditionTag[:]), Peer: peer, Asset: a.String(),
 	}
 }
 
-func (a *app) holdsCommand() *cobra.Command {
+func (a *app) newHoldsCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "holds peer",
-		Short: "Packets of a peer that are prepared, and neither fulfilled nor rejected",
-		Long: `Shows what packets to and from a peer hold, those first that the ledger gives back first.
-A hold without an expiry is never given back: it was moved to this ledger by migrate.`,
+		Short: "Show a peer's packets that are prepared, and neither fulfilled nor rejected",
+		Long: `Show the amounts that packets to and from a peer hold, ordered by expiry. A hold without an
+expiry was copied to this ledger by migrate: the ledger never releases it.`,
 		Example: "  peerledger holds alice@USD\n  peerledger holds alice --asset USD --json",
-		Args:    between(1, 1),
+		Args:    rangeArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.atDesk(cmd.Context(), func(d *desk) error {
-				account, found, err := d.account(cmd.Context(), args[0], asset)
+			return a.withSession(cmd.Context(), func(s *session) error {
+				account, found, err := s.parseAccount(cmd.Context(), args[0], asset)
 				if err != nil {
 					return err
 				}
-				holds, err := d.book.Holds(cmd.Context(), account)
+				holds, err := s.book.Holds(cmd.Context(), account)
 				if err != nil {
 					return err
 				}
 				rows := make([]holdRow, len(holds))
 				for i, h := range holds {
-					rows[i] = holdRowOf(h, account.Peer(), found)
+					rows[i] = newHoldRow(h, account.Peer(), found)
 				}
-				return show(d.app, rows,
+				return printRows(s.app, rows,
 					column[holdRow]{title: "packet", cell: func(r holdRow) string { return r.Packet }},
 					column[holdRow]{title: "in", cell: func(r holdRow) string { return r.In }, right: true},
 					column[holdRow]{title: "out", cell: func(r holdRow) string { return r.Out }, right: true},

@@ -10,15 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever a command of the books prints with --json are objects that say which format they have,
-// one a line, but for a statement: previews, what is done, and what goes wrong.
+// With --json every command prints objects with the number of the format, one a line: previews,
+// results and errors. Only a statement is one larger object.
 func TestEveryCommandPrintsObjects(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.send(t, 3001)
-	lists := []string{"orders", "holds", "settle announced", "settle pauses"} // that have nothing to list here
-	for _, name := range slices.Sorted(maps.Keys(lines.books)) {
-		got := s.do(t, append(strings.Fields(lines.books[name]), "--json")...)
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	lists := []string{"orders", "holds", "settle announced", "settle pauses"} // empty here
+	for _, name := range slices.Sorted(maps.Keys(commandLines.books)) {
+		got := s.runCommand(t, append(strings.Fields(commandLines.books[name]), "--json")...)
 		text := got.out + got.errors
 		switch {
 		case name == "statement":
@@ -39,7 +39,7 @@ func TestEveryCommandPrintsObjects(t *testing.T) {
 		{"balances", "--config", "/nonexistent"},
 		{"peers", "--folder", "/nonexistent"},
 	} {
-		got := runIn(t, append(args, "--json")...)
+		got := runApp(t, append(args, "--json")...)
 		requireObjects(t, args[0], got.out+got.errors)
 	}
 }

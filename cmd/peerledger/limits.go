@@ -11,28 +11,28 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// limitConfig bounds what settle now and settle refund pay. Amounts are in whole units; "" is no
-// limit.
+// limitConfig bounds the payments of settle now and settle refund. Amounts are in whole units; ""
+// is no limit.
 type limitConfig struct {
 	Order        string `yaml:"order"`         // the largest order
-	Day          string `yaml:"day"`           // the most in 24 hours
+	Day          string `yaml:"day"`           // the largest sum in 24 hours
 	ApproveAbove string `yaml:"approve_above"` // the largest order that is paid without settle approve
 }
 
-// limit is the limit in units of the asset.
-func (c limitConfig) limit(asset accounts.Asset) (l settlement.PayoutLimit, err error) {
+// parseLimit returns the limit in units of the asset.
+func (c limitConfig) parseLimit(asset accounts.Asset) (l settlement.PayoutLimit, err error) {
 	var errs []error
-	for _, f := range []struct {
+	for _, field := range []struct {
 		name, text string
-		into       *ledger.Amount
+		target     *ledger.Amount
 	}{{"order", c.Order, &l.Order}, {"day", c.Day, &l.Day}, {"approve_above", c.ApproveAbove, &l.ApproveAbove}} {
-		if f.text == "" {
+		if field.text == "" {
 			continue
 		}
-		if *f.into, err = asset.Parse(f.text); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
-		} else if f.into.IsZero() {
-			errs = append(errs, fmt.Errorf("%s: must be above 0; leave it out for no limit, and stop payments with peerledger settle stop", f.name))
+		if *field.target, err = asset.Parse(field.text); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", field.name, err))
+		} else if field.target.IsZero() {
+			errs = append(errs, fmt.Errorf("%s: must be above 0; leave it out for no limit, and stop payments with peerledger settle stop", field.name))
 		}
 	}
 	if len(errs) == 0 && !l.Day.IsZero() && l.Day.Less(l.Order) {
@@ -41,61 +41,62 @@ func (c limitConfig) limit(asset accounts.Asset) (l settlement.PayoutLimit, err 
 	return l, errors.Join(errs...)
 }
 
-// limits are those of the configuration: of each peer, and of all payments in an asset.
-type limits struct {
-	peers  settlement.Rules[settlement.PayoutLimit]
+// payoutLimits are the limits of the configuration: of each peer, and of all payments in an asset.
+type payoutLimits struct {
+	peers  accounts.Rules[settlement.PayoutLimit]
 	assets map[accounts.Asset]settlement.PayoutLimit
 }
 
-func (c config) limits() (limits, error) {
-	all := limits{assets: map[accounts.Asset]settlement.PayoutLimit{}}
-	all.peers.Asset, all.peers.PeerAsset = map[accounts.Asset]settlement.PayoutLimit{}, map[peerAsset]settlement.PayoutLimit{}
+// parseLimits returns the limits of the configuration.
+func (c config) parseLimits() (payoutLimits, error) {
+	parsed := payoutLimits{assets: map[accounts.Asset]settlement.PayoutLimit{}}
+	parsed.peers.Asset, parsed.peers.PeerAsset = map[accounts.Asset]settlement.PayoutLimit{}, map[peerAsset]settlement.PayoutLimit{}
 	var errs []error
-	read := func(where string, of limitConfig, asset accounts.Asset) settlement.PayoutLimit {
-		l, err := of.limit(asset)
+	parseInto := func(subject string, cfg limitConfig, asset accounts.Asset) settlement.PayoutLimit {
+		l, err := cfg.parseLimit(asset)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", where, err))
+			errs = append(errs, fmt.Errorf("%s: %w", subject, err))
 		}
 		return l
 	}
 	for i, a := range c.Assets {
-		asset := a.asset()
-		all.assets[asset] = read(fmt.Sprintf("assets[%d] (%v): limit", i, asset), a.Limit, asset)
-		all.peers.Asset[asset] = read(fmt.Sprintf("assets[%d] (%v): peer_limit", i, asset), a.PeerLimit, asset)
+		asset := a.toAsset()
+		parsed.assets[asset] = parseInto(fmt.Sprintf("assets[%d] (%v): limit", i, asset), a.Limit, asset)
+		parsed.peers.Asset[asset] = parseInto(fmt.Sprintf("assets[%d] (%v): peer_limit", i, asset), a.PeerLimit, asset)
 	}
 	for i, p := range c.Peers {
-		asset, err := c.asset(p.Asset)
+		asset, err := c.findAsset(p.Asset)
 		if err != nil || p.Limit == (limitConfig{}) {
-			continue // validate tells of an asset that is not there
+			continue // validate reports unknown assets
 		}
-		all.peers.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = read(fmt.Sprintf("peers[%d] (%s): limit", i, p.ID), p.Limit, asset)
+		parsed.peers.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = parseInto(fmt.Sprintf("peers[%d] (%s): limit", i, p.ID), p.Limit, asset)
 	}
-	return all, errors.Join(errs...)
+	return parsed, errors.Join(errs...)
 }
 
-// noteLimits says of what a plan orders which limits of the configuration bound it.
-func (d *desk) noteLimits(plan []change) error {
-	all, err := d.cfg.limits()
+// noteLimits notes the limits of the configuration on each planned order.
+func (s *session) noteLimits(plan []change) error {
+	limits, err := s.cfg.parseLimits()
 	if err != nil {
 		return err
 	}
 	for i := range plan {
 		c := &plan[i]
-		if c.nothing {
+		if c.noop {
 			continue
 		}
-		asset, err := d.cfg.asset(c.Asset)
+		asset, err := s.cfg.findAsset(c.Asset)
 		if err != nil {
 			return err
 		}
-		c.Note = notes(c.Note, saysLimit("its payments", asset, all.peers.For(c.Peer, asset)))
-		c.Note = notes(c.Note, saysLimit("all payments in "+c.Asset, asset, all.assets[asset]))
+		c.Note = joinNotes(c.Note, describeLimit("its payments", asset, limits.peers.For(c.Peer, asset)))
+		c.Note = joinNotes(c.Note, describeLimit("all payments in "+c.Asset, asset, limits.assets[asset]))
 	}
 	return nil
 }
 
-// saysLimit says what a limit bounds; "" if it bounds nothing.
-func saysLimit(of string, asset accounts.Asset, l settlement.PayoutLimit) string {
+// describeLimit describes a limit; "" without a bound.
+func describeLimit(payments string, asset accounts.Asset, l settlement.PayoutLimit) string {
 	var parts []string
 	for _, p := range []struct {
 		text   string
@@ -108,32 +109,33 @@ func saysLimit(of string, asset accounts.Asset, l settlement.PayoutLimit) string
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The limit of %s: %s.", of, strings.Join(parts, ", "))
+	return fmt.Sprintf("The limit of %s: %s.", payments, strings.Join(parts, ", "))
 }
 
-// reached are the limits that an engine has reached.
-type reached struct {
+// reachedLimits collects the limits that an engine has reached.
+type reachedLimits struct {
 	mu   sync.Mutex
 	list []settlement.PayoutLimitError
 }
 
-func (r *reached) add(l settlement.PayoutLimitError) {
+// addLimit is the engine's event handler.
+func (r *reachedLimits) addLimit(l settlement.PayoutLimitError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.list = append(r.list, l)
 }
 
-// warnOfLimits tells of limits that were reached, but for those that an error tells of.
-func (d *desk) warnOfLimits(told error) {
-	d.reached.mu.Lock()
-	defer d.reached.mu.Unlock()
-	for i := range d.reached.list {
-		text := d.reached.list[i].Error()
-		if told == nil || !strings.Contains(told.Error(), text) {
-			fmt.Fprintf(d.stderr, "peerledger: warning: less was ordered than is due: %s.\n", text)
+// warnOfLimits prints the reached limits, except the limits that the error text contains.
+func (s *session) warnOfLimits(reported error) {
+	s.reached.mu.Lock()
+	defer s.reached.mu.Unlock()
+	for i := range s.reached.list {
+		text := s.reached.list[i].Error()
+		if reported == nil || !strings.Contains(reported.Error(), text) {
+			fmt.Fprintf(s.stderr, "peerledger: warning: less was ordered than is due: %s.\n", text)
 		}
 	}
 }
 
-// approveFirst is the remedy for orders that wait to be approved.
-const approveFirst = "Approve it with peerledger settle approve, and give the same command again: it is paid then. Or give it back with peerledger settle cancel."
+// approveHint is the next step for orders that wait for approval.
+const approveHint = "Approve the order with peerledger settle approve and repeat this command, which then pays it. Or cancel the order with peerledger settle cancel."

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// payAll is a program that pays what it is asked for.
+// payAll is a program that pays the requested amount.
 const payAll = `sed -n 's/.*"amount":"\([0-9.]*\)".*/\1/p'`
 
 const (
@@ -19,22 +19,22 @@ const (
 	bob     = `{id: bob, asset: USD, settle_at: "20"}`
 )
 
-// limit gives the shop's configuration limits: of the dollars, and of bob.
-func (s shop) limit(t *testing.T, ofAsset, ofBob string) {
+// setLimits sets limits in the configuration: of USD, and of bob.
+func (s testLedger) setLimits(t *testing.T, ofAsset, ofBob string) {
 	t.Helper()
-	text := replaced(t, configuration, dollars, "{code: USD, scale: 2, ledger: 1"+ofAsset+"}")
-	text = replaced(t, text, bob, `{id: bob, asset: USD, settle_at: "20"`+ofBob+"}")
+	text := replaceOnce(t, configuration, dollars, "{code: USD, scale: 2, ledger: 1"+ofAsset+"}")
+	text = replaceOnce(t, text, bob, `{id: bob, asset: USD, settle_at: "20"`+ofBob+"}")
 	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
 }
 
-// What settle now and settle refund pay is within the limits of the configuration: of all
-// payments in the asset, of each peer, and of this one.
+// settle now and settle refund pay within the limits of the configuration: of all payments in the
+// asset, of each peer, and of one peer.
 func TestPayingWithinLimits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		ofAsset, ofBob string
-		owed           string // afterwards, of 30
-		says           string
+		owed           string // after the payment, of 30
+		want           string
 	}{
 		"no limit":               {"", "", "0.00", ""},
 		"small orders":           {`, limit: {order: "7"}`, "", "0.00", ""},
@@ -46,86 +46,86 @@ func TestPayingWithinLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, command := range []string{"now", "refund"} {
-				s := newShop(t)
+				s := newTestLedger(t)
 				if command == "now" {
-					s.send(t, 3001)
+					s.forwardPacket(t, 3001)
 				} else {
-					s.ok(t, "settle", "received", "bob@USD", "30", "--key", "wire 1", "--yes")
+					s.runOK(t, "settle", "received", "bob@USD", "30", "--key", "wire 1", "--yes")
 				}
-				s.limit(t, test.ofAsset, test.ofBob)
-				pay := []string{"settle", command, "bob@USD", "--pay-with", script(t, payAll), "--yes"}
-				got := s.do(t, pay...)
+				s.setLimits(t, test.ofAsset, test.ofBob)
+				pay := []string{"settle", command, "bob@USD", "--pay-with", writeScript(t, payAll), "--yes"}
+				got := s.runCommand(t, pay...)
 				require.Equal(t, statusDone, got.status, "%s: %s", command, got.errors)
-				if test.says == "" {
+				if test.want == "" {
 					require.Empty(t, got.errors, command)
 				} else {
 					require.Contains(t, got.errors, "warning: less was ordered than is due: ", command)
-					require.Equal(t, 1, strings.Count(got.errors, test.says), got.errors)
-					got = s.do(t, pay...) // nothing more is paid
+					require.Equal(t, 1, strings.Count(got.errors, test.want), got.errors)
+					got = s.runCommand(t, pay...) // the day's limit is used up
 					require.Equal(t, statusFailed, got.status, command)
 					require.NotContains(t, got.errors, "warning", command)
-					require.Equal(t, 1, strings.Count(got.errors, test.says), got.errors)
+					require.Equal(t, 1, strings.Count(got.errors, test.want), got.errors)
 				}
-				require.Equal(t, test.owed, rows[peerRow](t, s, "balances", "bob@USD")[0].Position, command)
+				require.Equal(t, test.owed, readRows[peerRow](t, s, "balances", "bob@USD")[0].Position, command)
 			}
 		})
 	}
 }
 
-// No order is larger than the largest, and the preview says which limits there are.
+// No order is larger than the limit of orders, and the preview shows the limits.
 func TestLargestOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.send(t, 3001)
-	s.limit(t, `, limit: {day: "1000"}`, `, limit: {order: "20", approve_above: "25"}`)
-	pay := script(t, payAll)
-	note := s.told(t, "settle", "now", "bob@USD", "--pay-with", pay).Note
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	s.setLimits(t, `, limit: {day: "1000"}`, `, limit: {order: "20", approve_above: "25"}`)
+	pay := writeScript(t, payAll)
+	note := s.readChange(t, "settle", "now", "bob@USD", "--pay-with", pay).Note
 	require.Contains(t, note, "The limit of its payments: orders of 20.00 at most, settle approve above 25.00.")
 	require.Contains(t, note, "The limit of all payments in USD/2: 1000.00 in 24 hours.")
-	require.NotContains(t, s.told(t, "settle", "now", "alice@USD", "--pay-with", pay).Note, "limit", "nothing is due")
+	require.NotContains(t, s.readChange(t, "settle", "now", "alice@USD", "--pay-with", pay).Note, "limit", "nothing is due")
 	var paid []string
-	for _, p := range rows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes") {
+	for _, p := range readRows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes") {
 		paid = append(paid, p.Paid)
 	}
 	require.Equal(t, []string{"20.00", "10.00"}, paid)
 }
 
-// An order above approve_above is given to the program when it is approved, and not before.
+// The program gets an order above approve_above only after the approval.
 func TestApproveAbove(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.send(t, 3001)
-	s.limit(t, "", `, limit: {approve_above: "20"}`)
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	s.setLimits(t, "", `, limit: {approve_above: "20"}`)
 	asked := filepath.Join(t.TempDir(), "asked")
-	now := []string{"settle", "now", "bob@USD", "--pay-with", script(t, "touch "+asked+"; echo 30"), "--yes"}
+	now := []string{"settle", "now", "bob@USD", "--pay-with", writeScript(t, "touch "+asked+"; echo 30"), "--yes"}
 	for range 2 {
-		got := s.do(t, now...)
+		got := s.runCommand(t, now...)
 		require.Equal(t, statusFailed, got.status)
-		require.Contains(t, got.errors, approveFirst)
+		require.Contains(t, got.errors, approveHint)
 		require.NoFileExists(t, asked)
 	}
-	open := rows[orderRow](t, s, "orders")
+	open := readRows[orderRow](t, s, "orders")
 	require.Len(t, open, 1)
 	require.Equal(t, "approval", open[0].Waits)
-	told := s.told(t, "settle", "approve", "bob@USD", open[0].Order, "--yes")
-	require.Contains(t, told.Note, "give settle now or settle refund again")
+	approved := s.readChange(t, "settle", "approve", "bob@USD", open[0].Order, "--yes")
+	require.Contains(t, approved.Note, "repeat settle now or settle refund")
 	require.NoFileExists(t, asked)
-	require.Equal(t, "30.00", rows[paymentRow](t, s, now...)[0].Paid)
+	require.Equal(t, "30.00", readRows[paymentRow](t, s, now...)[0].Paid)
 	require.FileExists(t, asked)
-	require.Empty(t, rows[orderRow](t, s, "orders"))
+	require.Empty(t, readRows[orderRow](t, s, "orders"))
 }
 
-// A connector's order is not said to be this command's.
+// The note on approving a connector's order does not name settle now.
 func TestApproveOfAConnectorsOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	require.Empty(t, s.told(t, "settle", "approve", "bob@USD", s.held(t)).Note)
+	s := newTestLedger(t)
+	require.Empty(t, s.readChange(t, "settle", "approve", "bob@USD", s.placeUnapprovedOrder(t)).Note)
 }
 
-// Limits that bound nothing, or contradict each other, are refused by every command.
+// Every command refuses limits that bound nothing or contradict each other.
 func TestWrongLimits(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ ofAsset, ofBob, says string }{
+	for name, test := range map[string]struct{ ofAsset, ofBob, want string }{
 		"nothing a day":   {`, limit: {day: "0"}`, "", "assets[0] (USD/2): limit: day: must be above 0"},
 		"no number":       {`, peer_limit: {order: "much"}`, "", "assets[0] (USD/2): peer_limit: order: "},
 		"too fine":        {"", `, limit: {approve_above: "0.001"}`, "peers[1] (bob): limit: approve_above: "},
@@ -136,14 +136,14 @@ func TestWrongLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newShop(t)
-			s.limit(t, test.ofAsset, test.ofBob)
-			got := s.do(t, "balances")
+			s := newTestLedger(t)
+			s.setLimits(t, test.ofAsset, test.ofBob)
+			got := s.runCommand(t, "balances")
 			require.Equal(t, statusUsage, got.status)
-			require.Contains(t, got.errors, test.says)
+			require.Contains(t, got.errors, test.want)
 		})
 	}
-	s := newShop(t)
-	s.limit(t, `, limit: {order: "5", day: "5"}`, "")
-	s.ok(t, "balances")
+	s := newTestLedger(t)
+	s.setLimits(t, `, limit: {order: "5", day: "5"}`, "")
+	s.runOK(t, "balances")
 }

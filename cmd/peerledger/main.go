@@ -1,23 +1,22 @@
-// Peerledger is the operator's command: it says what is wrong with a cluster, shows and
-// changes peers, credit lines and settlements, and backs a single node up.
+// Peerledger is the operator's command. It diagnoses a cluster, shows and changes peers, credit
+// lines and settlements, and backs a single node up.
 //
 //	peerledger doctor
 //	peerledger balances
 //	peerledger credit set alice 500 --yes
 //
-// It reads which ledger, assets and peers there are from peerledger.yaml (--config), and
-// which ledger also from flags and the environment. No ledger is written to without --yes.
-// docs/operations.md is the guide; "peerledger help" lists everything.
+// The file peerledger.yaml (--config) names the ledger, the assets and the peers. Flags and the
+// environment may name another ledger. No command writes to a ledger without --yes.
+// docs/operations.md is the guide; "peerledger help" lists the commands.
 //
-// It ends with one of these statuses:
+// The exit statuses:
 //
-//	0  done, or said what would be; with doctor: nothing is wrong
+//	0  done, or previewed; doctor: nothing is wrong
 //	1  failed, or refused
-//	2  the command line or the configuration is wrong, also one whose assets are not the ledger's
+//	2  the command line or the configuration is wrong, or its assets are not the ledger's
 //	3  the ledger does not answer; nothing was changed
-//	4  the outcome is unknown, or an order stays open; what to do is said
-//	5  something was found: doctor a problem, verify a difference, trial-balance books that
-//	   do not balance
+//	4  the outcome is unknown, or an order stays open; the error names the next step
+//	5  doctor found a problem, verify a difference, or trial-balance books that do not balance
 package main
 
 import (
@@ -30,17 +29,17 @@ import (
 )
 
 func main() {
-	// A second signal does no more than the first: whoever stopped a server starts it again.
+	// A second signal has no further effect: backup must still start the server that it stopped.
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	a := &app{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
-		shown: term.IsTerminal(int(os.Stdout.Fd())), watched: term.IsTerminal(int(os.Stderr.Fd())),
+		stdoutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())), stderrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
-	status := a.run(ctx, os.Args[1:])
+	status := a.runCommand(ctx, os.Args[1:])
 	stop()
 	os.Exit(status)
 }

@@ -12,76 +12,79 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// operatorInstance is the name of the engine of this command: orders of connectors are not
-// its own, so it never resumes them.
+// operatorInstance is the instance name of this command's engine. Orders of connectors have other
+// owners, so the engine never resumes them.
 const operatorInstance = "peerledger-operator"
 
-// atEngine opens the ledger with a settlement engine that does nothing by itself. With a
-// rail it can pay, by the thresholds and within the limits of the configuration.
-func (a *app) atEngine(ctx context.Context, rail *settlement.Rail, work func(*desk, *settlement.Engine) error) error {
-	return a.atDesk(ctx, func(d *desk) (err error) {
+// withEngine opens the ledger with a settlement engine that acts on request only, and calls run.
+// With a rail the engine can pay, by the thresholds and within the limits of the configuration.
+func (a *app) withEngine(ctx context.Context, rail *settlement.Rail, run func(*session, *settlement.Engine) error) error {
+	return a.withSession(ctx, func(s *session) (err error) {
 		cfg := settlement.Config{
 			Manual: true, Instance: operatorInstance,
-			NoTakeover: true, // an order of a connector that is silent is still that connector's
+			NoTakeover: true, // the order of a silent connector stays that connector's
 		}
 		if rail != nil {
 			cfg.Rails.Default = rail
-			if cfg.Policies, err = d.policies(); err != nil {
+			if cfg.Policies, err = s.policies(); err != nil {
 				return err
 			}
-			limits, err := d.cfg.limits()
+			limits, err := s.cfg.parseLimits()
 			if err != nil {
 				return err
 			}
 			cfg.PeerPayoutLimits, cfg.AssetPayoutLimits = limits.peers, limits.assets
-			cfg.Events.PayoutLimited = d.reached.add
+			cfg.Events.PayoutLimited = s.reached.addLimit
 		}
-		engine, err := settlement.NewEngine(d.ledger, d.book, cfg)
+		engine, err := settlement.NewEngine(s.ledger, s.book, cfg)
 		if err != nil {
 			return err
 		}
 		defer func() {
 			closing := engine.Close(ctx)
 			if err != nil && errors.Is(closing, settlement.ErrOrdersOpen) {
-				closing = nil // the error says why they are
+				closing = nil // err already has the reason
 			}
 			err = errors.Join(err, closing)
 		}()
-		return work(d, engine)
+		return run(s, engine)
 	})
 }
 
-// orderRow is an open order as it is shown.
+// orderRow is an open order in the output.
 type orderRow struct {
 	Peer     string `json:"peer"`
 	Asset    string `json:"asset"`
-	Order    string `json:"order"` // the id, and the key at the rail
+	Order    string `json:"order"` // the id, which is also the key at the rail
 	Sequence uint64 `json:"sequence"`
 	Amount   string `json:"amount"`
 	Placed   string `json:"placed"`
 	Age      string `json:"age"`
-	Claimed  string `json:"claimed,omitempty"`   // the last sign of life of its engine
-	Waits    string `json:"waits_for,omitempty"` // what keeps it from being given to a rail
+	Claimed  string `json:"claimed,omitempty"`   // when the engine last renewed its lease
+	Waits    string `json:"waits_for,omitempty"` // the reason why no rail gets the order
 	Stuck    bool   `json:"stuck"`
 }
 
-func (a *app) ordersCommand() *cobra.Command {
+func (a *app) newOrdersCommand() *cobra.Command {
 	var asset string
 	var stuck time.Duration
 	cmd := &cobra.Command{
 		Use:   "orders [peer...]",
-		Short: "Settlement orders that are neither paid nor given back",
-		Long: `Shows the open settlement orders of these peers, or of all that are configured: what was
-ordered, when, and when the engine that it belongs to gave its last sign of life. An order
-that has been open for longer than --stuck counts as stuck: ask the rail what became of its
-key (the order's id), and close it with "peerledger settle resolve" or "settle cancel". One that
-waits for approval is with no rail: give "settle approve" or "settle cancel". One that waits for the
-end of the pause is paid after "settle resume" or "settle start" ("settle pauses" shows which).`,
+		Short: "Show settlement orders that are neither paid nor cancelled",
+		Long: `Show the open settlement orders of these peers, or of all configured peers, with the time of
+the order and of the last sign of life of the engine that owns it.
+
+  stuck                       The order has been open for longer than --stuck. Ask the rail for the
+                              state of its key (the order's id), and close the order with
+                              "peerledger settle resolve" or "settle cancel".
+  waits for approval          No rail has the order. Give "settle approve" or "settle cancel".
+  waits for end of the pause  The order is paid after "settle resume" or "settle start"
+                              ("settle pauses" shows the pauses).`,
 		Example: "  peerledger orders\n  peerledger orders alice --json",
-		Args:    between(0, -1),
+		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				list, err := d.accounts(cmd.Context(), names, asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				list, err := s.parseAccounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}
@@ -94,8 +97,8 @@ end of the pause is paid after "settle resume" or "settle start" ("settle pauses
 					age := o.Age(time.Now())
 					rows[i] = orderRow{
 						Peer: o.Account.Peer(), Asset: o.Asset.String(), Order: o.ID.String(), Sequence: o.Sequence,
-						Amount: o.Asset.Format(o.Amount), Placed: moment(o.PlacedAt), Age: age.Round(time.Second).String(),
-						Claimed: moment(o.LeaseRenewedAt), Waits: waitsFor(o), Stuck: age > stuck,
+						Amount: o.Asset.Format(o.Amount), Placed: formatTime(o.PlacedAt), Age: age.Round(time.Second).String(),
+						Claimed: formatTime(o.LeaseRenewedAt), Waits: describeWait(o), Stuck: age > stuck,
 					}
 				}
 				if err := showOrders(a, rows); err != nil || a.json {
@@ -110,16 +113,17 @@ end of the pause is paid after "settle resume" or "settle start" ("settle pauses
 		},
 	}
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
-	cmd.Flags().DurationVar(&stuck, "stuck", 10*time.Minute, "an order that is older counts as stuck")
+	cmd.Flags().DurationVar(&stuck, "stuck", 10*time.Minute, "an order older than this is stuck")
 	return cmd
 }
 
+// showOrders prints the open orders.
 func showOrders(a *app, rows []orderRow) error {
 	if len(rows) == 0 && !a.json {
 		_, err := fmt.Fprintln(a.stdout, "No order is open.")
 		return err
 	}
-	return show(a, rows,
+	return printRows(a, rows,
 		column[orderRow]{title: "peer", cell: func(r orderRow) string { return r.Peer }},
 		column[orderRow]{title: "asset", cell: func(r orderRow) string { return r.Asset }},
 		column[orderRow]{title: "order", cell: func(r orderRow) string { return r.Order }},
@@ -136,15 +140,15 @@ func showOrders(a *app, rows []orderRow) error {
 	)
 }
 
-// policies are the thresholds of the configuration.
-func (d *desk) policies() (settlement.Policies, error) {
+// policies returns the policies of the configuration.
+func (s *session) policies() (settlement.Policies, error) {
 	policies := settlement.Policies{PeerAsset: map[peerAsset]settlement.Policy{}}
-	for _, p := range d.cfg.Peers {
-		asset, err := d.cfg.asset(p.Asset)
+	for _, p := range s.cfg.Peers {
+		asset, err := s.cfg.findAsset(p.Asset)
 		if err != nil {
 			return policies, err
 		}
-		policy, err := p.policy(asset)
+		policy, err := p.parsePolicy(asset)
 		if err != nil {
 			return policies, err
 		}

@@ -17,19 +17,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// column is a column of a table of T.
+// column is one column of a table of T.
 type column[T any] struct {
 	title  string
 	cell   func(T) string
-	right  bool // numbers
+	right  bool // align right, for numbers
 	colour func(T) text.Colors
 }
 
-// show prints rows: a table for people, one JSON object a line for programs.
-func show[T any](a *app, rows []T, columns ...column[T]) error {
+// printRows prints a table, or with --json one object a line.
+func printRows[T any](a *app, rows []T, columns ...column[T]) error {
 	if a.json {
 		for _, row := range rows {
-			if err := a.print(row); err != nil {
+			if err := a.printJSON(row); err != nil {
 				return err
 			}
 		}
@@ -52,7 +52,7 @@ func show[T any](a *app, rows []T, columns ...column[T]) error {
 		cells := table.Row{}
 		for _, c := range columns {
 			cell := c.cell(row)
-			if c.colour != nil && a.coloured() {
+			if c.colour != nil && a.wantsColour() {
 				cell = c.colour(row).Sprint(cell)
 			}
 			cells = append(cells, cell)
@@ -63,29 +63,29 @@ func show[T any](a *app, rows []T, columns ...column[T]) error {
 	return err
 }
 
-// coloured reports whether colours are wanted (https://no-color.org).
-func (a *app) coloured() bool { return a.shown && a.getenv("NO_COLOR") == "" }
+// wantsColour reports whether to print colours (https://no-color.org).
+func (a *app) wantsColour() bool { return a.stdoutIsTerminal && a.getenv("NO_COLOR") == "" }
 
-// print prints one JSON object.
-func (a *app) print(value any) error { return jsonline.Write(a.stdout, value) }
+// printJSON prints one JSON object.
+func (a *app) printJSON(value any) error { return jsonline.Write(a.stdout, value) }
 
-// signed writes units in whole units of the asset, with all its decimals.
-func signed(asset accounts.Asset, units *big.Int) string {
+// formatSigned formats units as whole units of the asset, with all its decimals.
+func formatSigned(asset accounts.Asset, units *big.Int) string {
 	return decimal.NewFromBigInt(units, -int32(asset.Scale)).StringFixed(int32(asset.Scale))
 }
 
-// tableTime is how tables show a time, in UTC.
+// tableTime is the layout of times in tables, in UTC.
 const tableTime = "2006-01-02 15:04:05"
 
-// lineText is a credit line as it is shown; the largest one has a name, which parseLine reads.
-func lineText(asset accounts.Asset, line ledger.Amount) string {
+// formatLine formats a credit line; the largest one is "unlimited". parseLine reads both.
+func formatLine(asset accounts.Asset, line ledger.Amount) string {
 	if line == accounts.Unlimited {
 		return unlimited
 	}
 	return asset.Format(line)
 }
 
-// parseLine reads a credit line in whole units, or the name of the largest one.
+// parseLine reads a credit line in whole units, or "unlimited".
 func parseLine(asset accounts.Asset, text string) (ledger.Amount, error) {
 	if text = strings.TrimSpace(text); text == unlimited {
 		return accounts.Unlimited, nil
@@ -95,21 +95,21 @@ func parseLine(asset accounts.Asset, text string) (ledger.Amount, error) {
 
 const unlimited = "unlimited"
 
-// counted is a number of things: "1 peer", "2 peers".
-func counted(n int, thing string) string {
+// formatCount returns a count with its noun: "1 peer", "2 peers".
+func formatCount(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// notes are notes, one a line; "" is none.
-func notes(list ...string) string {
+// joinNotes joins notes with line breaks and drops empty ones.
+func joinNotes(list ...string) string {
 	return strings.Join(slices.DeleteFunc(list, func(note string) bool { return note == "" }), "\n")
 }
 
-// moment writes a time for people; "" for none.
-func moment(t time.Time) string {
+// formatTime formats a time for tables; the zero time is "".
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

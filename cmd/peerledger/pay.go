@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// paymentRow is an order that was paid.
+// paymentRow is a paid order in the output.
 type paymentRow struct {
 	Peer    string `json:"peer"`
 	Asset   string `json:"asset"`
@@ -22,39 +22,39 @@ type paymentRow struct {
 	Paid    string `json:"paid"`
 }
 
-func (a *app) settleNowCommand(asset *string) *cobra.Command {
+func (a *app) newSettleNowCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "now peer...", Short: "Pay what is owed, above settle_to, with a program of yours",
-		Long: `Places an order for each of these peers that is owed more than its settle_to, whatever
-its settle_at says, and has it paid by a program (--pay-with).
+		Use: "now peer...", Short: "Pay peers down to settle_to, with your own program",
+		Long: `Place an order for each of these peers to which we owe more than its settle_to, regardless of
+settle_at, and pay the orders with a program (--pay-with).
 
-The program is given the order as a JSON object on its standard input, with the fields
-key, peer, asset, scale, units and amount. It must pay once for a key, however often it is
-called with it. It prints the amount that was paid under the key, in whole units, and ends
-with status 0. Status 3 says that this key will never be paid, 4 that the answer comes
-later; anything else leaves the order open, and the next call has the same key.
+The program reads the order as a JSON object from its standard input, with the fields key,
+peer, asset, scale, units and amount. It must pay at most once for each key, however often it
+is called. It prints the amount paid under the key, in whole units, and exits with status 0.
+Status 3 means that this key will never be paid, and status 4 that the answer comes later.
+Any other status leaves the order open; the next call has the same key.
 
-It pays within the limits of the configuration (limit, peer_limit). An order above
-approve_above waits: approve it with "peerledger settle approve", and give this command again.`,
+The orders stay within the limits of the configuration (limit, peer_limit). An order above
+approve_above waits: approve it with "peerledger settle approve", and repeat this command.`,
 	}
 	settle := func(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
 		return engine.SettleNow(ctx, list...)
 	}
-	return a.paying(asset, cmd, (*desk).wouldSettle, settle)
+	return a.buildPayCommand(asset, cmd, (*session).planSettle, settle)
 }
 
-func (a *app) refundCommand(asset *string) *cobra.Command {
+func (a *app) newRefundCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "refund peer...", Short: "Pay prepayments back, with a program of yours",
-		Long: `Places an order for each of these peers, of what packets earned it and of all that it has
-prepaid, and has it paid by a program (--pay-with), as settle now does, within the same
-limits. What the peer's packets in flight hold is left out.`,
+		Use: "refund peer...", Short: "Pay prepayments back, with your own program",
+		Long: `Place an order for each of these peers, of its earnings from packets and its whole prepayment,
+and pay the orders with a program (--pay-with), like settle now and within the same limits.
+Amounts held by packets in flight are left out.`,
 	}
-	return a.paying(asset, cmd, (*desk).wouldRefund, refund)
+	return a.buildPayCommand(asset, cmd, (*session).planRefund, refundPeers)
 }
 
-// refund asks for the prepayments of peers, and pays them.
-func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
+// refundPeers requests the refund of each peer, and pays the requested refunds.
+func refundPeers(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
 	var errs []error
 	var asked []accounts.PeerAccount
 	for _, account := range list {
@@ -71,45 +71,46 @@ func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.Pee
 	return payments, errors.Join(append(errs, err)...)
 }
 
-// paying is a command that has orders paid by a program.
-func (a *app) paying(asset *string, cmd *cobra.Command,
-	would func(*desk, context.Context, []accounts.PeerAccount) ([]change, error),
+// buildPayCommand completes a command that pays orders with a program. planPeers returns the
+// preview.
+func (a *app) buildPayCommand(asset *string, cmd *cobra.Command,
+	planPeers func(*session, context.Context, []accounts.PeerAccount) ([]change, error),
 	pay func(context.Context, *settlement.Engine, ...accounts.PeerAccount) ([]settlement.Payment, error),
 ) *cobra.Command {
 	var program string
-	cmd.Args = between(1, -1)
+	cmd.Args = rangeArgs(1, -1)
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
-		if _, err := exec.LookPath(program); err != nil { // before anything is ordered
+		if _, err := exec.LookPath(program); err != nil { // check before placing an order
 			return fmt.Errorf("%w: --pay-with: %w", errUsage, err)
 		}
-		rail := &settlement.Rail{Name: payerRail, Settler: payer{program, a.stderr}}
-		return a.atEngine(cmd.Context(), rail, func(d *desk, engine *settlement.Engine) error {
-			list, err := d.accounts(cmd.Context(), names, *asset)
+		rail := &settlement.Rail{Name: execRail, Settler: execSettler{program, a.stderr}}
+		return a.withEngine(cmd.Context(), rail, func(s *session, engine *settlement.Engine) error {
+			list, err := s.parseAccounts(cmd.Context(), names, *asset)
 			if err != nil {
 				return err
 			}
-			plan, err := would(d, cmd.Context(), list)
+			plan, err := planPeers(s, cmd.Context(), list)
 			if err != nil {
 				return err
 			}
 			if !a.yes {
-				if err := errors.Join(d.noteLimits(plan), notePauses(cmd.Context(), engine, plan)); err != nil {
+				if err := errors.Join(s.noteLimits(plan), notePauses(cmd.Context(), engine, plan)); err != nil {
 					return err
 				}
 				for _, c := range plan {
-					if err := a.write(c, nil); err != nil {
+					if err := a.previewOrWrite(c, nil); err != nil {
 						return err
 					}
 				}
 				return nil
 			}
 			payments, err := pay(cmd.Context(), engine, list...)
-			d.warnOfLimits(err)
-			if errors.Is(err, ledger.ErrOutcomeUnknown) || errors.Is(err, errUnanswered) {
-				err = &unknownError{err, payAgain}
+			s.warnOfLimits(err)
+			if errors.Is(err, ledger.ErrOutcomeUnknown) || errors.Is(err, errOrderOpen) {
+				err = &unknownError{err, payAgainHint}
 			}
 			if errors.Is(err, settlement.ErrAwaitsApproval) {
-				err = fmt.Errorf("%w\n%s", err, approveFirst)
+				err = fmt.Errorf("%w\n%s", err, approveHint)
 			}
 			rows := make([]paymentRow, len(payments))
 			for i, p := range payments {
@@ -120,19 +121,19 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 				err = errors.Join(showPayments(a, rows), err)
 			}
 			if err == nil {
-				err = sayNothingOrdered(a, plan, payments)
+				err = reportNothingOrdered(a, plan, payments)
 			}
 			return err
 		})
 	}
-	cmd.Flags().StringVar(&program, "pay-with", "", "the `program` that pays")
+	cmd.Flags().StringVar(&program, "pay-with", "", "the `program` that pays the orders")
 	_ = cmd.MarkFlagRequired("pay-with") // it is defined, so there is no error
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// sayNothingOrdered says to whom nothing was paid, and why.
-func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) error {
+// reportNothingOrdered prints each peer without a payment, with the reason.
+func reportNothingOrdered(a *app, plan []change, payments []settlement.Payment) error {
 	paid := map[string]bool{}
 	for _, p := range payments {
 		paid[p.Order.Account.Peer()+" "+p.Order.Asset.String()] = true
@@ -141,11 +142,11 @@ func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) err
 		if paid[c.Peer+" "+c.Asset] {
 			continue
 		}
-		if !c.nothing { // something came between
+		if !c.noop { // the balance changed after the plan
 			c.Action, c.Amount, c.Note = "order nothing", "", "Nothing is due any more."
 		}
 		if a.json {
-			if err := a.print(c); err != nil {
+			if err := a.printJSON(c); err != nil {
 				return err
 			}
 			continue
@@ -155,89 +156,90 @@ func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) err
 	return nil
 }
 
-// payAgain is the remedy for orders that stay open.
-const payAgain = "Give the same command again, with the same program: an order that is open is paid under the same key.\n" +
-	"If you know what was paid, close it with peerledger settle resolve, or settle cancel."
+// payAgainHint is the next step for orders that stay open.
+const payAgainHint = "Repeat the same command, with the same program: an open order is paid under the same key.\n" +
+	"If you know the paid amount, close the order with peerledger settle resolve, or settle cancel."
 
-// wouldSettle says who would be paid how much at most, and who nothing.
-func (d *desk) wouldSettle(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
-	policies, err := d.policies()
+// planSettle returns the largest possible payment to each peer, or the reason for none.
+func (s *session) planSettle(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
+	policies, err := s.policies()
 	if err != nil {
 		return nil, err
 	}
-	return d.wouldPay(ctx, list, func(c *change, b accounts.Balance) {
+	return s.planPayments(ctx, list, func(c *change, b accounts.Balance) {
 		policy := policies.For(b.Account.Peer(), b.Asset)
 		if policy == nil {
-			c.nothing, c.Note = true, "It has no settle_at in the configuration."
+			c.noop, c.Note = true, "The peer has no settle_at in the configuration."
 			return
 		}
 		demand := policy.Due(settlement.PolicyInput{Balance: b, Urgent: true})
-		amount := demand.Amount.Min(spendable(b))
+		amount := demand.Amount.Min(computeSpendable(b))
 		c.Action, c.Amount = "order and pay", b.Asset.Format(amount)
-		c.Note = "This is the most: what is prepaid, and what packets in flight hold, is left out."
+		c.Note = "This is the largest possible amount: prepayments, and amounts held by packets in flight, are left out."
 		if amount.IsZero() {
-			c.nothing, c.Note = true, whyNothing(b, demand)
+			c.noop, c.Note = true, explainNothingDue(b, demand)
 		}
 	})
 }
 
-// whyNothing says why nothing is ordered of what a policy demands.
-func whyNothing(b accounts.Balance, demand settlement.PaymentRequest) string {
+// explainNothingDue returns why nothing is ordered.
+func explainNothingDue(b accounts.Balance, demand settlement.PaymentRequest) string {
 	text := b.Asset.Text
 	switch {
 	case !demand.Amount.IsZero() && !b.Arrears.IsZero():
-		return "It is in arrears with " + text(b.Arrears) + ", which come first."
+		return "The peer is in arrears with " + text(b.Arrears) + ", which come first."
 	case !demand.Amount.IsZero() && !demand.Prefunding.IsZero() && b.CreditLine.IsZero():
-		return "It is to be paid ahead, and has no credit line for that."
+		return "The peer is to be prefunded, and has no credit line for that."
 	case !demand.Amount.IsZero():
-		return "Packets in flight hold all that its account has."
+		return "Packets in flight hold the whole amount on its account."
 	case b.Payable.IsZero() && b.Receivable.IsZero():
 		return "Nothing is owed in either direction."
 	case b.Payable.IsZero():
-		return "It owes us " + text(b.Receivable) + "."
+		return "The peer owes us " + text(b.Receivable) + "."
 	case b.Payable == b.Prepaid:
-		return "All that we owe it, " + text(b.Payable) + ", is prepaid: peerledger settle refund pays that back."
+		return "The whole amount that we owe the peer, " + text(b.Payable) + ", is prepaid: peerledger settle refund pays it back."
 	default:
-		return "What packets earned it, " + text(b.Payable.SubFloor(b.Prepaid)) + ", is not more than its settle_to."
+		return "The peer's earnings from packets, " + text(b.Payable.SubFloor(b.Prepaid)) + ", are not above its settle_to."
 	}
 }
 
-// wouldRefund says who would be paid back how much at most, and who nothing.
-func (d *desk) wouldRefund(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
-	return d.wouldPay(ctx, list, func(c *change, b accounts.Balance) {
-		amount := b.Payable.Min(spendable(b))
+// planRefund returns the largest possible refund to each peer, or the reason for none.
+func (s *session) planRefund(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
+	return s.planPayments(ctx, list, func(c *change, b accounts.Balance) {
+		amount := b.Payable.Min(computeSpendable(b))
 		c.Action, c.Amount = "order and pay back", b.Asset.Format(amount)
-		c.Note = "This is the most: what packets in flight hold is left out. What packets earned is paid too."
+		c.Note = "This is the largest possible amount: earnings from packets are included, and amounts held by packets in flight are left out."
 		switch {
 		case b.Prepaid.IsZero():
-			c.nothing, c.Note = true, "It has prepaid nothing."
+			c.noop, c.Note = true, "The peer has prepaid nothing."
 		case amount.IsZero():
-			c.nothing, c.Note = true, "Packets in flight hold all that its account has."
+			c.noop, c.Note = true, "Packets in flight hold the whole amount on its account."
 		}
 	})
 }
 
-// wouldPay says what would be paid to peers. plan says it of one that could be paid.
-func (d *desk) wouldPay(ctx context.Context, list []accounts.PeerAccount, plan func(*change, accounts.Balance)) ([]change, error) {
-	balances, err := d.book.Balances(ctx, list...)
+// planPayments returns a change for each peer. planPeer completes the change of a peer that could
+// be paid.
+func (s *session) planPayments(ctx context.Context, list []accounts.PeerAccount, planPeer func(*change, accounts.Balance)) ([]change, error) {
+	balances, err := s.book.Balances(ctx, list...)
 	if err != nil {
 		return nil, err
 	}
 	var changes []change
 	for _, b := range balances {
-		c := change{Peer: b.Account.Peer(), Asset: b.Asset.String(), link: " to "}
+		c := change{Peer: b.Account.Peer(), Asset: b.Asset.String(), peerPrefix: " to "}
 		switch {
 		case b.Closed:
-			c.nothing, c.Note = true, "Its account is closed."
+			c.noop, c.Note = true, "Its account is closed."
 		case !b.Settling.IsZero():
-			c.nothing, c.Note = true, "It has an open order: see peerledger orders."
+			c.noop, c.Note = true, "The peer has an open order: see peerledger orders."
 		default:
-			plan(&c, b)
+			planPeer(&c, b)
 		}
-		if c.nothing {
-			c.Action, c.link, c.Amount = "order nothing", " for ", ""
+		if c.noop {
+			c.Action, c.peerPrefix, c.Amount = "order nothing", " for ", ""
 		}
-		if c.Now, err = d.standing(b); err != nil {
+		if c.Now, err = s.summarizeBalance(b); err != nil {
 			return nil, err
 		}
 		changes = append(changes, c)
@@ -245,8 +247,9 @@ func (d *desk) wouldPay(ctx context.Context, list []accounts.PeerAccount, plan f
 	return changes, nil
 }
 
+// showPayments prints the paid orders.
 func showPayments(a *app, rows []paymentRow) error {
-	return show(a, rows,
+	return printRows(a, rows,
 		column[paymentRow]{title: "peer", cell: func(r paymentRow) string { return r.Peer }},
 		column[paymentRow]{title: "asset", cell: func(r paymentRow) string { return r.Asset }},
 		column[paymentRow]{title: "order", cell: func(r paymentRow) string { return r.Order }},

@@ -18,7 +18,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// A program pays, and what it says decides what becomes of the order.
+// The program's output and status decide the order's state.
 func TestSettleNow(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -28,7 +28,7 @@ func TestSettleNow(t *testing.T) {
 		open     int
 	}{
 		"paid":               {"echo 30", statusDone, "0.00", 0},
-		"a part":             {"echo 12.50; exit 0", statusDone, "0.00", 0}, // the rest is ordered again, and paid in parts
+		"a part":             {"echo 12.50; exit 0", statusDone, "0.00", 0}, // the rest is ordered and paid in parts
 		"declined":           {"exit 3", statusFailed, "30.00", 0},
 		"later":              {"exit 4", statusUnknown, "30.00", 1},
 		"fails":              {"exit 1", statusUnknown, "30.00", 1},
@@ -37,31 +37,31 @@ func TestSettleNow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newShop(t)
-			s.send(t, 3001)
-			got := s.do(t, "settle", "now", "bob@USD", "--pay-with", script(t, test.program), "--yes", "--json")
+			s := newTestLedger(t)
+			s.forwardPacket(t, 3001)
+			got := s.runCommand(t, "settle", "now", "bob@USD", "--pay-with", writeScript(t, test.program), "--yes", "--json")
 			require.Equal(t, test.status, got.status, got.errors)
 			if test.open > 0 {
-				require.Contains(t, got.errors, "Give the same command again, with the same program")
+				require.Contains(t, got.errors, "Repeat the same command, with the same program")
 				require.Equal(t, 1, strings.Count(got.errors, "order 1 of 30.00 USD"), got.errors)
 			}
 			if name != "a part" {
-				require.Equal(t, test.position, rows[peerRow](t, s, "balances", "bob@USD")[0].Position)
+				require.Equal(t, test.position, readRows[peerRow](t, s, "balances", "bob@USD")[0].Position)
 			}
-			require.Len(t, rows[orderRow](t, s, "orders"), test.open)
+			require.Len(t, readRows[orderRow](t, s, "orders"), test.open)
 		})
 	}
 }
 
-// What settle now pays counts against the limits of the connectors, and without limits in the file it
-// is not bounded by theirs.
+// Payments of settle now count against the connectors' limits. Without limits in the file, the
+// connectors' limits do not bound settle now.
 func TestSettleNowAndTheLimits(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.send(t, 3001)
-	s.ok(t, "settle", "now", "bob@USD", "--pay-with", script(t, "echo 30"), "--yes")
-	s.send(t, 3001)
-	s.open(t, func(c *peerledger.Client, _, bob accounts.PeerAccount) {
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	s.runOK(t, "settle", "now", "bob@USD", "--pay-with", writeScript(t, "echo 30"), "--yes")
+	s.forwardPacket(t, 3001)
+	s.openAsConnector(t, func(c *peerledger.Client, _, bob accounts.PeerAccount) {
 		usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 		pays := settlement.SettlerFunc(func(_ context.Context, o settlement.Order) (ledger.Amount, error) { return o.Amount, nil })
 		e, err := settlement.NewEngine(c.Ledger, c.Book, settlement.Config{
@@ -77,19 +77,19 @@ func TestSettleNowAndTheLimits(t *testing.T) {
 		require.Equal(t, ledger.NewAmount(500), paid[0].Paid, "30.00 of 35.00 were paid")
 		require.NoError(t, e.Close(t.Context()))
 	})
-	paid := rows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", script(t, "echo 25"), "--yes")
+	paid := readRows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", writeScript(t, "echo 25"), "--yes")
 	require.Equal(t, "25.00", paid[0].Paid)
 }
 
-// The program is told all that it needs, and a second try has the same key.
+// The program receives the whole order, and a second try has the same key.
 func TestProgramIsToldTheOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.send(t, 3001)
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
 	file := filepath.Join(t.TempDir(), "order.json")
 	var keys []string
 	for range 2 {
-		require.Equal(t, statusUnknown, s.do(t, "settle", "now", "bob@USD", "--pay-with", script(t, "cat > "+file+"; exit 1"), "--yes").status)
+		require.Equal(t, statusUnknown, s.runCommand(t, "settle", "now", "bob@USD", "--pay-with", writeScript(t, "cat > "+file+"; exit 1"), "--yes").status)
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		var order map[string]any
@@ -99,47 +99,47 @@ func TestProgramIsToldTheOrder(t *testing.T) {
 		require.Equal(t, map[string]any{"peer": "bob", "asset": "USD", "scale": 2.0, "units": "3000", "amount": "30.00"}, order)
 	}
 	require.Equal(t, keys[0], keys[1])
-	require.Equal(t, keys[0], rows[orderRow](t, s, "orders")[0].Order)
+	require.Equal(t, keys[0], readRows[orderRow](t, s, "orders")[0].Order)
 }
 
-// A prepayment goes back when somebody asks, with what packets earned, and once.
+// A refund pays the prepayment back once, with the earnings from packets.
 func TestRefund(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.ok(t, "settle", "received", "bob@USD", "100", "--key", "wire 1", "--yes")
-	s.send(t, 3001)
-	pay := script(t, `sed -n 's/.*"amount":"\([0-9.]*\)".*/\1/p'`)
-	would := s.told(t, "settle", "refund", "bob@USD", "--pay-with", pay)
-	require.Equal(t, "130.00", would.Amount)
-	require.Equal(t, "100.00", would.Now.Prepaid)
+	s := newTestLedger(t)
+	s.runOK(t, "settle", "received", "bob@USD", "100", "--key", "wire 1", "--yes")
+	s.forwardPacket(t, 3001)
+	pay := writeScript(t, `sed -n 's/.*"amount":"\([0-9.]*\)".*/\1/p'`)
+	preview := s.readChange(t, "settle", "refund", "bob@USD", "--pay-with", pay)
+	require.Equal(t, "130.00", preview.Amount)
+	require.Equal(t, "100.00", preview.Now.Prepaid)
 
-	// settle now leaves the prepayment alone.
-	require.Equal(t, "30.00", s.told(t, "settle", "now", "bob@USD", "--pay-with", pay).Amount)
-	require.Equal(t, "30.00", rows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes")[0].Paid)
-	require.Equal(t, []string{"100.00", "100.00", "0.00"}, s.figures(t, "bob@USD"))
+	// settle now does not pay the prepayment.
+	require.Equal(t, "30.00", s.readChange(t, "settle", "now", "bob@USD", "--pay-with", pay).Amount)
+	require.Equal(t, "30.00", readRows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes")[0].Paid)
+	require.Equal(t, []string{"100.00", "100.00", "0.00"}, s.readFigures(t, "bob@USD"))
 
-	paid := rows[paymentRow](t, s, "settle", "refund", "bob@USD", "--pay-with", pay, "--yes")
+	paid := readRows[paymentRow](t, s, "settle", "refund", "bob@USD", "--pay-with", pay, "--yes")
 	require.Len(t, paid, 1)
 	require.Equal(t, "100.00", paid[0].Paid)
-	require.Equal(t, []string{"0.00", "0.00", "0.00"}, s.figures(t, "bob@USD"))
-	require.Contains(t, s.told(t, "settle", "refund", "bob@USD", "--pay-with", pay).Note, "prepaid nothing")
-	got := s.do(t, "settle", "refund", "bob@USD", "--pay-with", pay, "--yes")
+	require.Equal(t, []string{"0.00", "0.00", "0.00"}, s.readFigures(t, "bob@USD"))
+	require.Contains(t, s.readChange(t, "settle", "refund", "bob@USD", "--pay-with", pay).Note, "prepaid nothing")
+	got := s.runCommand(t, "settle", "refund", "bob@USD", "--pay-with", pay, "--yes")
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.errors, "prepaid nothing")
 }
 
-// A settle_to below 0 pays ahead, up to what the peer may owe us.
+// A negative settle_to prefunds a peer, up to the peer's credit line.
 func TestPayingAhead(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newTestLedger(t)
 	more := configuration + "  - {id: dora, asset: USD, credit_line: \"50\", settle_at: \"-10\", settle_to: \"-50\"}\n"
 	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
-	s.ok(t, "peers", "provision", "--yes")
-	require.Equal(t, "50.00", rows[peerRow](t, s, "balances", "dora@USD")[0].Due)
-	require.Equal(t, "-10.00", rows[snapshot](t, s, "watch", "--once", "dora@USD")[0].Peers[0].SettleAt)
-	pay := script(t, "echo 50")
-	require.Equal(t, "50.00", s.told(t, "settle", "now", "dora@USD", "--pay-with", pay).Amount)
-	require.Equal(t, "50.00", rows[paymentRow](t, s, "settle", "now", "dora@USD", "--pay-with", pay, "--yes")[0].Paid)
-	require.Equal(t, []string{"-50.00", "0.00", "0.00"}, s.figures(t, "dora@USD"))
-	require.Equal(t, "0.00", rows[peerRow](t, s, "balances", "dora@USD")[0].Due)
+	s.runOK(t, "peers", "provision", "--yes")
+	require.Equal(t, "50.00", readRows[peerRow](t, s, "balances", "dora@USD")[0].Due)
+	require.Equal(t, "-10.00", readRows[snapshot](t, s, "watch", "--once", "dora@USD")[0].Peers[0].SettleAt)
+	pay := writeScript(t, "echo 50")
+	require.Equal(t, "50.00", s.readChange(t, "settle", "now", "dora@USD", "--pay-with", pay).Amount)
+	require.Equal(t, "50.00", readRows[paymentRow](t, s, "settle", "now", "dora@USD", "--pay-with", pay, "--yes")[0].Paid)
+	require.Equal(t, []string{"-50.00", "0.00", "0.00"}, s.readFigures(t, "dora@USD"))
+	require.Equal(t, "0.00", readRows[peerRow](t, s, "balances", "dora@USD")[0].Due)
 }

@@ -11,45 +11,46 @@ import (
 	"github.com/peerledger/peerledger/internal/progress"
 )
 
-func (a *app) peersCommand() *cobra.Command {
+func (a *app) newPeersCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "peers",
-		Short: "The peers in the ledger; add, suspend and close them",
-		Long: `Lists the peers that the ledger has in each asset, in the order in which they were
-provisioned. The ledger keeps only a hash of a peer's id, so names are those of the
-configuration file; others are shown by the id of their account. Peers that are configured
-and not in the ledger are listed as missing.`,
+		Short: "List the peers in the ledger; add, suspend and close peers",
+		Long: `List the peers that the ledger has in each asset, in the order of their provisioning. The
+ledger keeps only a hash of a peer's id: names come from the configuration file, and a peer
+without an entry is shown by the id of its account. Configured peers that are not in the ledger
+are listed as missing.`,
 		Example: "  peerledger peers\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
-		Args:    oneOf,
+		Args:    requireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.atDesk(cmd.Context(), func(d *desk) error { return d.listPeers(cmd, asset) })
+			return a.withSession(cmd.Context(), func(s *session) error { return s.listPeers(cmd, asset) })
 		},
 	}
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	cmd.AddCommand(
-		a.addPeerCommand(&asset), a.provisionCommand(), a.suspendCommand(&asset), a.resumeCommand(&asset),
-		a.closePeerCommand(&asset), a.reopenPeerCommand(&asset),
+		a.newAddPeerCommand(&asset), a.newProvisionCommand(), a.newSuspendCommand(&asset), a.newResumeCommand(&asset),
+		a.newClosePeerCommand(&asset), a.newReopenPeerCommand(&asset),
 	)
 	return cmd
 }
 
-func (d *desk) listPeers(cmd *cobra.Command, asset string) error {
-	assets, err := d.assets(asset)
+// listPeers prints the peers of the ledger, and the missing ones.
+func (s *session) listPeers(cmd *cobra.Command, asset string) error {
+	assets, err := s.selectAssets(asset)
 	if err != nil {
 		return err
 	}
 	var rows []peerRow
 	for _, a := range assets {
 		found := map[string]bool{}
-		names := d.names(a)
-		for listing, err := range d.book.Peers(cmd.Context(), a, names...) {
+		names := s.listConfigured(a)
+		for listing, err := range s.book.Peers(cmd.Context(), a, names...) {
 			if err != nil {
 				return err
 			}
 			row := peerRow{Peer: listing.Account.Peer(), Asset: a.String(), State: "incomplete", Account: listing.ID.String()}
 			if !listing.Incomplete {
-				row = peerRowOf(listing.Balance, listing.ID.String())
+				row = newPeerRow(listing.Balance, listing.ID.String())
 			}
 			found[row.Peer] = true
 			rows = append(rows, row)
@@ -60,224 +61,229 @@ func (d *desk) listPeers(cmd *cobra.Command, asset string) error {
 			}
 		}
 	}
-	if len(rows) == 0 && !d.json {
-		_, err := fmt.Fprintln(d.stdout, "The ledger has no peers, and none are configured. peerledger peers add makes one.")
+	if len(rows) == 0 && !s.json {
+		_, err := fmt.Fprintln(s.stdout, "The ledger has no peers, and none are configured. Add one with peerledger peers add.")
 		return err
 	}
-	return show(d.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
+	return printRows(s.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
 		column[peerRow]{title: "opened", cell: func(r peerRow) string { return r.Opened }})...)
 }
 
-func (a *app) addPeerCommand(asset *string) *cobra.Command {
+func (a *app) newAddPeerCommand(asset *string) *cobra.Command {
 	var credit string
 	cmd := &cobra.Command{
 		Use:   "add peer",
 		Short: "Provision a peer, with a credit line",
-		Long: `Makes sure that the ledger has the accounts of this peer, and grants its first credit
-line: --credit-line, or what the configuration says. A peer that is there already stays as
-it is. The ledger keeps only a hash of the id, so a peer that is new is also listed in the
-configuration file, by which it is shown by its name.`,
+		Long: `Create the accounts of this peer in the ledger, and grant its first credit line: --credit-line,
+or the credit_line of the configuration. An existing peer is not changed. The ledger keeps only
+a hash of the id: the command also adds a new peer to the configuration file, so that other
+commands can show its name.`,
 		Example: "  peerledger peers add carol --asset USD --credit-line 500 --yes",
-		Args:    exactly(1),
+		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.makes = true
-			return a.atDesk(cmd.Context(), func(d *desk) error {
-				account, asset, err := d.account(cmd.Context(), args[0], *asset)
+			a.mayCreateLedger = true
+			return a.withSession(cmd.Context(), func(s *session) error {
+				account, asset, err := s.parseAccount(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}
-				entry, listed := d.remembered(account, asset, credit)
-				wanted := entry
+				entry, listed := s.chooseEntry(account, asset, credit)
+				request := entry
 				if credit != "" {
-					wanted.CreditLine = credit
+					request.CreditLine = credit
 				}
-				peer, err := wanted.peer(asset)
+				peer, err := request.parsePeer(asset)
 				if err != nil {
 					return err
 				}
 				c := change{
-					Action: "provision", Peer: peer.ID, Asset: asset.String(), After: lineText(asset, peer.CreditLine),
-					link: " ", into: ", with a credit line of ", Note: a.noteNew(),
+					Action: "provision", Peer: peer.ID, Asset: asset.String(), After: formatLine(asset, peer.CreditLine),
+					peerPrefix: " ", afterPrefix: ", with a credit line of ", Note: a.describeNewLedger(),
 				}
-				if there, err := d.book.Balance(cmd.Context(), account); err == nil {
-					c.Note = fmt.Sprintf("It is there already, with a credit line of %s, and stays as it is (peerledger credit set).", lineText(asset, there.CreditLine))
+				if present, err := s.book.Balance(cmd.Context(), account); err == nil {
+					c.Note = fmt.Sprintf("The peer already exists, with a credit line of %s, and is not changed (peerledger credit set).", formatLine(asset, present.CreditLine))
 				} else if !errors.Is(err, accounts.ErrNotProvisioned) {
 					return err
 				}
 				if !listed && !a.yes {
-					c.Note = notes(c.Note, fmt.Sprintf("It would be listed in %s too, since the ledger keeps no names.", d.cfg.name()))
+					c.Note = joinNotes(c.Note, fmt.Sprintf("The peer would also be listed in %s, since the ledger keeps no names.", s.cfg.fileName()))
 				}
-				if alike := doctor.Alike(append(d.names(asset), peer.ID)); alike != "" {
-					c.Note = notes(c.Note, "These are different peers to the ledger: "+alike+".")
+				if lookalikes := doctor.Alike(append(s.listConfigured(asset), peer.ID)); lookalikes != "" {
+					c.Note = joinNotes(c.Note, "The ledger takes these ids for different peers: "+lookalikes+".")
 				}
-				return a.write(c, func(c *change) error {
-					if err := d.provision(cmd, peer); err != nil {
+				return a.previewOrWrite(c, func(c *change) error {
+					if err := s.provision(cmd, peer); err != nil {
 						return err
 					}
 					if !listed {
-						c.Note = notes(c.Note, d.remember(d.cfg, entry))
+						c.Note = joinNotes(c.Note, s.listInConfig(s.cfg, entry))
 					}
 					return nil
 				})
 			})
 		},
 	}
-	cmd.Flags().StringVar(&credit, "credit-line", "", "how much the peer may owe us, in whole units, or unlimited")
-	a.writes(cmd)
+	cmd.Flags().StringVar(&credit, "credit-line", "", "how much the peer may owe us, in whole units, or \"unlimited\"")
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-func (d *desk) provision(cmd *cobra.Command, peers ...accounts.PeerConfig) error {
-	_, err := d.book.Provision(cmd.Context(), peers...)
+// provision provisions peers. A difference to existing accounts is an error; the other peers are
+// provisioned.
+func (s *session) provision(cmd *cobra.Command, peers ...accounts.PeerConfig) error {
+	_, err := s.book.Provision(cmd.Context(), peers...)
 	var drift *accounts.DriftError
 	if errors.As(err, &drift) {
-		return fmt.Errorf("the rest is done, but the ledger differs from what is asked for (credit lines are changed with: peerledger credit set): %w", err)
+		return fmt.Errorf("the other peers are provisioned, but the ledger differs from the request (change credit lines with peerledger credit set): %w", err)
 	}
 	return err
 }
 
-func (a *app) provisionCommand() *cobra.Command {
+func (a *app) newProvisionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "provision",
 		Short: "Provision all peers of the configuration file",
-		Long: `Makes sure that the ledger has the accounts of all peers that are configured, and
-grants the credit line of each that never had one. It may be given again at any time, and
-by any number of machines at once.`,
-		Args: exactly(0),
+		Long: `Create the accounts of all configured peers in the ledger, and grant the credit line of each
+peer that never had one. Repeat the command at any time, on any number of machines at once.`,
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.makes = true
-			return a.atDesk(cmd.Context(), func(d *desk) error {
+			a.mayCreateLedger = true
+			return a.withSession(cmd.Context(), func(s *session) error {
 				var peers []accounts.PeerConfig
-				for _, p := range d.cfg.Peers {
-					asset, err := d.cfg.asset(p.Asset)
+				for _, p := range s.cfg.Peers {
+					asset, err := s.cfg.findAsset(p.Asset)
 					if err != nil {
 						return err
 					}
-					peer, err := p.peer(asset)
+					peer, err := p.parsePeer(asset)
 					if err != nil {
 						return err
 					}
 					peers = append(peers, peer)
 				}
-				c := change{Action: "provision " + counted(len(peers), "peer"), Note: a.noteNew()}
+				c := change{Action: "provision " + formatCount(len(peers), "peer"), Note: a.describeNewLedger()}
 				names := make([]string, len(peers))
 				for i, p := range peers {
 					names[i] = p.ID
 				}
-				if alike := doctor.Alike(names); alike != "" {
-					c.Note = notes(c.Note, "These are different peers to the ledger: "+alike+".")
+				if lookalikes := doctor.Alike(names); lookalikes != "" {
+					c.Note = joinNotes(c.Note, "The ledger takes these ids for different peers: "+lookalikes+".")
 				}
-				return a.write(c, func(*change) (err error) {
-					shown := progress.New(a.stderr, a.watched && !a.json, "provisioning", 0)
+				return a.previewOrWrite(c, func(*change) (err error) {
+					shown := progress.New(a.stderr, a.stderrIsTerminal && !a.json, "provisioning", 0)
 					shown.Start(1)
 					defer func() { shown.Stop(err) }()
-					return d.provision(cmd, peers...)
+					return s.provision(cmd, peers...)
 				})
 			})
 		},
 	}
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// onPeer is a command that changes one peer.
-func (a *app) onPeer(asset *string, cmd *cobra.Command, action string, note func(accounts.Balance) string, do func(*desk, accounts.PeerAccount) error) *cobra.Command {
-	cmd.Args = exactly(1)
+// buildPeerCommand completes a command that changes one peer with do. note, which may be nil,
+// returns the note of the preview.
+func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string, note func(accounts.Balance) string, do func(*session, accounts.PeerAccount) error) *cobra.Command {
+	cmd.Args = exactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.atDesk(cmd.Context(), func(d *desk) error {
-			account, found, err := d.account(cmd.Context(), args[0], *asset)
+		return a.withSession(cmd.Context(), func(s *session) error {
+			account, found, err := s.parseAccount(cmd.Context(), args[0], *asset)
 			if err != nil {
 				return err
 			}
-			b, err := d.book.Balance(cmd.Context(), account)
+			b, err := s.book.Balance(cmd.Context(), account)
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: account.Peer(), Asset: found.String(), Before: peerRowOf(b, "").State, link: " "}
+			c := change{Action: action, Peer: account.Peer(), Asset: found.String(), Before: newPeerRow(b, "").State, peerPrefix: " "}
 			if note != nil && !a.yes {
 				c.Note = note(b)
 			}
-			return a.write(c, func(c *change) error {
-				if err := do(d, account); err != nil {
+			return a.previewOrWrite(c, func(c *change) error {
+				if err := do(s, account); err != nil {
 					return err
 				}
-				if b, err := d.book.Balance(cmd.Context(), account); err == nil { // it is written all the same
-					c.After = peerRowOf(b, "").State
+				if b, err := s.book.Balance(cmd.Context(), account); err == nil { // the change is written even if this fails
+					c.After = newPeerRow(b, "").State
 				}
 				return nil
 			})
 		})
 	}
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-func (a *app) suspendCommand(asset *string) *cobra.Command {
-	var how accounts.SuspendOptions
+func (a *app) newSuspendCommand(asset *string) *cobra.Command {
+	var options accounts.SuspendOptions
 	cmd := &cobra.Command{
 		Use:   "suspend peer",
 		Short: "Take no new packets from or to a peer",
-		Long: `Suspends a peer in one asset. Every connector sees it within a round (1 s by default)
-and refuses new packets; what is held is still fulfilled or rejected, and settlements go on.`,
+		Long: `Suspend a peer in one asset. Every connector sees the suspension within its
+SuspensionPollInterval (1 s by default) and refuses new packets. Prepared packets are still
+fulfilled or rejected, and settlements go on.`,
 	}
-	cmd.Flags().BoolVar(&how.RevokeFree, "revoke-free", false, "also take back what is free of its credit line, which stops it from sending at once")
-	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` that is kept with it")
-	return a.onPeer(asset, cmd, "suspend", nil, func(d *desk, account accounts.PeerAccount) error {
-		return d.book.Suspend(cmd.Context(), account, how)
+	cmd.Flags().BoolVar(&options.RevokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
+	cmd.Flags().Uint32Var(&options.ReasonCode, "reason", 0, "a `number` to keep with the change")
+	return a.buildPeerCommand(asset, cmd, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
+		return s.book.SuspendPeer(cmd.Context(), account, options)
 	})
 }
 
-func (a *app) resumeCommand(asset *string) *cobra.Command {
+func (a *app) newResumeCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "resume peer", Short: "Let a suspended peer trade again"}
-	return a.onPeer(asset, cmd, "resume", nil, func(d *desk, account accounts.PeerAccount) error {
-		return d.book.Resume(cmd.Context(), account)
+	return a.buildPeerCommand(asset, cmd, "resume", nil, func(s *session, account accounts.PeerAccount) error {
+		return s.book.ResumePeer(cmd.Context(), account)
 	})
 }
 
-func (a *app) closePeerCommand(asset *string) *cobra.Command {
-	var how accounts.CloseOptions
+func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
+	var options accounts.CloseOptions
 	cmd := &cobra.Command{
 		Use:   "close peer",
 		Short: "Close a peer's account",
-		Long: `Suspends a peer, waits a round, and closes its account. It is refused while anything is
-held or being settled, and while anything is owed unless --force writes that off.`,
+		Long: `Suspend a peer, wait one SuspensionPollInterval, and close the account. The command is refused
+while packets or an order hold an amount, and while either side owes the other, unless --force
+writes that amount off.`,
 	}
-	cmd.Flags().BoolVar(&how.Force, "force", false, "write off what is owed in either direction; needs --reason")
-	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` that is kept with it")
-	return a.onPeer(asset, cmd, "close", func(b accounts.Balance) string { return whenClosed(b, how.Force) }, func(d *desk, account accounts.PeerAccount) error {
-		return d.book.ClosePeer(cmd.Context(), account, how)
+	cmd.Flags().BoolVar(&options.Force, "force", false, "write off the amount owed, in either direction; needs --reason")
+	cmd.Flags().Uint32Var(&options.ReasonCode, "reason", 0, "a `number` to keep with the change")
+	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, options.Force) }, func(s *session, account accounts.PeerAccount) error {
+		return s.book.ClosePeer(cmd.Context(), account, options)
 	})
 }
 
-// whenClosed says what keeps a peer from being closed, or what is given up with it.
-func whenClosed(b accounts.Balance, force bool) string {
+// describeClosing returns the reason why closing a peer is refused, or the amount that closing
+// writes off.
+func describeClosing(b accounts.Balance, force bool) string {
 	owed := ""
 	switch b.Position().Sign() {
 	case 1:
-		if owed = "we owe it " + b.Asset.Text(b.Payable); !b.Prepaid.IsZero() {
-			owed += ", of which " + atMost(b.Asset.Text(b.Prepaid), b.PrepaidAtMost) + " is prepaid (peerledger settle refund)"
+		if owed = "we owe the peer " + b.Asset.Text(b.Payable); !b.Prepaid.IsZero() {
+			owed += ", of which " + markUpperBound(b.Asset.Text(b.Prepaid), b.PrepaidAtMost) + " is prepaid (peerledger settle refund)"
 		}
 	case -1:
-		owed = "it owes us " + b.Asset.Text(b.Receivable)
+		owed = "the peer owes us " + b.Asset.Text(b.Receivable)
 	}
 	switch {
 	case !b.HeldIn.IsZero() || !b.HeldOut.IsZero() || !b.Settling.IsZero():
-		return "It will be refused while packets or an order hold something."
+		return "It will be refused while packets or an order hold an amount."
 	case !b.Announced.IsZero() && !force:
-		return fmt.Sprintf("It will be refused while payments of %s are announced (peerledger settle announced). With --force they wait in our suspense account when they are received.",
+		return fmt.Sprintf("It will be refused while payments of %s are announced (peerledger settle announced). With --force, received payments wait in our suspense account.",
 			b.Asset.Text(b.Announced))
 	case owed == "":
 		return ""
 	case force:
-		return "It is written off that " + owed + "."
+		return "The amount is written off: " + owed + "."
 	default:
-		return "It will be refused: " + owed + ". With --force that is written off."
+		return "It will be refused: " + owed + ". With --force the amount is written off."
 	}
 }
 
-func (a *app) reopenPeerCommand(asset *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "reopen peer", Short: "Open a closed peer again; it stays suspended until it is resumed"}
-	return a.onPeer(asset, cmd, "reopen", nil, func(d *desk, account accounts.PeerAccount) error {
-		return d.book.ReopenPeer(cmd.Context(), account)
+func (a *app) newReopenPeerCommand(asset *string) *cobra.Command {
+	cmd := &cobra.Command{Use: "reopen peer", Short: "Reopen a closed peer, which stays suspended until peers resume"}
+	return a.buildPeerCommand(asset, cmd, "reopen", nil, func(s *session, account accounts.PeerAccount) error {
+		return s.book.ReopenPeer(cmd.Context(), account)
 	})
 }

@@ -8,56 +8,56 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-func (a *app) releaseCommand(asset *string) *cobra.Command {
+func (a *app) newReleaseCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "release peer", Short: "Give a peer what waits in suspense since it was closed",
-		Long: `Gives back to a peer what came in for it while its account was closed: what it paid, and
-what late packets earned it. The account must be open again (peerledger peers reopen). Each
-payment is given back once.`,
-		Args: exactly(1),
+		Use: "release peer", Short: "Release a peer's money from suspense after its account was closed",
+		Long: `Move to a peer's account the money that arrived while the account was closed: the peer's
+payments, and its earnings from late packets. Reopen the account first (peerledger peers
+reopen). Each payment is released once.`,
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				account, found, err := d.account(cmd.Context(), args[0], *asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				account, found, err := s.parseAccount(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}
-				c := change{Action: "give back what waits in suspense", Peer: account.Peer(), Asset: found.String(), link: " to "}
-				b, err := d.book.Balance(cmd.Context(), account)
+				c := change{Action: "give back what waits in suspense", Peer: account.Peer(), Asset: found.String(), peerPrefix: " to "}
+				b, err := s.book.Balance(cmd.Context(), account)
 				if err != nil {
 					return err
 				}
-				if c.Now, err = d.standing(b); err != nil {
+				if c.Now, err = s.summarizeBalance(b); err != nil {
 					return err
 				}
-				waits, err := d.book.WaitingInSuspense(cmd.Context(), b)
+				waiting, err := s.book.WaitingInSuspense(cmd.Context(), b)
 				if err != nil {
 					return err
 				}
-				c.Amount = found.Format(waits[0])
+				c.Amount = found.Format(waiting[0])
 				switch {
-				case waits[0].IsZero():
-					c.Note = nothingWaits
+				case waiting[0].IsZero():
+					c.Note = noteNothingWaits
 				case b.Closed:
-					c.Note = "It will be refused: its account is closed."
+					c.Note = "It will be refused: the peer's account is closed."
 				}
-				return a.write(c, func(c *change) error {
+				return a.previewOrWrite(c, func(c *change) error {
 					released, err := engine.Release(cmd.Context(), account)
-					c.Amount, c.Note = found.Format(released.Amount), saysReleased(released)
+					c.Amount, c.Note = found.Format(released.Amount), describeReleased(released)
 					return err
 				})
 			})
 		},
 	}
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-const nothingWaits = "Nothing waits for it."
+const noteNothingWaits = "Nothing waits for the peer."
 
-// saysReleased says what was given back.
-func saysReleased(r settlement.Released) string {
+// describeReleased describes the released bookings.
+func describeReleased(r settlement.Released) string {
 	if len(r.Payments) == 0 {
-		return nothingWaits
+		return noteNothingWaits
 	}
-	return fmt.Sprintf("Bookings that had waited and were given back: %d.", len(r.Payments))
+	return fmt.Sprintf("Released bookings: %d.", len(r.Payments))
 }

@@ -12,56 +12,57 @@ import (
 	"github.com/peerledger/peerledger/cmd/peerledger/internal/backup"
 )
 
-func (a *app) restoreCommand() *cobra.Command {
+func (a *app) newRestoreCommand() *cobra.Command {
 	var journal string
 	cmd := &cobra.Command{
 		Use:   "restore backup [data-file | ledger] [--journal folder]",
 		Short: "Restore a backup into an empty volume",
-		Long: `Writes the ledger of a backup, with its hash checked: a data file, sparse, or the folder of
-an embedded ledger. With --journal it writes the recorder's journal into that folder. The
-folder of the data file must not have any *.tigerbeetle file, and the others no log: nothing
-is ever replaced. A folder of backups stands for the newest one, if that is beyond doubt.
+		Long: `Write the ledger of a backup, with its hash checked: a sparse data file, or the folder of an
+embedded ledger. With --journal, write the recorder's journal into that folder. The command
+replaces nothing: the folder of the data file must have no *.tigerbeetle file, and the other
+folders no log. Name a backup, or a folder of backups for the newest one; the command refuses
+if it is not certain which backup is the newest.
 
-What was written to the ledger after the backup is lost with it: first look whether the
-old file can still be used (peerledger doctor --data-file, --folder, --journal). Restore the
-journal before the connector is started: what waits in it was promised to peers.`,
+A restored ledger lacks everything written after the backup. First check whether the old files
+can still be used (peerledger doctor --data-file, --folder, --journal). Restore the journal
+before you start the connector: the fulfills in the journal were promised to peers.`,
 		Example: "  peerledger restore /backups /var/lib/tigerbeetle/7_0.tigerbeetle\n  peerledger restore /backups /var/lib/connector/ledger --journal /var/lib/connector/journal",
-		Args:    between(1, 2),
+		Args:    rangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target := ""
 			if len(args) > 1 {
 				target = args[1]
 			}
 			if target == "" && journal == "" {
-				return fmt.Errorf("%w: say where to: a data file or a folder, or --journal", errUsage)
+				return fmt.Errorf("%w: name the target: a data file or a folder, or --journal", errUsage)
 			}
-			if samePlace(target, journal) { // before one of them is restored
-				return fmt.Errorf("%w: the ledger and --journal are one folder, %s: each has a folder of its own", errUsage, journal)
+			if isSamePlace(target, journal) { // check before restoring
+				return fmt.Errorf("%w: the ledger and --journal are one folder, %s: give each its own folder", errUsage, journal)
 			}
 			b, err := findBackup(args[0])
 			if err != nil {
 				return err
 			}
-			return a.restore(cmd.Context(), b, target, journal)
+			return a.restoreBackup(cmd.Context(), b, target, journal)
 		},
 	}
 	cmd.Flags().StringVar(&journal, "journal", "", "restore the recorder's journal into this `folder`")
 	return cmd
 }
 
-// restore restores the ledger, the journal, or both.
-func (a *app) restore(ctx context.Context, b backup.Backup, target, journal string) error {
-	if journal != "" && b.Manifest.Journal == nil { // before anything is written
+// restoreBackup restores the ledger, the journal, or both.
+func (a *app) restoreBackup(ctx context.Context, b backup.Backup, target, journal string) error {
+	if journal != "" && b.Manifest.Journal == nil { // check before writing
 		return fmt.Errorf("%w: %s has no journal", errUsage, b.Folder)
 	}
 	if target != "" {
-		bar := a.bar("restoring", 1)
-		err := b.Restore(ctx, target, bar.moved)
-		if bar.stop(err); err != nil {
+		bar := a.newByteBar("restoring", 1)
+		err := b.Restore(ctx, target, bar.showBytes)
+		if bar.stopBar(err); err != nil {
 			return err
 		}
 		if !a.json {
-			fmt.Fprintf(a.stdout, "%s is restored from %s (%s UTC).\n", target, b.Folder, moment(b.Manifest.Taken))
+			fmt.Fprintf(a.stdout, "%s is restored from %s (%s UTC).\n", target, b.Folder, formatTime(b.Manifest.Taken))
 		}
 	}
 	if journal != "" {
@@ -72,19 +73,19 @@ func (a *app) restore(ctx context.Context, b backup.Backup, target, journal stri
 			return err
 		}
 		if !a.json {
-			fmt.Fprintf(a.stdout, "The journal %s is restored; in it %s.\n", journal, waiting(b.Manifest.Journal.Waiting))
+			fmt.Fprintf(a.stdout, "The journal %s is restored; in it %s.\n", journal, describeWaiting(b.Manifest.Journal.Waiting))
 		}
 	}
 	if a.json {
-		return a.print(map[string]any{"restored": target, "journal": journal, "backup": b})
+		return a.printJSON(map[string]any{"restored": target, "journal": journal, "backup": b})
 	}
 	if journal == "" && b.Manifest.Journal != nil {
-		fmt.Fprintf(a.stdout, "There is a journal in the backup as well, in which %s: restore it with --journal before the connector is started.\n", waiting(b.Manifest.Journal.Waiting))
+		fmt.Fprintf(a.stdout, "There is a journal in the backup as well, in which %s: restore the journal with --journal before you start the connector.\n", describeWaiting(b.Manifest.Journal.Waiting))
 	}
 	return nil
 }
 
-// findBackup is the backup in a folder, or the newest in a folder of backups.
+// findBackup returns the backup in a folder, or the newest one in a folder of backups.
 func findBackup(folder string) (backup.Backup, error) {
 	b, err := backup.Open(folder)
 	if err == nil {
@@ -96,7 +97,7 @@ func findBackup(folder string) (backup.Backup, error) {
 		return newest, nil
 	case errors.Is(newestErr, backup.ErrUnclear):
 		return b, fmt.Errorf("%w: %w", errUsage, newestErr)
-	case errors.Is(err, os.ErrNotExist): // it has no manifest
+	case errors.Is(err, os.ErrNotExist): // the folder has no manifest
 		return b, newestErr
 	default:
 		return b, err

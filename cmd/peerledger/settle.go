@@ -15,139 +15,140 @@ import (
 
 type peerAsset = accounts.PeerAsset
 
-func (a *app) settleCommand() *cobra.Command {
+func (a *app) newSettleCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "settle",
-		Short: "Book payments, close orders, pay now, pause payments",
-		Long: `Books what was paid and what came back, closes settlement orders that a rail left open,
-and pays what is owed, or a prepayment back, with a program of yours. The connectors'
-engines settle by themselves; this is for what they cannot know, and for what keeps them from
-paying: pause, stop and approve. docs/money.md says when to give which command.`,
+		Short: "Book payments, close orders, pay peers, pause payments",
+		Long: `Book received, made and returned payments, close settlement orders that a rail left open, and
+pay peers with your own program. The connectors' engines settle by themselves. Use these
+commands for facts that the engines cannot know, and to pause, stop or approve payments. See
+docs/money.md for the use of each command.`,
 		Example: `  peerledger settle received alice 250 --key wire-4711 --yes
   peerledger settle returned alice 250 --key return-17 --payment wire-4711 --yes
   peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes
   peerledger settle now alice --pay-with ./pay.sh --yes`,
-		Args: oneOf,
+		Args: requireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	cmd.AddCommand(
-		a.receivedCommand(&asset), a.returnedCommand(&asset), a.paidCommand(&asset), a.resolveCommand(&asset), a.cancelCommand(&asset),
-		a.settleNowCommand(&asset), a.refundCommand(&asset), a.releaseCommand(&asset),
-		a.announceCommand(&asset), a.announcedCommand(&asset), a.failedCommand(&asset),
-		a.approveCommand(&asset), a.pauseRailCommand(), a.resumeRailCommand(), a.stopCommand(), a.startCommand(), a.pausesCommand(),
+		a.newReceivedCommand(&asset), a.newReturnedCommand(&asset), a.newPaidCommand(&asset), a.newResolveCommand(&asset), a.newCancelCommand(&asset),
+		a.newSettleNowCommand(&asset), a.newRefundCommand(&asset), a.newReleaseCommand(&asset),
+		a.newAnnounceCommand(&asset), a.newAnnouncedCommand(&asset), a.newFailedCommand(&asset),
+		a.newApproveCommand(&asset), a.newPauseRailCommand(), a.newResumeRailCommand(), a.newStopCommand(), a.newStartCommand(), a.newPausesCommand(),
 	)
 	return cmd
 }
 
-// payment is what the arguments of a payment name.
+// payment is a peer's account with an amount, from a command's arguments.
 type payment struct {
 	account accounts.PeerAccount
 	asset   accounts.Asset
 	amount  ledger.Amount
 }
 
-func (d *desk) payment(ctx context.Context, peer, amount, asset string) (p payment, err error) {
-	if p.account, p.asset, err = d.account(ctx, peer, asset); err != nil {
+// parsePayment reads the arguments of a payment.
+func (s *session) parsePayment(ctx context.Context, peer, amount, asset string) (p payment, err error) {
+	if p.account, p.asset, err = s.parseAccount(ctx, peer, asset); err != nil {
 		return p, err
 	}
 	p.amount, err = p.asset.Parse(amount)
 	return p, err
 }
 
-// something is a payment that must not be of 0.
-func (d *desk) something(ctx context.Context, peer, amount, asset string) (payment, error) {
-	p, err := d.payment(ctx, peer, amount, asset)
+// parseNonzeroPayment reads the arguments of a payment, and refuses the amount 0.
+func (s *session) parseNonzeroPayment(ctx context.Context, peer, amount, asset string) (payment, error) {
+	p, err := s.parsePayment(ctx, peer, amount, asset)
 	if err == nil && p.amount.IsZero() {
 		err = fmt.Errorf("%w: the amount must not be 0", errUsage)
 	}
 	return p, err
 }
 
-// keyed is a command that books a payment under a key. tell completes what is told; it may be
-// nil.
-func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will effect, tell func(*change),
+// buildKeyedCommand completes a command that books a payment under a key with book. addDetails may
+// complete the change; it may be nil.
+func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, action, peerPrefix string, describe effectFunc, addDetails func(*change),
 	book func(*settlement.Engine, payment, string) (settlement.PaymentBooking, error),
 ) *cobra.Command {
 	var key string
-	cmd.Args = exactly(2)
+	cmd.Args = exactArgs(2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-			p, err := d.something(cmd.Context(), args[0], args[1], *asset)
+		return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+			p, err := s.parseNonzeroPayment(cmd.Context(), args[0], args[1], *asset)
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, link: link}
-			if tell != nil {
-				tell(&c)
+			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, peerPrefix: peerPrefix}
+			if addDetails != nil {
+				addDetails(&c)
 			}
-			b, err := d.preview(cmd.Context(), &c, p.account, p.amount, will)
+			b, err := s.addPreview(cmd.Context(), &c, p.account, p.amount, describe)
 			if err != nil {
 				return err
 			}
-			return a.write(c, func(c *change) error {
+			return a.previewOrWrite(c, func(c *change) error {
 				receipt, err := book(engine, p, key)
 				c.Already, c.Transfer = receipt.AlreadyBooked, receipt.Transfer.String()
 				return explainCover(err, b)
 			})
 		})
 	}
-	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: the same whenever it is booked, another for every other one")
+	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: repeat a booking with the same name, and give each payment its own")
 	_ = cmd.MarkFlagRequired("key") // it is defined, so there is no error
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-func (a *app) receivedCommand(asset *string) *cobra.Command {
+func (a *app) newReceivedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "received peer amount --key name", Short: "Book what a peer paid to us",
-		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is prepaid. Book a payment that can still come back only when it is final; until\nthen, settle announce shows it.",
+		Use: "received peer amount --key name", Short: "Book a payment received from a peer",
+		Long: "Book a payment by a peer, once for each key, forever. The amount pays the peer's debt first;\nthe rest is prepaid. Book a payment only when it is final; until then, use settle announce.",
 	}
-	return a.keyed(asset, cmd, "book a payment received", " from ", whenReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, "book a payment received", " from ", describeReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordIncoming(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
 	})
 }
 
-func (a *app) paidCommand(asset *string) *cobra.Command {
+func (a *app) newPaidCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "paid peer amount --key name", Short: "Book what we paid to a peer without an order",
-		Long: `Books a payment that no order asked for, made by hand or by another system, once for its
-key. If it was made for an order, use settle resolve. What the peer's account does not cover
-is refused; if the money is gone, --beyond-headroom books the rest as arrears.`,
+		Use: "paid peer amount --key name", Short: "Book a payment made to a peer without an order",
+		Long: `Book a payment without an order, made by hand or by another system, once for each key. For a
+payment of an order, use settle resolve. A payment that the peer's account does not cover is
+refused; if the money has left, --beyond-headroom books the uncovered part as arrears.`,
 	}
 	var beyond bool
-	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "the money is gone: what the peer's account does not cover is arrears")
-	tell := func(c *change) {
-		c.Note = "An engine that settles with the peer at the same moment is not waited for: together they can pay more than packets earned."
+	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "the money has left: book the part that the peer's account does not cover as arrears")
+	addDetails := func(c *change) {
+		c.Note = "The command does not wait for an engine that settles with the peer at the same moment: together they can pay more than the earnings from packets."
 	}
-	return a.keyed(asset, cmd, "book a payment made", " to ", whenCovered(&beyond), tell, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, "book a payment made", " to ", describeCoveredCharge(&beyond), addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordOutgoing(cmd.Context(), settlement.OutgoingPayment{Account: p.account, Key: key, Amount: p.amount, BeyondHeadroom: beyond})
 	})
 }
 
-func (a *app) returnedCommand(asset *string) *cobra.Command {
+func (a *app) newReturnedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "returned peer amount --key name --payment name", Short: "Book a payment of a peer that came back",
-		Long: `Books a payment that was received and came back, once for the key of the return: all of
-it, or a part. The peer is charged; what its account does not cover is arrears. --payment is
-the key under which it was received.`,
+		Use: "returned peer amount --key name --payment name", Short: "Book the return of a received payment",
+		Long: `Book the return of a received payment, in full or in part, once for each key of a return. The
+peer is charged; the part that its account does not cover becomes arrears. --payment is the key
+under which the payment was received.`,
 	}
 	var received string
 	cmd.Flags().StringVar(&received, "payment", "", "the `name` under which the payment was received")
 	_ = cmd.MarkFlagRequired("payment") // it is defined, so there is no error
-	tell := func(c *change) {
+	addDetails := func(c *change) {
 		if c.Payment = received; !a.yes {
-			c.Note = "Whether that payment was received, and not returned yet, is found out when it is booked."
+			c.Note = "The booking checks that the payment was received and not yet returned; this preview does not."
 		}
 	}
-	return a.keyed(asset, cmd, "book a returned payment", " of ", whenReturned, tell, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, "book a returned payment", " of ", describeReturned, addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordReturned(cmd.Context(), settlement.ReturnedPayment{Account: p.account, Key: key, Payment: received, Amount: p.amount})
 	})
 }
 
-// openOrder looks an open order up.
-func openOrder(ctx context.Context, engine *settlement.Engine, account accounts.PeerAccount, id ledger.ID) (settlement.OpenOrder, bool, error) {
+// findOpenOrder returns a peer's open order; false if there is no such order.
+func findOpenOrder(ctx context.Context, engine *settlement.Engine, account accounts.PeerAccount, id ledger.ID) (settlement.OpenOrder, bool, error) {
 	orders, err := engine.Orders(ctx, account)
 	for _, o := range orders {
 		if o.ID == id {
@@ -157,15 +158,15 @@ func openOrder(ctx context.Context, engine *settlement.Engine, account accounts.
 	return settlement.OpenOrder{}, false, err
 }
 
-func (a *app) resolveCommand(asset *string) *cobra.Command {
-	var more bool
+func (a *app) newResolveCommand(asset *string) *cobra.Command {
+	var allowMore bool
 	cmd := &cobra.Command{
-		Use: "resolve peer order amount", Short: "Close an order with what was paid for it",
-		Long: "Closes an open order with what the rail has paid in all under its key. A part is allowed,\nand the rest is owed again.",
-		Args: exactly(3),
+		Use: "resolve peer order amount", Short: "Close an order with the amount paid for it",
+		Long: "Close an open order with the total that the rail has paid under its key. A partial payment is\nallowed; the rest is owed again.",
+		Args: exactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				p, err := d.payment(cmd.Context(), args[0], args[2], *asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				p, err := s.parsePayment(cmd.Context(), args[0], args[2], *asset)
 				if err != nil {
 					return err
 				}
@@ -173,43 +174,43 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
-				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), link: " for "}
-				open, found, err := openOrder(cmd.Context(), engine, p.account, order)
+				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), peerPrefix: " for "}
+				open, found, err := findOpenOrder(cmd.Context(), engine, p.account, order)
 				switch {
 				case err != nil:
 					return err
 				case !found:
-					c.Note = "There is no such open order: it is closed already, or another peer's."
-				case open.Amount.Less(p.amount) && !more:
-					return fmt.Errorf("%w: the order is of %s, and %s is more: give --more if so much was paid", errUsage, p.asset.Format(open.Amount), c.Amount)
+					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
+				case open.Amount.Less(p.amount) && !allowMore:
+					return fmt.Errorf("%w: the order is of %s, and %s is more: give --more if this amount was paid", errUsage, p.asset.Format(open.Amount), c.Amount)
 				default:
 					c.Note = "The order is of " + p.asset.Format(open.Amount) + "."
 				}
-				return a.write(c, func(*change) error {
+				return a.previewOrWrite(c, func(*change) error {
 					_, err := engine.Resolve(cmd.Context(), p.account, order, p.amount)
 					return err
 				})
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&more, "more", false, "more was paid than ordered, and all of it is booked")
-	a.writes(cmd)
+	cmd.Flags().BoolVar(&allowMore, "more", false, "book an amount above the order's")
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// aliveFor is how long after its last claim an order's engine counts as alive; it is twice
-// the default settlement.Config.Lease.
-const aliveFor = 2 * time.Minute
+// engineActiveFor is how long after its last claim an order's engine counts as active: twice the
+// default [settlement.Config].Lease.
+const engineActiveFor = 2 * time.Minute
 
-func (a *app) cancelCommand(asset *string) *cobra.Command {
+func (a *app) newCancelCommand(asset *string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "cancel peer order", Short: "Give an order back that will never be paid",
-		Long: "Gives an open order back: the amount is owed again, and may be ordered again. Only when\nit is certain that the rail will never pay under its key; else the peer is paid twice.",
-		Args: exactly(2),
+		Use: "cancel peer order", Short: "Cancel an order that will never be paid",
+		Long: "Cancel an open order: the amount is owed again, and may be ordered again. Cancel an order only\nif the rail will certainly never pay under its key; else the peer is paid twice.",
+		Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				account, found, err := d.account(cmd.Context(), args[0], *asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				account, found, err := s.parseAccount(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}
@@ -218,53 +219,54 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
 				c := change{
-					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), link: " for ",
+					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
 					Note: "If the rail can still pay under this key, the peer is paid twice.",
 				}
-				open, known, err := openOrder(cmd.Context(), engine, account, order)
+				open, exists, err := findOpenOrder(cmd.Context(), engine, account, order)
 				switch {
 				case err != nil:
 					return err
-				case !known:
-					c.Note = "There is no such open order: it is closed already, or another peer's."
+				case !exists:
+					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
 				case errors.Is(open.Waits, settlement.ErrAwaitsApproval):
-					c.Amount, c.Note = open.Asset.Format(open.Amount), "It waits to be approved, so no rail has it."
+					c.Amount, c.Note = open.Asset.Format(open.Amount), "The order waits for approval, so no rail has it."
 				default:
 					c.Amount = open.Asset.Format(open.Amount)
-					if err := leftAlone(open, time.Now()); err != nil && !force {
+					if err := checkEngineInactive(open, time.Now()); err != nil && !force {
 						return err
 					}
 				}
-				return a.write(c, func(*change) error {
+				return a.previewOrWrite(c, func(*change) error {
 					_, err := engine.Cancel(cmd.Context(), account, order)
 					return err
 				})
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "also if its engine was at work a moment ago, or has never claimed the order")
-	a.writes(cmd)
+	cmd.Flags().BoolVar(&force, "force", false, "cancel the order even if its engine was active a moment ago, or has never claimed the order")
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// leftAlone is an error if the engine of an order may be paying it.
-func leftAlone(open settlement.OpenOrder, now time.Time) error {
+// checkEngineInactive returns an error if the engine of an order may be paying it.
+func checkEngineInactive(open settlement.OpenOrder, now time.Time) error {
 	const remedy = "stop that connector, or have the rail refuse the key; then give --force"
-	seen := now.Sub(latest(open.LeaseRenewedAt, open.PlacedAt))
+	idle := now.Sub(laterOf(open.LeaseRenewedAt, open.PlacedAt))
 	switch {
-	case seen < aliveFor:
-		return fmt.Errorf("%w: its engine was at work %v ago, and may be paying it: %s, or wait", errAlive, seen.Round(time.Second), remedy)
+	case idle < engineActiveFor:
+		return fmt.Errorf("%w: its engine was active %v ago, and may be paying it: %s, or wait", errEngineActive, idle.Round(time.Second), remedy)
 	case open.Claims == 0:
-		return fmt.Errorf("%w: its engine never claimed it: it ended just after it had placed it, or it has NoTakeover, gives no sign of life, and may be paying it: %s", errAlive, remedy)
+		return fmt.Errorf("%w: its engine never claimed the order: the engine ended just after placing it, or has NoTakeover, gives no sign of life, and may be paying it: %s", errEngineActive, remedy)
 	default:
 		return nil
 	}
 }
 
-// errAlive says that the engine of an order may be paying it.
-var errAlive = errors.New("the order is not left alone")
+// errEngineActive is returned when the engine of an order may be paying it.
+var errEngineActive = errors.New("the order is not abandoned")
 
-func latest(a, b time.Time) time.Time {
+// laterOf returns the later time.
+func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}

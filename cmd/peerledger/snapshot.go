@@ -13,15 +13,15 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// snapshot is what watch shows at a moment.
+// snapshot is the state that watch shows at one moment.
 type snapshot struct {
 	At time.Time `json:"at"`
-	// PacketsPerSecond is how many packets were prepared or forwarded, by the ledger's
-	// clock: of the last look, or of the newest rows if there were too many.
+	// PacketsPerSecond is the rate of prepared and forwarded packets by the ledger's clock, since
+	// the last snapshot, or over the newest rateRows rows if more were written.
 	PacketsPerSecond float64      `json:"packets_per_second"`
 	Peers            []watchedRow `json:"peers"`
 	OpenOrders       int          `json:"open_orders"`
-	// Pauses are the rails that are paused, and whether all payments are stopped.
+	// Pauses are the paused rails, and the stop of all payments.
 	Pauses []pauseRow `json:"pauses,omitempty"`
 }
 
@@ -29,10 +29,10 @@ type snapshot struct {
 type watchedRow struct {
 	peerRow
 	SettleAt string `json:"settle_at,omitempty"`
-	// Due is what is owed to the peer and not being paid, of its threshold, in percent; -1
-	// without one, or if it is paid ahead.
+	// Due is the amount owed to the peer and not being paid, in percent of the peer's threshold; -1
+	// without a threshold, or for a prefunded peer.
 	Due int `json:"due_percent"`
-	// Used is how much of its credit line the peer uses, in percent; -1 without one.
+	// Used is the used part of the credit line in percent; -1 without a line.
 	Used     int    `json:"line_used_percent"`
 	Order    string `json:"order,omitempty"` // the amount of its open order
 	OrderAge string `json:"order_age,omitempty"`
@@ -40,18 +40,18 @@ type watchedRow struct {
 
 // watcher takes snapshots.
 type watcher struct {
-	desk   *desk
-	engine *settlement.Engine
-	list   []accounts.PeerAccount
-	last   time.Time // of the last snapshot
+	session *session
+	engine  *settlement.Engine
+	peers   []accounts.PeerAccount
+	lastAt  time.Time // time of the last snapshot
 }
 
-// take takes a snapshot, in three requests, one for each asset and two for each account with an order; the
-// first one, and those after a payment, also read the payments.
-func (w *watcher) take(ctx context.Context) (snapshot, error) {
+// takeSnapshot needs three requests, one for each asset, and two for each account with an order.
+// The first snapshot, and each one after a payment, also reads the payments.
+func (w *watcher) takeSnapshot(ctx context.Context) (snapshot, error) {
 	now := time.Now()
 	s := snapshot{At: now}
-	balances, err := w.desk.book.Balances(ctx, w.list...)
+	balances, err := w.session.book.Balances(ctx, w.peers...)
 	if err != nil {
 		return s, err
 	}
@@ -73,7 +73,7 @@ func (w *watcher) take(ctx context.Context) (snapshot, error) {
 	}
 	s.OpenOrders = len(orders)
 	for _, b := range balances {
-		row, err := w.row(b)
+		row, err := w.newRow(b)
 		if err != nil {
 			return s, err
 		}
@@ -82,43 +82,44 @@ func (w *watcher) take(ctx context.Context) (snapshot, error) {
 		}
 		s.Peers = append(s.Peers, row)
 	}
-	// Those that are nearest to being paid, or to their line, come first.
+	// Peers nearest to their threshold, or to the end of their line, come first.
 	slices.SortStableFunc(s.Peers, func(x, y watchedRow) int { return max(y.Due, y.Used) - max(x.Due, x.Used) })
-	if s.PacketsPerSecond, err = w.rate(ctx, now); err != nil {
+	if s.PacketsPerSecond, err = w.measureRate(ctx, now); err != nil {
 		return s, err
 	}
-	w.last = now
+	w.lastAt = now
 	pauses, err := w.engine.Pauses(ctx)
-	s.Pauses = pauseRows(pauses)
+	s.Pauses = newPauseRows(pauses)
 	return s, err
 }
 
-func (w *watcher) row(b accounts.Balance) (watchedRow, error) {
-	row := watchedRow{peerRow: peerRowOf(b, b.Account.ID().String()), Due: -1, Used: -1}
+// newRow returns the row of a balance.
+func (w *watcher) newRow(b accounts.Balance) (watchedRow, error) {
+	row := watchedRow{peerRow: newPeerRow(b, b.Account.ID().String()), Due: -1, Used: -1}
 	if !b.CreditLine.IsZero() {
-		row.Used = percent(b.Receivable, b.CreditLine)
+		row.Used = computePercent(b.Receivable, b.CreditLine)
 	}
-	entry, ok := w.desk.configured(b.Account)
+	entry, ok := w.session.findConfigured(b.Account)
 	if !ok {
 		return row, nil
 	}
-	policy, err := entry.policy(b.Asset)
+	policy, err := entry.parsePolicy(b.Asset)
 	if err != nil {
 		return row, err
 	}
 	switch p := policy.(type) {
 	case settlement.Threshold:
 		row.SettleAt = b.Asset.Format(p.SettleThreshold)
-		row.Due = percent(w.engine.Owed(b).SubFloor(b.Settling), p.SettleThreshold)
-	case settlement.Prefund: // of a threshold below 0 there are no percents
-		row.SettleAt = signed(b.Asset, p.PrefundThreshold)
+		row.Due = computePercent(w.engine.Owed(b).SubFloor(b.Settling), p.SettleThreshold)
+	case settlement.Prefund: // a negative threshold has no percentage
+		row.SettleAt = formatSigned(b.Asset, p.PrefundThreshold)
 	}
 	return row, nil
 }
 
-// percent is part of whole in percent, rounded down; at most 999.
-func percent(part, whole ledger.Amount) int {
-	p, q := part.Big(), whole.Big()
+// computePercent returns part in percent of total, rounded down, at most 999.
+func computePercent(part, total ledger.Amount) int {
+	p, q := part.Big(), total.Big()
 	p.Mul(p, ledger.NewAmount(100).Big())
 	if p.Quo(p, q); !p.IsInt64() || p.Int64() > 999 {
 		return 999
@@ -126,16 +127,16 @@ func percent(part, whole ledger.Amount) int {
 	return int(p.Int64())
 }
 
-// rateRows is how many of the newest rows the rate is taken from.
+// rateRows is the largest number of rows from which the rate is computed.
 const rateRows = 2000
 
-// rate is how many packets a second were prepared or forwarded since the last snapshot.
-func (w *watcher) rate(ctx context.Context, now time.Time) (float64, error) {
-	since := w.last
+// measureRate returns how many packets a second were prepared or forwarded since the last snapshot.
+func (w *watcher) measureRate(ctx context.Context, now time.Time) (float64, error) {
+	since := w.lastAt
 	if since.IsZero() {
 		since = now.Add(-time.Second)
 	}
-	rows, err := w.desk.ledger.QueryTransfers(ctx, ledger.QueryFilter{
+	rows, err := w.session.ledger.QueryTransfers(ctx, ledger.QueryFilter{
 		TimestampMin: uint64(since.UnixNano()), Limit: rateRows, Flags: ledger.QueryFilterReversed,
 	})
 	if err != nil || len(rows) == 0 {
@@ -143,13 +144,13 @@ func (w *watcher) rate(ctx context.Context, now time.Time) (float64, error) {
 	}
 	packets := map[uint128.Uint128]struct{}{}
 	for _, t := range rows {
-		begins := !t.Flags.Has(ledger.TransferPostPending) && !t.Flags.Has(ledger.TransferVoidPending)
-		if begins && t.Code >= chart.CodePacket && t.Code <= chart.CodeDustLeg {
+		isPrepare := !t.Flags.Has(ledger.TransferPostPending) && !t.Flags.Has(ledger.TransferVoidPending)
+		if isPrepare && t.Code >= chart.CodePacket && t.Code <= chart.CodeDustLeg {
 			packets[t.UserData128] = struct{}{}
 		}
 	}
 	span := now.Sub(since)
-	if len(rows) == rateRows { // there are more, and these are of a shorter time
+	if len(rows) == rateRows { // more rows were written; these cover a shorter time
 		span = time.Duration(rows[0].Timestamp - rows[len(rows)-1].Timestamp)
 	}
 	return float64(len(packets)) / max(span.Seconds(), 1e-3), nil

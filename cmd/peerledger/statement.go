@@ -11,100 +11,101 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// statementRow is a line of a statement as it is shown.
-type statementRow struct{ time, kind, way, amount, position, arrears, line, other, packet, key string }
+// statementRow is a line of a statement in the table.
+type statementRow struct{ time, kind, direction, amount, position, arrears, creditLine, counterparty, packet, key string }
 
-func (a *app) statementCommand() *cobra.Command {
+func (a *app) newStatementCommand() *cobra.Command {
 	var asset, from, to string
 	var keys []string
 	var csv, holds, own bool
 	cmd := &cobra.Command{
 		Use:   "statement peer",
-		Short: "What moved on a peer's account, with opening and closing balance",
-		Long: `Shows what moved between us and a peer from a moment on and before another one, by the
-ledger's clock, or in our own liquidity with --own. Moments are dates (2026-11-26), times in
-UTC as the tables print them ("2026-11-26 10:00:00") or as in RFC 3339
-(2026-11-26T10:00:00Z), or so long ago (36h). Position, arrears and credit line are those
-after the entry; that arrears were collected from the account moves nothing between us, and
-is no entry.
+		Short: "Show the entries of a peer's account, with opening and closing balance",
+		Long: `Show the entries between us and a peer, or of our own liquidity (--own), from the time --from
+and before the time --to, by the ledger's clock. Give a time as a date (2026-11-26), in UTC as
+the tables print it ("2026-11-26 10:00:00"), as in RFC 3339 (2026-11-26T10:00:00Z), or as a
+duration before now (36h). Position, arrears and credit line are the values after the entry.
+The collection of arrears moves nothing between us and the peer, and is no entry.
 
-Key is that of a payment, an adjustment or capital, which the ledger keeps a hash of: the
-hash is shown, and the key itself where it is one of --key. With --csv and --json the hash is
-key_hash.
+The column key identifies a payment, an adjustment or capital. The ledger keeps a hash of the
+key: the table shows the hash, or the key itself if you give it with --key. With --csv and
+--json the hash is key_hash.
 
-With --holds it also lists what packets and settlement orders held, with the amount in
-parentheses and the sign that it has when it moves: holding it moves nothing. What became of
-it, a packet's fulfill or a payment, is an entry of its own.`,
+With --holds, also list the amounts that packets and settlement orders held, in parentheses,
+with the sign of the later movement. A hold moves nothing; the fulfill or the payment is a
+separate entry.`,
 		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
-		Args:    between(0, 1),
+		Args:    rangeArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			begin, end, err := moments(from, to, time.Now())
+			begin, end, err := parseRange(from, to, time.Now())
 			if err != nil {
 				return err
 			}
 			if own == (len(args) == 1) {
 				return fmt.Errorf("%w: name a peer, or give --own", errUsage)
 			}
-			return a.atDesk(cmd.Context(), func(d *desk) error {
-				account, found, err := d.statementAccount(cmd.Context(), args, asset)
+			return a.withSession(cmd.Context(), func(s *session) error {
+				account, found, err := s.statementAccount(cmd.Context(), args, asset)
 				if err != nil {
 					return err
 				}
-				known, err := d.accounts(cmd.Context(), nil, found.String())
+				counterparties, err := s.parseAccounts(cmd.Context(), nil, found.String())
 				if err != nil {
-					known = nil // no peers are configured, and counterparties have no names
+					counterparties = nil // without configured peers, counterparties have no names
 				}
-				options := []accounts.StatementOption{accounts.WithKnownAccounts(known...), accounts.WithKnownKeys(keys...)}
+				options := []accounts.StatementOption{accounts.WithKnownAccounts(counterparties...), accounts.WithKnownKeys(keys...)}
 				if holds {
 					options = append(options, accounts.WithHolds())
 				}
-				s, err := d.book.Statement(cmd.Context(), account, begin, end, options...)
+				statement, err := s.book.Statement(cmd.Context(), account, begin, end, options...)
 				if err != nil {
 					return err
 				}
-				return d.writeStatement(cmd, s, csv)
+				return s.writeStatement(cmd, statement, csv)
 			})
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	flags.StringVar(&from, "from", "", "from this `moment` on (default: the beginning)")
-	flags.StringVar(&to, "to", "", "before this `moment` (default: now)")
-	flags.StringArrayVar(&keys, "key", nil, "show this `key` where something is booked under it; may be given several times")
+	flags.StringVar(&from, "from", "", "from this `time` on (default: the beginning)")
+	flags.StringVar(&to, "to", "", "before this `time` (default: now)")
+	flags.StringArrayVar(&keys, "key", nil, "show this `key` instead of its hash; may be given several times")
 	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
-	flags.BoolVar(&holds, "holds", false, "also what packets and orders held, as (amounts) that move nothing")
-	flags.BoolVar(&own, "own", false, "of our own liquidity")
+	flags.BoolVar(&holds, "holds", false, "also list holds of packets and orders, as (amounts) that move nothing")
+	flags.BoolVar(&own, "own", false, "show our own liquidity")
 	return cmd
 }
 
-func (d *desk) statementAccount(ctx context.Context, args []string, asset string) (accounts.PeerAccount, accounts.Asset, error) {
+// statementAccount returns the account of the peer in args, or our own account without arguments.
+func (s *session) statementAccount(ctx context.Context, args []string, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	if len(args) == 1 {
-		return d.account(ctx, args[0], asset)
+		return s.parseAccount(ctx, args[0], asset)
 	}
-	found, err := d.cfg.asset(asset)
+	found, err := s.cfg.findAsset(asset)
 	if err != nil {
 		return accounts.PeerAccount{}, found, err
 	}
-	account, err := d.book.OwnAccount(found)
+	account, err := s.book.OwnAccount(found)
 	return account, found, err
 }
 
-func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv bool) error {
+// writeStatement prints a statement as a table, CSV or JSON.
+func (s *session) writeStatement(cmd *cobra.Command, statement *accounts.Statement, csv bool) error {
 	switch {
 	case csv:
-		return accounts.WriteCSV(cmd.Context(), d.stdout, s)
-	case d.json:
-		return accounts.WriteJSON(cmd.Context(), d.stdout, s)
+		return accounts.WriteCSV(cmd.Context(), s.stdout, statement)
+	case s.json:
+		return accounts.WriteJSON(cmd.Context(), s.stdout, statement)
 	}
-	a := s.Asset
-	rows := []statementRow{standingRow("opening", s, s.Opening)}
-	for e, err := range s.Entries(cmd.Context()) {
+	a := statement.Asset
+	rows := []statementRow{newBalanceRow("opening", statement, statement.Opening)}
+	for e, err := range statement.Entries(cmd.Context()) {
 		if err != nil {
 			return err
 		}
 		row := statementRow{
-			time: moment(e.Time), kind: string(e.Kind), way: string(e.Direction), amount: signed(a, e.Amount), position: signed(a, e.Position),
-			line: lineText(a, e.CreditLine), arrears: a.Format(e.Arrears), other: e.Counterparty.String(),
+			time: formatTime(e.Time), kind: string(e.Kind), direction: string(e.Direction), amount: formatSigned(a, e.Amount), position: formatSigned(a, e.Position),
+			creditLine: formatLine(a, e.CreditLine), arrears: a.Format(e.Arrears), counterparty: e.Counterparty.String(),
 		}
 		if !e.Packet.IsZero() {
 			row.packet = e.Packet.String()
@@ -113,35 +114,35 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 			row.key = "#" + e.KeyHash.String()
 		}
 		if e.Held != nil {
-			row.amount = "(" + signed(a, e.Held) + ")"
+			row.amount = "(" + formatSigned(a, e.Held) + ")"
 		}
 		rows = append(rows, row)
 	}
-	rows = append(rows, standingRow("closing", s, s.Closing))
-	return show(d.app, rows,
+	rows = append(rows, newBalanceRow("closing", statement, statement.Closing))
+	return printRows(s.app, rows,
 		column[statementRow]{title: "time (UTC)", cell: func(r statementRow) string { return r.time }},
 		column[statementRow]{title: "what", cell: func(r statementRow) string { return r.kind }},
 		column[statementRow]{title: "amount", cell: func(r statementRow) string { return r.amount }, right: true},
 		column[statementRow]{title: "position", cell: func(r statementRow) string { return r.position }, right: true},
 		column[statementRow]{title: "arrears", cell: func(r statementRow) string { return r.arrears }, right: true},
-		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.line }, right: true},
-		column[statementRow]{title: "way", cell: func(r statementRow) string { return r.way }},
-		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.other }},
+		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.creditLine }, right: true},
+		column[statementRow]{title: "way", cell: func(r statementRow) string { return r.direction }},
+		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.counterparty }},
 		column[statementRow]{title: "packet", cell: func(r statementRow) string { return r.packet }},
 		column[statementRow]{title: "key", cell: func(r statementRow) string { return r.key }},
 	)
 }
 
-// standingRow is the line of a balance.
-func standingRow(kind string, s *accounts.Statement, st accounts.StatementBalance) statementRow {
+// newBalanceRow returns the line of an opening or closing balance.
+func newBalanceRow(kind string, s *accounts.Statement, st accounts.StatementBalance) statementRow {
 	return statementRow{
-		kind: kind, position: signed(s.Asset, st.Position),
-		arrears: s.Asset.Format(st.Arrears), line: lineText(s.Asset, st.CreditLine),
+		kind: kind, position: formatSigned(s.Asset, st.Position),
+		arrears: s.Asset.Format(st.Arrears), creditLine: formatLine(s.Asset, st.CreditLine),
 	}
 }
 
-// moments reads the ends of a time; "" is open.
-func moments(from, to string, now time.Time) (begin, end time.Time, err error) {
+// parseRange reads the two ends of a period; "" is open.
+func parseRange(from, to string, now time.Time) (begin, end time.Time, err error) {
 	if begin, err = parseMoment(from, now); err != nil {
 		return begin, end, fmt.Errorf("%w: --from: %w", errUsage, err)
 	}
@@ -151,7 +152,7 @@ func moments(from, to string, now time.Time) (begin, end time.Time, err error) {
 	return begin, end, nil
 }
 
-// parseMoment reads a moment as people write it, or as a table or JSON has it. Times without
+// parseMoment reads a time as an operator writes it, or as a table or JSON prints it. Times without
 // a zone are in UTC.
 func parseMoment(text string, now time.Time) (time.Time, error) {
 	text = strings.TrimSpace(text)
@@ -166,5 +167,5 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no date (2026-11-26), time (2026-11-26T10:00:00Z) or duration (36h)", text)
+	return time.Time{}, fmt.Errorf("%q is not a date (2026-11-26), a time (2026-11-26T10:00:00Z) or a duration (36h)", text)
 }

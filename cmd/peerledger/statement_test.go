@@ -12,12 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a table or JSON shows of a time, --from and --to take.
+// --from and --to read times as tables and JSON print them.
 func TestMomentsAreReadAsTheyAreShown(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 26, 10, 7, 5, 123456789, time.UTC)
 	for text, want := range map[string]time.Time{
-		moment(at):                       at.Truncate(time.Second),
+		formatTime(at):                   at.Truncate(time.Second),
 		at.Format(time.RFC3339Nano):      at,
 		" 2026-11-26 ":                   at.Truncate(24 * time.Hour),
 		"2026-11-26 10:07":               at.Truncate(time.Minute),
@@ -25,7 +25,7 @@ func TestMomentsAreReadAsTheyAreShown(t *testing.T) {
 		"2026-11-26T10:07:05":            at.Truncate(time.Second),
 		"2026-11-26T11:07:05.5+01:00":    at.Truncate(time.Second).Add(500 * time.Millisecond),
 		"2h":                             at.Add(-2 * time.Hour),
-		moment(time.Time{}):              {},
+		formatTime(time.Time{}):          {},
 		"2026-11-26 10:07:05.123456789 ": at,
 	} {
 		got, err := parseMoment(text, at)
@@ -40,23 +40,23 @@ func TestMomentsAreReadAsTheyAreShown(t *testing.T) {
 
 func TestStatementFromAMomentOfItsTable(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.send(t, 3001)
-	shown := regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`).FindString(s.ok(t, "statement", "bob@USD"))
-	require.Contains(t, s.ok(t, "statement", "bob@USD", "--from", shown), "peer alice")
-	require.NotContains(t, s.ok(t, "statement", "bob@USD", "--to", shown), "peer alice")
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	shown := regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`).FindString(s.runOK(t, "statement", "bob@USD"))
+	require.Contains(t, s.runOK(t, "statement", "bob@USD", "--from", shown), "peer alice")
+	require.NotContains(t, s.runOK(t, "statement", "bob@USD", "--to", shown), "peer alice")
 }
 
 func TestStatementShowsKeyAndWay(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.ok(t, "settle", "received", "bob@USD", "40", "--key", "wire 1", "--yes")
-	s.ok(t, "settle", "paid", "bob@USD", "30", "--key", "cash 2", "--yes")
-	table := s.ok(t, "statement", "bob@USD", "--key", "wire 1")
+	s := newTestLedger(t)
+	s.runOK(t, "settle", "received", "bob@USD", "40", "--key", "wire 1", "--yes")
+	s.runOK(t, "settle", "paid", "bob@USD", "30", "--key", "cash 2", "--yes")
+	table := s.runOK(t, "statement", "bob@USD", "--key", "wire 1")
 	require.Regexp(t, `40.00 .* in +│ settlement +│ +│ wire 1 `, table)
 	require.Regexp(t, `-30.00 .* out +│ settlement +│ +│ #[0-9a-f]{32} `, table)
 
-	records, err := csv.NewReader(strings.NewReader(s.ok(t, "statement", "bob@USD", "--csv", "--key", "wire 1"))).ReadAll()
+	records, err := csv.NewReader(strings.NewReader(s.runOK(t, "statement", "bob@USD", "--csv", "--key", "wire 1"))).ReadAll()
 	require.NoError(t, err)
 	require.Equal(t, []string{"direction", "key_hash", "key", "arrears"}, records[0][15:])
 	paid := len(records) - 2
@@ -71,26 +71,26 @@ func TestStatementShowsKeyAndWay(t *testing.T) {
 			Key       string
 		}
 	}
-	require.NoError(t, json.Unmarshal([]byte(s.ok(t, "statement", "bob@USD", "--json", "--key", "cash 2")), &written))
+	require.NoError(t, json.Unmarshal([]byte(s.runOK(t, "statement", "bob@USD", "--json", "--key", "cash 2")), &written))
 	require.Equal(t, 1, written.Format)
 	last := written.Entries[len(written.Entries)-1]
 	require.Equal(t, "cash 2", last.Key)
 	require.Equal(t, records[paid][16], last.KeyHash)
 }
 
-// "unlimited", which the tables show, is read wherever a credit line is.
+// "unlimited" is read wherever a credit line is read.
 func TestAnUnlimitedLineIsReadAsItIsShown(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.ok(t, "credit", "set", "bob@USD", "unlimited", "--yes")
-	require.Equal(t, "unlimited", rows[peerRow](t, s, "balances", "bob@USD")[0].CreditLine)
-	s.ok(t, "credit", "set", "bob@USD", "0", "--if-line", "unlimited", "--yes")
-	require.Equal(t, "0.00", rows[peerRow](t, s, "balances", "bob@USD")[0].CreditLine)
-	s.ok(t, "peers", "add", "carol@USD", "--credit-line", "unlimited", "--yes")
-	require.Equal(t, "unlimited", rows[peerRow](t, s, "balances", "carol@USD")[0].CreditLine)
+	s := newTestLedger(t)
+	s.runOK(t, "credit", "set", "bob@USD", "unlimited", "--yes")
+	require.Equal(t, "unlimited", readRows[peerRow](t, s, "balances", "bob@USD")[0].CreditLine)
+	s.runOK(t, "credit", "set", "bob@USD", "0", "--if-line", "unlimited", "--yes")
+	require.Equal(t, "0.00", readRows[peerRow](t, s, "balances", "bob@USD")[0].CreditLine)
+	s.runOK(t, "peers", "add", "carol@USD", "--credit-line", "unlimited", "--yes")
+	require.Equal(t, "unlimited", readRows[peerRow](t, s, "balances", "carol@USD")[0].CreditLine)
 
 	more := "\ufeff" + configuration + "  - {id: dave, asset: USD, credit_line: unlimited}\n" // with a byte order mark
 	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
-	s.ok(t, "peers", "provision", "--yes")
-	require.Equal(t, "unlimited", rows[peerRow](t, s, "balances", "dave@USD")[0].CreditLine)
+	s.runOK(t, "peers", "provision", "--yes")
+	require.Equal(t, "unlimited", readRows[peerRow](t, s, "balances", "dave@USD")[0].CreditLine)
 }

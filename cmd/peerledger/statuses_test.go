@@ -16,10 +16,10 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// lines has a right command line of every command. Those of books look at a ledger with the
-// assets of the configuration, those of raw at a ledger alone, and the others at none, or not by
-// the flags of all commands.
-var lines = struct{ books, raw, others map[string]string }{
+// commandLines has a correct command line of every command. Commands of books read a ledger with
+// the configured assets, commands of raw a ledger alone, and others no ledger, or not by the shared
+// flags.
+var commandLines = struct{ books, raw, others map[string]string }{
 	books: map[string]string{
 		"balances": "balances", "statement": "statement alice@USD", "orders": "orders", "watch": "watch --once", "peers": "peers",
 		"peers suspend": "peers suspend alice@USD", "peers resume": "peers resume alice@USD", "peers close": "peers close alice@USD", "peers reopen": "peers reopen alice@USD",
@@ -44,12 +44,12 @@ var lines = struct{ books, raw, others map[string]string }{
 	},
 }
 
-// writing are the commands that take --yes.
-func writing(name string) bool {
+// writesBooks reports whether a command takes --yes.
+func writesBooks(name string) bool {
 	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" || name == "migrate"
 }
 
-// eachLine runs all command lines, as far as they are there, with something before them.
+// eachLine calls run with each command line in a subtest.
 func eachLine(t *testing.T, commands map[string]string, run func(t *testing.T, name string, line []string)) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
@@ -61,16 +61,18 @@ func eachLine(t *testing.T, commands map[string]string, run func(t *testing.T, n
 	}
 }
 
-func all() map[string]string {
-	every := maps.Clone(lines.books)
-	maps.Copy(every, lines.raw)
-	maps.Copy(every, lines.others)
+func allLines() map[string]string {
+	every := maps.Clone(commandLines.books)
+	maps.Copy(every, commandLines.raw)
+	maps.Copy(every, commandLines.others)
 	return every
 }
 
-func with(before []string, line ...string) []string { return append(slices.Clone(before), line...) }
+func appendArgs(before []string, line ...string) []string {
+	return append(slices.Clone(before), line...)
+}
 
-// The table has every command that does something.
+// commandLines has every command that does something.
 func TestStatusesOfEveryCommand(t *testing.T) {
 	t.Parallel()
 	var names []string
@@ -84,32 +86,32 @@ func TestStatusesOfEveryCommand(t *testing.T) {
 			visit(child)
 		}
 	}
-	visit((&app{}).root())
-	require.ElementsMatch(t, names, slices.Collect(maps.Keys(all())))
+	visit((&app{}).newRootCommand())
+	require.ElementsMatch(t, names, slices.Collect(maps.Keys(allLines())))
 }
 
-// Wrong command lines end with status 2, and say what is wrong.
+// Wrong command lines end with status 2 and a message.
 func TestStatusOfWrongCommandLines(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	eachLine(t, all(), func(t *testing.T, name string, line []string) { //nolint:thelper // it is the test
+	s := newTestLedger(t)
+	eachLine(t, allLines(), func(t *testing.T, name string, line []string) { //nolint:thelper // it is the test
 		usage := func(what string, args ...string) {
 			t.Helper()
-			got := runIn(t, args...)
+			got := runApp(t, args...)
 			require.Equal(t, statusUsage, got.status, "%s: %v: %s", what, args, got.errors)
 			require.NotEmpty(t, got.errors)
 			require.Empty(t, got.out, "%v", args)
 		}
 		command := strings.Fields(name)
-		cmd, _, err := (&app{}).root().Find(command)
+		cmd, _, err := (&app{}).newRootCommand().Find(command)
 		require.NoError(t, err)
-		usage("a flag that is not there", with(line, "--frob")...)
-		usage("a flag without a value", with(line, "--config")...)
-		usage("no time", with(line, "--timeout", "soon")...)
-		usage("both", with(line, "--folder", s.folder, "--cluster-id", "7")...)
-		usage("both", with(line, "--folder", s.folder, "--addresses", "a:1")...)
+		usage("a flag that is not there", appendArgs(line, "--frob")...)
+		usage("a flag without a value", appendArgs(line, "--config")...)
+		usage("no time", appendArgs(line, "--timeout", "soon")...)
+		usage("both", appendArgs(line, "--folder", s.folder, "--cluster-id", "7")...)
+		usage("both", appendArgs(line, "--folder", s.folder, "--addresses", "a:1")...)
 		if !strings.Contains(cmd.Use, "...") && name != "help" {
-			usage("too many arguments", with(line, "x", "y", "z", "zz")...)
+			usage("too many arguments", appendArgs(line, "x", "y", "z", "zz")...)
 		}
 		if name == "help" {
 			usage("no command", "help", "frob")
@@ -120,21 +122,21 @@ func TestStatusOfWrongCommandLines(t *testing.T) {
 		if strings.Contains(strings.Join(line, " "), " --") && name != "watch" {
 			usage("a flag is missing", line[:slices.IndexFunc(line, func(w string) bool { return strings.HasPrefix(w, "--") })]...)
 		}
-		for _, flag := range takesNone[cmd.CommandPath()] {
-			usage("it takes none", with(line, "--"+flag, "7")...)
+		for _, flag := range refusedFlags[cmd.CommandPath()] {
+			usage("it takes none", appendArgs(line, "--"+flag, "7")...)
 		}
 	})
 	for _, group := range []string{"", "credit", "settle", "adjust", "peers", "completion"} {
-		got := runIn(t, append(strings.Fields(group), "frob")...)
+		got := runApp(t, append(strings.Fields(group), "frob")...)
 		require.Equal(t, statusUsage, got.status, group)
 		require.Contains(t, got.errors, "frob")
 	}
 }
 
-// corruptFolder is a ledger's folder whose first log segment has no header.
+// corruptFolder makes a ledger's folder whose first log segment has no header.
 func corruptFolder(t *testing.T) string {
 	t.Helper()
-	folder := newShop(t).folder
+	folder := newTestLedger(t).folder
 	segments, err := filepath.Glob(filepath.Join(folder, "log-*"))
 	require.NoError(t, err)
 	require.NotEmpty(t, segments)
@@ -145,35 +147,35 @@ func corruptFolder(t *testing.T) string {
 	return folder
 }
 
-// How commands end that look at a ledger, if there is something about the ledger.
+// The statuses of commands on faulty ledgers.
 func TestStatusOfLedgers(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newTestLedger(t)
 	empty, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(filepath.Join(empty, "notes.txt"), nil, 0o600))
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	corrupt := corruptFolder(t)
-	used := newShop(t).folder
+	used := newTestLedger(t).folder
 	l, err := embedded.Open(used)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	makes := []string{"peers add", "peers provision"}
 
-	commands := maps.Clone(lines.books)
-	maps.Copy(commands, lines.raw)
+	commands := maps.Clone(commandLines.books)
+	maps.Copy(commands, commandLines.raw)
 	eachLine(t, commands, func(t *testing.T, name string, line []string) { //nolint:thelper // it is the test
-		ends := func(want int, says string, before ...string) {
+		ends := func(status int, text string, before ...string) {
 			t.Helper()
 			for _, yes := range []bool{false, true} {
-				args := with(before, line...)
-				if yes && !writing(name) {
+				args := appendArgs(before, line...)
+				if yes && !writesBooks(name) {
 					continue
 				} else if yes {
 					args = append(args, "--yes")
 				}
-				got := runIn(t, args...)
-				require.Equal(t, want, got.status, "%v: %s", args, got.errors)
-				require.Contains(t, got.errors, says, args)
+				got := runApp(t, args...)
+				require.Equal(t, status, got.status, "%v: %s", args, got.errors)
+				require.Contains(t, got.errors, text, args)
 				require.Empty(t, got.out, "%v", args)
 			}
 		}
@@ -181,7 +183,7 @@ func TestStatusOfLedgers(t *testing.T) {
 		ends(statusUsage, "no ledger is named", "--config", s.config)
 		ends(statusUsage, "nothing.yaml", "--config", filepath.Join(empty, "nothing.yaml"), "--folder", s.folder)
 		ends(statusUsage, "is a file", in(file)...)
-		// A copy for each command: two that open one folder at a time find it in use.
+		// A copy for each command: two commands at a time cannot open one folder.
 		copied := t.TempDir()
 		require.NoError(t, os.CopyFS(copied, os.DirFS(corrupt)))
 		ends(statusFailed, "corrupt", in(copied)...)
@@ -196,37 +198,38 @@ func TestStatusOfLedgers(t *testing.T) {
 	})
 }
 
-// A folder, or a place in it, becomes a ledger only if somebody asks for that.
+// Only commands that provision peers create a ledger.
 func TestLookingMakesNoLedger(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newTestLedger(t)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o600))
-	commands := maps.Clone(lines.books)
-	maps.Copy(commands, lines.raw)
+	commands := maps.Clone(commandLines.books)
+	maps.Copy(commands, commandLines.raw)
 	for _, line := range commands {
-		runIn(t, with([]string{"--config", s.config, "--folder", dir}, strings.Fields(strings.ReplaceAll(line, "TARGET", s.folder+"2"))...)...)
+		runApp(t, appendArgs([]string{"--config", s.config, "--folder", dir}, strings.Fields(strings.ReplaceAll(line, "TARGET", s.folder+"2"))...)...)
 	}
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
-	there := shop{s.config, dir}
-	require.Contains(t, there.ok(t, "peers", "provision"), "There is no ledger in the folder yet: this makes it.")
-	require.Contains(t, there.ok(t, "peers", "provision", "--yes"), "The ledger is a new one")
-	require.NotContains(t, there.ok(t, "peers", "provision", "--yes"), "new one")
-	require.Equal(t, statusUsage, runIn(t, "--config", s.config, "--folder", filepath.Join(dir, "no", "such"), "peers", "provision", "--yes").status)
+	present := testLedger{s.config, dir}
+	require.Contains(t, present.runOK(t, "peers", "provision"), "There is no ledger in the folder yet: this command creates it.")
+	require.Contains(t, present.runOK(t, "peers", "provision", "--yes"), "The ledger is a new one")
+	require.NotContains(t, present.runOK(t, "peers", "provision", "--yes"), "new one")
+	require.Equal(t, statusUsage, runApp(t, "--config", s.config, "--folder", filepath.Join(dir, "no", "such"), "peers", "provision", "--yes").status)
 }
 
-// The environment and the file may not say two things, where they are what decides.
+// The environment or the file may not name two ledgers, unless a source of higher precedence
+// decides.
 func TestContradictions(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	run := func(environment map[string]string, args ...string) answer {
+	s := newTestLedger(t)
+	run := func(environment map[string]string, args ...string) outcome {
 		t.Helper()
 		var out, complaints bytes.Buffer
 		a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, getenv: func(name string) string { return environment[name] }}
-		status := a.run(t.Context(), args)
-		return answer{status, out.String(), complaints.String()}
+		status := a.runCommand(t.Context(), args)
+		return outcome{status, out.String(), complaints.String()}
 	}
 	both := map[string]string{"PEERLEDGER_FOLDER": s.folder, cluster.EnvClusterID: "7", cluster.EnvAddresses: "a:1"}
 	got := run(both, "--config", s.config, "peers")
@@ -247,47 +250,47 @@ func TestContradictions(t *testing.T) {
 
 	folder := config{Folder: "f"}
 	a := &app{getenv: func(name string) string { return map[string]string{cluster.EnvClusterID: "7"}[name] }}
-	require.Empty(t, a.folderOf(folder), "the environment comes before the file")
+	require.Empty(t, a.selectFolder(folder), "the environment comes before the file")
 	a.folder = "g"
-	require.Equal(t, "g", a.folderOf(folder))
+	require.Equal(t, "g", a.selectFolder(folder))
 
 	got = run(nil, "--config", s.config, "--folder", s.folder, "migrate", "--to-folder", s.folder)
 	require.Equal(t, statusUsage, got.status)
-	require.Contains(t, got.errors, "that is to be copied")
+	require.Contains(t, got.errors, "is the ledger to be copied")
 	got = run(nil, "--config", s.config, "--folder", s.folder, "migrate", "--to-folder", "x", "--to-cluster-id", "7")
 	require.Equal(t, statusUsage, got.status)
 }
 
-// A file whose assets are others than the ledger's shows no amount and writes none.
+// With assets that differ from the ledger's, a command shows no amount and writes nothing.
 func TestAssetsAreTheLedgers(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	s.send(t, 3001)
-	before := s.ok(t, "balances", "--json")
-	for says, replaced := range map[string][2]string{
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	before := s.runOK(t, "balances", "--json")
+	for want, replaced := range map[string][2]string{
 		"USD/9 on ledger 1: its scale is 2 in the ledger":                 {"USD, scale: 2", "USD, scale: 9"},
 		"GBP/2 on ledger 1: the ledger has another asset":                 {"{code: USD, scale: 2, ledger: 1}", "{code: GBP, scale: 2, ledger: 1}"},
 		"USD/2 on ledger 7: the ledger has it under the number 1 for USD": {"ledger: 1", "ledger: 7"},
 	} {
 		text := strings.ReplaceAll(configuration, replaced[0], replaced[1])
-		if strings.HasPrefix(says, "GBP") {
+		if strings.HasPrefix(want, "GBP") {
 			text = strings.ReplaceAll(text, "asset: USD", "asset: GBP")
 		}
-		other := shop{filepath.Join(t.TempDir(), "peerledger.yaml"), s.folder}
+		other := testLedger{filepath.Join(t.TempDir(), "peerledger.yaml"), s.folder}
 		require.NoError(t, os.WriteFile(other.config, []byte(text), 0o600))
-		for name, line := range lines.books {
+		for name, line := range commandLines.books {
 			for _, yes := range []bool{false, true} {
 				args := strings.Fields(strings.ReplaceAll(line, "alice@USD", "alice@EUR"))
-				if yes && writing(name) {
+				if yes && writesBooks(name) {
 					args = append(args, "--yes")
 				}
-				got := other.do(t, args...)
+				got := other.runCommand(t, args...)
 				require.Equal(t, statusUsage, got.status, "%v: %s", args, got.errors)
-				require.Contains(t, got.errors, says, "%v", args)
-				require.Equal(t, 1, strings.Count(got.errors, says), "it is said once")
+				require.Contains(t, got.errors, want, "%v", args)
+				require.Equal(t, 1, strings.Count(got.errors, want), "it is said once")
 				require.Empty(t, got.out)
 			}
 		}
 	}
-	require.Equal(t, before, s.ok(t, "balances", "--json"))
+	require.Equal(t, before, s.runOK(t, "balances", "--json"))
 }

@@ -21,14 +21,14 @@ type onCluster struct {
 	config string
 }
 
-func (o onCluster) do(t *testing.T, args ...string) answer {
+func (o onCluster) runCommand(t *testing.T, args ...string) outcome {
 	t.Helper()
-	return runIn(t, append([]string{
+	return runApp(t, append([]string{
 		"--config", o.config, "--cluster-id", o.c.ClusterID().String(), "--addresses", strings.Join(o.c.Addresses(), ","),
 	}, args...)...)
 }
 
-// The commands that an operator gives, on a real TigerBeetle.
+// An operator's commands on a real TigerBeetle.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	o := onCluster{tigerbeetletest.Start(t, tigerbeetletest.Config{}), filepath.Join(t.TempDir(), "peerledger.yaml")}
@@ -37,13 +37,13 @@ func TestOnACluster(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"doctor"}, "0 problems, 1 warning"}, // it is a development server
+		{[]string{"doctor"}, "0 problems, 1 warning"}, // for the development server
 		{[]string{"peers", "provision", "--yes"}, "Done: provision 3 peers"},
 		{[]string{"credit", "extend", "alice@USD", "50", "--yes"}, "from 100.00 to 150.00"},
 		{[]string{"settle", "received", "bob@USD", "12.50", "--key", "k", "--yes"}, "Done: book a payment received"},
 		{[]string{"balances", "bob@USD", "--json"}, `"position":"12.50"`},
 		{[]string{"statement", "bob@USD"}, "12.50"},
-		{[]string{"settle", "returned", "bob@USD", "12.50", "--key", "r", "--payment", "k", "--yes"}, "Its account covers it."},
+		{[]string{"settle", "returned", "bob@USD", "12.50", "--key", "r", "--payment", "k", "--yes"}, "The peer's account covers the amount."},
 		{[]string{"adjust", "debit", "bob@USD", "3", "--key", "d", "--reason", "1", "--beyond-headroom", "--yes"}, "3.00 is arrears"},
 		{[]string{"doctor"}, "bob 3.00 USD"},
 		{[]string{"adjust", "write-off", "bob@USD", "9", "--key", "w", "--reason", "1", "--yes"}, "Done: write off the arrears of bob in USD/2, 3.00"},
@@ -53,28 +53,28 @@ func TestOnACluster(t *testing.T) {
 		{[]string{"watch", "--once"}, "0 open orders"},
 		{[]string{"bench", "--ledger", "cluster", "--yes", "--packets", "100", "--count", "1", "--callers", "2", "--ways", "record", "--phase", "single", "--lanes", "1", "--peers", "3"}, "record"},
 	} {
-		got := o.do(t, step.args...)
+		got := o.runCommand(t, step.args...)
 		require.Equal(t, statusDone, got.status, "%v: %s", step.args, got.errors)
 		require.Contains(t, got.out, step.want, step.args)
 	}
-	got := o.do(t, "--cluster-id", "12345", "--timeout", "2s", "balances")
+	got := o.runCommand(t, "--cluster-id", "12345", "--timeout", "2s", "balances")
 	require.Equal(t, statusNoAnswer, got.status)
 	require.Contains(t, got.errors, "wrong cluster id")
-	require.Contains(t, got.errors, "Nothing was changed. peerledger doctor finds out more.")
-	require.Contains(t, o.do(t, "--cluster-id", "12345", "doctor", "--json").out, string(doctor.WrongClusterID))
+	require.Contains(t, got.errors, "Nothing was changed. Find the cause with peerledger doctor.")
+	require.Contains(t, o.runCommand(t, "--cluster-id", "12345", "doctor", "--json").out, string(doctor.WrongClusterID))
 }
 
 func TestBenchNeedsACluster(t *testing.T) {
 	t.Parallel()
-	got := runIn(t, "bench", "--ledger", "cluster")
+	got := runApp(t, "bench", "--ledger", "cluster")
 	require.Equal(t, statusUsage, got.status)
 	require.Contains(t, got.errors, "use a cluster made for it, and --yes")
-	got = runIn(t, "bench", "--ledger", "cluster", "--yes")
+	got = runApp(t, "bench", "--ledger", "cluster", "--yes")
 	require.Equal(t, statusUsage, got.status, got.errors)
 	require.Contains(t, got.errors, "no ledger is named")
 }
 
-// A backup of a real node is verified against the totals of before and against the original.
+// A backup of a real node is verified against the recorded totals and the original.
 func TestBackupOnTigerBeetle(t *testing.T) {
 	t.Parallel()
 	binary, err := exec.LookPath(os.Getenv("TIGERBEETLE_BINARY"))
@@ -96,8 +96,8 @@ func TestBackupOnTigerBeetle(t *testing.T) {
 	}
 	shell(start)
 	t.Cleanup(func() { shell(stop) })
-	do := func(args ...string) answer {
-		return runIn(t, append([]string{"--config", config, "--cluster-id", "7", "--addresses", address, "--timeout", "60s"}, args...)...)
+	do := func(args ...string) outcome {
+		return runApp(t, append([]string{"--config", config, "--cluster-id", "7", "--addresses", address, "--timeout", "60s"}, args...)...)
 	}
 	got := do("peers", "provision", "--yes")
 	require.Equal(t, statusDone, got.status, got.errors)
@@ -107,5 +107,5 @@ func TestBackupOnTigerBeetle(t *testing.T) {
 	got = do("verify", folder, "--binary", binary, "--live")
 	require.Equal(t, statusDone, got.status, got.errors)
 	require.Contains(t, got.out, "Equal to the totals that were noted")
-	require.Contains(t, got.out, "there is more in what came later")
+	require.Contains(t, got.out, "the later totals have more")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// trialRow is the accounts of a kind, added up. Amounts are in whole units of the asset.
+// trialRow is the sum of the accounts of one kind. Amounts are in whole units of the asset.
 type trialRow struct {
 	Asset          string `json:"asset"`
 	Kind           string `json:"kind"` // as in accounts.TrialLine, or "total"
@@ -21,58 +21,60 @@ type trialRow struct {
 	CreditsPending string `json:"credits_pending"`
 }
 
-func (a *app) trialBalanceCommand() *cobra.Command {
+func (a *app) newTrialBalanceCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "trial-balance",
-		Short: "Add all accounts up: debits must be credits",
-		Long: `Adds up all accounts that the ledger has in each asset, by kind, and ends with status 5 if
-debits are not credits, the posted and the pending ones. The sums are of one moment, also
-while connectors write; of many accounts that change all the time there are none. What other
-namespaces and programs have under the asset's ledger number is "other".`,
+		Short: "Add up all accounts and check that debits equal credits",
+		Long: `Add up all accounts that the ledger has in each asset, by kind. The exit status is 5 if posted
+or pending debits differ from credits. The sums belong to one moment, also while connectors
+write; the command fails if too many accounts change all the time. Accounts of other namespaces
+and programs under the asset's ledger number are listed as "other".`,
 		Example: "  peerledger trial-balance\n  peerledger trial-balance --asset USD --json",
-		Args:    exactly(0),
+		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.atDesk(cmd.Context(), func(d *desk) error { return d.trialBalance(cmd, asset) })
+			return a.withSession(cmd.Context(), func(s *session) error { return s.trialBalance(cmd, asset) })
 		},
 	}
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
 	return cmd
 }
 
-func (d *desk) trialBalance(cmd *cobra.Command, asset string) error {
-	assets, err := d.assets(asset)
+// trialBalance prints the trial balance of each asset, and fails if one does not balance.
+func (s *session) trialBalance(cmd *cobra.Command, asset string) error {
+	assets, err := s.selectAssets(asset)
 	if err != nil {
 		return err
 	}
 	var rows []trialRow
-	var wrong error
+	var unbalanced error
 	for _, a := range assets {
-		balance, err := d.book.TrialBalance(cmd.Context(), a)
+		balance, err := s.book.TrialBalance(cmd.Context(), a)
 		switch {
 		case errors.Is(err, accounts.ErrUnbalanced):
-			wrong = errors.Join(wrong, err)
+			unbalanced = errors.Join(unbalanced, err)
 		case err != nil:
 			return err
 		}
 		for i := range balance.Lines {
-			rows = append(rows, trialRowOf(a, balance.Lines[i].Kind, &balance.Lines[i].Sums))
+			rows = append(rows, newTrialRow(a, balance.Lines[i].Kind, &balance.Lines[i].Sums))
 		}
-		rows = append(rows, trialRowOf(a, "total", &balance.Total))
+		rows = append(rows, newTrialRow(a, "total", &balance.Total))
 	}
-	if err := show(d.app, rows, trialColumns...); err != nil || wrong == nil {
+	if err := printRows(s.app, rows, trialColumns...); err != nil || unbalanced == nil {
 		return err
 	}
-	d.complain(wrong, statusFound)
+	s.printError(unbalanced, statusFound)
 	return errFound
 }
 
-func trialRowOf(a accounts.Asset, kind string, s *accounts.Sums) trialRow {
-	whole := func(units *big.Int) string { return signed(a, units) }
+// newTrialRow returns the row of a sum.
+func newTrialRow(a accounts.Asset, kind string, s *accounts.Sums) trialRow {
+	format := func(units *big.Int) string { return formatSigned(a, units) }
 	return trialRow{
 		Asset: a.String(), Kind: kind, Accounts: s.Accounts,
-		DebitsPosted: whole(&s.DebitsPosted), CreditsPosted: whole(&s.CreditsPosted),
-		DebitsPending: whole(&s.DebitsPending), CreditsPending: whole(&s.CreditsPending),
+		DebitsPosted: format(&s.DebitsPosted), CreditsPosted: format(&s.CreditsPosted),
+		DebitsPending: format(&s.DebitsPending), CreditsPending: format(&s.CreditsPending),
 	}
 }
 

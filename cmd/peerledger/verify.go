@@ -14,25 +14,24 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-func (a *app) verifyCommand() *cobra.Command {
+func (a *app) newVerifyCommand() *cobra.Command {
 	var binary, image string
 	var live bool
 	cmd := &cobra.Command{
 		Use:   "verify backup",
 		Short: "Start a copy of a backup and compare its totals",
-		Long: `Restores a backup into a folder of its own beside it, starts a server with the copy where
-nobody else reaches it, and adds up all accounts: debits must be credits in each ledger, and
-the totals are compared with those that were noted when the backup was made (backup
---totals) and, with --live, with those of the original, which must not have less: of the
-running cluster, or of the closed folder (--folder). An embedded ledger and a journal are
-opened without a server. A folder of backups stands for the newest one, if that is beyond
-doubt.
+		Long: `Restore a backup into a temporary folder beside it, start a server with the copy that no other
+program can reach, and add up all accounts. In each ledger debits must equal credits. The totals
+are compared with the totals recorded by the backup (backup --totals). With --live they are also
+compared with the original, which must not have less: the running cluster, or the closed folder
+(--folder). An embedded ledger and a journal are opened without a server. Name a backup, or a
+folder of backups for the newest one; the command refuses if it is not certain which backup is
+the newest.
 
 The server is a tigerbeetle binary (--binary, TIGERBEETLE_BINARY or PATH) on a port of
-127.0.0.1, or an image in a container (--image). It ends with status 5 if something is
-different.`,
+127.0.0.1, or an image in a container (--image). The exit status is 5 if a total differs.`,
 		Example: "  peerledger verify /backups\n  peerledger verify /backups --image ghcr.io/tigerbeetle/tigerbeetle:" + cluster.ClientRelease + " --live",
-		Args:    exactly(1),
+		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := findBackup(args[0])
 			if err != nil {
@@ -41,7 +40,7 @@ different.`,
 			var server backup.Server
 			switch {
 			case b.Manifest.File != "":
-				if server, err = a.server(binary, image); err != nil {
+				if server, err = a.chooseServer(binary, image); err != nil {
 					return err
 				}
 			case binary != "" || image != "":
@@ -49,57 +48,58 @@ different.`,
 			}
 			var original func(context.Context) (backup.Totals, error)
 			if live {
-				if original, err = a.original(b.Manifest); err != nil {
+				if original, err = a.chooseOriginal(b.Manifest); err != nil {
 					return err
 				}
 			}
-			bar := a.bar("restoring a copy", 1)
-			report, err := b.Verify(cmd.Context(), server, original, bar.moved)
-			if bar.stop(err); err != nil && !errors.Is(err, backup.ErrUnbalanced) {
+			bar := a.newByteBar("restoring a copy", 1)
+			report, err := b.Verify(cmd.Context(), server, original, bar.showBytes)
+			if bar.stopBar(err); err != nil && !errors.Is(err, backup.ErrUnbalanced) {
 				return err
 			}
-			return errors.Join(a.showVerified(report, err), verdict(report, err))
+			return errors.Join(a.showVerified(report, err), checkReport(report, err))
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&binary, "binary", "", "the tigerbeetle `binary` (default $TIGERBEETLE_BINARY, or tigerbeetle on PATH)")
 	flags.StringVar(&image, "image", "", "run this `image` with docker instead")
-	flags.BoolVar(&live, "live", false, "compare with the original as it is now too")
+	flags.BoolVar(&live, "live", false, "also compare with the current original")
 	return cmd
 }
 
-// verdict is the end of a verification.
-func verdict(report backup.Report, unbalanced error) error {
+// checkReport returns errFound if a total differs or the books do not balance.
+func checkReport(report backup.Report, unbalanced error) error {
 	if unbalanced != nil || report.Different() {
 		return errFound
 	}
 	return nil
 }
 
+// showVerified prints the result of a verification.
 func (a *app) showVerified(report backup.Report, unbalanced error) error {
 	if a.json {
-		return a.print(report)
+		return a.printJSON(report)
 	}
 	if report.Journal != nil {
-		fmt.Fprintf(a.stdout, "The journal of %s opens; in it %s.\n", report.Folder, waiting(report.Journal.Waiting))
+		fmt.Fprintf(a.stdout, "The journal of %s opens; in it %s.\n", report.Folder, describeWaiting(report.Journal.Waiting))
 	}
 	switch {
 	case report.Manifest.Ledger != nil:
 		fmt.Fprintf(a.stdout, "%s opens, with %d bytes.\n", report.Folder, report.Manifest.Ledger.Size)
 	case report.Manifest.File == "" && report.Journal != nil:
-		return nil // there is no ledger to add up
+		return nil // the backup has no ledger
 	default:
 		fmt.Fprintf(a.stdout, "%s starts, with %d bytes.\n", report.Folder, report.Manifest.Size)
 	}
 	if unbalanced != nil {
 		fmt.Fprintln(a.stdout, "DIFFERENT:", unbalanced)
 	} else {
-		fmt.Fprintln(a.stdout, "Debits are credits in each ledger.")
+		fmt.Fprintln(a.stdout, "Debits equal credits in each ledger.")
 	}
 	for _, c := range report.Comparisons {
 		text := map[backup.Relation]string{
 			backup.Equal:    "Equal to " + c.With + ".",
-			backup.MovedOn:  "Compared with " + c.With + ", there is more in what came later, as when packets were recorded in between: " + c.Detail + ".",
+			backup.MovedOn:  "Compared with " + c.With + ", the later totals have more, as when packets were recorded in between: " + c.Detail + ".",
 			backup.Contrary: "DIFFERENT from " + c.With + ": " + c.Detail + ".",
 		}[c.Relation]
 		fmt.Fprintln(a.stdout, text)
@@ -110,8 +110,8 @@ func (a *app) showVerified(report backup.Report, unbalanced error) error {
 	return nil
 }
 
-// server is how copies are started.
-func (a *app) server(binary, image string) (backup.Server, error) {
+// chooseServer returns the server that starts the copy.
+func (a *app) chooseServer(binary, image string) (backup.Server, error) {
 	if image != "" {
 		return backup.Container(image, a.openCopy), nil
 	}
@@ -125,36 +125,37 @@ func (a *app) server(binary, image string) (backup.Server, error) {
 	return backup.Binary(path, a.openCopy), nil
 }
 
+// openCopy opens the cluster of a copy.
 func (a *app) openCopy(ctx context.Context, id uint128.Uint128, address string) (ledger.Ledger, error) {
 	return openCluster(ctx, cluster.Config{ClusterID: id, Addresses: []string{address}, Sessions: 1, OpenTimeout: a.timeout})
 }
 
-// original reads the totals of what a backup was made of.
-func (a *app) original(m backup.Manifest) (func(context.Context) (backup.Totals, error), error) {
+// chooseOriginal returns a function that reads the totals of a backup's original.
+func (a *app) chooseOriginal(m backup.Manifest) (func(context.Context) (backup.Totals, error), error) {
 	switch {
 	case m.File != "":
-		return a.totals, a.sameCluster(uint128.Uint128(m.ClusterID))
+		return a.readTotals, a.checkSameCluster(uint128.Uint128(m.ClusterID))
 	case m.Ledger == nil:
-		return nil, fmt.Errorf("%w: --live compares ledgers, and there is only a journal in the backup", errUsage)
+		return nil, fmt.Errorf("%w: --live compares ledgers, and the backup has only a journal", errUsage)
 	}
 	file, err := a.readConfig()
 	if err != nil {
 		return nil, err
 	}
-	folder := a.folderOf(file)
+	folder := a.selectFolder(file)
 	if folder == "" {
 		return nil, fmt.Errorf("%w: the backup is of an embedded ledger: name its folder with --folder", errUsage)
 	}
 	return backup.ReadFolder(folder), nil
 }
 
-// sameCluster refuses to compare a backup with another cluster than its own.
-func (a *app) sameCluster(id uint128.Uint128) error {
+// checkSameCluster refuses to compare a backup with another cluster than its own.
+func (a *app) checkSameCluster(id uint128.Uint128) error {
 	file, err := a.readConfig()
 	if err != nil {
 		return err
 	}
-	cfg, err := a.cluster(file)
+	cfg, err := a.resolveCluster(file)
 	if err == nil && !cfg.ClusterID.Equals(id) {
 		err = fmt.Errorf("%w: the data is of cluster %v, and cluster %v is configured", errUsage, id, cfg.ClusterID)
 	}

@@ -2,8 +2,8 @@ package main
 
 import "runtime/debug"
 
-// version is what this program was built from: a release of the module, or a commit.
-func version() string {
+// readVersion returns the module release or the commit from which the program was built.
+func readVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -53,7 +53,7 @@ func (c *connector) readBooks(ctx context.Context) (s summary, excess *big.Int, 
 	if err != nil {
 		return s, nil, err
 	}
-	own, err := c.client.Book.Positions(ctx)
+	own, err := c.client.Book.OwnPositions(ctx)
 	if err != nil {
 		return s, nil, err
 	}

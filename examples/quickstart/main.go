@@ -38,7 +38,7 @@ func openClient(out io.Writer) (*peerledger.Client, error) {
 	// Your payment channel goes here. The order's ID is the idempotency key: a second call with the
 	// same order must pay nothing more.
 	rail := func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
-		fmt.Fprintf(out, "rail: pay %s to %s\n", order.Asset.Decimal(order.Amount), order.Account.Peer())
+		fmt.Fprintf(out, "rail: pay %s to %s\n", order.Asset.WholeUnits(order.Amount), order.Account.Peer())
 		return order.Amount, nil
 	}
 	return peerledger.OpenEmbedded(peerledger.Config{

@@ -41,7 +41,7 @@ func (w *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenar
 		if r.engine, err = settlement.NewEngine(l, book, r.newEngineConfig(at)); err != nil {
 			return nil, err
 		}
-		cfg.Touched = r.engine.NotifyBalances
+		cfg.Events.BalancesChanged = r.engine.NotifyBalances
 	}
 	if s.journal {
 		// The folder determines the disk, and so the speed of the journal.

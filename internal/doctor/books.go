@@ -10,61 +10,62 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Books are the books that a cluster is asked about.
+// Books selects the books for [Examine].
 type Books struct {
-	// Config is that of the connectors. Without assets no books are looked at.
+	// Config is the configuration of the connectors' [accounts.Book]. Without assets no books are
+	// checked.
 	Config accounts.Config
-	// Peers are the peers to look at. The ledger keeps only hashes of their names.
+	// Peers are the peers to check. The ledger keeps only hashes of their names.
 	Peers []accounts.PeerAsset
 }
 
-// examineBooks looks at what stands between us and the named peers: two requests for some
-// 2,000 of them, one for each 8,189 rows of the suspense account of each asset, one for the newest
-// orders of each of the first ordersOf peers that have any, and one for the pauses in each asset.
+// examineBooks checks the balances of the named peers. Requests: two for some 2,000 peers; one for
+// each 8,189 rows of an asset's suspense account; one for the newest orders of each of the first
+// maxOrderPeers peers with orders; one for the pauses in each asset.
 func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Report) {
 	if len(s.Books.Config.Assets) == 0 {
 		return
 	}
-	s.judgeNames(r)
+	s.checkNames(r)
 	book, err := accounts.NewBook(session, s.Books.Config)
 	if err == nil {
 		err = book.CheckAssets(ctx)
 	}
 	if err != nil {
-		r.add(BooksUnread, "books", err.Error())
+		r.addFinding(BooksUnread, "books", err.Error())
 		return
 	}
 	for _, asset := range book.Assets() {
 		subject := "books in " + asset.String()
-		balances, err := s.balances(ctx, book, asset)
+		balances, err := s.readBalances(ctx, book, asset)
 		if err != nil {
-			r.add(BooksUnread, subject, err.Error())
+			r.addFinding(BooksUnread, subject, err.Error())
 			continue
 		}
-		judgeArrears(balances, subject, r)
-		judgeArrearsAccounts(balances, subject, r)
-		if err := judgeSuspense(ctx, book, balances, subject, r); err != nil {
-			r.add(BooksUnread, subject, err.Error())
+		checkArrears(balances, subject, r)
+		checkArrearsAccounts(balances, subject, r)
+		if err := checkSuspense(ctx, book, balances, subject, r); err != nil {
+			r.addFinding(BooksUnread, subject, err.Error())
 		}
-		if err := judgeOrders(ctx, session, book, balances, subject, r); err != nil {
-			r.add(BooksUnread, subject, err.Error())
+		if err := checkOrders(ctx, session, book, balances, subject, r); err != nil {
+			r.addFinding(BooksUnread, subject, err.Error())
 		}
 	}
-	judgePauses(ctx, session, book, r)
+	checkPauses(ctx, session, book, r)
 }
 
-// judgeNames reports ids that look alike.
-func (s Subject) judgeNames(r *Report) {
+// checkNames reports ids that look alike.
+func (s Subject) checkNames(r *Report) {
 	names := make([]string, len(s.Books.Peers))
 	for i, p := range s.Books.Peers {
 		names[i] = p.Peer
 	}
-	if alike := Alike(names); alike != "" {
-		r.add(PeersAlike, "books", alike)
+	if lookalikes := Alike(names); lookalikes != "" {
+		r.addFinding(PeersAlike, "books", lookalikes)
 	}
 }
 
-// Alike says which ids look alike, "" if none do.
+// Alike describes groups of similar ids, as found by [accounts.Lookalikes]; "" is none.
 func Alike(names []string) string {
 	var groups []string
 	for _, group := range accounts.Lookalikes(names...) {
@@ -74,11 +75,11 @@ func Alike(names []string) string {
 		}
 		groups = append(groups, strings.Join(quoted, " and "))
 	}
-	return few(groups)
+	return joinFirst(groups)
 }
 
-// balances are those of the named peers that the ledger has in an asset.
-func (s Subject) balances(ctx context.Context, book *accounts.Book, asset accounts.Asset) ([]accounts.Balance, error) {
+// readBalances returns the balances of the named peers that the ledger has in an asset.
+func (s Subject) readBalances(ctx context.Context, book *accounts.Book, asset accounts.Asset) ([]accounts.Balance, error) {
 	var names []string
 	for _, p := range s.Books.Peers {
 		if p.Asset == asset {
@@ -107,7 +108,8 @@ func (s Subject) balances(ctx context.Context, book *accounts.Book, asset accoun
 	return book.LookUpBalances(ctx, list...)
 }
 
-func judgeArrears(balances []accounts.Balance, subject string, r *Report) {
+// checkArrears reports peers in arrears.
+func checkArrears(balances []accounts.Balance, subject string, r *Report) {
 	var owing []string
 	for _, b := range balances {
 		if !b.Arrears.IsZero() {
@@ -115,14 +117,14 @@ func judgeArrears(balances []accounts.Balance, subject string, r *Report) {
 		}
 	}
 	if len(owing) == 0 {
-		r.add(BooksRight, subject, number(len(balances), "peer", "peers")+" of the configuration, none in arrears")
+		r.addFinding(BooksRight, subject, formatCount(len(balances), "peer", "peers")+" of the configuration, none in arrears")
 		return
 	}
-	r.add(InArrears, subject, few(owing))
+	r.addFinding(InArrears, subject, joinFirst(owing))
 }
 
-// judgeArrearsAccounts reports peers that a version before arrears provisioned.
-func judgeArrearsAccounts(balances []accounts.Balance, subject string, r *Report) {
+// checkArrearsAccounts reports peers without an arrears account, provisioned by an earlier version.
+func checkArrearsAccounts(balances []accounts.Balance, subject string, r *Report) {
 	var without []string
 	for _, b := range balances {
 		if !b.HasArrearsAccount() {
@@ -130,52 +132,52 @@ func judgeArrearsAccounts(balances []accounts.Balance, subject string, r *Report
 		}
 	}
 	if len(without) > 0 {
-		r.add(NoArrearsAccount, subject, few(without))
+		r.addFinding(NoArrearsAccount, subject, joinFirst(without))
 	}
 }
 
-// Of so many peers so many of the newest orders are looked at.
+// The limits of checkOrders: peers, and newest orders of each peer.
 const (
-	ordersOf     = 100
-	newestOrders = 100
+	maxOrderPeers = 100
+	maxOrders     = 100
 )
 
-// judgeOrders reports engines of a version before the check of orders.
-func judgeOrders(
+// checkOrders reports engines of a version that places orders without a check.
+func checkOrders(
 	ctx context.Context, session ledger.Ledger, book *accounts.Book, balances []accounts.Balance, subject string, r *Report,
 ) error {
-	var old []string
-	looked := 0
+	var oldOrders []string
+	examined := 0
 	for _, b := range balances {
-		if !b.EverSettled() || !b.HasHistory() || looked == ordersOf {
+		if !b.EverSettled() || !b.HasHistory() || examined == maxOrderPeers {
 			continue
 		}
-		looked++
+		examined++
 		rows, err := session.GetAccountTransfers(ctx, ledger.AccountFilter{
-			AccountID: book.PeerIDs(b.Account).Settlement, Code: chart.CodeOrder, Limit: newestOrders,
+			AccountID: book.PeerIDs(b.Account).Settlement, Code: chart.CodeOrder, Limit: maxOrders,
 			Flags: ledger.AccountFilterCredits | ledger.AccountFilterReversed,
 		})
 		if err != nil {
 			return err
 		}
-		if order, is := uncheckedAfterChecked(rows); is {
-			old = append(old, fmt.Sprintf("order %v of %s", order, b.Account.Peer()))
+		if order, found := findOldEngineOrder(rows); found {
+			oldOrders = append(oldOrders, fmt.Sprintf("order %v of %s", order, b.Account.Peer()))
 		}
 	}
-	if len(old) > 0 {
-		r.add(OldEngine, subject, few(old))
+	if len(oldOrders) > 0 {
+		r.addFinding(OldEngine, subject, joinFirst(oldOrders))
 	}
 	return nil
 }
 
-// uncheckedAfterChecked finds the newest order without a check that was placed when orders with
-// one were there already. The rows are the newest first. Bits 56 to 61 of an order's
-// user_data_64 are the version of its check; 0 is none.
-func uncheckedAfterChecked(rows []ledger.Transfer) (order ledger.ID, is bool) {
+// findOldEngineOrder returns the newest unchecked order placed after checked orders. rows begins
+// with the newest row. Bits 56 to 61 of an order's user_data_64 are the version of the check; 0 is
+// unchecked.
+func findOldEngineOrder(rows []ledger.Transfer) (order ledger.ID, found bool) {
 	const versionShift, versionMask = 56, 1<<6 - 1
 	for _, row := range rows {
 		if !row.Flags.Has(ledger.TransferPending) {
-			continue // its post or void
+			continue // the post or void of an order
 		}
 		checked := row.UserData64>>versionShift&versionMask != 0
 		switch {
@@ -188,8 +190,8 @@ func uncheckedAfterChecked(rows []ledger.Transfer) (order ledger.ID, is bool) {
 	return ledger.ID{}, false
 }
 
-// few are the first of a list, and how many more there are.
-func few(list []string) string {
+// joinFirst lists the first ten elements, and the number of the others.
+func joinFirst(list []string) string {
 	const shown = 10
 	if len(list) <= shown {
 		return strings.Join(list, ", ")

@@ -17,8 +17,8 @@ import (
 
 var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
-// shelf has books with peers, and writes what doctors find on them.
-type shelf struct {
+// booksFixture has books with peers, and writes rows that the doctor must find.
+type booksFixture struct {
 	ledger  *embedded.Ledger
 	book    *accounts.Book
 	subject Subject
@@ -30,9 +30,9 @@ type kept struct{ session }
 
 func (kept) Close() error { return nil }
 
-func newShelf(t *testing.T, peers ...string) *shelf {
+func newBooksFixture(t *testing.T, peers ...string) *booksFixture {
 	t.Helper()
-	s := &shelf{ledger: embedded.New(), subject: subject(serve(t, 1, nil)...)}
+	s := &booksFixture{ledger: embedded.New(), subject: newSubject(serveReplica(t, 1, nil)...)}
 	cfg := accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Millisecond}
 	var err error
 	s.book, err = accounts.NewBook(s.ledger, cfg)
@@ -47,14 +47,14 @@ func newShelf(t *testing.T, peers ...string) *shelf {
 	return s
 }
 
-func (s *shelf) ids(t *testing.T, peer string) accounts.PeerIDs {
+func (s *booksFixture) peerIDs(t *testing.T, peer string) accounts.PeerIDs {
 	t.Helper()
 	a, err := s.book.PeerAccount(peer, usd)
 	require.NoError(t, err)
 	return s.book.PeerIDs(a)
 }
 
-func (s *shelf) write(t *testing.T, row ledger.Transfer) {
+func (s *booksFixture) writeTransfer(t *testing.T, row ledger.Transfer) {
 	t.Helper()
 	s.rows++
 	row.ID, row.Ledger = ledger.NewID(0, s.rows), usd.Ledger
@@ -63,8 +63,8 @@ func (s *shelf) write(t *testing.T, row ledger.Transfer) {
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 }
 
-// find is the finding with a code.
-func find(t *testing.T, r Report, code Code) Finding {
+// findFinding returns the finding with a code.
+func findFinding(t *testing.T, r Report, code Code) Finding {
 	t.Helper()
 	for _, f := range r {
 		if f.Code == code {
@@ -77,11 +77,11 @@ func find(t *testing.T, r Report, code Code) Finding {
 
 func TestBooksWithoutArrears(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t, "alice", "bob")
+	s := newBooksFixture(t, "alice", "bob")
 	s.subject.Books.Peers = append(s.subject.Books.Peers, accounts.PeerAsset{Peer: "nobody", Asset: usd})
 	r := Examine(t.Context(), s.subject)
-	require.Empty(t, codes(r), "%v", r)
-	require.Equal(t, "2 peers of the configuration, none in arrears", find(t, r, BooksRight).Found)
+	require.Empty(t, listCodes(r), "%v", r)
+	require.Equal(t, "2 peers of the configuration, none in arrears", findFinding(t, r, BooksRight).Found)
 
 	s.subject.Books = Books{}
 	require.False(t, Examine(t.Context(), s.subject).Has(BooksRight), "nobody has said which books there are")
@@ -89,32 +89,32 @@ func TestBooksWithoutArrears(t *testing.T) {
 
 func TestPeersInArrears(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t, "alice", "bob", "carol")
+	s := newBooksFixture(t, "alice", "bob", "carol")
 	own, known := s.book.AssetIDs(usd.Ledger)
 	require.True(t, known)
 	for peer, amount := range map[string]uint64{"alice": 120, "carol": 5} {
-		s.write(t, ledger.Transfer{
-			DebitAccountID: s.ids(t, peer).Arrears, CreditAccountID: own.Suspense, Amount: ledger.NewAmount(amount), Code: chart.CodeAdjust,
+		s.writeTransfer(t, ledger.Transfer{
+			DebitAccountID: s.peerIDs(t, peer).Arrears, CreditAccountID: own.Suspense, Amount: ledger.NewAmount(amount), Code: chart.CodeAdjust,
 		})
 	}
 	r := Examine(t.Context(), s.subject)
-	require.Equal(t, []Code{InArrears}, codes(r))
-	found := find(t, r, InArrears)
+	require.Equal(t, []Code{InArrears}, listCodes(r))
+	found := findFinding(t, r, InArrears)
 	require.Equal(t, "books in USD/2", found.Subject)
 	require.Equal(t, "alice 1.20 USD, carol 0.05 USD", found.Found)
 	require.Equal(t, Warning, r.Worst())
 }
 
-// A peer that a version before arrears provisioned has three accounts.
+// A peer provisioned before the version with arrears has three accounts.
 func TestPeersOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t, "alice")
+	s := newBooksFixture(t, "alice")
 	other, err := accounts.NewBook(embedded.New(), s.subject.Books.Config)
 	require.NoError(t, err)
 	bob, err := other.Provision(t.Context(), accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
 	ids := other.PeerIDs(bob[0])
-	tag := s.assetTag(t)
+	tag := s.readAssetTag(t)
 	for id, code := range map[ledger.ID]uint16{ids.Peer: chart.CodePeer, ids.Line: chart.CodeLine, ids.Settlement: chart.CodeSettlement} {
 		results, err := s.ledger.CreateAccounts(t.Context(), []ledger.Account{{ID: id, Ledger: usd.Ledger, Code: code, UserData64: tag, UserData32: 2}})
 		require.NoError(t, err)
@@ -122,24 +122,24 @@ func TestPeersOfAnEarlierVersion(t *testing.T) {
 	}
 	s.subject.Books.Peers = append(s.subject.Books.Peers, accounts.PeerAsset{Peer: "bob", Asset: usd})
 	r := Examine(t.Context(), s.subject)
-	require.Equal(t, []Code{NoArrearsAccount}, codes(r))
-	require.Equal(t, "bob", find(t, r, NoArrearsAccount).Found)
+	require.Equal(t, []Code{NoArrearsAccount}, listCodes(r))
+	require.Equal(t, "bob", findFinding(t, r, NoArrearsAccount).Found)
 }
 
-// assetTag is what our accounts carry of their asset.
-func (s *shelf) assetTag(t *testing.T) uint64 {
+// readAssetTag reads the tag of the asset on our accounts.
+func (s *booksFixture) readAssetTag(t *testing.T) uint64 {
 	t.Helper()
-	rows, err := s.ledger.LookupAccounts(t.Context(), []ledger.ID{s.ids(t, "alice").Peer})
+	rows, err := s.ledger.LookupAccounts(t.Context(), []ledger.ID{s.peerIDs(t, "alice").Peer})
 	require.NoError(t, err)
 	return rows[0].UserData64
 }
 
-// Orders without a check are right until there is one with a check.
+// Unchecked orders are correct until the first checked order.
 func TestEnginesOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	const unchecked, checked = 0, 1 << 56
 	for name, test := range map[string]struct {
-		versions []uint64 // of the orders, the oldest first
+		versions []uint64 // of the orders, oldest first
 		want     []Code
 	}{
 		"before the upgrade": {[]uint64{unchecked, unchecked}, nil},
@@ -149,28 +149,28 @@ func TestEnginesOfAnEarlierVersion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newShelf(t, "alice")
+			s := newBooksFixture(t, "alice")
 			own, _ := s.book.AssetIDs(usd.Ledger)
-			ids := s.ids(t, "alice")
-			s.write(t, ledger.Transfer{DebitAccountID: own.Liquidity, CreditAccountID: ids.Peer, Amount: ledger.NewAmount(1000), Code: chart.CodePacket})
+			ids := s.peerIDs(t, "alice")
+			s.writeTransfer(t, ledger.Transfer{DebitAccountID: own.Liquidity, CreditAccountID: ids.Peer, Amount: ledger.NewAmount(1000), Code: chart.CodePacket})
 			var placed []ledger.ID
 			for i, version := range test.versions {
-				s.write(t, ledger.Transfer{
+				s.writeTransfer(t, ledger.Transfer{
 					DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: ledger.NewAmount(1), Code: chart.CodeOrder,
 					UserData64: version | uint64(i+1), Flags: ledger.TransferPending,
 				})
 				order := ledger.NewID(0, s.rows)
 				placed = append(placed, order)
-				s.write(t, ledger.Transfer{PendingID: order, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending})
+				s.writeTransfer(t, ledger.Transfer{PendingID: order, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending})
 			}
 			r := Examine(t.Context(), s.subject)
-			require.Equal(t, test.want, codes(r))
+			require.Equal(t, test.want, listCodes(r))
 			if test.want != nil {
 				i := len(placed) - 1
 				for test.versions[i] == checked {
 					i--
 				}
-				require.Equal(t, fmt.Sprintf("order %v of alice", placed[i]), find(t, r, OldEngine).Found)
+				require.Equal(t, fmt.Sprintf("order %v of alice", placed[i]), findFinding(t, r, OldEngine).Found)
 				require.Equal(t, Problem, r.Worst())
 			}
 		})
@@ -179,18 +179,18 @@ func TestEnginesOfAnEarlierVersion(t *testing.T) {
 
 func TestBooksOfOthers(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t, "alice")
+	s := newBooksFixture(t, "alice")
 	s.subject.Books.Config.Assets = []accounts.Asset{{Code: "USD", Scale: 2, Ledger: 7}}
 	r := Examine(t.Context(), s.subject)
-	require.Equal(t, []Code{BooksUnread}, codes(r))
-	require.Contains(t, find(t, r, BooksUnread).Found, "USD")
+	require.Equal(t, []Code{BooksUnread}, listCodes(r))
+	require.Contains(t, findFinding(t, r, BooksUnread).Found, "USD")
 }
 
-// Payments of closed peers wait until they are given back, or came back themselves.
+// Payments of closed peers wait until they are released or returned.
 func TestMoneyOfClosedPeers(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	s := newShelf(t, "alice", "bob", "carol")
+	s := newBooksFixture(t, "alice", "bob", "carol")
 	engine, err := settlement.NewEngine(s.ledger, s.book, settlement.Config{Manual: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, engine.Close(ctx)) }()
@@ -208,23 +208,23 @@ func TestMoneyOfClosedPeers(t *testing.T) {
 		}
 	}
 	r := Examine(ctx, s.subject)
-	require.Equal(t, []Code{MoneyWaits}, codes(r))
-	require.Equal(t, "alice 3.00 USD, bob 3.00 USD", find(t, r, MoneyWaits).Found)
+	require.Equal(t, []Code{MoneyWaits}, listCodes(r))
+	require.Equal(t, "alice 3.00 USD, bob 3.00 USD", findFinding(t, r, MoneyWaits).Found)
 
 	_, err = engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: peers[0], Key: "back", Payment: "0", Amount: ledger.NewAmount(250)})
 	require.NoError(t, err)
 	require.NoError(t, s.book.ReopenPeer(ctx, peers[1]))
 	_, err = engine.Release(ctx, peers[1])
 	require.NoError(t, err)
-	require.Equal(t, "alice 0.50 USD", find(t, Examine(ctx, s.subject), MoneyWaits).Found)
+	require.Equal(t, "alice 0.50 USD", findFinding(t, Examine(ctx, s.subject), MoneyWaits).Found)
 }
 
-// Ids that differ by case are two peers, which is rarely meant.
+// Ids that differ by case are two peers, which is rarely intended.
 func TestPeersThatLookAlike(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t, "alice", "bob", "Alice")
-	f := find(t, Examine(t.Context(), s.subject), PeersAlike)
+	s := newBooksFixture(t, "alice", "bob", "Alice")
+	f := findFinding(t, Examine(t.Context(), s.subject), PeersAlike)
 	require.Equal(t, `"Alice" and "alice"`, f.Found)
 	require.Equal(t, Warning, f.Level)
-	require.False(t, Examine(t.Context(), newShelf(t, "alice", "bob").subject).Has(PeersAlike))
+	require.False(t, Examine(t.Context(), newBooksFixture(t, "alice", "bob").subject).Has(PeersAlike))
 }

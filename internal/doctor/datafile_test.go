@@ -17,9 +17,8 @@ var superblock = vsr.Superblock{
 	ClusterID: clusterID, ReplicaCount: 1, Formatted: release, Release: release, Sequence: 1, Size: vsrtest.DataFileSize,
 }
 
-// local is a subject whose network is not looked at: its configuration is right, and there
-// are no addresses.
-func local(path string) Subject { return Subject{ClusterID: clusterID, DataFile: path} }
+// newFileSubject has a correct configuration without addresses, so the network is not examined.
+func newFileSubject(path string) Subject { return Subject{ClusterID: clusterID, DataFile: path} }
 
 func TestDataFiles(t *testing.T) {
 	t.Parallel()
@@ -28,23 +27,23 @@ func TestDataFiles(t *testing.T) {
 	long := superblock
 	long.Size = 1 << 30
 	used := superblock
-	used.Size = vsrtest.DataFileSize + lastBlock - 1
+	used.Size = vsrtest.DataFileSize + lastBlockSize - 1
 	tests := map[string]struct {
 		prepare func(t *testing.T, dir string)
-		file    string // beneath the folder; "" is the folder
+		file    string // in the folder; "" is the folder itself
 		want    []Code
 	}{
-		"right":             {write("7_0.tigerbeetle", superblock), "", []Code{DataFileRight}},
-		"right, named":      {write("data", superblock), "data", []Code{DataFileRight}},
-		"empty folder":      {write("other", superblock), "", []Code{DataFileMissing}},
-		"no such file":      {write("other", superblock), "7_0.tigerbeetle", []Code{DataFileMissing}},
-		"another cluster's": {write("8_0.tigerbeetle", other), "", []Code{DataFileOther}},
-		"cut":               {write("7_0.tigerbeetle", long), "", []Code{DataFileShort, DataFileRight}},
-		"last block":        {write("7_0.tigerbeetle", used), "", []Code{DataFileRight}},
+		"right":             {writeDataFile("7_0.tigerbeetle", superblock), "", []Code{DataFileRight}},
+		"right, named":      {writeDataFile("data", superblock), "data", []Code{DataFileRight}},
+		"empty folder":      {writeDataFile("other", superblock), "", []Code{DataFileMissing}},
+		"no such file":      {writeDataFile("other", superblock), "7_0.tigerbeetle", []Code{DataFileMissing}},
+		"another cluster's": {writeDataFile("8_0.tigerbeetle", other), "", []Code{DataFileOther}},
+		"cut":               {writeDataFile("7_0.tigerbeetle", long), "", []Code{DataFileShort, DataFileRight}},
+		"last block":        {writeDataFile("7_0.tigerbeetle", used), "", []Code{DataFileRight}},
 		"two": {func(t *testing.T, dir string) {
 			t.Helper()
-			write("7_0.tigerbeetle", superblock)(t, dir)
-			write("8_0.tigerbeetle", other)(t, dir)
+			writeDataFile("7_0.tigerbeetle", superblock)(t, dir)
+			writeDataFile("8_0.tigerbeetle", other)(t, dir)
 		}, "", []Code{DataFilesMixed, DataFileRight, DataFileOther}},
 		"damaged": {func(t *testing.T, dir string) {
 			t.Helper()
@@ -57,10 +56,10 @@ func TestDataFiles(t *testing.T) {
 			dir := t.TempDir()
 			test.prepare(t, dir)
 			var r Report
-			local(filepath.Join(dir, test.file)).examineDataFile(&r)
+			newFileSubject(filepath.Join(dir, test.file)).examineDataFile(&r)
 			var got []Code
 			for _, f := range r {
-				// What the machine of the test has, the test does not know.
+				// The properties of the test's machine are unknown.
 				if f.Code != DataFileUnused && f.Code != DiskFull && f.Code != NotDurable {
 					got = append(got, f.Code)
 				}
@@ -70,39 +69,38 @@ func TestDataFiles(t *testing.T) {
 	}
 }
 
-func write(name string, sb vsr.Superblock) func(*testing.T, string) {
+func writeDataFile(name string, sb vsr.Superblock) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()
 		vsrtest.DataFile(t, filepath.Join(dir, name), sb)
 	}
 }
 
-// The folder's name may have any character, and a link that leads nowhere is a file that is
-// missing.
+// The folder's name may have any character, and a dangling link is a missing file.
 func TestDataFilesInFoldersOfAnyName(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"tb[1]", "tb[", `tb\x`, "tb*"} {
 		dir := filepath.Join(t.TempDir(), name)
 		require.NoError(t, os.Mkdir(dir, 0o700))
-		write("7_0.tigerbeetle", superblock)(t, dir)
+		writeDataFile("7_0.tigerbeetle", superblock)(t, dir)
 		var r Report
-		local(dir).examineDataFile(&r)
+		newFileSubject(dir).examineDataFile(&r)
 		require.Equal(t, DataFileRight, r[0].Code, name)
 
 		require.NoError(t, os.Symlink(filepath.Join(dir, "not-mounted"), filepath.Join(dir, "8_0.tigerbeetle")))
 		r = nil
-		local(dir).examineDataFile(&r)
+		newFileSubject(dir).examineDataFile(&r)
 		require.True(t, r.Has(DataFilesMixed), name)
 		require.True(t, r.Has(DataFileMissing), name)
 	}
 }
 
-// The number of replicas is compared with that of the addresses.
+// The number of replicas is compared with the number of addresses.
 func TestDataFileOfAnotherCount(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
 	vsrtest.DataFile(t, path, superblock)
-	s := local(path)
+	s := newFileSubject(path)
 	s.Addresses = []string{"a", "b", "c"}
 	var r Report
 	s.examineFile(path, &r)
@@ -119,7 +117,7 @@ func TestUnreadableDataFile(t *testing.T) {
 	vsrtest.DataFile(t, path, superblock)
 	require.NoError(t, os.Chmod(path, 0))
 	var r Report
-	local(path).examineDataFile(&r)
+	newFileSubject(path).examineDataFile(&r)
 	require.Equal(t, DataFileUnread, r[0].Code)
 }
 
@@ -138,8 +136,8 @@ func TestVolumes(t *testing.T) {
 		"small, empty": {volume{free: 2 * gib, size: 2 * gib}, nil},
 	} {
 		var r Report
-		judgeVolume("/data/7_0.tigerbeetle", test.volume, &r)
-		require.Equal(t, test.want, codes(r), name)
+		checkVolume("/data/7_0.tigerbeetle", test.volume, &r)
+		require.Equal(t, test.want, listCodes(r), name)
 	}
 }
 
@@ -160,13 +158,13 @@ func TestHosts(t *testing.T) {
 		"little memory":           {func(h *host) { h.memory = 1 << 30 }, false, []Code{MemoryShort}},
 		"the server has it":       {func(h *host) { h.memory = 1 << 30 }, true, nil},
 		"memlock":                 {func(h *host) { h.memlock = 64 << 10 }, false, []Code{MemlockLow}},
-		"clock":                   {func(h *host) { h.unsynced = true }, true, []Code{ClockUnsynchronis}},
+		"clock":                   {func(h *host) { h.unsynced = true }, true, []Code{ClockUnsynchronised}},
 	} {
 		h := good
 		test.change(&h)
 		var r Report
-		judgeHost(h, test.held, &r)
-		require.Equal(t, test.want, codes(r), name)
+		checkHost(h, test.held, &r)
+		require.Equal(t, test.want, listCodes(r), name)
 		require.Equal(t, test.want == nil, r.Has(HostRight), name)
 	}
 }

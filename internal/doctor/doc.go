@@ -1,49 +1,50 @@
-// Package doctor finds out what is wrong between a program and its TigerBeetle: it
-// resolves the names, asks each replica who it is, opens a session, looks at the books, the
-// data file and the machine, or at an embedded ledger's folder, and at a recorder's journal,
-// and says of each fault what caused it and what to do.
+// Package doctor finds faults between a program and its ledger. [Examine] resolves the names of a
+// TigerBeetle cluster, asks each replica for its identity, opens a [Session], and checks the
+// [Books], the data file and the machine. Instead of a cluster, [Examine] also checks the folder of
+// an embedded ledger, and the folder of a recorder's journal. Each [Finding] of level [Warning] or
+// [Problem] has a cause and a remedy.
 //
-// It writes nothing. It takes one connection of each replica for a moment, and a session.
+// The package writes nothing. Examine briefly uses one connection to each replica, and one session.
 package doctor
 
 import "slices"
 
-// Level is how bad a finding is.
+// Level is the severity of a [Finding].
 type Level int
 
 // The levels.
 const (
-	OK      Level = iota + 1 // as it should be
-	Warning                  // works, but should be changed
-	Problem                  // does not work, or will not
+	OK      Level = iota + 1 // no fault
+	Warning                  // works, but needs a change
+	Problem                  // does not work, or will stop working
 )
 
 func (l Level) String() string {
 	return [...]string{"?", "ok", "warning", "problem"}[l]
 }
 
-// MarshalText is the level's name.
+// MarshalText returns the level's name.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-// Finding is one thing that was looked at.
+// Finding is the result of one check of [Examine].
 type Finding struct {
-	// Code tells findings apart for scripts; it is never given another meaning.
+	// Code identifies the kind of finding for scripts. A code never changes its meaning.
 	Code Code `json:"code"`
-	// Level is that of the code.
+	// Level is the [Level] of the code.
 	Level Level `json:"level"`
-	// Subject is what was looked at, e.g. "replica 1 at tb-1:3001".
+	// Subject is the checked thing, e.g. "replica 1 at tb-1:3001".
 	Subject string `json:"subject"`
-	// Found is what was seen.
+	// Found is the observation.
 	Found string `json:"found"`
-	// Cause and Remedy are why that happens and what to do; "" if all is well.
+	// Cause and Remedy explain a fault; "" for the level [OK].
 	Cause  string `json:"cause,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Report is all that was found, in the order in which it was looked at.
+// Report lists all findings of [Examine], in the order of the checks.
 type Report []Finding
 
-// Worst is the highest level of all findings.
+// Worst returns the highest [Level] of all findings, or [OK].
 func (r Report) Worst() Level {
 	worst := OK
 	for _, f := range r {
@@ -52,14 +53,14 @@ func (r Report) Worst() Level {
 	return worst
 }
 
-// Has reports whether there is a finding with this code.
+// Has reports whether the report has a [Finding] with this [Code].
 func (r Report) Has(code Code) bool {
 	return slices.ContainsFunc(r, func(f Finding) bool { return f.Code == code })
 }
 
-// add adds a finding, with what is known about its code.
-func (r *Report) add(code Code, subject, found string) {
-	k := code.knowledge()
+// addFinding adds a finding, with level, cause and remedy of its code.
+func (r *Report) addFinding(code Code, subject, found string) {
+	k := code.lookUpEntry()
 	*r = append(*r, Finding{
 		Code: code, Level: k.level, Subject: subject, Found: found, Cause: k.cause, Remedy: k.remedy,
 	})

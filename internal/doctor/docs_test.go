@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The chapter on troubleshooting has every finding that is not well, and no other.
+// The chapter on troubleshooting has every code of a fault, and no other code.
 func TestTroubleshootingChapter(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -20,7 +20,7 @@ func TestTroubleshootingChapter(t *testing.T) {
 	}
 	named["silent"], named["unreachable"] = regexp.MustCompile("`silent`").MatchString(chapter), regexp.MustCompile("`unreachable`").MatchString(chapter)
 	for _, code := range Codes() {
-		if code.knowledge().level != OK {
+		if code.lookUpEntry().level != OK {
 			require.True(t, named[string(code)], "%s is not in docs/operations.md", code)
 		}
 		delete(named, string(code))

@@ -23,8 +23,8 @@ var (
 	clusterID = uint128.From64(7)
 )
 
-// serve serves replicas of one cluster and returns their addresses in order.
-func serve(t *testing.T, n int, change func(i int, r *vsrtest.Replica)) []string {
+// serveReplica serves replicas of one cluster and returns their addresses in order.
+func serveReplica(t *testing.T, n int, change func(i int, r *vsrtest.Replica)) []string {
 	t.Helper()
 	addresses := make([]string, n)
 	for i := range addresses {
@@ -37,9 +37,9 @@ func serve(t *testing.T, n int, change func(i int, r *vsrtest.Replica)) []string
 	return addresses
 }
 
-// free is an address of this machine on which nobody listens, and no other test will: they
-// all have 127.0.0.1.
-func free(t *testing.T) string {
+// findFreeAddress returns an address of this machine without a listener. Other tests use 127.0.0.1,
+// so none will listen there.
+func findFreeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.88:0")
 	if err != nil {
@@ -49,7 +49,7 @@ func free(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// session is an embedded ledger in the place of a cluster's.
+// session is an embedded ledger in place of a cluster.
 type session struct{ *embedded.Ledger }
 
 func (s session) BatchMax() int { return ledger.BatchMax }
@@ -58,15 +58,15 @@ func openEmbedded(opts ...embedded.Option) func(context.Context) (Session, error
 	return func(context.Context) (Session, error) { return session{embedded.New(opts...)}, nil }
 }
 
-func subject(addresses ...string) Subject {
+func newSubject(addresses ...string) Subject {
 	return Subject{
 		ClusterID: clusterID, Addresses: addresses, Client: release,
 		Open: openEmbedded(), Patience: 300 * time.Millisecond,
 	}
 }
 
-// codes are those of what is not well.
-func codes(r Report) (codes []Code) {
+// listCodes returns the codes of all faults.
+func listCodes(r Report) (codes []Code) {
 	for _, f := range r {
 		if f.Level != OK {
 			codes = append(codes, f.Code)
@@ -78,8 +78,8 @@ func codes(r Report) (codes []Code) {
 func TestHealthy(t *testing.T) {
 	t.Parallel()
 	for n := range 6 {
-		r := Examine(t.Context(), subject(serve(t, n+1, nil)...))
-		require.Empty(t, codes(r), "%v", r)
+		r := Examine(t.Context(), newSubject(serveReplica(t, n+1, nil)...))
+		require.Empty(t, listCodes(r), "%v", r)
 		require.Equal(t, OK, r.Worst())
 		for _, code := range []Code{ReplicaAnswers, ReleasesMatch, SessionWorks, LimitsKnown, ClockPlausible} {
 			require.True(t, r.Has(code), code)
@@ -87,7 +87,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// resolver knows one name.
+// resolver resolves one name.
 type resolver struct{}
 
 func (resolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
@@ -104,56 +104,56 @@ func TestFaults(t *testing.T) {
 		_, _ = conn.Write([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"))
 		_, _ = conn.Read(make([]byte, 256))
 	})
-	three := serve(t, 3, nil)
+	three := serveReplica(t, 3, nil)
 	tests := map[string]struct {
 		subject Subject
 		want    []Code
 	}{
-		"nothing listens": {subject(free(t)), []Code{NothingListens}},
+		"nothing listens": {newSubject(findFreeAddress(t)), []Code{NothingListens}},
 		"no replica of three": {
-			subject(free(t), free(t), free(t)), []Code{NothingListens, NothingListens, NothingListens, QuorumLost},
+			newSubject(findFreeAddress(t), findFreeAddress(t), findFreeAddress(t)), []Code{NothingListens, NothingListens, NothingListens, QuorumLost},
 		},
-		"one replica down":   {subject(three[0], free(t), three[2]), []Code{ReplicaDown}},
-		"two replicas down":  {subject(three[0], free(t), free(t)), []Code{NothingListens, NothingListens, QuorumLost}},
-		"another program":    {subject(ssh), []Code{NotTigerBeetle}},
-		"addresses rotated":  {subject(three[1], three[2], three[0]), []Code{WrongOrder}},
-		"addresses reversed": {subject(three[2], three[1], three[0]), []Code{WrongOrder}},
-		"reversed, one down": {subject(three[2], free(t), three[0]), []Code{ReplicaDown, WrongOrder}},
-		"too few addresses":  {subject(three[0], three[2]), []Code{ReplicaCount}},
-		"one replica twice":  {subject(three[0], three[0], three[2]), []Code{SameReplicaTwice}},
+		"one replica down":   {newSubject(three[0], findFreeAddress(t), three[2]), []Code{ReplicaDown}},
+		"two replicas down":  {newSubject(three[0], findFreeAddress(t), findFreeAddress(t)), []Code{NothingListens, NothingListens, QuorumLost}},
+		"another program":    {newSubject(ssh), []Code{NotTigerBeetle}},
+		"addresses rotated":  {newSubject(three[1], three[2], three[0]), []Code{WrongOrder}},
+		"addresses reversed": {newSubject(three[2], three[1], three[0]), []Code{WrongOrder}},
+		"reversed, one down": {newSubject(three[2], findFreeAddress(t), three[0]), []Code{ReplicaDown, WrongOrder}},
+		"too few addresses":  {newSubject(three[0], three[2]), []Code{ReplicaCount}},
+		"one replica twice":  {newSubject(three[0], three[0], three[2]), []Code{SameReplicaTwice}},
 		"silent": {
-			subject(serve(t, 1, func(_ int, r *vsrtest.Replica) { r.Silent = true })...), []Code{Silent},
+			newSubject(serveReplica(t, 1, func(_ int, r *vsrtest.Replica) { r.Silent = true })...), []Code{Silent},
 		},
 		"full": {
-			subject(serve(t, 1, func(_ int, r *vsrtest.Replica) { r.Full = true })...), []Code{ConnectionsTaken},
+			newSubject(serveReplica(t, 1, func(_ int, r *vsrtest.Replica) { r.Full = true })...), []Code{ConnectionsTaken},
 		},
 		"one of three full": {
-			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.Full = i == 1 })...), []Code{ConnectionsTaken},
+			newSubject(serveReplica(t, 3, func(i int, r *vsrtest.Replica) { r.Full = i == 1 })...), []Code{ConnectionsTaken},
 		},
 		"one of three silent": {
-			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.Silent = i == 1 })...), []Code{ReplicaDown},
+			newSubject(serveReplica(t, 3, func(i int, r *vsrtest.Replica) { r.Silent = i == 1 })...), []Code{ReplicaDown},
 		},
 		"another cluster": {
-			subject(serve(t, 1, func(_ int, r *vsrtest.Replica) { r.ClusterID = uint128.From64(8) })...), []Code{WrongClusterID},
+			newSubject(serveReplica(t, 1, func(_ int, r *vsrtest.Replica) { r.ClusterID = uint128.From64(8) })...), []Code{WrongClusterID},
 		},
 		"one of another cluster": {
-			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.ClusterID = uint128.From64(7 + uint64(i)/2) })...), []Code{WrongClusterID},
+			newSubject(serveReplica(t, 3, func(i int, r *vsrtest.Replica) { r.ClusterID = uint128.From64(7 + uint64(i)/2) })...), []Code{WrongClusterID},
 		},
 		"old server": {
-			subject(serve(t, 3, func(_ int, r *vsrtest.Replica) { r.Release = vsr.NewRelease(0, 17, 8) })...), []Code{ClientTooNew},
+			newSubject(serveReplica(t, 3, func(_ int, r *vsrtest.Replica) { r.Release = vsr.NewRelease(0, 17, 8) })...), []Code{ClientTooNew},
 		},
 		"upgrade under way": {
-			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.Release += vsr.Release(i / 2) })...), []Code{ReleasesDiffer},
+			newSubject(serveReplica(t, 3, func(i int, r *vsrtest.Replica) { r.Release += vsr.Release(i / 2) })...), []Code{ReleasesDiffer},
 		},
 		"election": {
-			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.View += uint32(i / 2) })...), []Code{ViewsDiffer},
+			newSubject(serveReplica(t, 3, func(i int, r *vsrtest.Replica) { r.View += uint32(i / 2) })...), []Code{ViewsDiffer},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := Examine(t.Context(), test.subject)
-			require.Equal(t, test.want, codes(r), "%+v", r)
+			require.Equal(t, test.want, listCodes(r), "%+v", r)
 			for _, f := range r {
 				if f.Level != OK {
 					require.NotEmpty(t, f.Cause)
@@ -166,25 +166,25 @@ func TestFaults(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	t.Parallel()
-	_, port, err := net.SplitHostPort(serve(t, 1, nil)[0])
+	_, port, err := net.SplitHostPort(serveReplica(t, 1, nil)[0])
 	require.NoError(t, err)
-	s := subject("tb:" + port)
+	s := newSubject("tb:" + port)
 	s.Resolver = resolver{}
 	r := Examine(t.Context(), s)
-	require.Empty(t, codes(r), "%+v", r)
+	require.Empty(t, listCodes(r), "%+v", r)
 	require.True(t, r.Has(Resolved))
 
 	s.Addresses = []string{"tb-typo:" + port}
 	r = Examine(t.Context(), s)
-	require.Equal(t, []Code{Unresolvable}, codes(r))
+	require.Equal(t, []Code{Unresolvable}, listCodes(r))
 	require.Contains(t, r[0].Found, "tb-typo")
 }
 
-// The right order is said, so that it can be copied.
+// The correct order is printed in the form of the flag.
 func TestRightOrderIsSaid(t *testing.T) {
 	t.Parallel()
-	a := serve(t, 3, nil)
-	r := Examine(t.Context(), subject(a[1], a[2], a[0]))
+	a := serveReplica(t, 3, nil)
+	r := Examine(t.Context(), newSubject(a[1], a[2], a[0]))
 	for _, f := range r {
 		if f.Code == WrongOrder {
 			require.Equal(t, "the replicas say that the order is "+a[0]+","+a[1]+","+a[2], f.Found)
@@ -192,8 +192,8 @@ func TestRightOrderIsSaid(t *testing.T) {
 	}
 }
 
-// A replica on the usual port is found when the configured one is refused. The usual ports
-// may be taken here, so another address of this machine stands for the host.
+// A replica on the usual port is found when the configured port is refused. The usual ports may be
+// in use here, so another address of this machine stands for the host.
 func TestWrongPort(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.77:3001")
@@ -202,22 +202,22 @@ func TestWrongPort(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 	done := make(chan struct{})
-	target := serve(t, 1, nil)[0]
-	go func() { // passes one connection on
+	target := serveReplica(t, 1, nil)[0]
+	go func() { // forwards one connection
 		defer close(done)
 		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}
-		forward(conn, target)
+		forwardConn(conn, target)
 	}()
-	r := Examine(t.Context(), subject("127.0.0.77:4321"))
+	r := Examine(t.Context(), newSubject("127.0.0.77:4321"))
 	<-done
-	require.Equal(t, []Code{WrongPort}, codes(r), "%+v", r)
+	require.Equal(t, []Code{WrongPort}, listCodes(r), "%+v", r)
 	require.Contains(t, r[0].Found, "127.0.0.77:3001")
 }
 
-func forward(conn net.Conn, target string) {
+func forwardConn(conn net.Conn, target string) {
 	defer func() { _ = conn.Close() }()
 	server, err := net.Dial("tcp", target)
 	if err != nil {
@@ -234,16 +234,16 @@ func forward(conn net.Conn, target string) {
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	away := errors.New("away")
-	s := subject(serve(t, 1, nil)...)
+	s := newSubject(serveReplica(t, 1, nil)...)
 	s.Open = func(context.Context) (Session, error) { return nil, away }
 	r := Examine(t.Context(), s)
-	require.Equal(t, []Code{SessionFails}, codes(r))
+	require.Equal(t, []Code{SessionFails}, listCodes(r))
 
 	s.Open = nil
-	require.Equal(t, []Code{NoClient}, codes(Examine(t.Context(), s)))
+	require.Equal(t, []Code{NoClient}, listCodes(Examine(t.Context(), s)))
 
 	s.ClusterID = uint128.Zero
-	require.Contains(t, codes(Examine(t.Context(), s)), ClusterIDZero)
+	require.Contains(t, listCodes(Examine(t.Context(), s)), ClusterIDZero)
 }
 
 // small is a session of a server with --development.
@@ -253,43 +253,43 @@ func (small) BatchMax() int { return 253 }
 
 func TestSmallRequests(t *testing.T) {
 	t.Parallel()
-	s := subject(serve(t, 1, nil)...)
+	s := newSubject(serveReplica(t, 1, nil)...)
 	s.Open = func(ctx context.Context) (Session, error) {
 		l, err := openEmbedded()(ctx)
 		return small{l}, err
 	}
-	require.Equal(t, []Code{SmallRequests}, codes(Examine(t.Context(), s)))
+	require.Equal(t, []Code{SmallRequests}, listCodes(Examine(t.Context(), s)))
 }
 
 func TestClock(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	for ahead, want := range map[time.Duration][]Code{-time.Hour: nil, 900 * time.Millisecond: nil, 2 * time.Second: {ClockBehind}} {
-		s := subject(serve(t, 1, nil)...)
+		s := newSubject(serveReplica(t, 1, nil)...)
 		s.Now = func() time.Time { return now }
 		s.Open = func(ctx context.Context) (Session, error) {
 			l, err := openEmbedded(embedded.WithClock(func() time.Time { return now.Add(ahead) }))(ctx)
 			_, _ = l.CreateAccounts(ctx, []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}})
 			return l, err
 		}
-		require.Equal(t, want, codes(Examine(t.Context(), s)), ahead)
+		require.Equal(t, want, listCodes(Examine(t.Context(), s)), ahead)
 	}
 }
 
 func TestConfigurationFaults(t *testing.T) {
 	t.Parallel()
-	s := subject(free(t))
+	s := newSubject(findFreeAddress(t))
 	s.ConfigErr = errors.Join(errors.New("one"), errors.Join(errors.New("two"), errors.New("three")))
 	r := Examine(t.Context(), s)
-	require.Equal(t, []Code{ConfigInvalid, ConfigInvalid, ConfigInvalid}, codes(r))
+	require.Equal(t, []Code{ConfigInvalid, ConfigInvalid, ConfigInvalid}, listCodes(r))
 	require.Equal(t, "three", r[2].Found)
 }
 
-// All that is not well has a cause and a remedy, and no code is unknown.
-func TestKnowledge(t *testing.T) {
+// All faults have a cause and a remedy, and every code is in the catalogue.
+func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	for _, code := range Codes() {
-		k := code.knowledge()
+		k := code.lookUpEntry()
 		require.NotZero(t, k.level, code)
 		require.Equal(t, k.level != OK, k.cause != "" && k.remedy != "", code)
 	}

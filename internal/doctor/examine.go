@@ -14,43 +14,40 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// Subject is what is examined.
+// Subject describes the program and the ledger for [Examine].
 type Subject struct {
-	// ConfigErr is what is wrong with the configuration; then nothing of the network is
-	// looked at.
+	// ConfigErr is the error of the configuration. With an error, the network is not examined.
 	ConfigErr error
 	ClusterID uint128.Uint128
-	Addresses []string // of the replicas in order, as for cluster.Config
-	// Resolver finds the addresses of names. Default net.DefaultResolver.
+	Addresses []string // of the replicas in order, as in cluster.Config
+	// Resolver resolves names. Default: [net.DefaultResolver].
 	Resolver cluster.Resolver
-	// Client is the release of our client.
+	// Client is the release of the program's TigerBeetle client.
 	Client vsr.Release
-	// Open opens a session; nil if the program has no client.
+	// Open opens a [Session]; nil if the program has no client.
 	Open func(context.Context) (Session, error)
-	// DataFile is the server's data file or the folder that it is in, if the server is on
-	// this machine: then the file, its volume and the machine are looked at. "" is no.
+	// DataFile is the server's data file, or the file's folder, on this machine. A non-empty
+	// DataFile also asks for checks of the volume and the machine.
 	DataFile string
-	// Folder is that of an embedded ledger instead of a cluster, which no program has open. ""
-	// is none.
+	// Folder is the folder of a closed embedded ledger; "" is none.
 	Folder string
-	// Journal is the folder of a recorder's journal, which no recorder has open. "" is none.
+	// Journal is the folder of a closed recorder's journal; "" is none.
 	Journal string
-	// Books are looked at when a request was answered.
+	// Books are checked once a request was answered.
 	Books Books
-	// Patience is how long a replica may take to answer. Default 3 s.
+	// Patience is how long to wait for a replica. Default: 3 s.
 	Patience time.Duration
-	// Now is this machine's clock. Default time.Now.
+	// Now is this machine's clock. Default: [time.Now].
 	Now func() time.Time
 }
 
-// Session is a ledger.Ledger of a cluster.
+// Session is a session with a cluster, as [cluster.Open] returns.
 type Session interface {
 	ledger.Ledger
 	BatchMax() int // events in a request
 }
 
-// Examine looks at everything. It ends with ctx, and then reports what it has found until
-// then.
+// Examine makes all checks of a [Subject]. At the end of ctx it returns the findings so far.
 func Examine(ctx context.Context, s Subject) Report {
 	s.Patience = cmp.Or(s.Patience, 3*time.Second)
 	if s.Now == nil {
@@ -58,10 +55,10 @@ func Examine(ctx context.Context, s Subject) Report {
 	}
 	var r Report
 	if s.ConfigErr != nil {
-		for _, err := range flatten(s.ConfigErr) {
-			r.add(ConfigInvalid, "configuration", err.Error())
+		for _, err := range flattenErrors(s.ConfigErr) {
+			r.addFinding(ConfigInvalid, "configuration", err.Error())
 		}
-	} else if len(s.Addresses) > 0 { // else files alone are asked for
+	} else if len(s.Addresses) > 0 { // else only files are checked
 		s.examineCluster(ctx, &r)
 	}
 	if s.Folder != "" {
@@ -71,58 +68,59 @@ func Examine(ctx context.Context, s Subject) Report {
 		s.examineJournal(&r)
 	}
 	if s.DataFile != "" {
-		held := s.examineDataFile(&r)
-		judgeHost(hostFacts(), held, &r)
+		serverRuns := s.examineDataFile(&r)
+		checkHost(readHost(), serverRuns, &r)
 	}
 	return r
 }
 
+// examineCluster checks the configuration, the replicas, a session and the books.
 func (s Subject) examineCluster(ctx context.Context, r *Report) {
 	if s.ClusterID.IsZero() {
-		r.add(ClusterIDZero, "configuration", "cluster id 0")
+		r.addFinding(ClusterIDZero, "configuration", "cluster id 0")
 	}
-	replicas := s.resolve(ctx, r)
-	s.ask(ctx, replicas)
-	s.judgeReplicas(ctx, replicas, r)
-	judgeOrder(replicas, r)
-	judgeReleases(replicas, s.Client, r)
-	judgeViews(replicas, r)
+	replicas := s.resolveReplicas(ctx, r)
+	s.pingReplicas(ctx, replicas)
+	s.checkReplicas(ctx, replicas, r)
+	checkAddressOrder(replicas, r)
+	checkReleases(replicas, s.Client, r)
+	checkViews(replicas, r)
 	answering := 0
 	for _, p := range replicas {
 		if p.pong != nil {
 			answering++
 		}
 	}
-	if answering > 0 { // else a session has nothing to show, and takes long to show it
+	if answering > 0 { // without an answering replica a session would only time out
 		s.examineSession(ctx, r)
 	}
 }
 
-// quorum is how many of n replicas must be there for requests to be executed
+// quorumSize is how many of n replicas must run for requests to be executed
 // (https://docs.tigerbeetle.com/operating/cluster/).
-func quorum(n int) int {
+func quorumSize(n int) int {
 	if n < 1 || n > 6 {
 		return n
 	}
 	return [...]int{1, 2, 2, 2, 3, 3}[n-1]
 }
 
-// flatten takes joined errors apart, and not those that say more than their parts.
-func flatten(err error) []error {
+// flattenErrors splits errors of [errors.Join]. An error with its own text is kept whole.
+func flattenErrors(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
 		var all []error
 		for _, e := range joined.Unwrap() {
-			all = append(all, flatten(e)...)
+			all = append(all, flattenErrors(e)...)
 		}
 		return all
 	}
 	return []error{err}
 }
 
-// number is so many of something; several is their name in the plural.
-func number(n int, one, several string) string {
+// formatCount returns a count with its noun.
+func formatCount(n int, singular, plural string) string {
 	if n == 1 {
-		return "1 " + one
+		return "1 " + singular
 	}
-	return fmt.Sprintf("%d %s", n, several)
+	return fmt.Sprintf("%d %s", n, plural)
 }

@@ -12,61 +12,61 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// examineFolder looks at an embedded ledger that no program has open, its books, and its volume.
+// examineFolder checks a closed embedded ledger, its books and its volume.
 func (s Subject) examineFolder(ctx context.Context, r *Report) {
 	subject := "ledger in " + s.Folder
 	l, err := embedded.Read(s.Folder, embedded.WithClock(s.Now))
 	if err != nil {
-		r.add(folderFault(err), subject, err.Error())
+		r.addFinding(classifyFolderError(err), subject, err.Error())
 		return
 	}
 	defer func() { _ = l.Close() }() // its error is always nil
 	found := l.Recovery()
-	text := fmt.Sprintf("%s, %s", number(found.Accounts, "account", "accounts"), number(found.Transfers, "transfer", "transfers"))
+	text := fmt.Sprintf("%s, %s", formatCount(found.Accounts, "account", "accounts"), formatCount(found.Transfers, "transfer", "transfers"))
 	if found.TornBytes > 0 {
-		text += fmt.Sprintf("; a crash has left %d bytes of a request at the end that was never answered", found.TornBytes)
+		text += fmt.Sprintf("; a crash has left %d bytes of an unanswered request at the end", found.TornBytes)
 	}
-	r.add(FolderRight, subject, text)
-	if found.Ahead > tolerance {
-		r.add(ClockBehind, "clock", fmt.Sprintf("the newest timestamp of the ledger is from %v in this machine's future", found.Ahead.Round(time.Millisecond)))
+	r.addFinding(FolderRight, subject, text)
+	if found.Ahead > clockTolerance {
+		r.addFinding(ClockBehind, "clock", fmt.Sprintf("the newest timestamp of the ledger is from %v in this machine's future", found.Ahead.Round(time.Millisecond)))
 	} else {
 		s.examineClock(ctx, l, r)
 	}
 	s.examineBooks(ctx, l, r)
-	judgeFolderVolume(s.Folder, r)
+	checkFolderVolume(s.Folder, r)
 }
 
-// expiryMost is how far in the future a packet may expire: they live for seconds.
-const expiryMost = 24 * time.Hour
+// maxExpiry is how far in the future a packet may expire. Real packets live for seconds.
+const maxExpiry = 24 * time.Hour
 
-// examineJournal looks at the journal of a recorder that does not run, and its volume.
+// examineJournal checks the journal of a closed recorder, and the journal's volume.
 func (s Subject) examineJournal(r *Report) {
 	subject := "journal in " + s.Journal
 	found, err := transfers.ReadJournal(s.Journal)
 	if err != nil {
-		r.add(folderFault(err), subject, err.Error())
+		r.addFinding(classifyFolderError(err), subject, err.Error())
 		return
 	}
-	of := fmt.Sprintf("namespace %q", found.Namespace)
+	text := fmt.Sprintf("namespace %q", found.Namespace)
 	if len(s.Books.Config.Assets) > 0 && found.Namespace != s.Books.Config.Namespace {
-		r.add(JournalOther, subject, fmt.Sprintf("%s; configured is %q", of, s.Books.Config.Namespace))
+		r.addFinding(JournalOther, subject, fmt.Sprintf("%s; configured is %q", text, s.Books.Config.Namespace))
 	}
 	if found.TornBytes > 0 {
-		of += fmt.Sprintf("; a crash has left %d bytes of a fulfill at the end that nobody was told was kept", found.TornBytes)
+		text += fmt.Sprintf("; a crash has left %d bytes of an unconfirmed fulfill at the end", found.TornBytes)
 	}
 	if found.PendingFulfills > 0 {
-		r.add(JournalWaits, subject, fmt.Sprintf("%s to be recorded; %s", number(found.PendingFulfills, "fulfill waits", "fulfills wait"), of))
+		r.addFinding(JournalWaits, subject, fmt.Sprintf("%s to be recorded; %s", formatCount(found.PendingFulfills, "fulfill waits", "fulfills wait"), text))
 	} else {
-		r.add(JournalRight, subject, "nothing waits; "+of)
+		r.addFinding(JournalRight, subject, "nothing waits; "+text)
 	}
-	if ahead := found.NewestExpiry.Sub(s.Now()); ahead > expiryMost {
-		r.add(ClockBehind, "clock", fmt.Sprintf("a packet in the journal expires %v in this machine's future", ahead.Round(time.Second)))
+	if ahead := found.NewestExpiry.Sub(s.Now()); ahead > maxExpiry {
+		r.addFinding(ClockBehind, "clock", fmt.Sprintf("a packet in the journal expires %v in this machine's future", ahead.Round(time.Second)))
 	}
-	judgeFolderVolume(s.Journal, r)
+	checkFolderVolume(s.Journal, r)
 }
 
-// folderFault is why a folder cannot be read.
-func folderFault(err error) Code {
+// classifyFolderError returns the code for an error of reading a folder.
+func classifyFolderError(err error) Code {
 	for _, fault := range []struct {
 		err  error
 		code Code
@@ -86,6 +86,7 @@ func folderFault(err error) Code {
 	return FolderUnread
 }
 
-func judgeFolderVolume(folder string, r *Report) {
-	judgeVolume(filepath.Join(folder, "files"), volumeFacts(folder), r)
+// checkFolderVolume checks the volume of a folder.
+func checkFolderVolume(folder string, r *Report) {
+	checkVolume(filepath.Join(folder, "files"), readVolume(folder), r)
 }

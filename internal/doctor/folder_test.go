@@ -24,8 +24,8 @@ func (unanswering) CreateTransfers(ctx context.Context, _ []ledger.Transfer) ([]
 	return nil, ledger.ErrOutcomeUnknown
 }
 
-// connector leaves a ledger's folder, and a journal in which so many fulfills wait.
-func connector(t *testing.T, waiting int, expiry time.Time) (folder, journal string) {
+// writeConnectorFolders makes a ledger's folder, and a journal in which so many fulfills wait.
+func writeConnectorFolders(t *testing.T, waiting int, expiry time.Time) (folder, journal string) {
 	t.Helper()
 	folder, journal = filepath.Join(t.TempDir(), "ledger"), filepath.Join(t.TempDir(), "journal")
 	l, err := embedded.Open(folder)
@@ -44,13 +44,13 @@ func connector(t *testing.T, waiting int, expiry time.Time) (folder, journal str
 		require.NoError(t, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // it is given up
+	cancel() // abandon the request
 	_ = r.Close(ctx)
 	return folder, journal
 }
 
-// ofFolders are the codes without those of the machine that the test does not know.
-func ofFolders(r Report) (list []Code) {
+// listFolderCodes returns the codes without the codes of the test's volume.
+func listFolderCodes(r Report) (list []Code) {
 	for _, f := range r {
 		if f.Code != DiskFull && f.Code != NotDurable {
 			list = append(list, f.Code)
@@ -59,12 +59,12 @@ func ofFolders(r Report) (list []Code) {
 	return list
 }
 
-// What a closed ledger and a journal are told to be, and that they are left as they were.
+// The findings on a closed ledger and a journal. Both stay unchanged.
 func TestFolders(t *testing.T) {
 	t.Parallel()
-	folder, journal := connector(t, 2, time.Now().Add(time.Minute))
-	_, empty := connector(t, 0, time.Time{})
-	_, far := connector(t, 1, time.Now().Add(48*time.Hour))
+	folder, journal := writeConnectorFolders(t, 2, time.Now().Add(time.Minute))
+	_, empty := writeConnectorFolders(t, 0, time.Time{})
+	_, far := writeConnectorFolders(t, 1, time.Now().Add(48*time.Hour))
 	namespace := Books{Config: accounts.Config{Namespace: "other", Assets: []accounts.Asset{usd}}}
 	damaged := func(path string) string {
 		names, err := wal.Names(path)
@@ -96,7 +96,7 @@ func TestFolders(t *testing.T) {
 		"both":              {Subject{Folder: folder, Journal: journal}, []Code{FolderRight, ClockPlausible, JournalWaits}},
 	} {
 		r := Examine(t.Context(), test.subject)
-		require.Equal(t, test.want, ofFolders(r), "%s: %+v", name, r)
+		require.Equal(t, test.want, listFolderCodes(r), "%s: %+v", name, r)
 	}
 	r := Examine(t.Context(), Subject{Journal: journal})
 	require.Contains(t, r[0].Found, "2 fulfills wait to be recorded")
@@ -109,14 +109,14 @@ func TestFolders(t *testing.T) {
 	require.Equal(t, 2, content.PendingFulfills, "they still wait")
 }
 
-// What a program has open is not read, and that is no fault.
+// An open folder is not read, and is no fault.
 func TestFoldersInUse(t *testing.T) {
 	t.Parallel()
-	folder, _ := connector(t, 0, time.Time{})
+	folder, _ := writeConnectorFolders(t, 0, time.Time{})
 	l, err := embedded.Open(folder)
 	require.NoError(t, err)
 	r := Examine(t.Context(), Subject{Folder: folder})
-	require.Equal(t, []Code{FolderInUse}, ofFolders(r))
+	require.Equal(t, []Code{FolderInUse}, listFolderCodes(r))
 	require.Equal(t, OK, r.Worst())
 	require.NoError(t, l.Close())
 }

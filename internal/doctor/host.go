@@ -2,44 +2,43 @@ package doctor
 
 import "fmt"
 
-// host is what is known of a machine that runs, or shall run, a server. Zero values are
-// not known.
+// host describes a machine for running a server. Zero values are unknown.
 type host struct {
 	kernel       string // e.g. "6.1.0-13-amd64"
 	major, minor int    // of the kernel
-	uringErr     error  // of setting up an io_uring
-	memory       uint64 // bytes that are free to be used
+	uringErr     error  // the error of setting up an io_uring
+	memory       uint64 // available bytes
 	memlock      uint64 // bytes that this process may lock
-	unsynced     bool   // the clock
+	unsynced     bool   // the clock is not synchronised
 }
 
 // A server's needs (tb:src/tigerbeetle/cli.zig, and measured): memory at its start with
-// --development, and what it locks.
+// --development, and locked memory.
 const (
-	memoryLeast  = 2 << 30
-	memlockLeast = 2 << 30
+	minMemory  = 2 << 30
+	minMemlock = 2 << 30
 )
 
-// judgeHost reports what of a machine keeps a server from running. held says that one
-// runs already, and has the memory that it needs.
-func judgeHost(h host, held bool, r *Report) {
-	worst := len(*r)
+// checkHost reports reasons why a server cannot run on a machine. A running server (serverRuns)
+// already has its memory and its io_uring.
+func checkHost(h host, serverRuns bool, r *Report) {
+	before := len(*r)
 	if h.major != 0 && (h.major < 5 || h.major == 5 && h.minor < 11) {
-		r.add(KernelTooOld, "host", "Linux "+h.kernel)
+		r.addFinding(KernelTooOld, "host", "Linux "+h.kernel)
 	}
-	if h.uringErr != nil && !held {
-		r.add(UringBlocked, "host", "io_uring_setup: "+h.uringErr.Error())
+	if h.uringErr != nil && !serverRuns {
+		r.addFinding(UringBlocked, "host", "io_uring_setup: "+h.uringErr.Error())
 	}
-	if h.memory != 0 && h.memory < memoryLeast && !held {
-		r.add(MemoryShort, "host", fmt.Sprintf("%.1f GiB available", float64(h.memory)/(1<<30)))
+	if h.memory != 0 && h.memory < minMemory && !serverRuns {
+		r.addFinding(MemoryShort, "host", fmt.Sprintf("%.1f GiB available", float64(h.memory)/(1<<30)))
 	}
-	if h.memlock != 0 && h.memlock < memlockLeast && !held {
-		r.add(MemlockLow, "host", fmt.Sprintf("%d KiB may be locked", h.memlock>>10))
+	if h.memlock != 0 && h.memlock < minMemlock && !serverRuns {
+		r.addFinding(MemlockLow, "host", fmt.Sprintf("%d KiB may be locked", h.memlock>>10))
 	}
 	if h.unsynced {
-		r.add(ClockUnsynchronis, "host", "the kernel says that the clock is not synchronised")
+		r.addFinding(ClockUnsynchronised, "host", "the kernel says that the clock is not synchronised")
 	}
-	if len(*r) == worst && h.kernel != "" {
-		r.add(HostRight, "host", "Linux "+h.kernel)
+	if len(*r) == before && h.kernel != "" {
+		r.addFinding(HostRight, "host", "Linux "+h.kernel)
 	}
 }

@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostFacts finds out about this machine.
-func hostFacts() (h host) {
+// readHost reads the properties of this machine.
+func readHost() (h host) {
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		h.kernel = unix.ByteSliceToString(name.Release[:])
-		_, _ = fmt.Sscanf(h.kernel, "%d.%d", &h.major, &h.minor) // zero if it is written otherwise
+		_, _ = fmt.Sscanf(h.kernel, "%d.%d", &h.major, &h.minor) // zero for another form
 	}
 	h.uringErr = tryUring()
 	h.memory = availableMemory()
 	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil && os.Geteuid() != 0 { // root may lock all
+	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil && os.Geteuid() != 0 { // root may lock all memory
 		h.memlock = limit.Cur
 	}
 	var clock unix.Timex
@@ -31,7 +31,7 @@ func hostFacts() (h host) {
 	return h
 }
 
-// tryUring sets an io_uring up and gives it back.
+// tryUring sets an io_uring up and closes it.
 func tryUring() error {
 	var params [120]byte // struct io_uring_params
 	fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&params)), 0)
@@ -41,12 +41,12 @@ func tryUring() error {
 	return unix.Close(int(fd))
 }
 
-// availableMemory is what the kernel counts as available, or what is left of the
-// container's limit if that is less; 0 if neither is known.
+// availableMemory returns the memory that the kernel counts as available, or the rest of the
+// container's limit, whichever is less; 0 if both are unknown.
 func availableMemory() uint64 {
 	available := uint64(0)
 	if file, err := os.Open("/proc/meminfo"); err == nil {
-		defer func() { _ = file.Close() }() // it was only read
+		defer func() { _ = file.Close() }() // opened only for reading
 		for lines := bufio.NewScanner(file); lines.Scan(); {
 			if rest, ok := strings.CutPrefix(lines.Text(), "MemAvailable:"); ok {
 				kib, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
@@ -61,7 +61,7 @@ func availableMemory() uint64 {
 	return available
 }
 
-// readNumber is the number in a file; 0 if there is none.
+// readNumber reads the number in a file; 0 if there is none.
 func readNumber(path string) uint64 {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -74,8 +74,8 @@ func readNumber(path string) uint64 {
 	return n
 }
 
-// volumeFacts finds out about a file's file system.
-func volumeFacts(path string) volume {
+// readVolume reads the properties of a file's file system.
+func readVolume(path string) volume {
 	var fs unix.Statfs_t
 	if unix.Statfs(path, &fs) != nil {
 		return volume{}
@@ -86,14 +86,14 @@ func volumeFacts(path string) volume {
 	}
 }
 
-// isHeld reports whether a process holds the lock that a server takes on its file. To find
-// out it takes a shared one for a moment; a server that starts just then tries again.
-func isHeld(path string) (held, known bool) {
+// isLocked reports whether a process holds the server's lock on a file. The check takes a shared
+// lock for a moment; a server that starts at this moment tries again.
+func isLocked(path string) (locked, ok bool) {
 	file, err := os.Open(path)
 	if err != nil {
 		return false, false
 	}
-	defer func() { _ = file.Close() }() // which gives the lock back
+	defer func() { _ = file.Close() }() // releases the lock
 	switch err := unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB); err {
 	case nil:
 		return false, true

@@ -2,11 +2,10 @@
 
 package doctor
 
-// TigerBeetle's servers run on other systems for development only; nothing is looked at
-// there.
+// On other systems TigerBeetle's servers run for development only, so no host is checked.
 
-func hostFacts() host { return host{} }
+func readHost() host { return host{} }
 
-func volumeFacts(string) volume { return volume{} }
+func readVolume(string) volume { return volume{} }
 
-func isHeld(string) (held, known bool) { return false, false }
+func isLocked(string) (locked, ok bool) { return false, false }

@@ -14,76 +14,76 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// replica is what is found out about one address.
+// replica is the result of asking a replica at one address.
 type replica struct {
-	index     int             // in the list
-	text      string          // as configured
-	address   netip.AddrPort  // not valid if the name could not be resolved
-	pong      *vsr.Pong       // nil if it did not answer
-	err       error           // why
-	twin      bool            // its address is that of another one before it
-	elsewhere *netip.AddrPort // where a replica of this cluster listens on the same host
+	index      int             // in the list of addresses
+	configured string          // the address in the configuration
+	address    netip.AddrPort  // invalid if the name could not be resolved
+	pong       *vsr.Pong       // nil without an answer
+	err        error           // why there is no answer
+	duplicate  bool            // an earlier replica has the same address
+	foundAt    *netip.AddrPort // the same host, another port, with a replica of this cluster
 }
 
 func (p *replica) String() string {
-	where := p.text
-	if text := p.address.String(); p.address.IsValid() && text != p.text {
-		where += " (" + text + ")"
+	location := p.configured
+	if text := p.address.String(); p.address.IsValid() && text != p.configured {
+		location += " (" + text + ")"
 	}
-	return fmt.Sprintf("replica %d at %s", p.index, where)
+	return fmt.Sprintf("replica %d at %s", p.index, location)
 }
 
-// resolve finds where the replicas are.
-func (s Subject) resolve(ctx context.Context, r *Report) []*replica {
+// resolveReplicas resolves the addresses of the replicas.
+func (s Subject) resolveReplicas(ctx context.Context, r *Report) []*replica {
 	replicas := make([]*replica, len(s.Addresses))
 	owners := map[netip.AddrPort]*replica{}
 	for i, text := range s.Addresses {
-		p := &replica{index: i, text: text}
+		p := &replica{index: i, configured: text}
 		replicas[i] = p
 		found, err := cluster.Config{Addresses: []string{text}, Resolver: s.Resolver}.Resolve(ctx)
 		if err != nil {
 			p.err = err
-			r.add(Unresolvable, p.String(), err.Error())
+			r.addFinding(Unresolvable, p.String(), err.Error())
 			continue
 		}
 		p.address = found[0]
-		if first := owners[p.address]; first != nil {
-			p.twin = true
-			r.add(SameReplicaTwice, p.String(), fmt.Sprintf("%v is the address of replica %d too", p.address, first.index))
+		if owner := owners[p.address]; owner != nil {
+			p.duplicate = true
+			r.addFinding(SameReplicaTwice, p.String(), fmt.Sprintf("%v is the address of replica %d too", p.address, owner.index))
 			continue
 		}
 		owners[p.address] = p
 		if p.address.String() != text {
-			r.add(Resolved, p.String(), p.address.String())
+			r.addFinding(Resolved, p.String(), p.address.String())
 		}
 	}
 	return replicas
 }
 
-// ask asks all replicas who they are, at once.
-func (s Subject) ask(ctx context.Context, replicas []*replica) {
-	var asking sync.WaitGroup
+// pingReplicas pings all replicas at once.
+func (s Subject) pingReplicas(ctx context.Context, replicas []*replica) {
+	var pings sync.WaitGroup
 	for _, p := range replicas {
 		if !p.address.IsValid() {
 			continue
 		}
-		asking.Go(func() {
-			p.pong, p.err = s.ping(ctx, p.address)
+		pings.Go(func() {
+			p.pong, p.err = s.pingReplica(ctx, p.address)
 			if p.pong == nil && mayListenElsewhere(p.err) {
-				p.elsewhere = s.lookElsewhere(ctx, p.address)
+				p.foundAt = s.findOnUsualPorts(ctx, p.address)
 			}
 		})
 	}
-	asking.Wait()
+	pings.Wait()
 }
 
-// oldestClient is the oldest release that servers of 0.17 serve. A replica that is not the
-// primary does not answer a client that is too new for it, and turns nobody away.
+// oldestClient is the oldest client release accepted by servers of 0.17. A backup replica neither
+// answers nor evicts a client of a newer release, so pingReplica also asks as oldestClient.
 var oldestClient = vsr.NewRelease(0, 16, 4)
 
-// ping asks one replica, as a client of our release and then as an old one.
-func (s Subject) ping(ctx context.Context, address netip.AddrPort) (*vsr.Pong, error) {
-	once := func(release vsr.Release) (*vsr.Pong, error) {
+// pingReplica asks a replica as a client of our release, and then as a client of oldestClient.
+func (s Subject) pingReplica(ctx context.Context, address netip.AddrPort) (*vsr.Pong, error) {
+	pingAs := func(release vsr.Release) (*vsr.Pong, error) {
 		ctx, cancel := context.WithTimeout(ctx, s.Patience)
 		defer cancel()
 		pong, err := vsr.Ping(ctx, address.String(), s.ClusterID, release)
@@ -92,74 +92,75 @@ func (s Subject) ping(ctx context.Context, address netip.AddrPort) (*vsr.Pong, e
 		}
 		return &pong, nil
 	}
-	pong, err := once(s.Client)
+	pong, err := pingAs(s.Client)
 	var evicted *vsr.EvictedError
 	if errors.Is(err, vsr.ErrSilent) || errors.As(err, &evicted) {
-		if old, _ := once(oldestClient); old != nil {
+		if old, _ := pingAs(oldestClient); old != nil {
 			return old, nil
 		}
 	}
 	return pong, err
 }
 
+// mayListenElsewhere reports whether the error leaves room for a replica on another port.
 func mayListenElsewhere(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, vsr.ErrForeign) || errors.Is(err, vsr.ErrHungUp)
 }
 
-// usualPorts are TigerBeetle's default and that of most examples.
+// usualPorts are TigerBeetle's default port and the port of most examples.
 var usualPorts = []uint16{3001, 3000}
 
-// lookElsewhere looks for a replica of the cluster on other ports of the host.
-func (s Subject) lookElsewhere(ctx context.Context, address netip.AddrPort) *netip.AddrPort {
+// findOnUsualPorts looks for a replica of the cluster on other ports of the host.
+func (s Subject) findOnUsualPorts(ctx context.Context, address netip.AddrPort) *netip.AddrPort {
 	for _, port := range usualPorts {
 		other := netip.AddrPortFrom(address.Addr(), port)
 		if other == address {
 			continue
 		}
-		if pong, _ := s.ping(ctx, other); pong != nil {
+		if pong, _ := s.pingReplica(ctx, other); pong != nil {
 			return &other
 		}
 	}
 	return nil
 }
 
-// judgeReplicas reports of each replica whether it answers, and whether enough do.
-func (s Subject) judgeReplicas(ctx context.Context, replicas []*replica, r *Report) {
-	up, down := 0, 0
+// checkReplicas reports each replica's answer, and a lost quorum.
+func (s Subject) checkReplicas(ctx context.Context, replicas []*replica, r *Report) {
+	answering, absent := 0, 0
 	for _, p := range replicas {
 		if p.pong != nil {
-			up++
+			answering++
 		}
 	}
-	enough := up >= quorum(len(replicas))
+	hasQuorum := answering >= quorumSize(len(replicas))
 	for _, p := range replicas {
 		switch {
 		case p.pong != nil:
-			r.add(ReplicaAnswers, p.String(), fmt.Sprintf("replica %d of cluster %v, release %v, view %d", p.pong.Replica, s.ClusterID, p.pong.Release, p.pong.View))
+			r.addFinding(ReplicaAnswers, p.String(), fmt.Sprintf("replica %d of cluster %v, release %v, view %d", p.pong.Replica, s.ClusterID, p.pong.Release, p.pong.View))
 		case p.address.IsValid():
-			code, found := judge(p)
+			code, found := classifyPingError(p)
 			if code == NothingListens || code == Unreachable || code == Silent {
-				down++
-				if enough {
+				absent++
+				if hasQuorum {
 					code = ReplicaDown
 				}
 			}
-			r.add(code, p.String(), found)
+			r.addFinding(code, p.String(), found)
 		}
 	}
-	// Replicas that are there and turn us away are no reason for the cluster to stop.
-	if len(replicas)-down < quorum(len(replicas)) && len(replicas) > 1 && ctx.Err() == nil {
-		r.add(QuorumLost, "cluster", fmt.Sprintf("%d of %s answer, and %d must", up, number(len(replicas), "replica", "replicas"), quorum(len(replicas))))
+	// A replica that refuses this client still counts for the quorum.
+	if len(replicas)-absent < quorumSize(len(replicas)) && len(replicas) > 1 && ctx.Err() == nil {
+		r.addFinding(QuorumLost, "cluster", fmt.Sprintf("%d of %s answer, and %d must", answering, formatCount(len(replicas), "replica", "replicas"), quorumSize(len(replicas))))
 	}
 }
 
-// judge says what an error of a ping means.
-func judge(p *replica) (code Code, found string) {
+// classifyPingError returns the code and the observation for a replica without an answer.
+func classifyPingError(p *replica) (code Code, found string) {
 	found = p.err.Error()
 	var evicted *vsr.EvictedError
 	switch {
-	case p.elsewhere != nil:
-		return WrongPort, fmt.Sprintf("%v; but %v answers as a replica of this cluster", p.err, p.elsewhere)
+	case p.foundAt != nil:
+		return WrongPort, fmt.Sprintf("%v; but %v answers as a replica of this cluster", p.err, p.foundAt)
 	case errors.As(p.err, &evicted) && evicted.TooHigh:
 		return ClientTooNew, found
 	case errors.As(p.err, &evicted):
@@ -181,42 +182,42 @@ func judge(p *replica) (code Code, found string) {
 	}
 }
 
-// judgeOrder reports whether the replicas are where the list has them.
-func judgeOrder(replicas []*replica, r *Report) {
-	right := make([]string, len(replicas))
-	wrong := false
+// checkAddressOrder reports addresses that are not in the order of the replicas' indices.
+func checkAddressOrder(replicas []*replica, r *Report) {
+	addresses := make([]string, len(replicas))
+	misplaced := false
 	for _, p := range replicas {
-		if p.pong == nil || p.twin {
+		if p.pong == nil || p.duplicate {
 			continue
 		}
 		i := p.pong.Replica
 		if i >= len(replicas) {
-			r.add(ReplicaCount, p.String(), fmt.Sprintf("it is replica %d, and the list has only %s", i, number(len(replicas), "address", "addresses")))
+			r.addFinding(ReplicaCount, p.String(), fmt.Sprintf("it is replica %d, and the list has only %s", i, formatCount(len(replicas), "address", "addresses")))
 			return
 		}
-		if right[i] != "" {
-			r.add(SameReplicaTwice, p.String(), fmt.Sprintf("it is replica %d, as is %s", i, right[i]))
+		if addresses[i] != "" {
+			r.addFinding(SameReplicaTwice, p.String(), fmt.Sprintf("it is replica %d, as is %s", i, addresses[i]))
 			return
 		}
-		right[i] = p.text
-		wrong = wrong || i != p.index
+		addresses[i] = p.configured
+		misplaced = misplaced || i != p.index
 	}
-	if !wrong {
+	if !misplaced {
 		return
 	}
-	for _, p := range replicas { // those that did not answer go where there is room
-		for i := range right {
-			if p.pong == nil && right[i] == "" {
-				right[i] = p.text
+	for _, p := range replicas { // replicas without an answer fill the gaps
+		for i := range addresses {
+			if p.pong == nil && addresses[i] == "" {
+				addresses[i] = p.configured
 				break
 			}
 		}
 	}
-	r.add(WrongOrder, "addresses", "the replicas say that the order is "+strings.Join(right, ","))
+	r.addFinding(WrongOrder, "addresses", "the replicas say that the order is "+strings.Join(addresses, ","))
 }
 
-// judgeReleases reports whether the releases go together.
-func judgeReleases(replicas []*replica, client vsr.Release, r *Report) {
+// checkReleases reports differing releases of replicas, and a client that is too new.
+func checkReleases(replicas []*replica, client vsr.Release, r *Report) {
 	var oldest, newest vsr.Release
 	for _, p := range replicas {
 		if p.pong == nil {
@@ -231,17 +232,17 @@ func judgeReleases(replicas []*replica, client vsr.Release, r *Report) {
 	case oldest == 0:
 		return
 	case oldest != newest:
-		r.add(ReleasesDiffer, "releases", fmt.Sprintf("replicas run %v to %v", oldest, newest))
+		r.addFinding(ReleasesDiffer, "releases", fmt.Sprintf("replicas run %v to %v", oldest, newest))
 	}
 	if client > oldest {
-		r.add(ClientTooNew, "releases", fmt.Sprintf("our client is %v, a server %v", client, oldest))
+		r.addFinding(ClientTooNew, "releases", fmt.Sprintf("our client is %v, a server %v", client, oldest))
 	} else if oldest == newest {
-		r.add(ReleasesMatch, "releases", fmt.Sprintf("client %v, servers %v", client, oldest))
+		r.addFinding(ReleasesMatch, "releases", fmt.Sprintf("client %v, servers %v", client, oldest))
 	}
 }
 
-// judgeViews reports replicas that do not agree on the primary.
-func judgeViews(replicas []*replica, r *Report) {
+// checkViews reports replicas that disagree on the view, and so on the primary.
+func checkViews(replicas []*replica, r *Report) {
 	views := map[uint32][]string{}
 	for _, p := range replicas {
 		if p.pong != nil {
@@ -252,8 +253,8 @@ func judgeViews(replicas []*replica, r *Report) {
 		return
 	}
 	var parts []string
-	for view, who := range views {
-		parts = append(parts, fmt.Sprintf("view %d: %s", view, strings.Join(who, ", ")))
+	for view, indices := range views {
+		parts = append(parts, fmt.Sprintf("view %d: %s", view, strings.Join(indices, ", ")))
 	}
-	r.add(ViewsDiffer, "cluster", "replicas by view: "+strings.Join(parts, "; "))
+	r.addFinding(ViewsDiffer, "cluster", "replicas by view: "+strings.Join(parts, "; "))
 }

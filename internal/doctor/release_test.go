@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 )
 
-// A server and a data file of a release that does it otherwise are said to be not understood, and
-// nobody is sent to a backup for that alone.
+// A server or a data file of a release with another format is reported as not understood, without
+// the advice to restore a backup.
 func TestReleaseThatIsNotUnderstood(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
@@ -29,7 +29,7 @@ func TestReleaseThatIsNotUnderstood(t *testing.T) {
 		copy(header, sum[:])
 	}
 	require.NoError(t, os.WriteFile(path, content, 0o600))
-	address := vsrtest.Listen(t, func(conn net.Conn) { // it answers with what it is sent, which is no pong
+	address := vsrtest.Listen(t, func(conn net.Conn) { // echoes the ping, which is not a pong
 		message := make([]byte, 256)
 		_, _ = conn.Read(message)
 		_, _ = conn.Write(message)
@@ -37,7 +37,7 @@ func TestReleaseThatIsNotUnderstood(t *testing.T) {
 	r := Examine(t.Context(), Subject{
 		ClusterID: uint128.From64(7), Addresses: []string{address}, Client: vsr.NewRelease(0, 17, 9), DataFile: path,
 	})
-	require.Contains(t, find(t, r, DataFileDamaged).Found, "format 3, this program reads 2")
-	require.Contains(t, find(t, r, DataFileDamaged).Remedy, "use a peerledger of its release")
-	require.Contains(t, find(t, r, NotTigerBeetle).Cause, "does not understand")
+	require.Contains(t, findFinding(t, r, DataFileDamaged).Found, "format 3, this program reads 2")
+	require.Contains(t, findFinding(t, r, DataFileDamaged).Remedy, "use a peerledger of its release")
+	require.Contains(t, findFinding(t, r, NotTigerBeetle).Cause, "does not understand")
 }

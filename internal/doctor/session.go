@@ -8,47 +8,47 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// sessionWithin is how long all that is asked of the session may take.
-const sessionWithin = 30 * time.Second
+// sessionTimeout bounds all checks that need the session.
+const sessionTimeout = 30 * time.Second
 
-// examineSession opens a session and has a look-up answered.
+// examineSession opens a session and sends a look-up.
 func (s Subject) examineSession(ctx context.Context, r *Report) {
 	if s.Open == nil {
-		r.add(NoClient, "session", "not tried")
+		r.addFinding(NoClient, "session", "not tried")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, sessionWithin)
+	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
 	defer cancel()
 	began := time.Now()
 	session, err := s.Open(ctx)
 	if err != nil {
-		r.add(SessionFails, "session", err.Error())
+		r.addFinding(SessionFails, "session", err.Error())
 		return
 	}
-	defer func() { _ = session.Close() }() // its error is always nil
+	defer func() { _ = session.Close() }() // the error is always nil
 	opened := time.Since(began)
 	began = time.Now()
 	if _, err := session.LookupAccounts(ctx, []ledger.ID{ledger.NewID(1, 0)}); err != nil {
-		r.add(SessionFails, "session", err.Error())
+		r.addFinding(SessionFails, "session", err.Error())
 		return
 	}
-	r.add(SessionWorks, "session", fmt.Sprintf("open after %v, a look-up took %v",
+	r.addFinding(SessionWorks, "session", fmt.Sprintf("open after %v, a look-up took %v",
 		opened.Round(time.Millisecond), time.Since(began).Round(10*time.Microsecond)))
-	if most := session.BatchMax(); most < ledger.BatchMax {
-		r.add(SmallRequests, "limits", fmt.Sprintf("%d events in a request, of at most %d", most, ledger.BatchMax))
+	if batchMax := session.BatchMax(); batchMax < ledger.BatchMax {
+		r.addFinding(SmallRequests, "limits", fmt.Sprintf("%d events in a request, of at most %d", batchMax, ledger.BatchMax))
 	} else {
-		r.add(LimitsKnown, "limits", fmt.Sprintf(
-			"%d events in a request; 64 sessions, and 32 connections to each replica unless it was started with other limits", most))
+		r.addFinding(LimitsKnown, "limits", fmt.Sprintf(
+			"%d events in a request; 64 sessions, and 32 connections to each replica unless it was started with other limits", batchMax))
 	}
 	s.examineClock(ctx, session, r)
 	s.examineBooks(ctx, session, r)
 }
 
-// tolerance is how far clocks may differ without harm to timeouts, which are whole seconds.
-const tolerance = time.Second
+// clockTolerance is the harmless difference between clocks: timeouts are whole seconds.
+const clockTolerance = time.Second
 
-// examineClock compares the newest rows with this machine's clock. The ledger tells its
-// time in no other way.
+// examineClock compares the newest rows with this machine's clock. The ledger has no other way to
+// show its time.
 func (s Subject) examineClock(ctx context.Context, session ledger.Ledger, r *Report) {
 	newest := ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed}
 	var at uint64
@@ -59,13 +59,13 @@ func (s Subject) examineClock(ctx context.Context, session ledger.Ledger, r *Rep
 		at = max(at, rows[0].Timestamp)
 	}
 	if at == 0 {
-		r.add(ClockPlausible, "clock", "the ledger is empty, so there is nothing to compare with")
+		r.addFinding(ClockPlausible, "clock", "the ledger is empty, so there is no timestamp to compare")
 		return
 	}
 	age := s.Now().Sub(time.Unix(0, int64(at)))
-	if age < -tolerance {
-		r.add(ClockBehind, "clock", fmt.Sprintf("the newest row is from %v in this machine's future", -age.Round(time.Millisecond)))
+	if age < -clockTolerance {
+		r.addFinding(ClockBehind, "clock", fmt.Sprintf("the newest row is from %v in this machine's future", -age.Round(time.Millisecond)))
 		return
 	}
-	r.add(ClockPlausible, "clock", fmt.Sprintf("the newest row is %v old", age.Round(time.Second)))
+	r.addFinding(ClockPlausible, "clock", fmt.Sprintf("the newest row is %v old", age.Round(time.Second)))
 }

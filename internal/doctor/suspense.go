@@ -7,8 +7,8 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// judgeSuspense reports what came in for peers while they were closed, and waits.
-func judgeSuspense(ctx context.Context, book *accounts.Book, balances []accounts.Balance, subject string, r *Report) error {
+// checkSuspense reports money that arrived for peers while their accounts were closed.
+func checkSuspense(ctx context.Context, book *accounts.Book, balances []accounts.Balance, subject string, r *Report) error {
 	amounts, err := book.WaitingInSuspense(ctx, balances...)
 	if err != nil {
 		return err
@@ -20,7 +20,7 @@ func judgeSuspense(ctx context.Context, book *accounts.Book, balances []accounts
 		}
 	}
 	if len(waiting) > 0 {
-		r.add(MoneyWaits, subject, few(waiting))
+		r.addFinding(MoneyWaits, subject, joinFirst(waiting))
 	}
 	return nil
 }

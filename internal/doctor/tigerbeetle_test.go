@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// realSubject is a subject that is a real cluster.
-func realSubject(c *tigerbeetletest.Cluster, addresses ...string) Subject {
+// newClusterSubject is a subject with a real cluster.
+func newClusterSubject(c *tigerbeetletest.Cluster, addresses ...string) Subject {
 	cfg := c.Config()
 	cfg.Addresses, cfg.Sessions, cfg.OpenTimeout = addresses, 1, 20*time.Second
 	return Subject{
@@ -25,57 +25,57 @@ func realSubject(c *tigerbeetletest.Cluster, addresses ...string) Subject {
 	}
 }
 
-// The list, on a cluster of three.
+// The faults of a real cluster of three.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})
 	a := make([]string, 3)
 	for i := range a {
-		a[i] = c.Replica(i).Addr() // a proxy would take connections for a server that is down
+		a[i] = c.Replica(i).Addr() // a proxy would accept connections for a stopped server
 	}
 
-	r := Examine(t.Context(), realSubject(c, a...))
-	require.Equal(t, []Code{SmallRequests}, codes(r), "%+v", r) // it is a development server
+	r := Examine(t.Context(), newClusterSubject(c, a...))
+	require.Equal(t, []Code{SmallRequests}, listCodes(r), "%+v", r) // a development server
 
-	r = Examine(t.Context(), realSubject(c, a[2], a[0], a[1]))
-	require.Contains(t, codes(r), WrongOrder, "%+v", r)
+	r = Examine(t.Context(), newClusterSubject(c, a[2], a[0], a[1]))
+	require.Contains(t, listCodes(r), WrongOrder, "%+v", r)
 	require.True(t, r.Has(SessionWorks), "%+v", r)
 
-	wrong := realSubject(c, a...)
+	wrong := newClusterSubject(c, a...)
 	wrong.ClusterID = uint128.From64(12345)
-	require.Equal(t, []Code{WrongClusterID, WrongClusterID, WrongClusterID}, codes(Examine(t.Context(), wrong)))
+	require.Equal(t, []Code{WrongClusterID, WrongClusterID, WrongClusterID}, listCodes(Examine(t.Context(), wrong)))
 
 	backup := (c.Primary() + 1) % 3
 	c.Replica(backup).Kill()
-	r = Examine(t.Context(), realSubject(c, a...))
-	require.Contains(t, codes(r), ReplicaDown, "%+v", r)
-	require.NotContains(t, codes(r), QuorumLost)
+	r = Examine(t.Context(), newClusterSubject(c, a...))
+	require.Contains(t, listCodes(r), ReplicaDown, "%+v", r)
+	require.NotContains(t, listCodes(r), QuorumLost)
 	require.True(t, r.Has(SessionWorks), "%+v", r)
 
 	c.Replica((backup + 1) % 3).Kill()
-	r = Examine(t.Context(), realSubject(c, a...))
-	require.Contains(t, codes(r), QuorumLost, "%+v", r)
+	r = Examine(t.Context(), newClusterSubject(c, a...))
+	require.Contains(t, listCodes(r), QuorumLost, "%+v", r)
 }
 
 func TestOnASingleNode(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	address := c.Replica(0).Addr() // as above
+	address := c.Replica(0).Addr() // no proxy, as above
 
-	r := Examine(t.Context(), realSubject(c, address))
-	require.Equal(t, []Code{SmallRequests}, codes(r), "%+v", r)
+	r := Examine(t.Context(), newClusterSubject(c, address))
+	require.Equal(t, []Code{SmallRequests}, listCodes(r), "%+v", r)
 
-	// A client of a release to come.
-	s := realSubject(c, address)
+	// A client of a future release.
+	s := newClusterSubject(c, address)
 	s.Client++
-	require.Contains(t, codes(Examine(t.Context(), s)), ClientTooNew)
+	require.Contains(t, listCodes(Examine(t.Context(), s)), ClientTooNew)
 
-	// All 8 connections of a development server: those of sessions that look-ups keep.
+	// Sessions with look-ups keep all 8 connections of a development server.
 	for range 8 {
 		conn, err := net.Dial("tcp", address)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
 	}
-	r = Examine(t.Context(), realSubject(c, address))
-	require.Equal(t, []Code{ConnectionsTaken}, codes(r), "%+v", r)
+	r = Examine(t.Context(), newClusterSubject(c, address))
+	require.Equal(t, []Code{ConnectionsTaken}, listCodes(r), "%+v", r)
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The doctor writes nothing, also where it finds something.
+// The doctor writes nothing, also if there are faults.
 func TestDoctorWritesNothing(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t, "alice", "bob")
+	s := newBooksFixture(t, "alice", "bob")
 	own, _ := s.book.AssetIDs(usd.Ledger)
-	s.write(t, ledger.Transfer{DebitAccountID: s.ids(t, "alice").Arrears, CreditAccountID: own.Suspense, Amount: ledger.NewAmount(7), Code: 31})
-	s.write(t, ledger.Transfer{DebitAccountID: own.Outside, CreditAccountID: own.Control, Code: chart.CodePause, UserData64: 1<<63 | 1})
-	s.subject.Books.Config.Assets[0].Scale++ // not the ledger's
+	s.writeTransfer(t, ledger.Transfer{DebitAccountID: s.peerIDs(t, "alice").Arrears, CreditAccountID: own.Suspense, Amount: ledger.NewAmount(7), Code: 31})
+	s.writeTransfer(t, ledger.Transfer{DebitAccountID: own.Outside, CreditAccountID: own.Control, Code: chart.CodePause, UserData64: 1<<63 | 1})
+	s.subject.Books.Config.Assets[0].Scale++ // differs from the ledger
 	state := func() (accounts []ledger.Account, rows []ledger.Transfer) {
 		all := ledger.QueryFilter{Limit: 1000}
 		accounts, err := s.ledger.QueryAccounts(t.Context(), all)
@@ -28,7 +28,7 @@ func TestDoctorWritesNothing(t *testing.T) {
 	accounts, rows := state()
 	require.True(t, Examine(t.Context(), s.subject).Has(BooksUnread))
 	s.subject.Books.Config.Assets[0].Scale--
-	require.Equal(t, []Code{InArrears, PaymentsPaused}, codes(Examine(t.Context(), s.subject)))
+	require.Equal(t, []Code{InArrears, PaymentsPaused}, listCodes(Examine(t.Context(), s.subject)))
 	accountsNow, rowsNow := state()
 	require.Equal(t, accounts, accountsNow)
 	require.Equal(t, rows, rowsNow)

@@ -20,10 +20,10 @@ import (
 var (
 	// ErrConflict is returned with [Booking.Rows] when other transfers are booked under the key.
 	ErrConflict = errors.New("idempotent: the key is taken")
-	// ErrSpent is returned when the ledger has burnt the ids of all attempts and nothing is
+	// ErrAllBurnt is returned when the ledger has burnt the ids of all attempts and nothing is
 	// booked under the key. Nothing ever will be: use another key. Only programs without
 	// probes, those of older versions, burn that many ids.
-	ErrSpent = errors.New("idempotent: all attempts of the key were refused before")
+	ErrAllBurnt = errors.New("idempotent: all attempts of the key were refused before")
 )
 
 // MaxAttempts is the number of attempts of a key. Only so many are looked up: a further attempt
@@ -38,10 +38,10 @@ type Request struct {
 	// First is the number of the first attempt. Transfers under the numbers before First do not
 	// belong to this booking. Default: 0.
 	First uint64
-	// May refuses transfers in place of the ledger, without burning an id. [Request.Book] calls
-	// [Request.May] after the look-up and before the first attempt, so an earlier booking is not
+	// Precheck refuses transfers in place of the ledger, without burning an id. [Request.Book] calls
+	// [Request.Precheck] after the look-up and before the first attempt, so an earlier booking is not
 	// refused. Default: no refusal.
-	May func(context.Context) error
+	Precheck func(context.Context) error
 	// Fallback goes on to attempt 1 also if this call is the one to burn an id of attempt 0.
 	// Attempt 1 must ask the ledger for less.
 	Fallback bool
@@ -58,9 +58,9 @@ type Booking struct {
 	Rows []ledger.Transfer
 }
 
-// Own returns the row named by the key, without the collection booked beside it; the zero row if
+// OwnRow returns the row named by the key, without the collection booked beside it; the zero row if
 // Rows has none.
-func (b Booking) Own() ledger.Transfer {
+func (b Booking) OwnRow() ledger.Transfer {
 	for _, row := range b.Rows {
 		if row.Code != chart.CodeCollection {
 			return row
@@ -76,15 +76,15 @@ func Book(ctx context.Context, l ledger.Ledger, build func(attempt uint64) []led
 
 // Book books the transfers of the request, or finds them booked.
 //
-// The errors are [ErrConflict], [ErrSpent], the error of [Request.May], a [ledger.TransferError] if
+// The errors are [ErrConflict], [ErrAllBurnt], the error of [Request.Precheck], a [ledger.TransferError] if
 // the ledger refused a transfer (the key stays free, however often), and those of the requests.
 func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
 	booking, err := r.lookupAttempts(ctx, l, r.First, MaxAttempts)
 	if err != nil || booking.AlreadyBooked {
 		return booking, err
 	}
-	if r.May != nil {
-		if err := r.May(ctx); err != nil {
+	if r.Precheck != nil {
+		if err := r.Precheck(ctx); err != nil {
 			// Another call with the key may have booked since the look-up, and so have caused
 			// the refusal.
 			booking, lookupErr := r.lookupAttempts(ctx, l, r.First, MaxAttempts)
@@ -105,7 +105,7 @@ func (r Request) bookAttempt(ctx context.Context, l ledger.Ledger) (Booking, err
 	}
 	switch {
 	case errors.Is(err, sequence.ErrAllBurnt):
-		return Booking{}, ErrSpent
+		return Booking{}, ErrAllBurnt
 	case err != nil:
 		return Booking{}, err
 	case attempt.Chain.Outcome == ledger.OutcomeApplied:

@@ -111,7 +111,7 @@ func TestWhatIsTheSame(t *testing.T) {
 			c.change(&stored)
 			request := singleTransfer(outside, suspense, 5)
 			if race {
-				request.May = func(context.Context) error { createTransfer(t, l, ledger.TransferCreated, stored); return nil }
+				request.Precheck = func(context.Context) error { createTransfer(t, l, ledger.TransferCreated, stored); return nil }
 			} else {
 				createTransfer(t, l, ledger.TransferCreated, stored)
 			}
@@ -173,12 +173,12 @@ func TestImportedChainIsFound(t *testing.T) {
 	}
 }
 
-// Request.May is called once, and only if nothing is booked.
+// Request.Precheck is called once, and only if nothing is booked.
 func TestMay(t *testing.T) {
 	t.Parallel()
 	l, errNo := newLedger(t), errors.New("no")
 	request := singleTransfer(outside, suspense, 5)
-	request.May = func(context.Context) error { return errNo }
+	request.Precheck = func(context.Context) error { return errNo }
 	_, err := request.Book(t.Context(), l)
 	require.ErrorIs(t, err, errNo)
 	require.Zero(t, readBalance(t, l, suspense))
@@ -245,7 +245,7 @@ func TestSpent(t *testing.T) {
 		createTransfer(t, l, ledger.TransferDebitAccountNotFound, newRow(name.ID(attempt), missing, suspense, 5))
 	}
 	_, err := singleTransfer(outside, suspense, 5).Book(t.Context(), l)
-	require.ErrorIs(t, err, idempotent.ErrSpent)
+	require.ErrorIs(t, err, idempotent.ErrAllBurnt)
 	require.Zero(t, readBalance(t, l, suspense))
 }
 

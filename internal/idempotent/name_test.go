@@ -66,7 +66,7 @@ func TestDebitWhileThePeerIsClosedAndOpened(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	request := debitRequest(50)
-	request.May = func(context.Context) error {
+	request.Precheck = func(context.Context) error {
 		open := closePeer(t, l)
 		rows := debitRequest(50).Build(0)
 		rows[0].Flags = ledger.TransferLinked

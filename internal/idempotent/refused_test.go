@@ -28,7 +28,7 @@ func TestRefusedAfterAnotherCallHasBooked(t *testing.T) {
 		}}
 	}
 	errNothingLeft := errors.New("nothing is left")
-	first, err := idempotent.Request{Build: build, May: func(ctx context.Context) error {
+	first, err := idempotent.Request{Build: build, Precheck: func(ctx context.Context) error {
 		second, err := idempotent.Book(ctx, l, build)
 		require.NoError(t, err)
 		require.False(t, second.AlreadyBooked)
@@ -43,7 +43,7 @@ func TestRefusedAfterAnotherCallHasBooked(t *testing.T) {
 			rows[0].ID = ns.Derive("another", chart.U64(attempt))
 			return rows
 		},
-		May: func(context.Context) error { return errNothingLeft },
+		Precheck: func(context.Context) error { return errNothingLeft },
 	}.Book(t.Context(), l)
 	require.ErrorIs(t, err, errNothingLeft)
 }

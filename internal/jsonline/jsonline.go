@@ -1,5 +1,5 @@
-// Package jsonline writes what commands print for programs: one JSON object a line, each of
-// which says which format it has.
+// Package jsonline writes the output of commands for programs: one JSON object a line, each with
+// the number of the format ([Format]).
 package jsonline
 
 import (
@@ -9,12 +9,12 @@ import (
 	"io"
 )
 
-// Format is the number of the format, in the field "json" of each object. Fields may be added
-// under the same number. One that is taken away, or means something else, takes another.
+// Format is the number of the format, in the field "json" of each object. New fields keep the
+// number. The number changes when a field is removed or changes its meaning.
 const Format = 1
 
-// Write writes a value that JSON makes an object of. The error is that of w, or says that it
-// is none.
+// Write writes a value as one line. It returns the errors of w, and an error for a value that is
+// not a JSON object.
 func Write(w io.Writer, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -22,7 +22,7 @@ func Write(w io.Writer, value any) error {
 	}
 	fields, ok := bytes.CutPrefix(text, []byte("{"))
 	if !ok {
-		return fmt.Errorf("jsonline: a %T is no JSON object", value)
+		return fmt.Errorf("jsonline: a %T is not a JSON object", value)
 	}
 	separator := ","
 	if string(fields) == "}" {

@@ -12,30 +12,30 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The low 8 bits of the id of a packet's transfer: 4 of the leg, above 4 of the phase
+// The low 8 bits of the id of a packet's transfer: 4 bits of the leg above 4 bits of the phase
 // (package transfers, ids.go).
 const (
 	packetBits = 8
 	phaseMask  = 1<<(packetBits/2) - 1
 )
 
-// phases are the phases in which a recorder tries to book a packet that was fulfilled
-// already, in its order: at once, and as corrections. It goes on to the next one only if the
-// ledger has burnt an id of this one.
-var phases = []uint64{3, 4, 5, 14, 15}
+// replayPhases are the phases in which a recorder tries to book an already fulfilled packet, in
+// order: at once, then as corrections. The recorder takes the next phase only if the ledger has
+// burnt an id of the current one.
+var replayPhases = []uint64{3, 4, 5, 14, 15}
 
 // burnAgain burns ids of packets that the old ledger has burnt. A recorder that repeats an
-// operation from before the move tries the phases in their order; without the burnt ids the
-// new ledger would take the first one, although a later one is booked.
+// operation from before the migration tries the phases in order. Without the burnt ids the new
+// ledger would book the first phase, although a later phase is already booked.
 //
-// Which ids were burnt no ledger tells, but a correction says that each phase before its own
-// had one. Burning those of the correction's own leg ends each of these phases just as well,
-// since the chains of all phases have the same legs. What is booked under other keys needs no
-// burnt ids (package keyed).
+// A ledger does not list its burnt ids. But a correction proves that each earlier phase had a burnt
+// id. burnAgain burns the ids of the correction's own leg in the earlier phases. This is enough to
+// refuse each of these phases, since the chains of all phases have the same legs. Bookings under
+// other keys need no burnt ids (package idempotent).
 //
-// It comes after the last transfer: an id that is burnt can no longer be imported.
+// burnAgain must follow the last transfer: a burnt id can no longer be imported.
 func (m *migration) burnAgain() error {
-	nowhere, err := m.nowhere()
+	unused, err := m.findUnusedAccount()
 	if err != nil {
 		return err
 	}
@@ -43,17 +43,17 @@ func (m *migration) burnAgain() error {
 		f.Code = chart.CodeCorrection
 		return m.from.QueryTransfers(ctx, f)
 	}
-	return pages(m.ctx, corrections, timeOf, 0, m.most, func(page []ledger.Transfer) error {
+	return eachPage(m.ctx, corrections, transferTime, 0, m.pageSize, func(page []ledger.Transfer) error {
 		var events []ledger.Transfer
 		for i := range page {
-			for _, id := range earlier(&page[i]) {
+			for _, id := range listEarlierIDs(&page[i]) {
 				events = append(events, ledger.Transfer{
-					ID: id, DebitAccountID: nowhere, CreditAccountID: page[i].CreditAccountID, Ledger: page[i].Ledger, Code: page[i].Code,
+					ID: id, DebitAccountID: unused, CreditAccountID: page[i].CreditAccountID, Ledger: page[i].Ledger, Code: page[i].Code,
 				})
 			}
 		}
-		for events := range slices.Chunk(events, m.most) {
-			if err := m.burn(events); err != nil {
+		for events := range slices.Chunk(events, m.pageSize) {
+			if err := m.burnIDs(events); err != nil {
 				return err
 			}
 		}
@@ -61,17 +61,17 @@ func (m *migration) burnAgain() error {
 	})
 }
 
-// earlier are the ids of a correction's leg in the phases before its own; none if the row is
-// no packet's.
-func earlier(t *ledger.Transfer) []ledger.ID {
+// listEarlierIDs returns the ids of a correction's leg in the earlier phases; none if the row does
+// not belong to a packet.
+func listEarlierIDs(t *ledger.Transfer) []ledger.ID {
 	packet := t.ID
 	packet.Lo &^= 1<<packetBits - 1
 	if uint128.Uint128(packet) != t.UserData128 {
 		return nil
 	}
-	own := slices.Index(phases, t.ID.Lo&phaseMask)
+	ownPhase := slices.Index(replayPhases, t.ID.Lo&phaseMask)
 	var ids []ledger.ID
-	for _, phase := range phases[:max(own, 0)] {
+	for _, phase := range replayPhases[:max(ownPhase, 0)] {
 		id := t.ID
 		id.Lo = id.Lo&^phaseMask | phase
 		ids = append(ids, id)
@@ -79,20 +79,21 @@ func earlier(t *ledger.Transfer) []ledger.ID {
 	return ids
 }
 
-// nowhere is an account that neither ledger has: a debit of it burns the transfer's id.
-func (m *migration) nowhere() (ledger.ID, error) {
+// findUnusedAccount returns the id of an account that must not exist: a debit of this account burns
+// the transfer's id.
+func (m *migration) findUnusedAccount() (ledger.ID, error) {
 	sum := sha256.Sum256([]byte("peerledger migrate: no account"))
 	id := ledger.IDFromBytes([16]byte(sum[:16]))
-	there, err := m.to.LookupAccounts(m.ctx, []ledger.ID{id})
-	if err == nil && len(there) > 0 {
-		err = fmt.Errorf("%w: account %v, which is not to exist", ErrRefused, id)
+	found, err := m.to.LookupAccounts(m.ctx, []ledger.ID{id})
+	if err == nil && len(found) > 0 {
+		err = fmt.Errorf("%w: account %v, which must not exist", ErrRefused, id)
 	}
 	return id, err
 }
 
-// burn burns the ids of transfers whose debit account does not exist. An id that is in the
-// ledger cannot be booked again anyway.
-func (m *migration) burn(events []ledger.Transfer) error {
+// burnIDs burns the ids of transfers whose debit account does not exist. An id that is already
+// booked needs no burning.
+func (m *migration) burnIDs(events []ledger.Transfer) error {
 	results, err := m.to.CreateTransfers(m.ctx, events)
 	if err != nil {
 		return err
@@ -106,6 +107,6 @@ func (m *migration) burn(events []ledger.Transfer) error {
 			return fmt.Errorf("%w: burn the id %v: %v", ErrRefused, events[i].ID, r.Status)
 		}
 	}
-	m.tell("burnt ids", m.result.Burnt)
+	m.reportProgress("burnt ids", m.result.Burnt)
 	return nil
 }

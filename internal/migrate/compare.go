@@ -6,17 +6,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// compare compares all accounts of the two ledgers, and the times of their newest transfers.
-func (m *migration) compare() error {
+// compareLedgers compares all accounts of the two ledgers, and the times of their newest transfers.
+func (m *migration) compareLedgers() error {
 	done := 0
 	after := uint64(0)
-	err := pages(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp }, 0, m.most, func(page []ledger.Account) error {
+	err := eachPage(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp }, 0, m.pageSize, func(page []ledger.Account) error {
 		copies, err := m.to.QueryAccounts(m.ctx, ledger.QueryFilter{TimestampMin: after + 1, Limit: uint32(len(page))})
 		if err != nil {
 			return err
 		}
 		if len(copies) != len(page) {
-			return fmt.Errorf("%w: there are %d accounts after %v instead of %d", ErrDifferent, len(copies), at(after), len(page))
+			return fmt.Errorf("%w: there are %d accounts after %v instead of %d", ErrDifferent, len(copies), toTime(after), len(page))
 		}
 		for i := range page {
 			want, got := page[i], copies[i]
@@ -24,12 +24,12 @@ func (m *migration) compare() error {
 			want.Flags &^= ledger.AccountImported | ledger.AccountLinked
 			got.Flags &^= ledger.AccountLinked
 			if want != got {
-				return fmt.Errorf("%w: account %v is %+v, and should be %+v", ErrDifferent, want.ID, got, want)
+				return fmt.Errorf("%w: account %v is %+v, and must be %+v", ErrDifferent, want.ID, got, want)
 			}
 		}
 		after = page[len(page)-1].Timestamp
 		done += len(page)
-		m.tell("comparing", done)
+		m.reportProgress("comparing", done)
 		return nil
 	})
 	if err != nil {
@@ -42,9 +42,9 @@ func (m *migration) compare() error {
 	if err != nil {
 		return err
 	}
-	now, err := newest(m.ctx, m.from.QueryTransfers, timeOf)
-	if err == nil && now > m.last {
-		return fmt.Errorf("%w: it has a transfer of %v", ErrTooYoung, at(now))
+	now, err := readNewest(m.ctx, m.from.QueryTransfers, transferTime)
+	if err == nil && now > m.newestWritten {
+		return fmt.Errorf("%w: it has a transfer of %v", ErrTooYoung, toTime(now))
 	}
 	return err
 }

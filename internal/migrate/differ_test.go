@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// changed is a ledger that shows an account otherwise than it is.
+// changed is a ledger that returns a changed account.
 type changed struct {
 	ledger.Ledger
 	change func(*ledger.Account)
@@ -26,7 +26,7 @@ func (l changed) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) (
 	return found, err
 }
 
-// All accounts are compared at the end, in every figure.
+// Every field of every account is compared at the end.
 func TestDifferencesAreFound(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*ledger.Account){
@@ -51,9 +51,9 @@ func TestDifferencesAreFound(t *testing.T) {
 				ID: ledger.NewID(1, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0), Amount: ledger.NewAmount(5), Ledger: 1, Code: 1,
 			}})
 			require.NoError(t, err)
-			c.pass(time.Minute)
+			c.advance(time.Minute)
 			for _, most := range []int{1, 2, 100} {
-				_, err = copyTo(t, c, from, changed{to, change}, most).run()
+				_, err = newMigration(t, c, from, changed{to, change}, most).runSteps()
 				if name == "nothing" {
 					require.NoError(t, err)
 					continue

@@ -8,31 +8,32 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// holds are the pending transfers with a timeout that are not resolved.
-type holds struct {
+// openHolds are the unresolved pending transfers with a timeout.
+type openHolds struct {
 	byExpiry expiries
 	rows     map[ledger.ID]ledger.Transfer
 }
 
-// expiry is a hold's id and when it ends. Those that are resolved stay until they come first.
+// expiry is the id of a hold with the time of its timeout. Resolved holds stay in the heap until
+// they come first.
 type expiry struct {
 	at uint64
 	id ledger.ID
 }
 
-func newHolds() holds { return holds{rows: map[ledger.ID]ledger.Transfer{}} }
+func newOpenHolds() openHolds { return openHolds{rows: map[ledger.ID]ledger.Transfer{}} }
 
-func (h *holds) add(t *ledger.Transfer) {
+func (h *openHolds) addHold(t *ledger.Transfer) {
 	h.rows[t.ID] = *t
 	heap.Push(&h.byExpiry, expiry{t.Timestamp + uint64(t.Timeout)*1e9, t.ID})
 }
 
-func (h *holds) remove(id ledger.ID) { delete(h.rows, id) }
+func (h *openHolds) removeHold(id ledger.ID) { delete(h.rows, id) }
 
-func (h *holds) open() int { return len(h.rows) }
+func (h *openHolds) countOpen() int { return len(h.rows) }
 
-// first is when the next hold ends.
-func (h *holds) first() (at uint64, open bool) {
+// nextExpiry returns the earliest expiry of an open hold; false if none is open.
+func (h *openHolds) nextExpiry() (at uint64, open bool) {
 	for len(h.byExpiry) > 0 {
 		next := h.byExpiry[0]
 		if _, open := h.rows[next.id]; open {
@@ -43,9 +44,9 @@ func (h *holds) first() (at uint64, open bool) {
 	return 0, false
 }
 
-// void is the row that gives the first hold back at a moment. Its id follows from the hold's,
-// so that another run makes the same.
-func (h *holds) void(moment uint64) ledger.Transfer {
+// voidNext removes the first hold and returns the row that voids it at a time. The row's id follows
+// from the hold's id, so every run makes the same row.
+func (h *openHolds) voidNext(moment uint64) ledger.Transfer {
 	next := heap.Pop(&h.byExpiry).(expiry)
 	t := h.rows[next.id]
 	delete(h.rows, next.id)
@@ -58,25 +59,25 @@ func (h *holds) void(moment uint64) ledger.Transfer {
 	}
 }
 
-// expiries is a heap.
+// expiries is a heap ordered by time.
 type expiries []expiry
 
 func (e expiries) Len() int           { return len(e) }
 func (e expiries) Less(i, j int) bool { return e[i].at < e[j].at }
 func (e expiries) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
 
-// Push is for package heap.
+// Push implements heap.Interface.
 func (e *expiries) Push(x any) { *e = append(*e, x.(expiry)) }
 
-// Pop is for package heap.
+// Pop implements heap.Interface.
 func (e *expiries) Pop() any {
 	last := (*e)[len(*e)-1]
 	*e = (*e)[:len(*e)-1]
 	return last
 }
 
-// contains reports whether a sorted list has a time.
-func contains(sorted []uint64, at uint64) bool {
+// containsTime reports whether a sorted list contains a time.
+func containsTime(sorted []uint64, at uint64) bool {
 	_, found := slices.BinarySearch(sorted, at)
 	return found
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// What was asked of a packet before a move and is asked again after it is answered as a conflict,
-// and a fulfill whose hold had expired before it is refused. Nothing is booked by either.
+// A packet operation of before the migration, repeated after it, is answered as a conflict, and a
+// fulfill of an expired hold is refused. Neither books anything.
 func TestPacketsOfBeforeAMove(t *testing.T) {
 	t.Parallel()
 	ctx, c := t.Context(), newClock()
 	from := newLedger(t, c)
-	old := newDesk(t, c, from)
-	peers := old.peers("alice", "bob")
+	old := newConnector(t, c, from)
+	peers := old.provisionPeers("alice", "bob")
 	prepare := func() transfers.Packet {
 		t.Helper()
-		held, err := old.recorder.Prepare(ctx, transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9, Expiry: c.time().Add(20 * time.Second)})
+		held, err := old.recorder.Prepare(ctx, transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9, Expiry: c.currentTime().Add(20 * time.Second)})
 		require.NoError(t, err)
 		return held.Packet
 	}
@@ -30,16 +30,16 @@ func TestPacketsOfBeforeAMove(t *testing.T) {
 	require.NoError(t, err)
 	_, err = old.recorder.Reject(ctx, rejected)
 	require.NoError(t, err)
-	forwarded := old.forward(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9})
-	old.close()
+	forwarded := old.forwardPacket(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9})
+	old.closeAll()
 
 	to := newLedger(t, c)
-	c.pass(time.Hour)
-	result, err := copyTo(t, c, from, to, 7).run()
+	c.advance(time.Hour)
+	result, err := newMigration(t, c, from, to, 7).runSteps()
 	require.NoError(t, err)
 	require.Equal(t, 2, result.Expired, "the legs of the packet that is fulfilled too late")
-	moved := newDesk(t, c, to)
-	want := figures(t, to)
+	moved := newConnector(t, c, to)
+	want := readSums(t, to)
 	for name, again := range map[string]struct {
 		err error
 		do  func() (transfers.Result, error)
@@ -52,8 +52,8 @@ func TestPacketsOfBeforeAMove(t *testing.T) {
 		_, err := again.do()
 		require.ErrorIs(t, err, again.err, name)
 	}
-	require.Equal(t, want, figures(t, to))
-	moved.close()
+	require.Equal(t, want, readSums(t, to))
+	moved.closeAll()
 	ledgertest.RequireConserved(t, to)
 	ledgertest.RequireNothingHeld(t, to)
 }

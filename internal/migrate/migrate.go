@@ -1,14 +1,14 @@
-// Package migrate copies a whole ledger into an empty one, every account and transfer with
-// its own time, as imported events: the way from a cluster of one replica to one of three or
-// six, whose number never changes.
+// Package migrate copies a whole ledger into an empty one: every account and transfer with its own
+// time, as imported events. [Run] migrates a cluster of one replica to three or six replicas,
+// because the number of a cluster's replicas never changes.
 //
-// The rows are written in the order of their times, so the new ledger goes through the same
-// states. Three things differ afterwards: rows have the flag imported, holds have no
-// timeout, since imported ones may not have any, and a hold that had expired is voided by a
-// row of its own, at the time when it expired or as soon after it as there is one free.
+// Rows are written in the order of their times, so the new ledger passes through the same states.
+// Three things differ in the new ledger. Rows have the flag imported. Holds have no timeout,
+// because imported transfers may not have one. An expired hold is voided by an additional row, at
+// the time of expiry or the first free time after.
 //
-// Which ids the old ledger has burnt, by refusing them, no ledger tells. Those that keep the
-// books right are burnt again: see burnAgain.
+// A ledger does not list the ids burnt by refusals. Run burns the ids again that protect packets
+// from being booked twice: see burnAgain.
 package migrate
 
 import (
@@ -20,72 +20,73 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What migrating ends with.
+// The errors of a migration.
 var (
-	// ErrNotEmpty says that the new ledger has rows that are not of the old one.
+	// ErrNotEmpty is returned when the new ledger has rows that the old one does not have.
 	ErrNotEmpty = errors.New("migrate: the new ledger is not empty")
-	// ErrRefused says that the new ledger does not take a row as the old one has it.
+	// ErrRefused is returned when the new ledger refuses a row of the old one.
 	ErrRefused = errors.New("migrate: the new ledger refuses a row")
-	// ErrDifferent says that the ledgers are not the same at the end.
+	// ErrDifferent is returned when the ledgers differ at the end.
 	ErrDifferent = errors.New("migrate: the ledgers differ")
-	// ErrEmpty says that the old ledger has nothing in it: it is hardly the one that is meant.
+	// ErrEmpty is returned when the old ledger is empty: probably the wrong ledger.
 	ErrEmpty = errors.New("migrate: the old ledger is empty")
-	// ErrTooYoung says that a row is so new that importing it is not safe.
+	// ErrTooYoung is returned when a row is too new to be imported safely.
 	ErrTooYoung = errors.New("migrate: the old ledger is still written to")
 )
 
-// Progress is how far a migration is.
+// Progress is the progress of [Run].
 type Progress struct {
-	What string // "accounts", "transfers", "waiting for holds", "burnt ids" or "comparing"
-	Done int    // of them
+	Phase string // the step: "accounts", "transfers", "waiting for holds", "burnt ids" or "comparing"
+	Done  int    // the rows done in this step
 }
 
-// Result is what a migration has copied.
+// Result counts the rows copied by [Run].
 type Result struct {
-	Accounts  int `json:"accounts"`
-	Transfers int `json:"transfers"`
-	Expired   int `json:"expired_holds"` // of the transfers' holds, those that are voided by a row of ours
-	Already   int `json:"already"`       // of all rows, those that an earlier run had copied
-	Burnt     int `json:"burnt_ids"`     // ids that the old ledger refused for ever, and the new one now does, too
+	Accounts      int `json:"accounts"`
+	Transfers     int `json:"transfers"`
+	Expired       int `json:"expired_holds"` // holds voided by an additional row
+	AlreadyCopied int `json:"already"`       // rows that an earlier run had copied
+	Burnt         int `json:"burnt_ids"`     // ids burnt again in the new ledger
 }
 
-// settled is how old the newest row must be. TigerBeetle 0.17.9 ends at an imported time that
-// is not behind the time of the request (upstream #3867 is about such cases).
-const settled = 5 * time.Second
+// minAge is the minimum age of the newest row. TigerBeetle 0.17.9 crashes at an imported time that
+// is not before the time of the request (upstream #3867 is about such cases).
+const minAge = 5 * time.Second
 
-// batchMax is how many rows are written at a time, and read.
-const batchMax = 2000
+// maxPageSize is the largest number of rows in a request, for writing and reading.
+const maxPageSize = 2000
 
-// migration is one copy.
+// migration is one run.
 type migration struct {
-	ctx      context.Context //nolint:containedctx // it lives as long as Run
+	ctx      context.Context //nolint:containedctx // a migration lives as long as Run
 	from, to ledger.Ledger
 	progress func(Progress)
 	now      func() time.Time
-	most     int // rows in a request
+	pageSize int // rows in a request
 
-	result   Result
-	accounts []uint64 // times of all accounts, ascending
-	have     uint64   // the newest transfer that the new ledger had at the beginning
-	last     uint64   // time of the newest transfer that was written, or would have been
-	batch    []ledger.Transfer
-	holds    holds
+	result        Result
+	accounts      []uint64 // times of all accounts, ascending
+	newestCopied  uint64   // time of the newest transfer in the new ledger at the start
+	newestWritten uint64   // time of the newest transfer written, or found written
+	batch         []ledger.Transfer
+	holds         openHolds
 }
 
-// Run copies a ledger into another one. Nothing else may write to either; it waits for holds
-// of the old one to end by their timeouts. It may be repeated after any error, and goes on
-// where it was. batch is how many rows the ledgers take in a request, at most. progress may
+// Run copies a ledger into another one. No other program may write to either ledger. Run waits
+// until the timeouts of all holds of the old ledger have passed. After an error, call Run again: it
+// continues. batch is the largest number of rows that both ledgers take in a request. progress may
 // be nil.
 //
-// Errors: ErrEmpty; ErrNotEmpty, ErrRefused and ErrDifferent name the row; ErrTooYoung; those of the
-// requests.
+// Errors: [ErrEmpty], [ErrTooYoung], and errors of the requests; [ErrNotEmpty], [ErrRefused] and
+// [ErrDifferent], which name the row.
 func Run(ctx context.Context, from, to ledger.Ledger, batch int, progress func(Progress)) (Result, error) {
-	m := &migration{ctx: ctx, from: from, to: to, progress: progress, now: time.Now, most: min(batch, batchMax), holds: newHolds()}
-	return m.run()
+	m := &migration{ctx: ctx, from: from, to: to, progress: progress, now: time.Now, pageSize: min(batch, maxPageSize), holds: newOpenHolds()}
+	return m.runSteps()
 }
 
-func (m *migration) run() (Result, error) {
-	for _, step := range []func() error{m.checkQuiet, m.copyAccounts, m.copyTransfers, m.burnAgain, m.compare} {
+// runSteps makes the steps in order.
+func (m *migration) runSteps() (Result, error) {
+	for _, step := range []func() error{m.checkQuiet, m.copyAccounts, m.copyTransfers, m.burnAgain, m.compareLedgers} {
 		if err := step(); err != nil {
 			return m.result, err
 		}
@@ -93,34 +94,35 @@ func (m *migration) run() (Result, error) {
 	return m.result, nil
 }
 
-// checkQuiet refuses an old ledger that somebody has just written to, before anything is copied:
-// copying may take hours.
+// checkQuiet refuses an old ledger with a new row before anything is copied: copying may take
+// hours.
 func (m *migration) checkQuiet() error {
-	account, err := newest(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
+	account, err := readNewest(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
 	if err != nil {
 		return err
 	}
-	transfer, err := newest(m.ctx, m.from.QueryTransfers, timeOf)
+	transfer, err := readNewest(m.ctx, m.from.QueryTransfers, transferTime)
 	if err != nil {
 		return err
 	}
-	return m.check(max(account, transfer))
+	return m.checkAge(max(account, transfer))
 }
 
-func (m *migration) tell(what string, done int) {
+// reportProgress calls the progress callback, if there is one.
+func (m *migration) reportProgress(what string, done int) {
 	if m.progress != nil {
 		m.progress(Progress{what, done})
 	}
 }
 
-// copyAccounts copies all accounts. They may be older than transfers, so they come first.
+// copyAccounts copies all accounts. Accounts come first: a transfer needs its accounts.
 func (m *migration) copyAccounts() error {
-	have, err := newest(m.ctx, m.to.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
+	have, err := readNewest(m.ctx, m.to.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
 	if err != nil {
 		return err
 	}
 	found := have == 0
-	err = pages(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp }, 0, m.most, func(page []ledger.Account) error {
+	err = eachPage(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp }, 0, m.pageSize, func(page []ledger.Account) error {
 		var events []ledger.Account
 		for i := range page {
 			a := &page[i]
@@ -128,10 +130,10 @@ func (m *migration) copyAccounts() error {
 			m.result.Accounts++
 			if a.Timestamp <= have {
 				found = found || a.Timestamp == have
-				m.result.Already++
+				m.result.AlreadyCopied++
 				continue
 			}
-			flags, err := m.created(a)
+			flags, err := m.readCreationFlags(a)
 			if err != nil {
 				return err
 			}
@@ -140,21 +142,21 @@ func (m *migration) copyAccounts() error {
 				Flags: flags | ledger.AccountImported, Timestamp: a.Timestamp,
 			})
 		}
-		m.tell("accounts", m.result.Accounts)
+		m.reportProgress("accounts", m.result.Accounts)
 		return m.writeAccounts(events)
 	})
 	if err == nil && m.result.Accounts == 0 {
 		return ErrEmpty
 	}
 	if err == nil && !found {
-		return fmt.Errorf("%w: it has an account of %v that the old one has not", ErrNotEmpty, at(have))
+		return fmt.Errorf("%w: it has an account of %v that the old ledger lacks", ErrNotEmpty, toTime(have))
 	}
 	return err
 }
 
-// created is the flags that an account was created with: one that is closed was closed by a
-// transfer, or, if it never had any, from the beginning.
-func (m *migration) created(a *ledger.Account) (ledger.AccountFlags, error) {
+// readCreationFlags returns the flags with which an account was created. A closed account was
+// closed by a transfer, or, without any transfer, was created closed.
+func (m *migration) readCreationFlags(a *ledger.Account) (ledger.AccountFlags, error) {
 	if !a.Flags.Has(ledger.AccountClosed) {
 		return a.Flags, nil
 	}
@@ -167,16 +169,17 @@ func (m *migration) created(a *ledger.Account) (ledger.AccountFlags, error) {
 	return a.Flags &^ ledger.AccountClosed, nil
 }
 
+// writeAccounts writes a page of accounts.
 func (m *migration) writeAccounts(events []ledger.Account) error {
 	for len(events) > 0 && events[len(events)-1].Flags.Has(ledger.AccountLinked) {
-		// A chain that goes on in the next page: what is stored has been applied, so it need
-		// not be one again.
+		// The chain continues in the next page. Its rows were applied in the old ledger, so the
+		// copy need not be a chain.
 		events[len(events)-1].Flags &^= ledger.AccountLinked
 	}
 	if len(events) == 0 {
 		return nil
 	}
-	if err := m.check(events[len(events)-1].Timestamp); err != nil {
+	if err := m.checkAge(events[len(events)-1].Timestamp); err != nil {
 		return err
 	}
 	results, err := m.to.CreateAccounts(m.ctx, events)
@@ -191,18 +194,19 @@ func (m *migration) writeAccounts(events []ledger.Account) error {
 	return nil
 }
 
-// check refuses times that are hardly past.
-func (m *migration) check(timestamp uint64) error {
-	if age := m.now().Sub(time.Unix(0, int64(timestamp))); age < settled {
-		return fmt.Errorf("%w: its newest row is %v old, and must be %v; stop all connectors, and try again", ErrTooYoung, age.Round(time.Millisecond), settled)
+// checkAge refuses times younger than minAge.
+func (m *migration) checkAge(timestamp uint64) error {
+	if age := m.now().Sub(time.Unix(0, int64(timestamp))); age < minAge {
+		return fmt.Errorf("%w: its newest row is %v old, and must be %v old; stop all connectors, and try again", ErrTooYoung, age.Round(time.Millisecond), minAge)
 	}
 	return nil
 }
 
-func at(timestamp uint64) time.Time { return time.Unix(0, int64(timestamp)).UTC() }
+// toTime converts a timestamp of the ledger.
+func toTime(timestamp uint64) time.Time { return time.Unix(0, int64(timestamp)).UTC() }
 
-// newest is the time of the newest row; 0 if there is none.
-func newest[T any](ctx context.Context, query func(context.Context, ledger.QueryFilter) ([]T, error), timestamp func(*T) uint64) (uint64, error) {
+// readNewest returns the time of the newest row; 0 if there is none.
+func readNewest[T any](ctx context.Context, query func(context.Context, ledger.QueryFilter) ([]T, error), timestamp func(*T) uint64) (uint64, error) {
 	rows, err := query(ctx, ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed})
 	if err != nil || len(rows) == 0 {
 		return 0, err
@@ -210,8 +214,8 @@ func newest[T any](ctx context.Context, query func(context.Context, ledger.Query
 	return timestamp(&rows[0]), nil
 }
 
-// pages gives all rows after a time, oldest first.
-func pages[T any](
+// eachPage calls page with all rows after a time, oldest first.
+func eachPage[T any](
 	ctx context.Context, query func(context.Context, ledger.QueryFilter) ([]T, error), timestamp func(*T) uint64,
 	after uint64, limit int, page func([]T) error,
 ) error {

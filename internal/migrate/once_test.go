@@ -20,34 +20,34 @@ var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
 func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// desk is all that books on a ledger, and a rail that answers with what it is told.
-type desk struct {
+// connector has all parts that book on a ledger, and a rail whose answers the test sets.
+type connector struct {
 	t        *testing.T
 	l        ledger.Ledger
 	book     *accounts.Book
 	engine   *settlement.Engine
 	recorder *transfers.Recorder
-	pending  bool               // the rail does not know yet
-	paid     []settlement.Order // by the rail
+	pending  bool               // the rail answers ErrPending
+	paid     []settlement.Order // orders paid by the rail
 }
 
-func newDesk(t *testing.T, c *clock, l ledger.Ledger) *desk {
+func newConnector(t *testing.T, c *clock, l ledger.Ledger) *connector {
 	t.Helper()
-	d := &desk{t: t, l: l}
+	d := &connector{t: t, l: l}
 	var err error
 	d.book, err = accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Millisecond})
 	require.NoError(t, err)
 	d.engine, err = settlement.NewEngine(l, d.book, settlement.Config{
-		Manual: true, Clock: c.time, Rails: settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(d.settle)}},
+		Manual: true, Clock: c.currentTime, Rails: settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(d.settleOrder)}},
 		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(400)}},
 	})
 	require.NoError(t, err)
-	d.recorder, err = transfers.NewRecorder(l, d.book, transfers.Config{Clock: c.time})
+	d.recorder, err = transfers.NewRecorder(l, d.book, transfers.Config{Clock: c.currentTime})
 	require.NoError(t, err)
 	return d
 }
 
-func (d *desk) settle(_ context.Context, o settlement.Order) (ledger.Amount, error) {
+func (d *connector) settleOrder(_ context.Context, o settlement.Order) (ledger.Amount, error) {
 	if d.pending {
 		return ledger.Amount{}, settlement.ErrPending
 	}
@@ -55,14 +55,14 @@ func (d *desk) settle(_ context.Context, o settlement.Order) (ledger.Amount, err
 	return o.Amount, nil
 }
 
-func (d *desk) close() {
+func (d *connector) closeAll() {
 	d.t.Helper()
 	require.NoError(d.t, d.recorder.Close(d.t.Context()))
 	require.NoError(d.t, d.engine.Close(d.t.Context()))
 }
 
-// peers are accounts with a line of 1,000, in the order of names.
-func (d *desk) peers(names ...string) []accounts.PeerAccount {
+// provisionPeers returns accounts with a line of 1,000, in the order of names.
+func (d *connector) provisionPeers(names ...string) []accounts.PeerAccount {
 	d.t.Helper()
 	var all []accounts.PeerConfig
 	for _, name := range names {
@@ -73,38 +73,38 @@ func (d *desk) peers(names ...string) []accounts.PeerAccount {
 	return handles
 }
 
-// closed does something while a peer is closed.
-func (d *desk) closed(a accounts.PeerAccount, do func()) {
+// whileClosed calls a function while a peer is closed.
+func (d *connector) whileClosed(a accounts.PeerAccount, do func()) {
 	d.t.Helper()
 	require.NoError(d.t, d.book.ClosePeer(d.t.Context(), a, accounts.CloseOptions{Force: true, ReasonCode: 1}))
 	do()
 	require.NoError(d.t, d.book.ReopenPeer(d.t.Context(), a))
 }
 
-// forward books a packet that was fulfilled already.
-func (d *desk) forward(p transfers.Packet) transfers.Packet {
+// forwardPacket books an already fulfilled packet.
+func (d *connector) forwardPacket(p transfers.Packet) transfers.Packet {
 	d.t.Helper()
 	done, err := d.recorder.Forward(d.t.Context(), p)
 	require.NoError(d.t, err)
 	return done.Packet
 }
 
-// move copies a ledger into a new one, twice.
-func move(t *testing.T, c *clock, from ledger.Ledger) (ledger.Ledger, Result) {
+// migrateTwice copies a ledger into a new one, twice.
+func migrateTwice(t *testing.T, c *clock, from ledger.Ledger) (ledger.Ledger, Result) {
 	t.Helper()
 	to := newLedger(t, c)
-	c.pass(time.Hour)
-	first, err := copyTo(t, c, from, to, 7).run()
+	c.advance(time.Hour)
+	first, err := newMigration(t, c, from, to, 7).runSteps()
 	require.NoError(t, err)
-	again, err := copyTo(t, c, from, to, 2000).run()
+	again, err := newMigration(t, c, from, to, 2000).runSteps()
 	require.NoError(t, err)
-	require.Equal(t, again.Accounts+again.Transfers, again.Already)
+	require.Equal(t, again.Accounts+again.Transfers, again.AlreadyCopied)
 	require.Equal(t, first.Burnt, again.Burnt)
 	return to, first
 }
 
-// figures are the posted and pending sums of all accounts.
-func figures(t *testing.T, l ledger.Ledger) map[ledger.ID][4]ledger.Amount {
+// readSums returns the posted and pending sums of all accounts.
+func readSums(t *testing.T, l ledger.Ledger) map[ledger.ID][4]ledger.Amount {
 	t.Helper()
 	all, err := l.QueryAccounts(t.Context(), ledger.QueryFilter{Limit: 1000})
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func figures(t *testing.T, l ledger.Ledger) map[ledger.ID][4]ledger.Amount {
 	return figures
 }
 
-// racing lets something happen before the next request that books.
+// racing calls a function before the next request that books.
 type racing struct {
 	ledger.Ledger
 	before func()
@@ -129,42 +129,42 @@ func (r *racing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([
 	return r.Ledger.CreateTransfers(ctx, rows)
 }
 
-// keyedBookings are calls that book under a key, on a desk of peers alice, bob and carol. Each
-// reports whether it was booked before.
-func keyedBookings(peers []accounts.PeerAccount) map[string]func(context.Context, *desk) (bool, error) {
+// keyedBookings returns calls that book under a key, for a connector with the peers alice, bob and
+// carol. Each call reports whether the key was already booked.
+func keyedBookings(peers []accounts.PeerAccount) map[string]func(context.Context, *connector) (bool, error) {
 	alice, bob, carol := peers[0], peers[1], peers[2]
-	receive := func(a accounts.PeerAccount, key string) func(context.Context, *desk) (bool, error) {
-		return func(ctx context.Context, d *desk) (bool, error) {
+	receive := func(a accounts.PeerAccount, key string) func(context.Context, *connector) (bool, error) {
+		return func(ctx context.Context, d *connector) (bool, error) {
 			got, err := d.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: a, Key: key, Amount: units(50)})
 			return got.AlreadyBooked, err
 		}
 	}
-	adjust := func(a accounts.Adjustment) func(context.Context, *desk) (bool, error) {
+	adjust := func(a accounts.Adjustment) func(context.Context, *connector) (bool, error) {
 		a.ReasonCode = 1
-		return func(ctx context.Context, d *desk) (bool, error) {
+		return func(ctx context.Context, d *connector) (bool, error) {
 			got, err := d.book.Adjust(ctx, a)
 			return got.AlreadyBooked, err
 		}
 	}
-	voucher := func(cumulative uint64) func(context.Context, *desk) (bool, error) {
-		return func(ctx context.Context, d *desk) (bool, error) {
+	voucher := func(cumulative uint64) func(context.Context, *connector) (bool, error) {
+		return func(ctx context.Context, d *connector) (bool, error) {
 			got, err := d.engine.RecordVoucher(ctx, settlement.Voucher{Account: carol, Channel: "c", Cumulative: units(cumulative)})
 			return got.AlreadyBooked, err
 		}
 	}
-	paid := func(a accounts.PeerAccount, key string) func(context.Context, *desk) (bool, error) {
-		return func(ctx context.Context, d *desk) (bool, error) {
+	paid := func(a accounts.PeerAccount, key string) func(context.Context, *connector) (bool, error) {
+		return func(ctx context.Context, d *connector) (bool, error) {
 			got, err := d.engine.RecordOutgoing(ctx, settlement.OutgoingPayment{Account: a, Key: key, Amount: units(30), BeyondHeadroom: true})
 			return got.AlreadyBooked, err
 		}
 	}
-	returned := func(a accounts.PeerAccount, key, payment string) func(context.Context, *desk) (bool, error) {
-		return func(ctx context.Context, d *desk) (bool, error) {
+	returned := func(a accounts.PeerAccount, key, payment string) func(context.Context, *connector) (bool, error) {
+		return func(ctx context.Context, d *connector) (bool, error) {
 			got, err := d.engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: a, Key: key, Payment: payment, Amount: units(20)})
 			return got.AlreadyBooked, err
 		}
 	}
-	return map[string]func(context.Context, *desk) (bool, error){
+	return map[string]func(context.Context, *connector) (bool, error){
 		"received":                 receive(alice, "in"),
 		"received while closed":    receive(carol, "closed"),
 		"paid":                     paid(alice, "out"),
@@ -179,34 +179,33 @@ func keyedBookings(peers []accounts.PeerAccount) map[string]func(context.Context
 		"voucher while closed":     voucher(30),
 		"voucher":                  voucher(45),
 		"debited beyond":           adjust(accounts.Adjustment{Account: bob, Key: "beyond", Debit: units(3000), BeyondHeadroom: true}),
-		"written off while closed": writeOff(carol, 13),
-		"written off":              writeOff(bob, 5),
-		"put in": func(ctx context.Context, d *desk) (bool, error) {
+		"written off while closed": writeOffOnce(carol, 13),
+		"written off":              writeOffOnce(bob, 5),
+		"put in": func(ctx context.Context, d *connector) (bool, error) {
 			got, err := d.book.Fund(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(1000)})
 			return got.AlreadyBooked, err
 		},
-		"taken out": func(ctx context.Context, d *desk) (bool, error) {
+		"taken out": func(ctx context.Context, d *connector) (bool, error) {
 			got, err := d.book.Withdraw(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(100)})
 			return got.AlreadyBooked, err
 		},
 	}
 }
 
-func writeOff(a accounts.PeerAccount, amount uint64) func(context.Context, *desk) (bool, error) {
-	return func(ctx context.Context, d *desk) (bool, error) {
+func writeOffOnce(a accounts.PeerAccount, amount uint64) func(context.Context, *connector) (bool, error) {
+	return func(ctx context.Context, d *connector) (bool, error) {
 		got, err := d.book.WriteOff(ctx, accounts.WriteOff{Account: a, Key: units(amount).String(), Amount: units(amount), ReasonCode: 1})
 		return got.AlreadyBooked, err
 	}
 }
 
-// What was booked under a key is booked once, also by calls that are repeated after a move,
-// whichever attempt was booked.
+// A key is booked once, also by calls repeated after a migration, whichever attempt was booked.
 func TestKeysAreBookedOnceAfterAMove(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	from := newLedger(t, c)
-	old := newDesk(t, c, from)
-	peers := old.peers("alice", "bob", "carol")
+	old := newConnector(t, c, from)
+	peers := old.provisionPeers("alice", "bob", "carol")
 	bookings := keyedBookings(peers)
 	booked := map[string]bool{}
 	do := func(name string) {
@@ -217,16 +216,16 @@ func TestKeysAreBookedOnceAfterAMove(t *testing.T) {
 		booked[name] = true
 	}
 	// A packet overtakes the debit, whose first id is burnt.
-	race := &racing{Ledger: from, before: func() { old.forward(transfers.Packet{From: peers[0], To: peers[1], In: 500, Out: 500}) }}
-	overtaken := newDesk(t, c, race)
+	race := &racing{Ledger: from, before: func() { old.forwardPacket(transfers.Packet{From: peers[0], To: peers[1], In: 500, Out: 500}) }}
+	overtaken := newConnector(t, c, race)
 	_, err := bookings["debited after a race"](t.Context(), overtaken)
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
-	overtaken.close()
-	old.forward(transfers.Packet{From: peers[1], To: peers[0], In: 500, Out: 500})
+	overtaken.closeAll()
+	old.forwardPacket(transfers.Packet{From: peers[1], To: peers[0], In: 500, Out: 500})
 	for _, name := range []string{"received", "paid", "returned", "credited", "debited", "debited after a race", "put in", "taken out", "received early", "debited beyond", "written off"} {
 		do(name)
 	}
-	old.closed(peers[2], func() {
+	old.whileClosed(peers[2], func() {
 		for _, name := range []string{
 			"received while closed", "voucher while closed", "paid while closed", "returned while closed", "debited while closed",
 			"written off while closed",
@@ -236,15 +235,15 @@ func TestKeysAreBookedOnceAfterAMove(t *testing.T) {
 	})
 	do("voucher")
 	require.Len(t, booked, len(bookings))
-	old.close()
+	old.closeAll()
 
-	to, _ := move(t, c, from)
-	moved := newDesk(t, c, to)
-	require.Equal(t, peers, moved.peers("alice", "bob", "carol"))
-	want := figures(t, to)
+	to, _ := migrateTwice(t, c, from)
+	moved := newConnector(t, c, to)
+	require.Equal(t, peers, moved.provisionPeers("alice", "bob", "carol"))
+	want := readSums(t, to)
 	for name, book := range bookings {
 		if name == "voucher while closed" {
-			continue // a higher one is booked
+			continue // a higher voucher is booked
 		}
 		already, err := book(t.Context(), moved)
 		require.NoError(t, err, name)
@@ -252,48 +251,48 @@ func TestKeysAreBookedOnceAfterAMove(t *testing.T) {
 	}
 	_, err = bookings["voucher while closed"](t.Context(), moved)
 	require.ErrorIs(t, err, settlement.ErrVoucherLower)
-	require.Equal(t, want, figures(t, to))
-	moved.close()
+	require.Equal(t, want, readSums(t, to))
+	moved.closeAll()
 	ledgertest.RequireConserved(t, to)
 }
 
-// A packet that was booked as a correction is answered as a conflict after a move, whichever
-// correction it was, and not booked again.
+// A packet booked as a correction is answered as a conflict after a migration, whichever correction
+// it was, and not booked again.
 func TestForwardsAreBookedOnceAfterAMove(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	from := newLedger(t, c)
-	old := newDesk(t, c, from)
-	peers := old.peers("alice", "bob", "carol")
+	old := newConnector(t, c, from)
+	peers := old.provisionPeers("alice", "bob", "carol")
 	own, err := old.book.OwnAccount(usd)
 	require.NoError(t, err)
 	packets := []transfers.Packet{
-		old.forward(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9}),      // at once
-		old.forward(transfers.Packet{From: peers[0], To: peers[1], In: 1500, Out: 1400}), // beyond the line
-		old.forward(transfers.Packet{From: own, To: peers[1], In: 5, Out: 5}),
+		old.forwardPacket(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9}),      // at once
+		old.forwardPacket(transfers.Packet{From: peers[0], To: peers[1], In: 1500, Out: 1400}), // beyond the line
+		old.forwardPacket(transfers.Packet{From: own, To: peers[1], In: 5, Out: 5}),
 	}
-	old.closed(peers[2], func() {
-		packets = append(packets, old.forward(transfers.Packet{From: peers[2], To: peers[1], In: 20, Out: 20})) // without the sender
+	old.whileClosed(peers[2], func() {
+		packets = append(packets, old.forwardPacket(transfers.Packet{From: peers[2], To: peers[1], In: 20, Out: 20})) // without the sender's leg
 	})
 	_, err = old.engine.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: peers[0], Key: "room", Amount: units(5000)})
 	require.NoError(t, err)
-	old.close()
+	old.closeAll()
 
-	to, result := move(t, c, from)
+	to, result := migrateTwice(t, c, from)
 	require.Positive(t, result.Burnt)
-	moved := newDesk(t, c, to)
-	want := figures(t, to)
+	moved := newConnector(t, c, to)
+	want := readSums(t, to)
 	for i, p := range packets {
 		_, err := moved.recorder.Forward(t.Context(), p)
 		require.Error(t, err, "packet %d", i)
 	}
-	require.Equal(t, want, figures(t, to))
-	moved.forward(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9}) // a new one
-	moved.close()
+	require.Equal(t, want, readSums(t, to))
+	moved.forwardPacket(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9}) // a new packet
+	moved.closeAll()
 	ledgertest.RequireConserved(t, to)
 }
 
-// The ids of the phases before a correction's own are burnt, of packets only.
+// The ids of the earlier phases of a correction are burnt, for packets only.
 func TestBurnAgain(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -308,17 +307,17 @@ func TestBurnAgain(t *testing.T) {
 		}
 	}
 	other := row(8, 0x05, 5)
-	other.UserData128 = uint128.From64(7) // its id is no packet's
+	other.UserData128 = uint128.From64(7) // the id belongs to no packet
 	rows := []ledger.Transfer{
 		row(1, 0x14, 5), row(2, 0x25, 5), row(3, 0x0e, 5), row(4, 0x1f, 5), row(5, 0x05, 1), row(6, 0x03, 5), row(7, 0x01, 5), other,
-		row(9, 0x05, 5), row(9, 0x03, 1), // booked twice before: what is in the ledger is copied
+		row(9, 0x05, 5), row(9, 0x03, 1), // booked twice before: rows in the ledger are copied
 	}
 	results, err := from.CreateTransfers(t.Context(), rows)
 	require.NoError(t, err)
 	for _, r := range results {
 		require.Equal(t, ledger.TransferCreated, r.Status)
 	}
-	to, result := move(t, c, from)
+	to, result := migrateTwice(t, c, from)
 	want := map[uint64][]uint64{1: {0x13}, 2: {0x23, 0x24}, 3: {0x03, 0x04, 0x05}, 4: {0x13, 0x14, 0x15, 0x1e}, 9: {0x04}}
 	burnt := 0
 	for packet := range uint64(10) {
@@ -340,18 +339,18 @@ func TestBurnAgain(t *testing.T) {
 	require.Equal(t, burnt, result.Burnt)
 }
 
-// An order that is open moves along and is paid once; one that is resolved stays so.
+// An open order is migrated and paid once; a resolved order stays resolved.
 func TestOrdersAfterAMove(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	from := newLedger(t, c)
-	old := newDesk(t, c, from)
-	peers := old.peers("alice", "bob", "carol")
-	old.forward(transfers.Packet{From: peers[0], To: peers[1], In: 500, Out: 500})
+	old := newConnector(t, c, from)
+	peers := old.provisionPeers("alice", "bob", "carol")
+	old.forwardPacket(transfers.Packet{From: peers[0], To: peers[1], In: 500, Out: 500})
 	paid, err := old.engine.Settle(t.Context(), peers...)
 	require.NoError(t, err)
 	require.Len(t, paid, 1)
-	old.forward(transfers.Packet{From: peers[0], To: peers[2], In: 450, Out: 450})
+	old.forwardPacket(transfers.Packet{From: peers[0], To: peers[2], In: 450, Out: 450})
 	old.pending = true
 	_, _ = old.engine.Settle(t.Context(), peers...)
 	open, err := old.engine.Orders(t.Context(), peers...)
@@ -362,10 +361,10 @@ func TestOrdersAfterAMove(t *testing.T) {
 	var stays *settlement.OpenOrdersError
 	require.ErrorAs(t, old.engine.Close(t.Context()), &stays)
 
-	to, _ := move(t, c, from)
-	moved := newDesk(t, c, to)
+	to, _ := migrateTwice(t, c, from)
+	moved := newConnector(t, c, to)
 	for range 2 {
-		c.pass(time.Hour)
+		c.advance(time.Hour)
 		_, err = moved.engine.Settle(t.Context(), peers...)
 		require.NoError(t, err)
 	}
@@ -376,30 +375,30 @@ func TestOrdersAfterAMove(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, units(500), balances[1].SettledOut)
 	require.Equal(t, units(450), balances[2].SettledOut)
-	moved.close()
+	moved.closeAll()
 	ledgertest.RequireConserved(t, to)
 	ledgertest.RequireNothingHeld(t, to)
 }
 
-// The changes of a line go on behind the newest one, also if the ids of others were burnt.
+// Changes of a line continue after the newest one, also if ids of others were burnt.
 func TestLinesAfterAMove(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	from := newLedger(t, c)
-	old := newDesk(t, c, from)
-	peers := old.peers("alice", "bob")
+	old := newConnector(t, c, from)
+	peers := old.provisionPeers("alice", "bob")
 	alice := peers[0]
-	race := &racing{Ledger: from, before: func() { old.forward(transfers.Packet{From: alice, To: peers[1], In: 900, Out: 900}) }}
-	overtaken := newDesk(t, c, race)
+	race := &racing{Ledger: from, before: func() { old.forwardPacket(transfers.Packet{From: alice, To: peers[1], In: 900, Out: 900}) }}
+	overtaken := newConnector(t, c, race)
 	_, err := overtaken.book.RevokeCredit(t.Context(), alice, units(500))
 	require.ErrorIs(t, err, accounts.ErrLineInUse)
-	overtaken.close()
+	overtaken.closeAll()
 	before, err := old.book.ExtendCredit(t.Context(), alice, units(200))
 	require.NoError(t, err)
-	old.close()
+	old.closeAll()
 
-	to, _ := move(t, c, from)
-	moved := newDesk(t, c, to)
+	to, _ := migrateTwice(t, c, from)
+	moved := newConnector(t, c, to)
 	same, err := moved.book.SetCreditLine(t.Context(), alice, units(1200))
 	require.NoError(t, err)
 	require.Equal(t, same.Before, same.After)
@@ -409,6 +408,6 @@ func TestLinesAfterAMove(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before.Number+1, after.Number)
 	require.Equal(t, units(1201), after.After)
-	moved.close()
+	moved.closeAll()
 	ledgertest.RequireConserved(t, to)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// What a random program has written on an embedded ledger arrives on a cluster of three, and
-// from there on another embedded one.
+// All rows of a random program on an embedded ledger arrive on a cluster of three, and from there
+// on another embedded ledger.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})
@@ -23,8 +23,8 @@ func TestOnACluster(t *testing.T) {
 	past := newClock() // months ago
 	from := newLedger(t, past)
 	ledgertest.RunProgram(t, slept{from, past}, seed)
-	correction := correct(t, from)
-	past.pass(240 * time.Hour)
+	correction := bookCorrection(t, from)
+	past.advance(240 * time.Hour)
 	to := c.Open(t)
 	result, err := Run(t.Context(), from, to, to.BatchMax(), nil)
 	require.NoError(t, err)
@@ -42,12 +42,12 @@ func TestOnACluster(t *testing.T) {
 
 	back := newClock()
 	back.now.Store(time.Now().UnixNano())
-	_, err = copyTo(t, back, to, newLedger(t, back), 100).run()
+	_, err = newMigration(t, back, to, newLedger(t, back), 100).runSteps()
 	require.NoError(t, err)
 }
 
-// correct books a packet's correction of phase 5.
-func correct(t *testing.T, l ledger.Ledger) ledger.Transfer {
+// bookCorrection books a packet's correction of phase 5.
+func bookCorrection(t *testing.T, l ledger.Ledger) ledger.Transfer {
 	t.Helper()
 	packet := ledger.NewID(1<<20, 1)
 	a, b := ledger.NewID(1, 1<<40), ledger.NewID(2, 1<<40)

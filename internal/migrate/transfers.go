@@ -7,57 +7,58 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// copyTransfers copies all transfers, and follows the old ledger until no hold with a timeout
-// is left: somebody may still fulfill one.
+// copyTransfers copies all transfers, and follows the old ledger until no hold with a timeout is
+// left: a client may still resolve a hold.
 func (m *migration) copyTransfers() (err error) {
-	if m.have, err = newest(m.ctx, m.to.QueryTransfers, timeOf); err != nil {
+	if m.newestCopied, err = readNewest(m.ctx, m.to.QueryTransfers, transferTime); err != nil {
 		return err
 	}
-	read, found := uint64(0), m.have == 0
+	read, found := uint64(0), m.newestCopied == 0
 	for {
-		err := pages(m.ctx, m.from.QueryTransfers, timeOf, read, m.most, func(page []ledger.Transfer) error {
+		err := eachPage(m.ctx, m.from.QueryTransfers, transferTime, read, m.pageSize, func(page []ledger.Transfer) error {
 			for i := range page {
-				found = found || page[i].Timestamp == m.have
+				found = found || page[i].Timestamp == m.newestCopied
 				if err := m.copyTransfer(&page[i]); err != nil {
 					return err
 				}
 			}
 			read = page[len(page)-1].Timestamp
-			m.tell("transfers", m.result.Transfers)
+			m.reportProgress("transfers", m.result.Transfers)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		expiry, open := m.holds.first()
+		expiry, open := m.holds.nextExpiry()
 		if !open {
 			break
 		}
-		// One nanosecond more, since only what had expired before that moment is voided.
-		if wait := at(expiry).Add(settled + 1).Sub(m.now()); wait > 0 {
-			if err := m.wait(wait); err != nil {
+		// One nanosecond more: voidExpired voids only holds that expired before its time.
+		if wait := toTime(expiry).Add(minAge + 1).Sub(m.now()); wait > 0 {
+			if err := m.waitForHolds(wait); err != nil {
 				return err
 			}
-			continue // and see what became of it meanwhile
+			continue // read the rows that were written meanwhile
 		}
-		if err := m.voidExpired(uint64(m.now().Add(-settled).UnixNano())); err != nil {
+		if err := m.voidExpired(uint64(m.now().Add(-minAge).UnixNano())); err != nil {
 			return err
 		}
 	}
-	if err := m.flush(); err != nil {
+	if err := m.writeBatch(); err != nil {
 		return err
 	}
-	if !found && m.have > m.last {
-		return fmt.Errorf("%w: it has a transfer of %v that the old one has not", ErrNotEmpty, at(m.have))
+	if !found && m.newestCopied > m.newestWritten {
+		return fmt.Errorf("%w: it has a transfer of %v that the old ledger lacks", ErrNotEmpty, toTime(m.newestCopied))
 	}
 	return nil
 }
 
-func timeOf(t *ledger.Transfer) uint64 { return t.Timestamp }
+// transferTime returns a transfer's timestamp.
+func transferTime(t *ledger.Transfer) uint64 { return t.Timestamp }
 
-// wait waits for a hold to end.
-func (m *migration) wait(d time.Duration) error {
-	m.tell("waiting for holds", m.holds.open())
+// waitForHolds waits for the timeout of a hold.
+func (m *migration) waitForHolds(d time.Duration) error {
+	m.reportProgress("waiting for holds", m.holds.countOpen())
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -68,7 +69,7 @@ func (m *migration) wait(d time.Duration) error {
 	}
 }
 
-// copyTransfer copies a row of the old ledger, and before it what had expired until then.
+// copyTransfer copies a row of the old ledger, after voiding the holds that expired before it.
 func (m *migration) copyTransfer(t *ledger.Transfer) error {
 	inChain := len(m.batch) > 0 && m.batch[len(m.batch)-1].Flags.Has(ledger.TransferLinked)
 	if !inChain {
@@ -81,61 +82,62 @@ func (m *migration) copyTransfer(t *ledger.Transfer) error {
 	row.Timeout = 0
 	switch {
 	case t.Flags.Has(ledger.TransferPending) && t.Timeout > 0:
-		m.holds.add(t)
+		m.holds.addHold(t)
 	case t.Flags.Has(ledger.TransferPostPending), t.Flags.Has(ledger.TransferVoidPending):
-		m.holds.remove(t.PendingID)
+		m.holds.removeHold(t.PendingID)
 	}
 	m.result.Transfers++
-	return m.add(row)
+	return m.addTransfer(row)
 }
 
-// voidExpired voids the holds that had expired before a time, each at the first free moment
-// after its expiry. If none is free before that time, it is tried again with the next row.
+// voidExpired voids the holds that expired before a time, each at the first free time after its
+// expiry. If there is no free time before, the next row tries again.
 func (m *migration) voidExpired(before uint64) error {
 	for {
-		expiry, open := m.holds.first()
+		expiry, open := m.holds.nextExpiry()
 		if !open || expiry >= before {
 			return nil
 		}
-		moment := m.free(max(expiry, m.last+1))
+		moment := m.nextFreeTime(max(expiry, m.newestWritten+1))
 		if moment >= before {
 			return nil
 		}
 		m.result.Expired++
-		if err := m.add(m.holds.void(moment)); err != nil {
+		if err := m.addTransfer(m.holds.voidNext(moment)); err != nil {
 			return err
 		}
 	}
 }
 
-// free is the first moment from a moment on that no account has.
-func (m *migration) free(moment uint64) uint64 {
-	for contains(m.accounts, moment) {
+// nextFreeTime returns the first time from moment on that no account has.
+func (m *migration) nextFreeTime(moment uint64) uint64 {
+	for containsTime(m.accounts, moment) {
 		moment++
 	}
 	return moment
 }
 
-// add adds a row to the batch, and writes it when it is full and no chain is cut.
-func (m *migration) add(t ledger.Transfer) error {
-	m.last = t.Timestamp
-	if t.Timestamp <= m.have { // an earlier run has written it
-		m.result.Already++
+// addTransfer adds a row to the batch. It writes the batch when the batch is full and ends with a
+// complete chain.
+func (m *migration) addTransfer(t ledger.Transfer) error {
+	m.newestWritten = t.Timestamp
+	if t.Timestamp <= m.newestCopied { // written by an earlier run
+		m.result.AlreadyCopied++
 		return nil
 	}
 	m.batch = append(m.batch, t)
-	if len(m.batch) < m.most || t.Flags.Has(ledger.TransferLinked) {
+	if len(m.batch) < m.pageSize || t.Flags.Has(ledger.TransferLinked) {
 		return nil
 	}
-	return m.flush()
+	return m.writeBatch()
 }
 
-// flush writes the batch. A chain may make it longer than most; chains are short.
-func (m *migration) flush() error {
+// writeBatch writes the batch. A chain may make the batch longer than pageSize; chains are short.
+func (m *migration) writeBatch() error {
 	if len(m.batch) == 0 {
 		return nil
 	}
-	if err := m.check(m.batch[len(m.batch)-1].Timestamp); err != nil {
+	if err := m.checkAge(m.batch[len(m.batch)-1].Timestamp); err != nil {
 		return err
 	}
 	results, err := m.to.CreateTransfers(m.ctx, m.batch)
@@ -144,7 +146,7 @@ func (m *migration) flush() error {
 	}
 	for i, r := range results {
 		if r.Status != ledger.TransferCreated {
-			return fmt.Errorf("%w: transfer %v of %v: %v", ErrRefused, m.batch[i].ID, at(m.batch[i].Timestamp), r.Status)
+			return fmt.Errorf("%w: transfer %v of %v: %v", ErrRefused, m.batch[i].ID, toTime(m.batch[i].Timestamp), r.Status)
 		}
 	}
 	m.batch = m.batch[:0]

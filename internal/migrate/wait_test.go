@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// Holds that are open are waited for until their timeouts, and are given back in the new ledger.
-// Who does not want to wait copies again later.
+// Run waits for the timeouts of open holds, and voids these holds in the new ledger. After an
+// interrupt, it continues.
 func TestOpenHoldsAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ func TestBoundWithoutHistory(t *testing.T) {
 		t.Helper()
 		sums := l.readSums()
 		e := m.Estimate(p.Peer, &sums)
-		if !e.Settled {
+		if !e.Final {
 			var err error
 			e, err = m.Read(context.Background(), p, sums, func(context.Context) (prepayment.Sums, error) { return l.readSums(), nil })
 			require.NoError(t, err)

@@ -46,9 +46,9 @@ type Estimate struct {
 	Prepaid ledger.Amount
 	// Exact is true if Prepaid is not only an upper bound.
 	Exact bool
-	// Settled is true if reading rows cannot improve the estimate: it is exact, or the account has
+	// Final is true if reading rows cannot improve the estimate: it is exact, or the account has
 	// no history.
-	Settled bool
+	Final bool
 	// NetAtMost is an upper bound of the position less the prepayment.
 	NetAtMost *big.Int
 }
@@ -87,7 +87,7 @@ func (k *knownPeer) splitAtSums() Split {
 
 func exactEstimate(position, prepaid *big.Int) Estimate {
 	return Estimate{
-		Prepaid: ledger.ClampAmount(prepaid), Exact: true, Settled: true, NetAtMost: new(big.Int).Sub(position, prepaid),
+		Prepaid: ledger.ClampAmount(prepaid), Exact: true, Final: true, NetAtMost: new(big.Int).Sub(position, prepaid),
 	}
 }
 
@@ -170,9 +170,9 @@ func (m *Memory) lookupKnown(peer ledger.ID) (knownPeer, bool) {
 // maxLookups bounds the look-ups of [Memory.Read] in search of two with only packets in between.
 const maxLookups = 100
 
-// ErrRestless is returned when payments of a peer, or bookings by hand in its asset, come so fast
+// ErrTooBusy is returned when payments of a peer, or bookings by hand in its asset, come so fast
 // that no moment was found to read the peer.
-var ErrRestless = errors.New("payments come faster than they can be read")
+var ErrTooBusy = errors.New("payments come faster than they can be read")
 
 // Read computes a prepayment from the rows. lookUp reads the sums of a moment; the result is for
 // the moment of its last call.
@@ -198,7 +198,7 @@ func (m *Memory) Read(ctx context.Context, accounts Accounts, now Sums, lookUp f
 			return m.Estimate(accounts.Peer, &after), nil
 		}
 	}
-	return Estimate{}, ErrRestless
+	return Estimate{}, ErrTooBusy
 }
 
 // readOnce computes the result for the moment of a look-up.

@@ -240,10 +240,10 @@ func (l *simulatedPeer) checkEstimate(m *prepayment.Memory) {
 	e := m.Estimate(l.accounts.Peer, &sums)
 	prepaid, _ := e.Prepaid.Uint64()
 	require.GreaterOrEqual(l.tb, int64(prepaid), l.prepaid, "the bound")
-	if e.Exact || !e.Settled {
+	if e.Exact || !e.Final {
 		require.GreaterOrEqual(l.tb, e.NetAtMost.Int64(), l.net)
 	}
-	if !e.Settled {
+	if !e.Final {
 		var err error
 		e, err = m.Read(context.Background(), l.accounts, sums, func(context.Context) (prepayment.Sums, error) { return l.readSums(), nil })
 		require.NoError(l.tb, err)

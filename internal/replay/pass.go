@@ -254,7 +254,7 @@ func (p *pass) countResult(r transfers.Result, line int) {
 	switch {
 	case r.Err != nil:
 		p.tally.refused = append(p.tally.refused, fmt.Errorf("%s:%d: %w", p.trace.Name, line, r.Err))
-	case r.Timestamp == 0: // no amount was moved
+	case r.BookedAt.IsZero(): // no amount was moved
 	case r.Outcome == ledger.OutcomeAlreadyApplied:
 		p.tally.repeated++
 	default:

@@ -42,13 +42,13 @@ func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
 // VersionError names a file of an unknown format. It matches [ErrVersion].
 type VersionError struct {
 	File string // the path
-	// Of names the content with the format: [Format.Of], or "file" for the format of the files.
-	Of            string
+	// Content names the content with the format: [Format.Name], or "file" for the format of the files.
+	Content       string
 	Format, Reads uint32 // the file's, and the newest known format
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("wal: %s: %s of format %d, this program reads up to %d", e.File, e.Of, e.Format, e.Reads)
+	return fmt.Sprintf("wal: %s: %s of format %d, this program reads up to %d", e.File, e.Content, e.Format, e.Reads)
 }
 
 // Is reports whether target is [ErrVersion].

@@ -31,7 +31,7 @@ func TestUnknownVersion(t *testing.T) {
 	} {
 		m := s.withHeader(at, 7)
 		before := m.visibleFiles()
-		_, _, err := openFormat(m, Format{Of: "journal", Newest: 1}, func(Record) error { return nil })
+		_, _, err := openFormat(m, Format{Name: "journal", Newest: 1}, func(Record) error { return nil })
 		require.ErrorIs(t, err, ErrVersion)
 		require.NotErrorIs(t, err, ErrCorrupt)
 		require.ErrorContains(t, err, s.last+": "+want)
@@ -45,12 +45,12 @@ func TestOlderFormat(t *testing.T) {
 	t.Parallel()
 	for made, want := range map[uint32]uint32{1: 1, 2: 2} {
 		m := newMemory()
-		l, _, err := openFormat(m, Format{Of: "log", Newest: made}, nil)
+		l, _, err := openFormat(m, Format{Name: "log", Newest: made}, nil)
 		require.NoError(t, err)
 		l.Append(1, 1, func(b []byte) []byte { return append(b, 'a') })
 		require.NoError(t, l.Close())
 		var got int
-		l, _, err = openFormat(m, Format{Of: "log", Newest: 3}, func(Record) error { got++; return nil })
+		l, _, err = openFormat(m, Format{Name: "log", Newest: 3}, func(Record) error { got++; return nil })
 		require.NoError(t, err)
 		require.Equal(t, 1, got)
 		c := l.Checkpoint()
@@ -61,10 +61,10 @@ func TestOlderFormat(t *testing.T) {
 		for name, content := range m.visibleFiles() {
 			require.Equal(t, want-1, binary.LittleEndian.Uint32(content[12:]), name)
 		}
-		l, _, err = openFormat(m, Format{Of: "log", Newest: want}, func(Record) error { return nil })
+		l, _, err = openFormat(m, Format{Name: "log", Newest: want}, func(Record) error { return nil })
 		require.NoError(t, err, "the older program reads it still")
 		require.NoError(t, l.Close())
-		_, _, err = openFormat(m, Format{Of: "log", Newest: want - 1}, func(Record) error { return nil })
+		_, _, err = openFormat(m, Format{Name: "log", Newest: want - 1}, func(Record) error { return nil })
 		require.ErrorIs(t, err, ErrVersion)
 	}
 }

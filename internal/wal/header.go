@@ -73,7 +73,7 @@ func decodeHeader(b []byte, magic string) (header, error) {
 		return header{}, damage("the header is damaged, or not one of this kind of file")
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != version {
-		return header{}, &VersionError{Of: "file", Format: v, Reads: version}
+		return header{}, &VersionError{Content: "file", Format: v, Reads: version}
 	}
 	marks := b[markOffset : markOffset+markSlots*markSize]
 	if magic == checkpointMagic && !isZero(marks) ||

@@ -49,7 +49,7 @@ func (r *recovery) readHeader(in *input, magic string, number uint64) (err error
 	}
 	in.header, err = decodeHeader(b, magic)
 	if err == nil && in.header.recordFormat >= r.format.Newest {
-		err = &VersionError{Of: r.format.Of, Format: in.header.recordFormat + 1, Reads: r.format.Newest}
+		err = &VersionError{Content: r.format.Name, Format: in.header.recordFormat + 1, Reads: r.format.Newest}
 	}
 	var newer *VersionError
 	switch {

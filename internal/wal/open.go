@@ -23,11 +23,11 @@ func Open(path string, restore func(Record) error) (*Log, Recovery, error) {
 
 // Format describes the records known to an owner.
 type Format struct {
-	Of     string // name of the records, for messages: "journal"
+	Name   string // name of the records, for messages: "journal"
 	Newest uint32 // their newest format, from 1; used for a new folder
 }
 
-var firstFormat = Format{Of: "log", Newest: 1}
+var firstFormat = Format{Name: "log", Newest: 1}
 
 // OpenFormat is [Open] for records with a format. A folder with a newer format is refused.
 func OpenFormat(path string, format Format, restore func(Record) error) (*Log, Recovery, error) {

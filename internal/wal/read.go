@@ -21,7 +21,7 @@ type Content struct {
 }
 
 // AnyFormat is the format for readers of files, and not of records.
-var AnyFormat = Format{Of: "log", Newest: math.MaxUint32}
+var AnyFormat = Format{Name: "log", Newest: math.MaxUint32}
 
 // ErrNoLog is returned if there is no log in a folder, or no folder.
 var ErrNoLog = errors.New("wal: no log in this folder")

@@ -96,7 +96,7 @@ func Read(dir string, opts ...Option) (*Ledger, error) {
 }
 
 // folderFormat is the format written by this package.
-var folderFormat = wal.Format{Of: "ledger", Newest: recordFormat}
+var folderFormat = wal.Format{Name: "ledger", Newest: recordFormat}
 
 // Exists reports whether a folder holds a ledger, whole or damaged, without opening it: [Open]
 // would create a ledger in an empty or missing folder. The error is the file system's.

@@ -9,10 +9,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// answer is what a ledger answered to one turn; the parts that do not belong to
-// that kind of turn are empty.
+// answer is a ledger's answer to one action. The fields of other kinds of action are empty.
 type answer struct {
-	verdicts  []verdict
+	results   []eventResult
 	accounts  []ledger.Account
 	transfers []ledger.Transfer
 	balances  []ledger.AccountBalance
@@ -28,8 +27,8 @@ func (want *answer) requireEqual(tb testing.TB, got *answer, message ...any) {
 	requireSame(tb, want.changes, got.changes, message...)
 }
 
-// requireSame is require.Equal for lists that are almost always equal: it is fast
-// then. It does not tell an empty list from none.
+// requireSame is [require.Equal] for lists, fast if the lists are equal. An empty list equals a nil
+// list.
 func requireSame[T comparable](tb testing.TB, want, got []T, message ...any) {
 	tb.Helper()
 	if slices.Equal(want, got) {

@@ -9,15 +9,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// RequireConserved reads all accounts of the ledger and fails the test unless, in
-// every ledger number, posted debits equal posted credits and pending debits equal
-// pending credits: no unit was made or lost. Nobody may write meanwhile.
+// RequireConserved reads all accounts of the ledger. It fails the test unless, in every ledger
+// number, posted debits equal posted credits and pending debits equal pending credits: no unit was
+// made or lost. There must be no writer meanwhile.
 func RequireConserved(tb testing.TB, l ledger.Ledger) {
 	tb.Helper()
 	sumLedgers(tb, l).requireEqual(tb)
 }
 
-// requireEqual compares the two sides of each ledger number.
+// requireEqual compares the debits and credits of each ledger number.
 func (s sums) requireEqual(tb testing.TB) {
 	tb.Helper()
 	for number, sum := range s {
@@ -28,8 +28,8 @@ func (s sums) requireEqual(tb testing.TB) {
 	}
 }
 
-// RequireNothingHeld does what RequireConserved does, and fails the test if
-// anything is pending in any account.
+// RequireNothingHeld is [RequireConserved], and also fails the test if an account has a pending
+// amount.
 func RequireNothingHeld(tb testing.TB, l ledger.Ledger) {
 	tb.Helper()
 	RequireConserved(tb, l)
@@ -38,7 +38,7 @@ func RequireNothingHeld(tb testing.TB, l ledger.Ledger) {
 	}
 }
 
-// total is the sum over all accounts of one ledger number. It may exceed 128 bits.
+// total is the sum over all accounts of one ledger number. The sum may exceed 128 bits.
 type total struct {
 	debitsPending, debitsPosted, creditsPending, creditsPosted big.Int
 }
@@ -50,10 +50,10 @@ func (sum *total) addAccount(a *ledger.Account) {
 	sum.creditsPosted.Add(&sum.creditsPosted, a.CreditsPosted.Big())
 }
 
-// sums are the totals of accounts by ledger number.
+// sums are the totals by ledger number.
 type sums map[uint32]*total
 
-func (s sums) addAccount(accounts []ledger.Account) {
+func (s sums) addAccounts(accounts []ledger.Account) {
 	for i := range accounts {
 		number := accounts[i].Ledger
 		if s[number] == nil {
@@ -65,15 +65,15 @@ func (s sums) addAccount(accounts []ledger.Account) {
 
 func sumLedgers(tb testing.TB, l ledger.Ledger) sums {
 	tb.Helper()
-	all := make(sums)
+	totals := make(sums)
 	filter := ledger.QueryFilter{Limit: ledger.QueryMax}
 	for {
 		page, err := l.QueryAccounts(tb.Context(), filter)
 		require.NoError(tb, err)
 		if len(page) == 0 {
-			return all
+			return totals
 		}
-		all.addAccount(page)
+		totals.addAccounts(page)
 		filter.TimestampMin = nextPageTime(tb, accountTimestamp, filter.TimestampMin, page)
 	}
 }

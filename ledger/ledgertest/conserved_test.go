@@ -11,13 +11,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// books is a ledger that answers with these accounts, one a page.
-type books struct {
+// fixedLedger is a ledger with the given accounts, one per page.
+type fixedLedger struct {
 	ledger.Ledger
 	accounts []ledger.Account
 }
 
-func (b *books) QueryAccounts(_ context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
+func (b *fixedLedger) QueryAccounts(_ context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
 	for _, a := range b.accounts {
 		if a.Timestamp >= f.TimestampMin {
 			return []ledger.Account{a}, nil
@@ -26,20 +26,21 @@ func (b *books) QueryAccounts(_ context.Context, f ledger.QueryFilter) ([]ledger
 	return nil, nil
 }
 
-// recorder is a test that notes its failure.
-type recorder struct {
+// failureRecorder records the failure of a test.
+type failureRecorder struct {
 	testing.TB
 	failure string
 }
 
-func (r *recorder) Helper()                      {}
-func (r *recorder) Errorf(f string, args ...any) { r.failure = fmt.Sprintf(f, args...) }
-func (r *recorder) FailNow()                     { runtime.Goexit() }
+func (r *failureRecorder) Helper()                      {}
+func (r *failureRecorder) Errorf(f string, args ...any) { r.failure = fmt.Sprintf(f, args...) }
+func (r *failureRecorder) FailNow()                     { runtime.Goexit() }
 
-// failureOf runs a check that may end its goroutine, and returns what it said.
-func failureOf(t *testing.T, check func(testing.TB)) string {
+// captureFailure runs a check in a goroutine, which the check may end, and returns the failure
+// message.
+func captureFailure(t *testing.T, check func(testing.TB)) string {
 	t.Helper()
-	r, done := &recorder{TB: t}, make(chan struct{})
+	r, done := &failureRecorder{TB: t}, make(chan struct{})
 	go func() {
 		defer close(done)
 		check(r)
@@ -53,7 +54,7 @@ func TestRequireConserved(t *testing.T) {
 	one, two := ledger.NewAmount(1), ledger.NewAmount(2)
 	for name, c := range map[string]struct {
 		accounts        []ledger.Account
-		conserved, held string // what each check says
+		conserved, held string // expected failure messages; "" for success
 	}{
 		"nothing": {},
 		"settled": {accounts: []ledger.Account{
@@ -93,19 +94,19 @@ func TestRequireConserved(t *testing.T) {
 			held:      "debits posted",
 		},
 	} {
-		l := &books{accounts: c.accounts}
+		l := &fixedLedger{accounts: c.accounts}
 		for _, check := range []struct {
-			run  func(testing.TB, ledger.Ledger)
-			says string
+			run     func(testing.TB, ledger.Ledger)
+			message string
 		}{{RequireConserved, c.conserved}, {RequireNothingHeld, c.held}} {
-			failure := failureOf(t, func(tb testing.TB) {
+			failure := captureFailure(t, func(tb testing.TB) {
 				tb.Helper()
 				check.run(tb, l)
 			})
-			if check.says == "" {
+			if check.message == "" {
 				require.Empty(t, failure, name)
 			}
-			require.Contains(t, failure, check.says, name)
+			require.Contains(t, failure, check.message, name)
 		}
 	}
 }

@@ -9,115 +9,112 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// RunDifferential runs the random program of the seed on two ledgers, turn by
-// turn, and compares the answers: statuses, all fields, the order of all
-// timestamps, look-ups, queries, history and, if both have them, change events.
-// Each ledger is also checked as by RunProgram.
+// RunDifferential runs the random program of the seed on two ledgers, action by action, and
+// compares the answers: statuses, all fields, the order of all timestamps, look-ups, queries,
+// history and, if both ledgers have them, change events. Each ledger is also checked as by
+// [RunProgram].
 //
-// The ledgers may hold other accounts, but nobody else may write meanwhile. A
-// ledger that implements Sleeper moves its own time; with any other one the
-// program takes up to four seconds, and ends early, which the log says, if the
-// ledger is too slow for the timeouts in it.
+// The ledgers may hold other accounts, but RunDifferential must be the only writer. Unless both
+// ledgers implement [Sleeper], the program takes up to four seconds. If the ledgers are too slow
+// for the timeouts, the program ends early and logs where.
 //
-// Wild programs, in which holds are ended at the very moment when they expire, are
-// left to RunProgram and RunBytes. Two ledgers that are both right may answer them
-// differently: each gives timestamps by a clock of its own, and a nanosecond decides
-// what is in time and what is too late.
-func RunDifferential(tb testing.TB, one, other ledger.Ledger, seed uint64) {
+// Programs that race expiries are left to [RunProgram] and [RunBytes]. Two correct ledgers may
+// answer such a program differently: each ledger has a clock of its own, and a nanosecond decides
+// whether a hold has expired.
+func RunDifferential(tb testing.TB, first, second ledger.Ledger, seed uint64) {
 	tb.Helper()
-	d := &differential{tb: tb, times: timestamps{}}
-	p, place := programOf(seed, longPauses), newRealm()
-	a, b := subjectOf(one), subjectOf(other)
+	d := &differential{tb: tb, times: timestampMap{}}
+	p, space := newSeedProgram(seed, safePauses), newIDSpace()
+	a, b := newTestSubject(first), newTestSubject(second)
 	if a.feed == nil || b.feed == nil {
 		a.feed, b.feed = nil, nil
 	}
-	d.one, d.other = newRun(tb, a, place, p), newRun(tb, b, place, p)
+	d.first, d.second = newRun(tb, a, space, p), newRun(tb, b, space, p)
 	d.start = time.Now()
-	if n := d.compareTurns(p.turns); n < len(p.turns) {
-		tb.Logf("compared %d of %d turns, for then they had taken longer than the timeouts in them allow", n, len(p.turns))
-		d.sleepBoth(napTurn(2 * nap)) // what may expire is gone then, and the rest can be voided
-		d.wakeBoth()
+	if n := d.compareActions(p.actions); n < len(p.actions) {
+		tb.Logf("compared %d of %d actions: the ledgers were too slow for the timeouts", n, len(p.actions))
+		d.sleepBoth(sleepAction(2 * sleepDuration)) // everything due has expired then, and the other holds can be voided
+		d.checkBothExpiries()
 	} else {
-		want, got := d.one.readEverything(), d.other.readEverything()
+		want, got := d.first.readBooks(), d.second.readBooks()
 		d.compareAnswers(&want, &got)
 	}
 	require.NoError(tb, d.times.checkOrder())
-	d.one.releaseHolds()
-	d.other.releaseHolds()
+	d.first.voidHolds()
+	d.second.voidHolds()
 }
 
-// differential is a program under way on two ledgers.
+// differential is the run of one program on two ledgers.
 type differential struct {
-	tb         testing.TB
-	one, other *run
-	times      timestamps // of one, as those of the other
+	tb            testing.TB
+	first, second *run
+	times         timestampMap // from the first ledger to the second
 
-	start  time.Time
-	rested time.Duration // in all naps
+	start time.Time
+	slept time.Duration // in all sleeps
 }
 
-// compareTurns takes the turns and compares the answers. It returns how many it compared:
-// not all if the ledgers are so slow that an expiry might come between.
-func (d *differential) compareTurns(turns []turn) int {
+// compareActions runs the actions and compares the answers. It returns the number of actions
+// compared: fewer than all if the ledgers are so slow that a hold might expire between them.
+func (d *differential) compareActions(actions []action) int {
 	d.tb.Helper()
-	for i, t := range turns {
-		if n, ok := t.(napTurn); ok {
+	for i, t := range actions {
+		if n, ok := t.(sleepAction); ok {
 			d.sleepBoth(n)
 			if d.isLate() {
 				return i
 			}
-			d.wakeBoth()
+			d.checkBothExpiries()
 			continue
 		}
-		want, got := d.one.takeTurn(t), d.other.takeTurn(t)
+		want, got := d.first.runAction(t), d.second.runAction(t)
 		if d.isLate() {
 			return i
 		}
 		d.compareAnswers(&want, &got)
 	}
-	return len(turns)
+	return len(actions)
 }
 
-// isLate reports whether what is not a nap has taken so long that expiries are no
-// longer where the program has them.
-// Time that is moved by hand does not slip.
+// isLate reports whether the actions other than sleeps have taken so long that expiries come
+// earlier in the program than planned. With two manual clocks it is always false.
 func (d *differential) isLate() bool {
-	byHand := d.one.subject.sleeper != nil && d.other.subject.sleeper != nil
-	return !byHand && time.Since(d.start)-d.rested > workMost
+	manualClocks := d.first.subject.sleeper != nil && d.second.subject.sleeper != nil
+	return !manualClocks && time.Since(d.start)-d.slept > maxWork
 }
 
 // sleepBoth sleeps on both ledgers at once.
-func (d *differential) sleepBoth(n napTurn) {
+func (d *differential) sleepBoth(n sleepAction) {
 	d.tb.Helper()
-	waited := false
-	for _, r := range []*run{d.one, d.other} {
+	sleptInRealTime := false
+	for _, r := range []*run{d.first, d.second} {
 		switch {
 		case r.subject.sleeper != nil:
 			r.subject.sleepFor(d.tb, time.Duration(n))
-		case !waited:
+		case !sleptInRealTime:
 			r.subject.sleepFor(d.tb, time.Duration(n))
-			waited = true
-			d.rested += time.Duration(n)
+			sleptInRealTime = true
+			d.slept += time.Duration(n)
 		}
 	}
 }
 
-func (d *differential) wakeBoth() {
+func (d *differential) checkBothExpiries() {
 	d.tb.Helper()
-	d.one.checkExpiries()
-	d.other.checkExpiries()
+	d.first.checkExpiries()
+	d.second.checkExpiries()
 }
 
 func (d *differential) compareAnswers(want, got *answer) {
 	d.tb.Helper()
-	message := d.one.describeTurn()
-	require.Len(d.tb, got.verdicts, len(want.verdicts), message)
-	for i := range want.verdicts {
-		require.Equal(d.tb, want.verdicts[i].status, got.verdicts[i].status, "%s, event %d", message, i)
+	message := d.first.describeAction()
+	require.Len(d.tb, got.results, len(want.results), message)
+	for i := range want.results {
+		require.Equal(d.tb, want.results[i].status, got.results[i].status, "%s, event %d", message, i)
 	}
-	requirePaired(d.tb, d.times, want.verdicts, got.verdicts, message, verdictStamps)
-	requirePaired(d.tb, d.times, want.accounts, got.accounts, message, accountStamps)
-	requirePaired(d.tb, d.times, want.transfers, got.transfers, message, transferStamps)
-	requirePaired(d.tb, d.times, want.balances, got.balances, message, balanceStamps)
-	requirePaired(d.tb, d.times, want.changes, got.changes, message, changeStamps)
+	requirePaired(d.tb, d.times, want.results, got.results, message, resultTimePointers)
+	requirePaired(d.tb, d.times, want.accounts, got.accounts, message, accountTimePointers)
+	requirePaired(d.tb, d.times, want.transfers, got.transfers, message, transferTimePointers)
+	requirePaired(d.tb, d.times, want.balances, got.balances, message, balanceTimePointers)
+	requirePaired(d.tb, d.times, want.changes, got.changes, message, changeTimePointers)
 }

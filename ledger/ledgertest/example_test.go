@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// A ledger of one's own is put through the suite by one test.
+// One test runs the suite on a ledger.
 func ExampleRun() {
 	testConformance := func(t *testing.T) { // func TestConformance(t *testing.T)
 		t.Helper()
@@ -21,29 +21,29 @@ func ExampleRun() {
 	_ = testConformance
 }
 
-// byHand is a ledger whose time stands still until it is moved.
-type byHand struct {
+// manualClock is a ledger whose time stands still until Sleep is called.
+type manualClock struct {
 	*embedded.Ledger
 	now time.Time
 }
 
-func newByHand() *byHand {
-	l := &byHand{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+func newManualClock() *manualClock {
+	l := &manualClock{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
 	l.Ledger = embedded.New(embedded.WithClock(func() time.Time { return l.now }))
 	return l
 }
 
-func (l *byHand) Sleep(d time.Duration) { l.now = l.now.Add(d) }
+func (l *manualClock) Sleep(d time.Duration) { l.now = l.now.Add(d) }
 
-// With a ledger that implements Sleeper the suite need not wait for holds to expire.
+// With a ledger that implements Sleeper the suite does not wait for holds to expire.
 func ExampleSleeper() {
 	testConformance := func(t *testing.T) { // func TestConformance(t *testing.T)
 		t.Helper()
-		ledgertest.Run(t, func(*testing.T) ledger.Ledger { return newByHand() })
+		ledgertest.Run(t, func(*testing.T) ledger.Ledger { return newManualClock() })
 	}
 	_ = testConformance
 
-	l := newByHand()
+	l := newManualClock()
 	var sleeper ledgertest.Sleeper = l
 	before := l.now
 	sleeper.Sleep(time.Hour)
@@ -51,36 +51,36 @@ func ExampleSleeper() {
 	// Output: 1h0m0s
 }
 
-// A fuzz target draws programs from its bytes. By a clock that only the program
-// moves, a find is repeated by its bytes, and holds expire. (By the real clock no
-// hold does, and imports have other timestamps each time.)
+// A fuzz target draws programs from its bytes. With a clock moved only by the program, the same
+// bytes repeat a finding, and holds expire. (With the real clock no hold expires, and imports have
+// different timestamps each time.)
 func ExampleRunBytes() {
 	fuzzPrograms := func(f *testing.F) { // func FuzzPrograms(f *testing.F)
 		f.Helper()
-		f.Fuzz(func(t *testing.T, data []byte) { ledgertest.RunBytes(t, newByHand(), data) })
+		f.Fuzz(func(t *testing.T, data []byte) { ledgertest.RunBytes(t, newManualClock(), data) })
 	}
 	_ = fuzzPrograms
 }
 
-// Two ledgers give the same answers. (One of them may be a cluster.)
+// Two ledgers give the same answers. (One of the two may be a cluster.)
 func ExampleRunDifferential() {
 	testDifferential := func(t *testing.T) { // func TestDifferential(t *testing.T)
 		t.Helper()
-		one, other := embedded.New(), embedded.New(embedded.WithBatchMax(253))
-		ledgertest.RunDifferential(t, one, other, ledgertest.Seed(t))
+		first, second := embedded.New(), embedded.New(embedded.WithBatchMax(253))
+		ledgertest.RunDifferential(t, first, second, ledgertest.Seed(t))
 	}
 	_ = testDifferential
 }
 
-// printer stands for the *testing.T of a test.
-type printer struct{ testing.TB }
+// printingT replaces the *testing.T of a test.
+type printingT struct{ testing.TB }
 
-func (printer) Helper()                           {}
-func (printer) Context() context.Context          { return context.Background() }
-func (printer) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
-func (printer) FailNow()                          {}
+func (printingT) Helper()                           {}
+func (printingT) Context() context.Context          { return context.Background() }
+func (printingT) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
+func (printingT) FailNow()                          {}
 
-// A test that moves money ends with the question whether all of it is still there.
+// A test that moves money ends by checking that no unit was made or lost.
 func ExampleRequireConserved() {
 	ctx := context.Background()
 	l := embedded.New()
@@ -99,7 +99,7 @@ func ExampleRequireConserved() {
 	}
 	fmt.Println(results[0].Status)
 
-	t := printer{} // in a test: the t of the test
+	t := printingT{} // in a test: the test's t
 	ledgertest.RequireConserved(t, l)
 	ledgertest.RequireNothingHeld(t, l)
 	if err := l.Close(); err != nil {

@@ -6,19 +6,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// drawOpening is a request of sound accounts, so that transfers have a chance.
-func (g *generator) drawOpening() turn {
-	request := make(accountsTurn, 0, 9)
+// drawFirstAccounts draws a request of valid accounts, so that transfers have a chance.
+func (g *generator) drawFirstAccounts() action {
+	request := make(createAccountsAction, 0, 9)
 	for range 4 + g.IntN(5) {
-		a := g.newAccount()
+		a := g.drawNewAccount()
 		request = append(request, a)
 		g.accounts = append(g.accounts, a)
 	}
 	return request
 }
 
-// newAccount is a sound account under a new id, mostly of ledger 1.
-func (g *generator) newAccount() ledger.Account {
+// drawNewAccount returns a valid account under a new id, in most cases of ledger 1.
+func (g *generator) drawNewAccount() ledger.Account {
 	g.lastAccount++
 	flags := []ledger.AccountFlags{
 		0, 0, 0, ledger.AccountDebitsMustNotExceedCredits, ledger.AccountCreditsMustNotExceedDebits,
@@ -28,7 +28,7 @@ func (g *generator) newAccount() ledger.Account {
 	}
 	a := ledger.Account{
 		ID: ledger.NewID(g.lastAccount, 0), Ledger: 1, Code: uint16(1 + g.IntN(2)), Flags: flags,
-		UserData128: uint128.From64(g.userData()), UserData64: g.userData(), UserData32: uint32(g.userData()),
+		UserData128: uint128.From64(g.drawUserData()), UserData64: g.drawUserData(), UserData32: uint32(g.drawUserData()),
 	}
 	if g.oneIn(12) {
 		a.Ledger++
@@ -36,11 +36,11 @@ func (g *generator) newAccount() ledger.Account {
 	return a
 }
 
-func (g *generator) accountsRequest() turn {
-	request := make(accountsTurn, 1+g.IntN(6))
+func (g *generator) drawAccountsRequest() action {
+	request := make(createAccountsAction, 1+g.IntN(6))
 	for i := range request {
-		a := g.accountEvent()
-		if g.oneIn(g.links) {
+		a := g.drawAccount()
+		if g.oneIn(g.linkRate) {
 			a.Flags |= ledger.AccountLinked
 		}
 		if i == len(request)-1 && !g.oneIn(8) {
@@ -52,9 +52,9 @@ func (g *generator) accountsRequest() turn {
 	return request
 }
 
-// accountEvent is an account, new or sent before, often with something wrong.
-func (g *generator) accountEvent() ledger.Account {
-	a := g.newAccount()
+// drawAccount returns an account, new or drawn before, often with faults.
+func (g *generator) drawAccount() ledger.Account {
+	a := g.drawNewAccount()
 	if g.oneIn(3) {
 		g.lastAccount--
 		a = g.accounts[g.IntN(len(g.accounts))]
@@ -63,14 +63,13 @@ func (g *generator) accountEvent() ledger.Account {
 		a.Flags |= ledger.AccountImported
 		a.Timestamp = g.drawImportTime(true)
 	}
-	for g.oneIn(min(g.faults/2, 5)) {
+	for g.oneIn(min(g.faultRate/2, 5)) {
 		accountFaults[g.IntN(len(accountFaults))](g, &a)
 	}
 	return a
 }
 
-// accountFaults change one thing of an account. What is drawn twice as often has
-// two places.
+// accountFaults change one field of an account. A fault listed twice is drawn twice as often.
 var accountFaults = []func(*generator, *ledger.Account){
 	func(_ *generator, a *ledger.Account) { a.ID = ledger.ID{} },
 	func(_ *generator, a *ledger.Account) { a.ID = ledger.IDMax },

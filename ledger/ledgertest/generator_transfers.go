@@ -8,17 +8,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-func (g *generator) transfersRequest() turn {
-	request := make(transfersTurn, 1+g.IntN(12))
+func (g *generator) drawTransfersRequest() action {
+	request := make(createTransfersAction, 1+g.IntN(12))
 	for i := range request {
-		t := g.transferEvent()
-		if g.oneIn(g.links) {
+		t := g.drawTransfer()
+		if g.oneIn(g.linkRate) {
 			t.Flags |= ledger.TransferLinked
 		}
 		if i == len(request)-1 && !g.oneIn(12) {
 			t.Flags &^= ledger.TransferLinked
 		}
-		g.keepOutCrash(&t)
+		g.avoidImportCrash(&t)
 		request[i] = t
 		g.transfers = append(g.transfers, t)
 		if t.Flags.Has(ledger.TransferPending) {
@@ -28,12 +28,12 @@ func (g *generator) transfersRequest() turn {
 	return request
 }
 
-// transferEvent is a transfer, new or sent before, often with something wrong.
-func (g *generator) transferEvent() ledger.Transfer {
+// drawTransfer returns a transfer, new or drawn before, often with faults.
+func (g *generator) drawTransfer() ledger.Transfer {
 	var t ledger.Transfer
 	switch n := g.IntN(20); {
 	case n < 3 && len(g.transfers) > 0:
-		t = g.drawEarlier()
+		t = g.drawEarlierTransfer()
 	case n < 6 && len(g.holds) > 0:
 		t = g.drawResolution(ledger.TransferPostPending)
 	case n < 8 && len(g.holds) > 0:
@@ -48,15 +48,15 @@ func (g *generator) transferEvent() ledger.Transfer {
 			t.Timeout = 0
 		}
 	}
-	for g.oneIn(g.faults) {
+	for g.oneIn(g.faultRate) {
 		transferFaults[g.IntN(len(transferFaults))](g, &t)
 	}
 	return t
 }
 
-// drawEarlier is an event that was drawn before, every other time with one thing
-// changed. Members of chains would mostly differ in their linked flag only.
-func (g *generator) drawEarlier() ledger.Transfer {
+// drawEarlierTransfer returns a transfer drawn before, every second time with one field changed. It
+// avoids members of chains, because most of them would differ only in the linked flag.
+func (g *generator) drawEarlierTransfer() ledger.Transfer {
 	t := g.transfers[g.IntN(len(g.transfers))]
 	for range 3 {
 		if !t.Flags.Has(ledger.TransferLinked) {
@@ -70,24 +70,24 @@ func (g *generator) drawEarlier() ledger.Transfer {
 	return t
 }
 
-// keepOutCrash changes an import that would resolve a regular hold with a timeout.
-func (g *generator) keepOutCrash(t *ledger.Transfer) {
+// avoidImportCrash changes an import that would resolve a regular hold with a timeout.
+func (g *generator) avoidImportCrash(t *ledger.Transfer) {
 	imported := t.Flags.Has(ledger.TransferImported)
 	resolves := t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending)
-	if imported && resolves && g.timed[t.PendingID] {
+	if imported && resolves && g.timeoutHolds[t.PendingID] {
 		t.PendingID = ledger.ID{}
 	}
 	if !imported && t.Timeout != 0 && g.resolvedByImport[t.ID] {
 		t.Timeout = 0
 	}
-	g.timed[t.ID] = g.timed[t.ID] || (!imported && t.Timeout != 0)
+	g.timeoutHolds[t.ID] = g.timeoutHolds[t.ID] || (!imported && t.Timeout != 0)
 	if imported && resolves {
 		g.resolvedByImport[t.PendingID] = true
 	}
 }
 
-// newTransferID is mostly a new one.
-func (g *generator) newTransferID() ledger.ID {
+// drawTransferID returns a new id in most cases.
+func (g *generator) drawTransferID() ledger.ID {
 	if g.lastTransfer > 0 && g.oneIn(20) {
 		return ledger.NewID(1+g.Uint64N(g.lastTransfer), 0)
 	}
@@ -95,34 +95,34 @@ func (g *generator) newTransferID() ledger.ID {
 	return ledger.NewID(g.lastTransfer, 0)
 }
 
-// drawAccount is one that was drawn before, once in a while one that was not.
-func (g *generator) drawAccount() *ledger.Account {
+// pickAccount returns an account drawn before, and rarely an unknown account.
+func (g *generator) pickAccount() *ledger.Account {
 	if g.oneIn(40) {
 		return &ledger.Account{ID: ledger.NewID(900, 0), Ledger: 1}
 	}
 	n := len(g.accounts)
-	some := min(n, 5)
+	recent := min(n, 5)
 	switch {
 	case g.importing && g.oneIn(2): // perhaps younger than the import
-		return &g.accounts[n-1-g.IntN(some)]
+		return &g.accounts[n-1-g.IntN(recent)]
 	case g.oneIn(4):
 		return &g.accounts[g.IntN(n)]
-	default: // the first ones exist, and meet often
-		return &g.accounts[g.IntN(some)]
+	default: // the first accounts exist, and are used often
+		return &g.accounts[g.IntN(recent)]
 	}
 }
 
 func (g *generator) drawMovement() ledger.Transfer {
-	debit, credit := g.drawAccount(), g.drawAccount()
+	debit, credit := g.pickAccount(), g.pickAccount()
 	for range 3 {
 		if debit.ID != credit.ID && debit.Ledger == credit.Ledger {
 			break
 		}
-		credit = g.drawAccount()
+		credit = g.pickAccount()
 	}
 	t := ledger.Transfer{
-		ID: g.newTransferID(), DebitAccountID: debit.ID, CreditAccountID: credit.ID, Amount: g.drawAmount(),
-		UserData128: uint128.From64(g.userData()), UserData64: g.userData(), UserData32: uint32(g.userData()),
+		ID: g.drawTransferID(), DebitAccountID: debit.ID, CreditAccountID: credit.ID, Amount: g.drawAmount(),
+		UserData128: uint128.From64(g.drawUserData()), UserData64: g.drawUserData(), UserData32: uint32(g.drawUserData()),
 		Ledger: debit.Ledger, Code: uint16(1 + g.IntN(2)),
 	}
 	if g.oneIn(2) {
@@ -151,7 +151,7 @@ func (g *generator) makeHold(t *ledger.Transfer) {
 	}
 }
 
-// drawTimeout ends while the program runs, or long after.
+// drawTimeout returns a timeout that ends during the program, or long after.
 func (g *generator) drawTimeout() uint32 {
 	if g.pauses == noPauses || g.oneIn(4) {
 		return []uint32{1e6, math.MaxUint32}[g.IntN(2)]
@@ -159,16 +159,16 @@ func (g *generator) drawTimeout() uint32 {
 	return 1 + g.Uint32N(2)
 }
 
-// drawResolution is a post or a void of a recent hold. What it says about the hold is
-// mostly nothing, and mostly true otherwise.
+// drawResolution returns a post or a void of a recent hold. In most cases the fields of the hold
+// are left out, and else mostly correct.
 func (g *generator) drawResolution(flag ledger.TransferFlags) ledger.Transfer {
-	t := ledger.Transfer{ID: g.newTransferID(), Flags: flag}
+	t := ledger.Transfer{ID: g.drawTransferID(), Flags: flag}
 	if g.oneIn(20) {
 		t.PendingID = ledger.NewID(1+g.Uint64N(g.lastTransfer+1), 0)
 	} else {
 		t.PendingID = g.holds[len(g.holds)-1-g.IntN(min(len(g.holds), 8))]
 	}
-	hold := g.transferWithID(t.PendingID)
+	hold := g.findTransfer(t.PendingID)
 	switch n := g.IntN(6); {
 	case n < 3 && flag == ledger.TransferPostPending:
 		t.Amount = ledger.AmountMax
@@ -185,13 +185,13 @@ func (g *generator) drawResolution(flag ledger.TransferFlags) ledger.Transfer {
 	}
 	if g.oneIn(4) {
 		t.UserData128, t.UserData64, t.UserData32 =
-			uint128.From64(g.userData()), g.userData(), uint32(g.userData())
+			uint128.From64(g.drawUserData()), g.drawUserData(), uint32(g.drawUserData())
 	}
 	return t
 }
 
-// transferWithID is the last event drawn that has the id.
-func (g *generator) transferWithID(id ledger.ID) (t ledger.Transfer) {
+// findTransfer returns the last event drawn under the id.
+func (g *generator) findTransfer(id ledger.ID) (t ledger.Transfer) {
 	for i := range g.transfers {
 		if g.transfers[i].ID == id {
 			t = g.transfers[i]
@@ -200,17 +200,17 @@ func (g *generator) transferWithID(id ledger.ID) (t ledger.Transfer) {
 	return t
 }
 
-// transferFaults change one thing of a transfer.
+// transferFaults change one field of a transfer.
 var transferFaults = []func(*generator, *ledger.Transfer){
 	func(_ *generator, t *ledger.Transfer) { t.ID = ledger.ID{} },
 	func(_ *generator, t *ledger.Transfer) { t.ID = ledger.IDMax },
 	func(g *generator, t *ledger.Transfer) { t.ID = ledger.NewID(1+g.Uint64N(g.lastTransfer), 0) },
 	func(_ *generator, t *ledger.Transfer) { t.DebitAccountID = ledger.ID{} },
 	func(_ *generator, t *ledger.Transfer) { t.DebitAccountID = ledger.IDMax },
-	func(g *generator, t *ledger.Transfer) { t.DebitAccountID = g.drawAccount().ID },
+	func(g *generator, t *ledger.Transfer) { t.DebitAccountID = g.pickAccount().ID },
 	func(_ *generator, t *ledger.Transfer) { t.CreditAccountID = ledger.ID{} },
 	func(_ *generator, t *ledger.Transfer) { t.CreditAccountID = ledger.IDMax },
-	func(g *generator, t *ledger.Transfer) { t.CreditAccountID = g.drawAccount().ID },
+	func(g *generator, t *ledger.Transfer) { t.CreditAccountID = g.pickAccount().ID },
 	func(_ *generator, t *ledger.Transfer) { t.CreditAccountID = t.DebitAccountID },
 	func(g *generator, t *ledger.Transfer) { t.Amount = g.drawAmount() },
 	func(_ *generator, t *ledger.Transfer) { t.Amount, _ = t.Amount.Add(ledger.NewAmount(1)) },

@@ -9,9 +9,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Cut anew, a program has the same events in the same order, and what must stay
-// together does.
-func TestRecut(t *testing.T) {
+// Cut into other requests, a program has the same events in the same order, and chains and mixed
+// requests stay together.
+func TestRebatch(t *testing.T) {
 	t.Parallel()
 	event := func(id uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{ID: ledger.NewID(id, 0), Flags: flags}
@@ -19,7 +19,7 @@ func TestRecut(t *testing.T) {
 	const linked, imported = ledger.TransferLinked, ledger.TransferImported
 	requests := [][]ledger.Transfer{
 		{event(1, 0), event(2, linked), event(3, linked), event(4, 0), event(5, 0)},
-		{event(6, 0), event(7, linked)}, // left open
+		{event(6, 0), event(7, linked)}, // an open chain
 		{event(8, 0), event(9, imported)},
 		{event(10, imported), event(11, imported)},
 		{event(12, 0)},
@@ -29,8 +29,8 @@ func TestRecut(t *testing.T) {
 	for range 200 {
 		var ids []uint64
 		ends := map[uint64]bool{}
-		others := rebatchEvents(random, requests, transferHead)
-		for _, request := range others {
+		rebatched := rebatchEvents(random, requests, newTransferHeader)
+		for _, request := range rebatched {
 			for i := range request {
 				ids = append(ids, request[i].ID.Lo)
 			}
@@ -38,21 +38,21 @@ func TestRecut(t *testing.T) {
 		}
 		require.Equal(t, []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, ids)
 		require.False(t, ends[2] || ends[3] || ends[8], "a chain or a mixed request was cut")
-		require.True(t, ends[7] && ends[9] && ends[11], "what has to end a request does not")
-		cuts[len(others)] = true
+		require.True(t, ends[7] && ends[9] && ends[11], "an event that must end a request does not")
+		cuts[len(rebatched)] = true
 	}
 	require.Greater(t, len(cuts), 2, "always the same cut")
 }
 
-// What is sent again must be sure to change nothing.
-func TestNeutral(t *testing.T) {
+// A request is sent again only if that surely changes nothing.
+func TestIdempotentResend(t *testing.T) {
 	t.Parallel()
 	const linked = ledger.TransferLinked
 	created, failed := ledger.TransferCreated.String(), ledger.TransferLinkedEventFailed.String()
 	event := func(id, pending uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{ID: ledger.NewID(id, 0), PendingID: ledger.NewID(pending, 0), Flags: flags}
 	}
-	r := &retryRun{later: map[ledger.ID]int{ledger.NewID(9, 0): 1}}
+	r := &resendRun{remainingUses: map[ledger.ID]int{ledger.NewID(9, 0): 1}}
 	for _, c := range []struct {
 		transfers []ledger.Transfer
 		statuses  []string
@@ -69,6 +69,6 @@ func TestNeutral(t *testing.T) {
 		{[]ledger.Transfer{event(1, 0, linked), event(2, 1, 0)}, []string{failed, "exceeds_pending_transfer_amount"}, false},
 		{[]ledger.Transfer{event(1, 0, linked), event(2, 0, 0), event(9, 0, 0)}, []string{failed, "exists", created}, true},
 	} {
-		require.Equal(t, c.neutral, r.isNeutral(&request{transfers: c.transfers, statuses: c.statuses}), "%v", c)
+		require.Equal(t, c.neutral, r.isIdempotent(&sentRequest{transfers: c.transfers, statuses: c.statuses}), "%v", c)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// readPages reads on from a timestamp until nothing comes any more.
+// readPages reads page after page, beginning at a timestamp, until a page is empty.
 func readPages[T any](tb testing.TB, timestamp func(*T) uint64, from uint64, read func(from uint64) []T) (rows []T) {
 	tb.Helper()
 	for {
@@ -21,9 +21,9 @@ func readPages[T any](tb testing.TB, timestamp func(*T) uint64, from uint64, rea
 	}
 }
 
-// nextPageTime is the timestamp from which the page after this one begins. It fails the
-// test if a row is older than the page may be, or not newer than the row before:
-// with a ledger that pages wrongly, reading on might never end.
+// nextPageTime returns the timestamp at which the next page begins. It fails the test if a row is
+// older than the start of the page, or not newer than the row before: a ledger with wrong pages
+// might make readPages run forever.
 func nextPageTime[T any](tb testing.TB, timestamp func(*T) uint64, from uint64, page []T) uint64 {
 	tb.Helper()
 	for i := range page {

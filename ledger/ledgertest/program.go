@@ -8,96 +8,95 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// program is a random list of turns, aimed at the edges of the rules: few
-// accounts, few ids, amounts near 0 and near the largest, many chains, many events
-// and requests sent again. Its ids and ledger numbers are moved to a realm when it
-// is run, so that it can be run twice.
+// program is a random list of actions, aimed at the edges of the rules: few accounts, few ids,
+// amounts near 0 and near the largest, many chains, many events and requests sent again. A run maps
+// the program's ids and ledger numbers to an idSpace, so one program can run twice on a ledger.
 //
-// The timestamp of an imported event, if it is below stampsEnd, counts from the
-// last mark. So whether it regresses does not depend on what the ledger held
-// before.
+// The timestamp of an imported event, if below relativeTimesEnd, counts from the last
+// importBaseAction. Whether the import regresses is therefore independent of the earlier content of
+// the ledger.
 type program struct {
-	turns []turn
-	// wild says that pauses may end just before or just behind an expiry. Then it
-	// depends on the cut of the requests what they see of it.
-	wild bool
+	actions []action
+	// racesExpiries is set if a pause may end just before or just after an expiry. The answers then
+	// depend on how the events are cut into requests.
+	racesExpiries bool
 }
 
-// turn is one thing that a program does to a ledger.
-type turn interface {
-	// runOn does it, compares the answer with what the run knows, and returns it.
+// action is one step of a program.
+type action interface {
+	// runOn performs the action, compares the answer with the run's model, and returns the answer.
 	runOn(r *run) answer
 }
 
 type (
-	accountsTurn  []ledger.Account
-	transfersTurn []ledger.Transfer
-	napTurn       time.Duration
-	markTurn      struct{}
+	createAccountsAction  []ledger.Account
+	createTransfersAction []ledger.Transfer
+	sleepAction           time.Duration
+	importBaseAction      struct{}
 )
 
 const (
-	// nap is the pause of programs that are not wild. Timeouts in them are one or
-	// two seconds, or days. So on a ledger that waits in real time no request comes
-	// within 300 ms of an expiry, if all turns together take less than workMost.
-	nap      = 1300 * time.Millisecond
-	longNaps = 3
-	workMost = 400 * time.Millisecond
+	// sleepDuration is the pause of programs that do not race expiries. Their timeouts are one or
+	// two seconds, or days. So on a ledger in real time no request comes within 300 ms of an
+	// expiry, if all actions together take less than maxWork.
+	sleepDuration = 1300 * time.Millisecond
+	maxSleeps     = 3
+	maxWork       = 400 * time.Millisecond
 
-	// stampsEnd is above all timestamps that count from the mark.
-	stampsEnd = 1 << 42
-	// future is a timestamp that counts from the mark and has not come yet.
-	future = uint64(time.Hour)
-	// markWait is what passes behind a mark, or the start of a scenario, so that
-	// timestamps just after it are in the past.
-	markWait = 2 * time.Millisecond
+	// relativeTimesEnd is above all timestamps that count from the import base.
+	relativeTimesEnd = 1 << 42
+	// futureOffset counts from the import base, and lies in the future.
+	futureOffset = uint64(time.Hour)
+	// importDelay is the pause after setting the import base, or after the start of a scenario.
+	// Timestamps just after the base are then in the past.
+	importDelay = 2 * time.Millisecond
 
-	seedTurns  = 45 // turns of a program drawn from a seed
-	mostTurns  = 60
-	turnLength = 24 // bytes that make a program one turn longer
+	seedActions    = 45 // actions of a program drawn from a seed
+	maxActions     = 60
+	bytesPerAction = 24 // bytes that make a program one action longer
 )
 
-// pauses says how a program may let time pass.
-type pauses uint8
+// pauseMode is how a program may let time pass.
+type pauseMode uint8
 
 const (
-	noPauses   pauses = iota // not at all
-	longPauses               // only by whole naps
-	anyPauses                // the program is wild
+	noPauses   pauseMode = iota // not at all
+	safePauses                  // only by sleepDuration
+	anyPauses                   // by any time: the program races expiries
 )
 
-// programOf is the program of the seed.
-func programOf(seed uint64, allowed pauses) *program {
-	return drawProgram(rand.NewPCG(seed, 0), seedTurns, allowed)
+// newSeedProgram draws the program of the seed.
+func newSeedProgram(seed uint64, mode pauseMode) *program {
+	return drawProgram(rand.NewPCG(seed, 0), seedActions, mode)
 }
 
-// programFrom is the program that the bytes spell. Few bytes make a short one.
-func programFrom(data []byte, allowed pauses) *program {
-	return drawProgram(newBytesSource(data), min(mostTurns, 3+len(data)/turnLength), allowed)
+// newBytesProgram draws a program from bytes. Few bytes make a short program.
+func newBytesProgram(data []byte, mode pauseMode) *program {
+	return drawProgram(newBytesSource(data), min(maxActions, 3+len(data)/bytesPerAction), mode)
 }
 
-// bytesSource is random numbers that somebody else has chosen, a byte each, and
-// when these are used up, those of a generator seeded with all of them.
+// bytesSource is a [rand.Source] that returns the given bytes, one per number. After the last byte
+// it returns the numbers of a generator seeded with all the bytes.
 type bytesSource struct {
-	bytes []byte
-	rest  rand.PCG
+	bytes    []byte
+	fallback rand.PCG
 }
 
 func newBytesSource(data []byte) *bytesSource {
-	return &bytesSource{bytes: data, rest: *rand.NewPCG(seedOf(data), 0)}
+	return &bytesSource{bytes: data, fallback: *rand.NewPCG(hashSeed(data), 0)}
 }
 
-// seedOf is a seed made of all the bytes.
-func seedOf(data []byte) uint64 {
+// hashSeed makes a seed of all the bytes.
+func hashSeed(data []byte) uint64 {
 	sum := fnv.New64a()
 	sum.Write(data)
 	return sum.Sum64()
 }
 
-// Uint64 repeats the byte, as rand.Rand looks at the high bits or at the low ones.
+// Uint64 repeats the byte eight times, because [rand.Rand] uses either the high or the low bits.
 func (s *bytesSource) Uint64() uint64 {
 	if len(s.bytes) == 0 {
-		return s.rest.Uint64()
+		return s.fallback.Uint64()
 	}
 	b := s.bytes[0]
 	s.bytes = s.bytes[1:]

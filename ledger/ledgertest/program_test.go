@@ -11,98 +11,98 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// A hundred programs meet every status but the one that needs the year 2126.
+// A hundred programs meet every status except overflows_timeout, which needs the year 2126.
 func TestProgramsCover(t *testing.T) {
 	t.Parallel()
-	answers := newTally()
+	answers := newCoverage()
 	for seed := range uint64(100) {
-		runSeed(t, subjectOf(newSleepy()).withCoverage(answers), seed)
+		runSeed(t, newTestSubject(newManualClockLedger()).withCoverage(answers), seed)
 	}
 	report := answers.reportCounts("programs")
 	t.Log(report)
 	require.Contains(t, report, "never met: transfer overflows_timeout", "seeds 0 to 99")
 }
 
-// The bytes say all: the same ones make the same program, and a few a short one.
+// The same bytes make the same program, and few bytes make a short program.
 func TestProgramFromBytes(t *testing.T) {
 	t.Parallel()
 	data := []byte("some bytes that spell a program")
-	require.Equal(t, programFrom(data, anyPauses), programFrom(data, anyPauses))
-	require.NotEqual(t, programFrom(data, anyPauses), programFrom(data[1:], anyPauses))
-	require.Less(t, len(programFrom(nil, anyPauses).turns), 10)
+	require.Equal(t, newBytesProgram(data, anyPauses), newBytesProgram(data, anyPauses))
+	require.NotEqual(t, newBytesProgram(data, anyPauses), newBytesProgram(data[1:], anyPauses))
+	require.Less(t, len(newBytesProgram(nil, anyPauses).actions), 10)
 	long := make([]byte, 1<<16)
-	require.LessOrEqual(t, len(programFrom(long, anyPauses).turns), mostTurns+10)
-	require.NotEqual(t, programOf(1, anyPauses), programOf(2, anyPauses))
+	require.LessOrEqual(t, len(newBytesProgram(long, anyPauses).actions), maxActions+10)
+	require.NotEqual(t, newSeedProgram(1, anyPauses), newSeedProgram(2, anyPauses))
 }
 
-// overheard is a ledger that notes the events that are sent to it.
-type overheard struct {
-	*sleepy
+// eventLogLedger records all events sent.
+type eventLogLedger struct {
+	*manualClockLedger
 	events []any
 }
 
-func (l *overheard) CreateAccounts(ctx context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
+func (l *eventLogLedger) CreateAccounts(ctx context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
 	l.events = append(l.events, slices.Clone(a))
-	return l.sleepy.CreateAccounts(ctx, a)
+	return l.manualClockLedger.CreateAccounts(ctx, a)
 }
 
-func (l *overheard) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *eventLogLedger) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	l.events = append(l.events, slices.Clone(t))
-	return l.sleepy.CreateTransfers(ctx, t)
+	return l.manualClockLedger.CreateTransfers(ctx, t)
 }
 
-// By a clock that only the program moves, the same bytes send the same events.
+// With a clock moved only by the program, the same bytes send the same events.
 func TestRunBytesRepeats(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{"", "peer", "debits equal credits; nothing is left held"} {
-		one, other := &overheard{sleepy: newSleepy()}, &overheard{sleepy: newSleepy()}
-		RunBytes(t, one, []byte(data))
-		RunBytes(t, other, []byte(data))
-		require.NotEmpty(t, one.events)
-		require.Equal(t, one.events, other.events, data)
+		first, second := &eventLogLedger{manualClockLedger: newManualClockLedger()}, &eventLogLedger{manualClockLedger: newManualClockLedger()}
+		RunBytes(t, first, []byte(data))
+		RunBytes(t, second, []byte(data))
+		require.NotEmpty(t, first.events)
+		require.Equal(t, first.events, second.events, data)
 	}
 }
 
-// A program for a ledger in real time has no pauses, and none ends near an expiry
-// unless it is wild.
+// A program for a ledger in real time has no pauses. A pause ends near an expiry only in a program
+// that races expiries.
 func TestPauses(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
-		for _, turn := range programOf(seed, noPauses).turns {
-			_, ok := turn.(napTurn)
+		for _, action := range newSeedProgram(seed, noPauses).actions {
+			_, ok := action.(sleepAction)
 			require.False(t, ok, "seed %d", seed)
 		}
-		naps := 0
-		for _, turn := range programOf(seed, longPauses).turns {
-			if n, ok := turn.(napTurn); ok {
-				require.Equal(t, napTurn(nap), n)
-				naps++
+		sleeps := 0
+		for _, action := range newSeedProgram(seed, safePauses).actions {
+			if n, ok := action.(sleepAction); ok {
+				require.Equal(t, sleepAction(sleepDuration), n)
+				sleeps++
 			}
 		}
-		require.LessOrEqual(t, naps, longNaps)
-		require.False(t, programOf(seed, longPauses).wild)
+		require.LessOrEqual(t, sleeps, maxSleeps)
+		require.False(t, newSeedProgram(seed, safePauses).racesExpiries)
 	}
 }
 
-// silent is a ledger without change events.
-type silent struct {
+// feedlessLedger is a ledger without change events.
+type feedlessLedger struct {
 	ledger.Ledger
 	Sleeper
 }
 
-// Without change events the mirror works out by itself what expires.
+// Without change events the model computes the expiries.
 func TestProgramsWithoutChangeEvents(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
-		one, other := newSleepy(), newSleepy()
-		RunProgram(t, &silent{one, one}, seed)
-		RunDifferential(t, &silent{one, one}, other, seed)
-		RequireNothingHeld(t, one)
-		RequireNothingHeld(t, other)
+		first, second := newManualClockLedger(), newManualClockLedger()
+		RunProgram(t, &feedlessLedger{first, first}, seed)
+		RunDifferential(t, &feedlessLedger{first, first}, second, seed)
+		RequireNothingHeld(t, first)
+		RequireNothingHeld(t, second)
 	}
 }
 
-// Nor does a program need a clock that is moved for it.
+// A program also runs on a ledger in real time.
 func TestProgramsInRealTime(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -112,25 +112,25 @@ func TestProgramsInRealTime(t *testing.T) {
 	}
 }
 
-// No import may resolve a regular hold with a timeout, whatever is sent again.
-func TestProgramsKeepOutCrash(t *testing.T) {
+// No import may resolve a regular hold with a timeout, also when requests are sent again.
+func TestProgramsAvoidImportCrash(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
-		timed, resolved := map[ledger.ID]bool{}, map[ledger.ID]bool{}
-		for _, turn := range programOf(seed, longPauses).turns {
-			events, _ := turn.(transfersTurn)
+		timeoutHolds, resolved := map[ledger.ID]bool{}, map[ledger.ID]bool{}
+		for _, action := range newSeedProgram(seed, safePauses).actions {
+			events, _ := action.(createTransfersAction)
 			for i := range events {
 				e := &events[i]
 				imported := e.Flags.Has(ledger.TransferImported)
-				timed[e.ID] = timed[e.ID] || !imported && e.Timeout != 0
+				timeoutHolds[e.ID] = timeoutHolds[e.ID] || !imported && e.Timeout != 0
 				if imported && e.Flags.Any(ledger.TransferPostPending|ledger.TransferVoidPending) {
 					resolved[e.PendingID] = true
 				}
 			}
 		}
-		delete(resolved, ledger.ID{}) // names nothing
+		delete(resolved, ledger.ID{}) // names no hold
 		for id := range resolved {
-			require.False(t, timed[id], "seed %d: %v", seed, id)
+			require.False(t, timeoutHolds[id], "seed %d: %v", seed, id)
 		}
 	}
 }

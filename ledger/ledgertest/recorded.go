@@ -19,36 +19,35 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// recordedFiles are the answers that come with the package.
+// recordedFiles are the recordings that come with the package.
 //
 //go:embed testdata/recorded/*.jsonl.gz
 var recordedFiles embed.FS
 
-// RunRecorded replays what was recorded from a real TigerBeetle 0.17.9, and
-// compares every answer: statuses, all fields, and the order of all timestamps.
-// After the recordings that come with the package (testdata/recorded, which also
-// describes the format) it replays the files *.jsonl.gz of all folders in the list
-// that the environment variable PEERLEDGER_VECTORS names, if any. It logs which
-// statuses it met, how often, and which never.
+// RunRecorded replays requests recorded from a real TigerBeetle 0.17.9, and compares every answer:
+// statuses, all fields, and the order of all timestamps. It begins with the recordings that come
+// with the package (testdata/recorded, where README.md describes the format). Then it replays the
+// files *.jsonl.gz of all folders in the list PEERLEDGER_VECTORS, an environment variable. The log
+// shows how often each status was met, and the statuses never met.
 //
-// open must return an empty ledger each time; see Run for what it may implement.
+// open must return an empty ledger each time. See [Run] for optional interfaces of the ledger.
 func RunRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
-	runRecorded(t, open, newTally())
+	runRecorded(t, open, newCoverage())
 }
 
-func runRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
+func runRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
 	own, err := fs.Sub(recordedFiles, "testdata/recorded")
 	require.NoError(t, err)
-	runRecordedFiles(t, own, open, answers)
+	runRecordedFiles(t, own, open, counts)
 	for _, dir := range filepath.SplitList(os.Getenv("PEERLEDGER_VECTORS")) {
-		t.Run(dir, func(t *testing.T) { runRecordedFiles(t, os.DirFS(dir), open, answers) })
+		t.Run(dir, func(t *testing.T) { runRecordedFiles(t, os.DirFS(dir), open, counts) })
 	}
-	answers.logCounts(t, "recorded answers")
+	counts.logCounts(t, "recorded answers")
 }
 
-func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Ledger, answers *coverage) {
+func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
 	files, err := fs.Glob(dir, "*.jsonl.gz")
 	require.NoError(t, err)
@@ -57,10 +56,10 @@ func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Le
 		t.Run(name, func(t *testing.T) {
 			f, err := dir.Open(name)
 			require.NoError(t, err)
-			for story, err := range readScenarios(name, f) {
+			for records, err := range readScenarios(name, f) {
 				require.NoError(t, err)
-				t.Run(story[0].Scenario, func(t *testing.T) {
-					replayRecord(t, newSubject(t, open, answers), story)
+				t.Run(records[0].Scenario, func(t *testing.T) {
+					replayScenario(t, newSubject(t, open, counts), records)
 				})
 			}
 			require.NoError(t, f.Close())
@@ -89,8 +88,8 @@ type record struct {
 // errRecorded is matched by the errors of readScenarios.
 var errRecorded = errors.New("ledgertest: invalid record")
 
-// readScenarios reads a file, one scenario at a time. An error names the file and
-// the line, and is the last.
+// readScenarios reads a file, one scenario at a time. An error names the file and the line, and
+// ends the sequence.
 func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error] {
 	return func(yield func([]record, error) bool) {
 		r, err := gzip.NewReader(compressed)
@@ -100,7 +99,7 @@ func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error]
 		}
 		lines := json.NewDecoder(r)
 		lines.DisallowUnknownFields()
-		var story []record
+		var records []record
 		for line := 1; ; line++ {
 			rec := record{at: fmt.Sprintf("%s:%d", name, line)}
 			err := rec.readLine(lines, line == 1)
@@ -108,21 +107,21 @@ func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error]
 				yield(nil, fmt.Errorf("%w: %s: %w", errRecorded, rec.at, err))
 				return
 			}
-			if (err != nil || rec.Op == "scenario") && len(story) > 0 {
-				if !yield(story, nil) {
+			if (err != nil || rec.Op == "scenario") && len(records) > 0 {
+				if !yield(records, nil) {
 					return
 				}
-				story = nil
+				records = nil
 			}
 			if err != nil {
 				return
 			}
-			story = append(story, rec)
+			records = append(records, rec)
 		}
 	}
 }
 
-// readLine reads one line; it is io.EOF at the end of the file.
+// readLine reads one line. The error is [io.EOF] at the end of the file.
 func (r *record) readLine(lines *json.Decoder, first bool) error {
 	if err := lines.Decode(r); err != nil {
 		return err
@@ -140,14 +139,14 @@ func (r *record) readLine(lines *json.Decoder, first bool) error {
 type replayer struct {
 	t       testing.TB
 	subject *subject
-	times   timestamps
+	times   timestampMap
 }
 
-func replayRecord(tb testing.TB, s *subject, story []record) {
+func replayScenario(tb testing.TB, s *subject, records []record) {
 	tb.Helper()
-	r := &replayer{tb, s, timestamps{}}
-	for i := range story {
-		replayers[story[i].Op](r, &story[i])
+	r := &replayer{tb, s, timestampMap{}}
+	for i := range records {
+		replayers[records[i].Op](r, &records[i])
 	}
 	require.NoError(tb, r.times.checkOrder())
 }
@@ -159,8 +158,8 @@ var replayers = map[string]func(*replayer, *record){
 	"create_transfers":      (*replayer).createTransfers,
 	"lookup_accounts":       (*replayer).lookupAccounts,
 	"lookup_transfers":      (*replayer).lookupTransfers,
-	"get_account_transfers": (*replayer).accountTransfers,
-	"get_account_balances":  (*replayer).accountBalances,
+	"get_account_transfers": (*replayer).getAccountTransfers,
+	"get_account_balances":  (*replayer).getAccountBalances,
 	"query_accounts":        (*replayer).queryAccounts,
 	"query_transfers":       (*replayer).queryTransfers,
 }
@@ -178,7 +177,7 @@ func (r *replayer) createAccounts(rec *record) {
 		want := rec.Results[i]
 		require.Equal(r.t, ledger.CreateAccountStatus(want.Status).String(), got.Status.String(),
 			"%s: event %d: %+v", rec.at, i, events[i])
-		r.comparePair(rec, want.Timestamp, got.Timestamp)
+		r.pairTimestamps(rec, want.Timestamp, got.Timestamp)
 	}
 }
 
@@ -191,7 +190,7 @@ func (r *replayer) createTransfers(rec *record) {
 		want := rec.Results[i]
 		require.Equal(r.t, ledger.CreateTransferStatus(want.Status).String(), got.Status.String(),
 			"%s: event %d: %+v", rec.at, i, events[i])
-		r.comparePair(rec, want.Timestamp, got.Timestamp)
+		r.pairTimestamps(rec, want.Timestamp, got.Timestamp)
 	}
 }
 
@@ -205,37 +204,37 @@ func (r *replayer) lookupTransfers(rec *record) {
 	r.compareTransfers(rec, got, err)
 }
 
-func (r *replayer) accountTransfers(rec *record) {
-	got, err := r.subject.GetAccountTransfers(r.t.Context(), rec.Filter.accountFilter(r.times))
+func (r *replayer) getAccountTransfers(rec *record) {
+	got, err := r.subject.GetAccountTransfers(r.t.Context(), rec.Filter.toAccountFilter(r.times))
 	r.compareTransfers(rec, got, err)
 }
 
 func (r *replayer) queryAccounts(rec *record) {
-	got, err := r.subject.QueryAccounts(r.t.Context(), rec.Filter.queryFilter(r.times))
+	got, err := r.subject.QueryAccounts(r.t.Context(), rec.Filter.toQueryFilter(r.times))
 	r.compareAccounts(rec, got, err)
 }
 
 func (r *replayer) queryTransfers(rec *record) {
-	got, err := r.subject.QueryTransfers(r.t.Context(), rec.Filter.queryFilter(r.times))
+	got, err := r.subject.QueryTransfers(r.t.Context(), rec.Filter.toQueryFilter(r.times))
 	r.compareTransfers(rec, got, err)
 }
 
-func (r *replayer) accountBalances(rec *record) {
-	got, err := r.subject.GetAccountBalances(r.t.Context(), rec.Filter.accountFilter(r.times))
+func (r *replayer) getAccountBalances(rec *record) {
+	got, err := r.subject.GetAccountBalances(r.t.Context(), rec.Filter.toAccountFilter(r.times))
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convertList(rec.GotBalances, recordedAccount.toBalance), got, rec.at, balanceStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotBalances, recordedAccount.toBalance), got, rec.at, balanceTimePointers)
 }
 
 func (r *replayer) compareAccounts(rec *record, got []ledger.Account, err error) {
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convertList(rec.GotAccounts, recordedAccount.toAccount), got, rec.at, accountStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotAccounts, recordedAccount.toAccount), got, rec.at, accountTimePointers)
 }
 
 func (r *replayer) compareTransfers(rec *record, got []ledger.Transfer, err error) {
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convertList(rec.GotTransfers, recordedTransfer.toTransfer), got, rec.at, transferStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotTransfers, recordedTransfer.toTransfer), got, rec.at, transferTimePointers)
 }
 
-func (r *replayer) comparePair(rec *record, recorded, own uint64) {
+func (r *replayer) pairTimestamps(rec *record, recorded, own uint64) {
 	require.NoError(r.t, r.times.pairTimes(recorded, own), rec.at)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The records of TigerBeetle as recorded files spell them.
+// The types below are the JSON forms of TigerBeetle's records in recorded files.
 
 // hexadecimal is a 128-bit number in hexadecimal digits.
 type hexadecimal uint128.Uint128
@@ -98,7 +98,7 @@ type recordedResult struct {
 	Timestamp uint64
 }
 
-// recordedFilter is a filter of either kind.
+// recordedFilter is an account filter or a query filter.
 type recordedFilter struct {
 	AccountID    hexadecimal `json:"account_id"`
 	UserData128  hexadecimal `json:"user_data_128"`
@@ -112,35 +112,35 @@ type recordedFilter struct {
 	Flags        uint32
 }
 
-func (f *recordedFilter) accountFilter(times timestamps) ledger.AccountFilter {
+func (f *recordedFilter) toAccountFilter(times timestampMap) ledger.AccountFilter {
 	return ledger.AccountFilter{
 		AccountID:    ledger.ID(f.AccountID),
 		UserData128:  uint128.Uint128(f.UserData128),
 		UserData64:   f.UserData64,
 		UserData32:   f.UserData32,
 		Code:         f.Code,
-		TimestampMin: times.ownTime(f.TimestampMin),
-		TimestampMax: times.ownTime(f.TimestampMax),
+		TimestampMin: times.translateTime(f.TimestampMin),
+		TimestampMax: times.translateTime(f.TimestampMax),
 		Limit:        f.Limit,
 		Flags:        ledger.AccountFilterFlags(f.Flags),
 	}
 }
 
-func (f *recordedFilter) queryFilter(times timestamps) ledger.QueryFilter {
+func (f *recordedFilter) toQueryFilter(times timestampMap) ledger.QueryFilter {
 	return ledger.QueryFilter{
 		UserData128:  uint128.Uint128(f.UserData128),
 		UserData64:   f.UserData64,
 		UserData32:   f.UserData32,
 		Ledger:       f.Ledger,
 		Code:         f.Code,
-		TimestampMin: times.ownTime(f.TimestampMin),
-		TimestampMax: times.ownTime(f.TimestampMax),
+		TimestampMin: times.translateTime(f.TimestampMin),
+		TimestampMax: times.translateTime(f.TimestampMax),
 		Limit:        f.Limit,
 		Flags:        ledger.QueryFilterFlags(f.Flags),
 	}
 }
 
-// convertList spells a list in the ledger's own types.
+// convertList converts every element of a list.
 func convertList[From, To any](list []From, to func(From) To) []To {
 	converted := make([]To, len(list))
 	for i := range list {

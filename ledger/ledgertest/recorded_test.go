@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-func zipped(t *testing.T, lines string) []byte {
+func gzipLines(t *testing.T, lines string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -42,63 +42,63 @@ const recording = `{"op":"scenario","scenario":"one"}
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	runRecordedFiles(t, fstest.MapFS{"one.jsonl.gz": {Data: zipped(t, recording)}},
-		func(*testing.T) ledger.Ledger { return newSleepy() }, newTally())
+	runRecordedFiles(t, fstest.MapFS{"one.jsonl.gz": {Data: gzipLines(t, recording)}},
+		func(*testing.T) ledger.Ledger { return newManualClockLedger() }, newCoverage())
 }
 
-// The files of all folders that are named come after those of the package.
+// The files of all folders named come after the recordings of the package.
 func TestRunRecordedFolders(t *testing.T) {
-	one, other := t.TempDir(), t.TempDir()
-	for _, dir := range []string{one, other} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "more.jsonl.gz"), zipped(t, recording), 0o600))
+	first, second := t.TempDir(), t.TempDir()
+	for _, dir := range []string{first, second} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "more.jsonl.gz"), gzipLines(t, recording), 0o600))
 	}
 	opened := func() (n int) {
-		RunRecorded(t, func(*testing.T) ledger.Ledger { n++; return newSleepy() })
+		RunRecorded(t, func(*testing.T) ledger.Ledger { n++; return newManualClockLedger() })
 		return n
 	}
 	t.Setenv("PEERLEDGER_VECTORS", "")
 	own := opened()
 	require.Equal(t, 169, own, "scenarios that come with the package")
-	t.Setenv("PEERLEDGER_VECTORS", one+string(os.PathListSeparator)+other)
+	t.Setenv("PEERLEDGER_VECTORS", first+string(os.PathListSeparator)+second)
 	require.Equal(t, own+4, opened())
 }
 
 // Every part of an answer is compared.
 func TestReplayFails(t *testing.T) {
 	t.Parallel()
-	for was, is := range map[string]string{
+	for recorded, changed := range map[string]string{
 		`"results":[{"status":4294967295,"timestamp":200}]`: `"results":[{"status":46,"timestamp":200}]`,
 		`"results":[{"status":4294967295,"timestamp":100}`:  `"results":[{"status":4294967295,"timestamp":300}`,
 		`"got_balances":[{"debits_pending":"ff"`:            `"got_balances":[{"debits_pending":"fe"`,
 		`"got_accounts":[{"id":"b","ledger":1`:              `"got_accounts":[{"id":"b","ledger":2`,
 		`"got_accounts":[]`:                                 `"got_accounts":[{"id":"b"}]`,
 	} {
-		require.Contains(t, recording, was)
-		file := bytes.NewReader(zipped(t, strings.Replace(recording, was, is, 1)))
-		failure := failureOf(t, func(tb testing.TB) {
+		require.Contains(t, recording, recorded)
+		file := bytes.NewReader(gzipLines(t, strings.Replace(recording, recorded, changed, 1)))
+		failure := captureFailure(t, func(tb testing.TB) {
 			tb.Helper()
-			for story, err := range readScenarios("x", file) {
+			for records, err := range readScenarios("x", file) {
 				require.NoError(tb, err)
-				replayRecord(tb, subjectOf(newSleepy()), story)
+				replayScenario(tb, newTestSubject(newManualClockLedger()), records)
 			}
 		})
-		require.NotEmpty(t, failure, is)
+		require.NotEmpty(t, failure, changed)
 	}
 }
 
-// sleepy is an embedded ledger that sleeps without waiting.
-type sleepy struct {
+// manualClockLedger is an embedded ledger that sleeps without waiting.
+type manualClockLedger struct {
 	*embedded.Ledger
 	now time.Time
 }
 
-func newSleepy() *sleepy {
-	s := &sleepy{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+func newManualClockLedger() *manualClockLedger {
+	s := &manualClockLedger{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
 	s.Ledger = embedded.New(embedded.WithClock(func() time.Time { return s.now }))
 	return s
 }
 
-func (s *sleepy) Sleep(d time.Duration) { s.now = s.now.Add(d) }
+func (s *manualClockLedger) Sleep(d time.Duration) { s.now = s.now.Add(d) }
 
 func TestReadScenariosErrors(t *testing.T) {
 	t.Parallel()
@@ -109,14 +109,14 @@ func TestReadScenariosErrors(t *testing.T) {
 		"{\"op\":\"scenario\"}\n{\"op\":\"lookup_accounts\",\"ids\":[\"z\"]}": "x:2: ",
 		"{\"op\":\"scenario\"}\n{":                                            "x:2: unexpected EOF",
 	} {
-		err := readAll(bytes.NewReader(zipped(t, lines)))
+		err := readAll(bytes.NewReader(gzipLines(t, lines)))
 		require.ErrorIs(t, err, errRecorded, lines)
 		require.ErrorContains(t, err, message, lines)
 	}
 	require.ErrorIs(t, readAll(strings.NewReader("no gzip")), errRecorded)
 }
 
-// readAll reads a file to its end or to its first error.
+// readAll reads a file to the end or to the first error.
 func readAll(file io.Reader) error {
 	for _, err := range readScenarios("x", file) {
 		if err != nil {
@@ -128,14 +128,14 @@ func readAll(file io.Reader) error {
 
 func TestTimestamps(t *testing.T) {
 	t.Parallel()
-	m := timestamps{}
+	m := timestampMap{}
 	require.NoError(t, m.pairTimes(10, 100))
 	require.NoError(t, m.pairTimes(20, 200))
 	require.NoError(t, m.pairTimes(10, 100))
 	require.ErrorIs(t, m.pairTimes(10, 101), errTimestamps, "one for two")
 	require.NoError(t, m.checkOrder())
-	require.Equal(t, uint64(200), m.ownTime(20))
-	require.Equal(t, uint64(30), m.ownTime(30), "not recorded")
+	require.Equal(t, uint64(200), m.translateTime(20))
+	require.Equal(t, uint64(30), m.translateTime(30), "not recorded")
 	require.NoError(t, m.pairTimes(30, 200))
 	require.ErrorIs(t, m.checkOrder(), errTimestamps, "two for one")
 	m[30] = 150

@@ -10,32 +10,31 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// requestCases are the rules for requests as a whole, which scenarios cannot tell.
+// requestCases test rules about requests as a whole, which scenarios cannot express.
 var requestCases = []struct {
 	name string
 	run  func(*requestTest)
 }{
-	{"empty requests have empty answers", (*requestTest).emptyRequests},
-	{"look-ups keep the order asked", (*requestTest).lookupOrder},
-	{"results have dense timestamps", (*requestTest).denseTimestamps},
-	{"an import that is rolled back keeps its timestamp", (*requestTest).rolledBackImports},
-	{"requests above the limits are refused", (*requestTest).tooMuch},
-	{"invalid filters find nothing", (*requestTest).invalidFilters},
-	{"a query for everything", (*requestTest).readNewest},
-	{"pages join up", (*requestTest).readByPages},
-	{"a context that has ended stops the request", (*requestTest).endedContext},
-	{"concurrent chains do not meet", (*requestTest).concurrentChains},
-	{"one of many creates an id", (*requestTest).concurrentCreates},
+	{"empty requests have empty answers", (*requestTest).testEmptyRequests},
+	{"look-ups keep the order of the ids", (*requestTest).testLookupOrder},
+	{"results have dense timestamps", (*requestTest).testDenseTimestamps},
+	{"an import that is rolled back keeps its timestamp", (*requestTest).testRolledBackImports},
+	{"requests above the limits are refused", (*requestTest).testOversizedRequests},
+	{"invalid filters find nothing", (*requestTest).testInvalidFilters},
+	{"a query for everything", (*requestTest).testReadNewest},
+	{"pages join up", (*requestTest).testReadByPages},
+	{"a context that has ended stops the request", (*requestTest).testEndedContext},
+	{"concurrent chains stay separate", (*requestTest).testConcurrentChains},
+	{"one of many concurrent creates succeeds", (*requestTest).testConcurrentCreates},
 }
 
-// requestTest is one of requestCases under way.
+// requestTest is the subject and the test of one of the requestCases.
 type requestTest struct {
 	*subject
 	t *testing.T
 }
 
-// createPair creates two accounts, of a ledger number that nobody else uses, and returns
-// a transfer between them.
+// createPair creates two accounts in a new ledger number, and returns a transfer between them.
 func (r *requestTest) createPair() ledger.Transfer {
 	number := rand.Uint32() | 1
 	accounts := []ledger.Account{
@@ -55,11 +54,11 @@ func (r *requestTest) createPair() ledger.Transfer {
 
 func randomID() ledger.ID { return ledger.NewID(rand.Uint64()|1, rand.Uint64()>>1) }
 
-// copyTransfers returns n transfers like the model under new ids.
-func copyTransfers(model ledger.Transfer, n int) []ledger.Transfer {
+// copyTransfers returns n copies of the template under new ids.
+func copyTransfers(template ledger.Transfer, n int) []ledger.Transfer {
 	transfers := make([]ledger.Transfer, n)
 	for i := range transfers {
-		transfers[i] = model
+		transfers[i] = template
 		transfers[i].ID = randomID()
 	}
 	return transfers
@@ -75,7 +74,7 @@ func (r *requestTest) mustCreate(transfers ...ledger.Transfer) []ledger.CreateTr
 	return results
 }
 
-func (r *requestTest) emptyRequests() {
+func (r *requestTest) testEmptyRequests() {
 	accounts, err := r.CreateAccounts(r.t.Context(), nil)
 	require.NoError(r.t, err)
 	require.Equal(r.t, []ledger.CreateAccountResult{}, accounts)
@@ -90,7 +89,7 @@ func (r *requestTest) emptyRequests() {
 	require.Equal(r.t, []ledger.Transfer{}, foundTransfers)
 }
 
-func (r *requestTest) lookupOrder() {
+func (r *requestTest) testLookupOrder() {
 	transfers := copyTransfers(r.createPair(), 2)
 	r.mustCreate(transfers...)
 	a, b, unknown := transfers[0].ID, transfers[1].ID, randomID()
@@ -112,7 +111,7 @@ func (r *requestTest) lookupOrder() {
 	require.Equal(r.t, []ledger.ID{credit, debit, credit}, ids)
 }
 
-func (r *requestTest) denseTimestamps() {
+func (r *requestTest) testDenseTimestamps() {
 	first := r.createPair()
 	second := copyTransfers(first, 1)[0]
 	second.Amount = ledger.Amount{}
@@ -128,12 +127,12 @@ func (r *requestTest) denseTimestamps() {
 	require.Greater(r.t, r.readClock(r.t), slot+3)
 }
 
-// rolledBackImports breaks a chain of imports in its middle: only what stands before
-// the breaker was tried, and keeps the timestamp that it asked for.
-func (r *requestTest) rolledBackImports() {
+// testRolledBackImports breaks a chain of imports in the middle. Only members before the breaker
+// were tried, and keep the timestamp of the import.
+func (r *requestTest) testRolledBackImports() {
 	chain := copyTransfers(r.createPair(), 3)
 	past := r.readClock(r.t)
-	r.sleepFor(r.t, markWait)
+	r.sleepFor(r.t, importDelay)
 	for i := range chain {
 		chain[i].Flags, chain[i].Timestamp = ledger.TransferImported|ledger.TransferLinked, past+1+uint64(i)
 	}
@@ -148,17 +147,18 @@ func (r *requestTest) rolledBackImports() {
 		{Timestamp: slot, Status: ledger.TransferLedgerMustNotBeZero},
 		{Timestamp: slot + 1, Status: ledger.TransferLinkedEventFailed},
 	}, results)
-	require.Greater(r.t, slot, past+uint64(len(chain)), "the present")
+	require.Greater(r.t, slot, past+uint64(len(chain)), "a timestamp of the ledger, not of the import")
 }
 
-func (r *requestTest) endedContext() {
+func (r *requestTest) testEndedContext() {
 	transfer := r.createPair()
 	ctx, cancel := context.WithCancel(r.t.Context())
 	cancel()
 	_, err := r.CreateTransfers(ctx, []ledger.Transfer{transfer})
 	require.ErrorIs(r.t, err, context.Canceled)
 	require.NotErrorIs(r.t, err, ledger.ErrOutcomeUnknown)
-	// The cause may come from another request, and is not what became of this one.
+	// The cause of the context may come from another request, and says nothing about the outcome
+	// here.
 	caused, cancelCause := context.WithCancelCause(r.t.Context())
 	cancelCause(ledger.ErrOutcomeUnknown)
 	_, err = r.CreateTransfers(caused, []ledger.Transfer{transfer})
@@ -169,8 +169,8 @@ func (r *requestTest) endedContext() {
 	r.mustCreate(transfer)
 }
 
-// closedLedger closes the ledger and asks it for everything.
-func (r *requestTest) closedLedger() {
+// testClosedLedger closes the ledger and calls every method.
+func (r *requestTest) testClosedLedger() {
 	transfer := r.createPair()
 	require.NoError(r.t, r.Close())
 	require.NoError(r.t, r.Close(), "a second Close does nothing")

@@ -8,14 +8,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// concurrentChains sends chains of two at once; every other one is left open.
-func (r *requestTest) concurrentChains() {
+// testConcurrentChains sends chains of two concurrently; every second chain is left open.
+func (r *requestTest) testConcurrentChains() {
 	const senders = 64
 	chains := make([][]ledger.Transfer, senders)
 	results := make([][]ledger.CreateTransferResult, senders)
-	model := r.createPair()
+	template := r.createPair()
 	for i := range chains {
-		chains[i] = copyTransfers(model, 2)
+		chains[i] = copyTransfers(template, 2)
 		chains[i][0].Flags = ledger.TransferLinked
 		if i%2 == 1 {
 			chains[i][1].Flags = ledger.TransferLinked
@@ -34,13 +34,13 @@ func (r *requestTest) concurrentChains() {
 		require.Equal(r.t, want, []ledger.CreateTransferStatus{chain[0].Status, chain[1].Status})
 		require.Equal(r.t, chain[0].Timestamp+1, chain[1].Timestamp, "a request has its timestamps to itself")
 	}
-	found, err := r.LookupAccounts(r.t.Context(), []ledger.ID{model.DebitAccountID})
+	found, err := r.LookupAccounts(r.t.Context(), []ledger.ID{template.DebitAccountID})
 	require.NoError(r.t, err)
 	require.Equal(r.t, ledger.NewAmount(senders), found[0].DebitsPosted)
 }
 
-// concurrentCreates sends one transfer from many sides.
-func (r *requestTest) concurrentCreates() {
+// testConcurrentCreates sends one transfer from many goroutines.
+func (r *requestTest) testConcurrentCreates() {
 	const senders = 16
 	transfer := r.createPair()
 	results := make([]ledger.CreateTransferResult, senders)
@@ -62,7 +62,7 @@ func (r *requestTest) concurrentCreates() {
 	require.Equal(r.t, 1, created)
 }
 
-// runConcurrently calls send for 0 to n-1 at the same time, and waits.
+// runConcurrently calls send for 0 to n-1 concurrently, and waits.
 func (r *requestTest) runConcurrently(n int, send func(i int) error) {
 	errs := make([]error, n)
 	var wg sync.WaitGroup

@@ -6,7 +6,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-func (r *requestTest) tooMuch() {
+func (r *requestTest) testOversizedRequests() {
 	ctx := r.t.Context()
 	transfer := r.createPair()
 	_, err := r.CreateTransfers(ctx, copyTransfers(transfer, ledger.BatchMax+1))
@@ -37,14 +37,14 @@ func (r *requestTest) tooMuch() {
 	require.Empty(r.t, found, "a request that is too large is not applied")
 }
 
-func (r *requestTest) invalidFilters() {
+func (r *requestTest) testInvalidFilters() {
 	transfer := r.createPair()
 	timestamp := r.mustCreate(transfer)[0].Timestamp
 	account := ledger.AccountFilter{AccountID: transfer.DebitAccountID, Flags: ledger.AccountFilterDebits, Limit: 1}
 	query := ledger.QueryFilter{Ledger: transfer.Ledger, Limit: 1}
 
-	require.Len(r.t, r.accountTransfers(account, func(*ledger.AccountFilter) {}), 1)
-	require.Len(r.t, r.accountTransfers(account, func(f *ledger.AccountFilter) { f.TimestampMin = timestamp }), 1)
+	require.Len(r.t, r.getAccountTransfers(account, func(*ledger.AccountFilter) {}), 1)
+	require.Len(r.t, r.getAccountTransfers(account, func(f *ledger.AccountFilter) { f.TimestampMin = timestamp }), 1)
 	for name, spoil := range map[string]func(*ledger.AccountFilter){
 		"reserved":    func(f *ledger.AccountFilter) { f.Reserved[57] = 1 },
 		"flag":        func(f *ledger.AccountFilter) { f.Flags |= 1 << 3 },
@@ -56,7 +56,7 @@ func (r *requestTest) invalidFilters() {
 		"max account": func(f *ledger.AccountFilter) { f.AccountID = ledger.IDMax },
 		"no side":     func(f *ledger.AccountFilter) { f.Flags = ledger.AccountFilterReversed },
 	} {
-		require.Equal(r.t, []ledger.Transfer{}, r.accountTransfers(account, spoil), name)
+		require.Equal(r.t, []ledger.Transfer{}, r.getAccountTransfers(account, spoil), name)
 	}
 	require.Len(r.t, r.queryTransfers(query, func(*ledger.QueryFilter) {}), 1)
 	for name, spoil := range map[string]func(*ledger.QueryFilter){
@@ -84,8 +84,8 @@ func (r *requestTest) invalidFilters() {
 	}
 }
 
-// readNewest asks for the newest of all transfers and accounts.
-func (r *requestTest) readNewest() {
+// testReadNewest queries the newest of all transfers and accounts.
+func (r *requestTest) testReadNewest() {
 	transfers := copyTransfers(r.createPair(), 2)
 	r.mustCreate(transfers...)
 	all := ledger.QueryFilter{Limit: 2, Flags: ledger.QueryFilterReversed}
@@ -95,11 +95,11 @@ func (r *requestTest) readNewest() {
 	require.NoError(r.t, err)
 	require.Equal(r.t, []ledger.ID{transfers[0].CreditAccountID, transfers[0].DebitAccountID},
 		[]ledger.ID{accounts[0].ID, accounts[1].ID})
-	require.Equal(r.t, ledger.NewAmount(2), accounts[0].CreditsPosted, "balances are those of now")
+	require.Equal(r.t, ledger.NewAmount(2), accounts[0].CreditsPosted, "balances are current")
 }
 
-// readByPages reads 25 transfers four at a time, both ways.
-func (r *requestTest) readByPages() {
+// testReadByPages reads 25 transfers four at a time, in both directions.
+func (r *requestTest) testReadByPages() {
 	transfers := copyTransfers(r.createPair(), 25)
 	r.mustCreate(transfers...)
 	forward := ledger.QueryFilter{Ledger: transfers[0].Ledger, Limit: 4}
@@ -122,7 +122,7 @@ func (r *requestTest) readByPages() {
 	require.Equal(r.t, want, down)
 }
 
-func (r *requestTest) accountTransfers(
+func (r *requestTest) getAccountTransfers(
 	filter ledger.AccountFilter, change func(*ledger.AccountFilter),
 ) []ledger.Transfer {
 	change(&filter)

@@ -10,156 +10,159 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// run is a program under way on a ledger. After every turn it compares all that
-// the program's accounts and change events show with its mirror.
+// run executes one program on a ledger. After every action it compares the program's accounts and
+// change events with its model.
 type run struct {
-	tb      testing.TB
-	subject *subject
-	realm   idSpace
-	wild    bool
-	mirror  *model
+	tb            testing.TB
+	subject       *subject
+	space         idSpace
+	racesExpiries bool
+	model         *model
 
-	turn     int
-	compared uint64   // change events before this moment have been compared
-	start    uint64   // the ledger's time when the run began
-	mark     uint64   // what timestamps of imports count from
-	lastSlot uint64   // the newest timestamp of a result that was the ledger's to give
-	timeline []uint64 // timestamps of all results, in the order of the events
+	actionNumber  int
+	comparedUntil uint64   // change events before this moment have been compared
+	start         uint64   // the ledger's time at the start of the run
+	importBase    uint64   // timestamps of imports count from here
+	lastAssigned  uint64   // the newest timestamp assigned by the ledger to a result
+	resultTimes   []uint64 // timestamps of all results, in the order of the events
 }
 
-// newRun begins a run in a realm in which nothing is stored. Nobody else may write
-// until it ends.
-func newRun(tb testing.TB, s *subject, place idSpace, p *program) *run {
+// newRun begins a run in a space without stored objects. The run must be the only writer until its
+// end.
+func newRun(tb testing.TB, s *subject, space idSpace, p *program) *run {
 	tb.Helper()
-	r := &run{tb: tb, subject: s, realm: place, wild: p.wild, mirror: newMirror()}
-	r.setMark()
-	r.start, r.compared = r.mark, r.mark
+	r := &run{tb: tb, subject: s, space: space, racesExpiries: p.racesExpiries, model: newModel()}
+	r.setImportBase()
+	r.start, r.comparedUntil = r.importBase, r.importBase
 	return r
 }
 
-// setMark makes now the moment that timestamps of imports count from, and lets a
-// little time pass.
-func (r *run) setMark() {
+// setImportBase makes now the base for timestamps of imports, and sleeps for importDelay.
+func (r *run) setImportBase() {
 	r.tb.Helper()
-	r.mark = r.subject.readClock(r.tb)
-	r.lastSlot = r.mark
-	r.subject.sleepFor(r.tb, markWait)
+	r.importBase = r.subject.readClock(r.tb)
+	r.lastAssigned = r.importBase
+	r.subject.sleepFor(r.tb, importDelay)
 }
 
-// describeTurn says which turn it is, for messages.
-func (r *run) describeTurn() string { return fmt.Sprintf("turn %d", r.turn) }
+// describeAction names the current action, for messages.
+func (r *run) describeAction() string { return fmt.Sprintf("action %d", r.actionNumber) }
 
-// takeTurn does the next turn.
-func (r *run) takeTurn(t turn) answer {
+// runAction runs the next action.
+func (r *run) runAction(t action) answer {
 	r.tb.Helper()
-	r.turn++
+	r.actionNumber++
 	return t.runOn(r)
 }
 
-func (markTurn) runOn(r *run) answer {
-	r.setMark()
+func (importBaseAction) runOn(r *run) answer {
+	r.setImportBase()
 	return answer{}
 }
 
-func (n napTurn) runOn(r *run) answer {
+func (n sleepAction) runOn(r *run) answer {
 	r.sleepFor(n)
 	return answer{}
 }
 
-// sleepFor sleeps. Without change events it takes for granted that a nap is long
-// enough for all that is due to expire.
-func (r *run) sleepFor(n napTurn) {
+// sleepFor sleeps, and then checks the expiries.
+func (r *run) sleepFor(n sleepAction) {
 	r.tb.Helper()
 	r.subject.sleepFor(r.tb, time.Duration(n))
 	r.checkExpiries()
 }
 
-// checkExpiries looks at what happened while time passed.
+// checkExpiries compares the books after time has passed. Without change events it assumes that
+// every hold due has expired.
 func (r *run) checkExpiries() {
 	r.tb.Helper()
 	if r.subject.feed == nil {
-		for _, hold := range r.mirror.dueHolds(r.subject.readClock(r.tb)) {
-			require.NoError(r.tb, r.mirror.expireHold(hold.ID, expiryOf(&hold)), r.describeTurn())
+		for _, hold := range r.model.findDueHolds(r.subject.readClock(r.tb)) {
+			require.NoError(r.tb, r.model.expireHold(hold.ID, expiryTime(&hold)), r.describeAction())
 		}
 	}
 	r.compareBooks()
-	if !r.wild {
-		require.Empty(r.tb, r.mirror.dueHolds(r.subject.readClock(r.tb)), "%s: holds that should have expired", r.describeTurn())
+	if !r.racesExpiries {
+		require.Empty(r.tb, r.model.findDueHolds(r.subject.readClock(r.tb)), "%s: holds that should have expired", r.describeAction())
 	}
 }
 
-func (events accountsTurn) runOn(r *run) answer { return r.createAccounts(r.sentAccounts(events)) }
+func (events createAccountsAction) runOn(r *run) answer {
+	return r.createAccounts(r.mapAccounts(events))
+}
 
-func (events transfersTurn) runOn(r *run) answer { return r.createTransfers(r.sentTransfers(events)) }
+func (events createTransfersAction) runOn(r *run) answer {
+	return r.createTransfers(r.mapTransfers(events))
+}
 
-// sentAccounts are the events as they are sent: in the realm of the run.
-func (r *run) sentAccounts(events []ledger.Account) []ledger.Account {
+// mapAccounts returns the events as sent: in the space of the run.
+func (r *run) mapAccounts(events []ledger.Account) []ledger.Account {
 	sent := make([]ledger.Account, len(events))
 	for i := range events {
-		sent[i] = r.realm.mapAccount(events[i])
+		sent[i] = r.space.mapAccount(events[i])
 		if sent[i].Flags.Has(ledger.AccountImported) {
-			sent[i].Timestamp = r.importTime(sent[i].Timestamp)
+			sent[i].Timestamp = r.resolveImportTime(sent[i].Timestamp)
 		}
 	}
 	return sent
 }
 
-// sentTransfers is sentAccounts for transfers.
-func (r *run) sentTransfers(events []ledger.Transfer) []ledger.Transfer {
+// mapTransfers is mapAccounts for transfers.
+func (r *run) mapTransfers(events []ledger.Transfer) []ledger.Transfer {
 	sent := make([]ledger.Transfer, len(events))
 	for i := range events {
-		sent[i] = r.realm.mapTransfer(events[i])
+		sent[i] = r.space.mapTransfer(events[i])
 		if sent[i].Flags.Has(ledger.TransferImported) {
-			sent[i].Timestamp = r.importTime(sent[i].Timestamp)
+			sent[i].Timestamp = r.resolveImportTime(sent[i].Timestamp)
 		}
 	}
 	return sent
 }
 
-// importTime is that of an imported event, as a program writes it.
-func (r *run) importTime(n uint64) uint64 {
-	if n == 0 || n >= stampsEnd {
+// resolveImportTime translates the timestamp of an imported event, as written in a program.
+func (r *run) resolveImportTime(n uint64) uint64 {
+	if n == 0 || n >= relativeTimesEnd {
 		return n
 	}
-	return r.mark + n
+	return r.importBase + n
 }
 
-// createAccounts sends a request as it stands.
+// createAccounts sends a request of accounts already mapped to the space.
 func (r *run) createAccounts(sent []ledger.Account) answer {
 	r.tb.Helper()
 	results, err := r.subject.CreateAccounts(r.tb.Context(), sent)
-	require.NoError(r.tb, err, r.describeTurn())
-	heads, verdicts := make([]head, len(sent)), make([]verdict, len(results))
+	require.NoError(r.tb, err, r.describeAction())
+	headers, eventResults := make([]eventHeader, len(sent)), make([]eventResult, len(results))
 	for i := range sent {
-		heads[i] = accountHead(&sent[i])
+		headers[i] = newAccountHeader(&sent[i])
 	}
 	for i, result := range results {
-		verdicts[i] = accountVerdict(result)
+		eventResults[i] = newAccountResult(result)
 	}
-	r.acceptResults(heads, verdicts, func(id ledger.ID) uint64 {
-		if a := r.mirror.accountIDs[id]; a != nil {
+	r.acceptResults(headers, eventResults, func(id ledger.ID) uint64 {
+		if a := r.model.accountsByID[id]; a != nil {
 			return a.Timestamp
 		}
 		return 0
-	}, func(i int) error { return r.mirror.createAccount(sent[i], verdicts[i].timestamp) })
-	return answer{verdicts: verdicts}
+	}, func(i int) error { return r.model.createAccount(sent[i], eventResults[i].timestamp) })
+	return answer{results: eventResults}
 }
 
-// createTransfers sends a request as it stands.
+// createTransfers sends a request of transfers already mapped to the space.
 func (r *run) createTransfers(sent []ledger.Transfer) answer {
 	r.tb.Helper()
 	results, err := r.subject.CreateTransfers(r.tb.Context(), sent)
-	require.NoError(r.tb, err, r.describeTurn())
-	heads, verdicts := make([]head, len(sent)), make([]verdict, len(results))
+	require.NoError(r.tb, err, r.describeAction())
+	headers, eventResults := make([]eventHeader, len(sent)), make([]eventResult, len(results))
 	for i := range sent {
-		heads[i] = transferHead(&sent[i])
+		headers[i] = newTransferHeader(&sent[i])
 	}
 	for i, result := range results {
-		verdicts[i] = transferVerdict(result)
+		eventResults[i] = newTransferResult(result)
 	}
-	r.acceptResults(heads, verdicts, func(id ledger.ID) uint64 {
-		t, _ := r.mirror.applyTransfer(id)
+	r.acceptResults(headers, eventResults, func(id ledger.ID) uint64 {
+		t, _ := r.model.findTransfer(id)
 		return t.Timestamp
-	}, func(i int) error { return r.mirror.createTransfer(sent[i], verdicts[i].timestamp) })
-	return answer{verdicts: verdicts}
+	}, func(i int) error { return r.model.createTransfer(sent[i], eventResults[i].timestamp) })
+	return answer{results: eventResults}
 }

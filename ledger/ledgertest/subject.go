@@ -9,9 +9,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Sleeper is implemented by a ledger whose time is moved by hand. The suite calls
-// Sleep where it would otherwise let real time pass. When it returns, the ledger's
-// time must be at least d later.
+// Sleeper is implemented by a ledger with a manual clock. The suite calls Sleep in place of a pause
+// in real time. After Sleep returns, the ledger's time must be at least d later.
 type Sleeper interface {
 	Sleep(d time.Duration)
 }
@@ -20,43 +19,42 @@ type Sleeper interface {
 type subject struct {
 	ledger.Ledger
 	feed    ledger.ChangeFeed // nil if the ledger has no change events
-	sleeper Sleeper           // nil if its time is the real one
+	sleeper Sleeper           // nil if the ledger runs in real time
 }
 
-// newSubject opens a ledger and closes it when the test is over.
-func newSubject(t *testing.T, open func(*testing.T) ledger.Ledger, answers *coverage) *subject {
+// newSubject opens a ledger, and closes it at the end of the test.
+func newSubject(t *testing.T, open func(*testing.T) ledger.Ledger, counts *coverage) *subject {
 	t.Helper()
 	l := open(t)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
-	return subjectOf(l).withCoverage(answers)
+	return newTestSubject(l).withCoverage(counts)
 }
 
-func subjectOf(l ledger.Ledger) *subject {
+func newTestSubject(l ledger.Ledger) *subject {
 	s := &subject{Ledger: l}
 	s.feed, _ = l.(ledger.ChangeFeed)
 	s.sleeper, _ = l.(Sleeper)
 	return s
 }
 
-// withCoverage is the same ledger, with its answers counted.
-func (s *subject) withCoverage(answers *coverage) *subject {
-	return &subject{&counted{s.Ledger, answers}, s.feed, s.sleeper}
+// withCoverage returns the same ledger, with its answers counted.
+func (s *subject) withCoverage(counts *coverage) *subject {
+	return &subject{&countingLedger{s.Ledger, counts}, s.feed, s.sleeper}
 }
 
-// usualPauses are the pauses of programs that are not wild: none if somebody would
-// have to wait.
-func (s *subject) usualPauses() pauses {
+// choosePauses returns the pauses of programs without expiry races: none in real time.
+func (s *subject) choosePauses() pauseMode {
 	if s.sleeper == nil {
 		return noPauses
 	}
-	return longPauses
+	return safePauses
 }
 
-// canRunWild reports whether wild programs can be run: time is moved by hand, and
-// change events tell what has expired when.
-func (s *subject) canRunWild() bool { return s.sleeper != nil && s.feed != nil }
+// canRaceExpiries reports whether programs may race expiries. Such a program needs a manual clock,
+// and change events to learn when each hold expired.
+func (s *subject) canRaceExpiries() bool { return s.sleeper != nil && s.feed != nil }
 
-// sleepFor lets time pass on the ledger, its own or the real one.
+// sleepFor lets time pass: the ledger's manual clock or real time.
 func (s *subject) sleepFor(tb testing.TB, d time.Duration) {
 	tb.Helper()
 	if s.sleeper != nil {
@@ -69,7 +67,7 @@ func (s *subject) sleepFor(tb testing.TB, d time.Duration) {
 	}
 }
 
-// readClock is the ledger's time: the answer to an event that is always refused.
+// readClock returns the ledger's time, from the result of an event that is always refused.
 func (s *subject) readClock(tb testing.TB) uint64 {
 	tb.Helper()
 	results, err := s.CreateTransfers(tb.Context(), []ledger.Transfer{{}})
@@ -78,9 +76,8 @@ func (s *subject) readClock(tb testing.TB) uint64 {
 	return results[0].Timestamp
 }
 
-// changesSince returns all change events from the timestamp on. The ledger must
-// have a feed.
-func (s *subject) changesSince(tb testing.TB, timestamp uint64) []ledger.ChangeEvent {
+// readChangesSince returns all change events from the timestamp on. The ledger must have a feed.
+func (s *subject) readChangesSince(tb testing.TB, timestamp uint64) []ledger.ChangeEvent {
 	tb.Helper()
 	return readPages(tb, changeTimestamp, timestamp, func(from uint64) []ledger.ChangeEvent {
 		filter := ledger.ChangeEventsFilter{TimestampMin: from, Limit: ledger.ChangeEventsMax}

@@ -15,90 +15,89 @@ import (
 //go:embed testdata/*.txt
 var scenarioFiles embed.FS
 
-// Run puts a ledger through everything that a ledger must do: the scenarios in
-// testdata, requests as a whole (limits, order, concurrency, closing), and random
-// programs of a seed that it prints (PEERLEDGER_SEED repeats one). It logs which
-// statuses it met, how often, and which never.
+// Run tests the rules that every ledger must keep: the scenarios in testdata, requests as a whole
+// (limits, order, concurrency, closing), and random programs of one seed. The log shows the seed;
+// PEERLEDGER_SEED repeats a run. The log also shows how often each status was met, and the statuses
+// never met.
 //
-// open is called for each part of the suite and may return a new ledger or a new
-// session on the same one; the suite closes what it opens. The ledger may hold
-// other accounts, as ids are drawn at random, but nobody else should write
-// meanwhile: an account or transfer in between makes an import regress. A ledger
-// that implements ledger.ChangeFeed is asked for change events too; one that
-// implements Sleeper need not wait for expiries (some three seconds).
+// Each part of the suite calls open and closes the ledger. open may return a new ledger, or a new
+// session of the same ledger. The ledger may hold other accounts, because ids are drawn at random.
+// Run must be the only writer: an account or transfer written in between makes an import regress.
+//
+// Run also checks the change events of a ledger that implements [ledger.ChangeFeed]. With a ledger
+// that implements [Sleeper], Run does not wait some three seconds for holds to expire.
 func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
-	runSuite(t, open, newTally())
+	runSuite(t, open, newCoverage())
 }
 
-// RunAll is Run and RunRecorded, and logs what the two of them met together. open
-// must return an empty ledger each time.
+// RunAll is [Run] and [RunRecorded], and logs the statuses met by both together. open must return
+// an empty ledger each time.
 func RunAll(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
-	answers := newTally()
-	t.Run("suite", func(t *testing.T) { runSuite(t, open, answers.newPart()) })
-	t.Run("recorded", func(t *testing.T) { runRecorded(t, open, answers.newPart()) })
-	answers.logCounts(t, "suite and recorded answers")
+	counts := newCoverage()
+	t.Run("suite", func(t *testing.T) { runSuite(t, open, counts.newPart()) })
+	t.Run("recorded", func(t *testing.T) { runRecorded(t, open, counts.newPart()) })
+	counts.logCounts(t, "suite and recorded answers")
 }
 
-func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
+func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
-	t.Run("scenarios", func(t *testing.T) { runScenarios(t, open, answers) })
+	t.Run("scenarios", func(t *testing.T) { runScenarios(t, open, counts) })
 	t.Run("requests", func(t *testing.T) {
-		s := newSubject(t, open, answers)
+		s := newSubject(t, open, counts)
 		for _, c := range requestCases {
 			t.Run(c.name, func(t *testing.T) { c.run(&requestTest{s, t}) })
 		}
 		RequireConserved(t, s) // the scenarios may have left holds on the same ledger
 	})
 	t.Run("closed", func(t *testing.T) {
-		(&requestTest{newSubject(t, open, answers), t}).closedLedger()
+		(&requestTest{newSubject(t, open, counts), t}).testClosedLedger()
 	})
 	t.Run("programs", func(t *testing.T) {
-		s := newSubject(t, open, answers)
+		s := newSubject(t, open, counts)
 		runSeed(t, s, Seed(t))
 		RequireConserved(t, s)
 	})
-	answers.logCounts(t, "the suite")
+	counts.logCounts(t, "the suite")
 }
 
-// runScenarios tells all scenarios to one ledger: first those that need no time,
-// one after another, then those that wait.
-func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
+// runScenarios runs all scenarios on one ledger. The scenarios that sleep come last.
+func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, counts *coverage) {
 	t.Helper()
-	s, rules := newSubject(t, open, nil), answers.newPart()
-	var waiting []story
+	s, rules := newSubject(t, open, nil), counts.newPart()
+	var waiting []scenarioTest
 	for _, c := range slices.Concat(
-		storiesOf(t, "rules.txt", s.withCoverage(rules)), storiesOf(t, "edges.txt", s.withCoverage(answers)),
+		loadScenarios(t, "rules.txt", s.withCoverage(rules)), loadScenarios(t, "edges.txt", s.withCoverage(counts)),
 	) {
 		if c.needsTime() {
 			waiting = append(waiting, c)
 		} else {
-			t.Run(c.name, c.playScenario)
+			t.Run(c.name, c.runTest)
 		}
 	}
-	t.Run("waiting", func(t *testing.T) { tellWaiting(t, s.sleeper != nil, waiting) })
+	t.Run("waiting", func(t *testing.T) { runSleeping(t, s.sleeper != nil, waiting) })
 	rules.logCounts(t, "rules.txt")
 	RequireConserved(t, s)
 }
 
-// story is a scenario, and the ledger that it is told to.
-type story struct {
+// scenarioTest is a scenario, and the ledger to run it on.
+type scenarioTest struct {
 	scenario
 	subject *subject
 }
 
-func (c story) playScenario(t *testing.T) { playStep(t, c.subject, c.scenario) }
+func (c scenarioTest) runTest(t *testing.T) { runScenario(t, c.subject, c.scenario) }
 
-// tellWaiting tells scenarios that sleep. In real time they sleep side by side
-// (t.Parallel would let only as many as there are processors). Where time is moved
-// by hand that must not be, as one would let the other's holds expire.
-func tellWaiting(t *testing.T, byHand bool, stories []story) {
+// runSleeping runs scenarios that sleep. In real time all scenarios sleep concurrently; t.Parallel
+// would run only GOMAXPROCS at a time. With a manual clock the scenarios run one after another,
+// because the sleep of one would expire the holds of another.
+func runSleeping(t *testing.T, manualClock bool, tests []scenarioTest) {
 	t.Helper()
 	var sleeping sync.WaitGroup
-	for _, c := range stories {
-		run := func() { t.Run(c.name, c.playScenario) }
-		if byHand {
+	for _, c := range tests {
+		run := func() { t.Run(c.name, c.runTest) }
+		if manualClock {
 			run()
 		} else {
 			sleeping.Go(run)
@@ -107,17 +106,17 @@ func tellWaiting(t *testing.T, byHand bool, stories []story) {
 	sleeping.Wait()
 }
 
-// storiesOf are the scenarios of a file.
-func storiesOf(t *testing.T, name string, s *subject) (stories []story) {
+// loadScenarios parses a file of testdata.
+func loadScenarios(t *testing.T, name string, s *subject) (tests []scenarioTest) {
 	t.Helper()
 	f, err := scenarioFiles.Open(path.Join("testdata", name))
 	require.NoError(t, err)
 	scenarios, err := parseScenarios(name, f)
 	require.NoError(t, err)
 	for _, c := range scenarios {
-		stories = append(stories, story{c, s})
+		tests = append(tests, scenarioTest{c, s})
 	}
-	return stories
+	return tests
 }
 
 func (c scenario) needsTime() bool {

@@ -11,22 +11,22 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// timestamps translates the timestamps of one ledger, or those that were recorded,
-// into those of the ledger under test.
-type timestamps map[uint64]uint64
+// timestampMap translates the timestamps of another ledger or of a recording into those of the
+// ledger under test.
+type timestampMap map[uint64]uint64
 
 var errTimestamps = errors.New("timestamps are in another order")
 
-func (m timestamps) pairTimes(recorded, own uint64) error {
-	if known, ok := m[recorded]; ok && known != own {
-		return fmt.Errorf("%w: %d stood for %d, now for %d", errTimestamps, recorded, known, own)
+func (m timestampMap) pairTimes(recorded, own uint64) error {
+	if paired, ok := m[recorded]; ok && paired != own {
+		return fmt.Errorf("%w: %d was paired with %d, now with %d", errTimestamps, recorded, paired, own)
 	}
 	m[recorded] = own
 	return nil
 }
 
-// checkOrder sees to it that both ledgers put everything in the same order.
-func (m timestamps) checkOrder() error {
+// checkOrder returns an error unless both sides have all timestamps in the same order.
+func (m timestampMap) checkOrder() error {
 	recorded := make([]uint64, 0, len(m))
 	for at := range m {
 		recorded = append(recorded, at)
@@ -41,9 +41,9 @@ func (m timestamps) checkOrder() error {
 	return nil
 }
 
-// ownTime translates a timestamp of a filter. One that was not recorded is not the
-// ledger's and stays what it is.
-func (m timestamps) ownTime(recorded uint64) uint64 {
+// translateTime translates a timestamp of a filter. A timestamp that was not recorded was not given
+// by the ledger, and stays the same.
+func (m timestampMap) translateTime(recorded uint64) uint64 {
 	if own, ok := m[recorded]; ok {
 		return own
 	}
@@ -52,28 +52,28 @@ func (m timestamps) ownTime(recorded uint64) uint64 {
 
 // requirePaired compares all fields of the rows, and the timestamps by their order.
 func requirePaired[T comparable](
-	tb testing.TB, times timestamps, want, got []T, message string, stamps func(*T) []*uint64,
+	tb testing.TB, times timestampMap, want, got []T, message string, timesOf func(*T) []*uint64,
 ) {
 	tb.Helper()
 	require.Len(tb, got, len(want), message)
 	want = slices.Clone(want)
 	for i := range want {
-		own := stamps(&got[i])
-		for j, recorded := range stamps(&want[i]) {
-			require.NoError(tb, times.pairTimes(*recorded, *own[j]), "%s, row %d", message, i)
-			*recorded = *own[j]
+		ownTimes := timesOf(&got[i])
+		for j, recorded := range timesOf(&want[i]) {
+			require.NoError(tb, times.pairTimes(*recorded, *ownTimes[j]), "%s, row %d", message, i)
+			*recorded = *ownTimes[j]
 		}
 	}
 	requireSame(tb, want, got, message)
 }
 
-// The timestamps of a row.
+// The functions below return the timestamps of a row.
 
-func verdictStamps(v *verdict) []*uint64               { return []*uint64{&v.timestamp} }
-func accountStamps(a *ledger.Account) []*uint64        { return []*uint64{&a.Timestamp} }
-func transferStamps(t *ledger.Transfer) []*uint64      { return []*uint64{&t.Timestamp} }
-func balanceStamps(b *ledger.AccountBalance) []*uint64 { return []*uint64{&b.Timestamp} }
+func resultTimePointers(v *eventResult) []*uint64            { return []*uint64{&v.timestamp} }
+func accountTimePointers(a *ledger.Account) []*uint64        { return []*uint64{&a.Timestamp} }
+func transferTimePointers(t *ledger.Transfer) []*uint64      { return []*uint64{&t.Timestamp} }
+func balanceTimePointers(b *ledger.AccountBalance) []*uint64 { return []*uint64{&b.Timestamp} }
 
-func changeStamps(e *ledger.ChangeEvent) []*uint64 {
+func changeTimePointers(e *ledger.ChangeEvent) []*uint64 {
 	return []*uint64{&e.Timestamp, &e.TransferTimestamp, &e.DebitAccountTimestamp, &e.CreditAccountTimestamp}
 }

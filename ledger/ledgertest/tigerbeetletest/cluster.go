@@ -20,35 +20,38 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// Config says what cluster a test wants. The zero value is a single development node.
+// Config is the configuration of a test's cluster. The zero value is a single development node.
 type Config struct {
-	// Replicas is how many there are, 1 to 6. Default 1.
+	// Replicas is the number of replicas, 1 to 6. Default 1.
 	Replicas int
-	// ClusterID is what the cluster is formatted with. Default a random one.
+	// ClusterID is the id that the cluster is formatted with. Default random.
 	ClusterID uint128.Uint128
-	// Production leaves --development out: requests of a megabyte, 32 connections to each
-	// replica, direct I/O, and twice the memory. Default false.
+	// Production starts the replicas without --development: requests of a megabyte, 32 connections
+	// to each replica, direct I/O, and twice the memory. Default false.
 	Production bool
 }
 
-// Client is the place of clients in Cluster.Link.
+// Client stands for all clients in [Cluster.Link].
 const Client = -1
 
-// Cluster is a TigerBeetle cluster of one test, which its end stops and removes.
+// Cluster is the TigerBeetle cluster of one test. The end of the test stops and removes the
+// cluster.
 type Cluster struct {
 	t        testing.TB
 	id       uint128.Uint128
 	replicas []*Replica
-	links    map[[2]int]*Proxy // by from and to
+	links    map[[2]int]*Proxy // by [from, to]
 }
 
-// Start starts a cluster and returns when it answers. It skips the test if no TigerBeetle is
-// to be had, with a line that says what is missing; if PEERLEDGER_REQUIRE_CLUSTER is 1 it fails
-// the test then. As replicas take much memory, it waits for the end of other tests while they
-// have four of them; a second cluster of the same test does not wait.
+// Start starts a cluster and returns when the cluster answers. Without a TigerBeetle to run, Start
+// skips the test with a line that names the missing parts, or fails the test if
+// PEERLEDGER_REQUIRE_CLUSTER is 1.
+//
+// Replicas take much memory. Start therefore waits while other tests have four replicas; a second
+// cluster of the same test does not wait.
 func Start(tb testing.TB, cfg Config) *Cluster {
 	tb.Helper()
-	h := hostFor(tb)
+	h := requireHost(tb)
 	id := cfg.ClusterID
 	if id.IsZero() {
 		id = uint128.New(rand.Uint64(), rand.Uint64()|1)
@@ -62,8 +65,8 @@ func Start(tb testing.TB, cfg Config) *Cluster {
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	for i := range count {
-		s, err := h.createServer(ctx, spec{
-			cluster: id, replica: i, count: count, development: !cfg.Production, addresses: c.seenBy(i, ports),
+		s, err := h.createServer(ctx, replicaSpec{
+			cluster: id, replica: i, count: count, development: !cfg.Production, addresses: c.replicaAddresses(i, ports),
 		})
 		require.NoError(tb, err, "replica %d", i)
 		c.replicas = append(c.replicas, &Replica{t: tb, server: s, index: i, address: ports[i]})
@@ -75,19 +78,19 @@ func Start(tb testing.TB, cfg Config) *Cluster {
 	return c
 }
 
-// acquireSlots waits until there is room for so many replicas; the end of the test makes it free.
+// acquireSlots waits for slots for the replicas, and frees the slots at the end of the test.
 func (c *Cluster) acquireSlots(count int) {
 	c.t.Helper()
-	leave, err := rooms.acquireSlots(c.t.Context(), c.t.Name(), count)
+	release, err := processSlots.acquireSlots(c.t.Context(), c.t.Name(), count)
 	require.NoError(c.t, err)
-	c.t.Cleanup(leave)
+	c.t.Cleanup(release)
 }
 
 // assignPorts finds a port for each replica and makes the links.
 func (c *Cluster) assignPorts(count int) (ports []string) {
 	c.t.Helper()
 	for to := range count {
-		ports = append(ports, freeAddress(c.t))
+		ports = append(ports, findFreeAddress(c.t))
 		for from := Client; from < count; from++ {
 			if from == to {
 				continue
@@ -101,9 +104,9 @@ func (c *Cluster) assignPorts(count int) (ports []string) {
 	return ports
 }
 
-// seenBy are the addresses of all replicas as one of them is told: its own, and links to
-// the others.
-func (c *Cluster) seenBy(replica int, ports []string) (addresses []string) {
+// replicaAddresses returns the addresses of all replicas for the configuration of one replica: its
+// own address, and links to the others.
+func (c *Cluster) replicaAddresses(replica int, ports []string) (addresses []string) {
 	for to := range ports {
 		if to == replica {
 			addresses = append(addresses, ports[to])
@@ -114,10 +117,11 @@ func (c *Cluster) seenBy(replica int, ports []string) (addresses []string) {
 	return addresses
 }
 
-// ClusterID is what the cluster was formatted with.
+// ClusterID returns the id that the cluster was formatted with.
 func (c *Cluster) ClusterID() uint128.Uint128 { return c.id }
 
-// Addresses are those of the replicas for clients, in their order. They stay the same.
+// Addresses returns the addresses of the replicas for clients, in order. The addresses stay the
+// same.
 func (c *Cluster) Addresses() (addresses []string) {
 	for to := range c.replicas {
 		addresses = append(addresses, c.Link(Client, to).Addr())
@@ -125,19 +129,19 @@ func (c *Cluster) Addresses() (addresses []string) {
 	return addresses
 }
 
-// Replica is one of the replicas, from 0.
+// Replica returns replica i, counted from 0.
 func (c *Cluster) Replica(i int) *Replica { return c.replicas[i] }
 
-// Link is the proxy of all connections from one replica, or from all clients (Client), to a
-// replica.
+// Link returns the proxy for all connections to a replica from one replica, or from all clients
+// ([Client]).
 func (c *Cluster) Link(from, to int) *Proxy { return c.links[[2]int{from, to}] }
 
-// Config is the configuration of a ledger on this cluster.
+// Config returns the configuration of a ledger on this cluster.
 func (c *Cluster) Config() cluster.Config {
 	return cluster.Config{ClusterID: c.id, Addresses: c.Addresses()}
 }
 
-// Open opens a ledger on the cluster, which the end of the test closes.
+// Open opens a ledger on the cluster. The end of the test closes the ledger.
 func (c *Cluster) Open(tb testing.TB) *cluster.Ledger {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
@@ -148,8 +152,8 @@ func (c *Cluster) Open(tb testing.TB) *cluster.Ledger {
 	return l
 }
 
-// readyTimeout bounds the wait for a cluster: that a cluster is ready says a look-up that is
-// answered, and not an open port.
+// readyTimeout bounds the wait for a cluster. A cluster is ready when it answers a look-up; an open
+// port is not enough.
 const readyTimeout = time.Minute
 
 // Ready returns when the cluster answers a look-up of a new session.
@@ -173,7 +177,7 @@ func (c *Cluster) CutOff(replica int) {
 	}
 }
 
-// Heal takes all faults of all links away.
+// Heal removes all faults of all links.
 func (c *Cluster) Heal() {
 	c.t.Helper()
 	for _, p := range c.links {
@@ -181,23 +185,23 @@ func (c *Cluster) Heal() {
 	}
 }
 
-// Primary is the replica that was the primary last, by what the replicas have logged. While
-// they change it, it may be another one already.
+// Primary returns the last primary according to the replicas' logs. During a view change the
+// primary may already be a different replica.
 func (c *Cluster) Primary() int {
 	c.t.Helper()
 	view := 0
 	for _, r := range c.replicas {
-		view = max(view, lastView(r.Log()))
+		view = max(view, findLastView(r.Log()))
 	}
 	return view % len(c.replicas)
 }
 
-// viewLine is what a replica logs when it goes on in a view, e.g.
+// viewLine matches the log line of a replica that enters a view, e.g.
 // "transition_to_normal_from_view_change_status: view=1..2 primary".
 var viewLine = regexp.MustCompile(`transition_to_normal_from_\w+: view=(?:\d+\.\.)?(\d+)`)
 
-// lastView is the highest view that a log mentions, 0 if none.
-func lastView(log string) (view int) {
+// findLastView returns the highest view in a log, 0 if there is none.
+func findLastView(log string) (view int) {
 	for _, match := range viewLine.FindAllStringSubmatch(log, -1) {
 		if n, err := strconv.Atoi(match[1]); err == nil {
 			view = max(view, n)
@@ -206,12 +210,12 @@ func lastView(log string) (view int) {
 	return view
 }
 
-// removeReplicas stops and removes all replicas. If the test has failed it shows the ends of their
-// logs.
+// removeReplicas stops and removes all replicas. If the test has failed, it logs the last lines of
+// each replica's log.
 func (c *Cluster) removeReplicas() {
 	if c.t.Failed() {
 		for _, r := range c.replicas {
-			c.t.Logf("the end of the log of replica %d:\n%s", r.index, r.lastLines(20))
+			c.t.Logf("the end of the log of replica %d:\n%s", r.index, r.readLastLines(20))
 		}
 	}
 	if err := removeAll(c.replicas); err != nil {
@@ -219,7 +223,7 @@ func (c *Cluster) removeReplicas() {
 	}
 }
 
-// removeAll removes all replicas, also those after one that cannot be.
+// removeAll removes all replicas, also the replicas after a failed removal.
 func removeAll(replicas []*Replica) error {
 	errs := make([]error, len(replicas))
 	for i, r := range replicas {
@@ -228,7 +232,7 @@ func removeAll(replicas []*Replica) error {
 	return errors.Join(errs...)
 }
 
-// lastLines is the last n lines of a text.
+// lastLines returns the last n lines of a text.
 func lastLines(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")

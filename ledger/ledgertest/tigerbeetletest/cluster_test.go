@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The data of a replica outlives its end in every way, and its address stays the same.
+// The data of a replica survives every kind of end, and its address stays the same.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	c := Start(t, Config{})
@@ -50,10 +50,10 @@ func TestPause(t *testing.T) {
 	require.ErrorIs(t, l.Ping(ctx), context.DeadlineExceeded)
 	c.Replica(0).Resume()
 	require.NoError(t, l.Ping(t.Context()))
-	c.Replica(0).Pause() // and is removed like this
+	c.Replica(0).Pause() // removal works on a paused replica
 }
 
-// Two of three go on without the third, whichever it is.
+// Two of three replicas go on without any third.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
 	c := Start(t, Config{Replicas: 3})

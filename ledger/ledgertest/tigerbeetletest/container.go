@@ -19,16 +19,16 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// silent keeps testcontainers' banners out of test outputs.
+// silent keeps the banners of testcontainers out of test output.
 var silent = log.New(io.Discard, "", 0)
 
-// openDocker opens a client of the daemon that testcontainers finds.
+// openDocker opens a client of the daemon found by testcontainers.
 func openDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	return testcontainers.NewDockerClientWithOpts(ctx)
 }
 
-// haveImage sees to it that the image is there: nil if it is, or could be pulled.
-func haveImage(ctx context.Context) (err error) {
+// ensureImages pulls the images that are missing. The error is nil if all images are present.
+func ensureImages(ctx context.Context) (err error) {
 	defer func() { // testcontainers panics where it finds no Docker
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("no Docker: %v", cause)
@@ -54,7 +54,7 @@ func haveImage(ctx context.Context) (err error) {
 	return nil
 }
 
-// ensureImage sees to it that one image is there.
+// ensureImage pulls one image if it is missing.
 func ensureImage(ctx context.Context, d client.APIClient, image string) error {
 	if _, err := d.ImageInspect(ctx, image); err == nil {
 		return nil
@@ -72,14 +72,14 @@ func ensureImage(ctx context.Context, d client.APIClient, image string) error {
 // containers runs replicas as containers.
 type containers struct{}
 
-// dataFolder is where a replica's volume is.
+// dataFolder is the mount point of a replica's volume.
 const dataFolder = "/data"
 
-// memlocks are the limits of locked memory to try, in bytes: none, or where the daemon may not
-// lift its own, a usual one. TigerBeetle then runs with a warning in its log.
+// memlocks are the limits of locked memory to try, in bytes: unlimited, or else a usual limit, for
+// a daemon that may not lift its own. TigerBeetle then runs with a warning in its log.
 var memlocks = []int64{-1, 8 << 20}
 
-func (containers) createServer(ctx context.Context, spec spec) (server, error) {
+func (containers) createServer(ctx context.Context, spec replicaSpec) (server, error) {
 	c := &containerServer{spec: spec, volume: fmt.Sprintf("tigerbeetletest-%v-%d", spec.cluster, spec.replica)}
 	var err error
 	for _, c.memlock = range memlocks {
@@ -93,9 +93,9 @@ func (containers) createServer(ctx context.Context, spec spec) (server, error) {
 	return c, nil
 }
 
-// formatFile makes the data file with a container of its own, which ends by itself.
+// formatFile makes the data file with a separate container, which exits after the format.
 func (c *containerServer) formatFile(ctx context.Context) error {
-	format, err := testcontainers.Run(ctx, Image, c.containerOptions(c.spec.formatArgs, wait.ForExit())...)
+	format, err := testcontainers.Run(ctx, Image, c.buildOptions(c.spec.formatArgs, wait.ForExit())...)
 	if format == nil {
 		return err
 	}
@@ -109,16 +109,16 @@ func (c *containerServer) formatFile(ctx context.Context) error {
 	return errors.Join(err, format.Terminate(ctx))
 }
 
-// containerServer is a replica as a container. The image's entry point is tini with
-// TigerBeetle, so what is run are TigerBeetle's arguments, and tini is PID 1.
+// containerServer is a replica as a container. The image's entry point is tini with TigerBeetle:
+// the command holds only TigerBeetle's arguments, and tini is PID 1.
 type containerServer struct {
-	spec      spec
+	spec      replicaSpec
 	volume    string
 	memlock   int64
-	container *testcontainers.DockerContainer // nil until it is created
+	container *testcontainers.DockerContainer // nil until created
 }
 
-func (c *containerServer) containerOptions(
+func (c *containerServer) buildOptions(
 	args func(file string) []string, strategy wait.Strategy,
 ) []testcontainers.ContainerCustomizer {
 	return []testcontainers.ContainerCustomizer{
@@ -130,7 +130,7 @@ func (c *containerServer) containerOptions(
 			host.Ulimits = []*container.Ulimit{{Name: "memlock", Soft: c.memlock, Hard: c.memlock}}
 			host.Mounts = []mount.Mount{{
 				Type: mount.TypeVolume, Source: c.volume, Target: dataFolder,
-				// So that Ryuk, if it is there, removes the volume of a test that was killed.
+				// With these labels Ryuk, if running, removes the volume of a killed test.
 				VolumeOptions: &mount.VolumeOptions{Labels: testcontainers.GenericLabels()},
 			}}
 		}),
@@ -142,14 +142,14 @@ func (c *containerServer) startServer(ctx context.Context) (err error) {
 	if c.container != nil {
 		return c.container.Start(ctx)
 	}
-	// That it listens is logged; whether it answers, Ready finds out.
-	c.container, err = testcontainers.Run(ctx, Image, c.containerOptions(c.spec.startArgs, wait.ForLog("listening on"))...)
+	// The log shows that the replica listens. Ready waits until the replica answers.
+	c.container, err = testcontainers.Run(ctx, Image, c.buildOptions(c.spec.startArgs, wait.ForLog("listening on"))...)
 	return err
 }
 
 func (c *containerServer) stopServer(ctx context.Context) error {
-	patience := 10 * time.Second
-	return c.container.Stop(ctx, &patience)
+	timeout := 10 * time.Second
+	return c.container.Stop(ctx, &timeout)
 }
 
 func (c *containerServer) killServer(ctx context.Context) error {
@@ -181,7 +181,7 @@ func (c *containerServer) resumeServer(ctx context.Context) error {
 	})
 }
 
-// callDaemon asks the daemon for something that testcontainers does not offer.
+// callDaemon calls the Docker daemon directly, for functions missing in testcontainers.
 func (c *containerServer) callDaemon(ctx context.Context, action func(*testcontainers.DockerClient, string) error) error {
 	d, err := openDocker(ctx)
 	if err != nil {

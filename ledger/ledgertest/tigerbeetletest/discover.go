@@ -14,67 +14,67 @@ import (
 	"time"
 )
 
-// Release is the release that the tests are for: that of the native client.
+// Release is the TigerBeetle release that the tests are for: the release of the native client.
 const Release = "0.17.9"
 
-// Image is the image that containers are of.
+// Image is the image of the containers.
 const Image = "ghcr.io/tigerbeetle/tigerbeetle:" + Release
 
-// found is what there is to run a TigerBeetle with.
-type found struct {
-	host host
-	note string // what it is
-	err  error  // why there is none
+// discovery is the host found to run TigerBeetle.
+type discovery struct {
+	host        host
+	description string // of the host, for the log
+	err         error  // set if no host was found
 }
 
-// discover looks for a TigerBeetle, once for a process: looking for an image takes time.
-var discover = sync.OnceValue(func() found {
+// discoverOnce looks for a TigerBeetle once per process, because looking for an image takes time.
+var discoverOnce = sync.OnceValue(func() discovery {
 	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
 	defer cancel()
-	return findServer(func() error { return haveImage(ctx) }, os.Getenv, exec.LookPath, binaryRelease)
+	return findServer(func() error { return ensureImages(ctx) }, os.Getenv, exec.LookPath, readRelease)
 })
 
-// pullTimeout bounds how long an image may take to come.
+// pullTimeout bounds the pull of an image.
 const pullTimeout = 3 * time.Minute
 
 // findServer looks for a TigerBeetle in the order of the package comment.
 func findServer(
 	image func() error, getenv func(string) string,
 	lookPath func(string) (string, error), release func(binary string) (string, error),
-) found {
+) discovery {
 	imageErr := image()
 	if imageErr == nil {
-		return found{host: containers{}, note: "containers of " + Image}
+		return discovery{host: containers{}, description: "containers of " + Image}
 	}
 	missing := []error{fmt.Errorf("containers: %w", imageErr)}
-	for _, place := range []struct{ name, file string }{
+	for _, source := range []struct{ name, file string }{
 		{"TIGERBEETLE_BINARY", getenv("TIGERBEETLE_BINARY")}, {"PATH", "tigerbeetle"},
 	} {
-		if place.file == "" {
-			missing = append(missing, fmt.Errorf("%s is not set", place.name))
+		if source.file == "" {
+			missing = append(missing, fmt.Errorf("%s is not set", source.name))
 			continue
 		}
-		binary, err := lookPath(place.file)
+		binary, err := lookPath(source.file)
 		if err != nil {
-			missing = append(missing, fmt.Errorf("%s: %w", place.name, err))
+			missing = append(missing, fmt.Errorf("%s: %w", source.name, err))
 			continue
 		}
 		version, err := release(binary)
 		if err != nil {
-			missing = append(missing, fmt.Errorf("%s: %s version: %w", place.name, binary, err))
+			missing = append(missing, fmt.Errorf("%s: %s version: %w", source.name, binary, err))
 			continue
 		}
 		note := fmt.Sprintf("processes of %s, release %s", binary, version)
 		if version != Release {
 			note += ", though these tests are for " + Release
 		}
-		return found{host: processes{binary}, note: note}
+		return discovery{host: processes{binary}, description: note}
 	}
-	return found{err: errors.Join(missing...)}
+	return discovery{err: errors.Join(missing...)}
 }
 
-// binaryRelease asks a binary for its release.
-func binaryRelease(binary string) (string, error) {
+// readRelease runs a binary to learn its release.
+func readRelease(binary string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	output, err := exec.CommandContext(ctx, binary, "version").Output()
@@ -84,8 +84,8 @@ func binaryRelease(binary string) (string, error) {
 	return parseRelease(string(output))
 }
 
-// parseRelease reads what "tigerbeetle version" prints, e.g.
-// "TigerBeetle version 0.17.9+52ad553".
+// parseRelease reads the output of "tigerbeetle version", e.g. "TigerBeetle version
+// 0.17.9+52ad553".
 func parseRelease(output string) (string, error) {
 	fields := strings.Fields(output)
 	if len(fields) < 3 || fields[0] != "TigerBeetle" {
@@ -95,11 +95,11 @@ func parseRelease(output string) (string, error) {
 	return release, nil
 }
 
-// hostFor is what runs a test's replicas. It ends the test if there is none.
-func hostFor(tb testing.TB) host {
+// requireHost returns the host for a test's replicas. Without a host the test is skipped or fails.
+func requireHost(tb testing.TB) host {
 	tb.Helper()
-	f := discover()
-	switch line, fail := f.describeFound(os.Getenv); {
+	f := discoverOnce()
+	switch line, fail := f.describeHost(os.Getenv); {
 	case fail:
 		tb.Fatal(line)
 	case f.err != nil:
@@ -110,11 +110,11 @@ func hostFor(tb testing.TB) host {
 	return f.host
 }
 
-// describeFound says in one line what there is or what is missing, and whether that fails the
-// test.
-func (f found) describeFound(getenv func(string) string) (line string, fail bool) {
+// describeHost returns one line that describes the host or the missing parts, and whether missing
+// parts fail the test.
+func (f discovery) describeHost(getenv func(string) string) (line string, fail bool) {
 	if f.err == nil {
-		return "TigerBeetle: " + f.note, false
+		return "TigerBeetle: " + f.description, false
 	}
 	reasons := strings.ReplaceAll(f.err.Error(), "\n", "; ")
 	return "no TigerBeetle to test with: " + reasons, getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1"

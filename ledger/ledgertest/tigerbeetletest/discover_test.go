@@ -12,16 +12,16 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// What there is decides, in the order of the package comment.
-func TestFind(t *testing.T) {
+// The first TigerBeetle in the order of the package comment is used.
+func TestFindServer(t *testing.T) {
 	t.Parallel()
 	absent := errors.New("not here")
 	for _, test := range []struct {
 		name           string
 		image          error
-		variable, path string // binaries; "" if there is none
+		variable, path string // binaries; "" if missing
 		want           host
-		words          []string
+		parts          []string
 	}{
 		{"image first", nil, "/tb", "/usr/bin/tigerbeetle", containers{}, []string{"TigerBeetle: containers of " + Image}},
 		{"then the variable", absent, "/tb", "/usr/bin/tigerbeetle", processes{"/tb"}, []string{"processes of /tb, release 0.17.9"}},
@@ -57,23 +57,23 @@ func TestFind(t *testing.T) {
 					return Release, nil
 				})
 			require.Equal(t, test.want, f.host)
-			line, fail := f.describeFound(func(string) string { return "" })
+			line, fail := f.describeHost(func(string) string { return "" })
 			require.False(t, fail)
 			require.NotContains(t, line, "\n")
-			for _, words := range test.words {
-				require.Contains(t, line, words)
+			for _, parts := range test.parts {
+				require.Contains(t, line, parts)
 			}
-			_, fail = f.describeFound(func(name string) string { return map[string]string{"PEERLEDGER_REQUIRE_CLUSTER": "1"}[name] })
+			_, fail = f.describeHost(func(name string) string { return map[string]string{"PEERLEDGER_REQUIRE_CLUSTER": "1"}[name] })
 			require.Equal(t, test.want == nil, fail)
 		})
 	}
 }
 
-func TestBinaryRelease(t *testing.T) {
+func TestReadRelease(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "tigerbeetle")
 	require.NoError(t, os.WriteFile(binary, []byte("#!/bin/sh\necho TigerBeetle version 0.17.9+52ad553\n"), 0o700))
-	release, err := binaryRelease(binary)
+	release, err := readRelease(binary)
 	require.NoError(t, err)
 	require.Equal(t, Release, release)
 	for _, output := range []string{"", "TigerBeetle", "BusyBox v1.36 sh"} {
@@ -84,7 +84,7 @@ func TestBinaryRelease(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	t.Parallel()
-	s := spec{
+	s := replicaSpec{
 		cluster: uint128.Max, replica: 1, count: 3, development: true,
 		addresses: []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
 	}
@@ -97,17 +97,17 @@ func TestArguments(t *testing.T) {
 	require.Equal(t, []string{"start", "--addresses=127.0.0.1:1,127.0.0.1:2,127.0.0.1:3", "--cache-grid=64MiB", "f"}, s.startArgs("f"))
 }
 
-func TestLastView(t *testing.T) {
+func TestFindLastView(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, 0, lastView("listening on 127.0.0.1:3000"))
-	require.Equal(t, 12, lastView(`
+	require.Equal(t, 0, findLastView("listening on 127.0.0.1:3000"))
+	require.Equal(t, 12, findLastView(`
 		info(replica): 0n: transition_to_normal_from_recovering_status: view=2 backup
 		info(replica): 0n: transition_to_normal_from_view_change_status: view=9..12 primary
 		info(replica): 0n: transition_to_normal_from_view_change_status: view=4..5 backup
 		info(replica): 0n: transition_to_view_change_status: view=13..14`))
 }
 
-func TestTail(t *testing.T) {
+func TestLastLines(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "b\nc", lastLines("a\nb\nc\n", 2))
 	require.Equal(t, "a", lastLines("a", 2))

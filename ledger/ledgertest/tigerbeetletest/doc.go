@@ -5,27 +5,31 @@
 //	l := c.Open(t)
 //	c.Replica(c.Primary()).Kill()
 //
-// Start takes, in this order, what there is:
+// [Start] uses the first TigerBeetle found, in this order:
 //
-//  1. Docker with the image Image, present or pulled, through testcontainers-go;
-//  2. the binary that TIGERBEETLE_BINARY names;
-//  3. a binary "tigerbeetle" on PATH;
+//  1. Docker with the image [Image], present or pulled, through testcontainers-go;
+//  2. the binary in TIGERBEETLE_BINARY;
+//  3. a binary "tigerbeetle" on PATH.
 //
-// and otherwise skips the test with a line that says what is missing, or fails it if
-// PEERLEDGER_REQUIRE_CLUSTER=1. A development server takes some 1.5 GiB of memory and a data
-// file of 1.1 GiB, most of it a hole.
+// Otherwise [Start] skips the test with a line that names the missing parts, or fails the test if
+// PEERLEDGER_REQUIRE_CLUSTER=1. A development server takes some 1.5 GiB of memory and a data file
+// of 1.1 GiB, most of it a hole.
 //
 // # Network
 //
-// Every replica listens on 127.0.0.1, and everybody reaches it through a Proxy: clients
-// through one, and each other replica through one of its own. So any link can be delayed,
-// black-holed or reset, in each direction, with the same code for processes and containers.
-// Containers use the host's network for this; that is Linux, or Docker Desktop with host
-// networking turned on. They run without privileges but for seccomp, which has to let
-// io_uring through, and an unlimited memlock; tini is PID 1; the data is on a volume that
-// outlives a restart. What a killed test leaves behind testcontainers' Ryuk removes, unless
-// TESTCONTAINERS_RYUK_DISABLED is set; processes die with the test on Linux only.
+// Every replica listens on 127.0.0.1. Clients and the other replicas connect through a [Proxy]:
+// clients share one proxy per replica, and each other replica has a proxy of its own. So any link
+// can be delayed, black-holed or reset, in each direction, with the same code for processes and
+// containers.
 //
-// The package needs cgo, as a client tells when a cluster is ready, and the signals of Unix;
-// elsewhere it is empty.
+// Containers therefore use the host's network, which needs Linux, or Docker Desktop with host
+// networking turned on. Containers run without privileges, but with an unlimited memlock and
+// without seccomp, which may block io_uring. tini is PID 1. The data is on a volume that survives
+// a restart.
+//
+// After a killed test, testcontainers' Ryuk removes the containers and volumes, unless
+// TESTCONTAINERS_RYUK_DISABLED is set. Processes die with the test on Linux only.
+//
+// The package needs cgo for the client that determines when a cluster is ready, and the signals
+// of Unix. Elsewhere it is empty.
 package tigerbeetletest

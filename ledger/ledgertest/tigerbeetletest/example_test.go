@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// A proxy stands between any client and server, and loses what the server says.
+// A proxy between a client and a server refuses connections until Heal.
 func ExampleProxy() {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,15 +32,15 @@ func ExampleProxy() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(say(proxy.Addr(), "hello"))
+	fmt.Println(exchangeText(proxy.Addr(), "hello"))
 
 	proxy.Refuse()
-	fmt.Println(say(proxy.Addr(), "anybody there?"))
+	fmt.Println(exchangeText(proxy.Addr(), "anybody there?"))
 
 	if err := proxy.Heal(); err != nil {
 		panic(err)
 	}
-	fmt.Println(say(proxy.Addr(), "hello again"))
+	fmt.Println(exchangeText(proxy.Addr(), "hello again"))
 	fmt.Println(proxy.Passed())
 
 	proxy.Close()
@@ -53,8 +53,8 @@ func ExampleProxy() {
 	// 16 16
 }
 
-// say sends words and returns what comes back.
-func say(address, words string) string {
+// exchangeText sends a text and returns the reply.
+func exchangeText(address, words string) string {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return "refused"

@@ -13,23 +13,23 @@ import (
 
 // link is one connection through a proxy.
 //
-// Each direction ends by itself, when its sender has closed it and what was sent before has
-// been delivered; with both the link ends. If one side breaks its connection, the other is
-// reset.
+// Each direction ends when its sender has closed the connection and all bytes sent before have been
+// delivered. The link ends with both directions. If one end breaks its connection, the opposite end
+// is reset.
 type link struct {
 	proxy  *Proxy
 	client *net.TCPConn
-	life   context.Context
+	ctx    context.Context
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
-	server *net.TCPConn // nil until it is connected
-	broken bool
+	server *net.TCPConn // nil until connected
+	ended  bool
 }
 
 func newLink(p *Proxy, client *net.TCPConn) *link {
 	l := &link{proxy: p, client: client}
-	l.life, l.cancel = context.WithCancel(context.Background())
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
 
@@ -48,26 +48,26 @@ func (l *link) passBytes() {
 }
 
 func (l *link) dialTarget() bool {
-	// Else the target heard of the connection through a black hole, or the client that the
-	// target is not there.
-	if !l.proxy.waitOpen(toServer, time.Time{}, l.life.Done()) {
+	// Before a black hole is lifted, the target must not hear of the connection, and the client
+	// must not hear that the target is down.
+	if !l.proxy.waitOpen(toServer, time.Time{}, l.ctx.Done()) {
 		return false
 	}
 	l.proxy.mu.Lock()
 	target := l.proxy.target
 	l.proxy.mu.Unlock()
 	var dialer net.Dialer
-	server, err := dialer.DialContext(l.life, "tcp", target)
+	server, err := dialer.DialContext(l.ctx, "tcp", target)
 	if err != nil {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.server = server.(*net.TCPConn)
-	if l.broken {
+	if l.ended {
 		breakConn(l.server)
 	}
-	return !l.broken
+	return !l.ended
 }
 
 // resetEnds breaks both ends.
@@ -75,44 +75,44 @@ func (l *link) resetEnds() {
 	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.broken {
+	if l.ended {
 		return
 	}
-	l.broken = true
+	l.ended = true
 	breakConn(l.client)
 	if l.server != nil {
 		breakConn(l.server)
 	}
 }
 
-// closeEnds closes both ends, if they are not broken: what is written will arrive.
+// closeEnds closes both ends, unless broken. Written bytes will arrive.
 func (l *link) closeEnds() {
 	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.broken {
-		l.broken = true
-		_ = l.client.Close() // nobody is left who could be told
+	if !l.ended {
+		l.ended = true
+		_ = l.client.Close() // both directions are done, so an error changes nothing
 		_ = l.server.Close()
 	}
 }
 
-// breakConn closes with a reset. An error means that the connection is gone already.
+// breakConn closes a connection with a reset. An error means that the connection is already gone.
 func breakConn(conn *net.TCPConn) {
 	_ = conn.SetLinger(0)
 	_ = conn.Close()
 }
 
-// chunk is what was read at once, and when.
+// chunk is the bytes of one read, and the time of the read.
 type chunk struct {
-	data []byte // nil for the end
+	data []byte // nil at the end of the direction
 	sent time.Time
 }
 
-// pumpDirection passes one direction on until it ends. The end of what one side sends is passed on
-// too; anything else breaks the link.
+// pumpDirection passes one direction on until its end. The sender's end of file is passed on too;
+// any other error breaks the link.
 func (l *link) pumpDirection(direction int, from, to *net.TCPConn) {
-	chunks := make(chan chunk, 1024) // what is on its way while there is a delay
+	chunks := make(chan chunk, 1024) // bytes in flight while there is a delay
 	var writing sync.WaitGroup
 	writing.Go(func() {
 		for c := range chunks {
@@ -127,7 +127,7 @@ func (l *link) pumpDirection(direction int, from, to *net.TCPConn) {
 		buffer := make([]byte, 32<<10)
 		n, err := from.Read(buffer)
 		sent := time.Now()
-		if !l.proxy.waitOpen(direction, time.Time{}, l.life.Done()) {
+		if !l.proxy.waitOpen(direction, time.Time{}, l.ctx.Done()) {
 			return
 		}
 		if n > 0 {
@@ -144,10 +144,9 @@ func (l *link) pumpDirection(direction int, from, to *net.TCPConn) {
 	}
 }
 
-// writeChunk writes a chunk when it is due, or the end of a direction. It returns false if that
-// cannot be done.
+// writeChunk writes a chunk when due, or ends the direction. It returns false on failure.
 func (l *link) writeChunk(direction int, to *net.TCPConn, c chunk) bool {
-	if !l.proxy.waitOpen(direction, c.sent, l.life.Done()) {
+	if !l.proxy.waitOpen(direction, c.sent, l.ctx.Done()) {
 		return false
 	}
 	if c.data == nil {

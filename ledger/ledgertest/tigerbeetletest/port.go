@@ -11,28 +11,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The ports of replicas and of proxies, so many from each number on. They are none of those
-// that systems pick for whoever connects (Linux from 32768 on), or somebody could take that of
-// a replica that is down. The two are apart, as a replica's port is free until it starts.
+// Each range has portRangeSize ports from its first. The ranges lie below the ephemeral ports (on
+// Linux from 32768), or a client's connection could take the port of a stopped replica. Replicas
+// and proxies have separate ranges, because a replica's port is free until the replica starts.
 const (
-	replicaPorts = 20000
-	proxyPorts   = 26000
-	portsOfEach  = 6000
+	replicaPorts  = 20000
+	proxyPorts    = 26000
+	portRangeSize = 6000
 )
 
-// portTries is how many ports are tried until one is free.
+// portTries is how many random ports are tried.
 const portTries = 100
 
-// randomAddress is an address with one of the ports from a number on.
-func randomAddress(from int) string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(from+rand.IntN(portsOfEach)))
+// pickAddress returns an address with a random port of a range.
+func pickAddress(from int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(from+rand.IntN(portRangeSize)))
 }
 
-// freeAddress is an address for a replica, on which nobody listens.
-func freeAddress(tb testing.TB) string {
+// findFreeAddress returns an address for a replica, with a free port.
+func findFreeAddress(tb testing.TB) string {
 	tb.Helper()
 	for range portTries {
-		address := randomAddress(replicaPorts)
+		address := pickAddress(replicaPorts)
 		if listener, err := net.Listen("tcp", address); err == nil {
 			require.NoError(tb, listener.Close())
 			return address

@@ -16,7 +16,7 @@ import (
 // processes runs replicas as processes of a binary.
 type processes struct{ binary string }
 
-func (h processes) createServer(ctx context.Context, spec spec) (server, error) {
+func (h processes) createServer(ctx context.Context, spec replicaSpec) (server, error) {
 	folder, err := os.MkdirTemp("", "tigerbeetletest-")
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (h processes) createServer(ctx context.Context, spec spec) (server, error) 
 type process struct {
 	binary string
 	folder string
-	spec   spec
+	spec   replicaSpec
 
 	running *os.Process
 	exited  chan struct{} // closed when the process has ended
@@ -49,20 +49,20 @@ func (p *process) startServer(context.Context) error {
 	}
 	cmd := exec.Command(p.binary, p.spec.startArgs(p.dataFile())...)
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = dieWithUs()
+	cmd.SysProcAttr = killWithParent()
 	started := make(chan error)
 	p.exited = make(chan struct{})
-	go func() { // ends with the process, which stop and kill wait for
-		// The process dies with the thread that started it: it must be this one's own.
+	go func() { // ends with the process; stopServer and killServer wait for the end
+		// The process dies with the thread that started it, so this goroutine must own the thread.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // that a signal ended it is no news
+			_ = cmd.Wait() // the error only reports the signal
 			close(p.exited)
 		}
-		_ = output.Close() // the process wrote it, not we
+		_ = output.Close() // only the process wrote to the file
 	}()
 	if err := <-started; err != nil {
 		return err
@@ -74,7 +74,7 @@ func (p *process) startServer(context.Context) error {
 func (p *process) stopServer(ctx context.Context) error { return p.endProcess(ctx, syscall.SIGTERM) }
 func (p *process) killServer(ctx context.Context) error { return p.endProcess(ctx, syscall.SIGKILL) }
 
-// endProcess sends a signal that ends the process, and waits until it has ended.
+// endProcess sends a signal to end the process, and waits for the end.
 func (p *process) endProcess(ctx context.Context, signal syscall.Signal) error {
 	if err := p.running.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

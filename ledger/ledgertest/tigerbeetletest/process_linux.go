@@ -4,6 +4,6 @@ package tigerbeetletest
 
 import "syscall"
 
-// dieWithUs has a process killed when the thread that starts it ends, and so also when the
-// test's own process is killed.
-func dieWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// killWithParent makes the kernel kill the process when the thread that starts it ends. The process
+// is then also killed with the test's process.
+func killWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -4,5 +4,5 @@ package tigerbeetletest
 
 import "syscall"
 
-// dieWithUs does nothing: here a process outlives a test that is killed.
-func dieWithUs() *syscall.SysProcAttr { return nil }
+// killWithParent does nothing: on this system a process survives a killed test.
+func killWithParent() *syscall.SysProcAttr { return nil }

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Proxy passes TCP connections on to a target, well or badly. Its address stays the same
-// whatever happens to the target. All methods may be called concurrently; what they change
-// holds for present and for new connections.
+// Proxy passes TCP connections on to a target, with faults on demand. Its address stays the same,
+// whatever happens to the target. All methods may be called concurrently. A fault applies to
+// present and to new connections.
 type Proxy struct {
 	address string
 
@@ -21,7 +21,7 @@ type Proxy struct {
 	target   string
 	blocked  [2]bool // by direction
 	delay    time.Duration
-	changed  chan struct{} // closed, and made anew, when something of the above or a count changes
+	changed  chan struct{} // closed and replaced when a field above or a count changes
 	links    map[*link]struct{}
 	passed   [2]uint64 // bytes by direction
 	closed   bool
@@ -36,18 +36,18 @@ const (
 )
 
 // NewProxy listens on a free port of 127.0.0.1, and passes connections on to the target
-// ("host:port"). The system does not give the port to others, also not while the proxy
-// refuses connections.
+// ("host:port"). The system gives the port to no other process, even while the proxy refuses
+// connections.
 func NewProxy(target string) (p *Proxy, err error) {
 	for range portTries {
-		if p, err = NewProxyOn(randomAddress(proxyPorts), target); err == nil {
+		if p, err = NewProxyOn(pickAddress(proxyPorts), target); err == nil {
 			return p, nil
 		}
 	}
 	return nil, err
 }
 
-// NewProxyOn is NewProxy with an address of the caller's to listen on.
+// NewProxyOn is [NewProxy] on a given address.
 func NewProxyOn(address, target string) (*Proxy, error) {
 	p := &Proxy{target: target, changed: make(chan struct{}), links: make(map[*link]struct{})}
 	p.mu.Lock()
@@ -70,25 +70,25 @@ func (p *Proxy) openListener(address string) error {
 	return nil
 }
 
-// Addr is the proxy's address, "127.0.0.1:port".
+// Addr returns the proxy's address, "127.0.0.1:port".
 func (p *Proxy) Addr() string { return p.address }
 
-// SetTarget changes where new connections go. Present ones stay.
+// SetTarget changes the target of new connections. Present connections stay.
 func (p *Proxy) SetTarget(target string) { p.changeState(func() { p.target = target }) }
 
 // Delay adds a latency to each direction. Bytes keep their order, and the throughput is not
-// bounded. 0 takes the latency away. What is on its way goes by the new latency.
+// bounded. 0 removes the latency. A new latency also applies to bytes in flight.
 func (p *Proxy) Delay(d time.Duration) { p.changeState(func() { p.delay = d }) }
 
-// BlackHole lets nothing through any more, in neither direction. Connections stay, and new
-// ones are accepted, of which the target does not hear. What was sent meanwhile gets through
-// after Heal, as it does when a network is whole again.
+// BlackHole stops all bytes in both directions. Connections stay open. New connections are
+// accepted, but the target does not hear of them. Bytes sent meanwhile arrive after [Proxy.Heal],
+// as after the repair of a network.
 func (p *Proxy) BlackHole() { p.changeState(func() { p.blocked = [2]bool{true, true} }) }
 
-// DropReplies lets what clients send through, and nothing of what the target sends.
+// DropReplies passes the bytes of clients on, and stops all bytes of the target.
 func (p *Proxy) DropReplies() { p.changeState(func() { p.blocked = [2]bool{toClient: true} }) }
 
-// Heal takes all faults away.
+// Heal removes all faults.
 func (p *Proxy) Heal() error {
 	p.changeState(func() { p.blocked, p.delay = [2]bool{}, 0 })
 	p.mu.Lock()
@@ -99,8 +99,7 @@ func (p *Proxy) Heal() error {
 	return p.openListener(p.address)
 }
 
-// Reset ends all present connections with a reset, at both ends. What was under way on them
-// is lost.
+// Reset ends all present connections with a reset at both ends. Bytes in flight are lost.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	all := make([]*link, 0, len(p.links))
@@ -113,33 +112,33 @@ func (p *Proxy) Reset() {
 	}
 }
 
-// Refuse has new connections refused, and resets the present ones.
+// Refuse refuses new connections, and resets the present ones.
 func (p *Proxy) Refuse() {
 	p.changeState(func() {
 		if p.listener != nil {
-			_ = p.listener.Close() // an error means that nobody listens any more, which is what is wanted
+			_ = p.listener.Close() // after an error the listener is closed, too
 			p.listener = nil
 		}
 	})
 	p.Reset()
 }
 
-// Connections is how many connections pass at the moment.
+// Connections returns the number of present connections.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.links)
 }
 
-// Passed is how many bytes have passed since the beginning, to the target and back.
+// Passed returns the number of bytes passed since the beginning, to the target and back.
 func (p *Proxy) Passed() (toTarget, back uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.passed[toServer], p.passed[toClient]
 }
 
-// Await waits until the condition holds. It is asked again after each change to the proxy,
-// its connections or what has passed. The error is the context's.
+// Await waits until the condition holds. It checks the condition after each change to the proxy,
+// its connections or the bytes passed. The error is the context's.
 func (p *Proxy) Await(ctx context.Context, condition func() bool) error {
 	for {
 		p.mu.Lock()
@@ -163,7 +162,7 @@ func (p *Proxy) Close() {
 	p.running.Wait()
 }
 
-// changeState makes a change and tells those who wait for one.
+// changeState makes a change and wakes everything that waits for one.
 func (p *Proxy) changeState(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -172,7 +171,7 @@ func (p *Proxy) changeState(f func()) {
 	p.changed = make(chan struct{})
 }
 
-// acceptConnections takes connections until the listener is closed.
+// acceptConnections accepts connections until the listener is closed.
 func (p *Proxy) acceptConnections(listener net.Listener) {
 	for {
 		client, err := listener.Accept()
@@ -194,15 +193,15 @@ func (p *Proxy) acceptConnections(listener net.Listener) {
 	}
 }
 
-// waitOpen waits until a direction is open and what was sent at a time is due. It returns false if
-// the connection has ended before.
+// waitOpen waits until a direction is open and bytes sent at the given time are due. It returns
+// false if the connection ends first.
 func (p *Proxy) waitOpen(direction int, sent time.Time, ended <-chan struct{}) (open bool) {
 	for {
 		p.mu.Lock()
 		blocked, changed := p.blocked[direction], p.changed
 		wait := time.Until(sent.Add(p.delay))
 		p.mu.Unlock()
-		var due <-chan time.Time // never, while it is blocked
+		var due <-chan time.Time // never ready while blocked
 		if !blocked {
 			if wait <= 0 {
 				return true

@@ -18,122 +18,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// echo is a server that sends back what it is sent.
-type echo struct {
-	listener net.Listener
-	serving  sync.WaitGroup
-}
-
-func newEcho(t *testing.T) *echo {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	e := &echo{listener: listener}
-	e.serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			e.serving.Go(func() {
-				_, _ = io.Copy(conn, conn)
-				_ = conn.Close()
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		e.serving.Wait()
-	})
-	return e
-}
-
-// bench is a proxy before an echo server, and a client of it.
-type bench struct {
-	t     *testing.T
-	proxy *Proxy
-	conn  net.Conn
-}
-
-func newBench(t *testing.T) *bench {
-	t.Helper()
-	e := newEcho(t)
-	p, err := NewProxy(e.listener.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(p.Close)
-	b := &bench{t: t, proxy: p}
-	b.dial()
-	return b
-}
-
-func (b *bench) dial() {
-	b.t.Helper()
-	conn, err := net.Dial("tcp", b.proxy.Addr())
-	require.NoError(b.t, err)
-	b.t.Cleanup(func() { _ = conn.Close() })
-	b.conn = conn
-}
-
-func (b *bench) send(text string) {
-	b.t.Helper()
-	_, err := io.WriteString(b.conn, text)
-	require.NoError(b.t, err)
-}
-
-// receive waits for exactly this text.
-func (b *bench) receive(text string) {
-	b.t.Helper()
-	require.NoError(b.t, b.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
-	got := make([]byte, len(text))
-	_, err := io.ReadFull(b.conn, got)
-	require.NoError(b.t, err)
-	require.Equal(b.t, text, string(got))
-}
-
-// silent waits a moment for nothing to come.
-func (b *bench) silent() {
-	b.t.Helper()
-	require.NoError(b.t, b.conn.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
-	n, err := b.conn.Read(make([]byte, 1))
-	var timeout net.Error
-	require.ErrorAs(b.t, err, &timeout)
-	require.True(b.t, timeout.Timeout(), "%v", err)
-	require.Zero(b.t, n)
-}
-
-// broken waits for the connection to be reset.
-func (b *bench) broken() {
-	b.t.Helper()
-	require.NoError(b.t, b.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
-	_, err := b.conn.Read(make([]byte, 1))
-	require.ErrorContains(b.t, err, "connection reset by peer")
-}
-
-func (b *bench) await(condition func() bool) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
-	defer cancel()
-	require.NoError(b.t, b.proxy.Await(ctx, condition))
-}
-
 func TestProxyPasses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	b.send("hello")
-	b.receive("hello")
+	b := newProxyTest(t)
+	b.sendText("hello")
+	b.receiveText("hello")
 	require.Equal(t, 1, b.proxy.Connections())
-	b.await(func() bool { // the count follows the bytes
+	b.awaitCondition(func() bool { // the count follows the bytes
 		to, back := b.proxy.Passed()
 		return to == 5 && back == 5
 	})
 	require.NoError(t, b.conn.Close())
-	b.await(func() bool { return b.proxy.Connections() == 0 })
+	b.awaitCondition(func() bool { return b.proxy.Connections() == 0 })
 }
 
 func TestProxyPassesMuchUnchanged(t *testing.T) {
 	t.Parallel()
 	for _, delay := range []time.Duration{0, 5 * time.Millisecond} {
-		b := newBench(t)
+		b := newProxyTest(t)
 		b.proxy.Delay(delay)
 		data := make([]byte, 8<<20)
 		for i := range data {
@@ -154,23 +56,24 @@ func TestProxyPassesMuchUnchanged(t *testing.T) {
 
 func TestProxyBlackHole(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	b.send("a")
-	b.receive("a")
+	b := newProxyTest(t)
+	b.sendText("a")
+	b.receiveText("a")
 	b.proxy.BlackHole()
-	b.send("b")
-	b.silent()
+	b.sendText("b")
+	b.requireSilence()
 	old := b.conn
-	b.dial()
-	b.send("new")
-	b.silent()
+	b.dialProxy()
+	b.sendText("new")
+	b.requireSilence()
 	require.NoError(t, b.proxy.Heal())
-	b.receive("new")
+	b.receiveText("new")
 	b.conn = old
-	b.receive("b")
+	b.receiveText("b")
 }
 
-// Behind a black hole nobody hears of a new connection, nor the client that nobody is there.
+// Behind a black hole the target does not hear of a new connection, and the client does not hear
+// that the target is down.
 func TestProxyBlackHoleHidesConnections(t *testing.T) {
 	t.Parallel()
 	target, err := net.Listen("tcp", "127.0.0.1:0")
@@ -180,82 +83,82 @@ func TestProxyBlackHoleHidesConnections(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	p.BlackHole()
-	b := &bench{t: t, proxy: p}
-	b.dial()
-	b.await(func() bool { return p.Connections() == 1 })
+	b := &proxyTest{t: t, proxy: p}
+	b.dialProxy()
+	b.awaitCondition(func() bool { return p.Connections() == 1 })
 	require.NoError(t, target.(*net.TCPListener).SetDeadline(time.Now().Add(50*time.Millisecond)))
 	_, err = target.Accept()
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.NoError(t, target.Close())
-	b.dial()
-	b.silent()
+	b.dialProxy()
+	b.requireSilence()
 	require.NoError(t, p.Heal())
-	b.broken()
+	b.requireReset()
 }
 
 func TestProxyDropsReplies(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newProxyTest(t)
 	b.proxy.DropReplies()
-	b.send("paid")
-	b.await(func() bool {
+	b.sendText("paid")
+	b.awaitCondition(func() bool {
 		to, _ := b.proxy.Passed()
 		return to == 4
 	})
-	b.silent()
+	b.requireSilence()
 	b.proxy.Reset()
-	b.broken()
+	b.requireReset()
 	_, back := b.proxy.Passed()
 	require.Zero(t, back, "the reply is lost for good")
 	require.NoError(t, b.proxy.Heal())
-	b.dial()
-	b.send("again")
-	b.receive("again")
+	b.dialProxy()
+	b.sendText("again")
+	b.receiveText("again")
 }
 
 func TestProxyDelay(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newProxyTest(t)
 	b.proxy.Delay(50 * time.Millisecond)
 	start := time.Now()
-	b.send("slow")
-	b.receive("slow")
+	b.sendText("slow")
+	b.receiveText("slow")
 	require.GreaterOrEqual(t, time.Since(start), 100*time.Millisecond, "there and back")
 }
 
-// What is on its way goes by a new latency too.
+// A new latency also applies to bytes in flight.
 func TestProxyDelayEnds(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newProxyTest(t)
 	for _, end := range []func(){
 		func() { b.proxy.Delay(0) },
 		func() { require.NoError(t, b.proxy.Heal()) },
 	} {
 		b.proxy.Delay(time.Hour)
-		b.send("late")
-		b.silent()
+		b.sendText("late")
+		b.requireSilence()
 		end()
-		b.receive("late")
+		b.receiveText("late")
 	}
 }
 
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	b.send("a")
-	b.receive("a")
+	b := newProxyTest(t)
+	b.sendText("a")
+	b.receiveText("a")
 	b.proxy.Refuse()
-	b.broken()
+	b.requireReset()
 	_, err := net.Dial("tcp", b.proxy.Addr())
 	require.ErrorContains(t, err, "connection refused")
 	b.proxy.Refuse()
 	require.NoError(t, b.proxy.Heal())
-	b.dial()
-	b.send("b")
-	b.receive("b")
+	b.dialProxy()
+	b.sendText("b")
+	b.receiveText("b")
 }
 
-// Nobody but the proxy gets its port, also not while it refuses connections.
+// No other process gets the proxy's port, even while the proxy refuses connections.
 func TestProxyKeepsItsPort(t *testing.T) {
 	t.Parallel()
 	p, err := NewProxy("127.0.0.1:1")
@@ -265,7 +168,7 @@ func TestProxyKeepsItsPort(t *testing.T) {
 	require.NoError(t, err)
 	number, err := strconv.Atoi(port)
 	require.NoError(t, err)
-	require.Less(t, number, 32768, "systems pick from there for whoever connects")
+	require.Less(t, number, 32768, "ephemeral ports begin there")
 	address := p.Addr()
 	for range 20 {
 		var calls sync.WaitGroup
@@ -278,42 +181,42 @@ func TestProxyKeepsItsPort(t *testing.T) {
 	require.Equal(t, address, p.Addr())
 }
 
-// A client learns that the target is not there, as it would without a proxy.
+// A client learns that the target is down, as it would without a proxy.
 func TestProxyTargetDown(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	b.send("a")
-	b.receive("a")
+	b := newProxyTest(t)
+	b.sendText("a")
+	b.receiveText("a")
 	down, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, down.Close())
 	target := b.proxy.target
 	b.proxy.SetTarget(down.Addr().String())
-	b.send("b")
-	b.receive("b")
+	b.sendText("b")
+	b.receiveText("b")
 	if conn, err := net.Dial("tcp", b.proxy.Addr()); err == nil {
 		t.Cleanup(func() { _ = conn.Close() })
 		b.conn = conn
-		b.broken()
+		b.requireReset()
 	} else { // the reset was faster than Dial
 		require.ErrorContains(t, err, "connection reset by peer")
 	}
 	b.proxy.SetTarget(target)
-	b.dial()
-	b.send("c")
-	b.receive("c")
+	b.dialProxy()
+	b.sendText("c")
+	b.receiveText("c")
 }
 
-// Close ends connections in every state, and every wait for one.
+// Close ends connections in every state, and every wait in Await.
 func TestProxyCloses(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []func(*Proxy){
 		func(*Proxy) {}, (*Proxy).BlackHole, (*Proxy).DropReplies, (*Proxy).Refuse,
 		func(p *Proxy) { p.Delay(time.Hour) },
 	} {
-		b := newBench(t)
+		b := newProxyTest(t)
 		fault(b.proxy)
-		_, _ = io.WriteString(b.conn, "x") // refused, perhaps
+		_, _ = io.WriteString(b.conn, "x") // may be refused
 		b.proxy.Close()
 		b.proxy.Close()
 		require.Zero(t, b.proxy.Connections())
@@ -323,5 +226,5 @@ func TestProxyCloses(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, newBench(t).proxy.Await(ctx, func() bool { return false }), context.Canceled)
+	require.ErrorIs(t, newProxyTest(t).proxy.Await(ctx, func() bool { return false }), context.Canceled)
 }

@@ -14,17 +14,17 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// host runs replicas: as processes or as containers.
+// host runs replicas, as processes or as containers.
 type host interface {
-	// createServer formats the data file of a replica, and readies what will run it.
-	createServer(ctx context.Context, spec spec) (server, error)
+	// createServer formats the data file of a replica, and prepares its process or container.
+	createServer(ctx context.Context, spec replicaSpec) (server, error)
 }
 
-// server is what runs one replica. Each method returns when it has happened. The data
-// outlives all but remove.
+// server runs one replica. Each method returns when its action is complete. Only removeServer
+// deletes the data.
 type server interface {
 	startServer(ctx context.Context) error
-	stopServer(ctx context.Context) error // as an operator would
+	stopServer(ctx context.Context) error // like an operator
 	killServer(ctx context.Context) error
 	pauseServer(ctx context.Context) error
 	resumeServer(ctx context.Context) error
@@ -32,18 +32,18 @@ type server interface {
 	removeServer(ctx context.Context) error
 }
 
-// spec is what one replica is started with.
-type spec struct {
+// replicaSpec is the configuration of one replica.
+type replicaSpec struct {
 	cluster        uint128.Uint128
 	replica, count int
 	development    bool
-	addresses      []string // of all replicas, as this one sees them
+	addresses      []string // of all replicas, as seen from this replica
 }
 
 // cacheGrid is enough cache for tests, instead of a gigabyte.
 const cacheGrid = "64MiB"
 
-func (s spec) formatArgs(path string) []string {
+func (s replicaSpec) formatArgs(path string) []string {
 	args := []string{
 		"format", "--cluster=" + s.cluster.String(),
 		"--replica=" + strconv.Itoa(s.replica), "--replica-count=" + strconv.Itoa(s.count),
@@ -54,7 +54,7 @@ func (s spec) formatArgs(path string) []string {
 	return append(args, path)
 }
 
-func (s spec) startArgs(path string) []string {
+func (s replicaSpec) startArgs(path string) []string {
 	args := []string{"start", "--addresses=" + strings.Join(s.addresses, ",")}
 	if s.development {
 		args = append(args, "--development")
@@ -64,14 +64,14 @@ func (s spec) startArgs(path string) []string {
 	return append(args, path)
 }
 
-// fileName is the data file's, as TigerBeetle's documentation has it.
-func (s spec) fileName() string { return fmt.Sprintf("%v_%d.tigerbeetle", s.cluster, s.replica) }
+// fileName returns the name of the data file according to TigerBeetle's documentation.
+func (s replicaSpec) fileName() string { return fmt.Sprintf("%v_%d.tigerbeetle", s.cluster, s.replica) }
 
-// actionTimeout bounds what is done to a replica.
+// actionTimeout bounds an action on a replica.
 const actionTimeout = time.Minute
 
-// Replica is one replica of a Cluster. Its methods return when it has happened, and fail
-// the test if it cannot be done. They must not be called concurrently.
+// Replica is one replica of a [Cluster]. Each method returns when its action is complete, and fails
+// the test if the action fails. The methods must not be called concurrently.
 type Replica struct {
 	t       testing.TB
 	server  server
@@ -81,8 +81,8 @@ type Replica struct {
 	paused  bool
 }
 
-// Start starts the replica again, on the data that it had. It returns when the process
-// runs; Cluster.Ready tells when the cluster answers.
+// Start starts the replica again with its old data. Start returns when the process runs;
+// [Cluster.Ready] waits until the cluster answers.
 func (r *Replica) Start() {
 	r.t.Helper()
 	require.False(r.t, r.running, "replica %d runs", r.index)
@@ -90,23 +90,23 @@ func (r *Replica) Start() {
 	r.running = true
 }
 
-// Stop ends the replica as an operator would, with SIGTERM.
+// Stop ends the replica like an operator, with SIGTERM.
 func (r *Replica) Stop() { r.t.Helper(); r.endServer("stop", r.server.stopServer) }
 
 // Kill ends the replica with SIGKILL.
 func (r *Replica) Kill() { r.t.Helper(); r.endServer("kill", r.server.killServer) }
 
-func (r *Replica) endServer(what string, action func(context.Context) error) {
+func (r *Replica) endServer(verb string, action func(context.Context) error) {
 	r.t.Helper()
 	require.True(r.t, r.running, "replica %d does not run", r.index)
-	if r.paused && what == "stop" {
-		r.Resume() // or it would not hear of it
+	if r.paused && verb == "stop" {
+		r.Resume() // a paused process handles no SIGTERM
 	}
-	r.mustDo(what, action)
+	r.mustDo(verb, action)
 	r.running, r.paused = false, false
 }
 
-// Pause freezes the replica: its connections stay, and it does nothing.
+// Pause freezes the replica: its connections stay open, but it does nothing.
 func (r *Replica) Pause() {
 	r.t.Helper()
 	require.True(r.t, r.running && !r.paused, "replica %d does not run", r.index)
@@ -122,15 +122,15 @@ func (r *Replica) Resume() {
 	r.paused = false
 }
 
-// Addr is where the replica itself listens, "127.0.0.1:port". Whoever connects there is out of
-// reach of the faults.
+// Addr returns the address of the replica itself, "127.0.0.1:port". Connections to this address
+// bypass the proxies and their faults.
 func (r *Replica) Addr() string { return r.address }
 
-// Running reports whether the replica was started, and not stopped or killed since. A
-// paused one runs.
+// Running reports whether the replica was started, and not stopped or killed since. A paused
+// replica is running.
 func (r *Replica) Running() bool { return r.running }
 
-// Log is what the replica has logged since it was created.
+// Log returns everything that the replica has logged since its creation.
 func (r *Replica) Log() string {
 	r.t.Helper()
 	text, err := r.readLog()
@@ -146,8 +146,8 @@ func (r *Replica) readLog() (text string, err error) {
 	return text, err
 }
 
-// lastLines is the end of the log for a person to read, or why it is not to be had.
-func (r *Replica) lastLines(n int) string {
+// readLastLines returns the end of the log, or the error of reading the log, for a failure message.
+func (r *Replica) readLastLines(n int) string {
 	text, err := r.readLog()
 	if err != nil {
 		return err.Error()
@@ -155,16 +155,16 @@ func (r *Replica) lastLines(n int) string {
 	return lastLines(text, n)
 }
 
-func (r *Replica) mustDo(what string, action func(context.Context) error) {
+func (r *Replica) mustDo(verb string, action func(context.Context) error) {
 	r.t.Helper()
-	require.NoError(r.t, r.tryAction(what, action))
+	require.NoError(r.t, r.tryAction(verb, action))
 }
 
-func (r *Replica) tryAction(what string, action func(context.Context) error) error {
+func (r *Replica) tryAction(verb string, action func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), actionTimeout) // also in Cleanup, when the test's context has ended
 	defer cancel()
 	if err := action(ctx); err != nil {
-		return fmt.Errorf("%s replica %d: %w", what, r.index, err)
+		return fmt.Errorf("%s replica %d: %w", verb, r.index, err)
 	}
 	return nil
 }

@@ -10,22 +10,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stuck is a server of which nothing can be done, but which counts the attempts to remove it.
-type stuck struct {
+// failingServer fails to read its log and to be removed with err, and counts the removals.
+type failingServer struct {
 	server
 	err     error
 	removed int
 }
 
-func (s *stuck) log(context.Context) (string, error) { return "", s.err }
-func (s *stuck) remove(context.Context) error        { s.removed++; return s.err }
+func (s *failingServer) readLog(context.Context) (string, error) { return "", s.err }
+func (s *failingServer) removeServer(context.Context) error      { s.removed++; return s.err }
 
-// A replica that cannot be removed does not keep the others from it.
+// removeAll goes on after a replica that cannot be removed.
 func TestRemoveAll(t *testing.T) {
 	t.Parallel()
-	first, second := &stuck{err: errors.New("no")}, &stuck{}
+	first, second := &failingServer{err: errors.New("no")}, &failingServer{}
 	replicas := []*Replica{{server: first}, {server: second, index: 1}}
 	require.EqualError(t, removeAll(replicas), "remove replica 0: no")
 	require.Equal(t, []int{1, 1}, []int{first.removed, second.removed})
-	require.Equal(t, "read the log of replica 0: no", replicas[0].lastLines(1))
+	require.Equal(t, "read the log of replica 0: no", replicas[0].readLastLines(1))
 }

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// allocated is how much of the disk a file takes.
-func allocated(info os.FileInfo) (int64, bool) {
+// readAllocated returns how many bytes of the disk a file takes.
+func readAllocated(info os.FileInfo) (int64, bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 0, false

@@ -4,4 +4,4 @@ package backup
 
 import "os"
 
-func allocated(os.FileInfo) (int64, bool) { return 0, false }
+func readAllocated(os.FileInfo) (int64, bool) { return 0, false }

@@ -19,10 +19,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// dockerStub stands in for docker: each container is a file in the folder. A file named
-// "<command>-waits" has a command wait until it is gone, and one named "<command>-fails" has it
-// fail when it has done its work. A container is made by a slow daemon, which goes on when
-// the command is killed.
+// dockerStub replaces docker. Each container is a file in the folder. A file "<command>-waits"
+// makes a command wait until the file is removed; a file "<command>-fails" makes it fail after its
+// work. A slow daemon makes containers, and continues when the command is killed.
 const dockerStub = `#!/bin/sh
 cd "$DOCKER_STUB" || exit 1
 command=$1
@@ -51,8 +50,8 @@ esac
 [ ! -e "$command-fails" ]
 `
 
-// stubDocker puts the stub on PATH.
-func stubDocker(t *testing.T) (dir string) {
+// installDockerStub puts the stub on PATH.
+func installDockerStub(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	bin := t.TempDir()
@@ -62,15 +61,15 @@ func stubDocker(t *testing.T) (dir string) {
 	return dir
 }
 
-func containers(t *testing.T, dir string) []string {
+func listContainers(t *testing.T, dir string) []string {
 	t.Helper()
 	list, err := filepath.Glob(filepath.Join(dir, "container-*"))
 	require.NoError(t, err)
 	return list
 }
 
-// copyOf is a copy as Verify makes one.
-func copyOf(t *testing.T) (file string) {
+// writeCopy writes a copy like one of Verify.
+func writeCopy(t *testing.T) (file string) {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "backups", verifyPrefix+"1")
 	require.NoError(t, os.MkdirAll(folder, 0o700))
@@ -79,7 +78,7 @@ func copyOf(t *testing.T) (file string) {
 	return file
 }
 
-func openNone(context.Context, uint128.Uint128, string) (ledger.Ledger, error) {
+func failToOpen(context.Context, uint128.Uint128, string) (ledger.Ledger, error) {
 	return nil, errors.New("no ledger")
 }
 
@@ -90,7 +89,7 @@ func TestContainersAreRemoved(t *testing.T) {
 	for name, test := range map[string]struct {
 		fails, interrupted string // a command
 	}{
-		"no image":                     {fails: "image"}, // and it is pulled
+		"no image":                     {fails: "image"}, // the image is pulled
 		"made, with an error":          {fails: "create"},
 		"does not start":               {fails: "start"},
 		"has no port":                  {fails: "port"},
@@ -99,7 +98,7 @@ func TestContainersAreRemoved(t *testing.T) {
 		"interrupted while it starts":  {interrupted: "start"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := stubDocker(t)
+			dir := installDockerStub(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if test.fails != "" {
@@ -110,13 +109,13 @@ func TestContainersAreRemoved(t *testing.T) {
 				require.NoError(t, os.WriteFile(waits, nil, 0o600))
 			}
 			ended := make(chan error)
-			file := copyOf(t)
+			file := writeCopy(t)
 			go func() {
-				_, _, err := Container("image", openNone)(ctx, file)
+				_, _, err := Container("image", failToOpen)(ctx, file)
 				ended <- err
 			}()
 			if test.interrupted != "" {
-				require.Eventually(t, func() bool { return exists(filepath.Join(dir, test.interrupted+"-begun")) }, 20*time.Second, time.Millisecond)
+				require.Eventually(t, func() bool { return fileExists(filepath.Join(dir, test.interrupted+"-begun")) }, 20*time.Second, time.Millisecond)
 				cancel()
 				require.NoError(t, os.Remove(waits))
 			}
@@ -125,28 +124,28 @@ func TestContainersAreRemoved(t *testing.T) {
 				if _, err := exec.LookPath("setsid"); err != nil {
 					t.Skip("nothing plays the daemon: ", err)
 				}
-				require.Eventually(t, func() bool { return exists(filepath.Join(dir, "create-done")) }, 20*time.Second, time.Millisecond)
+				require.Eventually(t, func() bool { return fileExists(filepath.Join(dir, "create-done")) }, 20*time.Second, time.Millisecond)
 			}
-			require.Empty(t, containers(t, dir))
+			require.Empty(t, listContainers(t, dir))
 		})
 	}
 }
 
-// The container of a verification that was killed is removed by the next one, and those of
-// other backups are left alone.
+// The container of a verification that was killed is removed by the next one, and the
+// containers of other backups stay.
 //
 //nolint:paralleltest // PATH is of the whole process
 func TestContainerOfAKilledVerification(t *testing.T) {
-	dir := stubDocker(t)
-	file := copyOf(t)
-	other := containerName(copyOf(t))
+	dir := installDockerStub(t)
+	file := writeCopy(t)
+	other := containerName(writeCopy(t))
 	for _, name := range []string{containerName(file), other} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "container-"+name), nil, 0o600))
 	}
 	next := filepath.Join(filepath.Dir(filepath.Dir(file)), verifyPrefix+"2", "7_0.tigerbeetle")
-	_, _, err := Container("image", openNone)(t.Context(), next)
+	_, _, err := Container("image", failToOpen)(t.Context(), next)
 	require.ErrorContains(t, err, "7_0.tigerbeetle")
-	require.Equal(t, []string{filepath.Join(dir, "container-"+other)}, containers(t, dir))
+	require.Equal(t, []string{filepath.Join(dir, "container-"+other)}, listContainers(t, dir))
 }
 
 // The same with Docker, of which the stub knows only what it was told.
@@ -167,8 +166,8 @@ func TestContainersOfDocker(t *testing.T) {
 		require.NoError(t, err, string(output))
 		for _, after := range []time.Duration{time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Minute} {
 			ctx, cancel := context.WithTimeout(t.Context(), after)
-			file := copyOf(t)
-			_, _, err := Container(image, openNone)(ctx, file)
+			file := writeCopy(t)
+			_, _, err := Container(image, failToOpen)(ctx, file)
 			cancel()
 			require.Error(t, err)
 			left, err := exec.CommandContext(t.Context(), "docker", "ps", "--all", "--quiet", "--filter", "name="+containerName(file)).Output()

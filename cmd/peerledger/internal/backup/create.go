@@ -14,96 +14,96 @@ import (
 	"github.com/peerledger/peerledger/internal/wal"
 )
 
-// Options say what to back up, and how.
+// Options are the sources of a backup, its target, and how to stop the writers.
 type Options struct {
 	File    string // the data file; "" is none
 	Ledger  string // the folder of an embedded ledger instead; "" is none
-	Journal string // the folder of the recorder's journal, with a ledger or alone; "" is none
-	Folder  string // where backups are kept; made if it is not there
-	// Stop stops the server, or whoever has the folders open, before the copy, and Start starts it again afterwards, whatever
-	// happened in between, also when ctx has ended. Stop is not cut short by the end of ctx:
-	// what is half stopped would stop after Start. It has two minutes, and Start has one.
-	// Default neither: the server is stopped already. Both or none.
+	Journal string // the folder of the recorder's journal, also without a ledger; "" is none
+	Folder  string // the folder of the backups; created if missing
+	// Stop stops the server or the connector before the copy. Start starts it again afterwards, in
+	// every case, also after ctx has ended. The end of ctx does not interrupt Stop: a half-stopped
+	// server would stop after Start. Stop has two minutes, Start one. Set both, or neither if the
+	// writers are already stopped.
 	Stop, Start func(context.Context) error
-	// Snapshot notes that what is copied is in an atomic snapshot of its file system, whose
-	// server may run with the original. A file that a server holds is the original, and refused.
+	// Snapshot is set if the sources are in an atomic snapshot of their file system; the server may
+	// then run with the original. A file held by a server is the original, and is refused.
 	Snapshot bool
-	// Totals reads the totals of the running server just before it is stopped, for Verify to
-	// compare with. Default they are not noted.
+	// Totals reads the totals of the running server just before Stop, for [Backup.Verify]. Default:
+	// no totals are recorded.
 	Totals func(context.Context) (Totals, error)
-	// Keep and KeepFor say which backups of the same ledger are kept afterwards: the newest
-	// Keep ones, and all that are younger than KeepFor. All are, if both are 0. The newest is
-	// kept always, and what is damaged is not touched. Ages are reckoned from the oldest of the
-	// newest Keep backups, of two at least: so a clock that is ahead for fewer nights than that
-	// removes nothing that is younger.
+	// Keep and KeepFor select which backups of the same ledger are kept: the newest Keep backups,
+	// and all younger than KeepFor. If both are 0, all are kept. The newest backup is always kept,
+	// and damaged ones are never removed. Age is counted from the oldest of the newest Keep
+	// backups, of two at least: a clock that is ahead for fewer nights than that removes no younger
+	// backup.
 	Keep    int
 	KeepFor time.Duration
-	// Now is the clock. Default time.Now.
+	// Now is the clock. Default: time.Now.
 	Now func() time.Time
-	// Progress is told how many bytes of the data file are copied, and then checked, of how
-	// many. Default nobody is.
+	// Progress is called with the bytes done of the data file, while copying and while checking.
+	// May be nil.
 	Progress func(what string, done, all int64)
 
-	step func(name string) error // between two steps, for tests
+	onStep func(name string) error // called between two steps, for tests
 }
 
-// How long the server gets to be stopped, and to be started again.
+// The time limits of Options.Stop and Options.Start.
 const (
-	stopWithin  = 2 * time.Minute
-	startWithin = time.Minute
+	stopTimeout  = 2 * time.Minute
+	startTimeout = time.Minute
 )
 
-// Create makes a backup. It is there, whole and read back, when Create returns it; with an
-// error there is none, and the earlier ones are as they were, but that an error of the
-// retention or of Start may come with a backup. Another Create in the same folder is
-// refused (ErrBusy).
+// Create makes a backup, reads it back and returns it. With an error there is no new backup and the
+// earlier ones are unchanged, with one exception: an error of Start or of removing old backups may
+// come with a complete backup.
 //
-// Errors: ErrReplicated, ErrInUse, ErrBusy, vsr.ErrNotDataFile, those of Stop, Start and
-// Totals, those of opening the copies of folders, and those of the files.
+// Errors: [ErrReplicated], [ErrInUse], [ErrBusy], vsr.ErrNotDataFile, errors of Stop, Start and
+// Totals, of opening the copies of folders, and of the files.
 func Create(ctx context.Context, o Options) (Backup, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.step == nil {
-		o.step = func(string) error { return nil }
+	if o.onStep == nil {
+		o.onStep = func(string) error { return nil }
 	}
-	before, err := o.lookAt()
+	before, err := o.checkSources()
 	if err != nil {
 		return Backup{}, err
 	}
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 		return Backup{}, err
 	}
-	unlock, err := lockFolder(o.Folder, ".lock")
+	unlock, err := takeLock(o.Folder, ".lock")
 	if err != nil {
 		return Backup{}, err
 	}
 	defer unlock()
-	if err := clean(o.Folder, partialPrefix, removedPrefix); err != nil {
+	if err := removeLeftovers(o.Folder, partialPrefix, removedPrefix); err != nil {
 		return Backup{}, err
 	}
-	b, err := o.make(ctx, before)
+	b, err := o.makeBackup(ctx, before)
 	if b.Folder == "" {
 		return b, err
 	}
-	return b, errors.Join(err, o.retain(b))
+	return b, errors.Join(err, o.removeOldBackups(b))
 }
 
-// lockFolder takes a lock in a folder of backups; it ends with the process at the latest.
-func lockFolder(folder, name string) (unlock func(), err error) {
+// takeLock takes a file lock in a folder of backups, or returns [ErrBusy]. The end of the process
+// releases the lock.
+func takeLock(folder, name string) (unlock func(), err error) {
 	lock := flock.New(filepath.Join(folder, name))
-	switch mine, err := lock.TryLock(); {
+	switch locked, err := lock.TryLock(); {
 	case err != nil:
 		return nil, err
-	case !mine:
+	case !locked:
 		return nil, fmt.Errorf("%w: %s", ErrBusy, folder)
 	}
 	return func() { _ = lock.Close() }, nil
 }
 
-// lookAt refuses what is not to be backed up, before anything is stopped for it, and reads the
-// superblock of the data file.
-func (o Options) lookAt() (sb vsr.Superblock, err error) {
+// checkSources refuses unsuitable sources before anything is stopped. It returns the superblock of
+// the data file.
+func (o Options) checkSources() (sb vsr.Superblock, err error) {
 	if (o.File != "") == (o.Ledger != "") && (o.File != "" || o.Journal == "") {
 		return sb, errors.New("backup: name a data file, or the folder of a ledger, or a journal")
 	}
@@ -125,41 +125,41 @@ func (o Options) lookAt() (sb vsr.Superblock, err error) {
 	if sb, err = vsr.ReadSuperblock(o.File); err != nil {
 		return sb, fmt.Errorf("backup: %w", err)
 	}
-	return sb, refuse(o.File, sb)
+	return sb, checkUnreplicated(o.File, sb)
 }
 
-// make makes the backup. Its Folder is "" if there is none.
-func (o Options) make(ctx context.Context, before vsr.Superblock) (b Backup, err error) {
+// makeBackup makes the backup. An empty Folder in the result means that there is none.
+func (o Options) makeBackup(ctx context.Context, before vsr.Superblock) (b Backup, err error) {
 	partial, err := os.MkdirTemp(o.Folder, partialPrefix)
 	if err != nil {
 		return b, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }() // it is not there if all went well
-	m, startErr, err := o.copy(ctx, partial, before)
+	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }() // no effect after the rename
+	m, startErr, err := o.copySources(ctx, partial, before)
 	if err == nil {
-		err = describe(ctx, partial, &m)
+		err = describeFolders(ctx, partial, &m)
 	}
 	if err == nil {
 		m.Number = o.nextNumber(m.Source())
-		err = o.complete(ctx, partial, m)
+		err = o.completeBackup(ctx, partial, m)
 	}
 	if err != nil {
 		return b, errors.Join(err, startErr)
 	}
-	final := filepath.Join(o.Folder, m.name())
+	final := filepath.Join(o.Folder, m.folderName())
 	if _, err := os.Lstat(final); err == nil {
-		return b, errors.Join(fmt.Errorf("backup: %s is there already: is the clock right?", final), startErr)
+		return b, errors.Join(fmt.Errorf("backup: %s already exists: is the clock right?", final), startErr)
 	}
 	if err := os.Rename(partial, final); err != nil {
 		return b, errors.Join(err, startErr)
 	}
 	b = Backup{Folder: final, Manifest: m}
-	return b, errors.Join(o.step("renamed"), syncFolder(o.Folder), startErr)
+	return b, errors.Join(o.onStep("renamed"), syncFolder(o.Folder), startErr)
 }
 
-// copy copies everything, with the server stopped. startErr is what went wrong with starting
-// the server again.
-func (o Options) copy(ctx context.Context, partial string, before vsr.Superblock) (m Manifest, startErr, err error) {
+// copySources stops the server, copies all sources, and starts the server again. startErr is the
+// error of Start.
+func (o Options) copySources(ctx context.Context, partial string, before vsr.Superblock) (m Manifest, startErr, err error) {
 	if o.Totals != nil {
 		if m.Totals, err = o.Totals(ctx); err != nil {
 			return m, nil, err
@@ -167,71 +167,72 @@ func (o Options) copy(ctx context.Context, partial string, before vsr.Superblock
 	}
 	if o.Stop != nil {
 		defer func() {
-			// The server must run again whoever has lost patience.
-			if startErr = within(ctx, startWithin, o.Start); startErr != nil {
+			// The server must run again, even if ctx has ended.
+			if startErr = callWithTimeout(ctx, startTimeout, o.Start); startErr != nil {
 				startErr = fmt.Errorf("backup: the server was NOT started again: %w", startErr)
 			}
 		}()
-		if err := errors.Join(within(ctx, stopWithin, o.Stop), o.step("stopped"), context.Cause(ctx)); err != nil {
+		if err := errors.Join(callWithTimeout(ctx, stopTimeout, o.Stop), o.onStep("stopped"), context.Cause(ctx)); err != nil {
 			return m, nil, err
 		}
 	}
-	err = o.copyStopped(ctx, partial, before, &m)
-	m.Format, m.Taken, m.Snapshot = formatNow, o.Now().UTC().Truncate(time.Millisecond), o.Snapshot
+	err = o.copyLocked(ctx, partial, before, &m)
+	m.Format, m.Taken, m.Snapshot = currentFormat, o.Now().UTC().Truncate(time.Millisecond), o.Snapshot
 	return m, nil, err
 }
 
-// copyStopped holds all there is, so that it is of one moment, and copies it. All is let go
-// before the server is started.
-func (o Options) copyStopped(ctx context.Context, partial string, before vsr.Superblock, m *Manifest) (err error) {
-	var folders [2]held
+// copyLocked locks all sources at once, so that the copies belong to one moment, copies them, and
+// unlocks them before the server is started.
+func (o Options) copyLocked(ctx context.Context, partial string, before vsr.Superblock, m *Manifest) (err error) {
+	var folders [2]lockedFolder
 	for i, path := range []string{o.Ledger, o.Journal} {
 		if path == "" {
 			continue
 		}
-		if folders[i], err = holdFolder(path); err != nil {
+		if folders[i], err = lockSource(path); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, folders[i].release()) }()
 	}
 	if o.File != "" {
-		if err := o.copyFile(ctx, partial, before, m); err != nil {
+		if err := o.copyDataFile(ctx, partial, before, m); err != nil {
 			return err
 		}
 	}
 	if o.Ledger != "" {
-		if m.Ledger, err = folders[0].pack(ctx, filepath.Join(partial, ledgerName)); err != nil {
+		if m.Ledger, err = folders[0].packFolder(ctx, filepath.Join(partial, ledgerName)); err != nil {
 			return err
 		}
 	}
 	if o.Journal != "" {
-		packed, err := folders[1].pack(ctx, filepath.Join(partial, journalName))
+		packed, err := folders[1].packFolder(ctx, filepath.Join(partial, journalName))
 		if err != nil {
 			return err
 		}
 		m.Journal = &JournalFolder{Folder: *packed}
 	}
-	return o.step("copied")
+	return o.onStep("copied")
 }
 
-// within does something for at most so long, whether or not ctx has ended.
-func within(ctx context.Context, most time.Duration, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+// callWithTimeout calls a function with a timeout that is independent of the end of ctx.
+func callWithTimeout(ctx context.Context, timeout time.Duration, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	return do(ctx)
+	return call(ctx)
 }
 
-func (o Options) moved(what string, all int64) func(int64) {
+// newProgress returns a function that reports the bytes done of a phase; nil without Progress.
+func (o Options) newProgress(phase string, total int64) func(int64) {
 	if o.Progress == nil {
 		return nil
 	}
-	return func(done int64) { o.Progress(what, done, all) }
+	return func(done int64) { o.Progress(phase, done, total) }
 }
 
-// describe opens the copies of the folders, and notes what is in them.
-func describe(ctx context.Context, partial string, m *Manifest) error {
+// describeFolders opens the copies of the folders and records their content in the manifest.
+func describeFolders(ctx context.Context, partial string, m *Manifest) error {
 	if m.Ledger != nil {
-		err := m.Ledger.describe(ctx, filepath.Join(partial, ledgerName), func(folder string) (err error) {
+		err := m.Ledger.describeArchive(ctx, filepath.Join(partial, ledgerName), func(folder string) (err error) {
 			m.Totals, err = readLedger(ctx, folder)
 			return err
 		})
@@ -241,7 +242,7 @@ func describe(ctx context.Context, partial string, m *Manifest) error {
 		m.Sequence = m.Ledger.Records
 	}
 	if m.Journal != nil {
-		err := m.Journal.describe(ctx, filepath.Join(partial, journalName), func(folder string) (err error) {
+		err := m.Journal.describeArchive(ctx, filepath.Join(partial, journalName), func(folder string) (err error) {
 			m.Journal.Journal, err = readJournal(folder)
 			return err
 		})
@@ -255,14 +256,14 @@ func describe(ctx context.Context, partial string, m *Manifest) error {
 	return nil
 }
 
-// complete writes the manifest and reads all of the backup back.
-func (o Options) complete(ctx context.Context, partial string, m Manifest) error {
-	if err := errors.Join(writeManifest(partial, m), o.step("described"), syncFolder(partial)); err != nil {
+// completeBackup writes the manifest and reads the whole backup back.
+func (o Options) completeBackup(ctx context.Context, partial string, m Manifest) error {
+	if err := errors.Join(writeManifest(partial, m), o.onStep("described"), syncFolder(partial)); err != nil {
 		return err
 	}
 	b, err := Open(partial)
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.doubt, b.check(ctx, o.moved("checking", m.Size)), o.step("checked"))
+	return errors.Join(b.doubt, b.checkArchives(ctx, o.newProgress("checking", m.Size)), o.onStep("checked"))
 }

@@ -20,13 +20,13 @@ import (
 func TestCreateAndRestore(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	o := n.options()
-	o.Now = clock(time.Second)
-	b := n.create(t, o)
+	o := n.makeOptions()
+	o.Now = newClock(time.Second)
+	b := n.createBackup(t, o)
 	require.Equal(t, filepath.Join(n.folder, "7-20261126T000001.000Z"), b.Folder)
 	want, err := os.ReadFile(n.file)
 	require.NoError(t, err)
-	require.Equal(t, want, restored(t, b))
+	require.Equal(t, want, restoreFile(t, b))
 	m := b.Manifest
 	require.Equal(t, []any{"7", "7_0.tigerbeetle", "0.17.9", uint64(3), uint64(960), int64(vsrtest.DataFileSize)},
 		[]any{m.ClusterID.String(), m.File, m.Release, m.Sequence, m.Checkpoint, m.Size})
@@ -35,26 +35,26 @@ func TestCreateAndRestore(t *testing.T) {
 	require.Equal(t, b, again)
 }
 
-// What must not be backed up is not, and says why.
+// Unsuitable data files are refused with a reason.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	three := superblock
 	three.ReplicaCount = 3
 	vsrtest.DataFile(t, n.file, three)
-	_, err := Create(t.Context(), n.options())
+	_, err := Create(t.Context(), n.makeOptions())
 	require.ErrorIs(t, err, ErrReplicated)
 	require.ErrorContains(t, err, "tigerbeetle recover")
 	require.NoDirExists(t, n.folder, "nothing is touched")
 
 	require.NoError(t, os.WriteFile(n.file, []byte("hello"), 0o600))
-	_, err = Create(t.Context(), n.options())
+	_, err = Create(t.Context(), n.makeOptions())
 	require.ErrorIs(t, err, vsr.ErrNotDataFile)
 	_, err = Create(t.Context(), Options{File: filepath.Join(t.TempDir(), "missing"), Folder: n.folder})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// Whoever stops the server may put another file in the place of the one that was looked at.
+// The stop may replace the data file by another one.
 func TestFileOfAnotherMoment(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -62,7 +62,7 @@ func TestFileOfAnotherMoment(t *testing.T) {
 		want   string
 	}{
 		"of three replicas":      {func(sb *vsr.Superblock) { sb.ReplicaCount = 3 }, ErrReplicated.Error()},
-		"of another cluster":     {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "is of cluster 8 now, and was of 7"},
+		"of another cluster":     {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "belongs to cluster 8 now, and belonged to 7"},
 		"older":                  {func(sb *vsr.Superblock) { sb.Sequence-- }, "its sequence is 2, and was 3"},
 		"of the next checkpoint": {func(sb *vsr.Superblock) { sb.Sequence++ }, ""},
 	} {
@@ -70,7 +70,7 @@ func TestFileOfAnotherMoment(t *testing.T) {
 			t.Parallel()
 			n := newNode(t)
 			started := false
-			o := n.options()
+			o := n.makeOptions()
 			o.Stop = func(context.Context) error {
 				require.NoError(t, os.Remove(n.file))
 				sb := superblock
@@ -88,7 +88,7 @@ func TestFileOfAnotherMoment(t *testing.T) {
 			}
 			require.ErrorContains(t, err, test.want)
 			require.Empty(t, b.Folder)
-			require.Empty(t, leftovers(t, n.folder))
+			require.Empty(t, listLeftovers(t, n.folder))
 			list, err := List(n.folder)
 			require.NoError(t, err)
 			require.Empty(t, list)
@@ -103,32 +103,32 @@ func TestFileInUse(t *testing.T) {
 	_, err := server.TryLock()
 	require.NoError(t, err)
 	defer func() { _ = server.Close() }()
-	_, err = Create(t.Context(), n.options())
+	_, err = Create(t.Context(), n.makeOptions())
 	require.ErrorIs(t, err, ErrInUse)
 	list, err := List(n.folder)
 	require.NoError(t, err)
 	require.Empty(t, list)
 
-	o := n.options()
-	o.Snapshot = true // but it is none
+	o := n.makeOptions()
+	o.Snapshot = true // the file is not in a snapshot
 	_, err = Create(t.Context(), o)
 	require.ErrorIs(t, err, ErrInUse)
 
-	// The server that is stopped lets go.
+	// The stopped server releases its lock.
 	stopped, started := 0, 0
-	o = n.options()
+	o = n.makeOptions()
 	o.Stop = func(context.Context) error { stopped++; return server.Unlock() }
 	o.Start = func(context.Context) error {
 		started++
-		mine, err := server.TryLock() // the copy must not hold it any more
+		mine, err := server.TryLock() // the copy must have released the lock
 		require.True(t, mine)
 		return err
 	}
-	n.create(t, o)
+	n.createBackup(t, o)
 	require.Equal(t, []int{1, 1}, []int{stopped, started})
 }
 
-// The server runs again whatever goes wrong, and nothing is left of the backup.
+// The server is started again after every error, and nothing is left of the backup.
 func TestServerIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -138,7 +138,7 @@ func TestServerIsStartedAgain(t *testing.T) {
 			o.Stop = func(ctx context.Context) error { return errors.Join(stop(ctx), broken) }
 		},
 		"copy fails": func(o *Options, _ func()) {
-			o.step = func(name string) error {
+			o.onStep = func(name string) error {
 				if name == "copied" {
 					return broken
 				}
@@ -146,16 +146,16 @@ func TestServerIsStartedAgain(t *testing.T) {
 			}
 		},
 		"file is gone": func(o *Options, _ func()) {
-			o.step = func(string) error { return os.Remove(o.File) }
+			o.onStep = func(string) error { return os.Remove(o.File) }
 		},
 		"context ends": func(o *Options, cancel func()) {
-			o.step = func(string) error { cancel(); return nil }
+			o.onStep = func(string) error { cancel(); return nil }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNode(t)
-			o, running := n.options(), true
+			o, running := n.makeOptions(), true
 			o.Stop = func(context.Context) error { running = false; return nil }
 			o.Start = func(ctx context.Context) error { running = true; return ctx.Err() }
 			ctx, cancel := context.WithCancel(t.Context())
@@ -165,16 +165,16 @@ func TestServerIsStartedAgain(t *testing.T) {
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "NOT started")
 			require.True(t, running)
-			require.Empty(t, leftovers(t, n.folder))
+			require.Empty(t, listLeftovers(t, n.folder))
 		})
 	}
 }
 
-// A backup is a backup, also if the server cannot be started again: but that is said.
+// A backup stays valid if the server cannot be started again; the error reports this.
 func TestServerThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	o := n.options()
+	o := n.makeOptions()
 	o.Stop = func(context.Context) error { return nil }
 	o.Start = func(context.Context) error { return errors.New("no") }
 	b, err := Create(t.Context(), o)
@@ -185,17 +185,17 @@ func TestServerThatDoesNotStart(t *testing.T) {
 func TestOneBackupAtATime(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	o := n.options()
-	o.step = func(string) error {
-		_, err := Create(t.Context(), n.options())
+	o := n.makeOptions()
+	o.onStep = func(string) error {
+		_, err := Create(t.Context(), n.makeOptions())
 		require.ErrorIs(t, err, ErrBusy)
 		return nil
 	}
-	n.create(t, o)
+	n.createBackup(t, o)
 }
 
-// leftovers are the names in a folder that are neither a backup's nor the lock's.
-func leftovers(t *testing.T, folder string) (names []string) {
+// listLeftovers returns the names in a folder except backups and locks.
+func listLeftovers(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
 	require.NoError(t, err)
@@ -207,17 +207,17 @@ func leftovers(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-// Whatever step a backup is interrupted at, there is a good one, and what has the name of
-// one is good. The next one cleans up.
+// A backup killed at any step leaves a good one, and every folder with a backup's name is good. The
+// next backup cleans up.
 func TestInterruptedBackups(t *testing.T) {
 	t.Parallel()
 	for _, step := range []string{"copied", "described", "checked", "renamed", "set aside"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			n := newNode(t)
-			first := n.create(t, n.options())
-			old := restored(t, first)
-			n.write(t)
+			first := n.createBackup(t, n.makeOptions())
+			old := restoreFile(t, first)
+			n.writeDataFile(t)
 			now, err := os.ReadFile(n.file)
 			require.NoError(t, err)
 
@@ -232,14 +232,14 @@ func TestInterruptedBackups(t *testing.T) {
 			require.NotEmpty(t, list)
 			for _, b := range list {
 				require.NoError(t, b.Check(t.Context(), nil))
-				content := restored(t, b)
+				content := restoreFile(t, b)
 				require.True(t, string(content) == string(old) || string(content) == string(now))
 			}
-			o := n.options()
+			o := n.makeOptions()
 			o.Keep = 1
-			o.Now = func() time.Time { return time.Now().Add(time.Second) } // the last one may be of this millisecond
-			n.create(t, o)
-			require.Empty(t, leftovers(t, n.folder))
+			o.Now = func() time.Time { return time.Now().Add(time.Second) } // the last backup may be of this millisecond
+			n.createBackup(t, o)
+			require.Empty(t, listLeftovers(t, n.folder))
 			list, err = List(n.folder)
 			require.NoError(t, err)
 			require.Len(t, list, 1)

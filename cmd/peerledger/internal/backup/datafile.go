@@ -14,26 +14,26 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// lockFor is how long to wait for the lock of the data file: that of a server that was
-// killed lingers for a moment.
-const lockFor = 2 * time.Second
+// lockTimeout is how long to wait for the lock of the data file: the lock of a killed server
+// lingers for a moment.
+const lockTimeout = 2 * time.Second
 
-// refuse refuses files that are not to be backed up.
-func refuse(path string, sb vsr.Superblock) error {
+// checkUnreplicated refuses the data file of a cluster of several replicas.
+func checkUnreplicated(path string, sb vsr.Superblock) error {
 	if sb.ReplicaCount != 1 {
-		return replicated(path, sb.ReplicaCount)
+		return newReplicatedError(path, sb.ReplicaCount)
 	}
 	return nil
 }
 
-// copyFile copies the data file.
-func (o Options) copyFile(ctx context.Context, partial string, before vsr.Superblock, m *Manifest) error {
-	file, release, err := hold(ctx, o.File) // also of a snapshot: if a server holds it, it is none
+// copyDataFile copies the data file and records its superblock in the manifest.
+func (o Options) copyDataFile(ctx context.Context, partial string, before vsr.Superblock, m *Manifest) error {
+	file, release, err := lockDataFile(ctx, o.File) // also for a snapshot: a file held by a server is not in one
 	if err != nil {
 		return err
 	}
 	defer release()
-	sb, err := sameFile(file, before)
+	sb, err := checkSameFile(file, before)
 	if err != nil {
 		return err
 	}
@@ -45,45 +45,45 @@ func (o Options) copyFile(ctx context.Context, partial string, before vsr.Superb
 	if err != nil {
 		return err
 	}
-	m.Archive, err = pack(ctx, file, to, o.moved("copying", info.Size()))
+	m.Archive, err = packFile(ctx, file, to, o.newProgress("copying", info.Size()))
 	m.ClusterID, m.File, m.Release = ledger.Amount(sb.ClusterID), filepath.Base(o.File), sb.Release.String()
 	m.Sequence, m.Checkpoint = sb.Sequence, sb.CheckpointOp
-	return finish(to, err)
+	return syncAndClose(to, err)
 }
 
-// sameFile reads the superblock once more, now that nobody writes. By now the path may lead to
-// another file than before the server was stopped.
-func sameFile(file *os.File, before vsr.Superblock) (vsr.Superblock, error) {
+// checkSameFile reads the superblock again after the stop. The path may now lead to another file
+// than before the stop.
+func checkSameFile(file *os.File, before vsr.Superblock) (vsr.Superblock, error) {
 	sb, err := vsr.ReadSuperblockOf(file)
 	if err != nil {
 		return sb, fmt.Errorf("backup: %w", err)
 	}
-	switch err := refuse(file.Name(), sb); {
+	switch err := checkUnreplicated(file.Name(), sb); {
 	case err != nil:
 		return sb, err
 	case !sb.ClusterID.Equals(before.ClusterID):
-		return sb, fmt.Errorf("%w: %s is of cluster %v now, and was of %v before the server was stopped", ErrOtherCluster, file.Name(), sb.ClusterID, before.ClusterID)
+		return sb, fmt.Errorf("%w: %s belongs to cluster %v now, and belonged to %v before the server was stopped", ErrOtherCluster, file.Name(), sb.ClusterID, before.ClusterID)
 	case sb.Sequence < before.Sequence:
 		return sb, fmt.Errorf("backup: %s is an older file than before the server was stopped: its sequence is %d, and was %d", file.Name(), sb.Sequence, before.Sequence)
 	}
 	return sb, nil
 }
 
-// hold opens a data file and takes the lock that a server takes on it, so that none is started
-// meanwhile, until release.
-func hold(ctx context.Context, path string) (file *os.File, release func(), err error) {
+// lockDataFile opens a data file and takes the server's lock on it, so that no server can start
+// before release.
+func lockDataFile(ctx context.Context, path string) (file *os.File, release func(), err error) {
 	if file, err = os.Open(path); err != nil {
 		return nil, nil, err
 	}
 	lock := flock.New(path, flock.SetFlag(os.O_RDONLY), flock.SetPermissions(0o600))
-	release = func() { _, _ = lock.Close(), file.Close() } // it was only read
-	ctx, cancel := context.WithTimeout(ctx, lockFor)
+	release = func() { _, _ = lock.Close(), file.Close() } // opened only for reading
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	if mine, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !mine {
+	if locked, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !locked {
 		release()
-		return nil, nil, fmt.Errorf("%w: %s: a server runs with it: stop it first, or say how to (--stop, --start); a file in a snapshot is held by nobody", ErrInUse, path)
+		return nil, nil, fmt.Errorf("%w: %s: a server runs with this file: stop the server first, or give --stop and --start; a file in a snapshot has no server", ErrInUse, path)
 	}
-	// The lock has opened the path once more.
+	// TryLockContext opened the path a second time: both must be one file.
 	locked, lockedErr := lock.Stat()
 	opened, err := file.Stat()
 	if err = cmp.Or(lockedErr, err); err == nil && !os.SameFile(locked, opened) {

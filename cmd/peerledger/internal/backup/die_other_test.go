@@ -4,4 +4,4 @@ package backup
 
 import "os"
 
-func die() { os.Exit(9) }
+func killThisProcess() { os.Exit(9) }

@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// die ends this process as a power cut does.
-func die() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }
+// killThisProcess kills this process, like a power cut.
+func killThisProcess() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }

@@ -13,97 +13,95 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// finish has a file that was written on the disk, and closes it. err is what went wrong
-// before.
-func finish(file *os.File, err error) error {
+// syncAndClose syncs a written file, unless err is not nil, and closes it. It joins the errors.
+func syncAndClose(file *os.File, err error) error {
 	if err == nil {
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())
 }
 
-// syncFolder has the names in a folder on the disk.
+// syncFolder syncs the names in a folder.
 func syncFolder(folder string) error {
 	file, err := os.Open(folder)
 	if err != nil {
 		return err
 	}
-	return finish(file, nil)
+	return syncAndClose(file, nil)
 }
 
-// chunk is how much is read at a time, and the grain of holes.
-const chunk = 64 << 10
+// chunkSize is how much is read at a time, and the granularity of holes.
+const chunkSize = 64 << 10
 
-// counter counts and hashes what passes.
-type counter struct {
-	n   int64
-	sum interface {
+// hashCounter counts and hashes the bytes written to it.
+type hashCounter struct {
+	count int64
+	sum   interface {
 		io.Writer
 		Sum([]byte) []byte
 	}
 }
 
-func newCounter() *counter { return &counter{sum: sha256.New()} }
+func newHashCounter() *hashCounter { return &hashCounter{sum: sha256.New()} }
 
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += int64(len(p))
+func (c *hashCounter) Write(p []byte) (int, error) {
+	c.count += int64(len(p))
 	return c.sum.Write(p)
 }
 
-func (c *counter) hex() string { return hex.EncodeToString(c.sum.Sum(nil)) }
+func (c *hashCounter) hexSum() string { return hex.EncodeToString(c.sum.Sum(nil)) }
 
-// pack compresses a data file into another one. Holes are read as zeros and cost next to
-// nothing.
-func pack(ctx context.Context, from io.Reader, to *os.File, moved func(int64)) (Archive, error) {
+// packFile compresses a data file. Holes are read as zeros and cost next to nothing.
+func packFile(ctx context.Context, from io.Reader, to *os.File, moved func(int64)) (Archive, error) {
 	return packInto(to, func(w io.Writer) error {
-		return move(ctx, from, func(p []byte) error { _, err := w.Write(p); return err }, moved)
+		return copyChunks(ctx, from, func(p []byte) error { _, err := w.Write(p); return err }, moved)
 	})
 }
 
-// packInto compresses what is written into a file.
+// packInto compresses the bytes that write writes into a file.
 func packInto(to *os.File, write func(io.Writer) error) (Archive, error) {
-	whole, packed := newCounter(), newCounter()
+	plain, packed := newHashCounter(), newHashCounter()
 	encoder, err := zstd.NewWriter(io.MultiWriter(to, packed), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return Archive{}, err
 	}
-	err = write(io.MultiWriter(whole, encoder))
+	err = write(io.MultiWriter(plain, encoder))
 	if err = errors.Join(err, encoder.Close()); err != nil {
 		return Archive{}, err
 	}
-	return Archive{whole.n, whole.hex(), packed.n, packed.hex()}, nil
+	return Archive{plain.count, plain.hexSum(), packed.count, packed.hexSum()}, nil
 }
 
-// windowMax is how much memory an archive may ask for: as much as zstd itself gives by default.
+// windowMax is how much memory an archive may require: zstd's own default limit.
 const windowMax = 128 << 20
 
-// unpack reads an archive, gives what was packed to write, and checks all of it in the end. It
-// stops where there is more than there should be. Without write it only checks.
-func (a Archive) unpack(ctx context.Context, path string, write func([]byte) error, moved func(int64)) error {
+// unpackFile unpacks an archive into write and checks sizes and hashes at the end. It stops at more
+// bytes than the manifest has. A nil write only checks.
+func (a Archive) unpackFile(ctx context.Context, path string, write func([]byte) error, moved func(int64)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	defer func() { _ = file.Close() }() // it was only read
-	whole, packed := newCounter(), newCounter()
+	defer func() { _ = file.Close() }() // opened only for reading
+	plain, packed := newHashCounter(), newHashCounter()
 	tee := io.TeeReader(file, packed)
 	decoder, err := zstd.NewReader(tee, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(windowMax))
 	if err != nil {
 		return err
 	}
 	defer decoder.Close()
-	err = move(ctx, decoder, func(p []byte) error {
-		_, _ = whole.Write(p) // never fails
+	err = copyChunks(ctx, decoder, func(p []byte) error {
+		_, _ = plain.Write(p) // never fails
 		switch {
-		case whole.n > a.Size:
-			return fmt.Errorf("%w: %s has more than the %d bytes of its manifest in it", ErrDamaged, path, a.Size)
+		case plain.count > a.Size:
+			return fmt.Errorf("%w: %s holds more than the %d bytes of its manifest", ErrDamaged, path, a.Size)
 		case write == nil:
 			return nil
 		}
 		return write(p)
 	}, moved)
 	if err == nil {
-		_, err = io.Copy(io.Discard, tee) // what the decoder did not need
+		_, err = io.Copy(io.Discard, tee) // hash the rest, which the decoder did not need
 	}
 	if err != nil {
 		if isCorrupt(err) {
@@ -111,24 +109,24 @@ func (a Archive) unpack(ctx context.Context, path string, write func([]byte) err
 		}
 		return err
 	}
-	if got := (Archive{whole.n, whole.hex(), packed.n, packed.hex()}); got != a {
-		return fmt.Errorf("%w: %s is not what its manifest says: %d bytes with SHA-256 %s instead of %d with %s",
+	if got := (Archive{plain.count, plain.hexSum(), packed.count, packed.hexSum()}); got != a {
+		return fmt.Errorf("%w: %s differs from its manifest: %d bytes with SHA-256 %s instead of %d with %s",
 			ErrDamaged, path, got.Size, got.SHA256, a.Size, a.SHA256)
 	}
 	return nil
 }
 
-// isCorrupt reports whether the error is of zstd, and not of the files or the context, and is
-// not said yet.
+// isCorrupt reports whether an error comes from zstd, and not from the files, the context or an
+// earlier check.
 func isCorrupt(err error) bool {
 	var path *os.PathError
 	return !errors.Is(err, ErrDamaged) && !errors.As(err, &path) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// move reads all of it, and gives each chunk to write. moved is told how many bytes of the
-// data file are done.
-func move(ctx context.Context, from io.Reader, write func([]byte) error, moved func(int64)) error {
-	buffer := make([]byte, chunk)
+// copyChunks reads to the end and passes each chunk to write. moved, which may be nil, is called
+// with the bytes done.
+func copyChunks(ctx context.Context, from io.Reader, write func([]byte) error, moved func(int64)) error {
+	buffer := make([]byte, chunkSize)
 	total := int64(0)
 	for {
 		if ctx.Err() != nil {
@@ -153,12 +151,12 @@ func move(ctx context.Context, from io.Reader, write func([]byte) error, moved f
 	}
 }
 
-var zeros = make([]byte, chunk)
+var zeros = make([]byte, chunkSize)
 
-// sparse writes a file with holes where there are only zeros.
-type sparse struct{ file *os.File }
+// sparseWriter writes a file with holes in place of zeros.
+type sparseWriter struct{ file *os.File }
 
-func (s sparse) write(p []byte) error {
+func (s sparseWriter) writeChunk(p []byte) error {
 	if bytes.Equal(p, zeros[:len(p)]) {
 		_, err := s.file.Seek(int64(len(p)), io.SeekCurrent)
 		return err
@@ -167,8 +165,8 @@ func (s sparse) write(p []byte) error {
 	return err
 }
 
-// end gives the file its length, should it end with a hole.
-func (s sparse) end() error {
+// setLength sets the length of a file that ends with a hole.
+func (s sparseWriter) setLength() error {
 	at, err := s.file.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return err

@@ -17,50 +17,49 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Folder is the folder of an embedded ledger or of a recorder's journal, in a backup: a tar
-// archive of its files.
+// Folder is the folder of an embedded ledger or of a recorder's journal, packed as a tar archive.
 type Folder struct {
-	Name string `json:"name"` // that it had, without its parent's
-	ID   string `json:"id"`   // of its files, in hexadecimal digits; a copy has the same
-	// Records is how many records its log has had. It never falls.
+	Name string `json:"name"` // the last element of the original path
+	ID   string `json:"id"`   // the id in the folder's files, in hexadecimal digits; copies share it
+	// Records is the number of records that the folder's log has ever had. It never falls.
 	Records uint64 `json:"records"`
 	Archive
 }
 
-// JournalFolder is that of a journal.
+// JournalFolder is the packed folder of a journal.
 type JournalFolder struct {
 	Folder
 	Journal
 }
 
-// Journal is what is said of a recorder's journal.
+// Journal describes a recorder's journal.
 type Journal struct {
 	Namespace string `json:"namespace"` // of the accounts
-	// Waiting is how many fulfills the next recorder records.
+	// Waiting is the number of fulfills that the next recorder must record.
 	Waiting int `json:"waiting"`
 }
 
-// held is a folder that nobody can open until release.
-type held struct {
+// lockedFolder is a folder that no program can open before release.
+type lockedFolder struct {
 	path    string
 	names   []string // of its files
 	release func() error
 }
 
-// holdFolder keeps everybody from opening a folder.
-func holdFolder(path string) (held, error) {
+// lockSource locks a folder.
+func lockSource(path string) (lockedFolder, error) {
 	names, release, err := wal.LockFolder(path)
 	switch {
 	case errors.Is(err, wal.ErrLocked):
-		return held{}, fmt.Errorf("%w: %s: a program has it open: stop it first, or say how to (--stop, --start)", ErrInUse, path)
+		return lockedFolder{}, fmt.Errorf("%w: %s: a program has this folder open: stop the program first, or give --stop and --start", ErrInUse, path)
 	case err != nil:
-		return held{}, fmt.Errorf("backup: %w", err)
+		return lockedFolder{}, fmt.Errorf("backup: %w", err)
 	}
-	return held{path, names, release}, nil
+	return lockedFolder{path, names, release}, nil
 }
 
-// pack packs a folder's files into an archive.
-func (h held) pack(ctx context.Context, to string) (*Folder, error) {
+// packFolder packs the folder's files into an archive.
+func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error) {
 	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
@@ -74,18 +73,19 @@ func (h held) pack(ctx context.Context, to string) (*Folder, error) {
 		}
 		return out.Close()
 	})
-	if err := finish(file, err); err != nil {
+	if err := syncAndClose(file, err); err != nil {
 		return nil, err
 	}
 	return &Folder{Name: filepath.Base(h.path), Archive: archive}, nil
 }
 
+// addFile adds a file to an archive.
 func addFile(ctx context.Context, out *tar.Writer, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // opened only for reading
 	info, err := file.Stat()
 	if err != nil {
 		return err
@@ -93,31 +93,31 @@ func addFile(ctx context.Context, out *tar.Writer, path string) error {
 	if err := out.WriteHeader(&tar.Header{Name: filepath.Base(path), Mode: 0o600, Size: info.Size()}); err != nil {
 		return err
 	}
-	return move(ctx, file, func(p []byte) error { _, err := out.Write(p); return err }, nil)
+	return copyChunks(ctx, file, func(p []byte) error { _, err := out.Write(p); return err }, nil)
 }
 
-// untar unpacks a folder's files into another one.
-func (f Folder) untar(ctx context.Context, archive, to string) error {
+// unpackFolder unpacks an archive into a folder.
+func (f Folder) unpackFolder(ctx context.Context, archive, to string) error {
 	r, w := io.Pipe()
 	extracted := make(chan error, 1)
 	go func() {
-		err := extract(r, to)
-		_ = r.CloseWithError(err) // it has no error; the other end learns of ours
+		err := extractFiles(r, to)
+		_ = r.CloseWithError(err) // always nil; passes err to the writer
 		extracted <- err
 	}()
-	err := f.unpack(ctx, archive, func(p []byte) error { _, err := w.Write(p); return err }, nil)
-	_ = w.CloseWithError(err) // as above; nil is the end
+	err := f.unpackFile(ctx, archive, func(p []byte) error { _, err := w.Write(p); return err }, nil)
+	_ = w.CloseWithError(err) // always nil; a nil err is the end of the archive
 	if extractErr := <-extracted; err == nil && extractErr != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDamaged, archive, extractErr)
 	}
 	return err
 }
 
-// logFile is the name of a file that a folder's archive may have in it.
+// logFile matches the names of files that the archive of a folder may hold.
 var logFile = regexp.MustCompile(`^(?:log|checkpoint)-[0-9a-f]{16}$`)
 
-// extract writes the files of an archive, and reads that to its end.
-func extract(r io.Reader, to string) error {
+// extractFiles writes the files of a tar archive and reads the archive to its end.
+func extractFiles(r io.Reader, to string) error {
 	in := tar.NewReader(r)
 	for {
 		header, err := in.Next()
@@ -129,21 +129,21 @@ func extract(r io.Reader, to string) error {
 			return err
 		}
 		if header.Typeflag != tar.TypeReg || !logFile.MatchString(header.Name) {
-			return fmt.Errorf("%q is no file of a log", header.Name)
+			return fmt.Errorf("%q is not a file of a log", header.Name)
 		}
 		file, err := os.OpenFile(filepath.Join(to, header.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err
 		}
 		_, err = io.Copy(file, in)
-		if err := finish(file, err); err != nil {
+		if err := syncAndClose(file, err); err != nil {
 			return err
 		}
 	}
 }
 
-// identify reads a folder's files, which must be whole, and says which folder they are of.
-func (f *Folder) identify(folder string) error {
+// readIdentity reads a folder's files, which must be complete, and sets ID and Records.
+func (f *Folder) readIdentity(folder string) error {
 	content, err := wal.Read(folder, wal.AnyFormat, func(wal.Record) error { return nil })
 	if err != nil {
 		return err
@@ -152,17 +152,17 @@ func (f *Folder) identify(folder string) error {
 	return nil
 }
 
-// describe reads an archive of a folder back, opens what is in it with open, and notes which
-// folder it is of.
-func (f *Folder) describe(ctx context.Context, archive string, open func(folder string) error) (err error) {
+// describeArchive unpacks an archive into a temporary folder, sets ID and Records, and calls open
+// with the folder.
+func (f *Folder) describeArchive(ctx context.Context, archive string, open func(folder string) error) (err error) {
 	folder, err := os.MkdirTemp(filepath.Dir(archive), ".read-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	err = f.untar(ctx, archive, folder)
+	err = f.unpackFolder(ctx, archive, folder)
 	if err == nil {
-		err = f.identify(folder)
+		err = f.readIdentity(folder)
 	}
 	if err == nil {
 		err = open(folder)
@@ -173,14 +173,14 @@ func (f *Folder) describe(ctx context.Context, archive string, open func(folder 
 	return nil
 }
 
-// restore writes a folder's files into one without a log.
-func (f Folder) restore(ctx context.Context, archive, target string) (err error) {
+// restoreFolder unpacks an archive into target, which must have no log.
+func (f Folder) restoreFolder(ctx context.Context, archive, target string) (err error) {
 	present, err := wal.Names(target)
 	switch {
 	case err != nil:
 		return fmt.Errorf("backup: %w", err)
 	case len(present) > 0:
-		return fmt.Errorf("%w: %s has %s; restore into an empty folder, and keep the old one until the new one is proved", ErrNotEmpty, target, present[0])
+		return fmt.Errorf("%w: %s has %s; restore into an empty folder, and keep the old folder until the new one is verified", ErrNotEmpty, target, present[0])
 	}
 	if err := os.Mkdir(target, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -190,23 +190,23 @@ func (f Folder) restore(ctx context.Context, archive, target string) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }()
-	if err := f.untar(ctx, archive, partial); err != nil {
+	if err := f.unpackFolder(ctx, archive, partial); err != nil {
 		return err
 	}
-	found := Folder{}
-	if err := found.identify(partial); err != nil {
+	restored := Folder{}
+	if err := restored.readIdentity(partial); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if found.ID != f.ID || found.Records != f.Records {
-		return fmt.Errorf("%w: %s is of folder %s with %d records, and its manifest says %s and %d", ErrDamaged, archive, found.ID, found.Records, f.ID, f.Records)
+	if restored.ID != f.ID || restored.Records != f.Records {
+		return fmt.Errorf("%w: %s holds folder %s with %d records, and its manifest names %s and %d", ErrDamaged, archive, restored.ID, restored.Records, f.ID, f.Records)
 	}
-	return errors.Join(link(partial, target), syncFolder(filepath.Dir(target)))
+	return errors.Join(linkFiles(partial, target), syncFolder(filepath.Dir(target)))
 }
 
-// link gives a folder's files their names in another one, and replaces nothing. The oldest
-// segment of the log comes last: without it the folder is refused as corrupt, and never taken
+// linkFiles links a folder's files into another folder and replaces nothing. The oldest segment of
+// the log is linked last: without this segment the folder is refused as corrupt, and never taken
 // for a new one.
-func link(from, to string) error {
+func linkFiles(from, to string) error {
 	names, err := wal.Names(from)
 	if err != nil {
 		return err
@@ -222,7 +222,7 @@ func link(from, to string) error {
 	return syncFolder(to)
 }
 
-// readLedger adds up the accounts of an embedded ledger that nobody has open.
+// readLedger adds up the accounts of an embedded ledger that no program has open.
 func readLedger(ctx context.Context, folder string) (totals Totals, err error) {
 	l, err := embedded.Read(folder)
 	if err != nil {
@@ -232,13 +232,13 @@ func readLedger(ctx context.Context, folder string) (totals Totals, err error) {
 	return ReadTotals(ctx, l, nil)
 }
 
-// ReadFolder adds up the accounts of an embedded ledger that nobody has open, for Verify to
-// compare with. Nothing in the folder is changed.
+// ReadFolder returns a function that adds up the accounts of an embedded ledger that no program has
+// open, for [Backup.Verify]. It changes nothing in the folder.
 func ReadFolder(folder string) func(context.Context) (Totals, error) {
 	return func(ctx context.Context) (Totals, error) { return readLedger(ctx, folder) }
 }
 
-// readJournal looks at a journal that nobody has open.
+// readJournal reads a journal that no recorder has open.
 func readJournal(folder string) (Journal, error) {
 	content, err := transfers.ReadJournal(folder)
 	return Journal{content.Namespace, content.PendingFulfills}, err

@@ -24,16 +24,16 @@ import (
 // connector is an embedded ledger in a folder, with a recorder that has a journal.
 type connector struct{ ledger, journal, backups string }
 
-// newConnector runs a connector that is killed while a fulfill waits for its answer.
+// newConnector makes a connector that was killed while a fulfill waited for its answer.
 func newConnector(t *testing.T) connector {
 	t.Helper()
 	dir := t.TempDir()
 	c := connector{filepath.Join(dir, "ledger"), filepath.Join(dir, "journal"), filepath.Join(dir, "backups")}
-	c.run(t, 1)
+	c.recordPackets(t, 1)
 	return c
 }
 
-// silent is a ledger that answers no transfers from now on.
+// silent is a ledger that stops answering transfers.
 type silent struct{ ledger.Ledger }
 
 func (silent) CreateTransfers(ctx context.Context, _ []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
@@ -43,8 +43,8 @@ func (silent) CreateTransfers(ctx context.Context, _ []ledger.Transfer) ([]ledge
 
 var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
-// run prepares packets and fulfills them, of which the ledger does not answer.
-func (c connector) run(t *testing.T, packets int) {
+// recordPackets prepares and fulfills packets; the ledger does not answer the fulfills.
+func (c connector) recordPackets(t *testing.T, packets int) {
 	t.Helper()
 	l, err := embedded.Open(c.ledger)
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func (c connector) run(t *testing.T, packets int) {
 		require.NoError(t, err)
 		work(r)
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // it is given up
+		cancel() // abandon the request
 		_ = r.Close(ctx)
 	}
 	record(l, "", func(r *transfers.Recorder) {
@@ -78,12 +78,12 @@ func (c connector) run(t *testing.T, packets int) {
 	})
 }
 
-func (c connector) options() Options {
+func (c connector) makeOptions() Options {
 	return Options{Ledger: c.ledger, Journal: c.journal, Folder: c.backups}
 }
 
-// restored restores both, and finds what was there.
-func (c connector) restored(t *testing.T, b Backup) connector {
+// requireRestored restores both folders, and compares them with the originals.
+func (c connector) requireRestored(t *testing.T, b Backup) connector {
 	t.Helper()
 	dir := t.TempDir()
 	again := connector{filepath.Join(dir, "ledger"), filepath.Join(dir, "journal"), c.backups}
@@ -109,18 +109,18 @@ func (c connector) restored(t *testing.T, b Backup) connector {
 	return again
 }
 
-// A closed ledger and a journal are backed up, verified and restored, and the connector goes on
-// with them: what waited in the journal is recorded.
+// A closed ledger and a journal are backed up, verified and restored. The connector continues with
+// the copies and records the waiting fulfills.
 func TestFolderAndJournal(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
-	b := node{}.create(t, c.options())
+	b := node{}.createBackup(t, c.makeOptions())
 	m := b.Manifest
 	require.Equal(t, []any{"ledger", "journal", "test", 1}, []any{m.Ledger.Name, m.Journal.Name, m.Journal.Namespace, m.Journal.Waiting})
 	require.Equal(t, "folder-"+m.Ledger.ID, m.Source())
 	require.Equal(t, m.Ledger.Records, m.Sequence)
 	require.NotZero(t, m.Sequence)
-	require.Equal(t, m.name(), filepath.Base(b.Folder))
+	require.Equal(t, m.folderName(), filepath.Base(b.Folder))
 	again, err := Open(b.Folder)
 	require.NoError(t, err)
 	require.Equal(t, b, again)
@@ -132,18 +132,18 @@ func TestFolderAndJournal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []Relation{Equal, Equal}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
 	require.Equal(t, Journal{"test", 1}, *report.Journal)
-	require.Empty(t, leftovers(t, c.backups))
+	require.Empty(t, listLeftovers(t, c.backups))
 
-	c.run(t, 2)
+	c.recordPackets(t, 2)
 	report, err = b.Verify(t.Context(), nil, ReadFolder(c.ledger), nil)
 	require.NoError(t, err)
 	require.Equal(t, []Relation{Equal, MovedOn}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
-	later := node{}.create(t, c.options())
+	later := node{}.createBackup(t, c.makeOptions())
 	require.Greater(t, later.Manifest.Sequence, m.Sequence)
 	require.EqualValues(t, 2, later.Manifest.Number)
 	require.Equal(t, 3, later.Manifest.Journal.Waiting)
 
-	restored := c.restored(t, later)
+	restored := c.requireRestored(t, later)
 	l, err := embedded.Open(restored.ledger)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
@@ -163,12 +163,11 @@ func TestFolderAndJournal(t *testing.T) {
 	}
 }
 
-// The archives are under the names and in the formats that the documents say, so that tar and zstd
-// restore them without us.
+// The archives have the documented names and formats, so tar and zstd restore them.
 func TestFoldersAreRestoredWithoutUs(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
-	b := node{}.create(t, c.options())
+	b := node{}.createBackup(t, c.makeOptions())
 	for name, original := range map[string]string{"ledger.tar.zst": c.ledger, "journal.tar.zst": c.journal} {
 		file, err := os.Open(filepath.Join(b.Folder, name))
 		require.NoError(t, err)
@@ -200,17 +199,17 @@ func TestFoldersAreRestoredWithoutUs(t *testing.T) {
 	}
 }
 
-// A journal goes with a data file, or alone.
+// A journal is backed up with a data file, or alone.
 func TestJournalOfACluster(t *testing.T) {
 	t.Parallel()
 	c, n := newConnector(t), newNode(t)
-	o := n.options()
+	o := n.makeOptions()
 	o.Journal = c.journal
-	both := n.create(t, o)
+	both := n.createBackup(t, o)
 	require.Equal(t, "7", both.Manifest.Source())
 	require.Equal(t, 1, both.Manifest.Journal.Waiting)
-	_ = restored(t, both)
-	same := filled(t, 5)
+	_ = restoreFile(t, both)
+	same := newFilledLedger(t, 5)
 	report, err := both.Verify(t.Context(), func(context.Context, string) (ledger.Ledger, func() error, error) {
 		return same, func() error { return nil }, nil
 	}, nil, nil)
@@ -218,7 +217,7 @@ func TestJournalOfACluster(t *testing.T) {
 	require.Equal(t, 1, report.Journal.Waiting)
 	require.NotEmpty(t, report.Totals)
 
-	alone := n.create(t, Options{Journal: c.journal, Folder: n.folder})
+	alone := n.createBackup(t, Options{Journal: c.journal, Folder: n.folder})
 	require.Equal(t, "journal-"+alone.Manifest.Journal.ID, alone.Manifest.Source())
 	require.Equal(t, both.Manifest.Journal.ID, alone.Manifest.Journal.ID)
 	require.EqualValues(t, 1, alone.Manifest.Number, "it is counted by itself")
@@ -231,37 +230,36 @@ func TestJournalOfACluster(t *testing.T) {
 	_, err = Newest(n.folder, time.Now())
 	require.ErrorIs(t, err, ErrUnclear)
 
-	require.ErrorIs(t, n.create(t, n.options()).RestoreJournal(t.Context(), t.TempDir()), ErrNothing)
+	require.ErrorIs(t, n.createBackup(t, n.makeOptions()).RestoreJournal(t.Context(), t.TempDir()), ErrNothing)
 }
 
-// What is open is refused, before anything is stopped if there is nothing to stop it with, and
-// is let go when it was copied.
+// An open folder is refused before anything is copied, and a copied folder is released.
 func TestFoldersInUse(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
 	l, err := embedded.Open(c.ledger)
 	require.NoError(t, err)
-	_, err = Create(t.Context(), c.options())
+	_, err = Create(t.Context(), c.makeOptions())
 	require.ErrorIs(t, err, ErrInUse)
 	require.ErrorContains(t, err, c.ledger)
-	require.Empty(t, leftovers(t, c.backups))
+	require.Empty(t, listLeftovers(t, c.backups))
 
-	o := c.options()
+	o := c.makeOptions()
 	o.Stop = func(context.Context) error { return l.Close() }
 	o.Start = func(context.Context) (err error) { l, err = embedded.Open(c.ledger); return err }
-	b := node{}.create(t, o)
+	b := node{}.createBackup(t, o)
 	require.NoError(t, l.Close())
-	_ = c.restored(t, b)
+	_ = c.requireRestored(t, b)
 
 	log, _, err := wal.OpenFormat(c.journal, wal.AnyFormat, func(wal.Record) error { return nil })
 	require.NoError(t, err)
-	_, err = Create(t.Context(), c.options())
+	_, err = Create(t.Context(), c.makeOptions())
 	require.ErrorIs(t, err, ErrInUse)
 	require.ErrorContains(t, err, c.journal)
 	require.NoError(t, log.Close())
 }
 
-// What is no folder of a log is refused before anything is stopped, and two ledgers are.
+// Folders without a log, and two ledgers, are refused before anything is stopped.
 func TestFoldersThatAreRefused(t *testing.T) {
 	t.Parallel()
 	c, n := newConnector(t), newNode(t)
@@ -283,11 +281,11 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	require.NoDirExists(t, c.backups)
 }
 
-// A folder that is damaged, or is not what it is said to be, has no backup: the copy is opened.
+// A damaged folder, or a folder of another kind, is not backed up, because the copy is opened.
 func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
-	swapped := c.options()
+	swapped := c.makeOptions()
 	swapped.Ledger, swapped.Journal = c.journal, c.ledger
 	_, err := Create(t.Context(), swapped)
 	require.ErrorIs(t, err, embedded.ErrIncompatible)
@@ -299,25 +297,25 @@ func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
 	require.NoError(t, err)
 	content[520] ^= 1
 	require.NoError(t, os.WriteFile(path, content, 0o600))
-	_, err = Create(t.Context(), c.options())
+	_, err = Create(t.Context(), c.makeOptions())
 	require.ErrorIs(t, err, wal.ErrCorrupt)
 	require.ErrorContains(t, err, "the copy of journal")
-	require.Empty(t, leftovers(t, c.backups))
+	require.Empty(t, listLeftovers(t, c.backups))
 	list, err := List(c.backups)
 	require.NoError(t, err)
 	require.Empty(t, list)
 }
 
-// Nothing is replaced, and nothing half restored is left.
+// Restore replaces nothing, and an interrupted restore leaves nothing.
 func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
-	b := node{}.create(t, c.options())
+	b := node{}.createBackup(t, c.makeOptions())
 	require.ErrorIs(t, b.Restore(t.Context(), c.ledger, nil), ErrNotEmpty)
 	require.ErrorIs(t, b.RestoreJournal(t.Context(), c.journal), ErrNotEmpty)
 
 	for name, content := range map[string][]byte{"lost+found": nil, "lock": {}, "notes": []byte("mine")} {
-		target := t.TempDir() // as a volume that is mounted
+		target := t.TempDir() // like a mounted volume
 		require.NoError(t, os.WriteFile(filepath.Join(target, name), content, 0o600))
 		require.NoError(t, b.Restore(t.Context(), target, nil), name)
 		kept, err := os.ReadFile(filepath.Join(target, name))
@@ -333,11 +331,11 @@ func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 		"size":    func(m *Manifest) { m.Ledger.Size-- },
 		"hash":    func(m *Manifest) { m.Ledger.SHA256 = strings.Repeat("0", 64) },
 	} {
-		b := node{}.create(t, c.options())
+		b := node{}.createBackup(t, c.makeOptions())
 		renamed := filepath.Join(c.backups, "kept-"+name)
 		require.NoError(t, os.Rename(b.Folder, renamed))
 		b.Folder = renamed
-		b = rewrite(t, b, change)
+		b = rewriteManifest(t, b, change)
 		target := filepath.Join(t.TempDir(), "ledger")
 		require.ErrorIs(t, b.Restore(t.Context(), target, nil), ErrDamaged, name)
 		_, err := b.Verify(t.Context(), nil, nil, nil)
@@ -348,7 +346,7 @@ func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 	}
 }
 
-// A journal of which the manifest says something else is not verified.
+// A journal that differs from the manifest fails the verification.
 func TestJournalThatIsNotAsItWasNoted(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
@@ -356,15 +354,15 @@ func TestJournalThatIsNotAsItWasNoted(t *testing.T) {
 		"waiting":   func(m *Manifest) { m.Journal.Waiting = 0 },
 		"namespace": func(m *Manifest) { m.Journal.Namespace = "other" },
 	} {
-		b := rewrite(t, node{}.create(t, c.options()), change)
+		b := rewriteManifest(t, node{}.createBackup(t, c.makeOptions()), change)
 		_, err := b.Verify(t.Context(), nil, nil, nil)
 		require.ErrorIs(t, err, ErrDamaged, name)
-		require.Empty(t, leftovers(t, c.backups))
+		require.Empty(t, listLeftovers(t, c.backups))
 	}
 }
 
-// segmented is a folder with a checkpoint and two segments.
-func segmented(t *testing.T) (folder string, names []string) {
+// writeSegments makes a folder with a checkpoint and two segments.
+func writeSegments(t *testing.T) (folder string, names []string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "log")
 	l, _, err := wal.Open(folder, func(wal.Record) error { return nil })
@@ -373,7 +371,7 @@ func segmented(t *testing.T) (folder string, names []string) {
 	add()
 	require.NoError(t, l.Checkpoint().Commit(t.Context()))
 	add()
-	c := l.Checkpoint() // which begins the next segment
+	c := l.Checkpoint() // begins the next segment
 	add()
 	require.NoError(t, l.Wait(t.Context(), l.Appended()))
 	require.NoError(t, c.Discard())
@@ -384,33 +382,33 @@ func segmented(t *testing.T) (folder string, names []string) {
 	return folder, names
 }
 
-// A restore that is interrupted between two files is refused as corrupt, and never taken for a
-// new folder.
+// A restore interrupted between two files leaves a folder that is refused as corrupt, and never
+// taken for a new one.
 func TestHalfRestoredFolder(t *testing.T) {
 	t.Parallel()
-	folder, names := segmented(t)
+	folder, names := writeSegments(t)
 	for i := range names {
 		target := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(target, names[i]), nil, 0o600))
-		require.ErrorIs(t, link(folder, target), os.ErrExist)
+		require.ErrorIs(t, linkFiles(folder, target), os.ErrExist)
 		entries, err := os.ReadDir(target)
 		require.NoError(t, err)
 		require.Len(t, entries, 1, "what was given its name is taken back")
 	}
 	target := t.TempDir()
-	require.NoError(t, link(folder, target))
+	require.NoError(t, linkFiles(folder, target))
 	read := func() error {
 		_, err := wal.Read(target, wal.AnyFormat, func(wal.Record) error { return nil })
 		return err
 	}
 	require.NoError(t, read())
-	for _, name := range names[:len(names)-1] { // in the other order than they are linked in
+	for _, name := range names[:len(names)-1] { // in the reverse order of linking
 		require.NoError(t, os.Remove(filepath.Join(target, name)))
 		require.ErrorIs(t, read(), wal.ErrCorrupt)
 	}
 }
 
-// Whoever packs an archive says what its files are called: a name is one of a log's, or refused.
+// An archive may hold only files with the names of a log.
 func TestNamesInAnArchive(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string]tar.Header{
@@ -429,10 +427,10 @@ func TestNamesInAnArchive(t *testing.T) {
 			out := tar.NewWriter(w)
 			return errors.Join(out.WriteHeader(&header), out.Close())
 		})
-		require.NoError(t, finish(file, err))
+		require.NoError(t, syncAndClose(file, err))
 		to := filepath.Join(dir, "to")
 		require.NoError(t, os.Mkdir(to, 0o700))
-		require.ErrorIs(t, Folder{Archive: packed}.untar(t.Context(), archive, to), ErrDamaged, name)
+		require.ErrorIs(t, Folder{Archive: packed}.unpackFolder(t.Context(), archive, to), ErrDamaged, name)
 		entries, err := os.ReadDir(to)
 		require.NoError(t, err)
 		require.Empty(t, entries)

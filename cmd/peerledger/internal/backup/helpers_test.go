@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 )
 
-// Nothing leaves a goroutine behind.
+// No test leaves a goroutine behind.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killedIn); dir != "" {
 		dieInCreate(dir)
@@ -36,7 +36,7 @@ func newNode(t *testing.T) node {
 	dir := t.TempDir()
 	n := node{filepath.Join(dir, "7_0.tigerbeetle"), filepath.Join(dir, "backups")}
 	vsrtest.DataFile(t, n.file, superblock)
-	n.write(t)
+	n.writeDataFile(t)
 	return n
 }
 
@@ -44,8 +44,8 @@ var superblock = vsr.Superblock{
 	ClusterID: uint128.From64(7), ReplicaCount: 1, Release: vsr.NewRelease(0, 17, 9), Sequence: 3, CheckpointOp: 960, Size: vsrtest.DataFileSize,
 }
 
-// write changes the file behind the superblock.
-func (n node) write(t *testing.T) {
+// writeDataFile changes the data file after the superblock.
+func (n node) writeDataFile(t *testing.T) {
 	t.Helper()
 	file, err := os.OpenFile(n.file, os.O_RDWR, 0)
 	require.NoError(t, err)
@@ -56,10 +56,10 @@ func (n node) write(t *testing.T) {
 	require.NoError(t, file.Close())
 }
 
-func (n node) options() Options { return Options{File: n.file, Folder: n.folder} }
+func (n node) makeOptions() Options { return Options{File: n.file, Folder: n.folder} }
 
-// create makes a backup that must succeed.
-func (n node) create(t *testing.T, o Options) Backup {
+// createBackup makes a backup that must succeed.
+func (n node) createBackup(t *testing.T, o Options) Backup {
 	t.Helper()
 	b, err := Create(t.Context(), o)
 	require.NoError(t, err)
@@ -67,8 +67,8 @@ func (n node) create(t *testing.T, o Options) Backup {
 	return b
 }
 
-// restored is what a backup restores to.
-func restored(t *testing.T, b Backup) []byte {
+// restoreFile restores a backup and returns the content of the data file.
+func restoreFile(t *testing.T, b Backup) []byte {
 	t.Helper()
 	target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
 	require.NoError(t, b.Restore(t.Context(), target, nil))
@@ -77,23 +77,23 @@ func restored(t *testing.T, b Backup) []byte {
 	return content
 }
 
-// clock goes a step further each time.
-func clock(step time.Duration) func() time.Time {
+// newClock returns a clock that advances by a step at each call.
+func newClock(step time.Duration) func() time.Time {
 	now := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
 	return func() time.Time { now = now.Add(step); return now }
 }
 
-// killedIn names the folder of a node in which a child process makes a backup and dies at
-// the step that killedAt names.
+// killedIn names the folder of a node in which a child process makes a backup and dies at the step
+// killedAt.
 const killedIn, killedAt = "PEERLEDGER_BACKUP_DIES_IN", "PEERLEDGER_BACKUP_DIES_AT"
 
 func dieInCreate(dir string) {
 	n := node{filepath.Join(dir, "7_0.tigerbeetle"), filepath.Join(dir, "backups")}
-	o := n.options()
+	o := n.makeOptions()
 	o.Keep = 1
-	o.step = func(name string) error {
+	o.onStep = func(name string) error {
 		if name == os.Getenv(killedAt) {
-			die()
+			killThisProcess()
 		}
 		return nil
 	}

@@ -18,12 +18,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// interruptedIn names the folder of a node in which a child process makes a backup whose stop
-// and start wait for a file of their name.
+// interruptedIn names the folder of a node in which a child process makes a backup. Its stop and
+// start wait for a file of their name.
 const interruptedIn = "PEERLEDGER_BACKUP_INTERRUPTED_IN"
 
 func createInterrupted(dir string) {
-	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt) // as the command does
+	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt) // like the command
 	defer end()
 	context.AfterFunc(ctx, func() { _ = os.WriteFile(filepath.Join(dir, "seen"), nil, 0o600) })
 	n := node{filepath.Join(dir, "7_0.tigerbeetle"), filepath.Join(dir, "backups")}
@@ -31,7 +31,7 @@ func createInterrupted(dir string) {
 		path := filepath.Join(dir, name)
 		return Shell(fmt.Sprintf("echo %s begun >>%s/log; while [ ! -e %s ]; do sleep 0.01; done; echo %s done >>%s/log", name, dir, path, name, dir), os.Stderr)
 	}
-	o := n.options()
+	o := n.makeOptions()
 	o.Stop, o.Start = command("stop"), command("start")
 	if _, err := Create(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -40,17 +40,17 @@ func createInterrupted(dir string) {
 	os.Exit(0)
 }
 
-// Ctrl-C goes to the whole foreground process group. However often it comes, the stop comes to
-// its end, and the server is started again.
+// Ctrl-C goes to the whole foreground process group. After any number of interrupts, the stop
+// finishes and the server is started again.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		interrupted []string // what is under way when an interrupt comes
+		interrupted []string // the step during which an interrupt arrives
 		failed      bool
 	}{
 		"not":                       {nil, false},
 		"while it stops":            {[]string{"stop"}, true},
-		"while it starts":           {[]string{"start"}, true}, // which is before the copy is read back
+		"while it starts":           {[]string{"start"}, true}, // before the copy is read back
 		"while it stops and starts": {[]string{"stop", "start"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestInterrupted(t *testing.T) {
 				for _, interrupted := range test.interrupted {
 					if interrupted == step {
 						require.NoError(t, syscall.Kill(-child.Process.Pid, syscall.SIGINT))
-						require.Eventually(t, func() bool { return exists(filepath.Join(dir, "seen")) }, 20*time.Second, time.Millisecond)
+						require.Eventually(t, func() bool { return fileExists(filepath.Join(dir, "seen")) }, 20*time.Second, time.Millisecond)
 					}
 				}
 				require.NoError(t, os.WriteFile(filepath.Join(dir, step), nil, 0o600))
@@ -81,12 +81,12 @@ func TestInterrupted(t *testing.T) {
 			err := child.Wait()
 			require.Equal(t, test.failed, err != nil, "%v", err)
 			require.Equal(t, "stop begun, stop done, start begun, start done", log())
-			require.Empty(t, leftovers(t, n.folder))
+			require.Empty(t, listLeftovers(t, n.folder))
 		})
 	}
 }
 
-// A command that does not end is ended with all that it has started.
+// The end of the context kills a command with all its children.
 func TestShellEnds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -107,16 +107,16 @@ func TestShellEnds(t *testing.T) {
 	}, 20*time.Second, time.Millisecond)
 	cancel()
 	require.Error(t, <-ended)
-	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(child, 0), syscall.ESRCH) || zombie(child) }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(child, 0), syscall.ESRCH) || isZombie(child) }, 20*time.Second, time.Millisecond)
 }
 
-func exists(path string) bool {
+func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-// zombie reports whether a process has ended, and nobody has asked how.
-func zombie(pid int) bool {
+// isZombie reports whether a process has ended without being waited for.
+func isZombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(stat), ") Z ")
 }

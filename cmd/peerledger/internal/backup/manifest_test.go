@@ -16,11 +16,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A change of any byte is found.
+// A change of any byte is detected.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	b := n.create(t, n.options())
+	b := n.createBackup(t, n.makeOptions())
 	for _, name := range []string{dataName, manifestName} {
 		path := filepath.Join(b.Folder, name)
 		content, err := os.ReadFile(path)
@@ -37,7 +37,7 @@ func TestDamage(t *testing.T) {
 			}
 			_, err = List(n.folder)
 			require.Equal(t, name == manifestName || strings.HasPrefix(what, "cut") || strings.HasPrefix(what, "longer"), err != nil, "a list reads no data: %s", what)
-			require.Empty(t, leftovers(t, filepath.Dir(target)), what)
+			require.Empty(t, listLeftovers(t, filepath.Dir(target)), what)
 		}
 		stride := 1 // each byte of the manifest, and some of the data
 		if name == dataName {
@@ -58,8 +58,8 @@ func TestDamage(t *testing.T) {
 	require.ErrorIs(t, err, ErrDamaged)
 }
 
-// edit changes a manifest's text, and leaves its hash.
-func edit(t *testing.T, b Backup, from, to string) {
+// editManifest changes a manifest's text and keeps its hash.
+func editManifest(t *testing.T, b Backup, from, to string) {
 	t.Helper()
 	path := filepath.Join(b.Folder, manifestName)
 	content, err := os.ReadFile(path)
@@ -68,8 +68,8 @@ func edit(t *testing.T, b Backup, from, to string) {
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(content), from, to, 1)), 0o600))
 }
 
-// rewrite puts another manifest in the place of a backup's, with a right hash.
-func rewrite(t *testing.T, b Backup, change func(*Manifest)) Backup {
+// rewriteManifest replaces a backup's manifest, with a correct hash.
+func rewriteManifest(t *testing.T, b Backup, change func(*Manifest)) Backup {
 	t.Helper()
 	require.NoError(t, os.Remove(filepath.Join(b.Folder, manifestName)))
 	change(&b.Manifest)
@@ -79,7 +79,7 @@ func rewrite(t *testing.T, b Backup, change func(*Manifest)) Backup {
 	return b
 }
 
-// A manifest that is not what was written is not believed, whatever it says.
+// A changed manifest is not trusted, whatever its content.
 func TestManifestThatWasChanged(t *testing.T) {
 	t.Parallel()
 	for from, to := range map[string]string{
@@ -87,8 +87,8 @@ func TestManifestThatWasChanged(t *testing.T) {
 		`"number": 1`: `"number": 9`, `"file": "7_0`: `"file": "7_1`, `"snapshot": false`: `"snapshot": true`, `"format": 2`: `"format": 1`,
 	} {
 		n := newNode(t)
-		b := n.create(t, n.options())
-		edit(t, b, from, to)
+		b := n.createBackup(t, n.makeOptions())
+		editManifest(t, b, from, to)
 		_, err := List(n.folder)
 		require.ErrorIs(t, err, ErrDamaged, to)
 		b, err = Open(b.Folder)
@@ -99,8 +99,8 @@ func TestManifestThatWasChanged(t *testing.T) {
 	}
 }
 
-// A manifest with a right hash is compared with what it cannot change: the folder's name, the
-// superblock, and what a name may be.
+// A manifest with a correct hash is compared with the folder's name, the superblock, and the rules
+// of names.
 func TestManifestThatIsWrong(t *testing.T) {
 	t.Parallel()
 	other := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
@@ -118,42 +118,42 @@ func TestManifestThatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNode(t)
-			b := rewrite(t, n.create(t, n.options()), change)
+			b := rewriteManifest(t, n.createBackup(t, n.makeOptions()), change)
 			target := filepath.Join(t.TempDir(), "data.tigerbeetle")
 			require.ErrorIs(t, b.Restore(t.Context(), target, nil), ErrDamaged)
 			_, err := b.Verify(t.Context(), nil, nil, nil)
 			require.ErrorIs(t, err, ErrDamaged)
 			require.NoFileExists(t, target)
-			require.Empty(t, leftovers(t, n.folder))
+			require.Empty(t, listLeftovers(t, n.folder))
 		})
 	}
 	require.NoFileExists(t, other)
 }
 
-// An archive may have much more in it than it has bytes, and is left where its manifest ends.
+// A small archive may unpack to a large size: unpacking stops at the manifest's size.
 func TestArchiveWithTooMuchInIt(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	b := n.create(t, n.options())
+	b := n.createBackup(t, n.makeOptions())
 	file, err := os.Create(filepath.Join(b.Folder, dataName))
 	require.NoError(t, err)
-	archive, err := pack(t.Context(), io.LimitReader(zeroReader{}, 64<<20), file, nil)
-	require.NoError(t, finish(file, err))
-	b = rewrite(t, b, func(m *Manifest) { m.Packed, m.PackedSum = archive.Packed, archive.PackedSum })
+	archive, err := packFile(t.Context(), io.LimitReader(zeroReader{}, 64<<20), file, nil)
+	require.NoError(t, syncAndClose(file, err))
+	b = rewriteManifest(t, b, func(m *Manifest) { m.Packed, m.PackedSum = archive.Packed, archive.PackedSum })
 	most := int64(0)
 	err = b.Restore(t.Context(), filepath.Join(t.TempDir(), "7_0.tigerbeetle"), func(done, _ int64) { most = max(most, done) })
 	require.ErrorIs(t, err, ErrDamaged)
 	require.LessOrEqual(t, most, b.Manifest.Size)
 }
 
-// An archive may ask for more memory than it should get.
+// An archive that requires too much memory is refused.
 func TestArchiveThatAsksForMemory(t *testing.T) {
 	t.Parallel()
 	// An empty frame with a window of 256 MiB (RFC 8878, section 3.1.1).
 	frame := []byte{0x28, 0xB5, 0x2F, 0xFD, 0x00, (28 - 10) << 3, 0x01, 0x00, 0x00}
 	path := filepath.Join(t.TempDir(), dataName)
 	require.NoError(t, os.WriteFile(path, frame, 0o600))
-	err := Archive{}.unpack(t.Context(), path, nil, nil)
+	err := Archive{}.unpackFile(t.Context(), path, nil, nil)
 	require.ErrorIs(t, err, ErrDamaged)
 	require.ErrorIs(t, err, zstd.ErrWindowSizeExceeded)
 }
@@ -162,32 +162,31 @@ type zeroReader struct{}
 
 func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// An older program refuses a newer manifest by its format, though it has fields that it does
-// not know.
+// A newer manifest with unknown fields is refused by its format.
 func TestNewerFormat(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	b := n.create(t, n.options())
-	edit(t, b, `"format": 2,`, `"format": 3, "more": true,`)
+	b := n.createBackup(t, n.makeOptions())
+	editManifest(t, b, `"format": 2,`, `"format": 3, "more": true,`)
 	_, err := Open(b.Folder)
 	require.ErrorIs(t, err, ErrFormat)
 	require.NotErrorIs(t, err, ErrDamaged)
 	require.ErrorContains(t, err, "format 3; this program reads up to 2")
 	_, err = Newest(n.folder, time.Now())
 	require.ErrorIs(t, err, ErrFormat)
-	edit(t, b, `"format": 3,`, `"format": 0,`)
+	editManifest(t, b, `"format": 3,`, `"format": 0,`)
 	_, err = Open(b.Folder)
 	require.ErrorIs(t, err, ErrDamaged)
 }
 
-// A backup of format 1, which has neither a number nor a hash, is read, and is older than those
-// of today.
+// A backup of format 1 has neither a number nor a hash. It is read, and counts as older than
+// backups of format 2.
 func TestOlderFormat(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	o := n.options()
-	o.Now = clock(time.Second)
-	old := n.create(t, o)
+	o := n.makeOptions()
+	o.Now = newClock(time.Second)
+	old := n.createBackup(t, o)
 	path := filepath.Join(old.Folder, manifestName)
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -197,14 +196,14 @@ func TestOlderFormat(t *testing.T) {
 	old, err = Open(old.Folder)
 	require.NoError(t, err)
 	require.Equal(t, []any{1, uint64(0)}, []any{old.Manifest.Format, old.Manifest.Number})
-	_ = restored(t, old)
+	_ = restoreFile(t, old)
 
-	next := n.create(t, o)
+	next := n.createBackup(t, o)
 	require.Equal(t, []any{2, uint64(1)}, []any{next.Manifest.Format, next.Manifest.Number})
 	list, err := List(n.folder)
 	require.NoError(t, err)
 	require.Equal(t, []Backup{next, old}, list)
-	edit(t, old, `"taken": "2026-`, `"taken": "2027-`)
+	editManifest(t, old, `"taken": "2026-`, `"taken": "2027-`)
 	_, err = List(n.folder)
 	require.ErrorIs(t, err, ErrDamaged, "its folder says another time")
 }

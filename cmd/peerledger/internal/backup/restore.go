@@ -13,59 +13,61 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr"
 )
 
-// Check reads all of a backup's data and compares it with its manifest. progress may be nil.
+// Check reads all archives and compares them with the manifest. progress may be nil.
 func (b Backup) Check(ctx context.Context, progress func(done, all int64)) error {
-	return b.check(ctx, b.moved(progress))
+	return b.checkArchives(ctx, b.newProgress(progress))
 }
 
-// check tells moved of the data file alone, which is much the largest where there is one.
-func (b Backup) check(ctx context.Context, moved func(int64)) error {
-	for name, archive := range b.Manifest.archives() {
-		told := moved
+// checkArchives checks all archives. It reports progress of the data file alone, by far the largest
+// archive.
+func (b Backup) checkArchives(ctx context.Context, progress func(int64)) error {
+	for name, archive := range b.Manifest.listArchives() {
+		archiveProgress := progress
 		if name != dataName {
-			told = nil
+			archiveProgress = nil
 		}
-		if err := archive.unpack(ctx, filepath.Join(b.Folder, name), nil, told); err != nil {
+		if err := archive.unpackFile(ctx, filepath.Join(b.Folder, name), nil, archiveProgress); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b Backup) moved(progress func(done, all int64)) func(int64) {
+// newProgress adapts a progress callback; nil for nil.
+func (b Backup) newProgress(progress func(done, total int64)) func(int64) {
 	if progress == nil {
 		return nil
 	}
 	return func(done int64) { progress(done, b.Manifest.Size) }
 }
 
-// dataFileName is how data files are called by convention: cluster and replica.
+// dataFileName matches the conventional names of data files: cluster and replica.
 var dataFileName = regexp.MustCompile(`^([0-9]+)_[0-9]+\.tigerbeetle$`)
 
-// ErrNothing says that a backup does not have what was asked for: a ledger, or a journal.
-var ErrNothing = errors.New("backup: it is not in this one")
+// ErrNothing is returned when a backup lacks the requested ledger or journal.
+var ErrNothing = errors.New("backup: not in this backup")
 
-// Restore writes a backup's ledger. A data file goes into a folder without any *.tigerbeetle
-// file: a server must not find two. An embedded ledger goes into the folder target, which is
-// made if it is not there, and must not have a log. Nothing is ever replaced. All of it is
-// there, checked and on the disk, when Restore returns; with an error there is nothing.
-// progress is told of a data file, and may be nil.
+// Restore restores a backup's ledger and replaces nothing. A data file is written to the path
+// target, in a folder without any *.tigerbeetle file: a server must not find two. An embedded
+// ledger is written to the folder target, which is created if missing and must not have a log.
+// After Restore returns nil, the ledger is complete, checked and synced; with an error, nothing is
+// left behind. progress is called for a data file, and may be nil.
 //
-// Errors: ErrNothing, ErrOtherCluster, ErrNotEmpty, ErrDamaged, and those of the files.
+// Errors: [ErrNothing], [ErrOtherCluster], [ErrNotEmpty], [ErrDamaged], and errors of the files.
 func (b Backup) Restore(ctx context.Context, target string, progress func(done, all int64)) error {
 	switch m := b.Manifest; {
 	case b.doubt != nil:
 		return b.doubt
 	case m.Ledger != nil:
-		return m.Ledger.restore(ctx, filepath.Join(b.Folder, ledgerName), target)
+		return m.Ledger.restoreFolder(ctx, filepath.Join(b.Folder, ledgerName), target)
 	case m.File == "":
 		return fmt.Errorf("%w: %s has a journal, and no ledger", ErrNothing, b.Folder)
 	}
 	return b.restoreFile(ctx, target, progress)
 }
 
-// RestoreJournal writes a backup's journal into a folder, which is made if it is not there, and
-// must not have a journal. Errors are those of Restore.
+// RestoreJournal restores a backup's journal into a folder, which is created if missing and must
+// not have a journal. It returns the errors of [Backup.Restore].
 func (b Backup) RestoreJournal(ctx context.Context, target string) error {
 	switch {
 	case b.doubt != nil:
@@ -73,13 +75,13 @@ func (b Backup) RestoreJournal(ctx context.Context, target string) error {
 	case b.Manifest.Journal == nil:
 		return fmt.Errorf("%w: %s has no journal", ErrNothing, b.Folder)
 	}
-	return b.Manifest.Journal.restore(ctx, filepath.Join(b.Folder, journalName), target)
+	return b.Manifest.Journal.restoreFolder(ctx, filepath.Join(b.Folder, journalName), target)
 }
 
 func (b Backup) restoreFile(ctx context.Context, target string, progress func(done, all int64)) (err error) {
 	folder := filepath.Dir(target)
 	if m := dataFileName.FindStringSubmatch(filepath.Base(target)); m != nil && m[1] != b.Manifest.ClusterID.String() {
-		return fmt.Errorf("%w: %s is of cluster %v, and %s would be of %s", ErrOtherCluster, b.Folder, b.Manifest.ClusterID, target, m[1])
+		return fmt.Errorf("%w: %s belongs to cluster %v, and %s is a name of cluster %s", ErrOtherCluster, b.Folder, b.Manifest.ClusterID, target, m[1])
 	}
 	present, err := vsr.DataFiles(folder)
 	if err != nil {
@@ -89,32 +91,32 @@ func (b Backup) restoreFile(ctx context.Context, target string, progress func(do
 		present = append(present, target)
 	}
 	if len(present) > 0 {
-		return fmt.Errorf("%w: %s is there; restore into an empty volume, and keep the old file until the new one is proved", ErrNotEmpty, present[0])
+		return fmt.Errorf("%w: %s exists; restore into an empty volume, and keep the old file until the new one is verified", ErrNotEmpty, present[0])
 	}
-	file, err := os.CreateTemp(folder, ".restoring-") // with mode 0600, as TigerBeetle's own
+	file, err := os.CreateTemp(folder, ".restoring-") // mode 0600, like TigerBeetle's own files
 	if err != nil {
 		return err
 	}
 	partial := file.Name()
 	defer func() { err = errors.Join(err, os.Remove(partial)) }()
-	out := sparse{file}
-	err = b.Manifest.unpack(ctx, filepath.Join(b.Folder, dataName), out.write, b.moved(progress))
+	out := sparseWriter{file}
+	err = b.Manifest.unpackFile(ctx, filepath.Join(b.Folder, dataName), out.writeChunk, b.newProgress(progress))
 	if err == nil {
-		err = out.end()
+		err = out.setLength()
 	}
-	if err := finish(file, err); err != nil {
+	if err := syncAndClose(file, err); err != nil {
 		return err
 	}
 	if err := b.checkSuperblock(partial); err != nil {
 		return err
 	}
-	if err := os.Link(partial, target); err != nil { // which replaces nothing
+	if err := os.Link(partial, target); err != nil { // Link replaces nothing
 		return err
 	}
 	return syncFolder(folder)
 }
 
-// checkSuperblock compares a restored data file's own words with the manifest.
+// checkSuperblock compares the superblock of a restored data file with the manifest.
 func (b Backup) checkSuperblock(path string) error {
 	sb, err := vsr.ReadSuperblock(path)
 	if err != nil {
@@ -122,8 +124,8 @@ func (b Backup) checkSuperblock(path string) error {
 	}
 	m := b.Manifest
 	if sb.ClusterID != uint128.Uint128(m.ClusterID) || sb.Sequence != m.Sequence || sb.CheckpointOp != m.Checkpoint {
-		return fmt.Errorf("%w: %s says cluster %v, sequence %d and checkpoint %d, and the data file is of cluster %v, sequence %d and checkpoint %d",
+		return fmt.Errorf("%w: %s names cluster %v, sequence %d and checkpoint %d, and the data file has cluster %v, sequence %d and checkpoint %d",
 			ErrDamaged, filepath.Join(b.Folder, manifestName), m.ClusterID, m.Sequence, m.Checkpoint, sb.ClusterID, sb.Sequence, sb.CheckpointOp)
 	}
-	return refuse(b.Folder, sb)
+	return checkUnreplicated(b.Folder, sb)
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// Nothing is replaced, and no second data file comes beside another one.
+// Restore replaces nothing, and writes no second data file beside another one.
 func TestRestoreIntoAnEmptyVolumeOnly(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	b := n.create(t, n.options())
+	b := n.createBackup(t, n.makeOptions())
 	for _, present := range []string{"7_0.tigerbeetle", "8_0.tigerbeetle", "other"} {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, present), []byte("precious"), 0o600))
@@ -33,12 +33,12 @@ func TestRestoreIntoAnEmptyVolumeOnly(t *testing.T) {
 	}
 }
 
-// The folder's name may have any character, and a data file may be a link to a disk that is
-// not mounted.
+// The folder's name may have any character, and a data file may be a link to a disk that is not
+// mounted.
 func TestRestoreSeesEveryDataFile(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	b := n.create(t, n.options())
+	b := n.createBackup(t, n.makeOptions())
 	for _, name := range []string{"ok", "tb[1]", "tb[", `tb\x`, "tb*", "tb?"} {
 		dir := filepath.Join(t.TempDir(), name)
 		require.NoError(t, os.Mkdir(dir, 0o700))
@@ -53,14 +53,14 @@ func TestRestoreSeesEveryDataFile(t *testing.T) {
 func TestRestoreUnderTheNameOfAnotherCluster(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	err := n.create(t, n.options()).Restore(t.Context(), filepath.Join(t.TempDir(), "8_0.tigerbeetle"), nil)
+	err := n.createBackup(t, n.makeOptions()).Restore(t.Context(), filepath.Join(t.TempDir(), "8_0.tigerbeetle"), nil)
 	require.ErrorIs(t, err, ErrOtherCluster)
 }
 
 func TestInterruptedRestore(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	b := n.create(t, n.options())
+	b := n.createBackup(t, n.makeOptions())
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	err := b.Restore(ctx, filepath.Join(dir, "7_0.tigerbeetle"), func(int64, int64) { cancel() })
@@ -70,7 +70,7 @@ func TestInterruptedRestore(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// Files with any holes come back byte for byte, and with holes.
+// Files with holes anywhere are restored byte for byte, with holes.
 func TestHoles(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -89,14 +89,14 @@ func TestHoles(t *testing.T) {
 			_, err := file.WriteAt(noise, end)
 			require.NoError(t, err)
 			end += int64(len(noise))
-			written += int64(len(noise)) + 2*chunk
+			written += int64(len(noise)) + 2*chunkSize
 		}
 		require.NoError(t, file.Truncate(end+rng.Int64N(5<<20)))
 		require.NoError(t, file.Close())
 		want, err := os.ReadFile(n.file)
 		require.NoError(t, err)
 
-		b := n.create(t, n.options())
+		b := n.createBackup(t, n.makeOptions())
 		require.Less(t, b.Manifest.Packed, written)
 		target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
 		require.NoError(t, b.Restore(t.Context(), target, nil))
@@ -106,7 +106,7 @@ func TestHoles(t *testing.T) {
 		info, err := os.Stat(target)
 		require.NoError(t, err)
 		require.EqualValues(t, 0o600, info.Mode().Perm())
-		if used, ok := allocated(info); ok {
+		if used, ok := readAllocated(info); ok {
 			require.LessOrEqual(t, used, written+1<<20)
 		}
 	}

@@ -27,12 +27,12 @@ func TestRetention(t *testing.T) {
 	for _, test := range []struct {
 		keep int
 		age  time.Duration
-		old  []time.Duration // ages of those of cluster 7 that go
+		old  []time.Duration // ages of the removed backups of cluster 7
 	}{
 		{1, 0, []time.Duration{day, 2 * day, 10 * day, 40 * day}},
 		{2, 0, []time.Duration{2 * day, 10 * day, 40 * day}},
 		{9, 0, nil},
-		{0, day, []time.Duration{2 * day, 10 * day, 40 * day}}, // reckoned from yesterday, the time of the second
+		{0, day, []time.Duration{2 * day, 10 * day, 40 * day}}, // counted from yesterday, the time of the second
 		{0, day + 1, []time.Duration{10 * day, 40 * day}},
 		{0, 30 * day, []time.Duration{40 * day}},
 		{3, 5 * day, []time.Duration{10 * day, 40 * day}},
@@ -40,44 +40,44 @@ func TestRetention(t *testing.T) {
 		{1, 99 * day, nil},
 	} {
 		var got []time.Duration
-		for _, b := range surplus(list, list[0], test.keep, test.age) {
+		for _, b := range selectOld(list, list[0], test.keep, test.age) {
 			require.Equal(t, "7", b.Manifest.ClusterID.String(), "another cluster's backups are not ours")
 			got = append(got, now.Sub(b.Manifest.Taken))
 		}
 		require.Equal(t, test.old, got, "%+v", test)
 	}
-	// A clock that went back does not make the newest one old.
+	// A clock set back does not make the newest backup old.
 	future := []Backup{backup(7, -day), backup(7, 0)}
-	require.Empty(t, surplus(future, future[1], 1, 0))
+	require.Empty(t, selectOld(future, future[1], 1, 0))
 }
 
 func TestOldBackupsAreRemoved(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	o := n.options()
-	o.Keep, o.Now = 2, clock(time.Hour)
+	o := n.makeOptions()
+	o.Keep, o.Now = 2, newClock(time.Hour)
 	var last Backup
 	for range 4 {
-		n.write(t)
-		last = n.create(t, o)
+		n.writeDataFile(t)
+		last = n.createBackup(t, o)
 	}
 	list, err := List(n.folder)
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 	require.Equal(t, last, list[0])
-	require.Empty(t, leftovers(t, n.folder))
+	require.Empty(t, listLeftovers(t, n.folder))
 }
 
-// clocked makes a backup at each of these times, with the newest 3 kept and what is younger
-// than 10 days, and returns the times of those that are left, the newest first.
-func clocked(t *testing.T, times ...time.Time) (n node, left []time.Time) {
+// backUpAtTimes makes a backup at each of these times, with Keep 3 and KeepFor 10 days, and returns
+// the times of the kept backups, newest first.
+func backUpAtTimes(t *testing.T, times ...time.Time) (n node, left []time.Time) {
 	t.Helper()
 	n = newNode(t)
 	for _, at := range times {
-		o := n.options()
+		o := n.makeOptions()
 		o.Keep, o.KeepFor, o.Now = 3, 10*24*time.Hour, func() time.Time { return at }
-		n.write(t)
-		n.create(t, o)
+		n.writeDataFile(t)
+		n.createBackup(t, o)
 	}
 	list, err := List(n.folder)
 	require.NoError(t, err)
@@ -87,65 +87,65 @@ func clocked(t *testing.T, times ...time.Time) (n node, left []time.Time) {
 	return n, left
 }
 
-func night(n int) time.Time { return time.Date(2026, 11, 1+n, 3, 0, 0, 0, time.UTC) }
+func nightAt(n int) time.Time { return time.Date(2026, 11, 1+n, 3, 0, 0, 0, time.UTC) }
 
-// nights are those from one down to another.
-func nights(from, to int) (list []time.Time) {
+// nightsBetween returns the nights from one down to another.
+func nightsBetween(from, to int) (list []time.Time) {
 	for n := from; n >= to; n-- {
-		list = append(list, night(n))
+		list = append(list, nightAt(n))
 	}
 	return list
 }
 
-func backwards(list []time.Time) []time.Time {
+func reverseTimes(list []time.Time) []time.Time {
 	list = slices.Clone(list)
 	slices.Reverse(list)
 	return list
 }
 
-// A clock that is ahead or behind for a night or two removes nothing that is younger than it
-// should be, and does not change which backup is the newest.
+// A clock that is ahead or behind for a night or two removes no backup too early, and does not
+// change the newest one.
 func TestClockThatJumps(t *testing.T) {
 	t.Parallel()
-	usual := nights(19, 0) // the 17th is the third newest, from which ages are reckoned
-	_, left := clocked(t, backwards(usual)...)
-	require.Equal(t, nights(19, 8), left)
+	usual := nightsBetween(19, 0) // ages are counted from the 17th, the third newest
+	_, left := backUpAtTimes(t, reverseTimes(usual)...)
+	require.Equal(t, nightsBetween(19, 8), left)
 
-	ahead := []time.Time{night(20).AddDate(1, 0, 0), night(21).AddDate(1, 0, 0)}
-	_, left = clocked(t, append(backwards(usual), ahead...)...)
-	require.Equal(t, append(backwards(ahead), nights(19, 10)...), left, "reckoned from the 19th")
+	ahead := []time.Time{nightAt(20).AddDate(1, 0, 0), nightAt(21).AddDate(1, 0, 0)}
+	_, left = backUpAtTimes(t, append(reverseTimes(usual), ahead...)...)
+	require.Equal(t, append(reverseTimes(ahead), nightsBetween(19, 10)...), left, "reckoned from the 19th")
 
-	_, left = clocked(t, append(append(backwards(usual), ahead...), backwards(nights(25, 22))...)...)
-	require.Equal(t, append(append(nights(25, 22), backwards(ahead)...), nights(19, 14)...), left)
+	_, left = backUpAtTimes(t, append(append(reverseTimes(usual), ahead...), reverseTimes(nightsBetween(25, 22))...)...)
+	require.Equal(t, append(append(nightsBetween(25, 22), reverseTimes(ahead)...), nightsBetween(19, 14)...), left)
 
 	behind := time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	_, left = clocked(t, append(append(backwards(nights(5, 0)), behind), backwards(nights(12, 7))...)...)
-	require.Equal(t, append(append(nights(12, 7), behind), nights(5, 1)...), left, "it is as old as the one before it")
+	_, left = backUpAtTimes(t, append(append(reverseTimes(nightsBetween(5, 0)), behind), reverseTimes(nightsBetween(12, 7))...)...)
+	require.Equal(t, append(append(nightsBetween(12, 7), behind), nightsBetween(5, 1)...), left, "it is as old as the one before it")
 }
 
-// A folder does not stand for a backup that may be an old one.
+// Newest refuses if the newest backup is not certain.
 func TestNewest(t *testing.T) {
 	t.Parallel()
-	now := night(9)
+	now := nightAt(9)
 	newest := func(n node) (time.Time, error) {
 		b, err := Newest(n.folder, now)
 		return b.Manifest.Taken, err
 	}
-	n, _ := clocked(t, night(0), night(1), night(2))
+	n, _ := backUpAtTimes(t, nightAt(0), nightAt(1), nightAt(2))
 	got, err := newest(n)
 	require.NoError(t, err)
-	require.Equal(t, night(2), got)
+	require.Equal(t, nightAt(2), got)
 
-	n, _ = clocked(t, night(0), night(1), night(99))
+	n, _ = backUpAtTimes(t, nightAt(0), nightAt(1), nightAt(99))
 	_, err = newest(n)
 	require.ErrorIs(t, err, ErrUnclear)
 	require.ErrorContains(t, err, "is from the future")
-	n, _ = clocked(t, night(0), night(99), night(1))
+	n, _ = backUpAtTimes(t, nightAt(0), nightAt(99), nightAt(1))
 	got, err = newest(n)
 	require.NoError(t, err)
-	require.Equal(t, night(1), got)
+	require.Equal(t, nightAt(1), got)
 
-	n, _ = clocked(t, night(0), night(3), night(1))
+	n, _ = backUpAtTimes(t, nightAt(0), nightAt(3), nightAt(1))
 	_, err = newest(n)
 	require.ErrorIs(t, err, ErrUnclear)
 	require.ErrorContains(t, err, "has a later time")
@@ -154,22 +154,22 @@ func TestNewest(t *testing.T) {
 		change func(*vsr.Superblock)
 		want   string
 	}{
-		"restored from an older backup": {func(sb *vsr.Superblock) { sb.Sequence = 2 }, "has more in it"},
-		"of two clusters":               {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "they are of"},
+		"restored from an older backup": {func(sb *vsr.Superblock) { sb.Sequence = 2 }, "has a higher sequence"},
+		"of two clusters":               {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "the folder has backups of"},
 	} {
-		n, _ := clocked(t, night(0))
+		n, _ := backUpAtTimes(t, nightAt(0))
 		sb := superblock
 		test.change(&sb)
 		vsrtest.DataFile(t, n.file, sb)
-		o := n.options()
-		o.Now = func() time.Time { return night(1) }
-		n.create(t, o)
+		o := n.makeOptions()
+		o.Now = func() time.Time { return nightAt(1) }
+		n.createBackup(t, o)
 		_, err = newest(n)
 		require.ErrorIs(t, err, ErrUnclear, name)
 		require.ErrorContains(t, err, test.want)
 	}
 
-	n, _ = clocked(t, night(0), night(1))
+	n, _ = backUpAtTimes(t, nightAt(0), nightAt(1))
 	list, err := List(n.folder)
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(filepath.Join(list[0].Folder, dataName)))

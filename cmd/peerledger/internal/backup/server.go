@@ -20,17 +20,17 @@ import (
 // OpenCluster opens a cluster of one replica at an address.
 type OpenCluster func(ctx context.Context, clusterID uint128.Uint128, address string) (ledger.Ledger, error)
 
-// copyFlags start a copy in half the memory. With --development alone TigerBeetle 0.17.9 ends
-// with an assertion if the file has larger requests than it then takes, so it is to take the
-// largest; that flag asks for --experimental.
+// copyFlags returns flags that start a copy in half the memory. With --development alone
+// TigerBeetle 0.17.9 fails an assertion if the file holds larger requests than the flag allows. So
+// the server takes the largest requests; that flag needs --experimental.
 func copyFlags() []string { return []string{"--development", "--experimental", "--limit-request=1MiB"} }
 
-// endWithin is how long a server gets to end when it is told to.
-const endWithin = 5 * time.Second
+// endTimeout is how long a server has to end before it is killed.
+const endTimeout = 5 * time.Second
 
-// Binary is a Server that runs a tigerbeetle binary on a port of 127.0.0.1 that the system
-// chooses, which nobody else knows. flags are those of tigerbeetle start; the default ones
-// start the file of any server in 1.4 GiB of memory.
+// Binary returns a [Server] that runs a tigerbeetle binary on a free port of 127.0.0.1 that no
+// other program knows. flags are flags of tigerbeetle start; the default flags start the file of
+// any server in 1.4 GiB of memory.
 func Binary(path string, open OpenCluster, flags ...string) Server {
 	if len(flags) == 0 {
 		flags = copyFlags()
@@ -38,7 +38,7 @@ func Binary(path string, open OpenCluster, flags ...string) Server {
 	return func(ctx context.Context, file string) (ledger.Ledger, func() error, error) {
 		args := append([]string{"start", "--addresses=0"}, flags...)
 		cmd := exec.CommandContext(ctx, path, append(args, file)...)
-		// With --addresses=0 it prints its port, and ends when its standard input does.
+		// With --addresses=0 the server prints its port, and ends at the end of its standard input.
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			return nil, nil, err
@@ -47,35 +47,36 @@ func Binary(path string, open OpenCluster, flags ...string) Server {
 		if err != nil {
 			return nil, nil, err
 		}
-		log := &lastLines{most: 5}
+		log := &lastLines{limit: 5}
 		cmd.Stderr, cmd.WaitDelay = log, time.Second
 		if err := cmd.Start(); err != nil {
 			return nil, nil, err
 		}
-		stop := func() error { return end(cmd, stdin) }
+		stop := func() error { return endServer(cmd, stdin) }
 		port, err := bufio.NewReader(stdout).ReadString('\n')
 		if err != nil {
-			_ = stop() // what it said is the reason
+			_ = stop() // the server's log has the reason
 			return nil, nil, fmt.Errorf("%s ended: %s", path, log)
 		}
 		return openCopy(ctx, file, "127.0.0.1:"+strings.TrimSpace(port), open, stop)
 	}
 }
 
-// end ends a server.
-func end(cmd *exec.Cmd, stdin io.Closer) error {
-	_ = stdin.Close() // it ends with that, or is killed
-	timer := time.AfterFunc(endWithin, func() { _ = cmd.Process.Kill() })
+// endServer closes the server's standard input, and kills the server after endTimeout.
+func endServer(cmd *exec.Cmd, stdin io.Closer) error {
+	_ = stdin.Close()
+	timer := time.AfterFunc(endTimeout, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	err := cmd.Wait()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) || errors.Is(err, exec.ErrWaitDelay) {
-		return nil // however it ended, it is gone, and its copy goes next
+		return nil // the server has ended; its status does not matter
 	}
 	return err
 }
 
-// openCopy opens the ledger of a server that was started.
+// openCopy opens the ledger of a started server; the returned function closes the ledger and calls
+// stop.
 func openCopy(ctx context.Context, file, address string, open OpenCluster, stop func() error) (ledger.Ledger, func() error, error) {
 	sb, err := vsr.ReadSuperblock(file)
 	if err != nil {
@@ -88,20 +89,20 @@ func openCopy(ctx context.Context, file, address string, open OpenCluster, stop 
 	return l, func() error { return errors.Join(l.Close(), stop()) }, nil
 }
 
-// lastLines keeps the end of a log.
+// lastLines keeps the last lines of a log.
 type lastLines struct {
-	most int
+	limit int
 
 	mu    sync.Mutex
 	lines []string
 }
 
-// Write takes whole lines and parts of lines alike: what matters is that the end is there.
+// Write also accepts parts of lines: only the end of the log matters.
 func (l *lastLines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, strings.Split(strings.TrimRight(string(p), "\n"), "\n")...)
-	l.lines = l.lines[max(0, len(l.lines)-l.most):]
+	l.lines = l.lines[max(0, len(l.lines)-l.limit):]
 	return len(p), nil
 }
 

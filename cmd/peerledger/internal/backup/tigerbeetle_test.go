@@ -16,8 +16,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// binary is a TigerBeetle server, or the end of the test.
-func binary(t *testing.T) string {
+// findBinary returns the path of a TigerBeetle server, or skips the test.
+func findBinary(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{os.Getenv("TIGERBEETLE_BINARY"), "tigerbeetle"} {
 		if path, err := exec.LookPath(name); name != "" && err == nil {
@@ -32,11 +32,11 @@ func binary(t *testing.T) string {
 	return ""
 }
 
-func open(ctx context.Context, id uint128.Uint128, address string) (ledger.Ledger, error) {
+func openCluster(ctx context.Context, id uint128.Uint128, address string) (ledger.Ledger, error) {
 	return cluster.Open(ctx, cluster.Config{ClusterID: id, Addresses: []string{address}, Sessions: 1})
 }
 
-// write has a server with this file for as long as it takes to write more transfers.
+// writeTransfers runs a server with this file while it writes more transfers.
 func writeTransfers(t *testing.T, server Server, file string, from, to uint64) Totals {
 	t.Helper()
 	l, stop, err := server(t.Context(), file)
@@ -63,12 +63,12 @@ func writeTransfers(t *testing.T, server Server, file string, from, to uint64) T
 	return totals
 }
 
-// A real server's file is backed up, verified, lost and restored, and the server goes on
-// with it.
+// A real server's file is backed up, verified, lost and restored, and the server continues with the
+// copy.
 func TestOnTigerBeetle(t *testing.T) {
 	t.Parallel()
-	path := binary(t)
-	server := Binary(path, open, "--development")
+	path := findBinary(t)
+	server := Binary(path, openCluster, "--development")
 	dir := t.TempDir()
 	n := node{filepath.Join(dir, "data", "7_0.tigerbeetle"), filepath.Join(dir, "backups")}
 	require.NoError(t, os.Mkdir(filepath.Dir(n.file), 0o700))
@@ -76,16 +76,16 @@ func TestOnTigerBeetle(t *testing.T) {
 	require.NoError(t, err, string(output))
 	before := writeTransfers(t, server, n.file, 0, 200)
 
-	// While the server runs there is no backup.
+	// A backup is refused while the server runs.
 	_, stop, err := server(t.Context(), n.file)
 	require.NoError(t, err)
-	_, err = Create(t.Context(), n.options())
+	_, err = Create(t.Context(), n.makeOptions())
 	require.ErrorIs(t, err, ErrInUse)
-	o := n.options()
+	o := n.makeOptions()
 	o.Totals = func(context.Context) (Totals, error) { return before, nil }
 	o.Stop = func(context.Context) error { return stop() }
 	o.Start = func(context.Context) error { return nil }
-	b := n.create(t, o)
+	b := n.createBackup(t, o)
 	require.Less(t, b.Manifest.Packed, int64(50<<20), "a file that is mostly empty")
 
 	after := writeTransfers(t, server, n.file, 200, 230)
@@ -100,15 +100,15 @@ func TestOnTigerBeetle(t *testing.T) {
 	require.Equal(t, Equal, relation, detail)
 }
 
-// The copy of a production server's file starts too, whatever requests that took.
+// The copy of a production server's file starts too, whatever the sizes of its requests.
 func TestCopyOfAProductionServer(t *testing.T) {
 	t.Parallel()
-	path := binary(t)
+	path := findBinary(t)
 	file := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
 	output, err := exec.CommandContext(t.Context(), path, "format", "--cluster=7", "--replica=0", "--replica-count=1", file).CombinedOutput()
 	require.NoError(t, err, string(output))
-	want := writeTransfers(t, Binary(path, open, "--cache-grid=64MiB"), file, 0, ledger.BatchMax)
-	l, stop, err := Binary(path, open)(t.Context(), file)
+	want := writeTransfers(t, Binary(path, openCluster, "--cache-grid=64MiB"), file, 0, ledger.BatchMax)
+	l, stop, err := Binary(path, openCluster)(t.Context(), file)
 	require.NoError(t, err)
 	got, err := ReadTotals(t.Context(), l, nil)
 	require.NoError(t, err)
@@ -117,10 +117,10 @@ func TestCopyOfAProductionServer(t *testing.T) {
 	require.Equal(t, Equal, relation, detail)
 }
 
-// A server that does not start says why.
+// A server that does not start leaves its reason in the error.
 func TestServerThatDoesNotTakeTheFile(t *testing.T) {
 	t.Parallel()
-	n := newNode(t) // which has a superblock, and nothing else
-	_, _, err := Binary(binary(t), open)(t.Context(), n.file)
+	n := newNode(t) // has only a superblock
+	_, _, err := Binary(findBinary(t), openCluster)(t.Context(), n.file)
 	require.ErrorContains(t, err, "ended: ")
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ErrUnbalanced says that a ledger's debits are not its credits.
-var ErrUnbalanced = errors.New("backup: debits are not credits")
+// ErrUnbalanced is returned when a ledger's debits differ from its credits.
+var ErrUnbalanced = errors.New("backup: debits and credits differ")
 
-// Totals are sums over all accounts, by ledger number.
+// Totals are the sums over all accounts, by ledger number.
 type Totals map[uint32]Total
 
-// Total is the sum over all accounts of a ledger, in units. A sum of 128-bit amounts may
-// need more bits.
+// Total is the sum over all accounts of one ledger number, in units. The sum of 128-bit amounts may
+// need more than 128 bits.
 type Total struct {
 	Accounts       int             `json:"accounts"`
 	DebitsPosted   decimal.Decimal `json:"debits_posted"`
@@ -29,9 +29,9 @@ type Total struct {
 	CreditsPending decimal.Decimal `json:"credits_pending"`
 }
 
-// ReadTotals adds up all accounts of a ledger, a request for every 8189 of them. While others
-// write, it is not of one moment. progress is told how many accounts are added up, and may be
-// nil.
+// ReadTotals adds up all accounts of a ledger, with one request for every 8189. While other clients
+// write, the totals belong to no single moment. progress is called with the number of accounts
+// done, and may be nil.
 func ReadTotals(ctx context.Context, l ledger.Ledger, progress func(accounts int)) (Totals, error) {
 	sums := map[uint32]*[4]big.Int{}
 	counts := map[uint32]int{}
@@ -62,14 +62,14 @@ func ReadTotals(ctx context.Context, l ledger.Ledger, progress func(accounts int
 	}
 	totals := Totals{}
 	for number, s := range sums {
-		whole := func(i int) decimal.Decimal { return decimal.NewFromBigInt(&s[i], 0) }
-		totals[number] = Total{counts[number], whole(0), whole(1), whole(2), whole(3)}
+		toDecimal := func(i int) decimal.Decimal { return decimal.NewFromBigInt(&s[i], 0) }
+		totals[number] = Total{counts[number], toDecimal(0), toDecimal(1), toDecimal(2), toDecimal(3)}
 	}
 	return totals, nil
 }
 
-// Balanced is nil if the debits of each ledger are its credits, posted and pending; else
-// the error matches ErrUnbalanced and names the ledger.
+// Balanced returns nil if the debits of each ledger equal its credits, posted and pending. Else the
+// error matches [ErrUnbalanced] and names the ledgers.
 func (t Totals) Balanced() error {
 	var errs []error
 	for _, number := range slices.Sorted(maps.Keys(t)) {
@@ -82,18 +82,18 @@ func (t Totals) Balanced() error {
 	return errors.Join(errs...)
 }
 
-// Relation is how later totals of a ledger stand to earlier ones.
+// Relation is the relation of later totals of a ledger to earlier ones.
 type Relation string
 
 // The relations.
 const (
 	Equal    Relation = "equal"
-	MovedOn  Relation = "moved on"  // there is more, as there is when packets were recorded in between
-	Contrary Relation = "different" // something is less, which never happens to accounts and posted totals
+	MovedOn  Relation = "moved on"  // later totals have more, as after more packets
+	Contrary Relation = "different" // a count of accounts or a posted total has fallen, which never happens in one ledger
 )
 
-// Compare says how later totals stand to earlier ones; detail names what is less, or what
-// is more.
+// Compare compares later totals of a ledger with earlier totals. detail names the first impossible
+// fall, or else the first difference.
 func Compare(earlier, later Totals) (relation Relation, detail string) {
 	relation = Equal
 	numbers := maps.Clone(earlier)

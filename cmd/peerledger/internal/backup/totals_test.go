@@ -16,8 +16,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// filled is a ledger with accounts of two numbers, and transfers between them.
-func filled(t *testing.T, transfers int) *embedded.Ledger {
+// newFilledLedger makes a ledger with accounts of two numbers, and transfers between them.
+func newFilledLedger(t *testing.T, transfers int) *embedded.Ledger {
 	t.Helper()
 	l := embedded.New()
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
@@ -44,13 +44,13 @@ func filled(t *testing.T, transfers int) *embedded.Ledger {
 
 func TestTotals(t *testing.T) {
 	t.Parallel()
-	totals, err := ReadTotals(t.Context(), filled(t, 5), nil)
+	totals, err := ReadTotals(t.Context(), newFilledLedger(t, 5), nil)
 	require.NoError(t, err)
 	require.Len(t, totals, 2)
 	one := totals[1]
 	require.Equal(t, []string{"26", "26", "10", "10"}, []string{
 		one.DebitsPosted.String(), one.CreditsPosted.String(), one.DebitsPending.String(), one.CreditsPending.String(),
-	}) // 0, 2 and 4, of which 0 is pending
+	}) // 0, 2 and 4; 0 is pending
 	require.Equal(t, 5, one.Accounts)
 	require.NoError(t, totals.Balanced())
 
@@ -81,7 +81,7 @@ func TestCompare(t *testing.T) {
 		{nil, total(2, 10, 3), MovedOn},
 		{total(2, 10, 3), total(3, 10, 3), MovedOn},
 		{total(2, 10, 3), total(2, 13, 0), MovedOn},
-		{total(2, 10, 3), total(2, 10, 0), MovedOn}, // holds that were given back
+		{total(2, 10, 3), total(2, 10, 0), MovedOn}, // released holds
 		{total(2, 10, 3), total(2, 9, 3), Contrary},
 		{total(2, 10, 3), total(1, 99, 3), Contrary},
 		{total(2, 10, 3), nil, Contrary},
@@ -95,11 +95,11 @@ func TestCompare(t *testing.T) {
 // The copy is started, compared and removed.
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	before, same, more := filled(t, 5), filled(t, 5), filled(t, 7)
+	before, same, more := newFilledLedger(t, 5), newFilledLedger(t, 5), newFilledLedger(t, 7)
 	n := newNode(t)
-	o := n.options()
+	o := n.makeOptions()
 	o.Totals = func(ctx context.Context) (Totals, error) { return ReadTotals(ctx, before, nil) }
-	b := n.create(t, o)
+	b := n.createBackup(t, o)
 	server := func(l ledger.Ledger) Server {
 		return func(_ context.Context, file string) (ledger.Ledger, func() error, error) {
 			require.FileExists(t, file)
@@ -115,10 +115,10 @@ func TestVerify(t *testing.T) {
 	require.False(t, report.Different())
 	require.Equal(t, b, report.Backup)
 
-	report, err = b.Verify(t.Context(), server(filled(t, 2)), nil, nil)
+	report, err = b.Verify(t.Context(), server(newFilledLedger(t, 2)), nil, nil)
 	require.NoError(t, err)
 	require.True(t, report.Different(), "the copy has forgotten something")
-	require.Empty(t, leftovers(t, n.folder))
+	require.Empty(t, listLeftovers(t, n.folder))
 
 	require.NoError(t, os.Mkdir(filepath.Join(n.folder, verifyPrefix+"killed"), 0o700))
 	_, err = b.Verify(t.Context(), func(context.Context, string) (ledger.Ledger, func() error, error) {
@@ -127,14 +127,14 @@ func TestVerify(t *testing.T) {
 		return same, func() error { return nil }, nil
 	}, nil, nil)
 	require.NoError(t, err)
-	require.Empty(t, leftovers(t, n.folder), "also of one that was killed")
+	require.Empty(t, listLeftovers(t, n.folder), "also of one that was killed")
 
 	away := errors.New("away")
 	_, err = b.Verify(t.Context(), func(context.Context, string) (ledger.Ledger, func() error, error) { return nil, nil, away }, nil, nil)
 	require.ErrorIs(t, err, away)
 	_, err = b.Verify(t.Context(), server(same), func(context.Context) (Totals, error) { return nil, away }, nil)
 	require.ErrorIs(t, err, away)
-	require.Empty(t, leftovers(t, n.folder))
+	require.Empty(t, listLeftovers(t, n.folder))
 }
 
 func ExampleCompare() {

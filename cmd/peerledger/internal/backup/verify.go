@@ -10,27 +10,27 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Server starts a server with a data file, on a network of its own, and opens the ledger.
+// Server starts a server with a data file, out of reach of other programs, and opens the ledger.
 // stop closes the ledger and ends the server.
 type Server func(ctx context.Context, file string) (l ledger.Ledger, stop func() error, err error)
 
-// Comparison is the copy's totals beside others.
+// Comparison compares the copy's totals with other totals.
 type Comparison struct {
-	With     string   `json:"with"` // what they are compared with
+	With     string   `json:"with"` // describes the other totals
 	Relation Relation `json:"relation"`
-	Detail   string   `json:"detail,omitempty"` // what is different
+	Detail   string   `json:"detail,omitempty"` // the first difference
 }
 
-// Report is what Verify has found.
+// Report is the result of [Backup.Verify].
 type Report struct {
 	Backup
-	Totals      Totals       `json:"copy"` // of the copy; nil if there is no ledger in the backup
+	Totals      Totals       `json:"copy"` // of the copy; nil if the backup has no ledger
 	Comparisons []Comparison `json:"comparisons"`
-	Journal     *Journal     `json:"journal,omitempty"` // of the copy; nil if there is none in the backup
+	Journal     *Journal     `json:"journal,omitempty"` // of the copy; nil if the backup has no journal
 }
 
-// Different reports whether something is less in what came later, which can only be if one of
-// the two is of another ledger or was damaged.
+// Different reports whether later totals have less than earlier ones. This only happens if the
+// totals belong to different ledgers or one ledger was damaged.
 func (r Report) Different() bool {
 	for _, c := range r.Comparisons {
 		if c.Relation == Contrary {
@@ -40,27 +40,26 @@ func (r Report) Different() bool {
 	return false
 }
 
-// Verify restores a backup into a folder of its own beside it, opens the copy, a data file with
-// a server, and adds up its accounts: debits must be credits in each ledger, and the totals
-// are compared with those that were noted when the backup was made, if they were, and
-// with those that original reads from the original, if it is not nil. A journal is opened too.
-// The copy is removed at the end. start may be nil if there is no data file in the backup, and
-// progress may be.
+// Verify restores a backup into a temporary folder beside it, opens the copy, with a server for a
+// data file, and adds up its accounts. Debits must equal credits in each ledger. The totals are
+// compared with the recorded totals, if the backup has them, and with the result of original, which
+// may be nil. A journal is opened too. The copy is removed at the end. start may be nil without a
+// data file; progress may be nil.
 //
-// Errors: ErrDamaged, ErrUnbalanced, ErrBusy if another one runs in the folder, those of the
-// server and of reading.
+// Errors: [ErrDamaged], [ErrUnbalanced], [ErrBusy] if another verification runs in the folder, and
+// errors of the server and of reading.
 func (b Backup) Verify(
 	ctx context.Context, start Server, original func(context.Context) (Totals, error), progress func(done, all int64),
 ) (report Report, err error) {
 	report = Report{Backup: b}
 	parent := filepath.Dir(filepath.Clean(b.Folder))
-	// One at a time, so that what one left behind that was killed can be taken away.
-	unlock, err := lockFolder(parent, ".verify.lock")
+	// The lock allows one verification at a time, so leftovers of a killed verification can be removed.
+	unlock, err := takeLock(parent, ".verify.lock")
 	if err != nil {
 		return report, err
 	}
 	defer unlock()
-	if err := clean(parent, verifyPrefix); err != nil {
+	if err := removeLeftovers(parent, verifyPrefix); err != nil {
 		return report, err
 	}
 	folder, err := os.MkdirTemp(parent, verifyPrefix)
@@ -76,17 +75,17 @@ func (b Backup) Verify(
 			return report, nil
 		}
 	}
-	if report.Totals, err = b.copyTotals(ctx, folder, start, progress); err != nil {
+	if report.Totals, err = b.readCopyTotals(ctx, folder, start, progress); err != nil {
 		return report, err
 	}
-	if err := report.compare(ctx, original); err != nil {
+	if err := report.compareTotals(ctx, original); err != nil {
 		return report, err
 	}
 	return report, report.Totals.Balanced()
 }
 
-// copyTotals restores the ledger into a folder and adds it up.
-func (b Backup) copyTotals(ctx context.Context, folder string, start Server, progress func(done, all int64)) (Totals, error) {
+// readCopyTotals restores the ledger into a folder and adds up its accounts.
+func (b Backup) readCopyTotals(ctx context.Context, folder string, start Server, progress func(done, all int64)) (Totals, error) {
 	if b.Manifest.Ledger != nil {
 		copied := filepath.Join(folder, "ledger")
 		if err := b.Restore(ctx, copied, nil); err != nil {
@@ -98,7 +97,7 @@ func (b Backup) copyTotals(ctx context.Context, folder string, start Server, pro
 	if err := b.Restore(ctx, file, progress); err != nil {
 		return nil, err
 	}
-	return totalsOf(ctx, start, file)
+	return readServerTotals(ctx, start, file)
 }
 
 // verifyJournal restores the journal into a folder and opens it.
@@ -112,22 +111,22 @@ func (b Backup) verifyJournal(ctx context.Context, folder string, report *Report
 	}
 	report.Journal = &found
 	if noted := b.Manifest.Journal.Journal; found != noted {
-		return fmt.Errorf("%w: %d fulfills wait in the journal, and its manifest says %d", ErrDamaged, found.Waiting, noted.Waiting)
+		return fmt.Errorf("%w: %d fulfills wait in the journal, and the manifest has %d", ErrDamaged, found.Waiting, noted.Waiting)
 	}
 	return nil
 }
 
-// compare compares the copy's totals with those that there are.
-func (r *Report) compare(ctx context.Context, original func(context.Context) (Totals, error)) error {
-	add := func(with string, earlier, later Totals) {
+// compareTotals compares the copy's totals with the recorded ones and with the original.
+func (r *Report) compareTotals(ctx context.Context, original func(context.Context) (Totals, error)) error {
+	addComparison := func(with string, earlier, later Totals) {
 		relation, detail := Compare(earlier, later)
 		r.Comparisons = append(r.Comparisons, Comparison{with, relation, detail})
 	}
 	switch {
 	case r.Manifest.Ledger != nil:
-		add("the totals that were noted when it was copied", r.Manifest.Totals, r.Totals)
+		addComparison("the totals that were noted when it was copied", r.Manifest.Totals, r.Totals)
 	case r.Manifest.Totals != nil:
-		add("the totals that were noted before the server was stopped", r.Manifest.Totals, r.Totals)
+		addComparison("the totals that were noted before the server was stopped", r.Manifest.Totals, r.Totals)
 	}
 	if original == nil {
 		return nil
@@ -136,12 +135,12 @@ func (r *Report) compare(ctx context.Context, original func(context.Context) (To
 	if err != nil {
 		return fmt.Errorf("backup: the original: %w", err)
 	}
-	add("the original as it is now", r.Totals, now)
+	addComparison("the original as it is now", r.Totals, now)
 	return nil
 }
 
-// totalsOf starts a server and adds its accounts up.
-func totalsOf(ctx context.Context, start Server, file string) (totals Totals, err error) {
+// readServerTotals starts a server and adds up its accounts.
+func readServerTotals(ctx context.Context, start Server, file string) (totals Totals, err error) {
 	l, stop, err := start(ctx, file)
 	if err != nil {
 		return nil, fmt.Errorf("backup: the copy could not be started: %w", err)

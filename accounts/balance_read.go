@@ -1,0 +1,167 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/peerledger/peerledger/internal/prepayment"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Balances reads the balances of peers, in the order of the arguments. One request looks up some
+// 2,000 peers. Where the look-up leaves Prepaid inexact, Balances reads the peer's payments, with
+// some ten requests a peer and several peers at a time. The Book remembers what it has read, so
+// later calls read only new rows. Each balance is of one moment. Balances looked up in one
+// request, without reading payments, are of the same moment.
+//
+// Prepaid is exact, except for an account without history ([Config.NoHistory]): there it is an
+// upper bound (PrepaidAtMost). For the lifetime totals the Book reads the rows of the assets'
+// suspense accounts, and the returned payments of peers that ever had arrears.
+//
+// Errors: [ErrNotProvisioned] names a handle without accounts in the ledger (our own has none),
+// [ErrUnknownAsset] a handle with an unknown ledger number. All further errors are of requests.
+func (b *Book) Balances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
+	balances, err := b.LookUpBalances(ctx, accounts...)
+	if err != nil {
+		return nil, err
+	}
+	pointers := make([]*Balance, len(balances))
+	var unsettled []*Balance
+	for i := range balances {
+		pointers[i] = &balances[i]
+		if !balances[i].prepaidSettled {
+			unsettled = append(unsettled, pointers[i])
+		}
+	}
+	if err := readEach(unsettled, func(balance *Balance) error { return b.readPrepaid(ctx, balance) }); err != nil {
+		return nil, err
+	}
+	if err := b.readTotals(ctx, pointers); err != nil {
+		return nil, err
+	}
+	return balances, nil
+}
+
+// readersAtOnce is how many peers' payments are read at a time. Queries spend their time in the
+// ledger, so several in parallel are faster.
+const readersAtOnce = 16
+
+// readEach calls read for each of the balances, several at a time. An error does not stop it: it
+// returns all errors joined.
+func readEach(balances []*Balance, read func(*Balance) error) error {
+	errs := make([]error, len(balances))
+	slots := make(chan struct{}, readersAtOnce)
+	var readers sync.WaitGroup
+	for i, balance := range balances {
+		slots <- struct{}{}
+		readers.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = read(balance)
+		})
+	}
+	readers.Wait()
+	return errors.Join(errs...)
+}
+
+// estimatePrepaid sets Prepaid from a look-up alone.
+func (b *Book) estimatePrepaid(balance *Balance) {
+	balance.setPrepaid(b.prepaymentMemory.Estimate(balance.Account.id, &balance.totals))
+}
+
+func (b *Balance) setPrepaid(e prepayment.Estimate) {
+	b.Prepaid, b.PrepaidAtMost, b.netAtMost, b.prepaidSettled = e.Prepaid, !e.Exact, e.NetAtMost, e.Final
+}
+
+// readPrepaid reads the payments of a peer, and replaces the balance by the one of a moment for
+// which all payments are known.
+func (b *Book) readPrepaid(ctx context.Context, balance *Balance) error {
+	a := balance.Account
+	e, err := b.prepaymentMemory.Read(ctx, b.prepaymentAccounts(a), balance.totals, func(ctx context.Context) (prepayment.Sums, error) {
+		reread, err := b.LookUpBalances(ctx, a)
+		if err == nil {
+			*balance = reread[0]
+		}
+		return balance.totals, err
+	})
+	if err != nil {
+		return fmt.Errorf("read the prepayment of %v: %w", a, err)
+	}
+	balance.setPrepaid(e)
+	return nil
+}
+
+func (b *Book) prepaymentAccounts(a PeerAccount) prepayment.Accounts {
+	ids := b.PeerIDs(a)
+	return prepayment.Accounts{Peer: ids.Peer, Line: ids.Line, Settlement: ids.Settlement, Arrears: ids.Arrears}
+}
+
+// Balance reads the balance of one peer in one asset. See [Book.Balances].
+func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error) {
+	balances, err := b.Balances(ctx, account)
+	if err != nil {
+		return Balance{}, err
+	}
+	return balances[0], nil
+}
+
+// LookUpBalances reads the balances of peers, in the order of the arguments, some 2,000 in a
+// request. The balances of a request are of one moment. It reads no history: Prepaid may be an
+// upper bound (PrepaidAtMost), and the lifetime totals are 0. [Book.Balances] returns both
+// exactly.
+//
+// Errors: [ErrNotProvisioned] names a handle without accounts in the ledger (our own has none),
+// [ErrUnknownAsset] a handle with an unknown ledger number. All further errors are of requests.
+func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
+	for _, a := range accounts {
+		if _, known := b.assets[a.ledger]; !known {
+			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
+		}
+	}
+	figures, err := b.lookUpRecords(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	balances := make([]Balance, len(accounts))
+	for i, a := range accounts {
+		if figures[i].isIncomplete() || a.IsOwn() {
+			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
+		}
+		balances[i] = newBalance(a, b.assets[a.ledger].asset, &figures[i])
+		b.estimatePrepaid(&balances[i])
+	}
+	return balances, nil
+}
+
+func (b *Book) lookUpBalance(ctx context.Context, account PeerAccount) (Balance, error) {
+	balances, err := b.LookUpBalances(ctx, account)
+	if err != nil {
+		return Balance{}, err
+	}
+	return balances[0], nil
+}
+
+// AllBalances reads the balances of any number of peers, some 2,000 in a request, and yields them
+// in order. It keeps only the balances of the current request, which are of one moment. If an
+// error ends it, the last pair has the error of [Book.Balances].
+func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[PeerAccount]) iter.Seq2[Balance, error] {
+	return func(yield func(Balance, error) bool) {
+		done := 0
+		for chunk := range collectChunks(accounts, (ledger.BatchMax-len(b.assets))/accountsPerPeer) {
+			balances, err := b.Balances(ctx, chunk...)
+			if err != nil {
+				yield(Balance{}, err)
+				return
+			}
+			done += len(balances)
+			b.reportProgress("read balances", done, 0)
+			for _, balance := range balances {
+				if !yield(balance, nil) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+// ledgerFlags are the flags that name a ledger.
+var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
+
+// refusedFlags lists, by command, inherited flags without an effect on the command. They are
+// refused: an operator must not believe that a flag had an effect.
+var refusedFlags = map[string][]string{
+	"peerledger backup list": ledgerFlags,
+	"peerledger bench":       {"folder"},
+	"peerledger help":        ledgerFlags,
+	"peerledger replay":      ledgerFlags,
+	"peerledger restore":     ledgerFlags,
+	"peerledger version":     ledgerFlags,
+
+	// Pauses apply to all assets.
+	"peerledger settle pause":  {"asset"},
+	"peerledger settle pauses": {"asset"},
+	"peerledger settle resume": {"asset"},
+	"peerledger settle start":  {"asset"},
+	"peerledger settle stop":   {"asset"},
+}
+
+// checkFlags refuses a command line with missing, contradictory or useless flags.
+func checkFlags(cmd *cobra.Command, _ []string) error {
+	if err := cmd.ValidateRequiredFlags(); err != nil {
+		return fmt.Errorf("%w: %s: %w", errUsage, cmd.CommandPath(), err)
+	}
+	return checkLedgerFlags(cmd)
+}
+
+// checkLedgerFlags refuses flags of two ledgers, and flags in refusedFlags.
+func checkLedgerFlags(cmd *cobra.Command) error {
+	isGiven := cmd.Flags().Changed
+	if isGiven("folder") && (isGiven("cluster-id") || isGiven("addresses")) {
+		return fmt.Errorf("%w: --folder names an embedded ledger, and --cluster-id and --addresses name a cluster: give one of the two", errUsage)
+	}
+	for _, name := range refusedFlags[cmd.CommandPath()] {
+		if isGiven(name) {
+			return fmt.Errorf("%w: %s takes no --%s", errUsage, cmd.CommandPath(), name)
+		}
+	}
+	return nil
+}
+
+// isClusterInEnv reports whether the environment names a cluster, or a part of one.
+func (a *app) isClusterInEnv() bool {
+	return a.getenv(cluster.EnvClusterID)+a.getenv(cluster.EnvAddresses)+a.getenv(cluster.EnvHost)+a.getenv(cluster.EnvPort) != ""
+}
+
+// checkSingleLedger refuses an environment or a file that names both a folder and a cluster, unless
+// a source of higher precedence decides.
+func (a *app) checkSingleLedger(cfg config) error {
+	folder := a.getenv("PEERLEDGER_FOLDER")
+	switch {
+	case a.folder != "" || a.clusterID != "" || len(a.addresses) > 0:
+		return nil
+	case folder != "" && a.isClusterInEnv():
+		return fmt.Errorf("%w: environment: PEERLEDGER_FOLDER names an embedded ledger, and TIGERBEETLE_* name a cluster: unset one of the two, or give --folder or --cluster-id and --addresses", errUsage)
+	case folder != "" || a.isClusterInEnv():
+		return nil
+	case cfg.Folder != "" && (cfg.ClusterID != "" || len(cfg.Addresses) > 0):
+		return fmt.Errorf("%w: %s: folder names an embedded ledger, and cluster_id and addresses name a cluster: keep one of the two", errUsage, cfg.fileName())
+	default:
+		return nil
+	}
+}
+
+// selectFolder returns the folder of the embedded ledger that flags, environment or file name, in
+// this order of precedence; "" if they name a cluster or nothing.
+func (a *app) selectFolder(cfg config) string {
+	switch {
+	case a.folder != "":
+		return a.folder
+	case a.clusterID != "" || len(a.addresses) > 0:
+		return ""
+	case a.getenv("PEERLEDGER_FOLDER") != "":
+		return a.getenv("PEERLEDGER_FOLDER")
+	case a.isClusterInEnv():
+		return ""
+	default:
+		return cfg.Folder
+	}
+}
+
+// openLedger opens the ledger that flags, environment or file name.
+func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
+	if folder := a.selectFolder(cfg); folder != "" {
+		return a.openFolder(folder)
+	}
+	clusterConfig, err := a.resolveCluster(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return openCluster(ctx, clusterConfig)
+}
+
+// openFolder opens an embedded ledger. Only commands with mayCreateLedger create a missing one: for
+// a reader, a missing ledger is a typing error or a disk that is not mounted.
+func (a *app) openFolder(folder string) (ledger.Ledger, error) {
+	found, err := embedded.Exists(folder)
+	switch {
+	case err != nil && isFile(folder):
+		return nil, fmt.Errorf("%w: %s is a file, not the folder of a ledger", errUsage, folder)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+	case !found && !a.mayCreateLedger:
+		return nil, fmt.Errorf("%w: no ledger to read in %s; \"peerledger peers provision --yes\" creates one", errUsage, folder)
+	}
+	if a.createdLedger = !found; a.createdLedger && !a.yes {
+		return embedded.New(), nil // the preview reads an empty ledger
+	}
+	l, err := embedded.Open(folder)
+	switch {
+	case err == nil:
+		a.warnOfClock(folder, l.Recovery().Ahead)
+		return l, nil
+	case errors.Is(err, fs.ErrNotExist): // the parent folder is missing
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	case errors.Is(err, embedded.ErrCorrupt), errors.Is(err, embedded.ErrIncompatible):
+		return nil, fmt.Errorf("nothing was changed: %w", err)
+	default:
+		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+}
+
+// describeNewLedger returns a note if the command creates the ledger, or would create it.
+func (a *app) describeNewLedger() string {
+	switch {
+	case a.createdLedger && a.yes:
+		return "The ledger is a new one: the folder had none."
+	case a.createdLedger:
+		return "There is no ledger in the folder yet: this command creates it."
+	default:
+		return ""
+	}
+}
+
+// isFile reports whether path is a file and not a folder.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// checkAssets refuses a configuration whose assets differ from the ledger's. Amounts are in whole
+// units, so a wrong scale would change each amount.
+func checkAssets(ctx context.Context, book *accounts.Book, cfg config) error {
+	err := book.CheckAssets(ctx)
+	var drift *accounts.DriftError
+	if !errors.As(err, &drift) {
+		return err
+	}
+	faults := []error{fmt.Errorf("%w: the assets in %s differ from the ledger's, so no amount can be trusted", errUsage, cfg.fileName())}
+	reported := map[string]bool{}
+	for _, d := range drift.Drifts {
+		asset, _ := book.Asset(d.Account.Ledger())
+		text := fmt.Sprintf("%v on ledger %d: %s", asset, asset.Ledger, describeDrift(d))
+		if !reported[text] {
+			reported[text] = true
+			faults = append(faults, errors.New(text))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// describeDrift describes how an asset differs. All accounts of the asset differ in the same way.
+func describeDrift(d accounts.Drift) string {
+	switch {
+	case d.Field == "scale" && strings.HasPrefix(d.Kind, "another namespace"):
+		return fmt.Sprintf("another namespace has it with the scale %s", d.Got)
+	case d.Field == "scale":
+		return fmt.Sprintf("its scale is %s in the ledger", d.Got)
+	case d.Field == "ledger":
+		return fmt.Sprintf("the ledger has it under the number %s", d.Got)
+	case d.Field == "asset":
+		return "the ledger has another asset under this number"
+	default:
+		return fmt.Sprintf("its %s account has other %s in the ledger: %s", d.Kind, d.Field, d.Got)
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// change is one write of a command: previewed without --yes, done with it. It is also the JSON
+// output.
+type change struct {
+	Action string `json:"action"` // e.g. "raise the credit line"
+	Peer   string `json:"peer,omitempty"`
+	Asset  string `json:"asset,omitempty"`
+	Amount string `json:"amount,omitempty"` // Amount, Before and After are in whole units
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	Key    string `json:"key,omitempty"`
+	Order  string `json:"order,omitempty"`
+	// Rail is the name of a rail, which may be ""; nil if the change concerns no rail.
+	Rail    *string `json:"rail,omitempty"`
+	Payment string  `json:"payment,omitempty"` // the key of the returned or failed payment
+	// Now is the peer's balance before the change, and Effect the expected effect of the change.
+	Now     *balanceSummary `json:"now,omitempty"`
+	Effect  string          `json:"effect,omitempty"`
+	Note    string          `json:"note,omitempty"` // advice for the operator
+	Written bool            `json:"written"`
+	// Already is set if an earlier command had written the change, so this one changed nothing.
+	Already  bool   `json:"already,omitempty"`
+	Transfer string `json:"transfer,omitempty"` // the id of the transfer that books the change
+
+	// noop is set if there is nothing to do; Note gives the reason.
+	noop bool
+	// peerPrefix precedes Peer in the text, default " of "; afterPrefix precedes After, default "
+	// to ".
+	peerPrefix, afterPrefix string
+	// checkFirst is the check to make after an unknown outcome, before the command is repeated; ""
+	// if repeating is safe.
+	checkFirst string
+}
+
+// unknownError is the error of a change with unknown outcome, with the next step.
+type unknownError struct {
+	err    error
+	remedy string
+}
+
+func (e *unknownError) Error() string { return e.err.Error() + "\n" + e.remedy }
+func (e *unknownError) Unwrap() error { return e.err }
+
+// repeatHint is the next step after an unknown outcome of a change that is written at most once.
+const repeatHint = "The change may be written or not. Repeat the same command: a change is never written twice."
+
+// previewOrWrite prints the change without --yes. With --yes it calls do first, which may complete
+// the change, and prints the result.
+func (a *app) previewOrWrite(c change, do func(*change) error) error {
+	if a.yes {
+		switch err := do(&c); {
+		case errors.Is(err, ledger.ErrOutcomeUnknown) && c.checkFirst != "":
+			return &unknownError{err, "The change may be written or not. " + c.checkFirst}
+		case errors.Is(err, ledger.ErrOutcomeUnknown):
+			return &unknownError{err, repeatHint}
+		case err != nil:
+			return err
+		}
+		if c.Written = true; c.Already {
+			c.Effect = ""
+		}
+	}
+	if a.json {
+		return a.printJSON(c)
+	}
+	state := "Would " + c.Action
+	switch {
+	case c.Already:
+		state = "Done before: " + c.Action
+	case c.Written:
+		state = "Done: " + c.Action
+	}
+	fmt.Fprint(a.stdout, state)
+	rail := ""
+	if c.Rail != nil {
+		rail = strconv.Quote(*c.Rail)
+	}
+	for _, part := range []struct{ name, value string }{
+		{orDefault(c.peerPrefix, " of "), c.Peer},
+		{" by rail ", rail},
+		{" in ", c.Asset},
+		{", ", c.Amount},
+		{", from ", c.Before},
+		{orDefault(c.afterPrefix, " to "), c.After},
+		{", key ", c.Key},
+		{", payment ", c.Payment},
+		{", order ", c.Order},
+		{", transfer ", c.Transfer},
+	} {
+		if part.value != "" {
+			fmt.Fprint(a.stdout, part.name, part.value)
+		}
+	}
+	fmt.Fprintln(a.stdout, ".")
+	if c.Now != nil {
+		fmt.Fprintf(a.stdout, "Before: %v.\n", c.Now)
+	}
+	if c.Effect != "" {
+		fmt.Fprintln(a.stdout, c.Effect)
+	}
+	if c.Note != "" {
+		fmt.Fprintln(a.stdout, c.Note)
+	}
+	if !c.Written && c.Key != "" {
+		fmt.Fprintln(a.stdout, "If this key was already booked, nothing is booked again.")
+	}
+	if !c.Written {
+		fmt.Fprintln(a.stdout, "Nothing was written. Add --yes to write it.")
+	}
+	return nil
+}

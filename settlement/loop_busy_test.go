@@ -1,0 +1,67 @@
+package settlement_test
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// lateLookLedger holds back the answer to the first look-up of a balance after a payment was booked.
+type lateLookLedger struct {
+	ledger.Ledger
+	booked, held atomic.Bool
+	proceed      chan struct{}
+}
+
+func (l *lateLookLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results, err := l.Ledger.CreateTransfers(ctx, rows)
+	if slices.ContainsFunc(rows, func(r ledger.Transfer) bool { return r.Flags.Has(ledger.TransferPostPending) }) {
+		l.booked.Store(true)
+	}
+	return results, err
+}
+
+func (l *lateLookLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	found, err := l.Ledger.LookupAccounts(ctx, ids)
+	if l.booked.Load() && l.held.CompareAndSwap(false, true) {
+		<-l.proceed
+	}
+	return found, err
+}
+
+// A peer earns right after Settle has looked up its balance for the last time. The amount is paid,
+// although the loop finds the account visited by Settle.
+func TestLoopComesBackAfterSettle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		l := &lateLookLedger{Ledger: w.ledger, proceed: make(chan struct{})}
+		e := w.engineOn(l, automaticConfig(r))
+		w.earn(w.alice, 100)
+		checked := make(chan error)
+		go func() {
+			_, err := e.Settle(t.Context(), w.alice)
+			checked <- err
+		}()
+		synctest.Wait()
+		require.True(t, l.held.Load())
+		require.Equal(t, units(80), r.totalPaid(w.alice))
+		w.earn(w.alice, 200)
+		e.NotifyBalances(w.peers)
+		sleepVirtual(10 * time.Second)
+		require.Equal(t, units(80), r.totalPaid(w.alice), "Settle visits the account")
+		close(l.proceed)
+		require.NoError(t, <-checked)
+		sleepVirtual(10 * time.Second)
+		require.Equal(t, units(280), r.totalPaid(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.requireConserved(r)
+	})
+}

@@ -1,0 +1,99 @@
+package peerledger_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	proseWord = regexp.MustCompile(`[A-Za-z']+`)
+	proseLink = regexp.MustCompile(`\[\*?(?:([a-z]\w*)\.)?([A-Z]\w*)(?:\.([A-Z]\w*))?\]`)
+	// riddles are phrases whose subject the reader has to guess. CONTRIBUTING.md says what to write in their place.
+	riddles = []string{"says that", "is that of", "are those of", "but that", "nobody", "whoever"}
+	// pronouns are the words that stand for something named elsewhere.
+	pronouns = strings.Fields(`it its they them their that which what who whom whose whoever whatever this these those one ones
+		another other others nobody somebody anybody none else such`)
+)
+
+// prose is the language of the code that users read: comments and function names outside of tests.
+type prose struct {
+	functions, oneWord  int
+	words, pronouns     int
+	riddles, wrongLinks []string
+	links               int
+}
+
+// Names and comments follow the rules of CONTRIBUTING.md, as far as a program can tell.
+func TestWording(t *testing.T) {
+	t.Parallel()
+	known := members{map[string]bool{}, map[string]map[string]bool{}}
+	goFiles(t, ".", func(path, _ string, file *ast.File) {
+		if !strings.HasSuffix(path, "_test.go") {
+			known.add(file)
+		}
+	})
+	var p prose
+	goFiles(t, ".", func(path, text string, _ *ast.File) {
+		if !strings.HasSuffix(path, "_test.go") && !strings.Contains(filepath.ToSlash(path), "testdata/") {
+			file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ParseComments)
+			require.NoError(t, err)
+			p.read(path, file, known)
+		}
+	})
+	require.Empty(t, p.riddles, "%d phrases of CONTRIBUTING.md's list", len(p.riddles))
+	require.Empty(t, p.wrongLinks, "documentation links to names that do not exist")
+	require.GreaterOrEqual(t, p.links, 100)
+	require.LessOrEqual(t, 100*p.oneWord, 17*p.functions, "names of one word: %d of %d functions", p.oneWord, p.functions)
+	require.LessOrEqual(t, 1000*p.pronouns, 55*p.words, "pronouns: %d of %d words of comments", p.pronouns, p.words)
+}
+
+func (p *prose) read(path string, file *ast.File, known members) {
+	for _, d := range file.Decls {
+		if f, is := d.(*ast.FuncDecl); is {
+			p.functions++
+			if name := f.Name.Name; name != "main" && name != "init" && !strings.ContainsFunc(name, unicode.IsUpper) {
+				p.oneWord++
+			}
+		}
+	}
+	for _, group := range file.Comments {
+		text := strings.Join(strings.Fields(group.Text()), " ")
+		for _, riddle := range riddles {
+			if strings.Contains(" "+strings.ToLower(text)+" ", " "+riddle+" ") {
+				p.riddles = append(p.riddles, path+": "+riddle)
+			}
+		}
+		for _, w := range proseWord.FindAllString(strings.ToLower(text), -1) {
+			p.words++
+			for _, pronoun := range pronouns {
+				if w == pronoun {
+					p.pronouns++
+				}
+			}
+		}
+		for _, m := range proseLink.FindAllStringSubmatch(text, -1) {
+			p.links++
+			if m[1] != "" && !ours[m[1]] { // of the standard library
+				continue
+			}
+			if !known.names[m[2]] || m[3] != "" && !known.of[m[2]][m[3]] {
+				p.wrongLinks = append(p.wrongLinks, path+": "+m[0])
+			}
+		}
+	}
+}
+
+// ours are the packages that documentation links name.
+var ours = map[string]bool{
+	"peerledger": true, "accounts": true, "transfers": true, "settlement": true, "ledger": true, "cluster": true, "embedded": true,
+	"tbclient": true, "ledgertest": true, "tigerbeetletest": true, "monitoring": true, "wal": true, "chart": true, "prepayment": true,
+	"idempotent": true, "sequence": true, "retryledger": true, "doctor": true, "backup": true, "migrate": true, "vsr": true,
+}
