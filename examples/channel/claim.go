@@ -14,14 +14,14 @@ import (
 type claim struct {
 	Channel    string        `json:"channel"`
 	Cumulative ledger.Amount `json:"cumulative"`
-	Signature  []byte        `json:"signature"` // ed25519, of signedText
+	Signature  []byte        `json:"signature"` // ed25519, of buildSignedText
 }
 
 var errClaim = errors.New("claim refused")
 
-// signedText returns the signed bytes. The length of the channel's name precedes the name, so two
+// buildSignedText returns the signed bytes. The length of the channel's name precedes the name, so two
 // claims never have the same text.
-func (c claim) signedText() []byte {
+func (c claim) buildSignedText() []byte {
 	text := []byte("peerledger example channel, claim 1\n")
 	text = binary.BigEndian.AppendUint32(text, uint32(len(c.Channel)))
 	text = append(text, c.Channel...)
@@ -31,7 +31,7 @@ func (c claim) signedText() []byte {
 
 func signClaim(key ed25519.PrivateKey, channel string, cumulative ledger.Amount) claim {
 	c := claim{Channel: channel, Cumulative: cumulative}
-	c.Signature = ed25519.Sign(key, c.signedText())
+	c.Signature = ed25519.Sign(key, c.buildSignedText())
 	return c
 }
 
@@ -40,7 +40,7 @@ func (c claim) verifyClaim(payer ed25519.PublicKey, channel string, deposit ledg
 	switch {
 	case c.Channel != channel:
 		return fmt.Errorf("%w: channel %q, and not %q", errClaim, c.Channel, channel)
-	case !ed25519.Verify(payer, c.signedText(), c.Signature):
+	case !ed25519.Verify(payer, c.buildSignedText(), c.Signature):
 		return fmt.Errorf("%w: the signature is not the payer's", errClaim)
 	case deposit.Less(c.Cumulative):
 		return fmt.Errorf("%w: %v is more than the deposit, %v", errClaim, c.Cumulative, deposit)

@@ -39,8 +39,8 @@ type setup struct {
 
 func (s setup) socketPath(name string) string { return filepath.Join(s.Folder, name+".sock") }
 
-// channelName names the channel on which payer pays payee.
-func channelName(payer, payee string) string { return payer + " to " + payee }
+// formatChannelName names the channel on which payer pays payee.
+func formatChannelName(payer, payee string) string { return payer + " to " + payee }
 
 // connector is one process: a ledger in a folder, the channel on which it pays, and its peer.
 type connector struct {
@@ -67,7 +67,7 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 			return d.DialContext(ctx, "unix", s.socketPath(s.Peer))
 		},
 	}}}
-	c.payer = &payer{key: s.Key, channel: channelName(s.Name, s.Peer), deposit: s.Deposit, send: func(ctx context.Context, claim claim) error {
+	c.payer = &payer{key: s.Key, channel: formatChannelName(s.Name, s.Peer), deposit: s.Deposit, send: func(ctx context.Context, claim claim) error {
 		return c.callPeer(ctx, "/claim", claim, nil)
 	}}
 	if err := openPayer(filepath.Join(folder, "claims"), c.payer); err != nil {
@@ -157,7 +157,7 @@ func (c *connector) takePacket(ctx context.Context, m packetMessage) (packetAnsw
 // takeClaim books a claim of the peer. A claim booked before is accepted again. A lower claim is
 // accepted too, because the booked one includes it.
 func (c *connector) takeClaim(ctx context.Context, m claim) (struct{}, error) {
-	if err := m.verifyClaim(c.PeerKey, channelName(c.Peer, c.Name), c.Deposit); err != nil {
+	if err := m.verifyClaim(c.PeerKey, formatChannelName(c.Peer, c.Name), c.Deposit); err != nil {
 		return struct{}{}, err
 	}
 	_, err := c.client.Settlement.RecordVoucher(ctx, settlement.Voucher{
@@ -179,7 +179,7 @@ func (c *connector) settleWithPeer(ctx context.Context, _ struct{}) (books, erro
 // redeemVouchers takes the received payments out of the peer's channel. A real channel would be
 // closed on a blockchain.
 func (c *connector) redeemVouchers(ctx context.Context, _ struct{}) (books, error) {
-	exposure, err := c.client.Settlement.Exposure(ctx, c.peer, channelName(c.Peer, c.Name))
+	exposure, err := c.client.Settlement.Exposure(ctx, c.peer, formatChannelName(c.Peer, c.Name))
 	if err != nil {
 		return books{}, err
 	}

@@ -57,7 +57,7 @@ func (c *connector) sendAll(ctx context.Context) error {
 func (c *connector) sendPacket(ctx context.Context, n, amount uint64) error {
 	for attempt := uint64(0); ; attempt++ {
 		p := transfers.Packet{
-			ID: ledger.NewID(attempt<<16|c.packetDirection()<<8, n+1), From: c.own, To: c.peer, In: amount, Out: amount, Hold: packetHold,
+			ID: ledger.NewID(attempt<<16|c.computeDirection()<<8, n+1), From: c.own, To: c.peer, In: amount, Out: amount, Hold: packetHold,
 		}
 		if _, err := c.client.Recorder.Prepare(ctx, p); err != nil {
 			return err
@@ -83,9 +83,9 @@ func (c *connector) sendPacket(ctx context.Context, n, amount uint64) error {
 	}
 }
 
-// packetDirection keeps the ids of the two connectors' packets apart: both connectors book all
+// computeDirection keeps the ids of the two connectors' packets apart: both connectors book all
 // packets.
-func (c *connector) packetDirection() uint64 {
+func (c *connector) computeDirection() uint64 {
 	if c.Name < c.Peer {
 		return 0
 	}

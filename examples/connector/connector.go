@@ -66,7 +66,7 @@ func openConnector(ctx context.Context, opts options, log *slog.Logger) (*connec
 
 // startOn starts the connector on a ledger. After an error the ledger is closed.
 func (c *connector) startOn(ctx context.Context, l ledger.Ledger, grace time.Duration) (err error) {
-	cfg := c.clientConfig()
+	cfg := c.newClientConfig()
 	if c.client, err = peerledger.New(l, cfg); err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -118,8 +118,8 @@ func (c *connector) openLedger(ctx context.Context, name string) (ledger.Ledger,
 	return embedded.New(), nil
 }
 
-// clientConfig pays a peer that is owed 5 dollars down to one dollar, on a rail that pays at once.
-func (c *connector) clientConfig() peerledger.Config {
+// newClientConfig pays a peer that is owed 5 dollars down to one dollar, on a rail that pays at once.
+func (c *connector) newClientConfig() peerledger.Config {
 	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.payOrder)}
 	return peerledger.Config{
 		Accounts: accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},

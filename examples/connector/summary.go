@@ -61,19 +61,19 @@ func (c *connector) readBooks(ctx context.Context) (s summary, excess *big.Int, 
 	excess = new(big.Int).Add(own[0].Revenue, own[0].Suspense)
 	held := new(big.Int)
 	for _, b := range balances {
-		s.Peers[b.Account.Peer()] = wholeDollars(b.Position())
+		s.Peers[b.Account.Peer()] = formatDollars(b.Position())
 		excess.Add(excess, b.Earned.Big())
 		excess.Sub(excess, b.Sent.Big())
 		held.Add(held, b.HeldIn.Big())
 	}
-	s.Revenue, s.Held = wholeDollars(own[0].Revenue), wholeDollars(held)
+	s.Revenue, s.Held = formatDollars(own[0].Revenue), formatDollars(held)
 	c.mu.Lock()
 	s.Settlements = c.settlements
 	c.mu.Unlock()
 	return s, excess, nil
 }
 
-// wholeDollars formats units as dollars.
-func wholeDollars(units *big.Int) string {
+// formatDollars formats units as dollars.
+func formatDollars(units *big.Int) string {
 	return decimal.NewFromBigInt(units, -int32(usd.Scale)).StringFixed(int32(usd.Scale))
 }

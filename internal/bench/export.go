@@ -39,7 +39,7 @@ type jsonLine struct {
 	ToBase      *spread `json:"of_base,omitempty"`
 }
 
-func (l *line) toJSON() jsonLine {
+func (l *resultLine) toJSON() jsonLine {
 	return jsonLine{
 		Kind: "throughput", Phase: l.phase, Varied: l.varied, Way: l.mode, Callers: l.callers,
 		Lanes: l.lanes, Peers: l.peers, Load: l.distribution, Settle: l.settle, Journal: l.journal,
@@ -87,22 +87,22 @@ func (r *report) writeJSON(w io.Writer) error {
 // csvColumn is a figure in CSV. It has three columns: name (the median), name_min and name_max.
 type csvColumn struct {
 	name string
-	of   func(*line) *spread
+	of   func(*resultLine) *spread
 }
 
 var csvColumns = []csvColumn{
-	{"packets", func(l *line) *spread { return &l.packets }},
-	{"packets_per_second", func(l *line) *spread { return &l.rate }},
-	{"p50_us", func(l *line) *spread { return &l.p50 }},
-	{"p99_us", func(l *line) *spread { return &l.p99 }},
-	{"p100_us", func(l *line) *spread { return &l.p100 }},
-	{"ops_per_batch", func(l *line) *spread { return &l.opsPerBatch }},
-	{"allocs_per_op", func(l *line) *spread { return &l.allocs }},
-	{"bytes_per_op", func(l *line) *spread { return &l.bytes }},
-	{"orders", func(l *line) *spread { return &l.orders }},
-	{"of_batched", func(l *line) *spread { return l.toBatched }},
-	{"of_single", func(l *line) *spread { return l.toSingle }},
-	{"of_base", func(l *line) *spread { return l.toBase }},
+	{"packets", func(l *resultLine) *spread { return &l.packets }},
+	{"packets_per_second", func(l *resultLine) *spread { return &l.rate }},
+	{"p50_us", func(l *resultLine) *spread { return &l.p50 }},
+	{"p99_us", func(l *resultLine) *spread { return &l.p99 }},
+	{"p100_us", func(l *resultLine) *spread { return &l.p100 }},
+	{"ops_per_batch", func(l *resultLine) *spread { return &l.opsPerBatch }},
+	{"allocs_per_op", func(l *resultLine) *spread { return &l.allocs }},
+	{"bytes_per_op", func(l *resultLine) *spread { return &l.bytes }},
+	{"orders", func(l *resultLine) *spread { return &l.orders }},
+	{"of_batched", func(l *resultLine) *spread { return l.toBatched }},
+	{"of_single", func(l *resultLine) *spread { return l.toSingle }},
+	{"of_base", func(l *resultLine) *spread { return l.toBase }},
 }
 
 // writeCSV writes the measurements with the median, minimum and maximum of each figure.
@@ -119,7 +119,7 @@ func (r *report) writeCSV(w io.Writer) error {
 	return out.WriteAll(rows)
 }
 
-func (l *line) toCSV() []string {
+func (l *resultLine) toCSV() []string {
 	row := []string{
 		string(l.phase), l.varied, string(l.mode), strconv.Itoa(l.callers), strconv.Itoa(l.lanes), strconv.Itoa(l.peers),
 		string(l.distribution), strconv.FormatBool(l.settle), strconv.FormatBool(l.journal), strconv.Itoa(l.rounds),

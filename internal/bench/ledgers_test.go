@@ -25,7 +25,7 @@ func TestDelayedLedger(t *testing.T) {
 		m, err := newWorkload(t.Context(), l, "", 2, 1)
 		require.NoError(t, err)
 		run := &rawRun{traffic: m.newTraffic(uniformTraffic), phase: phaseSingle}
-		one := []ledger.Transfer{run.firstTransfer(0)}
+		one := []ledger.Transfer{run.newFirstTransfer(0)}
 
 		began := time.Now()
 		for range 3 { // at the same time: requests do not wait for each other
@@ -40,7 +40,7 @@ func TestDelayedLedger(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), delay/5)
 		defer cancel()
-		two := []ledger.Transfer{run.firstTransfer(1)}
+		two := []ledger.Transfer{run.newFirstTransfer(1)}
 		_, err = l.CreateTransfers(ctx, two)
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -224,7 +224,7 @@ func TestRowsAreTheSame(t *testing.T) {
 			return all
 		}
 		want := rows(modeRecord)
-		require.Len(t, want, 5*int(p.operationCount()))
+		require.Len(t, want, 5*int(p.countOperations()))
 		require.Equal(t, want, rows(modeSingle))
 		require.ElementsMatch(t, want, rows(modeBatched))
 		require.ElementsMatch(t, want, rows(modeSubmit))

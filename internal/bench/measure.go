@@ -23,8 +23,8 @@ type sample struct {
 	orders        int64   // paid by the settlement engine
 }
 
-// packetRate returns packets per second.
-func (s sample) packetRate() float64 { return float64(s.packets) / s.elapsed.Seconds() }
+// computePacketRate returns packets per second.
+func (s sample) computePacketRate() float64 { return float64(s.packets) / s.elapsed.Seconds() }
 
 // bencher makes measurements on one target.
 type bencher struct {
@@ -176,8 +176,8 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, workers []work
 	if err != nil {
 		return s, err
 	}
-	s.packets = q.takenCount()
-	operations := float64(max(1, s.packets*m.phase.operationCount()))
+	s.packets = q.countTaken()
+	operations := float64(max(1, s.packets*m.phase.countOperations()))
 	s.allocs = float64(after.Mallocs-before.Mallocs) / operations
 	s.bytes = float64(after.TotalAlloc-before.TotalAlloc) / operations
 	s.p50, s.p99, s.p100 = l.computePercentiles()

@@ -31,13 +31,13 @@ const (
 // this process.
 func measureMemory(ctx context.Context, opts options) ([]memoryRow, error) {
 	var rows []memoryRow
-	peers, err := memoryOfPeers(ctx)
+	peers, err := measurePeerMemory(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("memory of peers: %w", err)
 	}
 	rows = append(rows, peers...)
 	for _, p := range opts.phases {
-		row, err := memoryOfBacklog(ctx, opts, p)
+		row, err := measureBacklogMemory(ctx, opts, p)
 		if err != nil {
 			return nil, fmt.Errorf("memory of the backlog: %w", err)
 		}
@@ -46,8 +46,8 @@ func measureMemory(ctx context.Context, opts options) ([]memoryRow, error) {
 	return rows, nil
 }
 
-// usedHeap returns the bytes of the heap in use, without garbage.
-func usedHeap() uint64 {
+// readUsedHeap returns the bytes of the heap in use, without garbage.
+func readUsedHeap() uint64 {
 	runtime.GC()
 	runtime.GC() // the first collection may leave objects of finalizers and pools
 	var stats runtime.MemStats
@@ -55,15 +55,15 @@ func usedHeap() uint64 {
 	return stats.HeapAlloc
 }
 
-// growthPerItem returns the growth of the heap since before, divided by n.
-func growthPerItem(item string, before uint64, n int) memoryRow {
-	return memoryRow{Item: item, Bytes: float64(int64(usedHeap())-int64(before)) / float64(n), Count: n}
+// computeGrowth returns the growth of the heap since before, divided by n.
+func computeGrowth(item string, before uint64, n int) memoryRow {
+	return memoryRow{Item: item, Bytes: float64(int64(readUsedHeap())-int64(before)) / float64(n), Count: n}
 }
 
-// memoryOfBacklog fills the backlog of a recorder on a ledger that does not answer. The figure
+// measureBacklogMemory fills the backlog of a recorder on a ledger that does not answer. The figure
 // includes the recorder's own structures for a backlog of this size. It excludes the futures, which
 // belong to the caller.
-func memoryOfBacklog(ctx context.Context, opts options, p phase) (row memoryRow, err error) {
+func measureBacklogMemory(ctx context.Context, opts options, p phase) (row memoryRow, err error) {
 	l := embedded.New()
 	defer func() { err = errors.Join(err, l.Close()) }()
 	w, err := newWorkload(ctx, l, "bench memory", 10, opts.seed)
@@ -75,25 +75,25 @@ func memoryOfBacklog(ctx context.Context, opts options, p phase) (row memoryRow,
 		return row, err
 	}
 	silent := stalled{Ledger: l, release: make(chan struct{})}
-	before := usedHeap()
+	before := readUsedHeap()
 	recorder, err := transfers.NewRecorder(silent, book, transfers.Config{MaxBacklog: memoryOperations})
 	if err != nil {
 		return row, err
 	}
 	run := recorderRun{recorder: recorder, traffic: w.newTraffic(uniformTraffic), phase: p}
 	for i := range int64(memoryOperations) {
-		if _, err = recorder.TrySubmit(run.firstOperation(i)); err != nil {
+		if _, err = recorder.TrySubmit(run.newFirstOperation(i)); err != nil {
 			break
 		}
 	}
-	row = growthPerItem(fmt.Sprintf("a queued operation (%v)", run.firstOperation(0).Kind), before, memoryOperations)
+	row = computeGrowth(fmt.Sprintf("a queued operation (%v)", run.newFirstOperation(0).Kind), before, memoryOperations)
 	close(silent.release)
 	return row, errors.Join(err, recorder.Close(context.WithoutCancel(ctx)))
 }
 
-// memoryOfPeers measures a peer's handle, its entry in a settlement engine, and its accounts on an
+// measurePeerMemory measures a peer's handle, its entry in a settlement engine, and its accounts on an
 // embedded ledger.
-func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
+func measurePeerMemory(ctx context.Context) (rows []memoryRow, err error) {
 	l := embedded.New()
 	defer func() { err = errors.Join(err, l.Close()) }()
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
@@ -104,34 +104,34 @@ func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
 	for i := range peers {
 		peers[i] = accounts.PeerConfig{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: accounts.Unlimited}
 	}
-	before := usedHeap()
+	before := readUsedHeap()
 	handles := make([]accounts.PeerAccount, memoryPeers)
 	for i, p := range peers {
 		if handles[i], err = book.PeerAccount(fmt.Sprintf("peer-%d", i), p.Asset); err != nil {
 			return nil, err
 		}
 	}
-	rows = append(rows, growthPerItem("a peer's handle", before, memoryPeers))
+	rows = append(rows, computeGrowth("a peer's handle", before, memoryPeers))
 
-	before = usedHeap()
+	before = readUsedHeap()
 	if _, err := book.Provision(ctx, peers...); err != nil {
 		return nil, err
 	}
-	rows = append(rows, growthPerItem("a peer in an embedded ledger", before, memoryPeers))
+	rows = append(rows, computeGrowth("a peer in an embedded ledger", before, memoryPeers))
 
-	before = usedHeap()
+	before = readUsedHeap()
 	engine, err := settlement.NewEngine(l, book, settlement.Config{
-		Manual: true, Rails: settlement.Rails{Default: &settlement.Rail{Settler: payNobody}},
+		Manual: true, Rails: settlement.Rails{Default: &settlement.Rail{Settler: decliningSettler}},
 	})
 	if err != nil {
 		return nil, err
 	}
 	engine.Enqueue(handles)
-	rows = append(rows, growthPerItem("a peer that the settlement engine looks after", before, memoryPeers))
+	rows = append(rows, computeGrowth("a peer that the settlement engine looks after", before, memoryPeers))
 	runtime.KeepAlive(peers)
 	return rows, engine.Close(ctx)
 }
 
-var payNobody = settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+var decliningSettler = settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
 	return ledger.Amount{}, settlement.ErrDeclined
 })

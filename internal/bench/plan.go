@@ -13,8 +13,8 @@ const (
 	phaseSingle phase = "single" // at once
 )
 
-// operationCount returns the number of operations per packet.
-func (p phase) operationCount() int64 {
+// countOperations returns the number of operations per packet.
+func (p phase) countOperations() int64 {
 	if p == phaseTwo {
 		return 2
 	}
@@ -164,9 +164,9 @@ func formatSwitch(on bool) string {
 	return "off"
 }
 
-// sameWork reports whether other is mode w with the work of m: the same distribution of packets and
+// hasSameWork reports whether other is mode w with the work of m: the same distribution of packets and
 // number of sessions. The settlement engine and the journal are left out of the comparison, because
 // only a recorder has them.
-func (m measurement) sameWork(other measurement, w mode) bool {
+func (m measurement) hasSameWork(other measurement, w mode) bool {
 	return other.mode == w && other.phase == m.phase && other.lanes == m.lanes && other.peers == m.peers && other.distribution == m.distribution
 }

@@ -31,15 +31,15 @@ func (r *report) writePlot(file string) error {
 	p.X.Label.Text, p.Y.Label.Text = "callers", "1000 packets/s"
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Add(plotter.NewGrid())
-	callers := r.callerCounts()
-	for i, ph := range r.phaseNames() {
+	callers := r.listCallers()
+	for i, ph := range r.listPhases() {
 		for _, w := range []mode{modeRecord, modeSingle, modeSubmit, modeBatched} {
 			if err := r.drawPlot(p, ph, w, callers, plotutil.Color(i)); err != nil {
 				return err
 			}
 		}
 	}
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plotTicks(callers)
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, newTicks(callers)
 	// Even a single number of callers needs a range.
 	p.X.Min, p.X.Max = float64(callers[0])/1.5, float64(callers[len(callers)-1])*1.5
 	p.Y.Min, p.Y.Max = 0, p.Y.Max*1.4 // room for the legend
@@ -90,7 +90,7 @@ func (r *report) drawPlot(p *plot.Plot, ph phase, w mode, callers []int, c color
 // makeCurve returns the curve of a mode in the base scenario, by the number of callers.
 func (r *report) makeCurve(ph phase, w mode) (c curve) {
 	lines := slices.Clone(r.lines)
-	slices.SortStableFunc(lines, func(a, b line) int { return a.callers - b.callers })
+	slices.SortStableFunc(lines, func(a, b resultLine) int { return a.callers - b.callers })
 	for _, l := range lines {
 		if l.varied != "" || l.phase != ph || l.mode != w {
 			continue
@@ -102,8 +102,8 @@ func (r *report) makeCurve(ph phase, w mode) (c curve) {
 	return c
 }
 
-// callerCounts returns the numbers of callers measured with Record, in order.
-func (r *report) callerCounts() (all []int) {
+// listCallers returns the numbers of callers measured with Record, in order.
+func (r *report) listCallers() (all []int) {
 	for _, l := range r.lines {
 		if l.mode == modeRecord {
 			all = append(all, l.callers)
@@ -113,7 +113,7 @@ func (r *report) callerCounts() (all []int) {
 	return slices.Compact(all)
 }
 
-func (r *report) phaseNames() (all []phase) {
+func (r *report) listPhases() (all []phase) {
 	for _, l := range r.lines {
 		if !slices.Contains(all, l.phase) {
 			all = append(all, l.phase)
@@ -122,7 +122,7 @@ func (r *report) phaseNames() (all []phase) {
 	return all
 }
 
-func plotTicks(callers []int) plot.ConstantTicks {
+func newTicks(callers []int) plot.ConstantTicks {
 	marks := make(plot.ConstantTicks, len(callers))
 	for i, n := range callers {
 		marks[i] = plot.Tick{Value: float64(n), Label: strconv.Itoa(n)}

@@ -24,8 +24,8 @@ func (q *quota) takePackets(n int64) (first, count int64) {
 	return first, max(0, min(n, q.total-first))
 }
 
-// takenCount returns the number of packets taken.
-func (q *quota) takenCount() int64 { return min(q.next.Load(), q.total) }
+// countTaken returns the number of packets taken.
+func (q *quota) countTaken() int64 { return min(q.next.Load(), q.total) }
 
 // endAfter ends the quota after the time most, or at the end of ctx. The caller must call stop.
 func (q *quota) endAfter(ctx context.Context, most time.Duration) (stop func()) {

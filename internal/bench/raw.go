@@ -22,13 +22,13 @@ type rawRun struct {
 	ids       idSource
 }
 
-// firstTransfer returns the first transfer of packet i.
-func (r *rawRun) firstTransfer(i int64) ledger.Transfer {
+// newFirstTransfer returns the first transfer of packet i.
+func (r *rawRun) newFirstTransfer(i int64) ledger.Transfer {
 	from, to := r.traffic.choosePeers(i)
 	id := r.ids.nextID()
 	t := ledger.Transfer{
 		ID: id, DebitAccountID: from.ID(), CreditAccountID: to.ID(), Amount: ledger.NewAmount(unit),
-		UserData128: uint128.Uint128(id), UserData64: conditionTag(i), UserData32: uint32(conditionTag(i) >> 16),
+		UserData128: uint128.Uint128(id), UserData64: computeConditionTag(i), UserData32: uint32(computeConditionTag(i) >> 16),
 		Ledger: usd.Ledger, Code: chart.CodePacket,
 	}
 	if r.phase == phaseTwo {
@@ -37,8 +37,8 @@ func (r *rawRun) firstTransfer(i int64) ledger.Transfer {
 	return t
 }
 
-// postTransfer returns the second transfer of a packet in two phases.
-func (r *rawRun) postTransfer(held *ledger.Transfer) ledger.Transfer {
+// newPostTransfer returns the second transfer of a packet in two phases.
+func (r *rawRun) newPostTransfer(held *ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{
 		ID: r.ids.nextID(), DebitAccountID: held.DebitAccountID, CreditAccountID: held.CreditAccountID,
 		Amount: ledger.AmountMax, PendingID: held.ID, Flags: ledger.TransferPostPending,
@@ -69,7 +69,7 @@ type worker func(context.Context) error
 // sendBatched returns one worker per connection. Each sends batches of the same size, as large as
 // possible: in two phases a batch of holds and then a batch of their posts.
 func (r *rawRun) sendBatched(conns []connection, batchMax int) (workers []worker, size int64) {
-	size = evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax))
+	size = computeBatchSize(r.quota.total, int64(len(conns)), int64(batchMax))
 	for i, conn := range conns {
 		w := r.latencies.newTimer(i, 1)
 		events := make([]ledger.Transfer, size)
@@ -88,9 +88,9 @@ func (r *rawRun) sendBatched(conns []connection, batchMax int) (workers []worker
 	return workers, size
 }
 
-// evenBatchSize returns the largest batch size at which all connections send the same number of
+// computeBatchSize returns the largest batch size at which all connections send the same number of
 // batches.
-func evenBatchSize(total, conns, batchMax int64) int64 {
+func computeBatchSize(total, conns, batchMax int64) int64 {
 	batches := divideUp(total, conns*batchMax) // per connection
 	return divideUp(total, conns*batches)
 }
@@ -99,7 +99,7 @@ func divideUp(a, b int64) int64 { return (a + b - 1) / b }
 
 func (r *rawRun) sendBatch(ctx context.Context, conn connection, w callTimer, events []ledger.Transfer, first int64) error {
 	for i := range events {
-		events[i] = r.firstTransfer(first + int64(i))
+		events[i] = r.newFirstTransfer(first + int64(i))
 	}
 	began := w.startTimer(0)
 	if err := conn.createNew(ctx, events); err != nil {
@@ -110,7 +110,7 @@ func (r *rawRun) sendBatch(ctx context.Context, conn connection, w callTimer, ev
 		return nil
 	}
 	for i := range events {
-		events[i] = r.postTransfer(&events[i])
+		events[i] = r.newPostTransfer(&events[i])
 	}
 	began = w.startTimer(0)
 	if err := conn.createNew(ctx, events); err != nil {
@@ -123,7 +123,7 @@ func (r *rawRun) sendBatch(ctx context.Context, conn connection, w callTimer, ev
 // sendMixed returns one worker per connection. Each request has the posts of the holds in the
 // request before, and as many new holds, as in continuous traffic.
 func (r *rawRun) sendMixed(conns []connection, batchMax int) (workers []worker, most int64) {
-	size := evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax/2))
+	size := computeBatchSize(r.quota.total, int64(len(conns)), int64(batchMax/2))
 	for i, conn := range conns {
 		w := r.latencies.newTimer(i, 1)
 		events, held := make([]ledger.Transfer, 0, 2*size), make([]ledger.Transfer, 0, size)
@@ -131,12 +131,12 @@ func (r *rawRun) sendMixed(conns []connection, batchMax int) (workers []worker, 
 			for {
 				events = events[:0]
 				for i := range held {
-					events = append(events, r.postTransfer(&held[i]))
+					events = append(events, r.newPostTransfer(&held[i]))
 				}
 				first, n := r.quota.takePackets(size)
 				held = held[:0]
 				for i := range n {
-					held = append(held, r.firstTransfer(first+i))
+					held = append(held, r.newFirstTransfer(first+i))
 				}
 				if events = append(events, held...); len(events) == 0 {
 					return nil
@@ -174,7 +174,7 @@ func (r *rawRun) sendSingle(conns []connection, callers int) (workers []worker) 
 }
 
 func (r *rawRun) sendOne(ctx context.Context, conn connection, w callTimer, events []ledger.Transfer, i int64) error {
-	events[0] = r.firstTransfer(i)
+	events[0] = r.newFirstTransfer(i)
 	began := w.startTimer(i)
 	if err := conn.createNew(ctx, events); err != nil {
 		return err
@@ -183,7 +183,7 @@ func (r *rawRun) sendOne(ctx context.Context, conn connection, w callTimer, even
 	if r.phase == phaseSingle {
 		return nil
 	}
-	events[0] = r.postTransfer(&events[0])
+	events[0] = r.newPostTransfer(&events[0])
 	began = w.startTimer(i)
 	if err := conn.createNew(ctx, events); err != nil {
 		return err

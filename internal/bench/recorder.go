@@ -119,11 +119,11 @@ type recorderRun struct {
 	latencies *latencies
 }
 
-// firstOperation returns the first operation of packet i.
-func (r *recorderRun) firstOperation(i int64) transfers.Op {
+// newFirstOperation returns the first operation of packet i.
+func (r *recorderRun) newFirstOperation(i int64) transfers.Op {
 	from, to := r.traffic.choosePeers(i)
 	p := transfers.Packet{From: from, To: to, In: unit, Out: unit, Hold: holdSeconds * time.Second}
-	binary.BigEndian.PutUint64(p.Condition[:8], conditionTag(i))
+	binary.BigEndian.PutUint64(p.Condition[:8], computeConditionTag(i))
 	if r.phase == phaseSingle {
 		return transfers.ForwardOp(p)
 	}
@@ -150,7 +150,7 @@ func (r *recorderRun) recordAll(callers int) (workers []worker) {
 }
 
 func (r *recorderRun) recordOne(ctx context.Context, w callTimer, i int64) error {
-	op := r.firstOperation(i)
+	op := r.newFirstOperation(i)
 	began := w.startTimer(i)
 	result, err := r.recorder.Record(ctx, op)
 	if err != nil {

@@ -6,14 +6,14 @@ import (
 
 // report is the result of all measurements.
 type report struct {
-	lines   []line
+	lines   []resultLine
 	lowLoad []lowLoad
 	memory  []memoryRow
 }
 
-// line is a measurement with the figures of all rounds. A ratio is nil if no measurement of the
+// resultLine is a measurement with the figures of all rounds. A ratio is nil if no measurement of the
 // plan is its denominator.
-type line struct {
+type resultLine struct {
 	measurement
 	rounds      int
 	packets     spread
@@ -50,13 +50,13 @@ func newReport(plan []measurement, rounds [][]sample) *report {
 		r.lines = append(r.lines, newLine(m, all[i]))
 		l := &r.lines[i]
 		if j := findSample(plan, m.isBatchedOf); j >= 0 {
-			l.toBatched = all[i].computeRatio(all[j], sample.packetRate)
+			l.toBatched = all[i].computeRatio(all[j], sample.computePacketRate)
 		}
-		if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == mostCallers(plan) }); j >= 0 {
-			l.toSingle = all[i].computeRatio(all[j], sample.packetRate)
+		if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == findMostCallers(plan) }); j >= 0 {
+			l.toSingle = all[i].computeRatio(all[j], sample.computePacketRate)
 		}
 		if j := findSample(plan, m.isBaseOf); j >= 0 && m.varied != "" {
-			l.toBase = all[i].computeRatio(all[j], sample.packetRate)
+			l.toBase = all[i].computeRatio(all[j], sample.computePacketRate)
 		}
 		if m.varied == "" && m.mode == modeRecord && m.callers == 1 {
 			if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == 1 }); j >= 0 {
@@ -69,8 +69,8 @@ func newReport(plan []measurement, rounds [][]sample) *report {
 
 func findSample(plan []measurement, is func(measurement) bool) int { return slices.IndexFunc(plan, is) }
 
-// mostCallers returns the largest number of callers of (b).
-func mostCallers(plan []measurement) (most int) {
+// findMostCallers returns the largest number of callers of (b).
+func findMostCallers(plan []measurement) (most int) {
 	for _, m := range plan {
 		if m.mode == modeSingle {
 			most = max(most, m.callers)
@@ -80,10 +80,10 @@ func mostCallers(plan []measurement) (most int) {
 }
 
 // isBatchedOf reports whether other is (a) for m.
-func (m measurement) isBatchedOf(other measurement) bool { return m.sameWork(other, modeBatched) }
+func (m measurement) isBatchedOf(other measurement) bool { return m.hasSameWork(other, modeBatched) }
 
 // isSingleOf reports whether other is (b) for m, with any number of callers.
-func (m measurement) isSingleOf(other measurement) bool { return m.sameWork(other, modeSingle) }
+func (m measurement) isSingleOf(other measurement) bool { return m.hasSameWork(other, modeSingle) }
 
 // isBaseOf reports whether other has the mode of m in the base scenario.
 func (m measurement) isBaseOf(other measurement) bool {
@@ -92,11 +92,11 @@ func (m measurement) isBaseOf(other measurement) bool {
 	return other.varied == "" && other.phase == m.phase && other.mode == m.mode && sameCallers
 }
 
-func newLine(m measurement, f stats) line {
-	return line{
+func newLine(m measurement, f stats) resultLine {
+	return resultLine{
 		measurement: m, rounds: len(f),
 		packets:     f.computeSpread(func(s sample) float64 { return float64(s.packets) }),
-		rate:        f.computeSpread(sample.packetRate),
+		rate:        f.computeSpread(sample.computePacketRate),
 		p50:         f.computeSpread(sample.medianMicroseconds),
 		p99:         f.computeSpread(func(s sample) float64 { return toMicroseconds(s.p99) }),
 		p100:        f.computeSpread(func(s sample) float64 { return toMicroseconds(s.p100) }),

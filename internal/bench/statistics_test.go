@@ -35,8 +35,8 @@ func TestRatiosAreOfOneRound(t *testing.T) {
 		}
 		return f
 	}
-	require.Equal(t, &spread{0.5, 0.5, 0.5}, at(100, 10, 50).computeRatio(at(200, 20, 100), sample.packetRate))
-	require.Equal(t, &spread{1, 0.5, 2}, at(100, 20, 50).computeRatio(at(200, 10, 50), sample.packetRate))
+	require.Equal(t, &spread{0.5, 0.5, 0.5}, at(100, 10, 50).computeRatio(at(200, 20, 100), sample.computePacketRate))
+	require.Equal(t, &spread{1, 0.5, 2}, at(100, 20, 50).computeRatio(at(200, 10, 50), sample.computePacketRate))
 }
 
 func TestPercentiles(t *testing.T) {
@@ -81,13 +81,13 @@ func TestEvenly(t *testing.T) {
 		{1, 4, 8189, 1},
 	}
 	for _, test := range tests {
-		require.Equal(t, test.want, evenBatchSize(test.total, test.conns, test.batchMax), test)
+		require.Equal(t, test.want, computeBatchSize(test.total, test.conns, test.batchMax), test)
 	}
 }
 
 func TestShort(t *testing.T) {
 	t.Parallel()
 	for microseconds, want := range map[float64]string{0: "0s", 0.2517: "252ns", 1.2341: "1.23µs", 12_345: "12.3ms", 1_234_567: "1.23s"} {
-		require.Equal(t, want, shortDuration(microseconds))
+		require.Equal(t, want, formatDuration(microseconds))
 	}
 }

@@ -55,7 +55,7 @@ func (s *submitter) submitPackets(ctx context.Context) error {
 		if s.count < len(s.ring) {
 			i, n := s.run.quota.takePackets(1)
 			if n > 0 {
-				if err := s.submitOperation(ctx, s.run.firstOperation(i), i, s.run.phase == phaseTwo); err != nil {
+				if err := s.submitOperation(ctx, s.run.newFirstOperation(i), i, s.run.phase == phaseTwo); err != nil {
 					return err
 				}
 				continue

@@ -47,7 +47,7 @@ func (r *report) writeTables(w io.Writer) error {
 	return err
 }
 
-func (l *line) toRow() table.Row {
+func (l *resultLine) toRow() table.Row {
 	names := map[mode]string{
 		modeBatched: "(a) batched", modeMixed: "(a) mixed", modeSingle: "(b) single", modeSubmit: "(c) submit", modeRecord: "(d) record",
 	}
@@ -61,7 +61,7 @@ func (l *line) toRow() table.Row {
 	}
 	return table.Row{
 		l.phase, varied, names[l.mode], l.callers, l.rate.formatSpread("%.0f", l.rounds),
-		shortDuration(l.p50.Median), shortDuration(l.p99.Median), shortDuration(l.p100.Median),
+		formatDuration(l.p50.Median), formatDuration(l.p99.Median), formatDuration(l.p100.Median),
 		ops, fmt.Sprintf("%.2f", l.allocs.Median), fmt.Sprintf("%.0f", l.bytes.Median),
 		l.toBatched.formatRatio(l.rounds), l.toSingle.formatRatio(l.rounds), l.toBase.formatRatio(l.rounds),
 	}
@@ -86,8 +86,8 @@ func (s *spread) formatRatio(rounds int) string {
 	return s.formatSpread("%.2f", rounds)
 }
 
-// shortDuration formats a number of microseconds as a duration of about three digits.
-func shortDuration(microseconds float64) string {
+// formatDuration formats a number of microseconds as a duration of about three digits.
+func formatDuration(microseconds float64) string {
 	d := time.Duration(math.Round(microseconds * float64(time.Microsecond)))
 	unit := time.Nanosecond
 	for unit*1000 <= d {
@@ -101,7 +101,7 @@ func (r *report) listRemarks() string {
 	s := ""
 	for _, l := range r.lowLoad {
 		s += fmt.Sprintf("one caller, phase %s: Record p50 / raw call p50 = %s / %s = %.2f (%.2f–%.2f)\n",
-			l.phase, shortDuration(l.record.Median), shortDuration(l.raw.Median), l.ratio.Median, l.ratio.Min, l.ratio.Max)
+			l.phase, formatDuration(l.record.Median), formatDuration(l.raw.Median), l.ratio.Median, l.ratio.Min, l.ratio.Max)
 	}
 	for _, l := range r.lines {
 		if l.settle {

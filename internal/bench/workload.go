@@ -92,8 +92,8 @@ func (t traffic) choosePeers(i int64) (from, to accounts.PeerAccount) {
 	return t.peers[p.from], t.peers[p.to]
 }
 
-// conditionTag returns a value in place of the execution condition of packet i. It is unique.
-func conditionTag(i int64) uint64 {
+// computeConditionTag returns a value in place of the execution condition of packet i. It is unique.
+func computeConditionTag(i int64) uint64 {
 	x := (uint64(i) + 1) * 0x9e3779b97f4a7c15
 	return x ^ x>>32
 }

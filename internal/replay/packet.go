@@ -21,22 +21,22 @@ const holdFor = 10 * time.Minute
 func (p *pass) newPacket(f *trace.Forward) (transfers.Packet, error) {
 	from, to := p.peers[f.From], p.peers[f.To]
 	packet := transfers.Packet{
-		ID: packetID(f), From: from.account, To: to.account, In: f.In, Out: f.Out,
+		ID: computePacketID(f), From: from.account, To: to.account, In: f.In, Out: f.Out,
 		Hold: max(0, f.InExpiry.Sub(f.OutExpiry)) + holdFor, Condition: f.Condition,
 	}
 	if from.asset.code != to.asset.code {
 		return packet, nil // traded at a rate that is not in the trace
 	}
-	rest, err := leftOver(f, from.asset.scale, to.asset.scale)
+	rest, err := computeLeftOver(f, from.asset.scale, to.asset.scale)
 	if from.asset != to.asset {
 		packet.Dust = rest
 	} // else the rest is our fee
 	return packet, err
 }
 
-// packetID returns 48 bits of the expiry's milliseconds, a bit that is always set so that no id is
+// computePacketID returns 48 bits of the expiry's milliseconds, a bit that is always set so that no id is
 // 0, and the trace's id. The low 8 bits are 0.
-func packetID(f *trace.Forward) ledger.ID {
+func computePacketID(f *trace.Forward) ledger.ID {
 	return ledger.NewID(f.ID<<8, uint64(f.InExpiry.UnixMilli())<<16|1<<15|f.ID>>56)
 }
 
@@ -44,9 +44,9 @@ func packetID(f *trace.Forward) ledger.ID {
 // code trade at the rate 1.
 var errRate = errors.New("packet pays out more than it brought in")
 
-// leftOver returns the amount received beyond the amount paid out, at the scale of the amount
+// computeLeftOver returns the amount received beyond the amount paid out, at the scale of the amount
 // received.
-func leftOver(f *trace.Forward, from, to uint8) (uint64, error) {
+func computeLeftOver(f *trace.Forward, from, to uint8) (uint64, error) {
 	cost := decimal.NewFromUint64(f.Out).Shift(int32(from) - int32(to)).Ceil()
 	in := decimal.NewFromUint64(f.In)
 	if cost.GreaterThan(in) {

@@ -127,7 +127,7 @@ func (p *pass) submitResolution(ctx context.Context, a *trace.Answer) error {
 	prepared := p.packets[f].Wait(ctx)
 	delete(p.packets, f)
 	if p.countResult(prepared, f.Line); prepared.Err != nil {
-		return unknownOutcome(prepared)
+		return checkOutcome(prepared)
 	}
 	op, freed := transfers.RejectOp(prepared.Packet), release{amount: f.In, line: a.Line}
 	receiver := p.peers[f.From]
@@ -169,7 +169,7 @@ func (p *pass) settleAccounts(ctx context.Context) error {
 func (p *pass) settleIn(ctx context.Context, e *trace.SettleIn) error {
 	peer := p.peers[e.Peer]
 	receipt, err := p.client.Settlement.RecordIncoming(ctx, settlement.IncomingPayment{
-		Account: peer.account, Key: p.settlementKey(e.Line), Amount: e.Amount,
+		Account: peer.account, Key: p.formatSettlementKey(e.Line), Amount: e.Amount,
 	})
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (p *pass) settleOut(ctx context.Context, e *trace.SettleOut) error {
 		return err
 	}
 	receipt, err := p.client.Settlement.RecordOutgoing(ctx, settlement.OutgoingPayment{
-		Account: peer.account, Key: p.settlementKey(e.Line), Amount: e.Amount,
+		Account: peer.account, Key: p.formatSettlementKey(e.Line), Amount: e.Amount,
 	})
 	if err != nil {
 		return err
@@ -198,15 +198,15 @@ func (p *pass) settleOut(ctx context.Context, e *trace.SettleOut) error {
 	return nil
 }
 
-// settlementKey names a settlement by its line, so a second replay books it once.
-func (p *pass) settlementKey(line int) string { return fmt.Sprintf("%s:%d", p.trace.Name, line) }
+// formatSettlementKey names a settlement by its line, so a second replay books it once.
+func (p *pass) formatSettlementKey(line int) string { return fmt.Sprintf("%s:%d", p.trace.Name, line) }
 
 // awaitOperations waits for the releases of a peer.
 func (p *pass) awaitOperations(ctx context.Context, peer *peer) error {
 	for _, r := range peer.releases {
 		result := r.future.Wait(ctx)
 		if p.countResult(result, r.line); result.Err != nil {
-			if err := unknownOutcome(result); err != nil {
+			if err := checkOutcome(result); err != nil {
 				return err
 			}
 			continue
@@ -270,10 +270,10 @@ func (p *pass) countReceipt(r settlement.PaymentBooking) {
 	}
 }
 
-// unknownOutcome returns the error of a result with an unknown outcome. Such a result ends the
+// checkOutcome returns the error of a result with an unknown outcome. Such a result ends the
 // replay, because the books are then unknown. A refusal does not end it and is reported with the
 // differences.
-func unknownOutcome(r transfers.Result) error {
+func checkOutcome(r transfers.Result) error {
 	if r.Outcome == ledger.OutcomeUnknown {
 		return r.Err
 	}

@@ -169,13 +169,13 @@ func TestLeft(t *testing.T) {
 		{in: 1<<64 - 1, out: 1<<64 - 1, from: 0, to: 255, want: 1<<64 - 2},
 	}
 	for _, test := range tests {
-		got, err := leftOver(&trace.Forward{In: test.in, Out: test.out}, test.from, test.to)
+		got, err := computeLeftOver(&trace.Forward{In: test.in, Out: test.out}, test.from, test.to)
 		require.NoError(t, err)
 		require.Equal(t, test.want, got)
 	}
-	_, err := leftOver(&trace.Forward{In: 1999, Out: 2}, 9, 6)
+	_, err := computeLeftOver(&trace.Forward{In: 1999, Out: 2}, 9, 6)
 	require.ErrorIs(t, err, errRate)
-	_, err = leftOver(&trace.Forward{In: 1, Out: 1 << 63}, 255, 0)
+	_, err = computeLeftOver(&trace.Forward{In: 1, Out: 1 << 63}, 255, 0)
 	require.ErrorIs(t, err, errRate)
 }
 

@@ -75,9 +75,9 @@ func addAccounts(ctx context.Context, l ledger.Ledger, asset accounts.Asset) (to
 	}
 }
 
-// equalPosition reports whether the position of peer i equals the trace's. With our own engine
+// hasEqualPosition reports whether the position of peer i equals the trace's. With our own engine
 // other amounts are settled, so positions are not compared.
-func (r *report) equalPosition(i int) bool {
+func (r *report) hasEqualPosition(i int) bool {
 	return r.balances[i].Position().String() == r.trace.Peers[i].Final.String()
 }
 
@@ -96,7 +96,7 @@ func (r *report) findDifferences() error {
 		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{errDiffer}, args...)...))
 	}
 	for i, p := range r.trace.Peers {
-		if !r.engine && !r.equalPosition(i) {
+		if !r.engine && !r.hasEqualPosition(i) {
 			differ("position of %s is %v, the trace says %v", p.ID, r.balances[i].Position(), p.Final)
 		}
 	}
@@ -126,8 +126,8 @@ func (r *report) findDifferences() error {
 	return errors.Join(errs...)
 }
 
-// line is a peer in JSON. Amounts are strings with integers, in units of 10^-scale.
-type line struct {
+// peerLine is a peer in JSON. Amounts are strings with integers, in units of 10^-scale.
+type peerLine struct {
 	Peer       string `json:"peer"`
 	Asset      string `json:"asset"`
 	Scale      uint8  `json:"scale"`
@@ -138,11 +138,11 @@ type line struct {
 	Rejected   int    `json:"rejected"`
 }
 
-func (r *report) listLines() []line {
-	lines := make([]line, len(r.balances))
+func (r *report) listLines() []peerLine {
+	lines := make([]peerLine, len(r.balances))
 	for i, b := range r.balances {
 		p := r.trace.Peers[i]
-		lines[i] = line{
+		lines[i] = peerLine{
 			Peer: p.ID, Asset: p.AssetCode, Scale: p.AssetScale, Position: b.Position().String(),
 			SettledOut: b.SettledOut.String(), SettledIn: b.SettledIn.String(),
 			Fulfilled: r.passes[0].fulfilled[p.ID], Rejected: r.passes[0].rejected[p.ID],
@@ -172,7 +172,7 @@ func (r *report) writeTable(w io.Writer) error {
 		switch {
 		case r.engine:
 			equal = "-" // other amounts are settled
-		case r.equalPosition(i):
+		case r.hasEqualPosition(i):
 			equal = "yes"
 		}
 		t.AppendRow(table.Row{

@@ -30,7 +30,7 @@ func listMutants(t *testing.T, results, body string) string {
 
 func requireParses(t *testing.T, m *mutant) {
 	t.Helper()
-	source, err := m.mutatedSource()
+	source, err := m.readMutatedSource()
 	require.NoError(t, err)
 	_, err = parser.ParseFile(token.NewFileSet(), m.File, source, parser.SkipObjectResolution)
 	require.NoError(t, err, m.String())

@@ -61,16 +61,16 @@ func (f *finder) negateCondition(operator string, cond ast.Expr) {
 			return
 		}
 		if op, ok := opposites[x.Op]; ok {
-			f.addMutant(operator, cond, "("+f.sourceOf(x.X)+" "+op.String()+" "+f.sourceOf(x.Y)+")")
+			f.addMutant(operator, cond, "("+f.readSource(x.X)+" "+op.String()+" "+f.readSource(x.Y)+")")
 		}
 	case *ast.UnaryExpr:
 		if x.Op == token.NOT {
-			f.addMutant(operator, cond, f.sourceOf(x.X))
+			f.addMutant(operator, cond, f.readSource(x.X))
 			return
 		}
-		f.addMutant(operator, cond, "!("+f.sourceOf(cond)+")")
+		f.addMutant(operator, cond, "!("+f.readSource(cond)+")")
 	default:
-		f.addMutant(operator, cond, "!("+f.sourceOf(cond)+")")
+		f.addMutant(operator, cond, "!("+f.readSource(cond)+")")
 	}
 }
 
@@ -97,16 +97,16 @@ func (f *finder) mutateBinary(n *ast.BinaryExpr) {
 		f.negateCondition(opNegate, n.X)
 		f.negateCondition(opNegate, n.Y)
 	case token.LSS, token.LEQ, token.GTR, token.GEQ:
-		f.addMutant(opBound, n, f.sourceOf(n.X)+" "+neighbours[n.Op].String()+" "+f.sourceOf(n.Y))
+		f.addMutant(opBound, n, f.readSource(n.X)+" "+neighbours[n.Op].String()+" "+f.readSource(n.Y))
 		f.moveComparison(n)
 	case token.EQL, token.NEQ:
 		f.moveLiteral(n, n.X, 1)
 		f.moveLiteral(n, n.Y, 1)
 	case token.OR:
 		if x, ok := ast.Unparen(n.X).(*ast.BinaryExpr); !ok || x.Op != token.OR {
-			f.addMutant(opFlag, n, f.sourceOf(n.Y))
+			f.addMutant(opFlag, n, f.readSource(n.Y))
 		}
-		f.addMutant(opFlag, n, f.sourceOf(n.X))
+		f.addMutant(opFlag, n, f.readSource(n.X))
 	}
 }
 
@@ -142,14 +142,14 @@ func (f *finder) moveBound(n, x ast.Expr, by int) {
 		f.moveLiteral(n, x, -by)
 		return
 	}
-	f.addInside(n, x, fmt.Sprintf("(%s)%+d", f.sourceOf(x), by))
+	f.addInside(n, x, fmt.Sprintf("(%s)%+d", f.readSource(x), by))
 }
 
 // addInside replaces x and names the mutant after n, which contains x.
 func (f *finder) addInside(n, x ast.Expr, text string) {
-	m, whole := f.addMutant(opBound, x, text), f.sourceOf(n)
-	m.From = oneLine(whole)
-	m.To = oneLine(whole[:x.Pos()-n.Pos()] + text + whole[x.End()-n.Pos():])
+	m, whole := f.addMutant(opBound, x, text), f.readSource(n)
+	m.From = joinLines(whole)
+	m.To = joinLines(whole[:x.Pos()-n.Pos()] + text + whole[x.End()-n.Pos():])
 }
 
 func isLiteral(x ast.Expr) (int64, bool) {
@@ -164,7 +164,7 @@ func isLiteral(x ast.Expr) (int64, bool) {
 // leaveOut adds a mutant that never executes a statement. The names in the statement stay used, so
 // the mutant compiles.
 func (f *finder) leaveOut(operator string, n ast.Node) {
-	f.addMutant(operator, n, "if false { "+f.sourceOf(n)+" }").To = "left out"
+	f.addMutant(operator, n, "if false { "+f.readSource(n)+" }").To = "left out"
 }
 
 // leaveOutAssignment leaves out x = f() and x |= flag.
@@ -195,8 +195,8 @@ func (f *finder) leaveOutCheck(n *ast.IfStmt) {
 		return
 	}
 	if cond, ok := n.Cond.(*ast.BinaryExpr); ok && cond.Op == token.NEQ && isName(cond.Y, "nil") {
-		m := f.addMutant(opCall, n, "if false { "+f.sourceOf(n)+" }")
-		m.From, m.To = oneLine(f.sourceOf(init)+"; "+f.sourceOf(cond)), "left out"
+		m := f.addMutant(opCall, n, "if false { "+f.readSource(n)+" }")
+		m.From, m.To = joinLines(f.readSource(init)+"; "+f.readSource(cond)), "left out"
 	}
 }
 
@@ -245,17 +245,17 @@ func (f *finder) mutateReturn(n *ast.ReturnStmt, path []ast.Node) {
 		case isName(types[i], "bool"):
 			f.negateCondition(opReturn, x)
 		case isName(types[i], "error") && i == len(types)-1 && isName(x, "nil"):
-			f.addMutant(opReturn, n, f.returnWith(n, "mutantError{}")).declarations = mutantError
+			f.addMutant(opReturn, n, f.replaceLastResult(n, "mutantError{}")).declarations = mutantError
 		case isName(types[i], "error") && i == len(types)-1:
-			m := f.addMutant(opReturn, n, f.returnWith(n, "nil"))
-			m.text = "if false { " + f.sourceOf(n) + " }; " + m.text // the names in the statement stay used
+			m := f.addMutant(opReturn, n, f.replaceLastResult(n, "nil"))
+			m.text = "if false { " + f.readSource(n) + " }; " + m.text // the names in the statement stay used
 		}
 	}
 }
 
-// returnWith returns the text of a return statement with another last result.
-func (f *finder) returnWith(n *ast.ReturnStmt, last string) string {
-	text, result := f.sourceOf(n), n.Results[len(n.Results)-1]
+// replaceLastResult returns the text of a return statement with another last result.
+func (f *finder) replaceLastResult(n *ast.ReturnStmt, last string) string {
+	text, result := f.readSource(n), n.Results[len(n.Results)-1]
 	return text[:result.Pos()-n.Pos()] + last
 }
 

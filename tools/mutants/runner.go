@@ -64,7 +64,7 @@ func (r *testRunner) tryMutant(ctx context.Context, m *mutant, suites map[string
 		return result, err
 	}
 	own := suites[m.Package]
-	near, far := own.reachingTests(m)
+	near, far := own.splitByReach(m)
 	result.Near = len(near)
 	err = r.tryOn(ctx, &result, own.pkg, overlay, append(splitTests(near), far))
 	if len(near) == 0 {
@@ -136,11 +136,11 @@ func (r *testRunner) runTests(ctx context.Context, pkg *goPackage, binary string
 		names, sum = append(names, t.Name), sum+t.Took
 	}
 	limit := r.slack + time.Duration(r.maxSlowdown*float64(sum))
-	return r.runBinary(ctx, pkg, binary, limit, "-test.failfast", "-test.run="+exactPattern(names))
+	return r.runBinary(ctx, pkg, binary, limit, "-test.failfast", "-test.run="+formatExactPattern(names))
 }
 
 func writeOverlay(work string, m *mutant) (string, error) {
-	source, err := m.mutatedSource()
+	source, err := m.readMutatedSource()
 	if err != nil {
 		return "", err
 	}
@@ -173,7 +173,7 @@ func findFirstError(err error) string {
 	if found := compilerErrorPattern.FindStringSubmatch(err.Error()); found != nil {
 		return found[1]
 	}
-	return oneLine(err.Error())
+	return joinLines(err.Error())
 }
 
 var compilerErrorPattern = regexp.MustCompile(`(?m)^\S+\.go:\d+:\d+: (.*)$`)
@@ -250,7 +250,7 @@ func readDetection(r io.Reader, stop func()) string {
 			break
 		}
 		if by == "" && crashPattern.Match(line) {
-			by = oneLine(string(line))
+			by = joinLines(string(line))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return by

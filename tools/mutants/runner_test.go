@@ -53,7 +53,7 @@ func TestReach(t *testing.T) {
 	s := &suite{Blocks: all, Tests: []test{{Name: "TestA", Blocks: executed}, {Name: "TestB"}}}
 	reached := func(line, column int) int {
 		at := token.Position{Line: line, Column: column}
-		near, far := s.reachingTests(&mutant{Site: Site{File: "f.go"}, pos: at, function: [2]token.Position{{Line: 3, Column: 1}, {Line: 9, Column: 3}}})
+		near, far := s.splitByReach(&mutant{Site: Site{File: "f.go"}, pos: at, function: [2]token.Position{{Line: 3, Column: 1}, {Line: 9, Column: 3}}})
 		require.Len(t, far, len(s.Tests)-len(near))
 		return len(near)
 	}

@@ -161,7 +161,7 @@ func (s *session) measureAll(ctx context.Context, runner *testRunner, due []*mut
 		if err := need(m.Package); err != nil {
 			return nil, err
 		}
-		if near, _ := suites[m.Package].reachingTests(m); len(near) > 0 {
+		if near, _ := suites[m.Package].splitByReach(m); len(near) > 0 {
 			continue
 		}
 		for _, user := range dependents[m.Package] {

@@ -52,8 +52,8 @@ type mutant struct {
 	function     [2]token.Position // the extent of the function, zero outside of functions
 }
 
-// mutatedSource returns the mutated file.
-func (m *mutant) mutatedSource() ([]byte, error) {
+// readMutatedSource returns the mutated file.
+func (m *mutant) readMutatedSource() ([]byte, error) {
 	content, err := os.ReadFile(m.path)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func formatFunctionName(fn *ast.FuncDecl) string {
 // addMutant adds a mutant with text in place of a node.
 func (f *finder) addMutant(operator string, n ast.Node, text string) *mutant {
 	m := &mutant{
-		Site:  Site{Function: f.function, Operator: operator, From: oneLine(f.sourceOf(n)), To: oneLine(text)},
+		Site:  Site{Function: f.function, Operator: operator, From: joinLines(f.readSource(n)), To: joinLines(text)},
 		start: f.files.Position(n.Pos()).Offset, end: f.files.Position(n.End()).Offset, text: text,
 		pos: f.files.Position(n.Pos()), function: f.extent,
 	}
@@ -162,8 +162,8 @@ func (f *finder) addMutant(operator string, n ast.Node, text string) *mutant {
 	return m
 }
 
-func (f *finder) sourceOf(n ast.Node) string {
+func (f *finder) readSource(n ast.Node) string {
 	return string(f.text[f.files.Position(n.Pos()).Offset:f.files.Position(n.End()).Offset])
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+func joinLines(text string) string { return strings.Join(strings.Fields(text), " ") }

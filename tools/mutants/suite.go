@@ -95,7 +95,7 @@ func listTests(ctx context.Context, pkg *goPackage, binary string) ([]string, er
 func measureTest(ctx context.Context, pkg *goPackage, runner *testRunner, binary, name, profile string) (test, map[string][]block, error) {
 	for again := false; ; again = true {
 		start := time.Now()
-		found, err := runner.runBinary(ctx, pkg, binary, cleanLimit, "-test.run="+exactPattern([]string{name}), "-test.coverprofile="+profile)
+		found, err := runner.runBinary(ctx, pkg, binary, cleanLimit, "-test.run="+formatExactPattern([]string{name}), "-test.coverprofile="+profile)
 		took := time.Since(start)
 		if err == nil && found.by != "" {
 			err = fmt.Errorf("%s", found.by)
@@ -143,13 +143,13 @@ func readProfile(r io.Reader, pkg string) (all, executed map[string][]block, err
 	return all, executed, lines.Err()
 }
 
-// exactPattern returns the pattern of -test.run for exactly these tests.
-func exactPattern(names []string) string { return "^(" + strings.Join(names, "|") + ")$" }
+// formatExactPattern returns the pattern of -test.run for exactly these tests.
+func formatExactPattern(names []string) string { return "^(" + strings.Join(names, "|") + ")$" }
 
-// reachingTests returns the tests that execute the place of a mutant, and the other tests, each the
+// splitByReach returns the tests that execute the place of a mutant, and the other tests, each the
 // quickest first. A place outside of blocks (such as the expression of a case) counts as executed
 // if a block of its function is.
-func (s *suite) reachingTests(m *mutant) (reaching, others []test) {
+func (s *suite) splitByReach(m *mutant) (reaching, others []test) {
 	at := newPosition(m.pos)
 	within := func(b block) bool { return comparePositions(b.Start, at) <= 0 && comparePositions(at, b.End) < 0 }
 	if !slices.ContainsFunc(s.Blocks[m.File], within) {
