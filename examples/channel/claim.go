@@ -14,7 +14,7 @@ import (
 type claim struct {
 	Channel    string        `json:"channel"`
 	Cumulative ledger.Amount `json:"cumulative"`
-	Signature  []byte        `json:"signature"` // ed25519, of buildSignedText
+	Signature  []byte        `json:"signature"` // ed25519, over buildSignedText
 }
 
 var errClaim = errors.New("claim refused")

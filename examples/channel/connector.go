@@ -39,10 +39,10 @@ type setup struct {
 
 func (s setup) socketPath(name string) string { return filepath.Join(s.Folder, name+".sock") }
 
-// formatChannelName names the channel on which payer pays payee.
+// formatChannelName returns the name of the channel on which payer pays payee.
 func formatChannelName(payer, payee string) string { return payer + " to " + payee }
 
-// connector is one process: a ledger in a folder, the channel on which it pays, and its peer.
+// connector is one process: a ledger in a folder, a channel for its payments, and its peer.
 type connector struct {
 	setup
 

@@ -35,7 +35,7 @@ type packetAnswer struct {
 	Code string `json:"code"` // the ILP error; "": fulfilled
 }
 
-// sendAll sends all packets, one after the other. After a crash it sends them again under the same
+// sendAll sends all packets, one after the other. After a crash all are sent again under the same
 // ids, and the ledger applies each once.
 func (c *connector) sendAll(ctx context.Context) error {
 	random := rand.New(rand.NewPCG(c.Seed, uint64(len(c.Name))<<32|uint64(c.Name[0])))
@@ -83,8 +83,8 @@ func (c *connector) sendPacket(ctx context.Context, n, amount uint64) error {
 	}
 }
 
-// computeDirection keeps the ids of the two connectors' packets apart: both connectors book all
-// packets.
+// computeDirection returns a bit of the packet ids. It keeps the ids of the two connectors apart,
+// because both connectors book all packets.
 func (c *connector) computeDirection() uint64 {
 	if c.Name < c.Peer {
 		return 0

@@ -118,7 +118,8 @@ func (c *connector) openLedger(ctx context.Context, name string) (ledger.Ledger,
 	return embedded.New(), nil
 }
 
-// newClientConfig pays a peer that is owed 5 dollars down to one dollar, on a rail that pays at once.
+// newClientConfig pays a peer when we owe 5 dollars, down to one dollar, on a rail that pays at
+// once.
 func (c *connector) newClientConfig() peerledger.Config {
 	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.payOrder)}
 	return peerledger.Config{
@@ -135,8 +136,8 @@ func (c *connector) newClientConfig() peerledger.Config {
 	}
 }
 
-// payOrder is the rail. A real rail must pay once per order.ID, even if it is called again. This
-// one moves no money, so it cannot pay twice.
+// payOrder is the rail. A real rail must pay once per order.ID, even after several calls. This rail
+// moves no money, so it cannot pay twice.
 func (c *connector) payOrder(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 	c.mu.Lock()
 	c.settlements++

@@ -60,7 +60,7 @@ func (b *Bench) Run(ctx context.Context, given func(flag string) bool, stdout, s
 	return errors.Join(err, rep.writeFiles(b.opts))
 }
 
-// validateLists reads the lists and validates all options.
+// validateLists reads the lists and validates all options. Its errors match [ErrUsage].
 func (b *Bench) validateLists(given func(flag string) bool) error {
 	err := errors.Join(b.parseLists(), b.opts.validateOptions())
 	for _, axis := range allAxes {
@@ -132,7 +132,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	return b.opts, err
 }
 
-// measureAll makes all measurements of the options, in rounds.
+// measureAll makes all measurements of the options, in rounds, for [Bench.Run].
 func measureAll(ctx context.Context, opts options, shown progress.Progress) (rep *report, err error) {
 	s, err := openTarget(opts)
 	if err != nil {

@@ -93,7 +93,7 @@ func (s *clusterTarget) connectClient(ctx context.Context) (*rawClient, error) {
 	return newRawClient(ctx, client), nil
 }
 
-// rawClient is a tigerbeetle-go client. Its calls take no context, so the end of the run's context
+// rawClient is a [tb.Client] of tigerbeetle-go. Its calls take no context, so the end of the run's context
 // closes the client, and with it the calls.
 type rawClient struct {
 	client tb.Client

@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// delayed is a ledger that answers after a delay, like a ledger behind a network. Requests do not
+// delayed is a [ledger.Ledger] that answers after a delay, like a ledger behind a network. Requests do not
 // wait for each other.
 type delayed struct {
 	ledger.Ledger
@@ -63,7 +63,7 @@ func holdAnswer[Q, A any](ctx context.Context, d delayed, request Q, call func(c
 	}
 }
 
-// stalled is a ledger that holds back every CreateTransfers request until release is closed.
+// stalled is a [ledger.Ledger] that holds back every CreateTransfers request until release is closed.
 type stalled struct {
 	ledger.Ledger
 	release chan struct{} // closed to let the requests go on

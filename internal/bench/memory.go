@@ -91,7 +91,7 @@ func measureBacklogMemory(ctx context.Context, opts options, p phase) (row memor
 	return row, errors.Join(err, recorder.Close(context.WithoutCancel(ctx)))
 }
 
-// measurePeerMemory measures a peer's handle, its entry in a settlement engine, and its accounts on an
+// measurePeerMemory measures an [accounts.PeerAccount], its entry in a settlement engine, and its accounts on an
 // embedded ledger.
 func measurePeerMemory(ctx context.Context) (rows []memoryRow, err error) {
 	l := embedded.New()

@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// recording is the recorder of one measurement, with its engine and journal.
+// recording is the [transfers.Recorder] of one measurement, with its engine and journal.
 type recording struct {
 	recorder *transfers.Recorder
 	engine   *settlement.Engine // nil: no engine
@@ -67,7 +67,7 @@ func computeThreshold(given uint64, packets, peers int) ledger.Amount {
 	return ledger.NewAmount(unit * uint64(max(10, math.Sqrt(ofEach))))
 }
 
-// newEngineConfig configures an engine with a rail that pays at once.
+// newEngineConfig configures a [settlement.Engine] with a rail that pays at once.
 func (r *recording) newEngineConfig(at ledger.Amount) settlement.Config {
 	atOnce := settlement.SettlerFunc(func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 		return order.Amount, nil
@@ -110,7 +110,7 @@ func (r *recording) closeRecording(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// recorderRun writes packets through a recorder.
+// recorderRun writes packets through a [transfers.Recorder].
 type recorderRun struct {
 	recorder  *transfers.Recorder
 	traffic   traffic
@@ -130,7 +130,8 @@ func (r *recorderRun) newFirstOperation(i int64) transfers.Op {
 	return transfers.PrepareOp(p)
 }
 
-// recordAll returns one worker per caller. Each waits for every answer.
+// recordAll returns one worker per caller. Each waits for every answer of
+// [transfers.Recorder.Record].
 func (r *recorderRun) recordAll(callers int) (workers []worker) {
 	for i := range callers {
 		w := r.latencies.newTimer(i, callers)

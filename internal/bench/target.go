@@ -33,7 +33,7 @@ func openTarget(opts options) (target, error) {
 	return embeddedTarget{opts}, nil
 }
 
-// embeddedTarget makes a new ledger for each measurement. An embedded ledger keeps everything in
+// embeddedTarget makes a new [embedded.Ledger] for each measurement. An embedded ledger keeps everything in
 // memory, so a kept one would be larger in the last measurement than in the first.
 type embeddedTarget struct{ opts options }
 

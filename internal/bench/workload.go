@@ -110,7 +110,7 @@ func (w *workload) countSent(l distribution, n int64) {
 // errBooks is returned when the books are not the expected ones.
 var errBooks = errors.New("the books are wrong")
 
-// verifyBooks compares the books of the peers with the expected ones.
+// verifyBooks compares each [accounts.Balance] with the expected books.
 func (w *workload) verifyBooks(ctx context.Context, l ledger.Ledger) error {
 	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {

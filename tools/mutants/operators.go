@@ -51,8 +51,8 @@ func (f *finder) mutateNode(n ast.Node, path []ast.Node) {
 	}
 }
 
-// negateCondition adds the negation of a condition. For && and || it adds nothing, because
-// mutateBinary negates their operands.
+// negateCondition adds the negation of a condition. It skips && and ||, because mutateBinary
+// negates their operands.
 func (f *finder) negateCondition(operator string, cond ast.Expr) {
 	switch x := ast.Unparen(cond).(type) {
 	case nil:

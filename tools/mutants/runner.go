@@ -33,24 +33,25 @@ const (
 	broken   = "does not compile"
 )
 
-// A detection names the test that noticed a mutation, or the panic that ended the tests. by is ""
-// if none did.
+// A detection is the test that noticed a mutation, or the panic that ended the tests. by is "" for
+// an unnoticed mutation.
 type detection struct {
 	by       string
 	timedOut bool
 }
 
-// dependents are the packages whose tests are run after a package's own: they exercise its callers.
+// dependents are the packages whose tests also exercise a package. Their tests run after the
+// package's own.
 var dependents = map[string][]string{
 	"accounts":     {"transfers", "settlement"},
 	"internal/wal": {"transfers"},
 	"transfers":    {"settlement"},
 }
 
-// tryMutant compiles a mutant and runs the tests of its package until one fails: first the tests
-// that execute its place, the quickest first, then the others, because the processes that a test
-// starts appear in no profile. If no test of the package executes the place, the tests of its
-// dependents follow.
+// tryMutant compiles a mutant and runs the tests of its package until one fails. The tests that
+// execute its place come first, the quickest before the slow ones. The other tests follow, because
+// the processes started by a test are in no profile. If no test of the package executes the place,
+// the tests of the dependents follow.
 func (r *testRunner) tryMutant(ctx context.Context, m *mutant, suites map[string]*suite) (Result, error) {
 	start := time.Now()
 	result := Result{Site: m.Site, Line: m.pos.Line, Outcome: survived}
@@ -205,7 +206,7 @@ func (r *testRunner) runBinary(ctx context.Context, pkg *goPackage, binary strin
 	return detection{}, err
 }
 
-// watchTests runs tests to their end. When a test fails, stop ends them early. It returns the
+// watchTests runs tests to their end, or until stop ends them after a failure. The results are the
 // result of readDetection and the error of the process.
 func watchTests(tests *exec.Cmd, stop func()) (string, error) {
 	out, in, err := os.Pipe()

@@ -78,7 +78,7 @@ func (s *session) resolveInRoot(name string) string {
 	return filepath.Join(s.root, name)
 }
 
-// chooseSample returns the mutants of the sample, in the order in which they are tried.
+// chooseSample returns the mutants of the sample in the order of trials.
 func (s *session) chooseSample() []*mutant {
 	var chosen []*mutant
 	for _, m := range s.mutants {

@@ -25,8 +25,8 @@ type suite struct {
 	Tests []test // the quickest first
 	// Blocks are all blocks of the files, executed or not.
 	Blocks map[string][]block
-	// Failing lists the tests that fail alone on the unchanged tree, with the reason. They are left
-	// out, because they would notice every mutant.
+	// Failing lists the tests that fail alone on the unchanged tree, with the reason. A suite
+	// excludes these tests, because they would notice every mutant.
 	Failing []string
 }
 
@@ -146,9 +146,9 @@ func readProfile(r io.Reader, pkg string) (all, executed map[string][]block, err
 // formatExactPattern returns the pattern of -test.run for exactly these tests.
 func formatExactPattern(names []string) string { return "^(" + strings.Join(names, "|") + ")$" }
 
-// splitByReach returns the tests that execute the place of a mutant, and the other tests, each the
-// quickest first. A place outside of blocks (such as the expression of a case) counts as executed
-// if a block of its function is.
+// splitByReach returns the tests that execute the place of a mutant, and the other tests, the
+// quickest first. A place outside of blocks, such as the expression of a case, counts as executed
+// with its function.
 func (s *suite) splitByReach(m *mutant) (reaching, others []test) {
 	at := newPosition(m.pos)
 	within := func(b block) bool { return comparePositions(b.Start, at) <= 0 && comparePositions(at, b.End) < 0 }

@@ -95,7 +95,8 @@ func (s *Score) addScore(o *Score) {
 	s.Seconds += o.Seconds
 }
 
-// setKillRate sets Score to the share of noticed mutants among those that a test can notice.
+// setKillRate sets Score to the share of noticed mutants: killed or timed out, among these and the
+// survivors.
 func (s *Score) setKillRate() {
 	if tried := s.Killed + s.TimedOut + s.Survived; tried > 0 {
 		s.Score = float64(s.Killed+s.TimedOut) / float64(tried)
