@@ -23,15 +23,15 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// The processes of a test are this program again.
+// TestMain runs this program as a connector if the environment names a setup.
 func TestMain(m *testing.M) {
 	path := os.Getenv(connectorEnv)
 	if path == "" {
-		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // of the processes: they end often
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // the connector processes end often
 		os.Exit(m.Run())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := connectorProcess(ctx, path)
+	err := runConnectorProcess(ctx, path)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -39,9 +39,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
+func newUnits(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// Two processes, killed in the middle, end with books that agree.
+// Two processes, killed in the middle, end with equal books.
 func TestBothBooksAgree(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -85,18 +85,18 @@ func TestUsage(t *testing.T) {
 func TestBooksThatDoNotAgree(t *testing.T) {
 	t.Parallel()
 	good := func() (a, b books) {
-		return books{Position: "5", Paid: units(7), Received: units(3), Claims: units(7)},
-			books{Position: "-5", Paid: units(3), Received: units(7), Claims: units(3)}
+		return books{Position: "5", Paid: newUnits(7), Received: newUnits(3), Claims: newUnits(7)},
+			books{Position: "-5", Paid: newUnits(3), Received: newUnits(7), Claims: newUnits(3)}
 	}
 	require.NoError(t, compareBooks(good()))
 	for name, spoil := range map[string]func(a, b *books){
 		"position": func(a, _ *books) { a.Position = "6" },
 		"nonsense": func(a, _ *books) { a.Position = "" },
-		"received": func(a, _ *books) { a.Received = units(4) },
-		"paid":     func(_, b *books) { b.Paid, b.Claims = units(4), units(4) },
-		"claims":   func(_, b *books) { b.Claims = units(4) },
-		"open":     func(_, b *books) { b.Open = units(4) },
-		"held":     func(a, _ *books) { a.Held = units(4) },
+		"received": func(a, _ *books) { a.Received = newUnits(4) },
+		"paid":     func(_, b *books) { b.Paid, b.Claims = newUnits(4), newUnits(4) },
+		"claims":   func(_, b *books) { b.Claims = newUnits(4) },
+		"open":     func(_, b *books) { b.Open = newUnits(4) },
+		"held":     func(a, _ *books) { a.Held = newUnits(4) },
 	} {
 		a, b := good()
 		spoil(&a, &b)
@@ -113,23 +113,23 @@ func TestClaims(t *testing.T) {
 	other, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	const name = "ada to bob"
-	good := signClaim(key, name, units(50))
-	require.NoError(t, good.verifyClaim(public, name, units(50)))
-	require.ErrorContains(t, good.verifyClaim(public, name, units(49)), "deposit")
-	require.ErrorContains(t, good.verifyClaim(other, name, units(50)), "signature")
-	require.ErrorContains(t, good.verifyClaim(public, "ada to carol", units(50)), "channel")
+	good := signClaim(key, name, newUnits(50))
+	require.NoError(t, good.verifyClaim(public, name, newUnits(50)))
+	require.ErrorContains(t, good.verifyClaim(public, name, newUnits(49)), "deposit")
+	require.ErrorContains(t, good.verifyClaim(other, name, newUnits(50)), "signature")
+	require.ErrorContains(t, good.verifyClaim(public, "ada to carol", newUnits(50)), "channel")
 	more := good
-	more.Cumulative = units(51)
-	require.ErrorIs(t, more.verifyClaim(public, name, units(100)), errClaim)
+	more.Cumulative = newUnits(51)
+	require.ErrorIs(t, more.verifyClaim(public, name, newUnits(100)), errClaim)
 	elsewhere := good
 	elsewhere.Channel = "ada to carol"
-	require.ErrorIs(t, elsewhere.verifyClaim(public, "ada to carol", units(100)), errClaim)
+	require.ErrorIs(t, elsewhere.verifyClaim(public, "ada to carol", newUnits(100)), errClaim)
 	unsigned := good
 	unsigned.Signature = nil
-	require.ErrorIs(t, unsigned.verifyClaim(public, name, units(50)), errClaim)
+	require.ErrorIs(t, unsigned.verifyClaim(public, name, newUnits(50)), errClaim)
 }
 
-// An order has one claim, also for the next process, and whatever became of the answer.
+// An order has one claim, also after a restart and after a lost answer.
 func TestAnOrderHasOneClaim(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "claims")
@@ -138,7 +138,7 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 	var sent []ledger.Amount
 	var answer error
 	open := func() *payer {
-		p := &payer{key: key, channel: "c", deposit: units(100), send: func(_ context.Context, c claim) error {
+		p := &payer{key: key, channel: "c", deposit: newUnits(100), send: func(_ context.Context, c claim) error {
 			sent = append(sent, c.Cumulative)
 			return answer
 		}}
@@ -146,7 +146,7 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 		return p
 	}
 	order := func(id, amount uint64) settlement.Order {
-		return settlement.Order{ID: ledger.NewID(id, 0), Amount: units(amount)}
+		return settlement.Order{ID: ledger.NewID(id, 0), Amount: newUnits(amount)}
 	}
 	settle := func(p *payer, o settlement.Order) error { _, err := p.Settle(t.Context(), o); return err }
 	first := open()
@@ -155,7 +155,7 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 	require.ErrorIs(t, settle(first, order(2, 40)), answer)
 	require.NoError(t, first.closePayer())
 
-	// The next process was killed when it wrote a claim down.
+	// The process was killed while it wrote the next claim.
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = file.WriteString(`{"order":"`)
@@ -167,17 +167,17 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 	require.NoError(t, settle(second, order(1, 30)))
 	require.ErrorIs(t, settle(second, order(3, 31)), settlement.ErrDeclined)
 	require.NoError(t, settle(second, order(4, 30)))
-	require.Equal(t, []ledger.Amount{units(30), units(70), units(70), units(30), units(100)}, sent)
+	require.Equal(t, []ledger.Amount{newUnits(30), newUnits(70), newUnits(70), newUnits(30), newUnits(100)}, sent)
 	require.NoError(t, second.closePayer())
 	last := open()
-	require.Equal(t, units(100), last.total)
+	require.Equal(t, newUnits(100), last.total)
 	require.NoError(t, last.closePayer())
 
 	require.NoError(t, os.WriteFile(path, []byte("spoilt\n"), 0o600))
 	require.ErrorContains(t, openPayer(path, &payer{}), "claims: line 1")
 }
 
-// What another program sends is read up to a bound.
+// Messages of other programs have a largest size.
 func TestMessagesAreBounded(t *testing.T) {
 	t.Parallel()
 	handler := handleJSON(func(_ context.Context, in string) (int, error) { return len(in), nil })

@@ -9,18 +9,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// claim is a voucher of a payment channel in one direction: the payer's signed word that the
-// payee may take Cumulative from the channel's deposit, all claims before it included.
+// claim is a voucher of a payment channel in one direction: the payer's signature that the payee
+// may take Cumulative from the channel's deposit. Cumulative includes all earlier claims.
 type claim struct {
 	Channel    string        `json:"channel"`
 	Cumulative ledger.Amount `json:"cumulative"`
-	Signature  []byte        `json:"signature"` // ed25519, of text
+	Signature  []byte        `json:"signature"` // ed25519, of signedText
 }
 
 var errClaim = errors.New("claim refused")
 
-// signedText is what is signed. The name of the channel has its length in front, so that no two
-// claims have the same text.
+// signedText returns the signed bytes. The length of the channel's name precedes the name, so two
+// claims never have the same text.
 func (c claim) signedText() []byte {
 	text := []byte("peerledger example channel, claim 1\n")
 	text = binary.BigEndian.AppendUint32(text, uint32(len(c.Channel)))
@@ -35,8 +35,7 @@ func signClaim(key ed25519.PrivateKey, channel string, cumulative ledger.Amount)
 	return c
 }
 
-// verifyClaim checks a claim before it is booked: whose it is, for which channel, and that the
-// deposit covers it.
+// verifyClaim checks the signature, the channel and the deposit before a claim is booked.
 func (c claim) verifyClaim(payer ed25519.PublicKey, channel string, deposit ledger.Amount) error {
 	switch {
 	case c.Channel != channel:

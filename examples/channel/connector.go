@@ -23,46 +23,45 @@ import (
 
 var usd = accounts.Asset{Code: "USD", Scale: 6, Ledger: 1}
 
-// setup is what a connector process is told. It can read all of it again after a crash.
+// setup configures a connector process. The process reads it again after a crash.
 type setup struct {
-	Name    string             `json:"name"`
-	Peer    string             `json:"peer"`
-	Folder  string             `json:"folder"` // of both connectors' sockets, and a folder for each
-	Packets int                `json:"packets"`
-	Seed    uint64             `json:"seed"`
-	Key     ed25519.PrivateKey `json:"key"`
-	PeerKey ed25519.PublicKey  `json:"peer_key"`
-	Line    ledger.Amount      `json:"line"`    // how much the other one may owe
-	At      ledger.Amount      `json:"at"`      // when the other one is paid
-	Deposit ledger.Amount      `json:"deposit"` // of each channel
+	Name            string             `json:"name"`
+	Peer            string             `json:"peer"`
+	Folder          string             `json:"folder"` // of the sockets; each connector has a folder in it
+	Packets         int                `json:"packets"`
+	Seed            uint64             `json:"seed"`
+	Key             ed25519.PrivateKey `json:"key"`
+	PeerKey         ed25519.PublicKey  `json:"peer_key"`
+	Line            ledger.Amount      `json:"line"`    // credit line of the peer
+	SettleThreshold ledger.Amount      `json:"at"`      // payable at which the peer is paid
+	Deposit         ledger.Amount      `json:"deposit"` // of each channel
 }
 
 func (s setup) socketPath(name string) string { return filepath.Join(s.Folder, name+".sock") }
 
-// channelName names the one in which payer pays payee.
+// channelName names the channel on which payer pays payee.
 func channelName(payer, payee string) string { return payer + " to " + payee }
 
-// connector is one process: a ledger in a folder, the channel in which it pays, and what it
-// has from the other one.
+// connector is one process: a ledger in a folder, the channel on which it pays, and its peer.
 type connector struct {
 	setup
 
-	client  *peerledger.Client
-	own     accounts.PeerAccount
-	peer    accounts.PeerAccount
-	payer   *payer
-	other   *http.Client
-	sent    atomic.Int64 // packets that are through
-	refused atomic.Int64 // of these, how often the other one took none
+	client     *peerledger.Client
+	own        accounts.PeerAccount
+	peer       accounts.PeerAccount
+	payer      *payer
+	peerClient *http.Client
+	sent       atomic.Int64 // packets fulfilled
+	refused    atomic.Int64 // refusals by the peer
 }
 
-// openConnector opens the books as they are.
+// openConnector opens the ledger and the claims in the folder.
 func openConnector(ctx context.Context, s setup) (*connector, error) {
 	folder := filepath.Join(s.Folder, s.Name)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	c := &connector{setup: s, other: &http.Client{Transport: &http.Transport{
+	c := &connector{setup: s, peerClient: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", s.socketPath(s.Peer))
@@ -82,7 +81,7 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 		Accounts: accounts.Config{Namespace: s.Name, Assets: []accounts.Asset{usd}},
 		Settlement: settlement.Config{
 			Rails:    settlement.Rails{Default: &settlement.Rail{Name: c.payer.channel, Settler: c.payer}},
-			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: s.At}},
+			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: s.SettleThreshold}},
 			Instance: s.Name, RetryInitialInterval: retryAfter, RetryMaxInterval: retryAtMost, OrderCooldown: retryAtMost,
 		},
 	})
@@ -103,14 +102,14 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 }
 
 func (c *connector) closeConnector(ctx context.Context) error {
-	c.other.CloseIdleConnections()
+	c.peerClient.CloseIdleConnections()
 	return errors.Join(c.client.Close(ctx), c.payer.closePayer())
 }
 
-// runConnector serves the other connector, and sends it packets, until ctx ends.
+// runConnector serves the peer and sends it packets until ctx ends.
 func (c *connector) runConnector(ctx context.Context) error {
 	socket := c.socketPath(c.Name)
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) { // of a life that was killed
+	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) { // a killed process leaves its socket
 		return err
 	}
 	listener, err := net.Listen("unix", socket)
@@ -141,12 +140,12 @@ func (c *connector) newHandler() http.Handler {
 	return mux
 }
 
-// takePacket books a packet that the other one sends to us, once: it comes again if the
-// answer got lost. A packet that the line does not cover is refused, for ever.
+// takePacket books a packet of the peer once: after a lost answer the packet comes again. A packet
+// beyond the credit line is refused for ever.
 func (c *connector) takePacket(ctx context.Context, m packetMessage) (packetAnswer, error) {
-	p := transfers.Packet{ID: m.ID, From: c.peer, To: c.own, In: m.Amount, Out: m.Amount, Hold: hold}
+	p := transfers.Packet{ID: m.ID, From: c.peer, To: c.own, In: m.Amount, Out: m.Amount, Hold: packetHold}
 	if _, err := c.client.Recorder.Prepare(ctx, p); err != nil {
-		if errors.Is(err, transfers.ErrCreditLine) || errors.Is(err, ledger.ErrIDSpent) { // now, or when it came before
+		if errors.Is(err, transfers.ErrCreditLine) || errors.Is(err, ledger.ErrIDSpent) { // refused now, or refused before
 			err = nil
 		}
 		return packetAnswer{Code: insufficientLiquidity}, err
@@ -155,8 +154,8 @@ func (c *connector) takePacket(ctx context.Context, m packetMessage) (packetAnsw
 	return packetAnswer{}, err
 }
 
-// takeClaim books a claim of the other one's. A claim that was booked before is taken again,
-// and so is a lower one, which is in it.
+// takeClaim books a claim of the peer. A claim booked before is accepted again. A lower claim is
+// accepted too, because the booked one includes it.
 func (c *connector) takeClaim(ctx context.Context, m claim) (struct{}, error) {
 	if err := m.verifyClaim(c.PeerKey, channelName(c.Peer, c.Name), c.Deposit); err != nil {
 		return struct{}{}, err
@@ -177,8 +176,8 @@ func (c *connector) settleWithPeer(ctx context.Context, _ struct{}) (books, erro
 	return c.readBooks(ctx, struct{}{})
 }
 
-// redeemVouchers takes what the other one has paid out of its channel. That is all there is to it
-// here; a real channel is closed on some chain.
+// redeemVouchers takes the received payments out of the peer's channel. A real channel would be
+// closed on a blockchain.
 func (c *connector) redeemVouchers(ctx context.Context, _ struct{}) (books, error) {
 	exposure, err := c.client.Settlement.Exposure(ctx, c.peer, channelName(c.Peer, c.Name))
 	if err != nil {
@@ -193,18 +192,18 @@ func (c *connector) redeemVouchers(ctx context.Context, _ struct{}) (books, erro
 	return c.readBooks(ctx, struct{}{})
 }
 
-// books are what a connector has booked of the other one.
+// books are a connector's books of its peer.
 type books struct {
 	Name     string        `json:"name"`
-	Sent     int64         `json:"sent"`      // packets, of those it was told to send
-	Refused  int64         `json:"refused"`   // how often the other one took none, since it was last started
-	Position string        `json:"position"`  // units; above 0 it owes the other one
-	Paid     ledger.Amount `json:"paid"`      // to the other one
-	Received ledger.Amount `json:"received"`  // from the other one
-	Claims   ledger.Amount `json:"claims"`    // that it has signed
-	Open     ledger.Amount `json:"open"`      // orders that are not paid yet
-	Held     ledger.Amount `json:"held"`      // of packets under way
-	NotFinal ledger.Amount `json:"not_final"` // of what it received
+	Sent     int64         `json:"sent"`      // packets fulfilled
+	Refused  int64         `json:"refused"`   // refusals by the peer since the last start
+	Position string        `json:"position"`  // units; above 0: the connector owes the peer
+	Paid     ledger.Amount `json:"paid"`      // to the peer
+	Received ledger.Amount `json:"received"`  // from the peer
+	Claims   ledger.Amount `json:"claims"`    // sum of the signed claims
+	Open     ledger.Amount `json:"open"`      // orders not yet paid
+	Held     ledger.Amount `json:"held"`      // by packets under way
+	NotFinal ledger.Amount `json:"not_final"` // received and not yet redeemed
 }
 
 func (c *connector) readBooks(ctx context.Context, _ struct{}) (books, error) {
@@ -226,10 +225,10 @@ func (c *connector) readBooks(ctx context.Context, _ struct{}) (books, error) {
 	}, nil
 }
 
-// maxMessage is how many bytes a message may have; it comes from somebody else's program.
+// maxMessage is the largest size of a message in bytes.
 const maxMessage = 1 << 20
 
-// handleJSON is a handler of JSON. An error is the caller's to try again.
+// handleJSON returns an HTTP handler for f. After an error the caller tries again.
 func handleJSON[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
@@ -245,16 +244,16 @@ func handleJSON[In, Out any](f func(context.Context, In) (Out, error)) http.Hand
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		default:
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(out) // the caller has gone if it fails, and asks again
+			_ = json.NewEncoder(w).Encode(out) // an error means that the caller has gone; it will ask again
 		}
 	}
 }
 
-// callPeer asks the other connector.
+// callPeer sends a request to the peer.
 func (c *connector) callPeer(ctx context.Context, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := postJSON(ctx, c.other, path, in, out); err != nil {
+	if err := postJSON(ctx, c.peerClient, path, in, out); err != nil {
 		return fmt.Errorf("%s asks %s: %w", c.Name, c.Peer, err)
 	}
 	return nil

@@ -1,8 +1,8 @@
-// Channel is two connectors that pay each other on payment channels: two processes on one
-// machine, each with its own ledger, that exchange packets over a socket. When one owes the
-// other too much it sends a signed claim, for all that it has paid so far and the new
-// payment; the other one books the increase. In the middle both are killed, several times,
-// and started again. In the end their books must say the same.
+// Channel runs two connectors that pay each other on payment channels: two processes on one
+// machine, each with its own ledger, that exchange packets over a socket. When one owes the other
+// too much, it sends a signed claim for the sum of all payments so far and the new one. The other
+// connector books the increase. The program kills and restarts both connectors several times. In
+// the end their books must agree.
 //
 //	go run ./examples/channel
 //	go run ./examples/channel -packets 20000 -kills 20 -json
@@ -29,7 +29,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// connectorEnv names the file with the setup of a process that is a connector.
+// connectorEnv names the setup file. A process with this variable is a connector.
 const connectorEnv = "PEERLEDGER_CHANNEL_CONNECTOR"
 
 func main() {
@@ -37,7 +37,7 @@ func main() {
 	defer stop()
 	var err error
 	if path := os.Getenv(connectorEnv); path != "" {
-		err = connectorProcess(ctx, path)
+		err = runConnectorProcess(ctx, path)
 	} else {
 		err = runBoth(ctx, os.Args[1:], os.Stdout, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
 	}
@@ -47,7 +47,7 @@ func main() {
 	}
 }
 
-// errBooks says that the two books do not agree. It must never be seen.
+// errBooks is returned when the books of the two connectors disagree. It must never happen.
 var errBooks = errors.New("the books of the two connectors do not agree")
 
 type options struct {
@@ -59,36 +59,36 @@ type options struct {
 func parseFlags(args []string, errOut io.Writer) (opts options, err error) {
 	flags := flag.NewFlagSet("channel", flag.ContinueOnError)
 	flags.SetOutput(errOut)
-	flags.IntVar(&opts.packets, "packets", 2000, "packets that each connector sends")
-	flags.IntVar(&opts.kills, "kills", 4, "how often one of them is killed and started again")
-	flags.Uint64Var(&opts.seed, "seed", rand.Uint64(), "`number` that the amounts are drawn from")
+	flags.IntVar(&opts.packets, "packets", 2000, "`number` of packets that each connector sends")
+	flags.IntVar(&opts.kills, "kills", 4, "`number` of kills and restarts")
+	flags.Uint64Var(&opts.seed, "seed", rand.Uint64(), "`seed` of the random amounts")
 	flags.BoolVar(&opts.json, "json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
 	if opts.packets < 1 || opts.kills < 0 || opts.kills > opts.packets || flags.NArg() > 0 {
-		return opts, errors.New("-packets must be 1 or more, -kills 0 to -packets, and there are no arguments")
+		return opts, errors.New("-packets must be 1 or more, -kills must be 0 to -packets, and no arguments are allowed")
 	}
 	return opts, nil
 }
 
-// runBoth runs both connectors in a new folder, and compares their books.
-func runBoth(ctx context.Context, args []string, out, errOut io.Writer, show bool) (err error) {
+// runBoth runs both connectors in a new folder and compares their books.
+func runBoth(ctx context.Context, args []string, out, errOut io.Writer, onTerminal bool) (err error) {
 	opts, err := parseFlags(args, errOut)
 	if err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "channel-") // short: the name of a socket may have some 100 bytes
+	folder, err := os.MkdirTemp("", "channel-") // short: the path of a socket is limited to about 100 bytes
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	setups, err := setupsOf(folder, opts)
+	setups, err := writeSetups(folder, opts)
 	if err != nil {
 		return err
 	}
-	errOut = &locked{to: errOut} // both processes and the progress write to it
-	shown := progress.New(errOut, show, "packets", 0)
+	errOut = &lockedWriter{to: errOut} // written by both processes and the progress
+	shown := progress.New(errOut, onTerminal, "packets", 0)
 	shown.Start(2 * opts.packets)
 	defer func() { shown.Stop(err) }()
 	p, err := startBoth(setups, errOut)
@@ -106,20 +106,20 @@ func runBoth(ctx context.Context, args []string, out, errOut io.Writer, show boo
 	return report.printBooks(out, opts)
 }
 
-// locked is a writer for several goroutines.
-type locked struct {
+// lockedWriter is a writer for several goroutines.
+type lockedWriter struct {
 	mu sync.Mutex
 	to io.Writer
 }
 
-func (l *locked) Write(p []byte) (int, error) {
+func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.to.Write(p)
 }
 
-// setupsOf writes what each connector is told into a file.
-func setupsOf(folder string, opts options) (setups [2]setup, err error) {
+// writeSetups writes a setup file for each connector.
+func writeSetups(folder string, opts options) (setups [2]setup, err error) {
 	names := [2]string{"ada", "bob"}
 	var keys [2]ed25519.PrivateKey
 	for i := range keys {
@@ -132,23 +132,23 @@ func setupsOf(folder string, opts options) (setups [2]setup, err error) {
 		setups[i] = setup{
 			Name: name, Peer: names[1-i], Folder: folder, Packets: opts.packets, Seed: opts.seed,
 			Key: keys[i], PeerKey: peerKey,
-			Line: ledger.NewAmount(12_000), At: ledger.NewAmount(8_000), Deposit: ledger.NewAmount(1 << 40),
+			Line: ledger.NewAmount(12_000), SettleThreshold: ledger.NewAmount(8_000), Deposit: ledger.NewAmount(1 << 40),
 		}
 		text, err := json.Marshal(setups[i])
 		if err != nil {
 			return setups, err
 		}
-		if err := os.WriteFile(setups[i].pathOf(), text, 0o600); err != nil {
+		if err := os.WriteFile(setups[i].configPath(), text, 0o600); err != nil {
 			return setups, err
 		}
 	}
 	return setups, nil
 }
 
-func (s setup) pathOf() string { return filepath.Join(s.Folder, s.Name+".json") }
+func (s setup) configPath() string { return filepath.Join(s.Folder, s.Name+".json") }
 
-// connectorProcess is one connector, until the process is told to end.
-func connectorProcess(ctx context.Context, path string) error {
+// runConnectorProcess runs one connector until ctx ends.
+func runConnectorProcess(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 	"github.com/peerledger/peerledger/internal/progress"
 )
 
-// pair are the two processes.
-type pair struct {
+// connectorPair is the two processes.
+type connectorPair struct {
 	setups    [2]setup
 	errOut    io.Writer
 	processes [2]*process
@@ -27,22 +27,22 @@ type pair struct {
 	kills     int
 }
 
-// process is one life of a connector.
+// process is one run of a connector, from start to end.
 type process struct {
 	command *exec.Cmd
-	ended   chan struct{} // closed when the process is gone
-	err     error         // how it ended; after ended
+	ended   chan struct{} // closed when the process has ended
+	err     error         // set before ended is closed
 }
 
-func startBoth(setups [2]setup, errOut io.Writer) (*pair, error) {
-	p := &pair{setups: setups, errOut: errOut}
+func startBoth(setups [2]setup, errOut io.Writer) (*connectorPair, error) {
+	p := &connectorPair{setups: setups, errOut: errOut}
 	for i, s := range setups {
 		p.clients[i] = &http.Client{Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				var d net.Dialer
 				return d.DialContext(ctx, "unix", s.socketPath(s.Name))
 			},
-			DisableKeepAlives: true, // the process behind it is another one now and then
+			DisableKeepAlives: true, // the process behind the socket changes
 		}}
 	}
 	for i := range setups {
@@ -53,20 +53,20 @@ func startBoth(setups [2]setup, errOut io.Writer) (*pair, error) {
 	return p, nil
 }
 
-// startConnector starts a connector, this very program.
-func (p *pair) startConnector(i int) error {
+// startConnector starts this program as connector i.
+func (p *connectorPair) startConnector(i int) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	c := exec.Command(program)
-	c.Env = append(os.Environ(), connectorEnv+"="+p.setups[i].pathOf())
+	c.Env = append(os.Environ(), connectorEnv+"="+p.setups[i].configPath())
 	c.Stderr = p.errOut
 	if err := c.Start(); err != nil {
 		return err
 	}
 	life := &process{command: c, ended: make(chan struct{})}
-	go func() { // ended by the process, which end waits for
+	go func() { // ends with the process, and endBoth waits for it
 		life.err = c.Wait()
 		close(life.ended)
 	}()
@@ -74,8 +74,8 @@ func (p *pair) startConnector(i int) error {
 	return nil
 }
 
-// killConnector takes a connector away in the middle of whatever it does, and starts it again.
-func (p *pair) killConnector(i int) error {
+// killConnector kills connector i in the middle of its work and starts it again.
+func (p *connectorPair) killConnector(i int) error {
 	if err := p.processes[i].command.Process.Kill(); err != nil {
 		return err
 	}
@@ -84,14 +84,14 @@ func (p *pair) killConnector(i int) error {
 	return p.startConnector(i)
 }
 
-// endBoth ends both in order.
-func (p *pair) endBoth() error {
+// endBoth stops both connectors in order.
+func (p *connectorPair) endBoth() error {
 	var errs []error
 	for _, life := range p.processes {
 		if life == nil {
 			continue
 		}
-		_ = life.command.Process.Signal(syscall.SIGTERM) // an error means that it is gone
+		_ = life.command.Process.Signal(syscall.SIGTERM) // an error means that the process has ended
 		select {
 		case <-life.ended:
 		case <-time.After(2 * callTimeout):
@@ -103,8 +103,9 @@ func (p *pair) endBoth() error {
 	return errors.Join(errs...)
 }
 
-// askConnector asks a connector until it answers. One that has ended by itself does not.
-func (p *pair) askConnector(ctx context.Context, i int, path string) (books, error) {
+// askConnector repeats a request until the connector answers. If its process has ended by itself,
+// askConnector returns an error.
+func (p *connectorPair) askConnector(ctx context.Context, i int, path string) (books, error) {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval = retryAfter, retryAtMost
 	return backoff.Retry(ctx, func() (b books, err error) {
@@ -118,8 +119,8 @@ func (p *pair) askConnector(ctx context.Context, i int, path string) (books, err
 	}, backoff.WithBackOff(waits), backoff.WithMaxElapsedTime(time.Minute))
 }
 
-// askBoth asks both.
-func (p *pair) askBoth(ctx context.Context, path string) (all [2]books, err error) {
+// askBoth sends a request to both connectors.
+func (p *connectorPair) askBoth(ctx context.Context, path string) (all [2]books, err error) {
 	for i := range all {
 		if all[i], err = p.askConnector(ctx, i, path); err != nil {
 			return all, err
@@ -128,9 +129,8 @@ func (p *pair) askBoth(ctx context.Context, path string) (all [2]books, err erro
 	return all, nil
 }
 
-// awaitTraffic waits until all packets are through. On the way it kills one of the two now and
-// then.
-func (p *pair) awaitTraffic(ctx context.Context, opts options, shown progress.Progress) error {
+// awaitTraffic waits until all packets are fulfilled. Meanwhile it kills the connectors in turn.
+func (p *connectorPair) awaitTraffic(ctx context.Context, opts options, shown progress.Progress) error {
 	steps := 0
 	for {
 		all, err := p.askBoth(ctx, "/books")
@@ -159,8 +159,8 @@ func (p *pair) awaitTraffic(ctx context.Context, opts options, shown progress.Pr
 	}
 }
 
-// finishPayments has both pay what they still owe, and redeem what they were paid.
-func (p *pair) finishPayments(ctx context.Context) (r report, err error) {
+// finishPayments makes both connectors pay their debts and redeem their vouchers.
+func (p *connectorPair) finishPayments(ctx context.Context) (r report, err error) {
 	if r.before, err = p.askBoth(ctx, "/books"); err != nil {
 		return r, err
 	}
@@ -176,8 +176,8 @@ func (p *pair) finishPayments(ctx context.Context) (r report, err error) {
 	return r, nil
 }
 
-// compareBooks compares the books of the two: what one owes is owed to the other, what one has paid
-// is what the other has received and what the claims say, and nothing is under way.
+// compareBooks checks that the positions are opposite, that payments equal claims and the peer's
+// receipts, and that nothing is under way.
 func compareBooks(a, b books) error {
 	if negateAmount(a.Position) != b.Position {
 		return fmt.Errorf("%w: the position of %s is %s, and of %s %s", errBooks, a.Name, a.Position, b.Name, b.Position)

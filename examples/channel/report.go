@@ -8,14 +8,14 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 )
 
-// report is what came of a run: the books when all packets were through, and when both had
-// paid what they owed and redeemed what they were paid.
+// report has the books after all packets, and the books after both connectors paid their debts and
+// redeemed their vouchers.
 type report struct {
 	before, after [2]books
 	kills         int
 }
 
-// printBooks prints the books. The error is errBooks if they do not agree.
+// printBooks prints the books. It returns errBooks if they disagree.
 func (r report) printBooks(out io.Writer, opts options) error {
 	err := compareBooks(r.after[0], r.after[1])
 	if opts.json {

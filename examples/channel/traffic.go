@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	hold        = time.Hour // of a packet: longer than any restart takes
+	packetHold  = time.Hour // longer than any restart
 	callTimeout = 10 * time.Second
 	retryAfter  = 10 * time.Millisecond
 	retryAtMost = 250 * time.Millisecond
 
-	insufficientLiquidity = "T04" // the ILP error of a packet that no credit line covers
+	insufficientLiquidity = "T04" // the ILP error of a packet beyond the credit line
 )
 
 type packetMessage struct {
@@ -32,18 +32,18 @@ type packetMessage struct {
 }
 
 type packetAnswer struct {
-	Code string `json:"code"` // the ILP error, "" if the packet is fulfilled
+	Code string `json:"code"` // the ILP error; "": fulfilled
 }
 
-// sendAll sends all packets, one after the other. What was done before a crash is done
-// again, under the same ids, and found done.
+// sendAll sends all packets, one after the other. After a crash it sends them again under the same
+// ids, and the ledger applies each once.
 func (c *connector) sendAll(ctx context.Context) error {
 	random := rand.New(rand.NewPCG(c.Seed, uint64(len(c.Name))<<32|uint64(c.Name[0])))
 	for n := range c.Packets {
 		amount := random.Uint64N(2000) + 1
 		if err := c.sendPacket(ctx, uint64(n), amount); err != nil {
 			if ctx.Err() != nil {
-				return nil // the process is told to end
+				return nil // the process is being stopped
 			}
 			return fmt.Errorf("packet %d: %w", n, err)
 		}
@@ -52,12 +52,12 @@ func (c *connector) sendAll(ctx context.Context) error {
 	return nil
 }
 
-// sendPacket sends a packet until the other one takes it. One that is refused is another packet
-// the next time, since what is refused stays so.
+// sendPacket sends a packet until the peer takes it. A refused packet gets a new id for the next
+// attempt, because a refusal is final.
 func (c *connector) sendPacket(ctx context.Context, n, amount uint64) error {
 	for attempt := uint64(0); ; attempt++ {
 		p := transfers.Packet{
-			ID: ledger.NewID(attempt<<16|c.packetDirection()<<8, n+1), From: c.own, To: c.peer, In: amount, Out: amount, Hold: hold,
+			ID: ledger.NewID(attempt<<16|c.packetDirection()<<8, n+1), From: c.own, To: c.peer, In: amount, Out: amount, Hold: packetHold,
 		}
 		if _, err := c.client.Recorder.Prepare(ctx, p); err != nil {
 			return err
@@ -74,7 +74,7 @@ func (c *connector) sendPacket(ctx context.Context, n, amount uint64) error {
 			return err
 		}
 		c.refused.Add(1)
-		c.client.Settlement.NotifyRefused(c.peer) // it wants to be paid first
+		c.client.Settlement.NotifyRefused(c.peer) // the peer wants to be paid first
 		select {
 		case <-time.After(retryAfter):
 		case <-ctx.Done():
@@ -83,7 +83,8 @@ func (c *connector) sendPacket(ctx context.Context, n, amount uint64) error {
 	}
 }
 
-// packetDirection tells packets of the two connectors apart: both book all of them.
+// packetDirection keeps the ids of the two connectors' packets apart: both connectors book all
+// packets.
 func (c *connector) packetDirection() uint64 {
 	if c.Name < c.Peer {
 		return 0
@@ -91,7 +92,7 @@ func (c *connector) packetDirection() uint64 {
 	return 1
 }
 
-// askPeer sends a packet to the other one until there is an answer: it may be down.
+// askPeer sends a packet to the peer until there is an answer. The peer may be down.
 func (c *connector) askPeer(ctx context.Context, m packetMessage) (packetAnswer, error) {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval = retryAfter, retryAtMost
@@ -101,7 +102,7 @@ func (c *connector) askPeer(ctx context.Context, m packetMessage) (packetAnswer,
 	}, backoff.WithBackOff(waits), backoff.WithMaxElapsedTime(0))
 }
 
-// postJSON asks one question of a connector.
+// postJSON sends one request to a connector.
 func postJSON(ctx context.Context, client *http.Client, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {

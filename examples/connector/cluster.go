@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/monitoring/clustermetrics"
 )
 
-// openCluster opens the cluster that the environment names.
+// openCluster opens the cluster of the environment variables.
 func (c *connector) openCluster(ctx context.Context) (ledger.Ledger, error) {
 	cfg, err := cluster.ConfigFromEnv()
 	if err != nil {

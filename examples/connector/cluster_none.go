@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// errNoCluster says what TigerBeetle's client needs.
-var errNoCluster = errors.New("-ledger cluster needs cgo: this program was built without")
+// errNoCluster is returned for "-ledger cluster" in a build without TigerBeetle's client.
+var errNoCluster = errors.New("-ledger cluster needs a build with cgo")
 
 func (*connector) openCluster(context.Context) (ledger.Ledger, error) { return nil, errNoCluster }

@@ -20,29 +20,29 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// The books: deploy/peerledger.yaml describes them to the operator's command.
+// The books; deploy/peerledger.yaml has the same settings for the operator's command.
 const (
 	namespace = "example"
 	dollar    = 1_000_000_000
 )
 
 var (
-	usd   = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
-	names = []string{"alice", "bob", "carol"}
+	usd       = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	peerNames = []string{"alice", "bob", "carol"}
 )
 
-// connector is a connector that runs.
+// connector is a running connector.
 type connector struct {
 	log       *slog.Logger
 	client    *peerledger.Client
 	peers     []accounts.PeerAccount
 	metrics   *monitoring.Metrics
 	registry  *prometheus.Registry
-	stopWatch context.CancelFunc // before the client is closed
+	stopWatch context.CancelFunc // called before the client is closed
 	server    *server
 
-	mu   sync.Mutex
-	paid int // settlements
+	mu          sync.Mutex
+	settlements int // paid by this process
 }
 
 func newConnector(log *slog.Logger) (c *connector, err error) {
@@ -51,7 +51,7 @@ func newConnector(log *slog.Logger) (c *connector, err error) {
 	return c, err
 }
 
-// openConnector opens the ledger, provisions the peers, and begins to settle.
+// openConnector opens the ledger, provisions the peers, and starts the settlement engine.
 func openConnector(ctx context.Context, opts options, log *slog.Logger) (*connector, error) {
 	c, err := newConnector(log)
 	if err != nil {
@@ -64,7 +64,7 @@ func openConnector(ctx context.Context, opts options, log *slog.Logger) (*connec
 	return c, c.startOn(ctx, l, opts.grace)
 }
 
-// startOn begins on a ledger, which is closed if it fails.
+// startOn starts the connector on a ledger. After an error the ledger is closed.
 func (c *connector) startOn(ctx context.Context, l ledger.Ledger, grace time.Duration) (err error) {
 	cfg := c.clientConfig()
 	if c.client, err = peerledger.New(l, cfg); err != nil {
@@ -78,9 +78,9 @@ func (c *connector) startOn(ctx context.Context, l ledger.Ledger, grace time.Dur
 	return nil
 }
 
-// runTraffic sends the traffic, reads the books, and ends the connector. Whoever stops it gives it
-// a grace period and kills it then, so what is promised, the books and the closing have a
-// third of it each.
+// runTraffic sends the traffic, reads the books, and closes the connector. A supervisor kills the
+// process after the grace period, so promised fulfills, the books and the closing have a third of
+// it each.
 func (c *connector) runTraffic(ctx context.Context, opts options) (summary, error) {
 	third := opts.grace / 3
 	err := c.sendPackets(ctx, opts)
@@ -92,13 +92,13 @@ func (c *connector) runTraffic(ctx context.Context, opts options) (summary, erro
 
 func (c *connector) provisionPeers(ctx, watching context.Context, cfg peerledger.Config) error {
 	var peers []accounts.PeerConfig
-	for _, name := range names {
+	for _, name := range peerNames {
 		peers = append(peers, accounts.PeerConfig{ID: name, Asset: usd, CreditLine: ledger.NewAmount(100 * dollar)})
 	}
 	var err error
 	var drift *accounts.DriftError
 	if c.peers, err = c.client.Provision(ctx, peers...); errors.As(err, &drift) && c.peers != nil {
-		c.log.Warn("an operator has changed something", "err", err) // a credit line, say: it stays as it is
+		c.log.Warn("an operator has changed something", "err", err) // a credit line, say; it stays as it is
 		err = nil
 	}
 	if err != nil {
@@ -110,15 +110,15 @@ func (c *connector) provisionPeers(ctx, watching context.Context, cfg peerledger
 	})
 }
 
-// openLedger opens the ledger that is asked for.
-func (c *connector) openLedger(ctx context.Context, which string) (ledger.Ledger, error) {
-	if which == "cluster" {
+// openLedger opens the ledger named by -ledger.
+func (c *connector) openLedger(ctx context.Context, name string) (ledger.Ledger, error) {
+	if name == "cluster" {
 		return c.openCluster(ctx)
 	}
 	return embedded.New(), nil
 }
 
-// clientConfig pays a peer down to a dollar when it is owed 5, on a rail that pays at once.
+// clientConfig pays a peer that is owed 5 dollars down to one dollar, on a rail that pays at once.
 func (c *connector) clientConfig() peerledger.Config {
 	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.payOrder)}
 	return peerledger.Config{
@@ -135,17 +135,17 @@ func (c *connector) clientConfig() peerledger.Config {
 	}
 }
 
-// payOrder is the rail. A real one pays once for order.ID, whatever happens; this one has no
-// money, so it cannot pay twice.
+// payOrder is the rail. A real rail must pay once per order.ID, even if it is called again. This
+// one moves no money, so it cannot pay twice.
 func (c *connector) payOrder(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 	c.mu.Lock()
-	c.paid++
+	c.settlements++
 	c.mu.Unlock()
 	c.log.Info("paid", "peer", order.Account.Peer(), "amount", order.Asset.Format(order.Amount), "order", order.ID)
 	return order.Amount, nil
 }
 
-// closeConnector ends the connector in order.
+// closeConnector closes the connector in order.
 func (c *connector) closeConnector(grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
@@ -154,8 +154,8 @@ func (c *connector) closeConnector(grace time.Duration) error {
 	return c.client.Close(ctx)
 }
 
-// sendPackets sends packets until there were enough or ctx ends. A packet that is refused is
-// what happens to packets; an answer of the ledger that is missing ends it.
+// sendPackets sends packets until all are sent or ctx ends. A refused packet is normal. A missing
+// answer of the ledger is an error.
 func (c *connector) sendPackets(ctx context.Context, opts options) error {
 	rng := rand.New(rand.NewPCG(opts.seed, 0))
 	var pace <-chan time.Time
@@ -182,8 +182,8 @@ func (c *connector) sendPackets(ctx context.Context, opts options) error {
 	return nil
 }
 
-// forwardPacket takes a packet through its life: one in ten is rejected by its receiver. When ctx
-// ends, what was promised still has some time.
+// forwardPacket prepares a packet and then fulfills it, or rejects it in one case of ten. After the
+// end of ctx the fulfill or reject still has the time longer.
 func (c *connector) forwardPacket(ctx context.Context, rng *rand.Rand, longer time.Duration) error {
 	from := rng.IntN(len(c.peers))
 	to := (from + 1 + rng.IntN(len(c.peers)-1)) % len(c.peers)
@@ -193,7 +193,7 @@ func (c *connector) forwardPacket(ctx context.Context, rng *rand.Rand, longer ti
 		From: c.peers[from], To: c.peers[to], In: amount, Out: amount - amount/1000, Expiry: time.Now().Add(30 * time.Second),
 	})
 	if err != nil {
-		c.log.Warn("refused", "code", transfers.ILPCode(err), "err", err) // and so is the sender told
+		c.log.Warn("refused", "code", transfers.ILPCode(err), "err", err) // the sender gets this error code
 		return nil
 	}
 	promised, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

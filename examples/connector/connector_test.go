@@ -21,7 +21,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// No connector leaves a goroutine behind.
+// TestMain fails if a connector leaves a goroutine behind.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
 }
@@ -40,7 +40,7 @@ func TestTraffic(t *testing.T) {
 	require.Contains(t, out.String(), "the books add up")
 }
 
-// The traffic takes peers past the 5 dollars at which they are paid.
+// The traffic takes peers past the threshold of 5 dollars.
 func TestSettlements(t *testing.T) {
 	t.Parallel()
 	c, err := openConnector(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
@@ -54,7 +54,7 @@ func TestSettlements(t *testing.T) {
 	require.NoError(t, c.closeConnector(time.Minute))
 }
 
-// Whoever interrupts it gets the books all the same.
+// An interrupted connector still prints the books.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -73,7 +73,7 @@ func TestWrongCommandLines(t *testing.T) {
 	require.ErrorIs(t, runConnector(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp)
 }
 
-// stalling is a ledger that answers no more once it is told to.
+// stalling is a ledger that stops answering when stalled is closed.
 type stalling struct {
 	ledger.Ledger
 	stalled chan struct{}
@@ -103,8 +103,8 @@ func (s stalling) CreateTransfers(ctx context.Context, transfers []ledger.Transf
 	return s.Ledger.CreateTransfers(ctx, transfers)
 }
 
-// Whoever stops it kills it after the grace period: also with a ledger that does not answer
-// it has ended by then, and says that it could not read the books.
+// A supervisor kills the process after the grace period. Even with a ledger that does not answer,
+// the connector has ended by then, with an error for the unread books.
 func TestEndsWithinItsGrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

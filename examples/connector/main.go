@@ -1,21 +1,19 @@
-// Connector is a small connector that runs as long as it is let: it sends packets between
-// three peers, has them settled, and serves its health and its metrics. It is what
-// deploy/ starts beside TigerBeetle, and a pattern for the wiring of a real one.
+// Connector is a small connector: it sends packets between three peers, settles with them, and
+// serves its health and its metrics. deploy/ starts it beside TigerBeetle. It is also a pattern for
+// the wiring of a real connector.
 //
 //	go run ./examples/connector                                # 500 packets on the embedded ledger
 //	go run ./examples/connector -ledger cluster -packets 0 -rate 20 -listen 127.0.0.1:9464
 //
-// With -ledger cluster it keeps its books on the cluster that TIGERBEETLE_CLUSTER_ID and
-// TIGERBEETLE_ADDRESSES name. -packets 0 is until it is interrupted (SIGINT, SIGTERM). At
-// its end it reads the books: what came in must be what went out.
+// With -ledger cluster the books are on the cluster of TIGERBEETLE_CLUSTER_ID and
+// TIGERBEETLE_ADDRESSES. With -packets 0 the connector runs until an interrupt (SIGINT, SIGTERM).
+// At its end it reads the books: the amounts received must equal the amounts sent out and the fees.
 //
-// It serves /livez (the process runs), /readyz (the ledger answers a look-up, over a session
-// that the connector has anyway: a probe that opened its own would take one of few) and
-// /metrics. -check URL asks one of them and ends with status 0 or 1, for health checks in
-// images without curl.
+// It serves /livez (the process runs), /readyz (the ledger answers a look-up, over an open session
+// of the connector: a probe with its own session would take one of few) and /metrics. -check URL
+// requests one of them and ends with status 0 or 1, for health checks in images without curl.
 //
-// It ends with status 1 if the books do not add up or something fails, and with 2 if the
-// command line is wrong.
+// Exit status: 1 if the books do not add up or an operation fails, 2 for a wrong command line.
 package main
 
 import (
@@ -49,31 +47,31 @@ func main() {
 	}
 }
 
-// errUsage is matched by the errors of a wrong command line.
+// errUsage is matched by every error of a wrong command line.
 var errUsage = errors.New("usage")
 
-// options are the command line.
+// options holds the flags.
 type options struct {
-	ledger  string
-	packets int           // 0: until it is interrupted
-	rate    float64       // packets a second; 0: as fast as it goes
-	seed    uint64        // of the traffic
-	listen  string        // "" is nowhere
-	grace   time.Duration // for all that is left to do at the end
-	check   string
-	json    bool
+	ledger   string
+	packets  int           // 0: until an interrupt
+	rate     float64       // packets per second; 0: no limit
+	seed     uint64        // of the traffic
+	listen   string        // "": not served
+	grace    time.Duration // for all work after an interrupt
+	checkURL string
+	json     bool
 }
 
 func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
 	flags := flag.NewFlagSet("connector", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&opts.ledger, "ledger", "embedded", "`which` ledger: embedded, or cluster, which the environment names")
-	flags.IntVar(&opts.packets, "packets", 500, "how many `packets` to send; 0 is until it is interrupted")
-	flags.Float64Var(&opts.rate, "rate", 0, "`packets` a second; 0 is as fast as it goes")
-	flags.Uint64Var(&opts.seed, "seed", 1, "`number` that the traffic is drawn from")
+	flags.StringVar(&opts.ledger, "ledger", "embedded", "`name` of the ledger: embedded, or cluster (set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES)")
+	flags.IntVar(&opts.packets, "packets", 500, "number of `packets` to send; 0 sends until an interrupt")
+	flags.Float64Var(&opts.rate, "rate", 0, "`packets` per second; 0 is no limit")
+	flags.Uint64Var(&opts.seed, "seed", 1, "`seed` of the random traffic")
 	flags.StringVar(&opts.listen, "listen", "", "serve /livez, /readyz and /metrics on this `address`")
-	flags.DurationVar(&opts.grace, "grace", 15*time.Second, "`time` to finish what is under way after an interruption")
-	flags.StringVar(&opts.check, "check", "", "ask this `URL`, and end with status 0 if it answers 200")
+	flags.DurationVar(&opts.grace, "grace", 15*time.Second, "`time` for all remaining work after an interrupt")
+	flags.StringVar(&opts.checkURL, "check", "", "request this `URL` and end with status 0 if the answer is 200")
 	flags.BoolVar(&opts.json, "json", false, "print the summary as JSON")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -83,7 +81,7 @@ func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
 	}
 	switch {
 	case flags.NArg() > 0:
-		err = fmt.Errorf("%w: no arguments are taken after the flags; got %q", errUsage, flags.Args())
+		err = fmt.Errorf("%w: unexpected arguments after the flags: %q", errUsage, flags.Args())
 	case opts.ledger != "embedded" && opts.ledger != "cluster":
 		err = fmt.Errorf("%w: -ledger is embedded or cluster, not %q", errUsage, opts.ledger)
 	case opts.packets < 0 || opts.rate < 0 || opts.grace <= 0:
@@ -97,8 +95,8 @@ func runConnector(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	if opts.check != "" {
-		return checkHealth(ctx, opts.check)
+	if opts.checkURL != "" {
+		return checkHealth(ctx, opts.checkURL)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	c, err := openConnector(ctx, opts, log)
@@ -119,7 +117,7 @@ func runConnector(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	return err
 }
 
-// checkHealth asks a health check of another process.
+// checkHealth requests a health check of another process.
 func checkHealth(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
@@ -131,7 +129,7 @@ func checkHealth(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = response.Body.Close() }() // what it says does not matter
+	defer func() { _ = response.Body.Close() }() // the body is not read
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s", url, response.Status)
 	}

@@ -12,17 +12,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// server serves health and metrics. A nil one serves nothing.
+// server serves health and metrics. A nil server serves nothing.
 type server struct {
 	http    *http.Server
 	address string
 	ended   chan struct{}
 }
 
-// readyWithin is how long the ledger may take to answer a readiness check.
+// readyWithin is the time that the ledger has to answer a readiness check.
 const readyWithin = 3 * time.Second
 
-// serveOn serves on an address; "" is nowhere.
+// serveOn starts the server on an address, unless address is "".
 func (c *connector) serveOn(address string) error {
 	if address == "" {
 		return nil
@@ -41,14 +41,14 @@ func (c *connector) serveOn(address string) error {
 	}
 	go func() {
 		defer close(s.ended)
-		_ = s.http.Serve(listener) // it ends with close
+		_ = s.http.Serve(listener) // ends with closeServer
 	}()
 	c.server = s
 	c.log.Info("serving", "address", s.address)
 	return nil
 }
 
-// checkReady asks the ledger for an account that does not exist.
+// checkReady looks up an account that does not exist.
 func (c *connector) checkReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
@@ -59,13 +59,13 @@ func (c *connector) checkReady(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// closeServer ends the server.
+// closeServer stops the server.
 func (s *server) closeServer(ctx context.Context) {
 	if s == nil {
 		return
 	}
 	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close() // somebody does not let go
+		_ = s.http.Close() // a client holds its connection open
 	}
 	<-s.ended
 }

@@ -10,45 +10,45 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// errBooks says that the books do not add up.
+// errBooks is returned when the books do not add up.
 var errBooks = errors.New("the books do not add up")
 
-// summary is what the books say at the end. Amounts are in whole units.
+// summary is the final state of the books. Amounts are in whole units.
 type summary struct {
 	Peers       map[string]string `json:"peers"` // positions
 	Revenue     string            `json:"revenue"`
-	Held        string            `json:"held"`        // by packets of others, or of a process that was killed
-	Settlements int               `json:"settlements"` // of this process
+	Held        string            `json:"held"`        // by packets of other connectors, or of a killed process
+	Settlements int               `json:"settlements"` // by this process
 }
 
 func (s summary) String() string {
 	var text strings.Builder
-	for _, name := range names {
+	for _, name := range peerNames {
 		fmt.Fprintf(&text, "%-6s position %s USD\n", name, s.Peers[name])
 	}
 	fmt.Fprintf(&text, "revenue %s USD, held %s USD, %d settlements; the books add up\n", s.Revenue, s.Held, s.Settlements)
 	return text.String()
 }
 
-// summarizeBooks reads the books: what peers earned and our fees must be what peers sent, but for
-// what an operator has booked in suspense.
+// summarizeBooks reads the books. The earnings of the peers, our fees and the suspense account must
+// equal the amounts that the peers sent.
 func (c *connector) summarizeBooks(ctx context.Context) (summary, error) {
 	if err := c.client.Recorder.Flush(ctx); err != nil {
 		return summary{}, err
 	}
-	s, missing, err := c.readBooks(ctx)
-	if err == nil && missing.Sign() != 0 {
-		// The two reads are not of one moment, and another connector may be at work.
-		var again *big.Int
-		if s, again, err = c.readBooks(ctx); err == nil && again.Cmp(missing) == 0 {
-			err = fmt.Errorf("%w: %v units more went out than came in", errBooks, missing)
+	s, excess, err := c.readBooks(ctx)
+	if err == nil && excess.Sign() != 0 {
+		// The two reads of readBooks are at different times, and another connector may be running.
+		var secondExcess *big.Int
+		if s, secondExcess, err = c.readBooks(ctx); err == nil && secondExcess.Cmp(excess) == 0 {
+			err = fmt.Errorf("%w: %v units more went out than came in", errBooks, excess)
 		}
 	}
 	return s, err
 }
 
-// readBooks reads the books, and how much more went out than came in.
-func (c *connector) readBooks(ctx context.Context) (s summary, missing *big.Int, err error) {
+// readBooks reads the books. excess is the amount that went out beyond the amount that came in.
+func (c *connector) readBooks(ctx context.Context) (s summary, excess *big.Int, err error) {
 	balances, err := c.client.Book.Balances(ctx, c.peers...)
 	if err != nil {
 		return s, nil, err
@@ -58,22 +58,22 @@ func (c *connector) readBooks(ctx context.Context) (s summary, missing *big.Int,
 		return s, nil, err
 	}
 	s.Peers = map[string]string{}
-	missing = new(big.Int).Add(own[0].Revenue, own[0].Suspense)
+	excess = new(big.Int).Add(own[0].Revenue, own[0].Suspense)
 	held := new(big.Int)
 	for _, b := range balances {
 		s.Peers[b.Account.Peer()] = wholeDollars(b.Position())
-		missing.Add(missing, b.Earned.Big())
-		missing.Sub(missing, b.Sent.Big())
+		excess.Add(excess, b.Earned.Big())
+		excess.Sub(excess, b.Sent.Big())
 		held.Add(held, b.HeldIn.Big())
 	}
 	s.Revenue, s.Held = wholeDollars(own[0].Revenue), wholeDollars(held)
 	c.mu.Lock()
-	s.Settlements = c.paid
+	s.Settlements = c.settlements
 	c.mu.Unlock()
-	return s, missing, nil
+	return s, excess, nil
 }
 
-// wholeDollars is units in whole dollars.
+// wholeDollars formats units as dollars.
 func wholeDollars(units *big.Int) string {
 	return decimal.NewFromBigInt(units, -int32(usd.Scale)).StringFixed(int32(usd.Scale))
 }

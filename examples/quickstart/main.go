@@ -1,5 +1,5 @@
-// Quickstart is the whole job in one page: two peers, a packet each way, a
-// threshold crossed, a settlement paid. It runs on the embedded ledger.
+// Quickstart shows the library on one page: two peers, a packet each way, a settlement threshold
+// reached, a settlement paid. It runs on the embedded ledger.
 package main
 
 import (
@@ -33,11 +33,10 @@ func main() {
 	}
 }
 
-// openClient makes a client that pays a peer all that it is owed as soon as that is 5
-// cents.
+// openClient opens a client that pays a peer in full as soon as we owe the peer 5 cents.
 func openClient(out io.Writer) (*peerledger.Client, error) {
-	// Your payment channel goes here. The order's ID is the key that makes a
-	// second call with the same order pay nothing more.
+	// Your payment channel goes here. The order's ID is the idempotency key: a second call with the
+	// same order must pay nothing more.
 	rail := func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 		fmt.Fprintf(out, "rail: pay %s to %s\n", order.Asset.WholeUnits(order.Amount), order.Account.Peer())
 		return order.Amount, nil
@@ -47,7 +46,7 @@ func openClient(out io.Writer) (*peerledger.Client, error) {
 		Settlement: settlement.Config{
 			Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(rail)}},
 			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(5 * cent)}},
-			Manual:   true, // pay when this program says so, not in the background
+			Manual:   true, // pay when this program calls Settle, not in the background
 		},
 	})
 }
@@ -61,7 +60,7 @@ func runDemo(ctx context.Context, out io.Writer, client *peerledger.Client) erro
 	}
 	alice, bob := peers[0], peers[1]
 
-	// Alice sends 6 cents; bob gets all but a fee of a thousandth of a cent.
+	// Alice sends 6 cents. Bob gets them less a fee of a thousandth of a cent.
 	err = deliverPacket(ctx, client, transfers.Packet{From: alice, To: bob, In: 6 * cent, Out: 6*cent - cent/1000})
 	if err != nil {
 		return err
@@ -70,7 +69,7 @@ func runDemo(ctx context.Context, out io.Writer, client *peerledger.Client) erro
 		return err
 	}
 
-	// Bob is owed more than 5 cents now.
+	// We owe bob more than 5 cents now.
 	if _, err := client.Settlement.Settle(ctx); err != nil {
 		return err
 	}
@@ -78,7 +77,7 @@ func runDemo(ctx context.Context, out io.Writer, client *peerledger.Client) erro
 		return err
 	}
 
-	// Bob may owe us 2 cents. The ledger refuses a packet beyond that.
+	// Bob may owe us 2 cents. The ledger refuses a packet beyond this credit line.
 	err = deliverPacket(ctx, client, transfers.Packet{From: bob, To: alice, In: 3 * cent, Out: 3 * cent})
 	fmt.Fprintf(out, "bob sends 3 cents: ILP error %s, over its credit line: %t\n",
 		transfers.ILPCode(err), errors.Is(err, transfers.ErrCreditLine))
@@ -89,20 +88,20 @@ func runDemo(ctx context.Context, out io.Writer, client *peerledger.Client) erro
 	return showPositions(ctx, out, client, alice, bob)
 }
 
-// deliverPacket takes a packet through its life.
+// deliverPacket prepares a packet and fulfills it.
 func deliverPacket(ctx context.Context, client *peerledger.Client, packet transfers.Packet) error {
 	packet.Expiry = time.Now().Add(30 * time.Second)
 	held, err := client.Recorder.Prepare(ctx, packet)
 	if err != nil {
 		return err // answer the sender with the ILP error transfers.ILPCode(err)
 	}
-	// The amounts are held, so the packet may be forwarded. Its answer is a
-	// fulfill here; for a reject, Recorder.Reject gives back what is held.
+	// The amounts are held, so the packet may be forwarded. Here its answer is a fulfill. For a
+	// reject, Recorder.Reject releases the amounts.
 	_, err = client.Recorder.Fulfill(ctx, held.Packet)
 	return err
 }
 
-// showPositions prints what we owe each peer (above 0) or it owes us (below).
+// showPositions prints each position: above 0 we owe the peer, below 0 the peer owes us.
 func showPositions(ctx context.Context, out io.Writer, client *peerledger.Client, peers ...accounts.PeerAccount) error {
 	balances, err := client.Book.Balances(ctx, peers...)
 	for _, b := range balances {

@@ -1,6 +1,6 @@
-// Package bench measures the recorder against what an application would write without it.
-// It is the program of examples/bench, whose package comment says what is measured and
-// how, and of the command "peerledger bench".
+// Package bench measures the recorder and compares it with programs that call the ledger's client
+// directly. The package comment of examples/bench describes the measurements. The command
+// "peerledger bench" runs the same code.
 package bench
 
 import (
@@ -15,36 +15,37 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// ErrUsage is matched by the errors of a wrong command line.
+// ErrUsage is matched by every error of a wrong command line.
 var ErrUsage = errors.New("usage")
 
-// Bench is what a command line asks to measure.
+// Bench is one benchmark run, configured by flags. [Define] makes a Bench.
 type Bench struct {
-	opts options
-	read func() error // the lists, when the flags are parsed
+	opts       options
+	parseLists func() error // reads the flags with lists; call after flag.Parse
 }
 
-// Define defines the flags of a Bench.
+// Define returns a [Bench] and defines its flags.
 func Define(flags *flag.FlagSet) *Bench {
 	b := new(Bench)
-	b.read = defineFlags(flags, &b.opts)
+	b.parseLists = defineFlags(flags, &b.opts)
 	return b
 }
 
-// OnCluster says which cluster "-ledger cluster" is, instead of the environment.
+// OnCluster sets the function that configures the cluster of "-ledger cluster". The default is
+// [cluster.ConfigFromEnv].
 func (b *Bench) OnCluster(which func() (cluster.Config, error)) { b.opts.cluster = which }
 
-// Run measures, when the flags are parsed, and prints the figures on stdout. given tells
-// which flags were given: whoever gives a list of an axis means all of it. On a terminal
-// it shows on stderr how far it is. The errors are ErrUsage, those of the ledger, or that
-// of the books that do not add up.
+// Run makes the measurements and prints the results on stdout. Call Run after the flags are parsed.
+// given reports whether a flag was given: if the list of an axis was given, Run varies the axis. If
+// terminal is set, Run shows its progress on stderr. Run returns [ErrUsage], an error of the
+// ledger, or an error if the books do not add up.
 func (b *Bench) Run(ctx context.Context, given func(flag string) bool, stdout, stderr io.Writer, terminal bool) error {
 	if err := b.validateLists(given); err != nil {
 		return err
 	}
 	for _, file := range []string{b.opts.csv, b.opts.plot} {
 		if err := openWritable(file); err != nil {
-			return err // rather than after an hour of measuring
+			return err // now, and not after an hour of measuring
 		}
 	}
 	rep, err := measureAll(ctx, b.opts, progress.New(stderr, terminal && !b.opts.json, "measuring", 50))
@@ -59,9 +60,9 @@ func (b *Bench) Run(ctx context.Context, given func(flag string) bool, stdout, s
 	return errors.Join(err, rep.writeFiles(b.opts))
 }
 
-// validateLists reads the lists and checks everything.
+// validateLists reads the lists and validates all options.
 func (b *Bench) validateLists(given func(flag string) bool) error {
-	err := errors.Join(b.read(), b.opts.validateOptions())
+	err := errors.Join(b.parseLists(), b.opts.validateOptions())
 	for _, axis := range allAxes {
 		if given(axis) && !b.opts.variesAxis(axis) {
 			b.opts.axes = append(b.opts.axes, axis)
@@ -70,14 +71,13 @@ func (b *Bench) validateLists(given func(flag string) bool) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	if len(planOf(b.opts)) == 0 {
-		return fmt.Errorf("%w: -ways: there is no such way in these phases", ErrUsage)
+	if len(makePlan(b.opts)) == 0 {
+		return fmt.Errorf("%w: -ways: no way of the list exists in these phases", ErrUsage)
 	}
 	return nil
 }
 
-// Main is the program: it parses the arguments and runs. The error is flag.ErrHelp if help
-// was asked for, else that of Run.
+// Main parses args and calls [Bench.Run]. After -h it returns [flag.ErrHelp].
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer, terminal bool) error {
 	b, flags, err := parseFlags(args, stderr)
 	if err != nil {
@@ -89,9 +89,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, terminal
 const usage = `Usage: bench [flags]
 
 Measures the recorder against hand-batched and single calls of the ledger's client.
-Lists have commas between. The first value of a list is the base scenario's (of
--lanes it is 2, if it is there); the others are measured if -axes names the list, or
-if it is given.
+Lists are comma-separated. The base scenario has the first value of each list (for
+-lanes it has 2, if listed). The other values are measured if -axes names the list or
+the list is given as a flag.
 
 `
 
@@ -110,19 +110,19 @@ func parseFlags(args []string, stderr io.Writer) (*Bench, *flag.FlagSet, error) 
 		return nil, nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if flags.NArg() > 0 {
-		return nil, nil, fmt.Errorf("%w: no arguments are taken after the flags; got %q", ErrUsage, flags.Args())
+		return nil, nil, fmt.Errorf("%w: unexpected arguments after the flags: %q", ErrUsage, flags.Args())
 	}
 	return b, flags, nil
 }
 
-// wasGiven tells which flags were given.
+// wasGiven returns a function that reports whether a flag was given.
 func wasGiven(flags *flag.FlagSet) func(string) bool {
 	var names []string
 	flags.Visit(func(f *flag.Flag) { names = append(names, f.Name) })
 	return func(name string) bool { return slices.Contains(names, name) }
 }
 
-// parseOptions is the options of a command line.
+// parseOptions returns the options of a command line.
 func parseOptions(args []string, stderr io.Writer) (options, error) {
 	b, flags, err := parseFlags(args, stderr)
 	if err != nil {
@@ -132,16 +132,16 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	return b.opts, err
 }
 
-// measureAll measures everything that the options ask for, in rounds.
+// measureAll makes all measurements of the options, in rounds.
 func measureAll(ctx context.Context, opts options, shown progress.Progress) (rep *report, err error) {
-	s, err := openSubject(opts)
+	s, err := openTarget(opts)
 	if err != nil {
 		return nil, err
 	}
 	b := newBencher(opts, s)
 	defer func() { err = errors.Join(err, b.closeTargets()) }()
-	plan := planOf(opts)
-	shown.Start(opts.count * len(plan))
+	plan := makePlan(opts)
+	shown.Start(opts.rounds * len(plan))
 	defer func() { shown.Stop(err) }()
 	rounds, err := b.measureRounds(ctx, plan, shown)
 	if err != nil {

@@ -20,26 +20,26 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// No run leaves a goroutine behind.
+// TestMain fails if a run leaves a goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// small are flags of a run that takes no time.
-var small = []string{"-packets", "60", "-count", "2", "-callers", "1,3", "-lanes", "1,2", "-peers", "3,5"}
+// smallRun has the flags of a quick run.
+var smallRun = []string{"-packets", "60", "-count", "2", "-callers", "1,3", "-lanes", "1,2", "-peers", "3,5"}
 
-func measured(t *testing.T, args ...string) (string, error) {
+func runBench(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	err := Main(t.Context(), args, &out, io.Discard, false)
 	return out.String(), err
 }
 
-// Both phases with all ways; with all that is varied, all that is written.
+// TestEverything measures both phases in all modes and on all axes, and reads every output.
 func TestEverything(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	csvFile, plotFile := filepath.Join(dir, "bench.csv"), filepath.Join(dir, "bench.svg")
-	args := append([]string{"-axes", "all", "-json", "-csv", csvFile, "-plot", plotFile}, small...)
-	out, err := measured(t, args...)
+	args := append([]string{"-axes", "all", "-json", "-csv", csvFile, "-plot", plotFile}, smallRun...)
+	out, err := runBench(t, args...)
 	require.NoError(t, err)
 
 	kinds := map[string]int{}
@@ -47,18 +47,18 @@ func TestEverything(t *testing.T) {
 		var kind struct{ Kind string }
 		require.NoError(t, json.Unmarshal([]byte(text), &kind))
 		if kinds[kind.Kind]++; kind.Kind == "throughput" {
-			checkLine(t, text)
+			checkJSONLine(t, text)
 		}
 	}
 	opts, err := parseOptions(args, io.Discard)
 	require.NoError(t, err)
-	plan := planOf(opts)
+	plan := makePlan(opts)
 	require.Equal(t, map[string]int{"throughput": len(plan), "low load": 2, "memory": 5}, kinds)
 
 	content, err := os.ReadFile(csvFile)
 	require.NoError(t, err)
 	rows, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
-	require.NoError(t, err) // also that all rows have as many fields
+	require.NoError(t, err) // ReadAll also checks that all rows have the same number of fields
 	require.Len(t, rows, 1+len(plan))
 	require.Equal(t, []string{"two", "", "batched", "2", "2", "3", "uniform", "false", "false", "2", "60", "60", "60"}, rows[1][:13])
 
@@ -68,7 +68,7 @@ func TestEverything(t *testing.T) {
 	require.Contains(t, string(content), "record, phase single")
 }
 
-func checkLine(t *testing.T, text string) {
+func checkJSONLine(t *testing.T, text string) {
 	t.Helper()
 	var line jsonLine
 	fields, numbered := strings.CutPrefix(text, `{"json":1,`)
@@ -86,11 +86,11 @@ func checkLine(t *testing.T, text string) {
 	}
 	require.LessOrEqual(t, line.P50.Median, line.P99.Median)
 	require.LessOrEqual(t, line.P99.Median, line.P100.Median)
-	if line.Way == wayBatched {
+	if line.Way == modeBatched {
 		require.Equal(t, spread{1, 1, 1}, *line.ToBatched)
 		require.Equal(t, 60/float64(line.Lanes), line.OpsPerBatch.Median)
 	}
-	if line.Way == waySingle {
+	if line.Way == modeSingle {
 		require.Equal(t, 1.0, line.OpsPerBatch.Median)
 	}
 	require.Equal(t, line.Varied != "", line.ToBase != nil, text)
@@ -99,11 +99,11 @@ func checkLine(t *testing.T, text string) {
 func TestTables(t *testing.T) {
 	t.Parallel()
 	plotFile := filepath.Join(t.TempDir(), "bench.png")
-	out, err := measured(t, append([]string{"-plot", plotFile, "-phase", "two", "-settle", "on"}, small...)...)
+	out, err := runBench(t, append([]string{"-plot", plotFile, "-phase", "two", "-settle", "on"}, smallRun...)...)
 	require.NoError(t, err)
 	for _, text := range []string{
 		"│ (a) batched │", "│ (b) single  │", "│ (c) submit  │", "│ (d) record  │",
-		"lanes 1", "peers 5", // lists that are given are varied
+		"lanes 1", "peers 5", // lists given as flags are varied
 		"one caller, phase two: Record p50 / raw call p50 = ", "orders paid\n",
 	} {
 		require.Contains(t, out, text)
@@ -118,45 +118,45 @@ func TestTables(t *testing.T) {
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	var shown bytes.Buffer
-	err := Main(t.Context(), append([]string{"-phase", "single"}, small...), io.Discard, &shown, true)
+	err := Main(t.Context(), append([]string{"-phase", "single"}, smallRun...), io.Discard, &shown, true)
 	require.NoError(t, err)
 	require.Contains(t, shown.String(), "single-phase")
 }
 
-// However little time there is, what was taken is written.
+// Every packet taken is written, even if the time is over at once.
 func TestTimeIsLimited(t *testing.T) {
 	t.Parallel()
-	out, err := measured(t, "-packets", "1000000000", "-max", "1ms", "-count", "1", "-callers", "1,3", "-json")
+	out, err := runBench(t, "-packets", "1000000000", "-max", "1ms", "-count", "1", "-callers", "1,3", "-json")
 	require.NoError(t, err)
 	require.Equal(t, 13, strings.Count(out, `"kind":"throughput"`))
 }
 
-// An interrupt ends every way, and leaves nothing behind.
+// An interrupt ends every mode and leaves nothing behind.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	opts, err := parseOptions([]string{"-packets", "1000000000", "-max", "1h", "-callers", "2", "-settle", "on"}, io.Discard)
 	require.NoError(t, err)
-	for _, m := range planOf(opts) {
+	for _, m := range makePlan(opts) {
 		ctx, cancel := context.WithCancel(t.Context())
-		b := newBencher(opts, interrupting{embeddedTarget{opts}, cancel})
+		b := newBencher(opts, interruptingTarget{embeddedTarget{opts}, cancel})
 		_, err := b.measureOnce(ctx, m)
 		require.ErrorIs(t, err, context.Canceled, m)
 		require.NoError(t, b.closeTargets())
 	}
 }
 
-// interrupting is a subject that interrupts the run when packets are being written.
-type interrupting struct {
+// interruptingTarget interrupts the run at the first request with a packet.
+type interruptingTarget struct {
 	embeddedTarget
 	interrupt func()
 }
 
-func (s interrupting) stage(ctx context.Context, sessions int) (stage, error) {
+func (s interruptingTarget) prepareTarget(ctx context.Context, sessions int) (preparedTarget, error) {
 	st, err := s.embeddedTarget.prepareTarget(ctx, sessions)
 	l := interruptingLedger{st.ledger, s.interrupt}
 	st.ledger = l
-	for i := range st.raw {
-		st.raw[i] = l.CreateTransfers
+	for i := range st.connections {
+		st.connections[i] = l.CreateTransfers
 	}
 	return st, err
 }
@@ -167,7 +167,7 @@ type interruptingLedger struct {
 }
 
 func (l interruptingLedger) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if events[0].Code == chart.CodePacket { // not a credit line
+	if events[0].Code == chart.CodePacket { // no credit line
 		l.interrupt()
 	}
 	return l.Ledger.CreateTransfers(ctx, events)
@@ -180,39 +180,39 @@ func TestUsage(t *testing.T) {
 		"-phase three", "-ways by-hand", "-ways ,", "-ways mixed -phase single", "-callers 0", "-callers 1,x", "-lanes 17", "-lanes 2,2", "-peers 1", "-load cold", "-settle maybe",
 		"-journal ,", "-axes all,lanes", "-plot bench.gif", "-plot svg",
 	} {
-		_, err := measured(t, strings.Fields(args)...)
+		_, err := runBench(t, strings.Fields(args)...)
 		require.ErrorIs(t, err, ErrUsage, args)
 	}
-	_, err := measured(t, "-h")
+	_, err := runBench(t, "-h")
 	require.ErrorIs(t, err, flag.ErrHelp)
 
-	// Found before anything is measured.
-	_, err = measured(t, "-csv", filepath.Join(t.TempDir(), "no folder", "bench.csv"))
+	// The error comes before the first measurement.
+	_, err = runBench(t, "-csv", filepath.Join(t.TempDir(), "no folder", "bench.csv"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// An engine whose payments are never due is measured for its checks.
+// With a threshold that is never reached, only the checks of the engine are measured.
 func TestChecksAlone(t *testing.T) {
 	t.Parallel()
-	out, err := measured(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1000000000", "-phase", "single")
+	out, err := runBench(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1000000000", "-phase", "single")
 	require.NoError(t, err)
 	require.Contains(t, out, "single-phase submit from 2: 0 orders paid")
-	out, err = measured(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1", "-phase", "single")
+	out, err = runBench(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1", "-phase", "single")
 	require.NoError(t, err)
 	require.NotContains(t, out, ": 0 orders paid")
 }
 
-// Some ways alone are compared with each other, and with nothing else.
+// Modes are compared only with measured modes.
 func TestSomeWays(t *testing.T) {
 	t.Parallel()
-	out, err := measured(t, append([]string{"-ways", "submit", "-phase", "two", "-axes", "settle", "-json", "-settle", "off,on"}, small...)...)
+	out, err := runBench(t, append([]string{"-ways", "submit", "-phase", "two", "-axes", "settle", "-json", "-settle", "off,on"}, smallRun...)...)
 	require.NoError(t, err)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var compared int
 	for _, text := range lines {
 		var line jsonLine
 		require.NoError(t, json.Unmarshal([]byte(text), &line))
-		require.Equal(t, waySubmit, line.Way)
+		require.Equal(t, modeSubmit, line.Way)
 		require.Nil(t, line.ToBatched)
 		require.Nil(t, line.ToSingle)
 		if line.ToBase != nil {
@@ -223,12 +223,13 @@ func TestSomeWays(t *testing.T) {
 	require.Len(t, lines, 4, "the base, and what small and this vary: lanes, peers, the engine")
 }
 
-// One axis at a time, each compared with what does the same work.
+// The plan varies one axis at a time. Each measurement is compared with a measurement of the same
+// work.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	opts, err := parseOptions([]string{"-phase", "two", "-callers", "1,9", "-lanes", "1,2", "-load", "uniform,hot", "-settle", "off,on"}, io.Discard)
 	require.NoError(t, err)
-	plan := planOf(opts)
+	plan := makePlan(opts)
 	var got []string
 	for _, m := range plan {
 		batched := findSample(plan, m.isBatchedOf)

@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// clusterTarget is a TigerBeetle cluster. What it opens stays open until close: a
-// cluster has 64 sessions, and forgets only those of clients that others push out.
+// clusterTarget is a TigerBeetle cluster. Its ledgers and clients stay open until closeTarget: a
+// cluster has 64 sessions, and a session of a client that has gone stays until a new one evicts it.
 type clusterTarget struct {
 	cfg     cluster.Config
 	ledgers map[int]*cluster.Ledger // by the number of sessions
@@ -31,38 +31,38 @@ func openCluster(which func() (cluster.Config, error)) (target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newClusterSubject(cfg), nil
+	return newClusterTarget(cfg), nil
 }
 
-func newClusterSubject(cfg cluster.Config) *clusterTarget {
+func newClusterTarget(cfg cluster.Config) *clusterTarget {
 	return &clusterTarget{cfg: cfg, ledgers: map[int]*cluster.Ledger{}}
 }
 
-func (s *clusterTarget) prepareTarget(ctx context.Context, sessions int) (stage, error) {
+func (s *clusterTarget) prepareTarget(ctx context.Context, sessions int) (preparedTarget, error) {
 	l := s.ledgers[sessions]
 	if l == nil {
 		cfg := s.cfg
-		cfg.Sessions = sessions + 1 // for what is no batch, as by default
+		cfg.Sessions = sessions + 1 // one more for requests that are no batch, as by default
 		var err error
 		if l, err = cluster.Open(ctx, cfg); err != nil {
-			return stage{}, err
+			return preparedTarget{}, err
 		}
 		s.ledgers[sessions] = l
 	}
 	for len(s.clients) < sessions {
-		// The cluster has just answered, so a client that never answers is none
-		// with a wrong address.
+		// The cluster has just answered. If the client gets no answer, the address is not the
+		// cause.
 		c, err := s.connectClient(ctx)
 		if err != nil {
-			return stage{}, err
+			return preparedTarget{}, err
 		}
 		s.clients = append(s.clients, c)
 	}
-	raw := make([]send, sessions)
+	raw := make([]connection, sessions)
 	for i := range raw {
 		raw[i] = s.clients[i].sendTransfers
 	}
-	return stage{ledger: l, raw: raw, batchMax: l.BatchMax(), end: func() error { return nil }}, nil
+	return preparedTarget{ledger: l, connections: raw, batchMax: l.BatchMax(), closePrepared: func() error { return nil }}, nil
 }
 
 func (s *clusterTarget) closeTarget() error {
@@ -76,9 +76,9 @@ func (s *clusterTarget) closeTarget() error {
 	return errors.Join(errs...)
 }
 
-// connectClient makes a client of TigerBeetle's own. It does not wait for the cluster.
+// connectClient returns a tigerbeetle-go client. It does not wait for the cluster.
 func (s *clusterTarget) connectClient(ctx context.Context) (*rawClient, error) {
-	resolved, err := s.cfg.Resolve(ctx) // TigerBeetle's client takes no host names
+	resolved, err := s.cfg.Resolve(ctx) // tigerbeetle-go takes no host names
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func (s *clusterTarget) connectClient(ctx context.Context) (*rawClient, error) {
 	return newRawClient(ctx, client), nil
 }
 
-// rawClient is a client of TigerBeetle's own, whose calls take no context: when that
-// of the run ends the client is closed, which ends them.
+// rawClient is a tigerbeetle-go client. Its calls take no context, so the end of the run's context
+// closes the client, and with it the calls.
 type rawClient struct {
 	client tb.Client
 	close  func()

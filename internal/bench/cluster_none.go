@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// errNoCluster says what TigerBeetle's client needs.
-var errNoCluster = errors.New("-ledger cluster needs cgo, and a Unix system: this program was built without")
+// errNoCluster is returned for "-ledger cluster" in a build without TigerBeetle's client.
+var errNoCluster = errors.New("-ledger cluster needs a build with cgo on a Unix system")
 
 func openCluster(func() (cluster.Config, error)) (target, error) { return nil, errNoCluster }

@@ -17,20 +17,21 @@ import (
 	"github.com/peerledger/peerledger/ledger/tbclient"
 )
 
-// The raw side, on the embedded ledger as TigerBeetle's client.
+// The measurements without the recorder, on the embedded ledger behind TigerBeetle's client
+// interface.
 func TestRawClient(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
-	m, err := newMarket(t.Context(), l, "", 3, 1)
+	m, err := newWorkload(t.Context(), l, "", 3, 1)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	c := newRawClient(ctx, tbclient.New(l))
-	run := &rawRun{traffic: m.newTraffic(loadUniform), phase: phaseTwo, latencies: newLatencies(1), quota: &quota{total: 100}}
-	workers, _ := run.sendBatched([]send{c.sendTransfers}, 30)
+	run := &rawRun{traffic: m.newTraffic(uniformTraffic), phase: phaseTwo, latencies: newLatencies(1), quota: &quota{total: 100}}
+	workers, _ := run.sendBatched([]connection{c.sendTransfers}, 30)
 	for _, work := range workers {
 		require.NoError(t, work(ctx))
 	}
-	m.countSent(loadUniform, 100)
+	m.countSent(uniformTraffic, 100)
 	require.NoError(t, m.verifyBooks(ctx, l))
 
 	results, err := c.sendTransfers(ctx, make([]ledger.Transfer, 2))
@@ -40,21 +41,21 @@ func TestRawClient(t *testing.T) {
 	cancel()
 	_, err = c.sendTransfers(ctx, nil)
 	require.ErrorIs(t, err, context.Canceled)
-	c.close() // as the end of ctx does
+	c.close() // the end of ctx closes the client too
 	_, err = c.client.CreateTransfers(make([]tb.Transfer, 1))
 	require.ErrorIs(t, err, tb.ErrClientClosed)
 	require.NoError(t, l.Close())
 }
 
-// All of it on a real TigerBeetle.
+// All measurements on a real TigerBeetle.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	opts, err := parseOptions(append([]string{"-axes", "all"}, small...), io.Discard)
+	opts, err := parseOptions(append([]string{"-axes", "all"}, smallRun...), io.Discard)
 	require.NoError(t, err)
-	for range 2 { // with accounts of its own each time
-		b := newBencher(opts, newClusterSubject(c.Config()))
-		plan := planOf(opts)
+	for range 2 { // each run has its own accounts
+		b := newBencher(opts, newClusterTarget(c.Config()))
+		plan := makePlan(opts)
 		rounds, err := b.measureRounds(t.Context(), plan, progress.Progress{})
 		require.NoError(t, err)
 		require.Len(t, newReport(plan, rounds).lines, len(plan))

@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// delayed is a ledger that answers later, as one behind a network does. No request
-// waits for another one.
+// delayed is a ledger that answers after a delay, like a ledger behind a network. Requests do not
+// wait for each other.
 type delayed struct {
 	ledger.Ledger
 	delay time.Duration
@@ -47,12 +47,11 @@ func (d delayed) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) 
 	return holdAnswer(ctx, d, filter, d.Ledger.QueryTransfers)
 }
 
-// holdAnswer makes a request and holds its answer back. Whoever does not wait for it does
-// not know what became of the request.
+// holdAnswer makes a request and delays its answer. If ctx ends first, the outcome is unknown.
 func holdAnswer[Q, A any](ctx context.Context, d delayed, request Q, call func(context.Context, Q) ([]A, error)) ([]A, error) {
 	answers, err := call(ctx, request)
 	if err != nil {
-		return nil, err // nothing was handed over, so nobody answers
+		return nil, err // the ledger did not take the request, so there is no answer to delay
 	}
 	timer := time.NewTimer(d.delay)
 	defer timer.Stop()
@@ -64,18 +63,17 @@ func holdAnswer[Q, A any](ctx context.Context, d delayed, request Q, call func(c
 	}
 }
 
-// stalled is a ledger that keeps every request that creates transfers until it is
-// released.
+// stalled is a ledger that holds back every CreateTransfers request until release is closed.
 type stalled struct {
 	ledger.Ledger
-	released chan struct{} // closed when it goes on
+	release chan struct{} // closed to let the requests go on
 }
 
 func (s stalled) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	select {
-	case <-s.released:
+	case <-s.release:
 		return s.Ledger.CreateTransfers(ctx, events)
 	case <-ctx.Done():
-		return nil, context.Cause(ctx) // it was not handed over
+		return nil, context.Cause(ctx) // the request did not reach the ledger
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/internal/bench"
 )
 
-// What is wrong with a command line is said before anything is measured.
+// A wrong command line is an error before the first measurement.
 func ExampleMain() {
 	err := bench.Main(context.Background(), []string{"-ledger", "paper"}, io.Discard, io.Discard, false)
 	fmt.Println(err)

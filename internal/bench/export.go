@@ -13,16 +13,16 @@ import (
 
 // jsonLine is a measurement in JSON.
 type jsonLine struct {
-	Kind    string `json:"kind"` // "throughput"
-	Phase   phase  `json:"phase"`
-	Varied  string `json:"varied"` // "" is the base scenario
-	Way     mode   `json:"way"`
-	Callers int    `json:"callers"`
-	Lanes   int    `json:"lanes"`
-	Peers   int    `json:"peers"`
-	Load    load   `json:"load"`
-	Settle  bool   `json:"settle"`
-	Journal bool   `json:"journal"`
+	Kind    string       `json:"kind"` // "throughput"
+	Phase   phase        `json:"phase"`
+	Varied  string       `json:"varied"` // "" is the base scenario
+	Way     mode         `json:"way"`
+	Callers int          `json:"callers"`
+	Lanes   int          `json:"lanes"`
+	Peers   int          `json:"peers"`
+	Load    distribution `json:"load"`
+	Settle  bool         `json:"settle"`
+	Journal bool         `json:"journal"`
 
 	Rounds      int     `json:"rounds"`
 	Packets     spread  `json:"packets"`
@@ -30,7 +30,7 @@ type jsonLine struct {
 	P50         spread  `json:"p50_us"`
 	P99         spread  `json:"p99_us"`
 	P100        spread  `json:"p100_us"`
-	OpsPerBatch spread  `json:"ops_per_batch"` // 0 if nobody counted
+	OpsPerBatch spread  `json:"ops_per_batch"` // 0: not counted
 	Allocs      spread  `json:"allocs_per_op"`
 	Bytes       spread  `json:"bytes_per_op"`
 	Orders      spread  `json:"orders"`
@@ -41,15 +41,15 @@ type jsonLine struct {
 
 func (l *line) toJSON() jsonLine {
 	return jsonLine{
-		Kind: "throughput", Phase: l.phase, Varied: l.varied, Way: l.way, Callers: l.callers,
-		Lanes: l.lanes, Peers: l.peers, Load: l.load, Settle: l.settle, Journal: l.journal,
+		Kind: "throughput", Phase: l.phase, Varied: l.varied, Way: l.mode, Callers: l.callers,
+		Lanes: l.lanes, Peers: l.peers, Load: l.distribution, Settle: l.settle, Journal: l.journal,
 		Rounds: l.rounds, Packets: l.packets, Rate: l.rate, P50: l.p50, P99: l.p99, P100: l.p100,
 		OpsPerBatch: l.opsPerBatch, Allocs: l.allocs, Bytes: l.bytes, Orders: l.orders,
 		ToBatched: l.toBatched, ToSingle: l.toSingle, ToBase: l.toBase,
 	}
 }
 
-// jsonLowLoad is a comparison of latencies in JSON.
+// jsonLowLoad is a [lowLoad] in JSON.
 type jsonLowLoad struct {
 	Kind   string `json:"kind"` // "low load"
 	Phase  phase  `json:"phase"`
@@ -84,7 +84,7 @@ func (r *report) writeJSON(w io.Writer) error {
 	return nil
 }
 
-// csvColumn is a figure in CSV: three columns, of which the first has no suffix.
+// csvColumn is a figure in CSV. It has three columns: name (the median), name_min and name_max.
 type csvColumn struct {
 	name string
 	of   func(*line) *spread
@@ -105,8 +105,7 @@ var csvColumns = []csvColumn{
 	{"of_base", func(l *line) *spread { return l.toBase }},
 }
 
-// writeCSV writes the measurements, with the median, the least and the greatest of
-// each figure.
+// writeCSV writes the measurements with the median, minimum and maximum of each figure.
 func (r *report) writeCSV(w io.Writer) error {
 	header := []string{"phase", "varied", "way", "callers", "lanes", "peers", "load", "settle", "journal", "rounds"}
 	for _, c := range csvColumns {
@@ -122,8 +121,8 @@ func (r *report) writeCSV(w io.Writer) error {
 
 func (l *line) toCSV() []string {
 	row := []string{
-		string(l.phase), l.varied, string(l.way), strconv.Itoa(l.callers), strconv.Itoa(l.lanes), strconv.Itoa(l.peers),
-		string(l.load), strconv.FormatBool(l.settle), strconv.FormatBool(l.journal), strconv.Itoa(l.rounds),
+		string(l.phase), l.varied, string(l.mode), strconv.Itoa(l.callers), strconv.Itoa(l.lanes), strconv.Itoa(l.peers),
+		string(l.distribution), strconv.FormatBool(l.settle), strconv.FormatBool(l.journal), strconv.Itoa(l.rounds),
 	}
 	decimal := func(f float64) string { return strconv.FormatFloat(f, 'g', 6, 64) }
 	for _, c := range csvColumns {
@@ -136,7 +135,7 @@ func (l *line) toCSV() []string {
 	return row
 }
 
-// writeFiles writes what the options ask for beside the standard output.
+// writeFiles writes the CSV file and the plot, if the options name them.
 func (r *report) writeFiles(opts options) error {
 	var errs []error
 	if opts.csv != "" {
@@ -149,7 +148,7 @@ func (r *report) writeFiles(opts options) error {
 	return errors.Join(errs...)
 }
 
-// openWritable opens a file that is to be written later, and leaves what is in it.
+// openWritable checks that file can be written. The content of file stays.
 func openWritable(file string) error {
 	if file == "" {
 		return nil

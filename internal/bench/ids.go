@@ -10,9 +10,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// idSource draws ids as tigerbeetle-go's ID does, which needs cgo: 48 bits of
-// milliseconds, and 80 that are random at the start of each millisecond and then
-// counted.
+// idSource draws ids in the format of tigerbeetle-go's ID, which needs cgo: 48 bits of
+// milliseconds, then 80 bits that are random at the start of each millisecond and counted up after
+// it.
 type idSource struct {
 	mu   sync.Mutex
 	ms   int64
@@ -27,7 +27,7 @@ func (s *idSource) nextID() ledger.ID {
 		s.ms = ms
 		var b [16]byte
 		rand.Read(b[6:])
-		// Without the top one of the 80 bits, so that counting never carries.
+		// The top bit of the 80 is cleared, so counting never carries.
 		b[6] &= 0x7f
 		s.last = uint128.FromBytesBE(b[:]).Or(uint128.From64(uint64(ms)).Lsh(80))
 	} else {

@@ -8,8 +8,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// latencies are how long calls took. Callers record on shards, so that they seldom
-// wait for each other: a histogram for each of 10,000 callers would take gigabytes.
+// latencies are the durations of calls. Callers record into a few shards and so seldom wait for
+// each other: a histogram for each of 10,000 callers would take gigabytes.
 type latencies struct{ shards []latencyShard }
 
 type latencyShard struct {
@@ -18,7 +18,7 @@ type latencyShard struct {
 	_         [64]byte // keeps neighbours off one cache line
 }
 
-// latencyMax is the longest call that is told from longer ones.
+// latencyMax is the longest duration that a histogram can hold. A longer call counts as latencyMax.
 const latencyMax = 10 * time.Minute
 
 func newHistogram() *hdrhistogram.Histogram {
@@ -33,16 +33,16 @@ func newLatencies(callers int) *latencies {
 	return l
 }
 
-// newShard is where one of the callers records.
-func (l *latencies) newShard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
+// selectShard returns the shard of caller i.
+func (l *latencies) selectShard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
 
 func (s *latencyShard) recordLatency(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.histogram.RecordValue(int64(min(max(took, 0), latencyMax))) // it is in the range
+	_ = s.histogram.RecordValue(int64(min(max(took, 0), latencyMax))) // no error: the value is in the range
 }
 
-// computePercentiles are of all callers; zero if nothing was timed.
+// computePercentiles returns the percentiles over all callers, or 0 if no call was timed.
 func (l *latencies) computePercentiles() (p50, p99, p100 time.Duration) {
 	all := newHistogram()
 	for i := range l.shards {
@@ -52,31 +52,31 @@ func (l *latencies) computePercentiles() (p50, p99, p100 time.Duration) {
 	return at(50), at(99), at(100)
 }
 
-// sampleEvery is which packets are timed if there are several callers.
+// sampleEvery is the sampling interval with several callers: one packet in 16 is timed.
 const sampleEvery = 16
 
-// watch times one packet in every, or all of them.
-type watch struct {
+// callTimer times one packet in every.
+type callTimer struct {
 	shard *latencyShard
 	every int64
 }
 
-func (l *latencies) newWatch(caller, callers int) watch {
+func (l *latencies) newTimer(caller, callers int) callTimer {
 	if callers == 1 {
-		return watch{l.newShard(caller), 1}
+		return callTimer{l.selectShard(caller), 1}
 	}
-	return watch{l.newShard(caller), sampleEvery}
+	return callTimer{l.selectShard(caller), sampleEvery}
 }
 
-// startTimer is when packet i began; zero if it is not timed.
-func (w watch) startTimer(i int64) time.Time {
+// startTimer returns the time at which packet i began, or the zero time if packet i is not sampled.
+func (w callTimer) startTimer(i int64) time.Time {
 	if i%w.every != 0 {
 		return time.Time{}
 	}
 	return time.Now()
 }
 
-func (w watch) stopTimer(began time.Time) {
+func (w callTimer) stopTimer(began time.Time) {
 	if !began.IsZero() {
 		w.shard.recordLatency(time.Since(began))
 	}

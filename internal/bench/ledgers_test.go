@@ -22,19 +22,19 @@ func TestDelayedLedger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const delay = 5 * time.Millisecond
 		l := delayed{Ledger: embedded.New(), delay: delay}
-		m, err := newMarket(t.Context(), l, "", 2, 1)
+		m, err := newWorkload(t.Context(), l, "", 2, 1)
 		require.NoError(t, err)
-		run := &rawRun{traffic: m.newTraffic(loadUniform), phase: phaseSingle}
+		run := &rawRun{traffic: m.newTraffic(uniformTraffic), phase: phaseSingle}
 		one := []ledger.Transfer{run.firstTransfer(0)}
 
 		began := time.Now()
-		for range 3 { // at once: none waits for another
+		for range 3 { // at the same time: requests do not wait for each other
 			go func() {
 				_, err := l.LookupTransfers(t.Context(), []ledger.ID{one[0].ID})
 				assert.NoError(t, err)
 			}()
 		}
-		require.NoError(t, send(l.CreateTransfers).sendNew(t.Context(), one))
+		require.NoError(t, connection(l.CreateTransfers).createNew(t.Context(), one))
 		synctest.Wait()
 		require.Equal(t, delay, time.Since(began))
 
@@ -57,52 +57,52 @@ func TestDelayedLedger(t *testing.T) {
 
 func TestStalledLedger(t *testing.T) {
 	t.Parallel()
-	l := stalled{Ledger: embedded.New(), released: make(chan struct{})}
+	l := stalled{Ledger: embedded.New(), release: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := l.CreateTransfers(ctx, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
-	close(l.released)
+	close(l.release)
 	_, err = l.CreateTransfers(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 }
 
-// losing is a subject whose raw calls lose a transfer, or say that it was refused.
-type losing struct {
+// losingTarget is a target with connections that lose a transfer or report a refusal.
+type losingTarget struct {
 	embeddedTarget
-	call func(send, context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error)
+	call func(connection, context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error)
 }
 
-func (s losing) stage(ctx context.Context, sessions int) (stage, error) {
+func (s losingTarget) prepareTarget(ctx context.Context, sessions int) (preparedTarget, error) {
 	st, err := s.embeddedTarget.prepareTarget(ctx, sessions)
-	for i, conn := range st.raw {
-		st.raw[i] = func(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	for i, conn := range st.connections {
+		st.connections[i] = func(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 			return s.call(conn, ctx, events)
 		}
 	}
 	return st, err
 }
 
-// A run that lost something ends with an error, whatever the answers were.
+// A run that lost a transfer ends with an error, even if every answer was good.
 func TestLossesAreFound(t *testing.T) {
 	t.Parallel()
 	away := errors.New("away")
 	type events = []ledger.Transfer
 	type results = []ledger.CreateTransferResult
 	tests := map[string]struct {
-		call func(send, context.Context, events) (results, error)
+		call func(connection, context.Context, events) (results, error)
 		want error
 	}{
-		"not written": {func(_ send, _ context.Context, e events) (results, error) {
+		"not written": {func(_ connection, _ context.Context, e events) (results, error) {
 			answers := make(results, len(e))
 			for i := range answers {
 				answers[i].Status = ledger.TransferCreated
 			}
 			return answers, nil
 		}, errBooks},
-		"written twice": {func(s send, ctx context.Context, e events) (results, error) {
+		"written twice": {func(s connection, ctx context.Context, e events) (results, error) {
 			answers, err := s(ctx, e)
 			again := append(events{}, e...)
 			for i := range again {
@@ -114,24 +114,24 @@ func TestLossesAreFound(t *testing.T) {
 			_, _ = s(ctx, again)
 			return answers, err
 		}, errBooks},
-		"refused": {func(s send, ctx context.Context, e events) (results, error) {
+		"refused": {func(s connection, ctx context.Context, e events) (results, error) {
 			e[len(e)-1].Code = 0
 			return s(ctx, e)
 		}, errBooks},
-		"too few answers": {func(s send, ctx context.Context, e events) (results, error) {
+		"too few answers": {func(s connection, ctx context.Context, e events) (results, error) {
 			answers, err := s(ctx, e)
 			return answers[:max(0, len(answers)-1)], err
 		}, errBooks},
-		"an error": {func(send, context.Context, events) (results, error) { return nil, away }, away},
+		"an error": {func(connection, context.Context, events) (results, error) { return nil, away }, away},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			opts, err := parseOptions([]string{"-packets", "50", "-callers", "3", "-peers", "3"}, nil)
 			require.NoError(t, err)
-			b := newBencher(opts, losing{embeddedTarget{opts}, test.call})
-			for _, m := range planOf(opts) {
-				if _, err := b.measureOnce(t.Context(), m); m.way.isRaw() {
+			b := newBencher(opts, losingTarget{embeddedTarget{opts}, test.call})
+			for _, m := range makePlan(opts) {
+				if _, err := b.measureOnce(t.Context(), m); m.mode.isRaw() {
 					require.ErrorIs(t, err, test.want, m)
 				} else {
 					require.NoError(t, err, m)
@@ -141,29 +141,29 @@ func TestLossesAreFound(t *testing.T) {
 	}
 }
 
-// On a ledger that stays, the books add up over all measurements.
-type lasting struct{ l *embedded.Ledger }
+// lastingTarget keeps one ledger for all measurements. Its books add up over all of them.
+type lastingTarget struct{ l *embedded.Ledger }
 
-func (s lasting) prepareTarget(_ context.Context, sessions int) (stage, error) {
-	st := stage{ledger: s.l, batchMax: 7, end: func() error { return nil }}
+func (s lastingTarget) prepareTarget(_ context.Context, sessions int) (preparedTarget, error) {
+	st := preparedTarget{ledger: s.l, batchMax: 7, closePrepared: func() error { return nil }}
 	for range sessions {
-		st.raw = append(st.raw, s.l.CreateTransfers)
+		st.connections = append(st.connections, s.l.CreateTransfers)
 	}
 	return st, nil
 }
 
-func (s lasting) closeTarget() error { return s.l.Close() }
+func (s lastingTarget) closeTarget() error { return s.l.Close() }
 
 func TestLedgerThatStays(t *testing.T) {
 	t.Parallel()
-	opts, err := parseOptions(append([]string{"-axes", "all"}, small...), nil)
+	opts, err := parseOptions(append([]string{"-axes", "all"}, smallRun...), nil)
 	require.NoError(t, err)
 	l := embedded.New()
-	for range 2 { // two runs do not meet
-		b := newBencher(opts, lasting{l})
-		_, err = b.measureRounds(t.Context(), planOf(opts), progress.Progress{})
+	for range 2 { // the second run has other accounts
+		b := newBencher(opts, lastingTarget{l})
+		_, err = b.measureRounds(t.Context(), makePlan(opts), progress.Progress{})
 		require.NoError(t, err)
-		require.Len(t, b.markets, 2)
+		require.Len(t, b.workloads, 2)
 	}
 	require.NoError(t, l.Close())
 }
@@ -197,7 +197,7 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
-// Both sides write the same rows, but for ids and the hash of the legs.
+// The recorder and the calls without it write equal rows, apart from ids and the hash of the legs.
 func TestRowsAreTheSame(t *testing.T) {
 	t.Parallel()
 	for _, p := range []phase{phaseSingle, phaseTwo} {
@@ -205,11 +205,11 @@ func TestRowsAreTheSame(t *testing.T) {
 			opts, err := parseOptions([]string{"-packets", "5", "-peers", "3"}, nil)
 			require.NoError(t, err)
 			l := embedded.New()
-			b := newBencher(opts, lasting{l})
+			b := newBencher(opts, lastingTarget{l})
 			b.namespace = "same"
-			base := baseOf(opts, p)
+			base := newBaseScenario(opts, p)
 			base.lanes = 1
-			_, err = b.measureOnce(t.Context(), measurement{scenario: base, way: w, callers: 1})
+			_, err = b.measureOnce(t.Context(), measurement{scenario: base, mode: w, callers: 1})
 			require.NoError(t, err)
 			all, err := l.QueryTransfers(t.Context(), ledger.QueryFilter{Code: chart.CodePacket, Limit: ledger.QueryMax})
 			require.NoError(t, err)
@@ -223,10 +223,10 @@ func TestRowsAreTheSame(t *testing.T) {
 			}
 			return all
 		}
-		want := rows(wayRecord)
+		want := rows(modeRecord)
 		require.Len(t, want, 5*int(p.operationCount()))
-		require.Equal(t, want, rows(waySingle))
-		require.ElementsMatch(t, want, rows(wayBatched))
-		require.ElementsMatch(t, want, rows(waySubmit))
+		require.Equal(t, want, rows(modeSingle))
+		require.ElementsMatch(t, want, rows(modeBatched))
+		require.ElementsMatch(t, want, rows(modeSubmit))
 	}
 }

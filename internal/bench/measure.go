@@ -12,48 +12,48 @@ import (
 	"github.com/peerledger/peerledger/internal/progress"
 )
 
-// sample is what one measurement of one round found.
+// sample is the result of one measurement in one round.
 type sample struct {
 	packets       int64
 	elapsed       time.Duration
 	p50, p99      time.Duration
 	p100          time.Duration
-	opsPerBatch   float64 // 0 if nobody counted
-	allocs, bytes float64 // of an operation
+	opsPerBatch   float64 // 0: not counted
+	allocs, bytes float64 // per operation
 	orders        int64   // paid by the settlement engine
 }
 
-// packetRate is packets in a second.
+// packetRate returns packets per second.
 func (s sample) packetRate() float64 { return float64(s.packets) / s.elapsed.Seconds() }
 
-// bencher measures on one ledger.
+// bencher makes measurements on one target.
 type bencher struct {
 	opts      options
-	subject   target
+	target    target
 	namespace string            // of the accounts of this run
-	markets   map[int]*workload // by the number of peers, of a ledger that stays
+	workloads map[int]*workload // by the number of peers, for a ledger that is kept
 }
 
-// newBencher measures on a ledger, which close closes. Its accounts are new ones, so
-// that a cluster can be measured again and again.
+// newBencher returns a bencher that owns s. The namespace of its accounts is new, so a cluster can
+// be measured again and again.
 func newBencher(opts options, s target) *bencher {
 	return &bencher{
-		opts: opts, subject: s, markets: map[int]*workload{},
+		opts: opts, target: s, workloads: map[int]*workload{},
 		namespace: "bench " + time.Now().UTC().Format(time.RFC3339Nano),
 	}
 }
 
-func (b *bencher) closeTargets() error { return b.subject.closeTarget() }
+func (b *bencher) closeTargets() error { return b.target.closeTarget() }
 
-// measureRounds measures the plan as often as is asked, every other time backwards: a ledger
-// that becomes slower, say, must not always do so for the same ways. The samples of a
-// round are in the order of the plan.
+// measureRounds runs the plan opts.rounds times, every second time backwards: a ledger that slows
+// down over time must not slow down the same modes in every round. The samples of a round are in
+// the order of the plan.
 func (b *bencher) measureRounds(ctx context.Context, plan []measurement, shown progress.Progress) ([][]sample, error) {
-	// The first one also pays for a process that has just begun.
+	// The first measurement also pays for the start of the process, so it is not counted.
 	if _, err := b.measureOnce(ctx, plan[0]); err != nil {
 		return nil, fmt.Errorf("%v: %w", plan[0], err)
 	}
-	rounds := make([][]sample, b.opts.count)
+	rounds := make([][]sample, b.opts.rounds)
 	for n := range rounds {
 		rounds[n] = make([]sample, len(plan))
 		for i := range plan {
@@ -71,53 +71,54 @@ func (b *bencher) measureRounds(ctx context.Context, plan []measurement, shown p
 	return rounds, nil
 }
 
-// measureOnce makes one measurement, and verifies what it wrote.
+// measureOnce makes one measurement and verifies the books.
 func (b *bencher) measureOnce(ctx context.Context, m measurement) (s sample, err error) {
-	st, err := b.subject.prepareTarget(ctx, m.lanes)
+	prepared, err := b.target.prepareTarget(ctx, m.lanes)
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, st.end()) }()
-	market, err := b.openWorkload(ctx, st, m.peers)
+	defer func() { err = errors.Join(err, prepared.closePrepared()) }()
+	w, err := b.openWorkload(ctx, prepared, m.peers)
 	if err != nil {
 		return s, err
 	}
 	q := &quota{total: int64(b.opts.packets)}
-	if m.way.isRaw() {
-		s, err = b.measureRaw(ctx, m, st, market, q)
+	if m.mode.isRaw() {
+		s, err = b.measureRaw(ctx, m, prepared, w, q)
 	} else {
-		s, err = b.measureRecorder(ctx, m, st, market, q)
+		s, err = b.measureRecorder(ctx, m, prepared, w, q)
 	}
 	if err != nil {
 		return s, err
 	}
-	market.countSent(m.load, s.packets)
-	return s, market.verifyBooks(ctx, st.ledger)
+	w.countSent(m.distribution, s.packets)
+	return s, w.verifyBooks(ctx, prepared.ledger)
 }
 
-// openWorkload is the peers: those of the run, or new ones on a new ledger.
-func (b *bencher) openWorkload(ctx context.Context, st stage, peers int) (*workload, error) {
-	if m := b.markets[peers]; m != nil && !st.fresh {
-		return m, nil
+// openWorkload returns the workload of the run with so many peers. A new ledger gets a new
+// workload.
+func (b *bencher) openWorkload(ctx context.Context, prepared preparedTarget, peers int) (*workload, error) {
+	if w := b.workloads[peers]; w != nil && !prepared.isNew {
+		return w, nil
 	}
-	m, err := newMarket(ctx, st.ledger, fmt.Sprintf("%s of %d", b.namespace, peers), peers, b.opts.seed)
-	if err == nil && !st.fresh {
-		b.markets[peers] = m
+	w, err := newWorkload(ctx, prepared.ledger, fmt.Sprintf("%s of %d", b.namespace, peers), peers, b.opts.seed)
+	if err == nil && !prepared.isNew {
+		b.workloads[peers] = w
 	}
-	return m, err
+	return w, err
 }
 
-func (b *bencher) measureRaw(ctx context.Context, m measurement, st stage, market *workload, q *quota) (sample, error) {
-	run := &rawRun{traffic: market.newTraffic(m.load), phase: m.phase, quota: q, latencies: newLatencies(m.callers)}
+func (b *bencher) measureRaw(ctx context.Context, m measurement, prepared preparedTarget, w *workload, q *quota) (sample, error) {
+	run := &rawRun{traffic: w.newTraffic(m.distribution), phase: m.phase, quota: q, latencies: newLatencies(m.callers)}
 	var workers []worker
 	batch := int64(1)
-	switch m.way { //nolint:exhaustive // the others are the recorder's
-	case wayBatched:
-		workers, batch = run.sendBatched(st.raw, st.batchMax)
-	case wayMixed:
-		workers, batch = run.sendMixed(st.raw, st.batchMax)
+	switch m.mode { //nolint:exhaustive // the others are the recorder's
+	case modeBatched:
+		workers, batch = run.sendBatched(prepared.connections, prepared.batchMax)
+	case modeMixed:
+		workers, batch = run.sendMixed(prepared.connections, prepared.batchMax)
 	default:
-		workers = run.sendSingle(st.raw, m.callers)
+		workers = run.sendSingle(prepared.connections, m.callers)
 	}
 	s, err := b.timeWorkers(ctx, m, workers, q, run.latencies)
 	s.opsPerBatch = float64(s.packets) / float64(max(1, divideUp(s.packets, batch)))
@@ -125,14 +126,14 @@ func (b *bencher) measureRaw(ctx context.Context, m measurement, st stage, marke
 }
 
 func (b *bencher) measureRecorder(
-	ctx context.Context, m measurement, st stage, market *workload, q *quota,
+	ctx context.Context, m measurement, prepared preparedTarget, w *workload, q *quota,
 ) (s sample, err error) {
-	r, err := market.startRecording(ctx, st.ledger, m.scenario, settleAt(b.opts.at, b.opts.packets, len(market.peers)))
+	r, err := w.startRecording(ctx, prepared.ledger, m.scenario, computeThreshold(b.opts.threshold, b.opts.packets, len(w.peers)))
 	if err != nil {
 		return s, err
 	}
 	defer func() {
-		// The engine may pay until it is closed.
+		// The engine may pay until closeRecording returns.
 		err = errors.Join(err, r.closeRecording(ctx))
 		s.orders = r.orders.Load()
 		if n := r.requests.Load(); n > 0 {
@@ -140,16 +141,16 @@ func (b *bencher) measureRecorder(
 		}
 	}()
 	run := &recorderRun{
-		recorder: r.recorder, traffic: market.newTraffic(m.load), phase: m.phase,
+		recorder: r.recorder, traffic: w.newTraffic(m.distribution), phase: m.phase,
 		quota: q, latencies: newLatencies(m.callers),
 	}
-	if m.way == waySubmit {
+	if m.mode == modeSubmit {
 		return b.timeWorkers(ctx, m, run.submitAll(m.callers), q, run.latencies)
 	}
 	return b.timeWorkers(ctx, m, run.recordAll(m.callers), q, run.latencies)
 }
 
-// timeWorkers runs the workers and measures. They exist before the clock runs.
+// timeWorkers runs the workers and measures them. All goroutines exist before the clock starts.
 func (b *bencher) timeWorkers(ctx context.Context, m measurement, workers []worker, q *quota, l *latencies) (s sample, err error) {
 	group, working := errgroup.WithContext(ctx)
 	start := make(chan struct{})
@@ -159,10 +160,10 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, workers []work
 			return work(working)
 		})
 	}
-	runtime.GC() // what was before is not this measurement's garbage
+	runtime.GC() // garbage of earlier work does not count
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	stop := q.endAfter(ctx, b.opts.most)
+	stop := q.endAfter(ctx, b.opts.maxTime)
 	defer stop()
 	began := time.Now()
 	close(start)
@@ -170,7 +171,7 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, workers []work
 	s.elapsed = time.Since(began)
 	runtime.ReadMemStats(&after)
 	if err == nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // the workers just stopped
+		err = context.Cause(ctx) // the workers stop without an error when ctx ends
 	}
 	if err != nil {
 		return s, err

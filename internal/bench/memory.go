@@ -13,22 +13,22 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// memoryRow is how much of the heap one of something takes.
+// memoryRow is the heap memory per item.
 type memoryRow struct {
-	What  string  `json:"what"`
+	Item  string  `json:"what"`
 	Bytes float64 `json:"bytes"`
-	Count int     `json:"count"` // of them, when it was measured
+	Count int     `json:"count"` // number of items measured
 }
 
-// What memory is measured with: a full backlog as it is by default, and enough peers
-// to make what else is on the heap small against them.
+// The sizes of the measurement: the default backlog, filled, and so many peers that the rest of the
+// heap is small beside them.
 const (
 	memoryOperations = 65536
 	memoryPeers      = 10_000
 )
 
-// measureMemory measures on embedded ledgers, whatever else was measured on: the
-// memory in question is this process's.
+// measureMemory measures on embedded ledgers, whatever -ledger is: the table is about the memory of
+// this process.
 func measureMemory(ctx context.Context, opts options) ([]memoryRow, error) {
 	var rows []memoryRow
 	peers, err := memoryOfPeers(ctx)
@@ -46,53 +46,53 @@ func measureMemory(ctx context.Context, opts options) ([]memoryRow, error) {
 	return rows, nil
 }
 
-// usedHeap is how much is in use, without what is garbage.
+// usedHeap returns the bytes of the heap in use, without garbage.
 func usedHeap() uint64 {
 	runtime.GC()
-	runtime.GC() // the first one may leave what finalizers and pools kept
+	runtime.GC() // the first collection may leave objects of finalizers and pools
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
 }
 
-// growthPerItem is the growth of the heap since before, shared by n.
-func growthPerItem(what string, before uint64, n int) memoryRow {
-	return memoryRow{What: what, Bytes: float64(int64(usedHeap())-int64(before)) / float64(n), Count: n}
+// growthPerItem returns the growth of the heap since before, divided by n.
+func growthPerItem(item string, before uint64, n int) memoryRow {
+	return memoryRow{Item: item, Bytes: float64(int64(usedHeap())-int64(before)) / float64(n), Count: n}
 }
 
-// memoryOfBacklog fills the backlog of a recorder whose ledger does not answer. What
-// the recorder makes for a backlog of that size is in the figure; tickets, which are
-// the caller's, are not.
+// memoryOfBacklog fills the backlog of a recorder on a ledger that does not answer. The figure
+// includes the recorder's own structures for a backlog of this size. It excludes the futures, which
+// belong to the caller.
 func memoryOfBacklog(ctx context.Context, opts options, p phase) (row memoryRow, err error) {
 	l := embedded.New()
 	defer func() { err = errors.Join(err, l.Close()) }()
-	m, err := newMarket(ctx, l, "bench memory", 10, opts.seed)
+	w, err := newWorkload(ctx, l, "bench memory", 10, opts.seed)
 	if err != nil {
 		return row, err
 	}
-	book, err := accounts.NewBook(l, m.cfg)
+	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {
 		return row, err
 	}
-	silent := stalled{Ledger: l, released: make(chan struct{})}
+	silent := stalled{Ledger: l, release: make(chan struct{})}
 	before := usedHeap()
 	recorder, err := transfers.NewRecorder(silent, book, transfers.Config{MaxBacklog: memoryOperations})
 	if err != nil {
 		return row, err
 	}
-	run := recorderRun{recorder: recorder, traffic: m.newTraffic(loadUniform), phase: p}
+	run := recorderRun{recorder: recorder, traffic: w.newTraffic(uniformTraffic), phase: p}
 	for i := range int64(memoryOperations) {
 		if _, err = recorder.TrySubmit(run.firstOperation(i)); err != nil {
 			break
 		}
 	}
 	row = growthPerItem(fmt.Sprintf("a queued operation (%v)", run.firstOperation(0).Kind), before, memoryOperations)
-	close(silent.released)
+	close(silent.release)
 	return row, errors.Join(err, recorder.Close(context.WithoutCancel(ctx)))
 }
 
-// memoryOfPeers measures a peer's handle, what a settlement engine remembers of it,
-// and its accounts on an embedded ledger.
+// memoryOfPeers measures a peer's handle, its entry in a settlement engine, and its accounts on an
+// embedded ledger.
 func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
 	l := embedded.New()
 	defer func() { err = errors.Join(err, l.Close()) }()

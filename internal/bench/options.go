@@ -13,36 +13,36 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// options are the command line.
+// options holds the flags.
 type options struct {
-	ledger  string
-	packets int // of each measurement
-	count   int // rounds
-	most    time.Duration
-	delay   time.Duration
-	seed    uint64
-	at      uint64 // packets; 0: see settleAt
+	ledger    string
+	packets   int // per measurement
+	rounds    int
+	maxTime   time.Duration
+	delay     time.Duration
+	seed      uint64
+	threshold uint64 // in packets; 0: see computeThreshold
 
-	// What to measure. The base scenario is the first of each list, and of the
-	// lanes 2 if it is there.
-	phases  []phase
-	ways    []mode
-	callers []int
-	lanes   []int
-	peers   []int
-	loads   []load
-	settle  []bool
-	journal []bool
-	axes    []string // the lists of which the other values are measured too
+	// The values to measure. The base scenario has the first value of each list, and 2 lanes if
+	// lanes contains 2.
+	phases        []phase
+	modes         []mode
+	callers       []int
+	lanes         []int
+	peers         []int
+	distributions []distribution
+	settle        []bool
+	journal       []bool
+	axes          []string // the lists whose other values are measured too
 
-	cluster func() (cluster.Config, error) // which cluster; nil: what the environment says
+	cluster func() (cluster.Config, error) // nil: cluster.ConfigFromEnv
 
 	json bool
 	csv  string // files; "" is none
 	plot string
 }
 
-// The axes.
+// The axes, named after their flags.
 const (
 	axisLanes   = "lanes"
 	axisLoad    = "load"
@@ -56,41 +56,42 @@ var allAxes = []string{axisLanes, axisLoad, axisSettle, axisJournal, axisPeers, 
 
 func (o *options) variesAxis(axis string) bool { return slices.Contains(o.axes, axis) }
 
-// defineFlags defines the flags. What it returns reads the lists, when they are parsed.
-func defineFlags(flags *flag.FlagSet, opts *options) (read func() error) {
+// defineFlags defines the flags and returns parseLists, which reads the lists after the flags are
+// parsed.
+func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	flags.StringVar(&opts.ledger, "ledger", "embedded",
-		"`which` ledger: embedded, or cluster, which TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES name")
-	flags.IntVar(&opts.packets, "packets", 40_000, "packets of each measurement")
-	flags.IntVar(&opts.count, "count", 3, "`rounds` of all measurements")
-	flags.DurationVar(&opts.most, "max", 3*time.Second, "`time` after which a measurement takes no more packets")
-	flags.DurationVar(&opts.delay, "delay", 0, "`time` that the embedded ledger holds each answer back")
-	flags.Uint64Var(&opts.seed, "seed", 1, "`number` that the traffic is drawn from")
-	flags.Uint64Var(&opts.at, "at", 0,
-		"the settlement engine pays a peer that is owed so many `packets`: many for its checks alone; 0 is about as far as positions stray")
-	flags.BoolVar(&opts.json, "json", false, "print one JSON object a line per measurement")
-	flags.StringVar(&opts.csv, "csv", "", "write the measurements to this `file` too")
-	flags.StringVar(&opts.plot, "plot", "", "draw throughput against callers into this `file`, .svg or .png")
-	phases := flags.String("phase", "two,single", "`list` of two (a hold, then its post) and single")
+		"`name` of the ledger: embedded, or cluster (set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES)")
+	flags.IntVar(&opts.packets, "packets", 40_000, "packets per measurement")
+	flags.IntVar(&opts.rounds, "count", 3, "number of `rounds`; each makes all measurements once")
+	flags.DurationVar(&opts.maxTime, "max", 3*time.Second, "longest `time` of a measurement")
+	flags.DurationVar(&opts.delay, "delay", 0, "`time` by which the embedded ledger delays each answer")
+	flags.Uint64Var(&opts.seed, "seed", 1, "`seed` of the random traffic")
+	flags.Uint64Var(&opts.threshold, "at", 0,
+		"settlement threshold in `packets`; a high one measures the checks alone; 0 is a threshold that a few peers reach")
+	flags.BoolVar(&opts.json, "json", false, "print each measurement as a line of JSON")
+	flags.StringVar(&opts.csv, "csv", "", "also write the measurements to this CSV `file`")
+	flags.StringVar(&opts.plot, "plot", "", "draw throughput against callers into this `file` (.svg or .png)")
+	phases := flags.String("phase", "two,single", "`list` of phases: two (a hold, then its post), single (one transfer)")
 	ways := flags.String("ways", "batched,mixed,single,submit,record",
-		"`list` of ways to measure: what is left out is not compared with")
-	callers := flags.String("callers", "1,64,10000", "`list` of how many goroutines record")
-	lanes := flags.String(axisLanes, "1,2,4", "`list` of how many sessions there are")
-	peers := flags.String(axisPeers, "10,1000,100000", "`list` of how many peers there are")
-	loads := flags.String(axisLoad, "uniform,hot", "`list` of uniform and hot: one peer sends or receives every packet")
-	settle := flags.String(axisSettle, "off,on", "`list` of off and on: the settlement engine")
-	journal := flags.String(axisJournal, "off,on", "`list` of off and on: the recorder's journal")
+		"`list` of ways to measure; ratios to a missing way are left out")
+	callers := flags.String("callers", "1,64,10000", "`list` of numbers of recording goroutines")
+	lanes := flags.String(axisLanes, "1,2,4", "`list` of numbers of sessions")
+	peers := flags.String(axisPeers, "10,1000,100000", "`list` of numbers of peers")
+	loads := flags.String(axisLoad, "uniform,hot", "`list` of distributions of packets: uniform, hot (one peer sends or receives every packet)")
+	settle := flags.String(axisSettle, "off,on", "`list` of off and on, for the settlement engine")
+	journal := flags.String(axisJournal, "off,on", "`list` of off and on, for the recorder's journal")
 	axes := flags.String("axes", "none",
-		"`list` of what to vary, one at a time: lanes, load, settle, journal, peers, memory (a table of its own); all or none")
+		"`list` of axes to vary, one at a time: lanes, load, settle, journal, peers, memory (a separate table); or all, or none")
 	return func() error {
 		var errs [9]error
 		opts.phases, errs[0] = parseList(*phases, "phase", parseName(phaseTwo, phaseSingle))
-		opts.ways, errs[8] = parseList(*ways, "ways", parseName(wayBatched, wayMixed, waySingle, waySubmit, wayRecord))
+		opts.modes, errs[8] = parseList(*ways, "ways", parseName(modeBatched, modeMixed, modeSingle, modeSubmit, modeRecord))
 		opts.callers, errs[1] = parseList(*callers, "callers", parseNumber)
 		opts.lanes, errs[2] = parseList(*lanes, axisLanes, parseNumber)
 		opts.peers, errs[3] = parseList(*peers, axisPeers, parseNumber)
-		opts.loads, errs[4] = parseList(*loads, axisLoad, parseName(loadUniform, loadHot))
-		opts.settle, errs[5] = parseList(*settle, axisSettle, onOff)
-		opts.journal, errs[6] = parseList(*journal, axisJournal, onOff)
+		opts.distributions, errs[4] = parseList(*loads, axisLoad, parseName(uniformTraffic, hotTraffic))
+		opts.settle, errs[5] = parseList(*settle, axisSettle, parseSwitch)
+		opts.journal, errs[6] = parseList(*journal, axisJournal, parseSwitch)
 		switch *axes {
 		case "all":
 			opts.axes = slices.Clone(allAxes)
@@ -102,7 +103,7 @@ func defineFlags(flags *flag.FlagSet, opts *options) (read func() error) {
 	}
 }
 
-// parseList reads values with commas between; none may come twice.
+// parseList reads a comma-separated list. A value may not come twice.
 func parseList[T comparable](text, flag string, read func(string) (T, error)) ([]T, error) {
 	var values []T
 	for element := range strings.SplitSeq(text, ",") {
@@ -111,7 +112,7 @@ func parseList[T comparable](text, flag string, read func(string) (T, error)) ([
 			return nil, fmt.Errorf("-%s: %w", flag, err)
 		}
 		if slices.Contains(values, v) {
-			return nil, fmt.Errorf("-%s: %v comes twice", flag, v)
+			return nil, fmt.Errorf("-%s: %v is given twice", flag, v)
 		}
 		values = append(values, v)
 	}
@@ -121,20 +122,20 @@ func parseList[T comparable](text, flag string, read func(string) (T, error)) ([
 func parseName[T ~string](known ...T) func(string) (T, error) {
 	return func(text string) (T, error) {
 		if !slices.Contains(known, T(text)) {
-			return "", fmt.Errorf("%q is none of %v", text, known)
+			return "", fmt.Errorf("%q is not one of %v", text, known)
 		}
 		return T(text), nil
 	}
 }
 
-func onOff(text string) (bool, error) {
+func parseSwitch(text string) (bool, error) {
 	switch text {
 	case "on":
 		return true, nil
 	case "off":
 		return false, nil
 	default:
-		return false, fmt.Errorf("%q is neither off nor on", text)
+		return false, fmt.Errorf("%q is not off or on", text)
 	}
 }
 
@@ -146,7 +147,7 @@ func parseNumber(text string) (int, error) {
 	return n, nil
 }
 
-// sessionsMax is how many sessions cluster.Config takes.
+// sessionsMax is the largest Sessions of [cluster.Config].
 const sessionsMax = 16
 
 func (o *options) validateOptions() error {
@@ -158,13 +159,13 @@ func (o *options) validateOptions() error {
 	}
 	check(o.ledger == "embedded" || o.ledger == "cluster", "-ledger is embedded or cluster, not %q", o.ledger)
 	check(o.packets > 0, "-packets must be above 0, not %d", o.packets)
-	check(o.count > 0, "-count must be above 0, not %d", o.count)
-	check(o.most > 0, "-max must be above 0, not %v", o.most)
+	check(o.rounds > 0, "-count must be above 0, not %d", o.rounds)
+	check(o.maxTime > 0, "-max must be above 0, not %v", o.maxTime)
 	check(o.delay >= 0, "-delay must not be negative: %v", o.delay)
-	check(o.delay == 0 || o.ledger == "embedded", "-delay is for the embedded ledger")
+	check(o.delay == 0 || o.ledger == "embedded", "-delay requires -ledger embedded")
 	check(len(o.lanes) == 0 || slices.Max(o.lanes) <= sessionsMax, "-lanes: at most %d", sessionsMax)
-	check(len(o.peers) == 0 || slices.Min(o.peers) >= 2, "-peers: a packet needs 2")
+	check(len(o.peers) == 0 || slices.Min(o.peers) >= 2, "-peers: at least 2")
 	extension := filepath.Ext(o.plot)
-	check(o.plot == "" || extension == ".svg" || extension == ".png", "-plot ends in .svg or .png, not %q", o.plot)
+	check(o.plot == "" || extension == ".svg" || extension == ".png", "-plot must end in .svg or .png, not %q", o.plot)
 	return errors.Join(errs...)
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// phase is in how many steps a packet is written.
+// phase is the number of steps in which a packet is written.
 type phase string
 
 const (
@@ -13,7 +13,7 @@ const (
 	phaseSingle phase = "single" // at once
 )
 
-// operationCount is how many operations a packet is.
+// operationCount returns the number of operations per packet.
 func (p phase) operationCount() int64 {
 	if p == phaseTwo {
 		return 2
@@ -21,101 +21,102 @@ func (p phase) operationCount() int64 {
 	return 1
 }
 
-// load is who sends to whom.
-type load string
+// distribution is the distribution of packets over pairs of peers.
+type distribution string
 
 const (
-	loadUniform load = "uniform"
-	loadHot     load = "hot" // one peer sends or receives every packet
+	uniformTraffic distribution = "uniform"
+	hotTraffic     distribution = "hot" // one peer sends or receives every packet
 )
 
-// mode is how packets are written.
+// mode is the way in which packets are written. The package comment of examples/bench explains (a)
+// to (d).
 type mode string
 
 const (
-	wayBatched mode = "batched" // (a)
-	wayMixed   mode = "mixed"   // (a), of two phases, with holds and posts in each request
-	waySingle  mode = "single"  // (b)
-	waySubmit  mode = "submit"  // (c)
-	wayRecord  mode = "record"  // (d)
+	modeBatched mode = "batched" // (a)
+	modeMixed   mode = "mixed"   // (a) in two phases, with holds and posts in each request
+	modeSingle  mode = "single"  // (b)
+	modeSubmit  mode = "submit"  // (c)
+	modeRecord  mode = "record"  // (d)
 )
 
-// isRaw reports whether the way does without the recorder.
-func (w mode) isRaw() bool { return w == wayBatched || w == wayMixed || w == waySingle }
+// isRaw reports whether the mode works without the recorder.
+func (w mode) isRaw() bool { return w == modeBatched || w == modeMixed || w == modeSingle }
 
-// scenario is what a way is measured under.
+// scenario is the set of conditions of a measurement.
 type scenario struct {
-	phase   phase
-	lanes   int // sessions of the ledger
-	peers   int
-	load    load
-	settle  bool
-	journal bool
+	phase        phase
+	lanes        int // sessions of the ledger
+	peers        int
+	distribution distribution
+	settle       bool
+	journal      bool
 }
 
 // measurement is one line of the table.
 type measurement struct {
 	scenario
-	way     mode
+	mode    mode
 	callers int
-	varied  string // what is not as in the base scenario; "" is the base
+	varied  string // the difference from the base scenario; "" is the base scenario
 }
 
 func (m measurement) String() string {
-	text := fmt.Sprintf("%s-phase %s from %d", m.phase, m.way, m.callers)
+	text := fmt.Sprintf("%s-phase %s from %d", m.phase, m.mode, m.callers)
 	if m.varied != "" {
 		text += ", " + m.varied
 	}
 	return text
 }
 
-// planOf is all that is measured in a round, in order: the base scenario with all
-// ways, then what is varied, one at a time.
-func planOf(opts options) []measurement {
+// makePlan returns the measurements of a round in order: the base scenario in all modes, then the
+// variants, one axis at a time.
+func makePlan(opts options) []measurement {
 	var plan []measurement
 	for _, p := range opts.phases {
-		base := baseOf(opts, p)
-		plan = append(plan, measurement{scenario: base, way: wayBatched, callers: base.lanes})
+		base := newBaseScenario(opts, p)
+		plan = append(plan, measurement{scenario: base, mode: modeBatched, callers: base.lanes})
 		if p == phaseTwo {
-			plan = append(plan, measurement{scenario: base, way: wayMixed, callers: base.lanes})
+			plan = append(plan, measurement{scenario: base, mode: modeMixed, callers: base.lanes})
 		}
 		for _, n := range opts.callers {
-			plan = append(plan, measurement{scenario: base, way: waySingle, callers: n})
+			plan = append(plan, measurement{scenario: base, mode: modeSingle, callers: n})
 		}
-		plan = append(plan, recorderWays(opts, base, "")...)
+		plan = append(plan, listRecorderMeasurements(opts, base, "")...)
 		for _, v := range listVariants(opts, base) {
-			// Only what the ledger's work depends on changes (a) and (b).
-			if v.lanes != base.lanes || v.load != base.load || v.peers != base.peers {
+			// Modes (a) and (b) depend on the ledger's work alone.
+			if v.lanes != base.lanes || v.distribution != base.distribution || v.peers != base.peers {
 				plan = append(plan,
-					measurement{scenario: v.scenario, way: wayBatched, callers: v.lanes, varied: v.name},
-					measurement{scenario: v.scenario, way: waySingle, callers: slices.Max(opts.callers), varied: v.name})
+					measurement{scenario: v.scenario, mode: modeBatched, callers: v.lanes, varied: v.name},
+					measurement{scenario: v.scenario, mode: modeSingle, callers: slices.Max(opts.callers), varied: v.name})
 			}
-			plan = append(plan, recorderWays(opts, v.scenario, v.name)...)
+			plan = append(plan, listRecorderMeasurements(opts, v.scenario, v.name)...)
 		}
 	}
-	return slices.DeleteFunc(plan, func(m measurement) bool { return !slices.Contains(opts.ways, m.way) })
+	return slices.DeleteFunc(plan, func(m measurement) bool { return !slices.Contains(opts.modes, m.mode) })
 }
 
-func recorderWays(opts options, s scenario, varied string) []measurement {
-	ways := []measurement{{scenario: s, way: waySubmit, callers: s.lanes, varied: varied}}
+func listRecorderMeasurements(opts options, s scenario, varied string) []measurement {
+	ways := []measurement{{scenario: s, mode: modeSubmit, callers: s.lanes, varied: varied}}
 	for _, n := range opts.callers {
-		ways = append(ways, measurement{scenario: s, way: wayRecord, callers: n, varied: varied})
+		ways = append(ways, measurement{scenario: s, mode: modeRecord, callers: n, varied: varied})
 	}
 	return ways
 }
 
-func baseOf(opts options, p phase) scenario {
+func newBaseScenario(opts options, p phase) scenario {
 	lanes := opts.lanes[0]
 	if slices.Contains(opts.lanes, 2) {
-		lanes = 2 // what the recorder does if it is not told otherwise
+		lanes = 2 // the recorder's default
 	}
 	return scenario{
-		phase: p, lanes: lanes, peers: opts.peers[0], load: opts.loads[0],
+		phase: p, lanes: lanes, peers: opts.peers[0], distribution: opts.distributions[0],
 		settle: opts.settle[0], journal: opts.journal[0],
 	}
 }
 
-// variant is a scenario that differs from the base in one thing, which is its name.
+// variant is a scenario that differs from the base in one axis. name names the difference.
 type variant struct {
 	scenario
 	name string
@@ -133,20 +134,20 @@ func listVariants(opts options, base scenario) []variant {
 		s.lanes = n
 		add(axisLanes, s, fmt.Sprintf("lanes %d", n))
 	}
-	for _, l := range opts.loads {
+	for _, l := range opts.distributions {
 		s := base
-		s.load = l
+		s.distribution = l
 		add(axisLoad, s, "load "+string(l))
 	}
 	for _, on := range opts.settle {
 		s := base
 		s.settle = on
-		add(axisSettle, s, "settle "+switchAxis(on))
+		add(axisSettle, s, "settle "+formatSwitch(on))
 	}
 	for _, on := range opts.journal {
 		s := base
 		s.journal = on
-		add(axisJournal, s, "journal "+switchAxis(on))
+		add(axisJournal, s, "journal "+formatSwitch(on))
 	}
 	for _, n := range opts.peers {
 		s := base
@@ -156,16 +157,16 @@ func listVariants(opts options, base scenario) []variant {
 	return all
 }
 
-func switchAxis(on bool) string {
+func formatSwitch(on bool) string {
 	if on {
 		return "on"
 	}
 	return "off"
 }
 
-// sameWork reports whether other is the raw way w of what m does: under the same load
-// and number of sessions. A settlement engine and a journal there are only with a
-// recorder.
+// sameWork reports whether other is mode w with the work of m: the same distribution of packets and
+// number of sessions. The settlement engine and the journal are left out of the comparison, because
+// only a recorder has them.
 func (m measurement) sameWork(other measurement, w mode) bool {
-	return other.way == w && other.phase == m.phase && other.lanes == m.lanes && other.peers == m.peers && other.load == m.load
+	return other.mode == w && other.phase == m.phase && other.lanes == m.lanes && other.peers == m.peers && other.distribution == m.distribution
 }

@@ -16,15 +16,15 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// curve is thousands of packets in a second against callers, with what the rounds
-// spread over.
+// curve is throughput, in thousands of packets per second, against callers. The error bars are the
+// spread over the rounds.
 type curve struct {
 	plotter.XYs
 	plotter.YErrors
 }
 
-// writePlot draws the base scenario: Record and single calls against the number of
-// callers, and as level lines what does not depend on it. A phase is a colour.
+// writePlot draws the base scenario: Record and single calls against the number of callers, and a
+// level line for each mode that does not depend on callers. Each phase has a colour.
 func (r *report) writePlot(file string) error {
 	p := plot.New()
 	p.Title.Text = "Throughput against callers"
@@ -33,14 +33,14 @@ func (r *report) writePlot(file string) error {
 	p.Add(plotter.NewGrid())
 	callers := r.callerCounts()
 	for i, ph := range r.phaseNames() {
-		for _, w := range []mode{wayRecord, waySingle, waySubmit, wayBatched} {
+		for _, w := range []mode{modeRecord, modeSingle, modeSubmit, modeBatched} {
 			if err := r.drawPlot(p, ph, w, callers, plotutil.Color(i)); err != nil {
 				return err
 			}
 		}
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plotTicks(callers)
-	// A single number of callers needs a range too.
+	// Even a single number of callers needs a range.
 	p.X.Min, p.X.Max = float64(callers[0])/1.5, float64(callers[len(callers)-1])*1.5
 	p.Y.Min, p.Y.Max = 0, p.Y.Max*1.4 // room for the legend
 	drawn, err := p.WriterTo(24*vg.Centimeter, 15*vg.Centimeter, strings.TrimPrefix(filepath.Ext(file), "."))
@@ -54,16 +54,16 @@ func (r *report) writePlot(file string) error {
 	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
-// dashes tell the ways apart; Record's line has none.
+// dashes distinguish the modes. The line of Record is solid.
 var dashes = map[mode][]vg.Length{
-	waySingle:  {vg.Points(8), vg.Points(3)},
-	waySubmit:  {vg.Points(4), vg.Points(4)},
-	wayBatched: {vg.Points(1), vg.Points(3)},
+	modeSingle:  {vg.Points(8), vg.Points(3)},
+	modeSubmit:  {vg.Points(4), vg.Points(4)},
+	modeBatched: {vg.Points(1), vg.Points(3)},
 }
 
 func (r *report) drawPlot(p *plot.Plot, ph phase, w mode, callers []int, c color.Color) error {
-	points := r.curveOf(ph, w)
-	level := w == waySubmit || w == wayBatched
+	points := r.makeCurve(ph, w)
+	level := w == modeSubmit || w == modeBatched
 	if level {
 		y := points.XYs[0].Y
 		points.XYs = plotter.XYs{{X: float64(callers[0]), Y: y}, {X: float64(callers[len(callers)-1]), Y: y}}
@@ -87,12 +87,12 @@ func (r *report) drawPlot(p *plot.Plot, ph phase, w mode, callers []int, c color
 	return nil
 }
 
-// curveOf is a way in the base scenario, by the number of callers.
-func (r *report) curveOf(ph phase, w mode) (c curve) {
+// makeCurve returns the curve of a mode in the base scenario, by the number of callers.
+func (r *report) makeCurve(ph phase, w mode) (c curve) {
 	lines := slices.Clone(r.lines)
 	slices.SortStableFunc(lines, func(a, b line) int { return a.callers - b.callers })
 	for _, l := range lines {
-		if l.varied != "" || l.phase != ph || l.way != w {
+		if l.varied != "" || l.phase != ph || l.mode != w {
 			continue
 		}
 		median := l.rate.Median / 1000
@@ -102,10 +102,10 @@ func (r *report) curveOf(ph phase, w mode) (c curve) {
 	return c
 }
 
-// callerCounts are the numbers of callers that Record was measured with, in order.
+// callerCounts returns the numbers of callers measured with Record, in order.
 func (r *report) callerCounts() (all []int) {
 	for _, l := range r.lines {
-		if l.way == wayRecord {
+		if l.mode == modeRecord {
 			all = append(all, l.callers)
 		}
 	}

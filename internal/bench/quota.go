@@ -6,32 +6,30 @@ import (
 	"time"
 )
 
-// quota is the packets of a measurement. They are taken in order, and what was taken
-// is written, so that what the books must say follows from how many there were. The
-// first ones are always there, however little time there is.
+// quota hands out the packets of a measurement, by number and in order. Every packet taken is
+// written, so the number of packets taken determines the books. The first packets can always be
+// taken, however short the time.
 type quota struct {
-	total int64
-	next  atomic.Int64
-	ended atomic.Bool
+	total   int64
+	next    atomic.Int64
+	stopped atomic.Bool
 }
 
-// takePackets takes up to n packets: numbers first to first+count-1. None are left if count
-// is 0.
+// takePackets takes up to n packets: numbers first to first+count-1. If count is 0, none are left.
 func (q *quota) takePackets(n int64) (first, count int64) {
-	if q.ended.Load() && q.next.Load() > 0 {
+	if q.stopped.Load() && q.next.Load() > 0 {
 		return 0, 0
 	}
 	first = q.next.Add(n) - n
 	return first, max(0, min(n, q.total-first))
 }
 
-// takenCount is how many were taken.
+// takenCount returns the number of packets taken.
 func (q *quota) takenCount() int64 { return min(q.next.Load(), q.total) }
 
-// endAfter ends the quota when so much time is over, or with the context. stop must be
-// called.
+// endAfter ends the quota after the time most, or at the end of ctx. The caller must call stop.
 func (q *quota) endAfter(ctx context.Context, most time.Duration) (stop func()) {
-	end := func() { q.ended.Store(true) }
+	end := func() { q.stopped.Store(true) }
 	timer := time.AfterFunc(most, end)
 	unwatch := context.AfterFunc(ctx, end)
 	return func() {

@@ -10,11 +10,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// holdSeconds is how long a packet is held, whoever writes it.
+// holdSeconds is the timeout of a hold in every mode.
 const holdSeconds = 60
 
-// rawRun writes packets without the recorder: the same rows as the recorder, under
-// ids of its own.
+// rawRun writes packets without the recorder. The rows equal the recorder's, apart from their ids.
 type rawRun struct {
 	traffic   traffic
 	phase     phase
@@ -23,9 +22,9 @@ type rawRun struct {
 	ids       idSource
 }
 
-// firstTransfer is the first transfer of packet i.
+// firstTransfer returns the first transfer of packet i.
 func (r *rawRun) firstTransfer(i int64) ledger.Transfer {
-	from, to := r.traffic.peersOf(i)
+	from, to := r.traffic.choosePeers(i)
 	id := r.ids.nextID()
 	t := ledger.Transfer{
 		ID: id, DebitAccountID: from.ID(), CreditAccountID: to.ID(), Amount: ledger.NewAmount(unit),
@@ -38,7 +37,7 @@ func (r *rawRun) firstTransfer(i int64) ledger.Transfer {
 	return t
 }
 
-// postTransfer is the second transfer of a packet in two phases.
+// postTransfer returns the second transfer of a packet in two phases.
 func (r *rawRun) postTransfer(held *ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{
 		ID: r.ids.nextID(), DebitAccountID: held.DebitAccountID, CreditAccountID: held.CreditAccountID,
@@ -47,8 +46,8 @@ func (r *rawRun) postTransfer(held *ledger.Transfer) ledger.Transfer {
 	}
 }
 
-// sendNew sends a request, of which every transfer must be new to the ledger.
-func (s send) sendNew(ctx context.Context, events []ledger.Transfer) error {
+// createNew sends a request. Every transfer of it must be new to the ledger.
+func (s connection) createNew(ctx context.Context, events []ledger.Transfer) error {
 	results, err := s(ctx, events)
 	if err != nil {
 		return err
@@ -64,15 +63,15 @@ func (s send) sendNew(ctx context.Context, events []ledger.Transfer) error {
 	return nil
 }
 
-// worker is what one goroutine of a measurement does.
+// worker is the function of one goroutine of a measurement.
 type worker func(context.Context) error
 
-// sendBatched is a goroutine for each connection that builds batches as large as they can
-// be: of two phases, first one of holds and then one of their posts.
-func (r *rawRun) sendBatched(conns []send, batchMax int) (workers []worker, size int64) {
+// sendBatched returns one worker per connection. Each sends batches of the same size, as large as
+// possible: in two phases a batch of holds and then a batch of their posts.
+func (r *rawRun) sendBatched(conns []connection, batchMax int) (workers []worker, size int64) {
 	size = evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax))
 	for i, conn := range conns {
-		w := r.latencies.newWatch(i, 1)
+		w := r.latencies.newTimer(i, 1)
 		events := make([]ledger.Transfer, size)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
@@ -89,21 +88,21 @@ func (r *rawRun) sendBatched(conns []send, batchMax int) (workers []worker, size
 	return workers, size
 }
 
-// evenBatchSize is the largest batch that gives each of the connections as many batches as
-// the others.
+// evenBatchSize returns the largest batch size at which all connections send the same number of
+// batches.
 func evenBatchSize(total, conns, batchMax int64) int64 {
-	batches := divideUp(total, conns*batchMax) // of each
+	batches := divideUp(total, conns*batchMax) // per connection
 	return divideUp(total, conns*batches)
 }
 
 func divideUp(a, b int64) int64 { return (a + b - 1) / b }
 
-func (r *rawRun) sendBatch(ctx context.Context, conn send, w watch, events []ledger.Transfer, first int64) error {
+func (r *rawRun) sendBatch(ctx context.Context, conn connection, w callTimer, events []ledger.Transfer, first int64) error {
 	for i := range events {
 		events[i] = r.firstTransfer(first + int64(i))
 	}
 	began := w.startTimer(0)
-	if err := conn.sendNew(ctx, events); err != nil {
+	if err := conn.createNew(ctx, events); err != nil {
 		return err
 	}
 	w.stopTimer(began)
@@ -114,19 +113,19 @@ func (r *rawRun) sendBatch(ctx context.Context, conn send, w watch, events []led
 		events[i] = r.postTransfer(&events[i])
 	}
 	began = w.startTimer(0)
-	if err := conn.sendNew(ctx, events); err != nil {
+	if err := conn.createNew(ctx, events); err != nil {
 		return err
 	}
 	w.stopTimer(began)
 	return nil
 }
 
-// sendMixed is as batched, but for what is in a request: the posts of what the one before it
-// has held, and as many new holds, as in traffic that goes on.
-func (r *rawRun) sendMixed(conns []send, batchMax int) (workers []worker, most int64) {
+// sendMixed returns one worker per connection. Each request has the posts of the holds in the
+// request before, and as many new holds, as in continuous traffic.
+func (r *rawRun) sendMixed(conns []connection, batchMax int) (workers []worker, most int64) {
 	size := evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax/2))
 	for i, conn := range conns {
-		w := r.latencies.newWatch(i, 1)
+		w := r.latencies.newTimer(i, 1)
 		events, held := make([]ledger.Transfer, 0, 2*size), make([]ledger.Transfer, 0, size)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
@@ -143,7 +142,7 @@ func (r *rawRun) sendMixed(conns []send, batchMax int) (workers []worker, most i
 					return nil
 				}
 				began := w.startTimer(0)
-				if err := conn.sendNew(ctx, events); err != nil {
+				if err := conn.createNew(ctx, events); err != nil {
 					return err
 				}
 				w.stopTimer(began)
@@ -153,10 +152,11 @@ func (r *rawRun) sendMixed(conns []send, batchMax int) (workers []worker, most i
 	return workers, 2 * size
 }
 
-// sendSingle is many goroutines that share the connections, and send one transfer each.
-func (r *rawRun) sendSingle(conns []send, callers int) (workers []worker) {
+// sendSingle returns one worker per caller. The workers share the connections and send one transfer
+// per request.
+func (r *rawRun) sendSingle(conns []connection, callers int) (workers []worker) {
 	for i := range callers {
-		conn, w := conns[i%len(conns)], r.latencies.newWatch(i, callers)
+		conn, w := conns[i%len(conns)], r.latencies.newTimer(i, callers)
 		events := make([]ledger.Transfer, 1)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
@@ -173,10 +173,10 @@ func (r *rawRun) sendSingle(conns []send, callers int) (workers []worker) {
 	return workers
 }
 
-func (r *rawRun) sendOne(ctx context.Context, conn send, w watch, events []ledger.Transfer, i int64) error {
+func (r *rawRun) sendOne(ctx context.Context, conn connection, w callTimer, events []ledger.Transfer, i int64) error {
 	events[0] = r.firstTransfer(i)
 	began := w.startTimer(i)
-	if err := conn.sendNew(ctx, events); err != nil {
+	if err := conn.createNew(ctx, events); err != nil {
 		return err
 	}
 	w.stopTimer(began)
@@ -185,7 +185,7 @@ func (r *rawRun) sendOne(ctx context.Context, conn send, w watch, events []ledge
 	}
 	events[0] = r.postTransfer(&events[0])
 	began = w.startTimer(i)
-	if err := conn.sendNew(ctx, events); err != nil {
+	if err := conn.createNew(ctx, events); err != nil {
 		return err
 	}
 	w.stopTimer(began)

@@ -15,36 +15,36 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// recording is a recorder of one measurement, with what is attached to it.
+// recording is the recorder of one measurement, with its engine and journal.
 type recording struct {
 	recorder *transfers.Recorder
-	engine   *settlement.Engine // nil without one
-	journal  string             // a folder; "" without one
+	engine   *settlement.Engine // nil: no engine
+	journal  string             // a folder; "": no journal
 
-	operations, requests atomic.Int64 // as Events.Batch tells
+	operations, requests atomic.Int64 // counted by Events.Batch
 	orders               atomic.Int64
-	failed               atomic.Pointer[error] // of the engine or the journal, the last one
+	failed               atomic.Pointer[error] // the last error of the engine or the journal
 }
 
-// startRecording starts a recorder for the peers of a market. The engine, if there is one, pays a
-// peer when it is owed at.
-func (m *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenario, at ledger.Amount) (*recording, error) {
-	book, err := accounts.NewBook(l, m.cfg)
+// startRecording starts a recorder for the peers of w. The engine, if the scenario has one, pays a
+// peer when we owe it at.
+func (w *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenario, at ledger.Amount) (*recording, error) {
+	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := &recording{}
 	cfg := transfers.Config{Lanes: s.lanes, Events: transfers.Events{
-		Batch: r.countBatch, Journal: r.noteFailure, Replayed: func([]transfers.Result) {}, // the folder is a new one
+		Batch: r.countBatch, Journal: r.noteFailure, Replayed: func([]transfers.Result) {}, // never called: the folder is new
 	}}
 	if s.settle {
-		if r.engine, err = settlement.NewEngine(l, book, r.startEngine(at)); err != nil {
+		if r.engine, err = settlement.NewEngine(l, book, r.newEngineConfig(at)); err != nil {
 			return nil, err
 		}
 		cfg.Events.BalancesChanged = r.engine.NotifyBalances
 	}
 	if s.journal {
-		// Where the folder is decides how fast its disk is.
+		// The folder determines the disk, and so the speed of the journal.
 		if r.journal, err = os.MkdirTemp("", "peerledger-bench-"); err != nil {
 			return nil, errors.Join(err, r.closeRecording(ctx))
 		}
@@ -56,10 +56,10 @@ func (m *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenar
 	return r, nil
 }
 
-// settleAt is what a peer is owed when it is paid, in units. If it is not given, it is about
-// as far as a position strays when peers send as much as they receive: so the engine looks
-// at balances after every batch, and a measurement sees a few payments and not thousands.
-func settleAt(given uint64, packets, peers int) ledger.Amount {
+// computeThreshold returns the settlement threshold in units, given in packets. The default for 0
+// is about the distance that a position strays when peers send as much as they receive. The engine
+// then looks at balances after every batch, and a measurement has a few payments, not thousands.
+func computeThreshold(given uint64, packets, peers int) ledger.Amount {
 	if given > 0 {
 		return ledger.NewAmount(unit * given)
 	}
@@ -67,8 +67,8 @@ func settleAt(given uint64, packets, peers int) ledger.Amount {
 	return ledger.NewAmount(unit * uint64(max(10, math.Sqrt(ofEach))))
 }
 
-// startEngine is an engine whose rail pays at once.
-func (r *recording) startEngine(at ledger.Amount) settlement.Config {
+// newEngineConfig configures an engine with a rail that pays at once.
+func (r *recording) newEngineConfig(at ledger.Amount) settlement.Config {
 	atOnce := settlement.SettlerFunc(func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 		return order.Amount, nil
 	})
@@ -86,12 +86,11 @@ func (r *recording) countBatch(b transfers.Batch) {
 
 func (r *recording) noteFailure(err error) { r.failed.Store(&err) }
 
-// closeWithin is how long the recorder may take to end, also when the run was
-// interrupted.
+// closeWithin is the time for closing the recorder, also after an interrupt.
 const closeWithin = 10 * time.Second
 
-// closeRecording ends the recorder and what is attached to it, also one that is half made. The
-// error tells of their faults too.
+// closeRecording closes the recorder, the engine and the journal, even after a failed start. The
+// error includes the last error of the engine or the journal.
 func (r *recording) closeRecording(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
 	defer cancel()
@@ -120,9 +119,9 @@ type recorderRun struct {
 	latencies *latencies
 }
 
-// firstOperation is the first operation of packet i.
+// firstOperation returns the first operation of packet i.
 func (r *recorderRun) firstOperation(i int64) transfers.Op {
-	from, to := r.traffic.peersOf(i)
+	from, to := r.traffic.choosePeers(i)
 	p := transfers.Packet{From: from, To: to, In: unit, Out: unit, Hold: holdSeconds * time.Second}
 	binary.BigEndian.PutUint64(p.Condition[:8], conditionTag(i))
 	if r.phase == phaseSingle {
@@ -131,10 +130,10 @@ func (r *recorderRun) firstOperation(i int64) transfers.Op {
 	return transfers.PrepareOp(p)
 }
 
-// recordAll is many goroutines that wait for each answer.
+// recordAll returns one worker per caller. Each waits for every answer.
 func (r *recorderRun) recordAll(callers int) (workers []worker) {
 	for i := range callers {
-		w := r.latencies.newWatch(i, callers)
+		w := r.latencies.newTimer(i, callers)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
 				first, n := r.quota.takePackets(1)
@@ -150,7 +149,7 @@ func (r *recorderRun) recordAll(callers int) (workers []worker) {
 	return workers
 }
 
-func (r *recorderRun) recordOne(ctx context.Context, w watch, i int64) error {
+func (r *recorderRun) recordOne(ctx context.Context, w callTimer, i int64) error {
 	op := r.firstOperation(i)
 	began := w.startTimer(i)
 	result, err := r.recorder.Record(ctx, op)

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// spread is a figure of several rounds.
+// spread is the distribution of a figure over the rounds.
 type spread struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
 }
 
-// spreadOf sums up the figure of each round; there is at least one.
-func spreadOf(values []float64) spread {
+// computeSpread returns the spread of values, which are not empty.
+func computeSpread(values []float64) spread {
 	sorted := slices.Sorted(slices.Values(values))
 	middle := len(sorted) / 2
 	median := sorted[middle]
@@ -23,27 +23,27 @@ func spreadOf(values []float64) spread {
 	return spread{Median: median, Min: sorted[0], Max: sorted[len(sorted)-1]}
 }
 
-// stats are the samples that one measurement has, of all rounds.
+// stats are the samples of one measurement, one per round.
 type stats []sample
 
-func (f stats) spreadOf(of func(sample) float64) spread {
+func (f stats) computeSpread(of func(sample) float64) spread {
 	values := make([]float64, len(f))
 	for i, s := range f {
 		values[i] = of(s)
 	}
-	return spreadOf(values)
+	return computeSpread(values)
 }
 
-// ratioTo sums up the ratio of each round to what was measured in the same round: what
-// slows a whole round down is not in it.
-func (f stats) ratioTo(to stats, of func(sample) float64) *spread {
+// computeRatio returns the spread of the ratios within each round. A slow round does not change its
+// ratio.
+func (f stats) computeRatio(to stats, of func(sample) float64) *spread {
 	values := make([]float64, len(f))
 	for i := range f {
 		values[i] = of(f[i]) / of(to[i])
 	}
-	s := spreadOf(values)
+	s := computeSpread(values)
 	return &s
 }
 
-// toMicroseconds of a duration, with their fraction.
+// toMicroseconds converts d to microseconds with a fraction.
 func toMicroseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -21,12 +21,12 @@ func TestSpread(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, test.want, spreadOf(test.values))
+			require.Equal(t, test.want, computeSpread(test.values))
 		})
 	}
 }
 
-// A round that was slow as a whole does not show in a ratio.
+// The ratio of a slow round is unchanged.
 func TestRatiosAreOfOneRound(t *testing.T) {
 	t.Parallel()
 	at := func(rates ...int64) (f stats) {
@@ -35,15 +35,15 @@ func TestRatiosAreOfOneRound(t *testing.T) {
 		}
 		return f
 	}
-	require.Equal(t, &spread{0.5, 0.5, 0.5}, at(100, 10, 50).ratioTo(at(200, 20, 100), sample.packetRate))
-	require.Equal(t, &spread{1, 0.5, 2}, at(100, 20, 50).ratioTo(at(200, 10, 50), sample.packetRate))
+	require.Equal(t, &spread{0.5, 0.5, 0.5}, at(100, 10, 50).computeRatio(at(200, 20, 100), sample.packetRate))
+	require.Equal(t, &spread{1, 0.5, 2}, at(100, 20, 50).computeRatio(at(200, 10, 50), sample.packetRate))
 }
 
 func TestPercentiles(t *testing.T) {
 	t.Parallel()
 	l := newLatencies(1000)
-	for i := range 1000 { // from as many callers, more than there are shards
-		l.newShard(i).recordLatency(time.Duration(i+1) * time.Millisecond)
+	for i := range 1000 { // more callers than shards
+		l.selectShard(i).recordLatency(time.Duration(i+1) * time.Millisecond)
 	}
 	p50, p99, p100 := l.computePercentiles()
 	require.InEpsilon(t, 500*time.Millisecond, p50, 0.002)
@@ -53,7 +53,7 @@ func TestPercentiles(t *testing.T) {
 	l = newLatencies(1)
 	p50, p99, p100 = l.computePercentiles()
 	require.Zero(t, p50+p99+p100)
-	l.newShard(0).recordLatency(24 * time.Hour)
+	l.selectShard(0).recordLatency(24 * time.Hour)
 	_, _, p100 = l.computePercentiles()
 	require.InEpsilon(t, latencyMax, p100, 0.002, "as long as can be told")
 }
@@ -61,7 +61,7 @@ func TestPercentiles(t *testing.T) {
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	l := newLatencies(2)
-	alone, several := l.newWatch(0, 1), l.newWatch(1, 2)
+	alone, several := l.newTimer(0, 1), l.newTimer(1, 2)
 	for i := range int64(2 * sampleEvery) {
 		alone.stopTimer(alone.startTimer(i))
 		several.stopTimer(several.startTimer(i))
@@ -70,7 +70,7 @@ func TestWatch(t *testing.T) {
 	require.Equal(t, int64(2), l.shards[1].histogram.TotalCount())
 }
 
-// Every connection sends as many batches as the others, as large as they can be.
+// All connections send the same number of batches, as large as possible.
 func TestEvenly(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ total, conns, batchMax, want int64 }{

@@ -7,49 +7,47 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// How many operations the submitters have under way, all together: three full requests
-// for each lane, one in flight, one that waits, and one whose answers they look at; as
-// far as three quarters of the recorder's backlog allow.
+// All submitters together have three full requests per lane under way: one in flight, one queued,
+// one whose answers are read. The upper bound is three quarters of the recorder's backlog.
 const (
 	windowOfLane = 3 * 8192
 	windowMax    = 3 * 65536 / 4
 )
 
-// submitAll is goroutines that hand operations over without waiting. There is one for each
-// lane. They look later at the answers that somebody needs: of prepares, whose fulfills
-// follow, and of what is timed. That the others are in the books is verified with
-// everything else, by what each peer has sent and earned.
+// submitAll returns one worker per lane. A worker submits operations without waiting and reads two
+// kinds of answers later: of prepares, because their fulfills follow, and of sampled operations.
+// The books of all peers verify the rest.
 func (r *recorderRun) submitAll(goroutines int) (workers []worker) {
 	window := min(goroutines*windowOfLane, windowMax) / goroutines
 	if r.phase == phaseSingle {
-		window /= sampleEvery // only these are looked at: as many operations are under way
+		window /= sampleEvery // only sampled answers are read: the number of operations under way stays the same
 	}
 	for i := range goroutines {
 		s := &submitter{
-			run: r, watch: watch{r.latencies.newShard(i), sampleEvery},
-			ring: make([]underway, window),
+			run: r, timer: callTimer{r.latencies.selectShard(i), sampleEvery},
+			ring: make([]pendingOperation, window),
 		}
 		workers = append(workers, s.submitPackets)
 	}
 	return workers
 }
 
-// submitter is one of these goroutines. The operations whose answers it looks at are a
-// ring, oldest first.
+// submitter is the state of one worker. The operations whose answers it reads are in a ring, oldest
+// first.
 type submitter struct {
 	run   *recorderRun
-	watch watch
-	ring  []underway
-	first int // of the ring
+	timer callTimer
+	ring  []pendingOperation
+	first int // index in the ring
 	count int
 }
 
-// underway is an operation that was handed over and is looked at.
-type underway struct {
-	ticket transfers.Future
+// pendingOperation is a submitted operation whose answer is read later.
+type pendingOperation struct {
+	future transfers.Future
 	packet int64
-	began  time.Time // zero if it is not timed
-	hold   bool      // a prepare, whose fulfill is to follow
+	began  time.Time // zero: not sampled
+	hold   bool      // a prepare: its fulfill follows
 }
 
 func (s *submitter) submitPackets(ctx context.Context) error {
@@ -73,25 +71,25 @@ func (s *submitter) submitPackets(ctx context.Context) error {
 }
 
 func (s *submitter) submitOperation(ctx context.Context, op transfers.Op, i int64, hold bool) error {
-	began := s.watch.startTimer(i)
+	began := s.timer.startTimer(i)
 	ticket, err := s.run.recorder.Submit(ctx, op)
 	if err != nil || (!hold && began.IsZero()) {
 		return err
 	}
-	s.ring[(s.first+s.count)%len(s.ring)] = underway{ticket, i, began, hold}
+	s.ring[(s.first+s.count)%len(s.ring)] = pendingOperation{ticket, i, began, hold}
 	s.count++
 	return nil
 }
 
-// awaitOldest waits for the oldest answer. A hold's packet is fulfilled then and not sooner:
-// a connector may forward it only when its prepare was applied.
+// awaitOldest waits for the oldest answer. The fulfill of a hold is submitted only now: a connector
+// may forward a packet only after its prepare was applied.
 func (s *submitter) awaitOldest(ctx context.Context) error {
 	u := &s.ring[s.first]
-	result := u.ticket.Wait(ctx)
+	result := u.future.Wait(ctx)
 	if result.Err != nil {
 		return result.Err
 	}
-	s.watch.stopTimer(u.began)
+	s.timer.stopTimer(u.began)
 	packet, hold := u.packet, u.hold
 	s.first, s.count = (s.first+1)%len(s.ring), s.count-1
 	if !hold {

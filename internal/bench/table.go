@@ -23,7 +23,7 @@ func newTable(header table.Row, leftColumns int) table.Writer {
 	return t
 }
 
-// writeTables prints what was found for people.
+// writeTables prints the results as tables.
 func (r *report) writeTables(w io.Writer) error {
 	t := newTable(table.Row{
 		"phase", "varied", "way", "callers", "packets/s", "p50", "p99", "p100",
@@ -41,7 +41,7 @@ func (r *report) writeTables(w io.Writer) error {
 	}
 	t = newTable(table.Row{"memory of", "bytes", "measured with"}, 1)
 	for _, m := range r.memory {
-		t.AppendRow(table.Row{m.What, fmt.Sprintf("%.0f", m.Bytes), m.Count})
+		t.AppendRow(table.Row{m.Item, fmt.Sprintf("%.0f", m.Bytes), m.Count})
 	}
 	_, err = fmt.Fprintf(w, "\n%s\n", t.Render())
 	return err
@@ -49,7 +49,7 @@ func (r *report) writeTables(w io.Writer) error {
 
 func (l *line) toRow() table.Row {
 	names := map[mode]string{
-		wayBatched: "(a) batched", wayMixed: "(a) mixed", waySingle: "(b) single", waySubmit: "(c) submit", wayRecord: "(d) record",
+		modeBatched: "(a) batched", modeMixed: "(a) mixed", modeSingle: "(b) single", modeSubmit: "(c) submit", modeRecord: "(d) record",
 	}
 	varied := l.varied
 	if varied == "" {
@@ -60,14 +60,14 @@ func (l *line) toRow() table.Row {
 		ops = fmt.Sprintf("%.0f", l.opsPerBatch.Median)
 	}
 	return table.Row{
-		l.phase, varied, names[l.way], l.callers, l.rate.formatSpread("%.0f", l.rounds),
+		l.phase, varied, names[l.mode], l.callers, l.rate.formatSpread("%.0f", l.rounds),
 		shortDuration(l.p50.Median), shortDuration(l.p99.Median), shortDuration(l.p100.Median),
 		ops, fmt.Sprintf("%.2f", l.allocs.Median), fmt.Sprintf("%.0f", l.bytes.Median),
 		l.toBatched.formatRatio(l.rounds), l.toSingle.formatRatio(l.rounds), l.toBase.formatRatio(l.rounds),
 	}
 }
 
-// formatSpread is the median, and the least and the greatest if there are several rounds.
+// formatSpread formats the median, and after several rounds the minimum and maximum.
 func (s spread) formatSpread(format string, rounds int) string {
 	median := fmt.Sprintf(format, s.Median)
 	if rounds == 1 {
@@ -81,12 +81,12 @@ func (s *spread) formatRatio(rounds int) string {
 		return ""
 	}
 	if s.Median < 0.1 {
-		return s.formatSpread("%.2g", rounds) // one caller on a ledger that is far away
+		return s.formatSpread("%.2g", rounds) // one caller on a distant ledger
 	}
 	return s.formatSpread("%.2f", rounds)
 }
 
-// shortDuration is a number of microseconds as a duration in three digits or so.
+// shortDuration formats a number of microseconds as a duration of about three digits.
 func shortDuration(microseconds float64) string {
 	d := time.Duration(math.Round(microseconds * float64(time.Microsecond)))
 	unit := time.Nanosecond
@@ -96,7 +96,7 @@ func shortDuration(microseconds float64) string {
 	return d.Round(unit).String()
 }
 
-// listRemarks are the lines below the table.
+// listRemarks returns the lines below the table.
 func (r *report) listRemarks() string {
 	s := ""
 	for _, l := range r.lowLoad {

@@ -12,18 +12,18 @@ import (
 type Progress struct {
 	writer  bar.Writer
 	tracker *bar.Tracker
-	ended   chan struct{} // closed when the last line is written
+	ended   chan struct{} // closed after the last line is written
 }
 
-// New returns a [Progress] that writes to w if show is set. width is the width of the message in
-// columns, for messages that change; 0 is the width of message.
+// New returns a Progress on w, or the zero Progress if show is false. width is the width of the
+// message in columns, for messages that change; 0 fits the first message.
 func New(w io.Writer, show bool, message string, width int) Progress {
 	if !show {
 		return Progress{}
 	}
 	writer := bar.NewWriter()
 	writer.SetOutputWriter(w)
-	writer.SetAutoStop(true) // stop when the tracker is done
+	writer.SetAutoStop(true) // when the tracker is done
 	writer.SetTrackerLength(40)
 	writer.SetMessageLength(width)
 	writer.SetUpdateFrequency(100 * time.Millisecond)
@@ -33,7 +33,7 @@ func New(w io.Writer, show bool, message string, width int) Progress {
 	}
 }
 
-// Start begins the display of a task of so many steps.
+// Start shows a bar with so many steps.
 func (p Progress) Start(steps int) {
 	if p.writer == nil {
 		return
@@ -47,21 +47,21 @@ func (p Progress) Start(steps int) {
 }
 
 // Say changes the message.
-func (p Progress) Say(what string) {
+func (p Progress) Say(message string) {
 	if p.writer != nil {
-		p.tracker.UpdateMessage(what)
+		p.tracker.UpdateMessage(message)
 	}
 }
 
-// Step counts one step as done.
+// Step adds one finished step.
 func (p Progress) Step() {
 	if p.writer != nil {
 		p.tracker.Increment(1)
 	}
 }
 
-// Stop ends the display after [Progress.Start] and returns when the last line is written. err is
-// the result of the task.
+// Stop marks the bar as done, or as failed if err is not nil, and returns after the last line is
+// written. Call Stop only after [Progress.Start].
 func (p Progress) Stop(err error) {
 	if p.writer == nil {
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/internal/replay"
 )
 
-// The trace that it carries ends on the connector's own balances.
+// The replay of the embedded trace ends with the connector's own balances.
 func ExampleMain() {
 	err := replay.Main(context.Background(), []string{"-json"}, os.Stdout, io.Discard, false)
 	fmt.Println(err)

@@ -23,27 +23,27 @@ type pass struct {
 	progress progress.Progress
 
 	peers   map[string]*peer
-	order   []*peer                             // as in the trace
-	packets map[*trace.Forward]transfers.Future // prepared, not answered yet
+	inOrder []*peer                             // in the order of the trace
+	packets map[*trace.Forward]transfers.Future // prepared, not yet answered
 	tally   tally
 }
 
-// peer is what a pass knows of a peer.
+// peer is the state of a peer in a pass.
 type peer struct {
 	account accounts.PeerAccount
 	asset   assetKey
-	// settleAt is the payable at which our engine pays; nil is never.
+	// settleAt is the payable at which our engine pays; nil: never.
 	settleAt *ledger.Amount
-	// room is what the peer can surely send: its headroom as far as the ledger
-	// has answered, less everything prepared since.
-	room ledger.Amount
-	// frees are the operations under way that will give the peer room.
-	frees []release
+	// knownHeadroom is a lower bound of the headroom: the headroom according to the ledger's
+	// answers so far, less all prepares since.
+	knownHeadroom ledger.Amount
+	// releases are the operations under way that will raise the headroom.
+	releases []release
 }
 
-// release is an operation that gives a peer room when the ledger has applied it.
+// release is an operation that raises a peer's headroom once the ledger has applied it.
 type release struct {
-	ticket transfers.Future
+	future transfers.Future
 	amount uint64
 	line   int
 }
@@ -55,18 +55,18 @@ func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]acco
 		tally: tally{fulfilled: map[string]int{}, rejected: map[string]int{}},
 	}
 	for _, tp := range tr.Peers {
-		one := &peer{account: handles[tp.ID], asset: hashKey(tp)}
+		added := &peer{account: handles[tp.ID], asset: newAssetKey(tp)}
 		if engine && tp.Settle != nil {
-			one.settleAt = &tp.Settle.Threshold.Payable
+			added.settleAt = &tp.Settle.Threshold.Payable
 		}
-		p.peers[tp.ID], p.order = one, append(p.order, one)
+		p.peers[tp.ID], p.inOrder = added, append(p.inOrder, added)
 	}
 	return p
 }
 
 func (p *pass) runPass(ctx context.Context) error {
 	began := time.Now()
-	if err := p.readRoom(ctx); err != nil {
+	if err := p.readHeadroom(ctx); err != nil {
 		return err
 	}
 	for _, event := range p.trace.Events {
@@ -97,18 +97,18 @@ func (p *pass) playEvent(ctx context.Context, event trace.Event) error {
 	}
 }
 
-// submitPrepare hands a forwarded packet's prepare over. If the sender has no room for
-// it yet that the ledger has confirmed, what is under way to give it room is
-// waited for: the connector forwarded the packet because it had happened before.
+// submitPrepare submits the prepare of a forwarded packet. If the known headroom of the sender is
+// too small, submitPrepare first waits for the sender's releases: the connector forwarded the
+// packet after them.
 func (p *pass) submitPrepare(ctx context.Context, f *trace.Forward) error {
 	from := p.peers[f.From]
 	amount := ledger.NewAmount(f.In)
-	if from.room.Less(amount) {
+	if from.knownHeadroom.Less(amount) {
 		if err := p.awaitOperations(ctx, from); err != nil {
 			return err
 		}
 	}
-	from.room = from.room.SubFloor(amount)
+	from.knownHeadroom = from.knownHeadroom.SubFloor(amount)
 	packet, err := p.newPacket(f)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (p *pass) submitPrepare(ctx context.Context, f *trace.Forward) error {
 	return err
 }
 
-// submitResolution posts or voids what the packet's prepare holds.
+// submitResolution posts or voids the hold of a packet.
 func (p *pass) submitResolution(ctx context.Context, a *trace.Answer) error {
 	f := a.Forward
 	prepared := p.packets[f].Wait(ctx)
@@ -138,16 +138,16 @@ func (p *pass) submitResolution(ctx context.Context, a *trace.Answer) error {
 		p.tally.rejected[f.From]++
 	}
 	var err error
-	if freed.ticket, err = p.client.Recorder.Submit(ctx, op); err != nil {
+	if freed.future, err = p.client.Recorder.Submit(ctx, op); err != nil {
 		return err
 	}
-	receiver.frees = append(receiver.frees, freed)
+	receiver.releases = append(receiver.releases, freed)
 	return p.settleAccounts(ctx)
 }
 
-// settleAccounts lets our engine settle, after whatever changes what is owed to a peer or
-// what it can be paid. First it waits for everything under way: what is paid must
-// depend on the trace and not on how far the ledger has come.
+// settleAccounts lets our engine settle after each change of a payable or of a receiver's headroom.
+// It first waits for everything under way, so that payments depend on the trace and not on the
+// speed of the ledger.
 func (p *pass) settleAccounts(ctx context.Context) error {
 	if !p.engine {
 		return nil
@@ -163,7 +163,7 @@ func (p *pass) settleAccounts(ctx context.Context) error {
 		return err
 	}
 	p.tally.payments = append(p.tally.payments, payments...)
-	return p.readRoom(ctx)
+	return p.readHeadroom(ctx)
 }
 
 func (p *pass) settleIn(ctx context.Context, e *trace.SettleIn) error {
@@ -175,7 +175,7 @@ func (p *pass) settleIn(ctx context.Context, e *trace.SettleIn) error {
 		return err
 	}
 	p.countReceipt(receipt)
-	peer.room, _ = peer.room.Add(e.Amount)
+	peer.knownHeadroom, _ = peer.knownHeadroom.Add(e.Amount)
 	return p.settleAccounts(ctx)
 }
 
@@ -194,31 +194,31 @@ func (p *pass) settleOut(ctx context.Context, e *trace.SettleOut) error {
 		return err
 	}
 	p.countReceipt(receipt)
-	peer.room = peer.room.SubFloor(e.Amount)
+	peer.knownHeadroom = peer.knownHeadroom.SubFloor(e.Amount)
 	return nil
 }
 
-// settlementKey names a settlement of the trace: the same line is the same settlement.
+// settlementKey names a settlement by its line, so a second replay books it once.
 func (p *pass) settlementKey(line int) string { return fmt.Sprintf("%s:%d", p.trace.Name, line) }
 
-// awaitOperations waits for everything under way that gives a peer room.
+// awaitOperations waits for the releases of a peer.
 func (p *pass) awaitOperations(ctx context.Context, peer *peer) error {
-	for _, g := range peer.frees {
-		result := g.ticket.Wait(ctx)
-		if p.countResult(result, g.line); result.Err != nil {
+	for _, r := range peer.releases {
+		result := r.future.Wait(ctx)
+		if p.countResult(result, r.line); result.Err != nil {
 			if err := unknownOutcome(result); err != nil {
 				return err
 			}
 			continue
 		}
-		peer.room, _ = peer.room.Add(ledger.NewAmount(g.amount))
+		peer.knownHeadroom, _ = peer.knownHeadroom.Add(ledger.NewAmount(r.amount))
 	}
-	peer.frees = peer.frees[:0]
+	peer.releases = peer.releases[:0]
 	return nil
 }
 
 func (p *pass) awaitAll(ctx context.Context) error {
-	for _, peer := range p.order {
+	for _, peer := range p.inOrder {
 		if err := p.awaitOperations(ctx, peer); err != nil {
 			return err
 		}
@@ -226,20 +226,20 @@ func (p *pass) awaitAll(ctx context.Context) error {
 	return nil
 }
 
-// readRoom takes the peers' room from the ledger; nothing may be under way. If our
-// engine settles, it has just been called, so no peer may be due.
-func (p *pass) readRoom(ctx context.Context) error {
-	handles := make([]accounts.PeerAccount, len(p.order))
-	for i, peer := range p.order {
+// readHeadroom reads the headroom of all peers from the ledger, with nothing under way. If our
+// engine settles, its check has just ended, so no peer may be due.
+func (p *pass) readHeadroom(ctx context.Context) error {
+	handles := make([]accounts.PeerAccount, len(p.inOrder))
+	for i, peer := range p.inOrder {
 		handles[i] = peer.account
 	}
 	balances, err := p.client.Book.Balances(ctx, handles...)
 	if err != nil {
 		return err
 	}
-	for i, peer := range p.order {
+	for i, peer := range p.inOrder {
 		b := balances[i]
-		peer.room = b.Headroom
+		peer.knownHeadroom = b.Headroom
 		if owed := b.Payable.SubFloor(b.Prepaid); peer.settleAt != nil && !owed.Less(*peer.settleAt) {
 			return fmt.Errorf("%w: %v owed to %v, which is due at %v", errLeftDue, owed, peer.account, *peer.settleAt)
 		}
@@ -247,14 +247,14 @@ func (p *pass) readRoom(ctx context.Context) error {
 	return nil
 }
 
-// errLeftDue says that our engine did not do its work.
+// errLeftDue is returned when our engine left a due peer unpaid.
 var errLeftDue = errors.New("a peer is still due after a check")
 
 func (p *pass) countResult(r transfers.Result, line int) {
 	switch {
 	case r.Err != nil:
 		p.tally.refused = append(p.tally.refused, fmt.Errorf("%s:%d: %w", p.trace.Name, line, r.Err))
-	case r.BookedAt.IsZero(): // moved nothing
+	case r.BookedAt.IsZero(): // no amount was moved
 	case r.Outcome == ledger.OutcomeAlreadyApplied:
 		p.tally.repeated++
 	default:
@@ -270,8 +270,9 @@ func (p *pass) countReceipt(r settlement.PaymentBooking) {
 	}
 }
 
-// unknownOutcome is the error of a result that ends the replay: nobody knows what the
-// books say. A refusal does not; it is shown in the end.
+// unknownOutcome returns the error of a result with an unknown outcome. Such a result ends the
+// replay, because the books are then unknown. A refusal does not end it and is reported with the
+// differences.
 func unknownOutcome(r transfers.Result) error {
 	if r.Outcome == ledger.OutcomeUnknown {
 		return r.Err

@@ -11,17 +11,17 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// replayTrace replays a trace into a new ledger and reports what the books say.
+// replayTrace replays a trace into a new ledger and reports the books.
 func replayTrace(ctx context.Context, tr *trace.Trace, opts *Replay, shown progress.Progress) (rep *report, err error) {
 	client, handles, err := openClient(ctx, tr, opts)
 	if err != nil {
-		return nil, fmt.Errorf("%s:1: %w", tr.Name, err) // what it needs is in the config line
+		return nil, fmt.Errorf("%s:1: %w", tr.Name, err) // the config line has all settings of the client
 	}
 	defer func() { err = errors.Join(err, client.Close(ctx)) }()
 
 	rep = &report{trace: tr, engine: opts.engine}
 	passes := 1
-	if opts.twice {
+	if opts.replayTwice {
 		passes = 2
 	}
 	shown.Start(passes * len(tr.Events))
@@ -39,15 +39,15 @@ func replayTrace(ctx context.Context, tr *trace.Trace, opts *Replay, shown progr
 	return rep, nil
 }
 
-// tally counts what a pass did.
+// tally counts the operations of a pass.
 type tally struct {
 	forwarded int // packets
 	moving    int // packets with an amount
-	applied   int // operations that were new to the ledger
-	repeated  int // operations that were in the books before
+	applied   int // operations new to the ledger
+	repeated  int // operations already in the books
 	elapsed   time.Duration
 	refused   []error
 	payments  []settlement.Payment
-	fulfilled map[string]int // by the peer that sent the packet
+	fulfilled map[string]int // by the sender of the packet
 	rejected  map[string]int
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// replayed runs the command and returns what it printed.
-func replayed(t *testing.T, args ...string) (string, error) {
+// runReplay runs the command and returns its output.
+func runReplay(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	err := Main(t.Context(), args, &out, io.Discard, false)
@@ -32,44 +32,44 @@ func TestBooksEndWhereTheConnectorsDid(t *testing.T) {
 {"json":1,"peer":"carol","asset":"USD","scale":6,"position":"-10363","settled_out":"20249","settled_in":"79286","fulfilled":56,"rejected":291}
 {"json":1,"peer":"dave","asset":"USD","scale":7,"position":"96001","settled_out":"574434","settled_in":"308435","fulfilled":42,"rejected":264}
 `
-	got, err := replayed(t, "-json")
+	got, err := runReplay(t, "-json")
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	got, err = replayed(t, "-json", "testdata/reference-connector.jsonl")
+	got, err = runReplay(t, "-json", "testdata/reference-connector.jsonl")
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }
 
 func TestSecondReplayChangesNothing(t *testing.T) {
 	t.Parallel()
-	got, err := replayed(t, "-twice")
+	got, err := runReplay(t, "-twice")
 	require.NoError(t, err)
 	require.Contains(t, got, "2571 operations applied, 0 in the books before, 0 refused\n")
 	require.Contains(t, got, "; 0 operations applied, 2571 in the books before, 0 refused\n")
 	require.Equal(t, 4, strings.Count(got, "│ yes"))
 
-	// -json says it by succeeding.
-	_, err = replayed(t, "-twice", "-json")
+	// With -json the success is the proof.
+	_, err = runReplay(t, "-twice", "-json")
 	require.NoError(t, err)
 }
 
-// The replay itself fails if a peer is still due after a check, or if the debits
-// of a ledger are not its credits.
+// The replay itself fails if a peer is still due after a check, or if the debits of a ledger differ
+// from its credits.
 func TestOurEngineSettles(t *testing.T) {
 	t.Parallel()
-	got, err := replayed(t, "-settle", "engine", "-twice")
+	got, err := runReplay(t, "-settle", "engine", "-twice")
 	require.NoError(t, err)
 	require.Contains(t, got, "payments of our engine: 21,")
 	require.Contains(t, got, "  bob: order 1, 6000000 units of USD/9\n")
-	again, err := replayed(t, "-settle", "engine", "-json")
+	again, err := runReplay(t, "-settle", "engine", "-json")
 	require.NoError(t, err)
-	repeated, err := replayed(t, "-settle", "engine", "-json")
+	repeated, err := runReplay(t, "-settle", "engine", "-json")
 	require.NoError(t, err)
 	require.Equal(t, again, repeated, "what is paid depends on the trace alone")
 }
 
-// write writes a trace file made of these lines.
-func write(t *testing.T, lines ...string) string {
+// writeTrace writes the lines into a trace file.
+func writeTrace(t *testing.T, lines ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "trace.jsonl")
 	require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "")), 0o600))
@@ -79,30 +79,30 @@ func write(t *testing.T, lines ...string) string {
 func TestDifferencesAreShown(t *testing.T) {
 	t.Parallel()
 	changed := strings.Replace(string(reference), `"peer":"dave","balance":"-96001"`, `"peer":"dave","balance":"-96002"`, 1)
-	got, err := replayed(t, write(t, changed))
+	got, err := runReplay(t, writeTrace(t, changed))
 	require.ErrorIs(t, err, errDiffer)
 	require.ErrorContains(t, err, "position of dave is 96001, the trace says 96002")
 	require.NotContains(t, err.Error(), "alice")
 	require.Contains(t, got, "│ no")
 }
 
-// A connector that let a peer go beyond its line is found out.
+// A connector that let a peer exceed its credit line is reported.
 func TestRefusedPacketsAreShown(t *testing.T) {
 	t.Parallel()
 	changed := strings.Replace(string(reference), `"maximum":"30000000"`, `"maximum":"2400000"`, 1)
-	file := write(t, changed)
-	_, err := replayed(t, "-twice", file)
+	file := writeTrace(t, changed)
+	_, err := runReplay(t, "-twice", file)
 	require.ErrorIs(t, err, errRefused)
 	require.ErrorContains(t, err, "credit line exceeded")
 	require.ErrorContains(t, err, file+":")
 }
 
-// No cut of the file ends in a success, or in half of one.
+// No cut of the file ends in a success or in partial output.
 func TestCutTraces(t *testing.T) {
 	t.Parallel()
 	for size := 0; size < len(reference)-1; size += 1 + len(reference)/97 {
-		file := write(t, string(reference[:size]))
-		got, err := replayed(t, file)
+		file := writeTrace(t, string(reference[:size]))
+		got, err := runReplay(t, file)
 		var line *trace.LineError
 		require.ErrorAs(t, err, &line, "cut at %d", size)
 		require.ErrorContains(t, err, file+":")
@@ -126,23 +126,23 @@ func TestBadTraces(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			file := write(t, test.lines...)
-			got, err := replayed(t, file)
+			file := writeTrace(t, test.lines...)
+			got, err := runReplay(t, file)
 			require.ErrorContains(t, err, file+test.where)
 			require.Empty(t, got)
 		})
 	}
-	_, err := replayed(t, filepath.Join(t.TempDir(), "none"))
+	_, err := runReplay(t, filepath.Join(t.TempDir(), "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-settle", "nobody"}, {"-nothing"}, {"one", "two"}} {
-		_, err := replayed(t, args...)
+		_, err := runReplay(t, args...)
 		require.ErrorIs(t, err, ErrUsage)
 	}
-	_, err := replayed(t, "-h")
+	_, err := runReplay(t, "-h")
 	require.ErrorIs(t, err, flag.ErrHelp)
 }
 

@@ -17,13 +17,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// report is what a replay ended with.
+// report is the result of a replay.
 type report struct {
 	trace    *trace.Trace
 	engine   bool
 	passes   []tally
 	balances []accounts.Balance // of the trace's peers, in order
-	totals   []total            // of each ledger
+	totals   []total            // one per ledger
 }
 
 // total is the sum over all accounts of one ledger.
@@ -33,7 +33,7 @@ type total struct {
 	debitsPending, creditsPending ledger.Amount
 }
 
-// readBooks reads the books.
+// readBooks reads the balances of the peers and the totals of the ledgers.
 func (r *report) readBooks(ctx context.Context, client *peerledger.Client, handles map[string]accounts.PeerAccount) error {
 	peers := make([]accounts.PeerAccount, len(r.trace.Peers))
 	for i, p := range r.trace.Peers {
@@ -53,7 +53,7 @@ func (r *report) readBooks(ctx context.Context, client *peerledger.Client, handl
 	return nil
 }
 
-// addAccounts adds up all accounts of a ledger.
+// addAccounts adds up all accounts of an asset's ledger.
 func addAccounts(ctx context.Context, l ledger.Ledger, asset accounts.Asset) (total, error) {
 	t := total{asset: asset}
 	filter := ledger.QueryFilter{Ledger: asset.Ledger, Limit: ledger.QueryMax}
@@ -75,8 +75,8 @@ func addAccounts(ctx context.Context, l ledger.Ledger, asset accounts.Asset) (to
 	}
 }
 
-// equalPosition reports whether a peer's position is the trace's. With our own engine
-// other amounts are settled, so there is nothing to compare.
+// equalPosition reports whether the position of peer i equals the trace's. With our own engine
+// other amounts are settled, so positions are not compared.
 func (r *report) equalPosition(i int) bool {
 	return r.balances[i].Position().String() == r.trace.Peers[i].Final.String()
 }
@@ -86,11 +86,10 @@ var (
 	errRefused = errors.New("refused, and the connector had forwarded it")
 )
 
-// mostRefused is how many refused operations are listed: the first one is what
-// there is to look at, and the others mostly follow from it.
-const mostRefused = 20
+// maxRefusedShown is the number of refused operations shown. Most refusals follow from the first.
+const maxRefusedShown = 20
 
-// findDifferences is nil if the books are as they should be.
+// findDifferences returns an error for each difference, or nil.
 func (r *report) findDifferences() error {
 	var errs []error
 	differ := func(format string, args ...any) {
@@ -109,11 +108,11 @@ func (r *report) findDifferences() error {
 			differ("payments that replay %d made after those of replay 1: %d", i+1, len(pass.payments))
 		}
 	}
-	refused := r.passes[0].refused // the second time it is the same ones
-	for _, err := range refused[:min(len(refused), mostRefused)] {
+	refused := r.passes[0].refused // a second replay is refused the same operations
+	for _, err := range refused[:min(len(refused), maxRefusedShown)] {
 		errs = append(errs, fmt.Errorf("%w: %w", errRefused, err))
 	}
-	if more := len(refused) - mostRefused; more > 0 {
+	if more := len(refused) - maxRefusedShown; more > 0 {
 		errs = append(errs, fmt.Errorf("%w: and %d more", errRefused, more))
 	}
 	for _, t := range r.totals {
@@ -127,7 +126,7 @@ func (r *report) findDifferences() error {
 	return errors.Join(errs...)
 }
 
-// line is a peer in JSON: amounts are integers in units of 10^-scale, as strings.
+// line is a peer in JSON. Amounts are strings with integers, in units of 10^-scale.
 type line struct {
 	Peer       string `json:"peer"`
 	Asset      string `json:"asset"`
@@ -189,7 +188,7 @@ func (r *report) writeTable(w io.Writer) error {
 	return err
 }
 
-// listRemarks are the lines below the table.
+// listRemarks returns the lines below the table.
 func (r *report) listRemarks() string {
 	s := ""
 	for i, pass := range r.passes {

@@ -14,16 +14,16 @@ import (
 
 // openClient opens a client with the trace's assets and provisions its peers.
 func openClient(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Client, map[string]accounts.PeerAccount, error) {
-	all, assets := assetsOf(tr)
+	all, assets := numberAssets(tr)
 	cfg := peerledger.Config{Accounts: accounts.Config{Assets: all}}
 	if opts.engine {
-		policies, err := policiesOf(tr)
+		policies, err := makePolicies(tr)
 		if err != nil {
 			return nil, nil, err
 		}
 		cfg.Settlement = settlement.Config{
-			// A check after each fulfill, and none in between: what is paid
-			// then depends on the trace alone.
+			// One check after each fulfill and none in between: the payments then depend on the
+			// trace alone.
 			Manual:   true,
 			Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(payAtOnce)}},
 			Policies: settlement.Policies{Peer: policies},
@@ -35,7 +35,7 @@ func openClient(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger
 	}
 	peers := make([]accounts.PeerConfig, len(tr.Peers))
 	for i, p := range tr.Peers {
-		peers[i] = accounts.PeerConfig{ID: p.ID, Asset: assets[hashKey(p)], CreditLine: p.CreditLine}
+		peers[i] = accounts.PeerConfig{ID: p.ID, Asset: assets[newAssetKey(p)], CreditLine: p.CreditLine}
 		if p.Unlimited {
 			peers[i].CreditLine = accounts.Unlimited
 		}
@@ -51,30 +51,30 @@ func openClient(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger
 	return client, byPeer, nil
 }
 
-// assetKey is what makes two peers' amounts the same: one code and one scale.
+// assetKey identifies an asset of the trace. Amounts with one key are in the same units.
 type assetKey struct {
 	code  string
 	scale uint8
 }
 
-func hashKey(p trace.Peer) assetKey { return assetKey{p.AssetCode, p.AssetScale} }
+func newAssetKey(p trace.Peer) assetKey { return assetKey{p.AssetCode, p.AssetScale} }
 
-// assetsOf gives each asset of the trace a ledger number, in the order of peers.
-func assetsOf(tr *trace.Trace) (all []accounts.Asset, byKey map[assetKey]accounts.Asset) {
+// numberAssets gives each asset of the trace a ledger number, in the order of the peers.
+func numberAssets(tr *trace.Trace) (all []accounts.Asset, byKey map[assetKey]accounts.Asset) {
 	byKey = map[assetKey]accounts.Asset{}
 	for _, p := range tr.Peers {
-		if _, known := byKey[hashKey(p)]; known {
+		if _, known := byKey[newAssetKey(p)]; known {
 			continue
 		}
 		asset := accounts.Asset{Code: p.AssetCode, Scale: p.AssetScale, Ledger: uint32(len(all) + 1)}
-		byKey[hashKey(p)] = asset
+		byKey[newAssetKey(p)] = asset
 		all = append(all, asset)
 	}
 	return all, byKey
 }
 
-// policiesOf are the peers' thresholds; a peer without one is never paid.
-func policiesOf(tr *trace.Trace) (map[string]settlement.Policy, error) {
+// makePolicies returns the thresholds of the peers. A peer without a threshold is never paid.
+func makePolicies(tr *trace.Trace) (map[string]settlement.Policy, error) {
 	policies := map[string]settlement.Policy{}
 	for _, p := range tr.Peers {
 		if p.Settle == nil {
@@ -92,7 +92,7 @@ func policiesOf(tr *trace.Trace) (map[string]settlement.Policy, error) {
 	return policies, nil
 }
 
-// payAtOnce is a settlement rail that always works.
+// payAtOnce is a settlement rail that always pays.
 func payAtOnce(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 	return order.Amount, nil
 }

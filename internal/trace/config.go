@@ -10,15 +10,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// peerRecord is a peer as the config line has it.
+// peerRecord is a peer of the config line.
 type peerRecord struct {
 	AssetCode  string         `json:"assetCode"`
 	AssetScale *uint8         `json:"assetScale"`
 	Balance    *balanceRecord `json:"balance"`
 }
 
-// balanceRecord has the recorded connector's signs: a limit that is below 0 is
-// about what the connector owes.
+// balanceRecord has the recorded connector's signs: a limit below 0 limits the connector's own
+// debt.
 type balanceRecord struct {
 	Maximum         *string `json:"maximum"`
 	Minimum         *string `json:"minimum"`
@@ -72,14 +72,14 @@ func (p *Peer) setCreditLine(rec *balanceRecord) error {
 		return fmt.Errorf("maximum %q is below 0", *rec.Maximum)
 	}
 	p.CreditLine, p.Unlimited = maximum.Receivable, !given
-	// The minimum is the recorded connector's own brake. Nothing is replayed
-	// from it, but a number it must be.
+	// The minimum limits the recorded connector's own debt. A replay ignores it, but it must be a
+	// number.
 	_, _, err = parseLimit("minimum", rec.Minimum, "-Infinity")
 	return err
 }
 
-// setSettle follows the recorded connector: without a threshold it never pays,
-// and it pays up to 0 unless told otherwise.
+// setSettle follows the recorded connector: without a threshold it never pays, and by default it
+// pays down to 0.
 func (p *Peer) setSettle(rec *balanceRecord) error {
 	threshold, given, err := parseLimit("settleThreshold", rec.SettleThreshold, "-Infinity")
 	if err != nil {
@@ -96,8 +96,7 @@ func (p *Peer) setSettle(rec *balanceRecord) error {
 	return nil
 }
 
-// parseLimit gives 0 and false if the limit is absent, or says what its absence
-// would.
+// parseLimit returns 0 and false if the limit is missing or has the value absent.
 func parseLimit(name string, limit *string, absent string) (position Position, given bool, err error) {
 	if limit == nil || *limit == absent {
 		return Position{}, false, nil
@@ -108,8 +107,8 @@ func parseLimit(name string, limit *string, absent string) (position Position, g
 	return position, true, nil
 }
 
-// parsePosition turns the recorded connector's sign round: its balances are
-// positive when the peer owes.
+// parsePosition reverses the sign: a balance of the recorded connector is positive when the peer
+// owes.
 func parsePosition(balance string) (Position, error) {
 	digits, negative := strings.CutPrefix(balance, "-")
 	amount, err := ledger.ParseAmount(digits)

@@ -14,7 +14,7 @@ import (
 
 // readPeer reads a trace of one peer without packets.
 func readPeer(peer, balance string) (*trace.Trace, error) {
-	return read([]string{
+	return readLines([]string{
 		fmt.Sprintf(`{"ms":0,"ev":"config","peers":{"alice":%s}}`+"\n", peer),
 		fmt.Sprintf(`{"ms":1,"ev":"balance","peer":"alice","balance":%q}`+"\n", balance),
 	})
@@ -77,7 +77,7 @@ func TestConfigRefuses(t *testing.T) {
 		requireLineError(t, got, err, 1, want)
 	}
 	for _, peers := range []string{`{}`, `null`, `{"":{"assetCode":"USD","assetScale":9,"balance":{}}}`} {
-		got, err := read([]string{fmt.Sprintf(`{"ms":0,"ev":"config","peers":%s}`, peers)})
+		got, err := readLines([]string{fmt.Sprintf(`{"ms":0,"ev":"config","peers":%s}`, peers)})
 		requireLineError(t, got, err, 1, "")
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/internal/trace"
 )
 
-// Replaying a trace is one walk over its events.
+// A replay is one loop over the events.
 func ExampleRead() {
 	text, err := os.ReadFile("testdata/sample.jsonl")
 	if err != nil {
@@ -17,7 +17,7 @@ func ExampleRead() {
 	}
 	t, err := trace.Read(bytes.NewReader(text), "sample.jsonl")
 	if err != nil {
-		log.Fatal(err) // says file, line and reason
+		log.Fatal(err) // with file, line and reason
 	}
 	for _, event := range t.Events {
 		switch e := event.(type) {

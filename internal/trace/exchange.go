@@ -11,9 +11,9 @@ import (
 
 // exchange is a packet from its in line to its in_reply.
 type exchange struct {
-	line    int      // of the in line
-	forward *Forward // From, In and InExpiry from the in line on, the rest from the out line on
-	answer  *Answer  // from the out_reply on
+	line    int      // number of the in line
+	forward *Forward // From, In and InExpiry are set by the in line, the rest by the out line
+	answer  *Answer  // set by the out_reply
 	stage   stage
 }
 
@@ -40,7 +40,7 @@ func (p *parser) parseIncoming(at Origin, rec record) error {
 	if err != nil {
 		return err
 	}
-	prepare, err := asPrepare(m.packet)
+	prepare, err := requirePrepare(m.packet)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (p *parser) parseOutgoing(at Origin, rec record) error {
 	if err != nil {
 		return err
 	}
-	prepare, err := asPrepare(m.packet)
+	prepare, err := requirePrepare(m.packet)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (p *parser) parseOutgoing(at Origin, rec record) error {
 	return nil
 }
 
-func (p *parser) outReply(at Origin, rec record) error {
+func (p *parser) parseOutReply(at Origin, rec record) error {
 	m, err := p.parseMessage(rec)
 	if err != nil {
 		return err
@@ -102,10 +102,9 @@ func (p *parser) outReply(at Origin, rec record) error {
 	return nil
 }
 
-// inReply gives no event: it says again what the out_reply said, or that the
-// connector answered by itself. It is checked because books that are replayed
-// from the other lines can only be right if it agrees with them.
-func (p *parser) inReply(rec record) error {
+// parseInReply adds no event: an in_reply repeats the out_reply, or is the connector's own answer.
+// It must agree with the other lines, or a replay of them would give wrong books.
+func (p *parser) parseInReply(rec record) error {
 	m, err := p.parseMessage(rec)
 	if err != nil {
 		return err
@@ -131,9 +130,9 @@ func (p *parser) inReply(rec record) error {
 	return nil
 }
 
-// firstUnanswered is the first packet that the trace leaves open, as a line and an
-// error, or 0 and nil.
-func (p *parser) firstUnanswered() (line int, err error) {
+// findUnanswered returns line and error of the first packet without an answer at the end of the
+// trace, or 0 and nil.
+func (p *parser) findUnanswered() (line int, err error) {
 	for id, x := range p.exchanges {
 		if x.stage == closed || (line != 0 && line < x.line) {
 			continue
@@ -143,7 +142,7 @@ func (p *parser) firstUnanswered() (line int, err error) {
 	return line, err
 }
 
-// findExchange looks up a packet that must be in one of the stages.
+// findExchange returns the exchange of a packet, which must be in one of the stages.
 func (p *parser) findExchange(ev string, id uint64, stages ...stage) (*exchange, error) {
 	x, ok := p.exchanges[id]
 	if !ok {
@@ -155,7 +154,7 @@ func (p *parser) findExchange(ev string, id uint64, stages ...stage) (*exchange,
 	return x, nil
 }
 
-// message is what the four lines of an exchange have in common.
+// message is the common part of the four lines of an exchange.
 type message struct {
 	id     uint64
 	peer   string
@@ -184,7 +183,7 @@ func (p *parser) parseMessage(rec record) (message, error) {
 	return message{id: *rec.ID, peer: peer.ID, packet: packet}, nil
 }
 
-func asPrepare(packet ilp.Packet) (ilp.Prepare, error) {
+func requirePrepare(packet ilp.Packet) (ilp.Prepare, error) {
 	prepare, ok := packet.(ilp.Prepare)
 	if !ok {
 		return ilp.Prepare{}, fmt.Errorf("the packet is a %v, want a PREPARE", packet.Type())
@@ -192,8 +191,8 @@ func asPrepare(packet ilp.Packet) (ilp.Prepare, error) {
 	return prepare, nil
 }
 
-// isFulfilled tells a FULFILL from a REJECT. A FULFILL of another condition is an
-// error: RFC 0027 gives it no effect, so nobody could say how to book it.
+// isFulfilled reports whether the packet is a FULFILL, and not a REJECT. A FULFILL that does not
+// match the condition is an error: by RFC 0027 it has no effect, so it cannot be booked.
 func isFulfilled(packet ilp.Packet, condition [32]byte) (bool, error) {
 	switch packet := packet.(type) {
 	case ilp.Fulfill:

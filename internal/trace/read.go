@@ -14,41 +14,42 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// maxLine is the longest line that is read, with its line end. The largest packet
+// maxLineBytes is the length of the longest line accepted, with its line end. The largest packet
 // takes less than a tenth of it.
-const maxLine = 1 << 20
+const maxLineBytes = 1 << 20
 
-// format is the newest format of traces that is read. A trace that does not say is of format 1.
-const format = 1
+// newestFormat is the newest trace format that [Read] accepts. A trace without a format is of
+// format 1.
+const newestFormat = 1
 
-// byteOrderMark may stand at the beginning; editors put it there.
+// byteOrderMark may start the file; some editors write it.
 const byteOrderMark = "\ufeff"
 
-// Read reads a whole trace; name is for its errors. Every error is a *LineError,
-// also one of r, which it wraps. There is either a trace or an error.
+// Read reads a whole trace. name is the file name for errors. Read returns either a trace or an
+// error. Every error is a *[LineError], which wraps the errors of r.
 func Read(r io.Reader, name string) (*Trace, error) {
 	p := parser{
 		trace:     &Trace{Name: name},
 		peers:     map[string]*Peer{},
 		exchanges: map[uint64]*exchange{},
-		finals:    map[string]bool{},
+		hasFinal:  map[string]bool{},
 	}
-	if line, err := p.readTrace(bufio.NewReaderSize(r, maxLine)); err != nil {
+	if line, err := p.readTrace(bufio.NewReaderSize(r, maxLineBytes)); err != nil {
 		return nil, &LineError{File: name, Line: line, Err: err}
 	}
 	return p.trace, nil
 }
 
-// parser is the trace so far.
+// parser holds the trace read so far.
 type parser struct {
 	trace     *Trace
 	peers     map[string]*Peer // of trace.Peers, by id
 	exchanges map[uint64]*exchange
-	finals    map[string]bool // peers whose balance line was read
-	now       time.Duration   // of the line before
+	hasFinal  map[string]bool // peers with a balance line
+	now       time.Duration   // time of the previous line
 }
 
-// readTrace returns the number of the line that the error is about.
+// readTrace returns an error and the number of its line.
 func (p *parser) readTrace(r *bufio.Reader) (int, error) {
 	for n := 1; ; n++ {
 		text, readErr := r.ReadSlice('\n')
@@ -57,7 +58,7 @@ func (p *parser) readTrace(r *bufio.Reader) (int, error) {
 		}
 		switch {
 		case errors.Is(readErr, bufio.ErrBufferFull):
-			return n, fmt.Errorf("a line of more than %d bytes", maxLine)
+			return n, fmt.Errorf("a line of more than %d bytes", maxLineBytes)
 		case readErr != nil && !errors.Is(readErr, io.EOF):
 			return n, fmt.Errorf("reading: %w", readErr)
 		case readErr != nil && len(text) == 0:
@@ -72,7 +73,7 @@ func (p *parser) readTrace(r *bufio.Reader) (int, error) {
 	}
 }
 
-// record is one line. What an event needs of it is checked where it is used.
+// record is one line. Each event checks its own fields.
 type record struct {
 	Format  *uint64               `json:"format"`
 	MS      *uint64               `json:"ms"`
@@ -93,11 +94,11 @@ func (p *parser) parseLine(n int, text []byte) error {
 	switch {
 	case rec.Format == nil:
 	case n != 1:
-		return errors.New("format: the first line, and no other, says it")
-	case *rec.Format > format:
-		return fmt.Errorf("trace of format %d, this program reads up to %d", *rec.Format, format)
+		return errors.New("format is allowed only on the first line")
+	case *rec.Format > newestFormat:
+		return fmt.Errorf("trace of format %d, this program reads up to %d", *rec.Format, newestFormat)
 	case *rec.Format == 0:
-		return errors.New("format 0: the first one is 1")
+		return errors.New("format 0: formats start at 1")
 	}
 	if err := p.advanceClock(rec.MS); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (p *parser) parseLine(n int, text []byte) error {
 	if (n == 1) != (rec.Ev == "config") {
 		return fmt.Errorf("ev %q: the first line, and no other, is the config", rec.Ev)
 	}
-	if len(p.finals) > 0 && rec.Ev != "balance" {
+	if len(p.hasFinal) > 0 && rec.Ev != "balance" {
 		return fmt.Errorf("ev %q after a balance line", rec.Ev)
 	}
 	return p.addEvent(Origin{Line: n, At: p.now}, rec)
@@ -120,9 +121,9 @@ func (p *parser) addEvent(at Origin, rec record) error {
 	case "out":
 		return p.parseOutgoing(at, rec)
 	case "out_reply":
-		return p.outReply(at, rec)
+		return p.parseOutReply(at, rec)
 	case "in_reply":
-		return p.inReply(rec)
+		return p.parseInReply(rec)
 	case "settle_out", "settle_in":
 		return p.parseSettlement(at, rec)
 	case "balance":
@@ -132,7 +133,7 @@ func (p *parser) addEvent(at Origin, rec record) error {
 	}
 }
 
-// advanceClock moves the clock to ms.
+// advanceClock sets the clock to ms.
 func (p *parser) advanceClock(ms *uint64) error {
 	if ms == nil {
 		return errors.New("ms is missing")
@@ -170,10 +171,10 @@ func (p *parser) parseBalance(rec record) error {
 	if err != nil {
 		return err
 	}
-	if p.finals[peer.ID] {
+	if p.hasFinal[peer.ID] {
 		return fmt.Errorf("a second balance line of peer %q", peer.ID)
 	}
-	p.finals[peer.ID] = true
+	p.hasFinal[peer.ID] = true
 	if peer.Final, err = parsePosition(rec.Balance); err != nil {
 		return fmt.Errorf("balance: %w", err)
 	}
@@ -188,20 +189,19 @@ func (p *parser) parsePeer(id string) (*Peer, error) {
 	return peer, nil
 }
 
-// finishTrace looks for what a trace that was cut between two lines lacks. next is the
-// number of the line that would be next.
+// finishTrace checks that the trace is complete. next is the number of the line after the last.
 func (p *parser) finishTrace(next int) (int, error) {
 	if next == 1 {
 		return next, errors.New("the trace is empty: the config line is missing")
 	}
 	var missing []string
 	for _, peer := range p.trace.Peers {
-		if !p.finals[peer.ID] {
+		if !p.hasFinal[peer.ID] {
 			missing = append(missing, peer.ID)
 		}
 	}
 	if len(missing) > 0 {
 		return next, fmt.Errorf("the trace ends without the balance line of %s", strings.Join(missing, ", "))
 	}
-	return p.firstUnanswered()
+	return p.findUnanswered()
 }

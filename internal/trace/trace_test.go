@@ -21,39 +21,39 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// sample is the trace that the tests damage. Its lines, from 1:
+// sampleFile is the trace that the tests damage. Its lines, from 1:
 //
 //	1 config; 2, 3 packet 1, answered by the connector itself;
 //	4, 5, 8, 9 packet 2, alice to bob, fulfilled; 6, 7, 11, 12 packet 3, bob to
 //	alice, rejected; 10 settle_out; 13 settle_in; 14, 15 balances
-const sample = "testdata/sample.jsonl"
+const sampleFile = "testdata/sample.jsonl"
 
 func sampleLines(tb testing.TB) []string {
 	tb.Helper()
-	text, err := os.ReadFile(sample)
+	text, err := os.ReadFile(sampleFile)
 	require.NoError(tb, err)
 	return strings.SplitAfter(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-func read(lines []string) (*trace.Trace, error) {
-	return trace.Read(strings.NewReader(strings.Join(lines, "")), sample)
+func readLines(lines []string) (*trace.Trace, error) {
+	return trace.Read(strings.NewReader(strings.Join(lines, "")), sampleFile)
 }
 
-// requireLineError asserts that nothing but an error with the line was returned.
+// requireLineError requires an error at the line, and no trace.
 func requireLineError(t *testing.T, got *trace.Trace, err error, line int, why string) {
 	t.Helper()
 	require.Nil(t, got)
 	var lineErr *trace.LineError
 	require.ErrorAs(t, err, &lineErr)
 	require.Equal(t, line, lineErr.Line, "%v", err)
-	require.Equal(t, sample, lineErr.File)
-	require.ErrorContains(t, err, fmt.Sprintf("%s:%d: ", sample, line))
+	require.Equal(t, sampleFile, lineErr.File)
+	require.ErrorContains(t, err, fmt.Sprintf("%s:%d: ", sampleFile, line))
 	require.ErrorContains(t, err, why)
 }
 
 func TestRead(t *testing.T) {
 	t.Parallel()
-	got, err := read(sampleLines(t))
+	got, err := readLines(sampleLines(t))
 	require.NoError(t, err)
 
 	units := ledger.NewAmount
@@ -75,11 +75,11 @@ func TestRead(t *testing.T) {
 	expiry := time.Date(2026, 11, 23, 1, 47, 30, 0, time.UTC)
 	toBob := &trace.Forward{
 		Origin: at(5, 5), ID: 2, From: "alice", To: "bob", In: 1500, Out: 1490,
-		Condition: conditionOf(2), InExpiry: expiry.Add(time.Second), OutExpiry: expiry,
+		Condition: hashFulfillment(2), InExpiry: expiry.Add(time.Second), OutExpiry: expiry,
 	}
 	toAlice := &trace.Forward{
 		Origin: at(7, 7), ID: 3, From: "bob", To: "alice", In: 200, Out: 200,
-		Condition: conditionOf(3), InExpiry: expiry.Add(time.Second), OutExpiry: expiry,
+		Condition: hashFulfillment(3), InExpiry: expiry.Add(time.Second), OutExpiry: expiry,
 	}
 	require.Equal(t, []trace.Event{
 		toBob,
@@ -91,21 +91,21 @@ func TestRead(t *testing.T) {
 	}, got.Events)
 	require.Same(t, got.Events[0], got.Events[2].(*trace.Answer).Forward)
 	require.Equal(t, at(5, 5), got.Events[0].Where())
-	require.Equal(t, sample, got.Name)
+	require.Equal(t, sampleFile, got.Name)
 }
 
 func TestReadWithoutLastLineEnd(t *testing.T) {
 	t.Parallel()
 	lines := sampleLines(t)
 	require.NotContains(t, lines[len(lines)-1], "\n")
-	_, err := read(lines)
+	_, err := readLines(lines)
 	require.NoError(t, err)
 	lines[len(lines)-1] += "\n"
-	_, err = read(lines)
+	_, err = readLines(lines)
 	require.NoError(t, err)
 }
 
-// refusal is a line of the sample that is replaced, and then refused.
+// refusal is a replacement for a line of the sample, and the error expected for it.
 type refusal struct {
 	line int
 	text string
@@ -119,13 +119,13 @@ func testRefusals(t *testing.T, refusals map[string]refusal) {
 			t.Parallel()
 			lines := sampleLines(t)
 			lines[c.line-1] = c.text + "\n"
-			got, err := read(lines)
+			got, err := readLines(lines)
 			requireLineError(t, got, err, c.line, c.want)
 		})
 	}
 }
 
-// TestReadRefusesLine is about every kind of line.
+// TestReadRefusesLine covers every kind of line.
 func TestReadRefusesLine(t *testing.T) {
 	t.Parallel()
 	testRefusals(t, map[string]refusal{
@@ -149,45 +149,45 @@ func TestReadRefusesLine(t *testing.T) {
 	})
 }
 
-// TestReadRefusesPacket is about in, out, out_reply and in_reply.
+// TestReadRefusesPacket covers in, out, out_reply and in_reply.
 func TestReadRefusesPacket(t *testing.T) {
 	t.Parallel()
 	testRefusals(t, map[string]refusal{
-		"no id":             {4, line("in", `"alice"`, "null", prepare(2)), "id is missing"},
-		"negative id":       {4, line("in", `"alice"`, "-2", prepare(2)), "cannot unmarshal number -2"},
-		"id overflows":      {4, line("in", `"alice"`, "18446744073709551616", prepare(2)), "cannot unmarshal number"},
-		"no peer":           {4, line("in", "null", "2", prepare(2)), `peer "" is not in the config`},
-		"unknown peer":      {4, line("in", `"eve"`, "2", prepare(2)), `peer "eve" is not in the config`},
+		"no id":             {4, formatLine("in", `"alice"`, "null", encodePrepare(2)), "id is missing"},
+		"negative id":       {4, formatLine("in", `"alice"`, "-2", encodePrepare(2)), "cannot unmarshal number -2"},
+		"id overflows":      {4, formatLine("in", `"alice"`, "18446744073709551616", encodePrepare(2)), "cannot unmarshal number"},
+		"no peer":           {4, formatLine("in", "null", "2", encodePrepare(2)), `peer "" is not in the config`},
+		"unknown peer":      {4, formatLine("in", `"eve"`, "2", encodePrepare(2)), `peer "eve" is not in the config`},
 		"no packet":         {4, `{"ms":5,"ev":"in","id":2,"peer":"alice"}`, "packet is missing"},
-		"out to a stranger": {5, line("out", `"eve"`, "2", prepare(2)), `peer "eve" is not in the config`},
-		"reply of stranger": {8, line("out_reply", `"eve"`, "2", fulfill(2)), `peer "eve" is not in the config`},
-		"reply to stranger": {9, line("in_reply", `"eve"`, "2", fulfill(2)), `peer "eve" is not in the config`},
-		"bad base64":        {4, line("in", `"alice"`, "2", "DEY!"), "packet is not base64"},
-		"base64 without =":  {4, line("in", `"alice"`, "2", "DQ"), "packet is not base64"},
-		"no ILP packet":     {4, line("in", `"alice"`, "2", "aGVsbG8="), "ilp: malformed packet: type at byte 0"},
-		"in is a FULFILL":   {4, line("in", `"alice"`, "2", fulfill(2)), "the packet is a FULFILL, want a PREPARE"},
-		"out is a REJECT":   {5, line("out", `"bob"`, "2", reject()), "the packet is a REJECT, want a PREPARE"},
-		"reply a PREPARE":   {8, line("out_reply", `"bob"`, "2", prepare(2)), "the packet is a PREPARE, want a FULFILL or a REJECT"},
-		"in_reply PREPARE":  {9, line("in_reply", `"alice"`, "2", prepare(2)), "the packet is a PREPARE, want a FULFILL or a REJECT"},
-		"id of before":      {4, line("in", `"alice"`, "1", prepare(2)), "id 1 was used on line 2"},
-		"out without in":    {5, line("out", `"bob"`, "9", prepare(2)), `"out" for packet 9, which was never received`},
-		"out of a closed":   {5, line("out", `"bob"`, "1", prepare(0)), `"out" for packet 1, which is answered to the peer that it came from`},
-		"other condition":   {5, line("out", `"bob"`, "2", prepare(7)), "another condition"},
-		"reply unasked":     {8, line("out_reply", `"bob"`, "9", fulfill(2)), `"out_reply" for packet 9, which was never received`},
-		"reply without out": {5, line("out_reply", `"bob"`, "2", fulfill(2)), `"out_reply" for packet 2, which is received and not forwarded`},
-		"reply of another":  {8, line("out_reply", `"alice"`, "2", fulfill(2)), `peer "alice" replies to packet 2, which was forwarded to "bob"`},
-		"wrong fulfillment": {8, line("out_reply", `"bob"`, "2", fulfill(7)), "the fulfillment does not match"},
-		"out_reply twice":   {9, line("out_reply", `"bob"`, "2", fulfill(2)), `"out_reply" for packet 2, which is answered by the peer`},
-		"in_reply unasked":  {9, line("in_reply", `"alice"`, "9", fulfill(2)), `"in_reply" for packet 9, which was never received`},
-		"in_reply early":    {8, line("in_reply", `"alice"`, "2", fulfill(2)), `"in_reply" for packet 2, which is forwarded and not answered`},
-		"in_reply twice":    {4, line("in_reply", `"alice"`, "1", fulfill(0)), `"in_reply" for packet 1, which is answered to`},
-		"in_reply to bob":   {9, line("in_reply", `"bob"`, "2", fulfill(2)), `peer "bob" gets the reply to packet 2, which came from "alice"`},
-		"in_reply differs":  {9, line("in_reply", `"alice"`, "2", reject()), "the reply to packet 2 is not the one on line 8"},
-		"money kept":        {5, line("in_reply", `"alice"`, "2", fulfill(2)), "packet 2 moved 1500 units and was not forwarded"},
+		"out to a stranger": {5, formatLine("out", `"eve"`, "2", encodePrepare(2)), `peer "eve" is not in the config`},
+		"reply of stranger": {8, formatLine("out_reply", `"eve"`, "2", encodeFulfill(2)), `peer "eve" is not in the config`},
+		"reply to stranger": {9, formatLine("in_reply", `"eve"`, "2", encodeFulfill(2)), `peer "eve" is not in the config`},
+		"bad base64":        {4, formatLine("in", `"alice"`, "2", "DEY!"), "packet is not base64"},
+		"base64 without =":  {4, formatLine("in", `"alice"`, "2", "DQ"), "packet is not base64"},
+		"no ILP packet":     {4, formatLine("in", `"alice"`, "2", "aGVsbG8="), "ilp: malformed packet: type at byte 0"},
+		"in is a FULFILL":   {4, formatLine("in", `"alice"`, "2", encodeFulfill(2)), "the packet is a FULFILL, want a PREPARE"},
+		"out is a REJECT":   {5, formatLine("out", `"bob"`, "2", encodeReject()), "the packet is a REJECT, want a PREPARE"},
+		"reply a PREPARE":   {8, formatLine("out_reply", `"bob"`, "2", encodePrepare(2)), "the packet is a PREPARE, want a FULFILL or a REJECT"},
+		"in_reply PREPARE":  {9, formatLine("in_reply", `"alice"`, "2", encodePrepare(2)), "the packet is a PREPARE, want a FULFILL or a REJECT"},
+		"id of before":      {4, formatLine("in", `"alice"`, "1", encodePrepare(2)), "id 1 was used on line 2"},
+		"out without in":    {5, formatLine("out", `"bob"`, "9", encodePrepare(2)), `"out" for packet 9, which was never received`},
+		"out of a closed":   {5, formatLine("out", `"bob"`, "1", encodePrepare(0)), `"out" for packet 1, which is answered to the peer that it came from`},
+		"other condition":   {5, formatLine("out", `"bob"`, "2", encodePrepare(7)), "another condition"},
+		"reply unasked":     {8, formatLine("out_reply", `"bob"`, "9", encodeFulfill(2)), `"out_reply" for packet 9, which was never received`},
+		"reply without out": {5, formatLine("out_reply", `"bob"`, "2", encodeFulfill(2)), `"out_reply" for packet 2, which is received and not forwarded`},
+		"reply of another":  {8, formatLine("out_reply", `"alice"`, "2", encodeFulfill(2)), `peer "alice" replies to packet 2, which was forwarded to "bob"`},
+		"wrong fulfillment": {8, formatLine("out_reply", `"bob"`, "2", encodeFulfill(7)), "the fulfillment does not match"},
+		"out_reply twice":   {9, formatLine("out_reply", `"bob"`, "2", encodeFulfill(2)), `"out_reply" for packet 2, which is answered by the peer`},
+		"in_reply unasked":  {9, formatLine("in_reply", `"alice"`, "9", encodeFulfill(2)), `"in_reply" for packet 9, which was never received`},
+		"in_reply early":    {8, formatLine("in_reply", `"alice"`, "2", encodeFulfill(2)), `"in_reply" for packet 2, which is forwarded and not answered`},
+		"in_reply twice":    {4, formatLine("in_reply", `"alice"`, "1", encodeFulfill(0)), `"in_reply" for packet 1, which is answered to`},
+		"in_reply to bob":   {9, formatLine("in_reply", `"bob"`, "2", encodeFulfill(2)), `peer "bob" gets the reply to packet 2, which came from "alice"`},
+		"in_reply differs":  {9, formatLine("in_reply", `"alice"`, "2", encodeReject()), "the reply to packet 2 is not the one on line 8"},
+		"money kept":        {5, formatLine("in_reply", `"alice"`, "2", encodeFulfill(2)), "packet 2 moved 1500 units and was not forwarded"},
 	})
 }
 
-// TestReadRefusesMoney is about settle_out, settle_in and balance.
+// TestReadRefusesMoney covers settle_out, settle_in and balance.
 func TestReadRefusesMoney(t *testing.T) {
 	t.Parallel()
 	testRefusals(t, map[string]refusal{
@@ -205,27 +205,27 @@ func TestReadRefusesMoney(t *testing.T) {
 	})
 }
 
-// line is a line of an exchange. Its ms is that of line 9, late enough for every
-// test; peer and id are JSON.
-func line(ev, peer, id, packet string) string {
+// formatLine returns a line of an exchange. Its ms is the time of line 9, late enough for every
+// test. peer and id are JSON.
+func formatLine(ev, peer, id, packet string) string {
 	return fmt.Sprintf(`{"ms":9,"ev":%q,"id":%s,"peer":%s,"packet":%q}`, ev, id, peer, packet)
 }
 
-// conditionOf is the condition that the fulfillment ending in key matches.
-func conditionOf(key byte) [32]byte {
+// hashFulfillment returns the condition of the fulfillment that ends in key.
+func hashFulfillment(key byte) [32]byte {
 	fulfillment := [32]byte{31: key}
 	return sha256.Sum256(fulfillment[:])
 }
 
-func prepare(key byte) string {
-	return encode(ilp.Prepare{Amount: 1, Condition: conditionOf(key), Destination: "test.hub.bob"})
+func encodePrepare(key byte) string {
+	return encodePacket(ilp.Prepare{Amount: 1, Condition: hashFulfillment(key), Destination: "test.hub.bob"})
 }
 
-func fulfill(key byte) string { return encode(ilp.Fulfill{Fulfillment: [32]byte{31: key}}) }
+func encodeFulfill(key byte) string { return encodePacket(ilp.Fulfill{Fulfillment: [32]byte{31: key}}) }
 
-func reject() string { return encode(ilp.Reject{Code: "F99"}) }
+func encodeReject() string { return encodePacket(ilp.Reject{Code: "F99"}) }
 
-func encode(p ilp.Packet) string {
+func encodePacket(p ilp.Packet) string {
 	b, err := p.AppendBinary(nil)
 	if err != nil {
 		panic(err)
@@ -233,8 +233,8 @@ func encode(p ilp.Packet) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// TestReadRefusesIncomplete takes lines away; the error names the line that it is
-// about, which is not always the last.
+// TestReadRefusesIncomplete takes lines away. The error names the line at fault, not always the
+// last.
 func TestReadRefusesIncomplete(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -259,20 +259,20 @@ func TestReadRefusesIncomplete(t *testing.T) {
 					lines = append(lines, text)
 				}
 			}
-			got, err := read(lines)
+			got, err := readLines(lines)
 			requireLineError(t, got, err, c.line, c.want)
 		})
 	}
 }
 
-// TestReadRefusesEveryCut is the file that was not copied to its end.
+// TestReadRefusesEveryCut cuts the file at every byte.
 func TestReadRefusesEveryCut(t *testing.T) {
 	t.Parallel()
 	whole := strings.Join(sampleLines(t), "")
 	for n := range len(whole) {
-		got, err := trace.Read(strings.NewReader(whole[:n]), sample)
+		got, err := trace.Read(strings.NewReader(whole[:n]), sampleFile)
 		line := 1 + strings.Count(whole[:n], "\n")
-		if whole[n] == '\n' { // that line is whole, the next one is missing
+		if whole[n] == '\n' { // the line is complete, the next one is missing
 			line++
 		}
 		requireLineError(t, got, err, line, "")
@@ -283,12 +283,12 @@ func TestReadReportsReadError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk on fire")
 	half := strings.Join(sampleLines(t)[:3], "") + `{"ms":5,"ev`
-	got, err := trace.Read(io.MultiReader(strings.NewReader(half), iotest.ErrReader(broken)), sample)
+	got, err := trace.Read(io.MultiReader(strings.NewReader(half), iotest.ErrReader(broken)), sampleFile)
 	requireLineError(t, got, err, 4, "reading: disk on fire")
 	require.ErrorIs(t, err, broken)
 }
 
-// FuzzRead: any input gives a trace or a *LineError, and a trace is consistent.
+// FuzzRead requires a trace or a *[trace.LineError] for any input, and a consistent trace.
 func FuzzRead(f *testing.F) {
 	lines := sampleLines(f)
 	f.Add([]byte(strings.Join(lines, "")))
@@ -296,7 +296,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(lines[0] + lines[13] + lines[14]))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := trace.Read(bytes.NewReader(text), sample)
+		got, err := trace.Read(bytes.NewReader(text), sampleFile)
 		if err != nil {
 			require.Nil(t, got)
 			var lineErr *trace.LineError
@@ -319,7 +319,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// A trace of a newer format is refused by its number; one that says nothing is of the first.
+// A newer format is refused by its number. A trace without a format is of the first format.
 func TestFormat(t *testing.T) {
 	t.Parallel()
 	config := `"ms":0,"ev":"config","peers":{"bob":{"assetCode":"USD","assetScale":9,"balance":{}}}}` + "\n"
@@ -329,8 +329,8 @@ func TestFormat(t *testing.T) {
 		`{"format":1,` + config + final:             "",
 		"\ufeff{" + config + final:                  "", // a byte order mark
 		`{"format":2,` + config + final:             "t.jsonl:1: trace of format 2, this program reads up to 1",
-		`{"format":0,` + config + final:             "t.jsonl:1: format 0: the first one is 1",
-		"{" + config + `{"format":1,` + final[1:]:   "t.jsonl:2: format: the first line, and no other, says it",
+		`{"format":0,` + config + final:             "t.jsonl:1: format 0: formats start at 1",
+		"{" + config + `{"format":1,` + final[1:]:   "t.jsonl:2: format is allowed only on the first line",
 		"{" + config + "\ufeff" + final:             "t.jsonl:2: not a JSON object",
 		`{"format":"one",` + config + final:         "t.jsonl:1: not a JSON object",
 		"\ufeff\ufeff{" + config + final:            "t.jsonl:1: not a JSON object",

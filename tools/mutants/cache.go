@@ -7,21 +7,21 @@ import (
 	"sync"
 )
 
-// A buildCache is a build cache of Go's for mutants alone: each leaves some 10 MB that nobody
-// needs again. It keeps what the unchanged tree needs. Several goroutines may use it.
+// A buildCache is a Go build cache for mutants alone. Each mutant leaves some 10 MB that are never
+// needed again. The files of the unchanged tree are kept. Several goroutines may use a buildCache.
 type buildCache struct {
-	dir string // "" for Go's own, which is left as it is
+	dir string // "": Go's own cache, left unchanged
 
-	using sync.RWMutex // held while something is built, and exclusively while files are removed
+	using sync.RWMutex // held for a build, and exclusively for removing files
 	mu    sync.Mutex
-	kept  map[string]bool // nil until keep was called
+	kept  map[string]bool // nil before keepFiles
 	built int             // since the last removal
 }
 
-// removeEvery is after how many mutants what they left is removed.
+// removeEvery is the number of mutants between two removals of their files.
 const removeEvery = 20
 
-// buildEnvironment is the environment of a build.
+// buildEnvironment returns the environment of a build.
 func (c *buildCache) buildEnvironment() []string {
 	if c.dir == "" {
 		return os.Environ()
@@ -29,7 +29,7 @@ func (c *buildCache) buildEnvironment() []string {
 	return append(os.Environ(), "GOCACHE="+c.dir)
 }
 
-// keepFiles has all files kept that there are now.
+// keepFiles marks all present files to be kept.
 func (c *buildCache) keepFiles() error {
 	if c.dir == "" {
 		return nil
@@ -45,7 +45,7 @@ func (c *buildCache) keepFiles() error {
 	return err
 }
 
-// finishMutant says that a mutant is built and tried, and removes what mutants left every so often.
+// finishMutant counts a mutant, and after removeEvery mutants removes their files.
 func (c *buildCache) finishMutant() error {
 	c.mu.Lock()
 	c.built++

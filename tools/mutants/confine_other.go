@@ -4,7 +4,7 @@ package main
 
 import "os/exec"
 
-// confine does nothing here: there are no groups of processes.
-func confine(*exec.Cmd, int) {}
+// confineCommand does nothing: this system has no process groups.
+func confineCommand(*exec.Cmd, int) {}
 
-func end(*exec.Cmd) {}
+func endProcesses(*exec.Cmd) {}

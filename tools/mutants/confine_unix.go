@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// confineCommand bounds the memory of a command in MiB, if that is more than 0, and the size of the
-// files that it writes, and lets its end be that of every process that it starts.
+// confineCommand limits the memory of a command to so many MiB, if memory is above 0, and the size
+// of the files that it writes. The end of the command ends its whole process group.
 func confineCommand(cmd *exec.Cmd, memory int) {
 	limits := "ulimit -f 4194304; "
 	if memory > 0 {
@@ -24,5 +24,5 @@ func confineCommand(cmd *exec.Cmd, memory int) {
 	}
 }
 
-// endProcesses ends the processes of a confined command that still run.
+// endProcesses ends the remaining processes of a confined command.
 func endProcesses(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -9,14 +9,14 @@ import (
 	"os"
 )
 
-// An Equivalent is a mutant that no test can notice, and why.
+// An Equivalent is a mutant that no test can notice, with the reason.
 type Equivalent struct {
 	Site
 	Reason string `json:"reason"`
 }
 
-// readEquivalents reads a list of equivalent mutants. The error names each entry without a
-// reason and each that is listed twice.
+// readEquivalents reads a list of equivalent mutants. The error names every entry without a reason
+// and every entry listed twice.
 func readEquivalents(name string) ([]Equivalent, error) {
 	content, err := os.ReadFile(name)
 	if err != nil {
@@ -29,13 +29,13 @@ func readEquivalents(name string) ([]Equivalent, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: something follows the list", name)
+		return nil, fmt.Errorf("%s: unexpected text after the list", name)
 	}
 	var errs []error
 	seen := make(map[Site]bool)
 	for _, e := range list {
 		if e.Reason == "" {
-			errs = append(errs, fmt.Errorf("%s: no reason is given for %v", name, e.Site))
+			errs = append(errs, fmt.Errorf("%s: the reason is missing for %v", name, e.Site))
 		}
 		if seen[e.Site] {
 			errs = append(errs, fmt.Errorf("%s: listed twice: %v", name, e.Site))
@@ -45,7 +45,7 @@ func readEquivalents(name string) ([]Equivalent, error) {
 	return list, errors.Join(errs...)
 }
 
-// findStale returns the entries for packages that were looked at which fit no mutant.
+// findStale returns the entries of the packages that fit no mutant.
 func findStale(list []Equivalent, packages []string, mutants []*mutant) []Equivalent {
 	looked, known := make(map[string]bool), make(map[Site]bool)
 	for _, p := range packages {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// find returns the mutants of a function f with this body, one a line.
-func find(t *testing.T, results, body string) string {
+// listMutants returns the mutants of a function f with this body, one a line.
+func listMutants(t *testing.T, results, body string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "f.go")
 	source := "package p\n\nfunc f() " + results + " {\n" + body + "\n}\n"
@@ -115,7 +115,7 @@ func TestFindMutants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want := strings.ReplaceAll(strings.TrimSpace(c.want), "\t", "")
-			require.Equal(t, want, find(t, c.results, c.body))
+			require.Equal(t, want, listMutants(t, c.results, c.body))
 		})
 	}
 }
@@ -134,7 +134,7 @@ func TestSitesAreNamedByTheirFunction(t *testing.T) {
 	require.Equal(t, []string{"", "T.f", "T.f", "T.f", "T.f", "f"}, functions)
 }
 
-// TestMutantsOfOurPackages looks at the code that is mutated by default.
+// TestMutantsOfOurPackages parses mutants of the packages that are mutated by default.
 func TestMutantsOfOurPackages(t *testing.T) {
 	t.Parallel()
 	root, err := findRoot(t.Context())
@@ -148,7 +148,7 @@ func TestMutantsOfOurPackages(t *testing.T) {
 		for i, m := range found {
 			require.NotContains(t, seen, m.Site)
 			seen[m.Site] = true
-			if i%20 == 0 { // a look at all of them takes seconds
+			if i%20 == 0 { // parsing all of them takes seconds
 				requireParses(t, m)
 			}
 		}
@@ -156,9 +156,9 @@ func TestMutantsOfOurPackages(t *testing.T) {
 	require.Greater(t, len(seen), 3000)
 }
 
-// TestEquivalentsAreOfTheCode finds entries that a change of the code has left behind.
+// TestEquivalentsAreOfTheCode finds entries that no longer fit the code.
 func TestEquivalentsAreOfTheCode(t *testing.T) {
-	t.Setenv("CGO_ENABLED", "1") // without cgo most of ledger/cluster is left out
+	t.Setenv("CGO_ENABLED", "1") // without cgo most files of ledger/cluster are excluded
 	root, err := findRoot(t.Context())
 	require.NoError(t, err)
 	list, err := readEquivalents(filepath.Join(root, "tools/mutants/equivalents.json"))

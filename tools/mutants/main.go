@@ -1,5 +1,5 @@
-// Mutants changes the code at one place after the other, runs the tests on each change, and
-// lists the changes that no test notices. It is what "make mutants" runs; docs are its usage.
+// Mutants changes the code at one place at a time, runs the tests on each change, and lists the
+// changes that no test notices. "make mutants" runs it; the documentation is in its usage text.
 package main
 
 import (
@@ -18,49 +18,49 @@ import (
 
 const usage = `Usage: go run ./tools/mutants [flags] [package folder ...]
 
-Changes the code of the packages at one place after the other (a mutant: a condition
-negated, a bound moved by one, a call left out, a flag dropped, another truth or error
-returned), compiles the tests of the package with each change, and runs them until one
-fails. No file of the tree is changed. Of a mutant that survives, either a test is
-missing, or it is equivalent code: then it belongs into the list of equivalents, with the
-reason. A mutant that hangs the tests counts as noticed.
+Changes the code of the packages at one place at a time (a mutant: a negated condition, a
+bound moved by one, a call left out, a dropped flag, another bool or error returned),
+compiles the tests of the package with each change, and runs them until one fails. No file
+of the tree is changed. If a mutant survives, either a test is missing, or the mutant is
+equivalent to the code: then it belongs into the list of equivalents, with the reason. A
+mutant that hangs the tests counts as noticed.
 
-First each test runs by itself on the unchanged tree, to know what it executes; the tests
-that execute the place of a mutant run before the others. Tests see -short. With
-tigerbeetle on PATH, those on a real cluster run as well, which takes far longer.
+First each test runs alone on the unchanged tree, to measure its coverage. The tests that
+execute the place of a mutant run before the others. Tests run with -short. With
+tigerbeetle on PATH, the tests on a real cluster run as well, which takes far longer.
 
-Results are appended to a file, and what is in it is not tried again: a run that was
-interrupted goes on. After a change of tests, -again tries survivors once more; after one
-of code, remove the file, or name it by -results.
+Results are appended to a file, and a mutant in the file is not tried again: an
+interrupted run continues. After a change of tests, -again tries survivors again; after a
+change of code, remove the file, or name another one with -results.
 
-Exit status: 0 none that was tried survived; 1 some survived, or an entry of
-the list of equivalents fits no mutant, or one that a test noticed; 2 the command line is wrong, or mutants could not
-be tried. "go run" makes 1 of each of the two.
+Exit status: 0 if no tried mutant survived; 1 if some survived, or an entry of the list of
+equivalents fits no mutant or a mutant that a test noticed; 2 for a wrong command line, or
+if mutants could not be tried. "go run" turns both into 1.
 
 Flags:
 `
 
-// packagesByDefault are those in which a wrong line costs money.
+// packagesByDefault are the packages in which a wrong line costs money.
 var packagesByDefault = []string{"transfers", "accounts", "settlement", "ledger/cluster", "internal/wal"}
 
-// options are the flags.
+// options holds the flags.
 type options struct {
-	packages   []string
-	sample     int
-	seed       uint64
-	only       *regexp.Regexp
-	jobs       int
-	times      float64
-	slack      time.Duration
-	memory     int
-	during     time.Duration
-	results    string
-	cache      string
-	equivalent string
-	again      bool
-	verify     bool
-	list       bool
-	json       bool
+	packages    []string
+	sample      int
+	seed        uint64
+	pattern     *regexp.Regexp
+	jobs        int
+	maxSlowdown float64
+	slack       time.Duration
+	memory      int
+	maxDuration time.Duration
+	results     string
+	cache       string
+	equivalent  string
+	again       bool
+	verify      bool
+	list        bool
+	json        bool
 }
 
 var errUsage = errors.New("usage")
@@ -73,29 +73,29 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
 	}
-	flags.IntVar(&o.sample, "sample", 500, "try `n` mutants, drawn by -seed from those of all packages; 0 tries all")
-	flags.Uint64Var(&o.seed, "seed", 20, "seed of the sample, and of the order in which mutants are tried")
-	only := flags.String("only", "", "try mutants whose line in -list matches the `pattern`")
-	flags.IntVar(&o.jobs, "jobs", 1, "try so many mutants at the same time")
-	flags.Float64Var(&o.times, "times", 4, "end tests that take so many times longer than without a mutation, and -slack besides")
-	flags.DurationVar(&o.slack, "slack", 10*time.Second, "how long tests may take besides")
-	flags.IntVar(&o.memory, "memory", 8192, "address space in `MiB` of the tests of a mutant; 0 is no limit, and what tigerbeetle needs")
-	flags.DurationVar(&o.during, "for", 0, "begin no mutant after this `time`; 0 is no limit")
+	flags.IntVar(&o.sample, "sample", 500, "try `n` mutants of all packages, drawn with -seed; 0 tries all")
+	flags.Uint64Var(&o.seed, "seed", 20, "seed of the sample and of the order of trials")
+	only := flags.String("only", "", "try only mutants whose line in -list matches the `pattern`")
+	flags.IntVar(&o.jobs, "jobs", 1, "number of mutants tried at the same time")
+	flags.Float64Var(&o.maxSlowdown, "times", 4, "time limit of tests, as a multiple of their time without a mutation; -slack is added")
+	flags.DurationVar(&o.slack, "slack", 10*time.Second, "time added to the time limit of tests")
+	flags.IntVar(&o.memory, "memory", 8192, "address space of tests in `MiB`; 0 is no limit, which tigerbeetle needs")
+	flags.DurationVar(&o.maxDuration, "for", 0, "start no trial after this `time`; 0 is no limit")
 	flags.StringVar(&o.results, "results", ".mutants/results.jsonl", "`file` of results")
-	flags.StringVar(&o.cache, "cache", ".mutants/cache", "`folder` of a build cache for mutants alone, some 500 MB; empty for Go's own, which then grows with each")
+	flags.StringVar(&o.cache, "cache", ".mutants/cache", "`folder` of a build cache for mutants alone, some 500 MB; empty for Go's own, which grows with each mutant")
 	flags.StringVar(&o.equivalent, "equivalents", "tools/mutants/equivalents.json", "`file` with the list of equivalent mutants")
-	flags.BoolVar(&o.again, "again", false, "try once more what survived or did not compile, by the file of results")
-	flags.BoolVar(&o.verify, "verify", false, "try only the mutants that are listed as equivalent: one that a test notices is none")
+	flags.BoolVar(&o.again, "again", false, "try the mutants again that survived or did not compile, according to -results")
+	flags.BoolVar(&o.verify, "verify", false, "try only the mutants listed as equivalent: a test that notices one proves the list wrong")
 	flags.BoolVar(&o.list, "list", false, "list the mutants and try none")
-	flags.BoolVar(&o.json, "json", false, "print JSON, one object a line: each result, and the summary at the end")
+	flags.BoolVar(&o.json, "json", false, "print each result and the final summary as a line of JSON")
 	if err := flags.Parse(args); err != nil {
 		return nil, errors.Join(errUsage, err)
 	}
 	var err error
-	if o.only, err = regexp.Compile(*only); err != nil {
+	if o.pattern, err = regexp.Compile(*only); err != nil {
 		return nil, fmt.Errorf("%w: -only: %w", errUsage, err)
 	}
-	if o.sample < 0 || o.jobs < 1 || o.times < 1 || min(o.slack, o.during) < 0 || o.memory < 0 {
+	if o.sample < 0 || o.jobs < 1 || o.maxSlowdown < 1 || min(o.slack, o.maxDuration) < 0 || o.memory < 0 {
 		return nil, fmt.Errorf("%w: -sample, -slack, -memory and -for are at least 0, -jobs and -times at least 1", errUsage)
 	}
 	if o.packages = flags.Args(); len(o.packages) == 0 {
@@ -115,7 +115,7 @@ func main() {
 	os.Exit(status)
 }
 
-// runMain is main with its surroundings given. It returns the exit status.
+// runMain runs the program with the given arguments and streams and returns the exit status.
 func runMain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {

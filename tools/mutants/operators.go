@@ -7,16 +7,16 @@ import (
 	"strconv"
 )
 
-// The kinds of change.
+// The kinds of mutation.
 const (
 	opNegate = "negate" // a condition, or an operand of && or ||, is negated
 	opBound  = "bound"  // a bound of a comparison or of a slice is moved by one
 	opCall   = "call"   // a call is left out
 	opFlag   = "flag"   // an operand of | is dropped, or true and false are swapped
-	opReturn = "return" // a truth is returned negated; an error is returned as nil, nil as an error
+	opReturn = "return" // a bool is returned negated, an error as nil, or nil as an error
 )
 
-// mutateNode adds the mutants of a node; path leads to it from its declaration.
+// mutateNode adds the mutants of a node. path leads to the node from its declaration.
 func (f *finder) mutateNode(n ast.Node, path []ast.Node) {
 	switch n := n.(type) {
 	case *ast.IfStmt:
@@ -51,8 +51,8 @@ func (f *finder) mutateNode(n ast.Node, path []ast.Node) {
 	}
 }
 
-// negateCondition adds the negation of a condition that && and || do not make up: of one that they do
-// make up, the operands are negated.
+// negateCondition adds the negation of a condition. For && and || it adds nothing, because
+// mutateBinary negates their operands.
 func (f *finder) negateCondition(operator string, cond ast.Expr) {
 	switch x := ast.Unparen(cond).(type) {
 	case nil:
@@ -114,8 +114,8 @@ var neighbours = map[token.Token]token.Token{
 	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR,
 }
 
-// moveComparison moves a number that a value is compared with the way that < for <= does
-// not: x < 5 becomes x < 4, for x <= 5 says what x < 6 would.
+// moveComparison changes the number in a comparison, in the direction not covered by the
+// neighbouring operator: x < 5 becomes x < 4. (x < 6 would equal x <= 5.)
 func (f *finder) moveComparison(n *ast.BinaryExpr) {
 	by := 1
 	if n.Op == token.LSS || n.Op == token.GEQ {
@@ -125,14 +125,14 @@ func (f *finder) moveComparison(n *ast.BinaryExpr) {
 	f.moveLiteral(n, n.X, -by)
 }
 
-// moveLiteral moves x, an operand of n, if it is a number.
+// moveLiteral adds by to x, an operand of n, if x is a number.
 func (f *finder) moveLiteral(n, x ast.Expr, by int) {
 	if value, ok := isLiteral(x); ok && value+int64(by) >= 0 {
-		f.addWithin(n, x, strconv.FormatInt(value+int64(by), 10))
+		f.addInside(n, x, strconv.FormatInt(value+int64(by), 10))
 	}
 }
 
-// moveBound moves x, a bound of the slice n, inwards, and one that is a number outwards too.
+// moveBound moves x, a bound of the slice n, inwards. A number is also moved outwards.
 func (f *finder) moveBound(n, x ast.Expr, by int) {
 	if x == nil {
 		return
@@ -142,11 +142,11 @@ func (f *finder) moveBound(n, x ast.Expr, by int) {
 		f.moveLiteral(n, x, -by)
 		return
 	}
-	f.addWithin(n, x, fmt.Sprintf("(%s)%+d", f.sourceOf(x), by))
+	f.addInside(n, x, fmt.Sprintf("(%s)%+d", f.sourceOf(x), by))
 }
 
-// addWithin replaces x, and names the mutant after n, which x is a part of.
-func (f *finder) addWithin(n, x ast.Expr, text string) {
+// addInside replaces x and names the mutant after n, which contains x.
+func (f *finder) addInside(n, x ast.Expr, text string) {
 	m, whole := f.addMutant(opBound, x, text), f.sourceOf(n)
 	m.From = oneLine(whole)
 	m.To = oneLine(whole[:x.Pos()-n.Pos()] + text + whole[x.End()-n.Pos():])
@@ -161,7 +161,7 @@ func isLiteral(x ast.Expr) (int64, bool) {
 	return value, err == nil
 }
 
-// leaveOut adds the mutant that never executes a statement. Names in it stay used, so that
+// leaveOut adds a mutant that never executes a statement. The names in the statement stay used, so
 // the mutant compiles.
 func (f *finder) leaveOut(operator string, n ast.Node) {
 	f.addMutant(operator, n, "if false { "+f.sourceOf(n)+" }").To = "left out"
@@ -184,8 +184,8 @@ func (f *finder) leaveOutAssignment(n *ast.AssignStmt, path []ast.Node) {
 	}
 }
 
-// leaveOutCheck leaves out if err := f(); err != nil { return err }, where f's error is all
-// that it is called for.
+// leaveOutCheck leaves out if err := f(); err != nil { return err }. Such an f is called for its
+// error alone.
 func (f *finder) leaveOutCheck(n *ast.IfStmt) {
 	init, ok := n.Init.(*ast.AssignStmt)
 	if !ok || len(init.Lhs) != 1 || len(init.Rhs) != 1 || n.Else != nil {
@@ -211,7 +211,7 @@ func (f *finder) swapTruths(values []ast.Expr) {
 	}
 }
 
-// dropFlags drops the flags of a record that are no | of several.
+// dropFlags replaces the flags of a record by 0, unless they are several joined by |.
 func (f *finder) dropFlags(n *ast.KeyValueExpr) {
 	if !isName(n.Key, "Flags") {
 		return
@@ -227,12 +227,12 @@ func isName(x ast.Expr, name string) bool {
 	return ok && id.Name == name
 }
 
-// mutantError declares the error that mutants return in place of nil.
+// mutantError declares the error that a mutant returns in place of nil.
 const mutantError = "\n\ntype mutantError struct{}\n\nfunc (mutantError) Error() string { return \"a mutant's error\" }\n"
 
-// mutateReturn changes the results of a return that are a truth or the error at the end.
+// mutateReturn changes the results of a return statement that are a bool, or the error at the end.
 func (f *finder) mutateReturn(n *ast.ReturnStmt, path []ast.Node) {
-	types := resultTypes(path)
+	types := findResultTypes(path)
 	if len(types) != len(n.Results) {
 		return
 	}
@@ -245,22 +245,22 @@ func (f *finder) mutateReturn(n *ast.ReturnStmt, path []ast.Node) {
 		case isName(types[i], "bool"):
 			f.negateCondition(opReturn, x)
 		case isName(types[i], "error") && i == len(types)-1 && isName(x, "nil"):
-			f.addMutant(opReturn, n, f.returnWith(n, "mutantError{}")).declare = mutantError
+			f.addMutant(opReturn, n, f.returnWith(n, "mutantError{}")).declarations = mutantError
 		case isName(types[i], "error") && i == len(types)-1:
 			m := f.addMutant(opReturn, n, f.returnWith(n, "nil"))
-			m.text = "if false { " + f.sourceOf(n) + " }; " + m.text // names in it stay used
+			m.text = "if false { " + f.sourceOf(n) + " }; " + m.text // the names in the statement stay used
 		}
 	}
 }
 
-// returnWith is a return statement with another last result.
+// returnWith returns the text of a return statement with another last result.
 func (f *finder) returnWith(n *ast.ReturnStmt, last string) string {
 	text, result := f.sourceOf(n), n.Results[len(n.Results)-1]
 	return text[:result.Pos()-n.Pos()] + last
 }
 
-// resultTypes returns the types of the results of the innermost function of a path.
-func resultTypes(path []ast.Node) []ast.Expr {
+// findResultTypes returns the result types of the innermost function in path.
+func findResultTypes(path []ast.Node) []ast.Expr {
 	for i := len(path) - 1; i >= 0; i-- {
 		var of *ast.FuncType
 		switch fn := path[i].(type) {

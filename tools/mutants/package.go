@@ -12,13 +12,13 @@ import (
 
 // A goPackage is a package whose code is mutated.
 type goPackage struct {
-	folder string // from the root of the module, with slashes
-	path   string // as it is imported
-	dir    string
-	files  []string // without tests, as built here
+	folder     string // from the root of the module, with slashes
+	importPath string
+	dir        string
+	files      []string // of this platform, without tests
 }
 
-// loadPackage asks the go command for the package of a folder of the module at root.
+// loadPackage runs "go list" for a folder of the module at root.
 func loadPackage(ctx context.Context, root, folder string) (*goPackage, error) {
 	folder = filepath.ToSlash(filepath.Clean(folder))
 	list := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Dir,GoFiles,CgoFiles", "./"+folder)
@@ -35,7 +35,7 @@ func loadPackage(ctx context.Context, root, folder string) (*goPackage, error) {
 		return nil, fmt.Errorf("package %s: %w", folder, err)
 	}
 	return &goPackage{
-		folder: folder, path: listed.ImportPath, dir: listed.Dir, files: append(listed.GoFiles, listed.CgoFiles...),
+		folder: folder, importPath: listed.ImportPath, dir: listed.Dir, files: append(listed.GoFiles, listed.CgoFiles...),
 	}, nil
 }
 
@@ -52,7 +52,7 @@ func findRoot(ctx context.Context) (string, error) {
 	return filepath.Dir(mod), nil
 }
 
-// explainError adds to the error of a command what the command said.
+// explainError adds the stderr of a command to its error.
 func explainError(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && len(exit.Stderr) > 0 {

@@ -11,13 +11,13 @@ import (
 	"sync"
 )
 
-// A Result is what came of a mutant.
+// A Result is the outcome of one mutant.
 type Result struct {
 	Site
-	Line    int     `json:"line"` // of the file, when it was tried
+	Line    int     `json:"line"` // of the file, at the time of the trial
 	Outcome string  `json:"outcome"`
-	By      string  `json:"by,omitempty"` // the test that failed, the panic, or what the compiler said
-	Near    int     `json:"near"`         // how many tests execute the place
+	By      string  `json:"by,omitempty"` // the test that failed, the panic, or the compiler's message
+	Near    int     `json:"near"`         // number of tests that execute the place
 	Seconds float64 `json:"seconds"`
 }
 
@@ -32,8 +32,8 @@ func (r Result) String() string {
 	return text
 }
 
-// readResults reads a file of results, one JSON object a line; of several of one site the last
-// counts. A last line that was cut off is left out, and written over by the next.
+// readResults reads a file of results, one JSON object a line. Of several results of one site the
+// last counts. A last line without its end is cut off the file.
 func readResults(name string) (map[Site]Result, error) {
 	results := make(map[Site]Result)
 	content, err := os.ReadFile(name)
@@ -61,18 +61,18 @@ func readResults(name string) (map[Site]Result, error) {
 	return results, lines.Err()
 }
 
-// A notebook appends results to a file. Several goroutines may use it.
-type notebook struct {
+// A resultLog appends results to a file. Several goroutines may use a resultLog.
+type resultLog struct {
 	mu   sync.Mutex
 	file *os.File
 }
 
-func openNotebook(name string) (*notebook, error) {
+func openResultLog(name string) (*resultLog, error) {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	return &notebook{file: file}, err
+	return &resultLog{file: file}, err
 }
 
-func (n *notebook) writeResult(r Result) error {
+func (n *resultLog) writeResult(r Result) error {
 	line, err := encodeJSON(r)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (n *notebook) writeResult(r Result) error {
 	return err
 }
 
-// encodeJSON is a line of JSON that leaves < and & readable.
+// encodeJSON returns a line of JSON with < and & unescaped.
 func encodeJSON(v any) ([]byte, error) {
 	var line bytes.Buffer
 	to := json.NewEncoder(&line)

@@ -14,20 +14,20 @@ import (
 
 const small = "tools/mutants/testdata/small"
 
-// A desk keeps the files of runs on the small package.
-type desk struct{ results, equivalents string }
+// A workspace has the files of runs on the small package.
+type workspace struct{ results, equivalents string }
 
-func newDesk(t *testing.T, equivalents ...Equivalent) desk {
+func newWorkspace(t *testing.T, equivalents ...Equivalent) workspace {
 	t.Helper()
-	d := desk{results: filepath.Join(t.TempDir(), "results.jsonl"), equivalents: filepath.Join(t.TempDir(), "equivalents.json")}
+	d := workspace{results: filepath.Join(t.TempDir(), "results.jsonl"), equivalents: filepath.Join(t.TempDir(), "equivalents.json")}
 	list, err := json.Marshal(append([]Equivalent{}, equivalents...))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(d.equivalents, list, 0o600))
 	return d
 }
 
-// run runs the program with --json and returns its exit status, results and summary.
-func (d desk) run(t *testing.T, flags ...string) (int, []Result, *Summary) {
+// runProgram runs the program with -json and returns its exit status, results and summary.
+func (d workspace) runProgram(t *testing.T, flags ...string) (int, []Result, *Summary) {
 	t.Helper()
 	var out, progress bytes.Buffer
 	args := append([]string{"-json", "-results", d.results, "-equivalents", d.equivalents, "-slack", "3s", "-cache", ""}, flags...)
@@ -44,27 +44,27 @@ func (d desk) run(t *testing.T, flags ...string) (int, []Result, *Summary) {
 	return status, results, summary
 }
 
-func site(function, operator, from, to string) Site {
+func newSite(function, operator, from, to string) Site {
 	return Site{Package: small, File: "small.go", Function: function, Operator: operator, From: from, To: to}
 }
 
-var either = Equivalent{Site: site("Max", opBound, "a > b", "a >= b"), Reason: "of two equal numbers, either is the larger"}
+var either = Equivalent{Site: newSite("Max", opBound, "a > b", "a >= b"), Reason: "of two equal numbers, either is the larger"}
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, either)
-	status, results, summary := d.run(t, "-jobs", "2")
+	d := newWorkspace(t, either)
+	status, results, summary := d.runProgram(t, "-jobs", "2")
 	require.Equal(t, 1, status)
 	outcomes := make(map[Site]string)
 	for _, r := range results {
 		outcomes[r.Site] = strings.TrimSpace(r.Outcome + " " + r.By)
 	}
-	require.Equal(t, "killed TestMax", outcomes[site("Max", opNegate, "a > b", "(a <= b)")])
-	require.Equal(t, "killed TestBoth", outcomes[site("Both", opFlag, "First | Second", "First")])
-	require.Equal(t, "killed TestSum", outcomes[site("Sum", opCall, "count()", "left out")])
-	require.Equal(t, "timed out no end within 3s", outcomes[site("Sum", opCall, "i = next(i)", "left out")])
-	require.Equal(t, "survived", outcomes[site("Small", opBound, "n < 10", "n <= 10")])
-	require.Equal(t, "survived", outcomes[site("Last", opReturn, "return 0, ErrEmpty", "return 0, nil")])
+	require.Equal(t, "killed TestMax", outcomes[newSite("Max", opNegate, "a > b", "(a <= b)")])
+	require.Equal(t, "killed TestBoth", outcomes[newSite("Both", opFlag, "First | Second", "First")])
+	require.Equal(t, "killed TestSum", outcomes[newSite("Sum", opCall, "count()", "left out")])
+	require.Equal(t, "timed out no end within 3s", outcomes[newSite("Sum", opCall, "i = next(i)", "left out")])
+	require.Equal(t, "survived", outcomes[newSite("Small", opBound, "n < 10", "n <= 10")])
+	require.Equal(t, "survived", outcomes[newSite("Last", opReturn, "return 0, ErrEmpty", "return 0, nil")])
 	require.NotContains(t, outcomes, either.Site)
 
 	total := summary.Total
@@ -78,36 +78,36 @@ func TestRun(t *testing.T) {
 	}
 	require.Empty(t, summary.Stale)
 
-	// Nothing is tried twice, but survivors that are asked for.
-	status, results, again := d.run(t)
+	// Only survivors are tried again, and only with -again.
+	status, results, again := d.runProgram(t)
 	require.Equal(t, 1, status)
 	require.Empty(t, results)
 	require.Equal(t, total.Survived, again.Total.Survived)
-	_, results, _ = d.run(t, "-again", "-only", "Small")
+	_, results, _ = d.runProgram(t, "-again", "-only", "Small")
 	require.Len(t, results, 2)
 
-	// What the tests execute is measured once.
+	// The coverage of the tests is measured once.
 	kept, err := filepath.Glob(filepath.Join(filepath.Dir(d.results), "suite-*.gob"))
 	require.NoError(t, err)
 	require.Len(t, kept, 1)
 	measured := readSuite(kept[0], nil)
 	require.Len(t, measured.Tests, 4)
-	require.Equal(t, []string{"TestFails: TestFails"}, measured.Left)
+	require.Equal(t, []string{"TestFails: TestFails"}, measured.Failing)
 	require.NoError(t, os.WriteFile(kept[0], []byte("spoilt"), 0o600))
 	require.Nil(t, readSuite(kept[0], nil))
 }
 
 func TestRunGoesOn(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	_, first, summary := d.run(t, "-sample", "2")
+	d := newWorkspace(t)
+	_, first, summary := d.runProgram(t, "-sample", "2")
 	require.Len(t, first, 2)
 	require.Equal(t, 2, summary.Total.Chosen)
 	// The program was ended while it wrote the last result.
 	content, err := os.ReadFile(d.results)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(d.results, content[:len(content)-5], 0o600))
-	_, second, summary := d.run(t, "-sample", "3")
+	_, second, summary := d.runProgram(t, "-sample", "3")
 	require.Len(t, second, 2)
 	require.Equal(t, first[1].Site, second[0].Site)
 	require.Equal(t, 3, summary.Total.Chosen)
@@ -120,22 +120,22 @@ func TestRunGoesOn(t *testing.T) {
 
 func TestRunForATime(t *testing.T) {
 	t.Parallel()
-	_, results, summary := newDesk(t).run(t, "-for", time.Nanosecond.String())
+	_, results, summary := newWorkspace(t).runProgram(t, "-for", time.Nanosecond.String())
 	require.Empty(t, results)
 	require.Equal(t, 16, summary.Total.Left)
 }
 
 func TestVerifyEquivalents(t *testing.T) {
 	t.Parallel()
-	status, results, summary := newDesk(t, either).run(t, "-verify")
+	status, results, summary := newWorkspace(t, either).runProgram(t, "-verify")
 	require.Zero(t, status)
 	require.Len(t, results, 1)
 	require.Equal(t, survived, results[0].Outcome)
 	require.Equal(t, 1, summary.Total.Equivalent)
 	require.Empty(t, summary.Wrong)
 
-	wrong := Equivalent{Site: site("Max", opNegate, "a > b", "(a <= b)"), Reason: "it is not"}
-	status, _, summary = newDesk(t, wrong).run(t, "-verify")
+	wrong := Equivalent{Site: newSite("Max", opNegate, "a > b", "(a <= b)"), Reason: "it is not"}
+	status, _, summary = newWorkspace(t, wrong).runProgram(t, "-verify")
 	require.Equal(t, 1, status)
 	require.Len(t, summary.Wrong, 1)
 	require.Equal(t, wrong.Site, summary.Wrong[0].Site)
@@ -143,15 +143,15 @@ func TestVerifyEquivalents(t *testing.T) {
 
 func TestStaleEquivalents(t *testing.T) {
 	t.Parallel()
-	stale := Equivalent{Site: site("Max", opBound, "a > c", "a >= c"), Reason: "there was a c"}
+	stale := Equivalent{Site: newSite("Max", opBound, "a > c", "a >= c"), Reason: "there was a c"}
 	elsewhere := stale
 	elsewhere.Package = "accounts"
-	status, _, summary := newDesk(t, stale, elsewhere).run(t, "-only", "Both")
+	status, _, summary := newWorkspace(t, stale, elsewhere).runProgram(t, "-only", "Both")
 	require.Equal(t, 1, status, "all mutants of Both are noticed")
 	require.Empty(t, summary.Survivors)
 	require.Equal(t, []Equivalent{stale}, summary.Stale)
 
-	status, _, _ = newDesk(t, elsewhere).run(t, "-only", "Both")
+	status, _, _ = newWorkspace(t, elsewhere).runProgram(t, "-only", "Both")
 	require.Zero(t, status)
 }
 
@@ -159,8 +159,8 @@ func TestWrongEquivalents(t *testing.T) {
 	t.Parallel()
 	unexplained := either
 	unexplained.Reason = ""
-	for name, list := range map[string][]Equivalent{"no reason is given": {unexplained}, "listed twice": {either, either}} {
-		_, err := readEquivalents(newDesk(t, list...).equivalents)
+	for name, list := range map[string][]Equivalent{"the reason is missing": {unexplained}, "listed twice": {either, either}} {
+		_, err := readEquivalents(newWorkspace(t, list...).equivalents)
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -43,7 +43,7 @@ func (o *options) runSession(ctx context.Context, stdout, stderr io.Writer) (*Su
 	return summary, s.printSummary(summary, chosen)
 }
 
-// loadMutants finds the mutants, the list of equivalents, and the results so far.
+// loadMutants loads the mutants, the list of equivalents, and the earlier results.
 func (s *session) loadMutants(ctx context.Context) ([]Equivalent, error) {
 	var err error
 	if s.root, err = findRoot(ctx); err != nil {
@@ -60,18 +60,18 @@ func (s *session) loadMutants(ctx context.Context) ([]Equivalent, error) {
 		}
 		s.mutants = append(s.mutants, found...)
 	}
-	list, err := readEquivalents(s.inRoot(s.options.equivalent))
+	list, err := readEquivalents(s.resolveInRoot(s.options.equivalent))
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range list {
 		s.equivalent[e.Site] = true
 	}
-	s.results, err = readResults(s.inRoot(s.options.results))
+	s.results, err = readResults(s.resolveInRoot(s.options.results))
 	return list, err
 }
 
-func (s *session) inRoot(name string) string {
+func (s *session) resolveInRoot(name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}
@@ -82,7 +82,7 @@ func (s *session) inRoot(name string) string {
 func (s *session) chooseSample() []*mutant {
 	var chosen []*mutant
 	for _, m := range s.mutants {
-		if s.only.MatchString(m.String()) && (!s.verify || s.equivalent[m.Site]) {
+		if s.pattern.MatchString(m.String()) && (!s.verify || s.equivalent[m.Site]) {
 			chosen = append(chosen, m)
 		}
 	}
@@ -98,8 +98,8 @@ func (s *session) chooseSample() []*mutant {
 	return chosen
 }
 
-// dueMutants returns those of the chosen mutants that are to be tried now.
-func (s *session) dueMutants(chosen []*mutant) []*mutant {
+// listDue returns the chosen mutants that are still to be tried.
+func (s *session) listDue(chosen []*mutant) []*mutant {
 	var due []*mutant
 	for _, m := range chosen {
 		r, tried := s.results[m.Site]
@@ -112,9 +112,9 @@ func (s *session) dueMutants(chosen []*mutant) []*mutant {
 	return due
 }
 
-// tryAll tries what is due, with the suites of the packages measured when they are needed.
+// tryAll measures the suites and tries the mutants that are due.
 func (s *session) tryAll(ctx context.Context, chosen []*mutant) error {
-	due := s.dueMutants(chosen)
+	due := s.listDue(chosen)
 	if len(due) == 0 {
 		return nil
 	}
@@ -123,37 +123,37 @@ func (s *session) tryAll(ctx context.Context, chosen []*mutant) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	l := &lab{root: s.root, dir: dir, times: s.times, slack: s.slack, memory: s.memory}
+	runner := &testRunner{root: s.root, dir: dir, maxSlowdown: s.maxSlowdown, slack: s.slack, memory: s.memory}
 	if s.cache != "" {
-		l.cache.dir = s.inRoot(s.cache)
+		runner.cache.dir = s.resolveInRoot(s.cache)
 	}
-	file := s.inRoot(s.options.results)
+	file := s.resolveInRoot(s.options.results)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	book, err := openNotebook(file)
+	log, err := openResultLog(file)
 	if err != nil {
 		return err
 	}
-	suites, err := s.measureAll(ctx, l, due)
+	suites, err := s.measureAll(ctx, runner, due)
 	if err == nil {
-		err = s.tryEach(ctx, due, l, suites, book)
+		err = s.tryEach(ctx, due, runner, suites, log)
 	}
-	return errors.Join(err, book.file.Close())
+	return errors.Join(err, log.file.Close())
 }
 
-// measureAll measures the suites of the packages of mutants, and of those that use them if no
-// test of its own executes one. It fills the build cache.
-func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[string]*suite, error) {
+// measureAll measures the suites of the mutants' packages. If no test of a package executes a
+// mutant, it also measures the suites of the dependents. The builds fill the build cache.
+func (s *session) measureAll(ctx context.Context, runner *testRunner, due []*mutant) (map[string]*suite, error) {
 	suites := make(map[string]*suite)
 	need := func(folder string) error {
 		if suites[folder] != nil {
 			return nil
 		}
-		measured, err := s.measureTests(ctx, l, folder)
+		measured, err := s.measureTests(ctx, runner, folder)
 		if err == nil {
 			suites[folder] = measured
-			err = l.compileTests(ctx, measured.pkg, filepath.Join(l.dir, "tests"))
+			err = runner.compileTests(ctx, measured.pkg, filepath.Join(runner.dir, "tests"))
 		}
 		return err
 	}
@@ -164,22 +164,22 @@ func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[st
 		if near, _ := suites[m.Package].reachingTests(m); len(near) > 0 {
 			continue
 		}
-		for _, user := range users[m.Package] {
+		for _, user := range dependents[m.Package] {
 			if err := need(user); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return suites, l.cache.keepFiles()
+	return suites, runner.cache.keepFiles()
 }
 
-func (s *session) measureTests(ctx context.Context, l *lab, folder string) (*suite, error) {
+func (s *session) measureTests(ctx context.Context, runner *testRunner, folder string) (*suite, error) {
 	start := time.Now()
 	pkg, err := loadPackage(ctx, s.root, folder)
 	if err != nil {
 		return nil, err
 	}
-	name, err := suiteFile(filepath.Dir(s.inRoot(s.options.results)), pkg)
+	name, err := nameSuiteFile(filepath.Dir(s.resolveInRoot(s.options.results)), pkg)
 	if err != nil {
 		return nil, err
 	}
@@ -187,22 +187,22 @@ func (s *session) measureTests(ctx context.Context, l *lab, folder string) (*sui
 		return measured, nil
 	}
 	s.printLine("%s: running each test on the unchanged tree", folder)
-	measured, err := measureSuite(ctx, pkg, l)
+	measured, err := measureSuite(ctx, pkg, runner)
 	if err != nil {
 		return nil, err
 	}
 	if err := writeSuite(name, measured); err != nil {
 		return nil, err
 	}
-	for _, left := range measured.Left {
-		s.printLine("%s: left out, for it fails without a mutation: %s", folder, left)
+	for _, failing := range measured.Failing {
+		s.printLine("%s: test left out, because it fails without a mutation: %s", folder, failing)
 	}
 	s.printLine("%s: %d tests took %v", folder, len(measured.Tests), time.Since(start).Round(time.Second))
 	return measured, nil
 }
 
-// tryEach tries mutants, jobs at a time, and returns the first error after the end of all.
-func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map[string]*suite, book *notebook) error {
+// tryEach tries mutants, jobs at a time. It returns the first error after all workers have ended.
+func (s *session) tryEach(ctx context.Context, due []*mutant, runner *testRunner, suites map[string]*suite, log *resultLog) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	begun := time.Now()
@@ -213,9 +213,9 @@ func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map
 	for range s.jobs {
 		workers.Go(func() {
 			for m := range next {
-				r, err := l.tryMutant(ctx, m, suites)
+				r, err := runner.tryMutant(ctx, m, suites)
 				if err == nil {
-					err = book.writeResult(r)
+					err = log.writeResult(r)
 				}
 				if err != nil {
 					cancel(err)
@@ -231,7 +231,7 @@ func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map
 		})
 	}
 	for _, m := range due {
-		if s.during > 0 && time.Since(begun) > s.during {
+		if s.maxDuration > 0 && time.Since(begun) > s.maxDuration {
 			break
 		}
 		select {
@@ -252,7 +252,7 @@ func (s *session) printLine(format string, args ...any) {
 
 func (s *session) reportProgress(r Result) {
 	if s.json {
-		line, _ := encodeJSON(r) // of strings and numbers
+		line, _ := encodeJSON(r) // no error: only strings and numbers
 		_, _ = s.stdout.Write(line)
 		return
 	}

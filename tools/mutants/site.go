@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// Site names a mutant: one place of a file and what is put there. Lines are no part of the
-// name, so that it lasts while other code of the file changes.
+// Site names a mutant: a place in a file and its replacement. A Site has no line number, so it
+// stays valid while other code of the file changes.
 type Site struct {
 	Package  string `json:"package"` // its folder, from the root of the module
 	File     string `json:"file"`
@@ -23,7 +23,7 @@ type Site struct {
 	Operator string `json:"operator"`
 	From     string `json:"from"`
 	To       string `json:"to"`
-	// Nth tells sites of one function apart that are otherwise equal, from 0.
+	// Nth distinguishes sites of one function that are otherwise equal, from 0.
 	Nth int `json:"nth,omitempty"`
 }
 
@@ -35,8 +35,8 @@ func (s Site) String() string {
 	return fmt.Sprintf("%s/%s %s %s: %s -> %s%s", s.Package, s.File, s.Function, s.Operator, s.From, s.To, nth)
 }
 
-// rankBySeed orders sites by chance. It depends on the seed and the site alone: a site that comes
-// or goes changes no other's place in a sample.
+// rankBySeed returns a random rank, which depends on the seed and the site alone: a new or removed
+// site does not change the rank of any other.
 func (s Site) rankBySeed(seed uint64) [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(binary.LittleEndian.AppendUint64(nil, seed), "%q", s))
 }
@@ -44,12 +44,12 @@ func (s Site) rankBySeed(seed uint64) [sha256.Size]byte {
 // A mutant is a site and the change of its file.
 type mutant struct {
 	Site
-	path       string // of the file, absolute
-	start, end int    // the bytes that text replaces
-	text       string
-	declare    string // what the file must declare besides
-	pos        token.Position
-	function   [2]token.Position // the extent of the function, zero outside of functions
+	path         string // of the file, absolute
+	start, end   int    // the bytes replaced by text
+	text         string
+	declarations string // appended to the file
+	pos          token.Position
+	function     [2]token.Position // the extent of the function, zero outside of functions
 }
 
 // mutatedSource returns the mutated file.
@@ -58,11 +58,11 @@ func (m *mutant) mutatedSource() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(content[:m.start], []byte(m.text), content[m.end:], []byte(m.declare)), nil
+	return slices.Concat(content[:m.start], []byte(m.text), content[m.end:], []byte(m.declarations)), nil
 }
 
-// findMutants returns the mutants of the files of a package, in the order of the files and
-// of the places in them.
+// findMutants returns the mutants of a package, in the order of its files and of the places in
+// them.
 func findMutants(pkg *goPackage) ([]*mutant, error) {
 	var all []*mutant
 	for _, name := range pkg.files {
@@ -93,7 +93,7 @@ func findInFile(folder, path string) ([]*mutant, error) {
 	}
 	f := &finder{text: content, files: files}
 	for _, decl := range tree.Decls {
-		f.findIn(decl)
+		f.findInDecl(decl)
 	}
 	slices.SortStableFunc(f.found, func(a, b *mutant) int { return cmp.Compare(a.start, b.start) })
 	for _, m := range f.found {
@@ -111,10 +111,10 @@ type finder struct {
 	found    []*mutant
 }
 
-func (f *finder) findIn(decl ast.Decl) {
+func (f *finder) findInDecl(decl ast.Decl) {
 	f.function, f.extent = "", [2]token.Position{}
 	if fn, ok := decl.(*ast.FuncDecl); ok {
-		f.function = functionName(fn)
+		f.function = formatFunctionName(fn)
 		f.extent = [2]token.Position{f.files.Position(fn.Pos()), f.files.Position(fn.End())}
 	}
 	var path []ast.Node
@@ -129,8 +129,8 @@ func (f *finder) findIn(decl ast.Decl) {
 	})
 }
 
-// functionName is the name of a function, for a method after that of its type.
-func functionName(fn *ast.FuncDecl) string {
+// formatFunctionName returns the name of a function. A method has the name of its type in front.
+func formatFunctionName(fn *ast.FuncDecl) string {
 	if fn.Recv == nil || len(fn.Recv.List) == 0 {
 		return fn.Name.Name
 	}
@@ -151,7 +151,7 @@ func functionName(fn *ast.FuncDecl) string {
 	}
 }
 
-// addMutant adds the mutant that has text in place of a node.
+// addMutant adds a mutant with text in place of a node.
 func (f *finder) addMutant(operator string, n ast.Node, text string) *mutant {
 	m := &mutant{
 		Site:  Site{Function: f.function, Operator: operator, From: oneLine(f.sourceOf(n)), To: oneLine(text)},

@@ -18,16 +18,16 @@ import (
 	"time"
 )
 
-// A suite is the tests of a package: how long each takes, and what it executes. The fields of
-// it and of its parts are exported for gob.
+// A suite is the tests of a package, with the duration and coverage of each. Its fields are
+// exported for gob.
 type suite struct {
 	pkg   *goPackage
 	Tests []test // the quickest first
 	// Blocks are all blocks of the files, executed or not.
 	Blocks map[string][]block
-	// Left says which tests fail alone on the unchanged tree, and why. They would notice
-	// everything.
-	Left []string
+	// Failing lists the tests that fail alone on the unchanged tree, with the reason. They are left
+	// out, because they would notice every mutant.
+	Failing []string
 }
 
 type test struct {
@@ -37,25 +37,25 @@ type test struct {
 }
 
 // A block is code without a branch.
-type block struct{ Start, End place }
+type block struct{ Start, End position }
 
-type place struct{ Line, Column int }
+type position struct{ Line, Column int }
 
-func placeOf(p token.Position) place { return place{p.Line, p.Column} }
+func newPosition(p token.Position) position { return position{p.Line, p.Column} }
 
-func comparePlaces(a, b place) int {
+func comparePositions(a, b position) int {
 	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
-// measureSuite runs each test of a package by itself on the unchanged tree.
-func measureSuite(ctx context.Context, pkg *goPackage, lab *lab) (*suite, error) {
-	work, remove, err := lab.makeFolder("suite-")
+// measureSuite runs each test of a package alone on the unchanged tree.
+func measureSuite(ctx context.Context, pkg *goPackage, runner *testRunner) (*suite, error) {
+	work, remove, err := runner.makeFolder("suite-")
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
 	binary := filepath.Join(work, "tests")
-	if err := lab.compileTests(ctx, pkg, binary, "-cover", "-covermode=set"); err != nil {
+	if err := runner.compileTests(ctx, pkg, binary, "-cover", "-covermode=set"); err != nil {
 		return nil, fmt.Errorf("the tests of %s: %w", pkg.folder, err)
 	}
 	names, err := listTests(ctx, pkg, binary)
@@ -64,12 +64,12 @@ func measureSuite(ctx context.Context, pkg *goPackage, lab *lab) (*suite, error)
 	}
 	s := &suite{pkg: pkg}
 	for _, name := range names {
-		t, blocks, err := measureTest(ctx, pkg, lab, binary, name, filepath.Join(work, "profile"))
+		t, blocks, err := measureTest(ctx, pkg, runner, binary, name, filepath.Join(work, "profile"))
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			s.Left = append(s.Left, fmt.Sprintf("%s: %v", name, err))
+			s.Failing = append(s.Failing, fmt.Sprintf("%s: %v", name, err))
 			continue
 		}
 		s.Tests, s.Blocks = append(s.Tests, t), blocks
@@ -78,7 +78,7 @@ func measureSuite(ctx context.Context, pkg *goPackage, lab *lab) (*suite, error)
 	return s, nil
 }
 
-var testName = regexp.MustCompile(`^(Test|Example|Fuzz)`)
+var testNamePattern = regexp.MustCompile(`^(Test|Example|Fuzz)`)
 
 func listTests(ctx context.Context, pkg *goPackage, binary string) ([]string, error) {
 	list := exec.CommandContext(ctx, binary, "-test.list=.")
@@ -88,17 +88,17 @@ func listTests(ctx context.Context, pkg *goPackage, binary string) ([]string, er
 		return nil, fmt.Errorf("the tests of %s: %w", pkg.folder, explainError(err))
 	}
 	names := strings.Fields(string(out))
-	return slices.DeleteFunc(names, func(name string) bool { return !testName.MatchString(name) }), nil
+	return slices.DeleteFunc(names, func(name string) bool { return !testNamePattern.MatchString(name) }), nil
 }
 
-// measureTest runs a test, once more if it fails: machines are slow at times.
-func measureTest(ctx context.Context, pkg *goPackage, lab *lab, binary, name, profile string) (test, map[string][]block, error) {
+// measureTest runs a test, and once more if it fails: a slow machine can make a test fail.
+func measureTest(ctx context.Context, pkg *goPackage, runner *testRunner, binary, name, profile string) (test, map[string][]block, error) {
 	for again := false; ; again = true {
 		start := time.Now()
-		noticed, err := lab.runBinary(ctx, pkg, binary, cleanLimit, "-test.run="+exactPattern([]string{name}), "-test.coverprofile="+profile)
+		found, err := runner.runBinary(ctx, pkg, binary, cleanLimit, "-test.run="+exactPattern([]string{name}), "-test.coverprofile="+profile)
 		took := time.Since(start)
-		if err == nil && noticed.by != "" {
-			err = fmt.Errorf("%s", noticed.by)
+		if err == nil && found.by != "" {
+			err = fmt.Errorf("%s", found.by)
 		}
 		if err != nil && !again && ctx.Err() == nil {
 			continue
@@ -110,16 +110,16 @@ func measureTest(ctx context.Context, pkg *goPackage, lab *lab, binary, name, pr
 		if err != nil {
 			return test{}, nil, err
 		}
-		all, executed, err := readProfile(bytes.NewReader(content), pkg.path)
+		all, executed, err := readProfile(bytes.NewReader(content), pkg.importPath)
 		return test{Name: name, Took: took, Blocks: executed}, all, err
 	}
 }
 
-// cleanLimit is how long a test may take on the unchanged tree.
+// cleanLimit is the time limit of a test on the unchanged tree.
 const cleanLimit = 5 * time.Minute
 
-// readProfile returns the blocks of the files of a package that a coverage profile lists, and
-// those of them that were executed.
+// readProfile returns the blocks of a package in a coverage profile: all of them, and the executed
+// ones.
 func readProfile(r io.Reader, pkg string) (all, executed map[string][]block, err error) {
 	all, executed = make(map[string][]block), make(map[string][]block)
 	lines := bufio.NewScanner(r)
@@ -143,25 +143,25 @@ func readProfile(r io.Reader, pkg string) (all, executed map[string][]block, err
 	return all, executed, lines.Err()
 }
 
-// exactPattern is the pattern of -test.run for tests of these names.
+// exactPattern returns the pattern of -test.run for exactly these tests.
 func exactPattern(names []string) string { return "^(" + strings.Join(names, "|") + ")$" }
 
-// reachingTests returns the tests that execute the place of a mutant and those that do not, each the
-// quickest first. A place outside of blocks, as the expressions of cases are, is executed
-// with its function.
-func (s *suite) reachingTests(m *mutant) (near, far []test) {
-	at := placeOf(m.pos)
-	within := func(b block) bool { return comparePlaces(b.Start, at) <= 0 && comparePlaces(at, b.End) < 0 }
+// reachingTests returns the tests that execute the place of a mutant, and the other tests, each the
+// quickest first. A place outside of blocks (such as the expression of a case) counts as executed
+// if a block of its function is.
+func (s *suite) reachingTests(m *mutant) (reaching, others []test) {
+	at := newPosition(m.pos)
+	within := func(b block) bool { return comparePositions(b.Start, at) <= 0 && comparePositions(at, b.End) < 0 }
 	if !slices.ContainsFunc(s.Blocks[m.File], within) {
-		start, end := placeOf(m.function[0]), placeOf(m.function[1])
-		within = func(b block) bool { return comparePlaces(start, b.Start) <= 0 && comparePlaces(b.End, end) <= 0 }
+		start, end := newPosition(m.function[0]), newPosition(m.function[1])
+		within = func(b block) bool { return comparePositions(start, b.Start) <= 0 && comparePositions(b.End, end) <= 0 }
 	}
 	for _, t := range s.Tests {
 		if slices.ContainsFunc(t.Blocks[m.File], within) {
-			near = append(near, t)
+			reaching = append(reaching, t)
 		} else {
-			far = append(far, t)
+			others = append(others, t)
 		}
 	}
-	return near, far
+	return reaching, others
 }

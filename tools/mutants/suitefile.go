@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// suiteFile is where the measures of a package's tests are kept beside the results. Its name
-// changes with the files of the package.
-func suiteFile(dir string, pkg *goPackage) (string, error) {
+// nameSuiteFile returns the file in dir that caches the suite of a package. The name changes with
+// the files of the package.
+func nameSuiteFile(dir string, pkg *goPackage) (string, error) {
 	names, err := filepath.Glob(filepath.Join(pkg.dir, "*.go"))
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s %s\n", runtime.Version(), pkg.path)
+	fmt.Fprintf(sum, "%s %s\n", runtime.Version(), pkg.importPath)
 	for _, name := range names {
 		content, err := os.ReadFile(name)
 		if err != nil {
@@ -31,7 +31,7 @@ func suiteFile(dir string, pkg *goPackage) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// readSuite returns nil if there is none, or none that can be read: then it is measured.
+// readSuite returns nil if the file is missing or unreadable; the suite is then measured.
 func readSuite(name string, pkg *goPackage) *suite {
 	content, err := os.ReadFile(name)
 	if err != nil {

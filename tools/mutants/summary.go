@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// A Score counts what came of the mutants of a package.
+// A Score counts the outcomes of the mutants of a package.
 type Score struct {
 	Package    string  `json:"package"`
 	Sites      int     `json:"sites"`  // in the code
@@ -14,20 +14,20 @@ type Score struct {
 	Killed     int     `json:"killed"`
 	TimedOut   int     `json:"timed_out"`
 	Survived   int     `json:"survived"`
-	Equivalent int     `json:"equivalent"` // listed as such, and in no other count
+	Equivalent int     `json:"equivalent"` // listed as equivalent, and in no other count
 	Broken     int     `json:"does_not_compile"`
-	Left       int     `json:"left"` // not tried yet
+	Left       int     `json:"left"` // not yet tried
 	Score      float64 `json:"score"`
 	Seconds    float64 `json:"seconds"`
 }
 
-// A Summary is what a run prints at its end.
+// A Summary is the final output of a run.
 type Summary struct {
 	Packages  []Score      `json:"packages"`
 	Total     Score        `json:"total"`
 	Survivors []Result     `json:"survivors"`
-	Stale     []Equivalent `json:"stale"` // entries of the list of equivalents that fit nothing
-	Wrong     []Result     `json:"wrong"` // mutants in that list which a test has noticed
+	Stale     []Equivalent `json:"stale"` // entries of the list of equivalents that fit no mutant
+	Wrong     []Result     `json:"wrong"` // mutants listed as equivalent that a test noticed
 }
 
 func summarizeResults(packages []string, all, chosen []*mutant, equivalent map[Site]bool, results map[Site]Result) *Summary {
@@ -61,10 +61,10 @@ func summarizeResults(packages []string, all, chosen []*mutant, equivalent map[S
 	}
 	for _, p := range packages {
 		s.Total.addScore(scores[p])
-		scores[p].killRate()
+		scores[p].setKillRate()
 		s.Packages = append(s.Packages, *scores[p])
 	}
-	s.Total.killRate()
+	s.Total.setKillRate()
 	return s
 }
 
@@ -95,8 +95,8 @@ func (s *Score) addScore(o *Score) {
 	s.Seconds += o.Seconds
 }
 
-// killRate computes the share of the mutants that tests can notice which they noticed.
-func (s *Score) killRate() {
+// setKillRate sets Score to the share of noticed mutants among those that a test can notice.
+func (s *Score) setKillRate() {
 	if tried := s.Killed + s.TimedOut + s.Survived; tried > 0 {
 		s.Score = float64(s.Killed+s.TimedOut) / float64(tried)
 	}
@@ -104,7 +104,7 @@ func (s *Score) killRate() {
 
 func (s *Summary) writeSummary(w io.Writer) {
 	for _, e := range s.Stale {
-		fmt.Fprintf(w, "listed as equivalent, but no mutant of the code: %v\n", e.Site)
+		fmt.Fprintf(w, "listed as equivalent, but not a mutant of the code: %v\n", e.Site)
 	}
 	for _, r := range s.Wrong {
 		fmt.Fprintf(w, "listed as equivalent, but noticed: %v\n", r)

@@ -25,7 +25,7 @@ func TestReadNotice(t *testing.T) {
 		"a line that is long": {strings.Repeat("x", 1<<17) + "\n--- FAIL: TestA (0.00s)\n", "TestA", true},
 	} {
 		stopped := false
-		require.Equal(t, c.want, readNotice(strings.NewReader(c.output), func() { stopped = true }), name)
+		require.Equal(t, c.want, readDetection(strings.NewReader(c.output), func() { stopped = true }), name)
 		require.Equal(t, c.stops, stopped, name)
 	}
 }
@@ -65,7 +65,7 @@ func TestReach(t *testing.T) {
 	require.ErrorContains(t, err, "coverage profile")
 }
 
-// TestBroken tries a mutant that is no program.
+// TestBroken tries a mutant that does not compile.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	root, err := findRoot(t.Context())
@@ -76,7 +76,7 @@ func TestBroken(t *testing.T) {
 	require.NoError(t, err)
 	m := found[0]
 	m.text = "nothing"
-	r, err := (&lab{root: root, dir: t.TempDir(), times: 1}).tryMutant(t.Context(), m, map[string]*suite{small: {pkg: pkg}})
+	r, err := (&testRunner{root: root, dir: t.TempDir(), maxSlowdown: 1}).tryMutant(t.Context(), m, map[string]*suite{small: {pkg: pkg}})
 	require.NoError(t, err)
 	require.Equal(t, broken, r.Outcome)
 	require.Equal(t, "undefined: nothing", r.By)
@@ -92,6 +92,6 @@ func TestCancelledTrialIsNoResult(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = (&lab{root: root, dir: t.TempDir(), times: 1}).tryMutant(ctx, found[0], map[string]*suite{small: {pkg: pkg}})
+	_, err = (&testRunner{root: root, dir: t.TempDir(), maxSlowdown: 1}).tryMutant(ctx, found[0], map[string]*suite{small: {pkg: pkg}})
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -16,30 +16,30 @@ var usd = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 // unit is the amount of every packet.
 const unit = 1
 
-// workload is the peers, who sends to whom, and what the books must say of it.
+// workload is a set of peers, the pairs that exchange packets, and the expected books.
 type workload struct {
 	cfg   accounts.Config
 	peers []accounts.PeerAccount
-	pairs map[load][]pair
+	pairs map[distribution][]pair
 
-	// Units of each peer so far.
+	// Expected units per peer.
 	sent, delivered []uint64
 }
 
-// pair is who sends and who receives, as indices into peers.
+// pair is a sender and a receiver, as indices into peers.
 type pair struct{ from, to int32 }
 
-// pairsMax is after how many packets the traffic begins again.
+// pairsMax is the period of the traffic in packets.
 const pairsMax = 1 << 16
 
-// newMarket provisions n peers whose accounts nobody else has.
-func newMarket(ctx context.Context, l ledger.Ledger, namespace string, n int, seed uint64) (*workload, error) {
-	m := &workload{
+// newWorkload provisions n peers in a namespace of their own.
+func newWorkload(ctx context.Context, l ledger.Ledger, namespace string, n int, seed uint64) (*workload, error) {
+	w := &workload{
 		cfg:  accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},
 		sent: make([]uint64, n), delivered: make([]uint64, n),
-		pairs: map[load][]pair{loadUniform: drawUniform(n, seed), loadHot: drawHot(n, seed)},
+		pairs: map[distribution][]pair{uniformTraffic: drawUniform(n, seed), hotTraffic: drawHot(n, seed)},
 	}
-	book, err := accounts.NewBook(l, m.cfg)
+	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +47,11 @@ func newMarket(ctx context.Context, l ledger.Ledger, namespace string, n int, se
 	for i := range peers {
 		peers[i] = accounts.PeerConfig{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: accounts.Unlimited}
 	}
-	m.peers, err = book.Provision(ctx, peers...)
-	return m, err
+	w.peers, err = book.Provision(ctx, peers...)
+	return w, err
 }
 
-// drawUniform lets any peer send to any other one.
+// drawUniform draws pairs of any two peers.
 func drawUniform(n int, seed uint64) []pair {
 	random := rand.New(rand.NewPCG(seed, 0))
 	pairs := make([]pair, pairsMax)
@@ -63,7 +63,7 @@ func drawUniform(n int, seed uint64) []pair {
 	return pairs
 }
 
-// drawHot lets one peer send to any other one or receive from it, in turn.
+// drawHot draws pairs with peer 0, which sends and receives in turn.
 func drawHot(n int, seed uint64) []pair {
 	random := rand.New(rand.NewPCG(seed, 1))
 	pairs := make([]pair, pairsMax)
@@ -78,74 +78,75 @@ func drawHot(n int, seed uint64) []pair {
 	return pairs
 }
 
-// traffic is what a measurement sends.
+// traffic is the sequence of packets of a measurement.
 type traffic struct {
 	peers []accounts.PeerAccount
 	pairs []pair
 }
 
-func (m *workload) newTraffic(l load) traffic { return traffic{m.peers, m.pairs[l]} }
+func (w *workload) newTraffic(l distribution) traffic { return traffic{w.peers, w.pairs[l]} }
 
-// peersOf are the peers of packet i.
-func (t traffic) peersOf(i int64) (from, to accounts.PeerAccount) {
+// choosePeers returns the sender and receiver of packet i.
+func (t traffic) choosePeers(i int64) (from, to accounts.PeerAccount) {
 	p := t.pairs[i%pairsMax]
 	return t.peers[p.from], t.peers[p.to]
 }
 
-// conditionTag stands for the execution condition of packet i: no two are the same.
+// conditionTag returns a value in place of the execution condition of packet i. It is unique.
 func conditionTag(i int64) uint64 {
 	x := (uint64(i) + 1) * 0x9e3779b97f4a7c15
 	return x ^ x>>32
 }
 
-// countSent notes that the first n packets of a load were sent.
-func (m *workload) countSent(l load, n int64) {
+// countSent adds the first n packets of a distribution to the expected books.
+func (w *workload) countSent(l distribution, n int64) {
 	for i := range n {
-		p := m.pairs[l][i%pairsMax]
-		m.sent[p.from] += unit
-		m.delivered[p.to] += unit
+		p := w.pairs[l][i%pairsMax]
+		w.sent[p.from] += unit
+		w.delivered[p.to] += unit
 	}
 }
 
-// errBooks says that the books are not what was sent.
+// errBooks is returned when the books are not the expected ones.
 var errBooks = errors.New("the books are wrong")
 
-// verifyBooks compares the books of the peers with all that was sent so far.
-func (m *workload) verifyBooks(ctx context.Context, l ledger.Ledger) error {
-	book, err := accounts.NewBook(l, m.cfg)
+// verifyBooks compares the books of the peers with the expected ones.
+func (w *workload) verifyBooks(ctx context.Context, l ledger.Ledger) error {
+	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {
 		return err
 	}
-	balances, err := book.Balances(ctx, m.peers...)
+	balances, err := book.Balances(ctx, w.peers...)
 	if err != nil {
 		return err
 	}
 	for i, b := range balances {
 		switch {
-		case b.Sent != ledger.NewAmount(m.sent[i]):
-			return fmt.Errorf("%w: %v sent %v, the ledger says %v", errBooks, m.peers[i], m.sent[i], b.Sent)
-		case b.Earned != ledger.NewAmount(m.delivered[i]):
-			return fmt.Errorf("%w: %v earned %v, the ledger says %v", errBooks, m.peers[i], m.delivered[i], b.Earned)
+		case b.Sent != ledger.NewAmount(w.sent[i]):
+			return fmt.Errorf("%w: %v sent %v, the ledger says %v", errBooks, w.peers[i], w.sent[i], b.Sent)
+		case b.Earned != ledger.NewAmount(w.delivered[i]):
+			return fmt.Errorf("%w: %v earned %v, the ledger says %v", errBooks, w.peers[i], w.delivered[i], b.Earned)
 		case !b.HeldIn.IsZero() || !b.HeldOut.IsZero():
-			return fmt.Errorf("%w: %v still has %v held in and %v out", errBooks, m.peers[i], b.HeldIn, b.HeldOut)
+			return fmt.Errorf("%w: %v still has %v held in and %v out", errBooks, w.peers[i], b.HeldIn, b.HeldOut)
 		}
 	}
-	return checkConserved(ctx, l, book, m.peers)
+	return checkConserved(ctx, l, book, w.peers)
 }
 
-// checkConserved adds up all our accounts: nothing leaves them, so debits are credits.
+// checkConserved adds up all accounts of the workload. Transfers do not leave them, so debits equal
+// credits.
 func checkConserved(ctx context.Context, l ledger.Ledger, book *accounts.Book, peers []accounts.PeerAccount) error {
 	own, _ := book.AssetIDs(usd.Ledger)
 	ids := []ledger.ID{own.Liquidity, own.Revenue, own.Dust, own.Suspense, own.Outside, own.Control}
 	for _, p := range peers {
-		of := book.PeerIDs(p)
-		ids = append(ids, of.Peer, of.Line, of.Settlement)
+		peerIDs := book.PeerIDs(p)
+		ids = append(ids, peerIDs.Peer, peerIDs.Line, peerIDs.Settlement)
 	}
 	all, err := batch.Each(ctx, ids, 1, l.LookupAccounts)
 	if err != nil {
 		return err
 	}
-	var debits, credits ledger.Amount // the lines of 2^31 peers fit
+	var debits, credits ledger.Amount // no overflow: the sum of 2^31 credit lines fits
 	for _, a := range all {
 		debits, _ = debits.Add(a.DebitsPosted)
 		credits, _ = credits.Add(a.CreditsPosted)

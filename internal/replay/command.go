@@ -1,6 +1,6 @@
-// Package replay records a trace of a real connector's packets and compares the books with
-// the balances that the connector ended with. It is the program of examples/replay and of
-// the command "peerledger replay".
+// Package replay records a trace of a real connector's packets and compares the books with the
+// connector's final balances. It is the program of examples/replay and of the command "peerledger
+// replay".
 package replay
 
 import (
@@ -17,38 +17,38 @@ import (
 	"github.com/peerledger/peerledger/internal/trace"
 )
 
-// reference is a trace of ilp-connector 23.0.2 between four peers.
+// reference is a trace of ilp-connector 23.0.2 with four peers.
 //
 //go:embed testdata/reference-connector.jsonl
 var reference []byte
 
 const referenceName = "reference-connector.jsonl"
 
-// ErrUsage is matched by the errors of a wrong command line.
+// ErrUsage is matched by every error of a wrong command line.
 var ErrUsage = errors.New("usage")
 
-// Replay is what a command line asks to replay.
+// Replay is one replay, configured by flags. [Define] makes a Replay.
 type Replay struct {
-	engine bool // settle with our engine instead of booking the trace's settlements
-	twice  bool
-	json   bool
-	settle string
+	engine      bool // settle with our engine instead of booking the trace's settlements
+	replayTwice bool
+	json        bool
+	settle      string
 }
 
-// Define defines the flags of a Replay.
+// Define returns a [Replay] and defines its flags.
 func Define(flags *flag.FlagSet) *Replay {
 	r := new(Replay)
-	flags.BoolVar(&r.json, "json", false, "print one JSON object a line per peer")
-	flags.BoolVar(&r.twice, "twice", false, "replay twice into the same ledger; the second time must change nothing")
+	flags.BoolVar(&r.json, "json", false, "print each peer as a line of JSON")
+	flags.BoolVar(&r.replayTwice, "twice", false, "replay twice into the same ledger; the second replay must change nothing")
 	flags.StringVar(&r.settle, "settle", "trace",
-		"`who` settles: trace books the trace's own settlements, engine lets our engine pay at each peer's threshold")
+		"`source` of settlements: trace books the settlements of the trace; engine pays each peer at its threshold with our engine")
 	return r
 }
 
-// Run replays a trace file, or a trace of the Interledger reference connector if file is
-// "", when the flags are parsed, and prints the books at its end on stdout. On a terminal
-// it shows on stderr how far it is. The errors are ErrUsage, those of reading, or those of
-// books that differ from the trace's.
+// Run replays the trace in file and prints the final books on stdout. If file is "", Run replays a
+// trace of the Interledger reference connector. Call Run after the flags are parsed. If terminal is
+// set, Run shows its progress on stderr. Run returns [ErrUsage], an error of reading, or the
+// differences between the books and the trace.
 func (r *Replay) Run(ctx context.Context, file string, stdout, stderr io.Writer, terminal bool) error {
 	switch r.settle {
 	case "trace":
@@ -75,14 +75,13 @@ func (r *Replay) Run(ctx context.Context, file string, stdout, stderr io.Writer,
 
 const usage = `Usage: replay [flags] [trace.jsonl]
 
-Replays a packet trace and compares the books with the balances at its end.
+Replays a packet trace and compares the books with the final balances of the trace.
 Without a file it replays a trace of the Interledger reference connector. Packets
-are counted for the peer that sent them.
+are counted under their senders.
 
 `
 
-// Main is the program: it parses the arguments and runs. The error is flag.ErrHelp if help
-// was asked for, else that of Run.
+// Main parses args and calls [Replay.Run]. After -h it returns [flag.ErrHelp].
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer, terminal bool) error {
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -98,7 +97,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, terminal
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if flags.NArg() > 1 {
-		return fmt.Errorf("%w: one trace at most, after the flags; got %q", ErrUsage, flags.Args())
+		return fmt.Errorf("%w: at most one trace after the flags; got %q", ErrUsage, flags.Args())
 	}
 	return r.Run(ctx, flags.Arg(0), stdout, stderr, terminal)
 }
