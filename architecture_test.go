@@ -70,21 +70,28 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+var fileName = regexp.MustCompile(`\b[a-z_]+\.go\b`)
+
 var codeName = regexp.MustCompile("`(?:[a-z]+\\.)?(?:([A-Za-z]\\w*)\\.)?([A-Za-z]\\w*)(?:\\(\\))?`")
 
-// Each name in the prose of docs/architecture.md is declared in the code.
+// Each name in the prose of docs/architecture.md is declared in the code, and each file exists.
 func TestArchitectureNamesExist(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join("docs", "architecture.md"))
 	require.NoError(t, err)
 	known := members{map[string]bool{}, map[string]map[string]bool{}}
 	var packages []string
+	files := map[string]bool{}
 	goFiles(t, ".", func(path, _ string, file *ast.File) {
+		files[filepath.Base(path)] = true
 		if !strings.HasSuffix(path, "_test.go") {
 			known.add(file)
 			packages = append(packages, file.Name.Name)
 		}
 	})
+	for _, name := range fileName.FindAllString(string(page), -1) {
+		require.True(t, files[name], "no file %s", name)
+	}
 	seen := 0
 	for _, m := range codeName.FindAllStringSubmatch(codeBlock.ReplaceAllString(string(page), ""), -1) {
 		switch {

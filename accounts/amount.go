@@ -39,7 +39,7 @@ func parsePlain(text string, maxLength int) (decimal.Decimal, error) {
 	return decimal.NewFromString(text)
 }
 
-// Units converts whole units of the asset to units of 10^-Scale, exactly. The errors are those of
+// Units converts whole units of the asset to units of 10^-Scale, exactly. The errors are as for
 // [Asset.Parse].
 func (a Asset) Units(whole decimal.Decimal) (ledger.Amount, error) {
 	// A decimal is an integer times a power of ten, and both may be huge. So the size is checked

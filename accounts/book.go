@@ -100,7 +100,7 @@ func (c Config) Validate() error {
 	return errors.Join(append(errs, c.validateLimits())...)
 }
 
-// NewBook makes a Book. It sends nothing to the ledger. The errors are those of
+// NewBook makes a Book. It sends nothing to the ledger. The errors are as for
 // [Config.Validate].
 func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	if err := cfg.Validate(); err != nil {

@@ -40,7 +40,7 @@ type CloseOptions struct {
 // A closed peer stays closed. Debts since its closing are an *[OwedError], and are written off
 // with Force. An interrupted call may leave the peer suspended, or closed with a debt or a hold;
 // the next call continues from there. A suspension by an operator is kept, whatever the result.
-// The remaining errors are those of [Book.SuspendPeer]; the call may be repeated after any of them.
+// The remaining errors are as for [Book.SuspendPeer]; the call may be repeated after any of them.
 func (b *Book) ClosePeer(ctx context.Context, account PeerAccount, opts CloseOptions) error {
 	if err := b.checkPeer(account); err != nil {
 		return err
@@ -64,7 +64,7 @@ func isRefusal(err error) bool {
 }
 
 // ReopenPeer opens a closed peer again. The peer stays suspended until [Book.ResumePeer]. Write-offs
-// are not booked back. A peer that is not closed stays as it is. The errors are those of
+// are not booked back. A peer that is not closed stays as it is. The errors are as for
 // [Book.SuspendPeer], without [ErrPeerClosed].
 func (b *Book) ReopenPeer(ctx context.Context, account PeerAccount) error {
 	if err := b.checkPeer(account); err != nil {

@@ -74,7 +74,7 @@ func (i *item) continues(e *Entry) bool {
 
 // comparedKind returns the kind under which entries are compared.
 func comparedKind(kind EntryKind) EntryKind {
-	switch kind { //nolint:exhaustive // the others are as they are, also those that nobody knows
+	switch kind { //nolint:exhaustive // all remaining kinds are compared as they are, unknown kinds too
 	case EntryPacket, EntryFee, EntryConversion, EntryDust:
 		return EntryPacket
 	case EntryByHand, EntryReturned:

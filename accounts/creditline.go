@@ -65,7 +65,7 @@ func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.
 // RevokeCredit lowers a peer's credit line by an amount of units. The part of the line in use, by
 // debts of the peer or by its packets in flight, cannot be revoked. If the amount is not free in
 // full, a *[LineInUseError] ([ErrLineInUse]) has the free part, unless [WithPartialRevoke] is
-// given. The remaining rules are those of [Book.ExtendCredit].
+// given. The remaining rules are as for [Book.ExtendCredit].
 func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
 	return b.changeLine(ctx, account, opts, func(b Balance, o lineOptions) (ledger.Amount, error) {
 		if b.CreditLine.Less(by) && !o.partial {
@@ -75,7 +75,7 @@ func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.
 	})
 }
 
-// SetCreditLine sets a peer's credit line to an amount of units. The rules are those of
+// SetCreditLine sets a peer's credit line to an amount of units. The rules are as for
 // [Book.ExtendCredit] for raising a line, and those of [Book.RevokeCredit] for lowering a line.
 // The call may be repeated after any error.
 func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {

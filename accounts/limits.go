@@ -95,7 +95,7 @@ func (b *Book) HasCaps() bool { return b.limits.containsFunc(Limits.hasCaps) }
 
 func (l Limits) hasCaps() bool { return l.PayableCap != "" || l.InFlightShare != "" }
 
-// EffectiveLimits returns the limits of a peer in an asset. The errors are those of
+// EffectiveLimits returns the limits of a peer in an asset. The errors are as for
 // [Book.PeerAccount], for a handle of another Book.
 func (b *Book) EffectiveLimits(account PeerAccount) (EffectiveLimits, error) {
 	if err := b.checkPeer(account); err != nil {

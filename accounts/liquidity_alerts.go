@@ -113,7 +113,7 @@ func newAlarm(asset Asset, t LiquidityThresholds) (*alarm, error) {
 }
 
 // Check reads the positions once, in one request, and returns the crossings since the last
-// Check: each threshold once until it is cleared. The error is that of [Book.OwnPositions]; no
+// Check: each threshold once until it is cleared. The error is as for [Book.OwnPositions]; no
 // crossing is lost by it.
 func (w *LiquidityAlerts) Check(ctx context.Context) ([]LiquidityAlert, error) {
 	positions, err := w.book.OwnPositions(ctx)

@@ -65,8 +65,8 @@ func (b *Book) Peers(ctx context.Context, asset Asset, names ...string) iter.Seq
 	}
 }
 
-// MissingPeers returns the names without an account in the asset, in order. The errors are those
-// of [Book.Peers].
+// MissingPeers returns the names without an account in the asset, in order. The errors are as
+// for [Book.Peers].
 func (b *Book) MissingPeers(ctx context.Context, asset Asset, names ...string) ([]string, error) {
 	var missing []string
 	for chunk := range slices.Chunk(names, peersPerRequest) {

@@ -72,7 +72,7 @@ func (b *Book) ensureSuspended(ctx context.Context, account PeerAccount, opts Su
 
 // ResumePeer lets a suspended peer trade again, suspended by any operator. Every connector takes its
 // packets at the latest one [Config.SuspensionPollInterval] later. A peer that is not suspended
-// stays as it is. The errors are those of [Book.SuspendPeer].
+// stays as it is. The errors are as for [Book.SuspendPeer].
 func (b *Book) ResumePeer(ctx context.Context, account PeerAccount) error {
 	for range maxConflicts {
 		state, err := b.readSuspension(ctx, account)

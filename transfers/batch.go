@@ -25,7 +25,7 @@ type batch struct {
 
 	// Of the request.
 	transfers         []ledger.Transfer
-	fullyEncoded      bool      // transfers are those of all of remaining
+	fullyEncoded      bool      // transfers has the transfers of all remaining operations
 	needsVerification bool      // some packet in remaining may differ from its prepare
 	hasCorrections    bool      // some operation in remaining is a correction
 	sentAt            time.Time // when the current request was sent first

@@ -266,5 +266,5 @@ func (l *journalLife) endLife(t *testing.T) {
 	t.Logf("%d packets, %d stops, %d late", len(l.packets), l.stops, len(l.heard.late))
 	require.Equal(t, -in, l.position(t, l.alice))
 	require.Equal(t, out, l.position(t, l.bob))
-	l.fixture.closeAndCheck(t)
+	l.closeAndCheck(t)
 }

@@ -63,7 +63,7 @@ func (q *operationQueue) popFront() *operation {
 }
 
 func (q *operationQueue) appendQueue(added operationQueue) {
-	q.operationList.appendList(added.operationList)
+	q.appendList(added.operationList)
 	q.operations += added.operations
 	q.transfers += added.transfers
 }

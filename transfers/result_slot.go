@@ -21,7 +21,7 @@ type resultSlot struct {
 	shortfall        uint64
 	err              error
 
-	waiter atomic.Pointer[waiter] // nil: nobody waits yet; publishedWaiter: the result is published
+	waiter atomic.Pointer[waiter] // nil: no goroutine waits yet; publishedWaiter: the result is published
 }
 
 // claim decides a race: either the caller takes the prepare's answer, or the caller has gone

@@ -80,7 +80,7 @@ type state struct {
 // initialState returns the state of a new account.
 func initialState() state { return state{Split: Split{new(big.Int), new(big.Int)}} }
 
-func (s *state) cloneState() state { return state{s.Split.cloneSplit(), s.peerTotals, s.newestRow} }
+func (s *state) cloneState() state { return state{s.cloneSplit(), s.peerTotals, s.newestRow} }
 
 // applyPackets adds the amounts earned and sent by packets until the peer account had these totals.
 func (s *state) applyPackets(to Totals) error {

@@ -1,7 +1,7 @@
 // Package tbexists holds TigerBeetle's rules for an event with a taken id: whether the event is the
 // stored one, sent again, or else the first field with a different value.
 //
-// The rules are those of TigerBeetle 0.17.9 (section "exists" of
+// The rules are TigerBeetle 0.17.9's (section "exists" of
 // https://docs.tigerbeetle.com/reference/requests/create_transfers/, and measured).
 package tbexists
 

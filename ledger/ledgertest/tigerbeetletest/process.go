@@ -72,6 +72,7 @@ func (p *process) startServer(context.Context) error {
 }
 
 func (p *process) stopServer(ctx context.Context) error { return p.endProcess(ctx, syscall.SIGTERM) }
+
 func (p *process) killServer(ctx context.Context) error { return p.endProcess(ctx, syscall.SIGKILL) }
 
 // endProcess sends a signal to end the process, and waits for the end.
