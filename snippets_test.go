@@ -64,7 +64,7 @@ func whenToPay() settlement.Config {
 			Default: settlement.AtLeast{Amount: ledger.NewAmount(100), Of: settlement.FirstOf{
 				settlement.Threshold{SettleThreshold: ledger.NewAmount(10_000), SettleTo: ledger.NewAmount(1_000)}, // owed too much
 				settlement.Every{After: 24 * time.Hour}, // or for too long
-				settlement.Idle{After: time.Hour},       // or nothing goes on
+				settlement.Idle{After: time.Hour},       // or the peer is idle
 			}},
 			Peer: map[string]settlement.Policy{
 				"carol": nil,                                                                                    // never
