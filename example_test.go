@@ -30,7 +30,7 @@ func Example() {
 	if err != nil {
 		panic(err) // answer the sender with the ILP error transfers.ILPCode(err)
 	}
-	if _, err := client.Recorder.Fulfill(ctx, held.Packet); err != nil { // when its fulfill has come
+	if _, err := client.Recorder.Fulfill(ctx, held.Packet); err != nil { // when the fulfill arrives
 		panic(err)
 	}
 	for _, peer := range peers {

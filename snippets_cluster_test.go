@@ -13,11 +13,11 @@ import (
 func onACluster(ctx context.Context, usd accounts.Asset) (*peerledger.Client, error) {
 	cfg, err := cluster.ConfigFromEnv() // TIGERBEETLE_CLUSTER_ID, TIGERBEETLE_ADDRESSES
 	if err != nil {
-		panic(err) // names each variable that is wrong
+		panic(err) // names each wrong variable
 	}
 	l, err := cluster.Open(ctx, cfg)
 	if err != nil {
-		panic(err) // says what does not answer, and the likely causes
+		panic(err) // describes the failed attempt, and the likely causes
 	}
 	client, err := peerledger.New(l, peerledger.Config{Accounts: accounts.Config{Assets: []accounts.Asset{usd}}})
 	return client, err

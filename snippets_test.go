@@ -25,11 +25,11 @@ var _ = []any{onTheHotPath, peersInOperation}
 func onTheHotPath(ctx context.Context, l ledger.Ledger, book *accounts.Book, held transfers.Result) (transfers.Result, error) {
 	recorder, err := transfers.NewRecorder(l, book, transfers.Config{
 		Journal: "/var/lib/connector/promises", // fulfills outlive the process
-		Events:  transfers.Events{Replayed: func(left []transfers.Result) { /* of the process before */ }},
+		Events:  transfers.Events{Replayed: func(left []transfers.Result) { /* of the earlier process */ }},
 	})
 	_ = err
-	ticket, err := recorder.Submit(ctx, transfers.FulfillOp(held.Packet)) // on disk when it returns
-	result := ticket.Wait(ctx)                                            // in the ledger
+	future, err := recorder.Submit(ctx, transfers.FulfillOp(held.Packet)) // on disk when Submit returns
+	result := future.Wait(ctx)                                            // in the ledger
 	return result, err
 }
 
@@ -37,7 +37,7 @@ func peersInOperation(ctx context.Context, client *peerledger.Client, peers []ac
 	book, alice := client.Book, peers[0]
 	change, err := book.ExtendCredit(ctx, alice, ledger.NewAmount(50_000)) // or RevokeCredit, SetCreditLine
 	_ = err
-	err = book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}) // Resume, ClosePeer, ReopenPeer
+	err = book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}) // ResumePeer, ClosePeer, ReopenPeer
 	_ = err
 	booking, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: ledger.NewAmount(10), ReasonCode: 3})
 	_ = err
@@ -64,7 +64,7 @@ func whenToPay() settlement.Config {
 			Default: settlement.AtLeast{Amount: ledger.NewAmount(100), Of: settlement.FirstOf{
 				settlement.Threshold{SettleThreshold: ledger.NewAmount(10_000), SettleTo: ledger.NewAmount(1_000)}, // owed too much
 				settlement.Every{After: 24 * time.Hour}, // or for too long
-				settlement.Idle{After: time.Hour},       // or nothing goes on
+				settlement.Idle{After: time.Hour},       // or the peer is idle
 			}},
 			Peer: map[string]settlement.Policy{
 				"carol": nil,                                                                                    // never
