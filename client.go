@@ -29,7 +29,7 @@ type Client struct {
 // Config.Recorder.Journal must be empty ([accounts.ErrInvalid]): the ledger does not outlive the
 // process, so neither may the journal. Other errors are the errors of New.
 func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
-	if cfg.Recorder.Journal != "" {
+	if cfg.Recorder.JournalFolder != "" {
 		return nil, fmt.Errorf("peerledger: %w", &accounts.FieldError{
 			Subject: "recorder config", Field: "Journal", Reason: "must not be set with a ledger that ends with the process",
 		})

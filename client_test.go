@@ -202,8 +202,8 @@ func TestNewWithoutItsJournal(t *testing.T) {
 		cfg := peerledger.Config{
 			Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
 			Recorder: transfers.Config{
-				Journal: filepath.Join(t.TempDir(), "no", "folder"),
-				Events:  transfers.Events{Replayed: func([]transfers.Result) {}},
+				JournalFolder: filepath.Join(t.TempDir(), "no", "folder"),
+				Events:        transfers.Events{Replayed: func([]transfers.Result) {}},
 			},
 			Settlement: settlement.Config{Rails: paidBy(&pays)},
 		}

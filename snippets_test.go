@@ -24,8 +24,8 @@ var _ = []any{onTheHotPath, peersInOperation}
 
 func onTheHotPath(ctx context.Context, l ledger.Ledger, book *accounts.Book, held transfers.Result) (transfers.Result, error) {
 	recorder, err := transfers.NewRecorder(l, book, transfers.Config{
-		Journal: "/var/lib/connector/promises", // fulfills outlive the process
-		Events:  transfers.Events{Replayed: func(left []transfers.Result) { /* of the earlier process */ }},
+		JournalFolder: "/var/lib/connector/promises", // fulfills outlive the process
+		Events:        transfers.Events{Replayed: func(left []transfers.Result) { /* of the earlier process */ }},
 	})
 	_ = err
 	future, err := recorder.Submit(ctx, transfers.FulfillOp(held.Packet)) // on disk when Submit returns
@@ -76,8 +76,8 @@ func whenToPay() settlement.Config {
 
 func limits(usd accounts.Asset) settlement.Config {
 	return settlement.Config{
-		PeerPayoutLimits:  accounts.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{Order: ledger.NewAmount(50_000), Day: ledger.NewAmount(200_000)}},
-		AssetPayoutLimits: map[accounts.Asset]settlement.PayoutLimit{usd: {Day: ledger.NewAmount(1_000_000), ApproveAbove: ledger.NewAmount(40_000)}},
+		PeerPayoutLimits:  accounts.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{MaxOrder: ledger.NewAmount(50_000), MaxPerDay: ledger.NewAmount(200_000)}},
+		AssetPayoutLimits: map[accounts.Asset]settlement.PayoutLimit{usd: {MaxPerDay: ledger.NewAmount(1_000_000), ApproveAbove: ledger.NewAmount(40_000)}},
 	}
 }
 

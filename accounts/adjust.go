@@ -46,7 +46,7 @@ type Adjustment struct {
 //   - [ErrInvalid], naming the field;
 //   - *[CoverError] ([ErrNotCovered]) if the peer's headroom, less its arrears, does not cover a Debit without BeyondHeadroom;
 //   - [ErrPeerClosed] if the peer is closed, except for a Debit with BeyondHeadroom;
-//   - [ErrKeyReused] if a different adjustment was booked under the key; [ErrKeySpent];
+//   - [ErrKeyReused] if a different adjustment was booked under the key; [ErrKeyBurnt];
 //   - [ErrNotProvisioned], [ErrUnknownAsset];
 //   - *[DriftError] if the ledger's arrears account has unexpected fields;
 //   - the error of a request: after [ledger.ErrOutcomeUnknown] call again.

@@ -84,7 +84,7 @@ func (b *Book) explainBooking(ctx context.Context, action string, account PeerAc
 	case errors.Is(err, idempotent.ErrConflict):
 		return fmt.Errorf("%s %v: %w: %s", action, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.OwnRow()))
 	case errors.Is(err, idempotent.ErrAllBurnt):
-		return fmt.Errorf("%s %v: %w", action, account, ErrKeySpent)
+		return fmt.Errorf("%s %v: %w", action, account, ErrKeyBurnt)
 	case !errors.As(err, &refused):
 		return fmt.Errorf("%s %v: %w", action, account, err)
 	}

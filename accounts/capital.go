@@ -25,7 +25,7 @@ type Capital struct {
 //
 // Errors: [ErrInvalid], naming the field; [ErrUnknownAsset]; [ErrNotProvisioned] if the ledger
 // has no accounts of the asset; [ErrKeyReused] if a different amount was booked under the key;
-// [ErrKeySpent]; or the error of a request. After [ledger.ErrOutcomeUnknown] call again.
+// [ErrKeyBurnt]; or the error of a request. After [ledger.ErrOutcomeUnknown] call again.
 func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
 	own, err := b.checkCapital("funding", &c)
 	if err != nil {

@@ -76,7 +76,7 @@ func (b *Book) findMovedAssets(rows []ledger.Account) (drifts []Drift) {
 				continue
 			}
 			drifts = append(drifts, Drift{
-				Account: PeerAccount{id: entry.ids.Liquidity, ledger: a.Ledger}, Kind: "liquidity", Field: "ledger",
+				Account: PeerAccount{id: entry.ids.Liquidity, ledger: a.Ledger}, AccountKind: "liquidity", Field: "ledger",
 				Want: fmt.Sprint(a.Ledger), Got: fmt.Sprintf("%d for %s", row.Ledger, a.Code),
 			})
 		}
@@ -91,7 +91,7 @@ func (b *Book) findSharedNumber(rows []ledger.Account, a Asset) []Drift {
 	for _, row := range rows {
 		if row.Ledger == a.Ledger && row.ID != own && row.UserData32 != uint32(a.Scale) {
 			return []Drift{{
-				Account: PeerAccount{id: own, ledger: a.Ledger}, Kind: "another namespace's liquidity", Field: "scale",
+				Account: PeerAccount{id: own, ledger: a.Ledger}, AccountKind: "another namespace's liquidity", Field: "scale",
 				Want: fmt.Sprint(a.Scale), Got: fmt.Sprint(row.UserData32),
 			}}
 		}

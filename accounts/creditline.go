@@ -108,7 +108,7 @@ func (b *Book) changeLine(
 	target, err := targetOf(balance, o)
 	switch {
 	case o.expectedLine != nil && *o.expectedLine != current:
-		return CreditLineChange{}, &LineConflictError{Account: account, Asset: balance.Asset, Line: current}
+		return CreditLineChange{}, &LineConflictError{Account: account, Asset: balance.Asset, CreditLine: current}
 	case err != nil:
 		return CreditLineChange{}, err
 	}

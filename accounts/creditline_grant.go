@@ -131,7 +131,7 @@ func (b *Book) compareLine(l lineRequest, stored *ledger.Account) []Drift {
 		asset = Asset{}
 	}
 	return []Drift{{
-		Account: l.account, Kind: "line", Field: "credit_line", Want: asset.Text(l.want), Got: asset.Text(current),
+		Account: l.account, AccountKind: "line", Field: "credit_line", Want: asset.Text(l.want), Got: asset.Text(current),
 	}}
 }
 

@@ -69,7 +69,7 @@ func testLineInUse(t *testing.T, l ledger.Ledger) {
 	_, err := book.RevokeCredit(ctx, alice, units(60))
 	require.ErrorIs(t, err, accounts.ErrLineInUse)
 	require.ErrorAs(t, err, &inUse)
-	require.Equal(t, accounts.LineInUseError{Account: alice, Asset: usd, Line: units(100), Free: units(50), By: units(60), Wanted: units(40)}, *inUse)
+	require.Equal(t, accounts.LineInUseError{Account: alice, Asset: usd, CreditLine: units(100), Free: units(50), By: units(60), Wanted: units(40)}, *inUse)
 	require.EqualError(t, inUse, "accounts: the credit line is in use: the line of alice on ledger 1 is 0.000000100 USD, "+
 		"so it cannot be lowered by 0.000000060 USD to 0.000000040 USD: at most 0.000000050 USD can be revoked")
 	_, err = book.SetCreditLine(ctx, alice, units(10))
@@ -126,7 +126,7 @@ func testLineConflict(t *testing.T, l ledger.Ledger) {
 		require.ErrorIs(t, err, accounts.ErrLineConflict)
 		require.ErrorAs(t, err, &conflict)
 		now, _ := before.Add(units(10))
-		require.Equal(t, now, conflict.Line, "the line as it is now")
+		require.Equal(t, now, conflict.CreditLine, "the line as it is now")
 		require.Equal(t, now, balance(t, book, alice).CreditLine)
 	}
 	_, err := book.ExtendCredit(ctx, alice, units(1), accounts.WithExpectedLine(units(100)))

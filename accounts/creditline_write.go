@@ -54,7 +54,7 @@ func (b *Book) explainLine(ctx context.Context, change CreditLineChange, err err
 	case lookErr != nil:
 		return errors.Join(err, lookErr)
 	case isTaken:
-		return &LineConflictError{Account: change.Account, Asset: balance.Asset, Line: balance.CreditLine}
+		return &LineConflictError{Account: change.Account, Asset: balance.Asset, CreditLine: balance.CreditLine}
 	case balance.Closed:
 		return wrapAccount(change.Account, ErrPeerClosed)
 	case balance.Suspended:
@@ -69,7 +69,7 @@ func (b *Book) explainLine(ctx context.Context, change CreditLineChange, err err
 // lineInUseError is the error for lowering a line by more than its free part.
 func lineInUseError(balance Balance, by ledger.Amount) error {
 	return &LineInUseError{
-		Account: balance.Account, Asset: balance.Asset, Line: balance.CreditLine, Free: balance.freeLine(),
+		Account: balance.Account, Asset: balance.Asset, CreditLine: balance.CreditLine, Free: balance.freeLine(),
 		By: by, Wanted: balance.CreditLine.SubFloor(by),
 	}
 }

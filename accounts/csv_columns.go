@@ -50,10 +50,10 @@ func (in *csvReader) parseCounterparty() Counterparty {
 	kind, peer, _ := strings.Cut(in.field("counterparty"), " ")
 	if text, unnamed := strings.CutPrefix(peer, "account "); unnamed {
 		if id, err := ledger.ParseID(text); err == nil {
-			return Counterparty{Kind: kind, ID: id}
+			return Counterparty{AccountKind: kind, ID: id}
 		}
 	}
-	return Counterparty{Kind: kind, Peer: peer}
+	return Counterparty{AccountKind: kind, Peer: peer}
 }
 
 func (in *csvReader) parseDirection() Direction {

@@ -49,7 +49,7 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 		require.ErrorIs(t, last, accounts.ErrInvalid, c)
 		var fault *accounts.CSVError
 		require.ErrorAs(t, last, &fault)
-		require.Equal(t, c.line, fault.Line, fault)
+		require.Equal(t, c.line, fault.LineNumber, fault)
 		require.Equal(t, c.column, fault.Column, fault)
 	}
 	cut := good[:strings.Index(good, row)+len(row)+1]

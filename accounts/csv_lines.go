@@ -46,9 +46,9 @@ func (in *csvLines) readRecord() ([]string, error) {
 	switch {
 	case errors.Is(err, errLongLine), err == nil && in.csv.InputOffset()-begin > maxLine:
 		// A part of the line may have been read ahead with the line before.
-		return nil, &CSVError{Line: in.line + 1, Reason: fmt.Sprintf("has more than %d bytes", maxLine)}
+		return nil, &CSVError{LineNumber: in.line + 1, Reason: fmt.Sprintf("has more than %d bytes", maxLine)}
 	case errors.As(err, &parse):
-		return nil, &CSVError{Line: parse.Line, Reason: "cannot be read: " + parse.Err.Error()}
+		return nil, &CSVError{LineNumber: parse.Line, Reason: "cannot be read: " + parse.Err.Error()}
 	case errors.Is(err, io.EOF):
 		return nil, io.EOF
 	case err != nil:

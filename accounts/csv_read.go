@@ -15,16 +15,16 @@ import (
 
 // CSVError is an unreadable line of a statement. It matches [ErrInvalid].
 type CSVError struct {
-	Line   int    // from 1
-	Column string // the column's header; "" for the line as a whole
-	Reason string
+	LineNumber int    // from 1
+	Column     string // the column's header; "" for the line as a whole
+	Reason     string
 }
 
 func (e *CSVError) Error() string {
 	if e.Column == "" {
-		return fmt.Sprintf("accounts: statement: line %d %s", e.Line, e.Reason)
+		return fmt.Sprintf("accounts: statement: line %d %s", e.LineNumber, e.Reason)
 	}
-	return fmt.Sprintf("accounts: statement: line %d: %s %s", e.Line, e.Column, e.Reason)
+	return fmt.Sprintf("accounts: statement: line %d: %s %s", e.LineNumber, e.Column, e.Reason)
 }
 
 // Is reports whether target is [ErrInvalid].
@@ -101,7 +101,7 @@ func (in *csvReader) readEntry() (e Entry, more bool, err error) {
 
 // requireEnd requires the end of the file after the closing balance.
 func (in *csvReader) requireEnd() error {
-	trailing := &CSVError{Line: in.lines.line + 1, Reason: "follows the closing balance"}
+	trailing := &CSVError{LineNumber: in.lines.line + 1, Reason: "follows the closing balance"}
 	_, err := in.lines.readRecord()
 	var fault *CSVError
 	switch {
@@ -142,16 +142,16 @@ func (in *csvReader) readHeaders() error {
 		in.columns = slices.Clone(given)
 		return nil
 	case len(given) > known && slices.Equal(given[:known], csvColumns):
-		return &CSVError{Line: 1, Reason: fmt.Sprintf("has the unknown column %.40q: a newer version has written the file", given[known])}
+		return &CSVError{LineNumber: 1, Reason: fmt.Sprintf("has the unknown column %.40q: a newer version has written the file", given[known])}
 	default:
-		return &CSVError{Line: 1, Reason: "must have the headers " + strings.Join(csvColumns, ",")}
+		return &CSVError{LineNumber: 1, Reason: "must have the headers " + strings.Join(csvColumns, ",")}
 	}
 }
 
 func (in *csvReader) readLine() error {
 	record, err := in.lines.readRecord()
 	if errors.Is(err, io.EOF) {
-		return &CSVError{Line: in.lines.line + 1, Reason: "is missing: the statement ends without its closing balance"}
+		return &CSVError{LineNumber: in.lines.line + 1, Reason: "is missing: the statement ends without its closing balance"}
 	}
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (in *csvReader) field(column string) string {
 func (in *csvReader) setFault(column, reason string) {
 	if in.fault == nil {
 		line, _ := in.lines.csv.FieldPos(slices.Index(in.columns, column))
-		in.fault = &CSVError{Line: line, Column: column, Reason: reason}
+		in.fault = &CSVError{LineNumber: line, Column: column, Reason: reason}
 	}
 }
 

@@ -65,7 +65,7 @@ func TestReadCSVIsStrict(t *testing.T) {
 			require.ErrorIs(t, err, accounts.ErrInvalid)
 			var fault *accounts.CSVError
 			require.ErrorAs(t, err, &fault)
-			require.Equal(t, c.line, fault.Line, fault)
+			require.Equal(t, c.line, fault.LineNumber, fault)
 			require.Equal(t, c.column, fault.Column, fault)
 		})
 	}

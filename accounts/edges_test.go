@@ -189,7 +189,7 @@ func TestTextOfErrors(t *testing.T) {
 		texts []string
 	}{
 		{
-			&accounts.LineInUseError{Account: alice, Asset: usd, Line: units(9), Free: units(4), By: units(6), Wanted: units(3)}, accounts.ErrLineInUse,
+			&accounts.LineInUseError{Account: alice, Asset: usd, CreditLine: units(9), Free: units(4), By: units(6), Wanted: units(3)}, accounts.ErrLineInUse,
 			[]string{"alice", "is " + usd.Text(units(9)), "by " + usd.Text(units(6)), "to " + usd.Text(units(3)), "at most " + usd.Text(units(4))},
 		},
 		{

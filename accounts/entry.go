@@ -86,10 +86,10 @@ const (
 // Counterparty is the opposite account of an entry.
 type Counterparty struct {
 	ID ledger.ID
-	// Kind is "peer" for a different peer or its arrears; "line" or "settlement" for an account
+	// AccountKind is "peer" for a different peer or its arrears; "line" or "settlement" for an account
 	// of the statement's peer; or one of our accounts: "liquidity", "revenue", "dust",
 	// "suspense", "outside", "control".
-	Kind string
+	AccountKind string
 	// Peer is the id of the different peer, if given to [WithKnownAccounts]; otherwise "".
 	Peer string
 }
@@ -97,12 +97,12 @@ type Counterparty struct {
 // String returns the kind, and for a peer also its id or the id of its account.
 func (c Counterparty) String() string {
 	switch {
-	case c.Kind != peerKind:
-		return c.Kind
+	case c.AccountKind != peerKind:
+		return c.AccountKind
 	case c.Peer != "":
-		return fmt.Sprintf("%s %s", c.Kind, c.Peer)
+		return fmt.Sprintf("%s %s", c.AccountKind, c.Peer)
 	default:
-		return fmt.Sprintf("%s account %v", c.Kind, c.ID)
+		return fmt.Sprintf("%s account %v", c.AccountKind, c.ID)
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *Statement) counterpartyOf(row *ledger.Transfer) Counterparty {
 		other = row.CreditAccountID
 	}
 	if kind, known := s.accountKinds[other]; known {
-		return Counterparty{ID: other, Kind: kind}
+		return Counterparty{ID: other, AccountKind: kind}
 	}
-	return Counterparty{ID: other, Kind: peerKind, Peer: s.peerNames[other]}
+	return Counterparty{ID: other, AccountKind: peerKind, Peer: s.peerNames[other]}
 }

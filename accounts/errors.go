@@ -35,9 +35,9 @@ var (
 	ErrOwed = errors.New("accounts: something is owed")
 	// ErrKeyReused is returned if the key was used for a different booking.
 	ErrKeyReused = errors.New("accounts: key was used for another booking")
-	// ErrKeySpent is returned if the ledger will never take a booking under the key: an earlier
+	// ErrKeyBurnt is returned if the ledger will never take a booking under the key: an earlier
 	// version had the booking refused 16 times. Nothing is booked: use a new key.
-	ErrKeySpent = errors.New("accounts: key was refused too often")
+	ErrKeyBurnt = errors.New("accounts: key was refused too often")
 	// ErrNoArrears is returned if the peer's account can pay all of its arrears: there is nothing
 	// to write off.
 	ErrNoArrears = errors.New("accounts: no arrears")
@@ -59,17 +59,17 @@ func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
 
 // Drift is a field of a ledger account with an unexpected value.
 type Drift struct {
-	Account PeerAccount // the peer's, or our own
-	Kind    string      // the kind of ledger account: "peer", "line", "settlement", "liquidity", ...
-	Field   string      // "flags", "scale", "asset", "credit_line", ...
-	Want    string      // amounts in whole units, or in units if the scale differs
-	Got     string
+	Account     PeerAccount // the peer's, or our own
+	AccountKind string      // the kind of ledger account: "peer", "line", "settlement", "liquidity", ...
+	Field       string      // "flags", "scale", "asset", "credit_line", ...
+	Want        string      // amounts in whole units, or in units if the scale differs
+	Got         string
 }
 
 // String returns the drift as in "alice on ledger 1: line account: credit_line is 5.00 USD, want
 // 7.00 USD".
 func (d Drift) String() string {
-	return fmt.Sprintf("%v: %s account: %s is %s, want %s", d.Account, d.Kind, d.Field, d.Got, d.Want)
+	return fmt.Sprintf("%v: %s account: %s is %s, want %s", d.Account, d.AccountKind, d.Field, d.Got, d.Want)
 }
 
 // DriftError lists every field in which the ledger differs from the provisioning. The ledger was
@@ -92,13 +92,13 @@ func (e *DriftError) Is(target error) bool { return target == ErrDrift }
 // LineConflictError is returned for a change of a credit line that was decided on an outdated
 // line. Nothing was changed. It matches [ErrLineConflict].
 type LineConflictError struct {
-	Account PeerAccount
-	Asset   Asset
-	Line    ledger.Amount // the current line, in units
+	Account    PeerAccount
+	Asset      Asset
+	CreditLine ledger.Amount // the current line, in units
 }
 
 func (e *LineConflictError) Error() string {
-	return fmt.Sprintf("%v: the line of %v is %s now", ErrLineConflict, e.Account, e.Asset.Text(e.Line))
+	return fmt.Sprintf("%v: the line of %v is %s now", ErrLineConflict, e.Account, e.Asset.Text(e.CreditLine))
 }
 
 // Is reports whether target is [ErrLineConflict].
@@ -107,22 +107,22 @@ func (e *LineConflictError) Is(target error) bool { return target == ErrLineConf
 // LineInUseError is returned if the free part of a line is less than the amount to revoke. Line
 // less Free is in use. It matches [ErrLineInUse].
 type LineInUseError struct {
-	Account PeerAccount
-	Asset   Asset
-	Line    ledger.Amount // the current line, in units
-	Free    ledger.Amount // the part of the line that can be revoked
-	By      ledger.Amount // the amount to revoke; possibly more than Line
-	Wanted  ledger.Amount // the wanted line; 0 also for a wanted line below 0
+	Account    PeerAccount
+	Asset      Asset
+	CreditLine ledger.Amount // the current line, in units
+	Free       ledger.Amount // the part of the line that can be revoked
+	By         ledger.Amount // the amount to revoke; possibly more than Line
+	Wanted     ledger.Amount // the wanted line; 0 also for a wanted line below 0
 }
 
 func (e *LineInUseError) Error() string {
 	text := e.Asset.Text
-	if e.Line.Less(e.By) {
+	if e.CreditLine.Less(e.By) {
 		return fmt.Sprintf("accounts: the credit line of %v is %s, so %s cannot be taken back: at most %s can be revoked",
-			e.Account, text(e.Line), text(e.By), text(e.Free))
+			e.Account, text(e.CreditLine), text(e.By), text(e.Free))
 	}
 	return fmt.Sprintf("%v: the line of %v is %s, so it cannot be lowered by %s to %s: at most %s can be revoked",
-		ErrLineInUse, e.Account, text(e.Line), text(e.By), text(e.Wanted), text(e.Free))
+		ErrLineInUse, e.Account, text(e.CreditLine), text(e.By), text(e.Wanted), text(e.Free))
 }
 
 // Is reports whether target is [ErrLineInUse].

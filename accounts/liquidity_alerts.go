@@ -44,7 +44,7 @@ func (k ThresholdEvent) String() string {
 
 // LiquidityAlert is one crossing of a threshold.
 type LiquidityAlert struct {
-	Kind      ThresholdEvent
+	Event     ThresholdEvent
 	Threshold ledger.Amount // the crossed threshold, in units
 	Position  AssetPosition // as of the crossing
 }
@@ -129,7 +129,7 @@ func (w *LiquidityAlerts) Check(ctx context.Context) ([]LiquidityAlert, error) {
 			continue
 		}
 		for _, kind := range a.observe(p.Liquidity) {
-			alerts = append(alerts, LiquidityAlert{Kind: kind, Threshold: a.threshold(kind), Position: p})
+			alerts = append(alerts, LiquidityAlert{Event: kind, Threshold: a.threshold(kind), Position: p})
 		}
 	}
 	return alerts, nil

@@ -58,7 +58,7 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 			require.NoError(t, err)
 			var got []accounts.ThresholdEvent
 			for _, a := range alerts {
-				got = append(got, a.Kind)
+				got = append(got, a.Event)
 				require.Equal(t, step.position, a.Position.Liquidity.Int64())
 				require.Equal(t, usd, a.Position.Asset)
 			}
@@ -120,7 +120,7 @@ func TestAlertsRunOnceARound(t *testing.T) {
 		var failed []error
 		ended := make(chan error)
 		go func() {
-			ended <- w.Run(ctx, func(a accounts.LiquidityAlert) { events = append(events, a.Kind) }, func(err error) { failed = append(failed, err) })
+			ended <- w.Run(ctx, func(a accounts.LiquidityAlert) { events = append(events, a.Event) }, func(err error) { failed = append(failed, err) })
 		}()
 		pass := func(d time.Duration) {
 			time.Sleep(d) //nolint:forbidigo // virtual time

@@ -172,7 +172,7 @@ func ExampleLiquidityAlerts() {
 	look := func() {
 		found, err := alerts.Check(ctx) // Run does this once a poll interval
 		for _, a := range found {
-			fmt.Println(a.Kind, a.Position.Liquidity, err)
+			fmt.Println(a.Event, a.Position.Liquidity, err)
 		}
 	}
 	look()

@@ -129,7 +129,7 @@ func compareAccount(expected expectedAccount, got *ledger.Account) []Drift {
 	check := func(field string, isSame bool, want, got any) {
 		if !isSame {
 			drifts = append(drifts, Drift{
-				Account: expected.owner, Kind: expected.kind, Field: field, Want: fmt.Sprint(want), Got: fmt.Sprint(got),
+				Account: expected.owner, AccountKind: expected.kind, Field: field, Want: fmt.Sprint(want), Got: fmt.Sprint(got),
 			})
 		}
 	}

@@ -33,7 +33,7 @@ func TestProvisionReportsEveryDrift(t *testing.T) {
 	require.ErrorAs(t, err, &drift)
 	byAccount := map[string][]string{}
 	for _, d := range drift.Drifts {
-		key := d.Account.String() + " " + d.Kind
+		key := d.Account.String() + " " + d.AccountKind
 		byAccount[key] = append(byAccount[key], d.Field)
 	}
 	require.Equal(t, []string{"flags", "asset", "scale"}, byAccount["alice on ledger 1 peer"])

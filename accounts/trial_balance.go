@@ -47,17 +47,17 @@ func (s *Sums) addAccount(a *ledger.Account) {
 
 // TrialLine has the sums of the accounts of one kind.
 type TrialLine struct {
-	// Kind is "peer", "line", "settlement" or "arrears" for all peers' accounts of the kind;
+	// AccountKind is "peer", "line", "settlement" or "arrears" for all peers' accounts of the kind;
 	// "liquidity", "revenue", "dust", "suspense", "outside" or "control" for our own; "other" for
 	// accounts of a foreign namespace or program.
-	Kind string
+	AccountKind string
 	Sums
 }
 
 // TrialBalance has the sums of all accounts of the ledger in an asset.
 type TrialBalance struct {
 	Asset Asset
-	Lines []TrialLine // only existing kinds, in the order of [TrialLine.Kind]
+	Lines []TrialLine // only existing kinds, in the order of [TrialLine.AccountKind]
 	Total Sums
 }
 

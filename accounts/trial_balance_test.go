@@ -82,7 +82,7 @@ func formatTrial(b accounts.TrialBalance) (lines []string) {
 		lines = append(lines, fmt.Sprintf("%s %d %v %v %v %v", kind, s.Accounts, &s.DebitsPosted, &s.CreditsPosted, &s.DebitsPending, &s.CreditsPending))
 	}
 	for i := range b.Lines {
-		line(b.Lines[i].Kind, &b.Lines[i].Sums)
+		line(b.Lines[i].AccountKind, &b.Lines[i].Sums)
 	}
 	line("total", &b.Total)
 	return lines

@@ -27,7 +27,7 @@ type WriteOff struct {
 // suspended or closed peer can be written off, too.
 //
 // Errors: [ErrInvalid], naming the field; [ErrNoArrears] if the peer's account can pay all of its
-// arrears; [ErrKeyReused] if a different write-off was booked under the key; [ErrKeySpent];
+// arrears; [ErrKeyReused] if a different write-off was booked under the key; [ErrKeyBurnt];
 // [ErrNotProvisioned]; [ErrUnknownAsset]; or the error of a request. After
 // [ledger.ErrOutcomeUnknown] call again.
 //

@@ -14,7 +14,7 @@
 //   - applied ([OutcomeApplied]): the event is in the ledger.
 //   - already applied ([OutcomeAlreadyApplied]): an earlier request put the very same event into
 //     the ledger. A success.
-//   - refused, id spent ([OutcomeIDSpent], [ErrIDSpent]): the status was transient, see
+//   - refused, id spent ([OutcomeIDBurnt], [ErrIDBurnt]): the status was transient, see
 //     [CreateTransferStatus.Transient]. The same transfer may pass later under a new id, and
 //     never again under this id.
 //   - refused ([OutcomeRefused]): the event itself is wrong ([ErrRefused]), or its id belongs to
@@ -32,14 +32,14 @@
 //	created                           OutcomeApplied
 //	exists                            OutcomeAlreadyApplied
 //	exists_with_different_*           OutcomeRefused         ErrIDConflict
-//	debit_account_not_found           OutcomeIDSpent         ErrIDSpent
-//	credit_account_not_found          OutcomeIDSpent         ErrIDSpent
-//	pending_transfer_not_found        OutcomeIDSpent         ErrIDSpent
-//	exceeds_credits                   OutcomeIDSpent         ErrIDSpent
-//	exceeds_debits                    OutcomeIDSpent         ErrIDSpent
-//	debit_account_already_closed      OutcomeIDSpent         ErrIDSpent
-//	credit_account_already_closed     OutcomeIDSpent         ErrIDSpent
-//	id_already_failed                 OutcomeIDSpent         ErrIDSpent
+//	debit_account_not_found           OutcomeIDBurnt         ErrIDBurnt
+//	credit_account_not_found          OutcomeIDBurnt         ErrIDBurnt
+//	pending_transfer_not_found        OutcomeIDBurnt         ErrIDBurnt
+//	exceeds_credits                   OutcomeIDBurnt         ErrIDBurnt
+//	exceeds_debits                    OutcomeIDBurnt         ErrIDBurnt
+//	debit_account_already_closed      OutcomeIDBurnt         ErrIDBurnt
+//	credit_account_already_closed     OutcomeIDBurnt         ErrIDBurnt
+//	id_already_failed                 OutcomeIDBurnt         ErrIDBurnt
 //	every other status                OutcomeRefused         ErrRefused
 //
 // Only transfers have spent ids: the id of a refused account stays free.

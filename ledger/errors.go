@@ -21,9 +21,9 @@ var (
 
 // Errors of single events, matched by [AccountError] and [TransferError].
 var (
-	// ErrIDSpent is matched by a transfer refused for a transient reason. The ledger refuses its
+	// ErrIDBurnt is matched by a transfer refused for a transient reason. The ledger refuses its
 	// id from now on; the same transfer may pass under a new id.
-	ErrIDSpent = errors.New("ledger: refused, and the id is spent")
+	ErrIDBurnt = errors.New("ledger: refused, and the id is spent")
 	// ErrIDConflict is matched by an event whose id belongs to another object: the caller used
 	// one id twice, or shares ids with another program.
 	ErrIDConflict = errors.New("ledger: the id belongs to something else")
@@ -48,7 +48,7 @@ func (e *AccountError) Is(target error) bool {
 	return target == ErrRefused
 }
 
-// TransferError is a refused transfer. It matches exactly one of [ErrIDSpent], [ErrIDConflict] and
+// TransferError is a refused transfer. It matches exactly one of [ErrIDBurnt], [ErrIDConflict] and
 // [ErrRefused].
 type TransferError struct {
 	ID     ID
@@ -62,8 +62,8 @@ func (e *TransferError) Is(target error) bool {
 	switch {
 	case e.Status.Conflict():
 		return target == ErrIDConflict
-	case e.Status.Outcome() == OutcomeIDSpent:
-		return target == ErrIDSpent
+	case e.Status.Outcome() == OutcomeIDBurnt:
+		return target == ErrIDBurnt
 	default:
 		return target == ErrRefused
 	}

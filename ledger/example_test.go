@@ -26,7 +26,7 @@ func ExampleChainOutcome() {
 func ExampleTransferError() {
 	err := error(&ledger.TransferError{ID: ledger.NewID(7, 0), Status: ledger.TransferExceedsCredits})
 	fmt.Println(err)
-	fmt.Println("try again under a new id:", errors.Is(err, ledger.ErrIDSpent))
+	fmt.Println("try again under a new id:", errors.Is(err, ledger.ErrIDBurnt))
 	// Output:
 	// transfer 00000000000000000000000000000007: exceeds_credits
 	// try again under a new id: true

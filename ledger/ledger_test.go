@@ -29,10 +29,10 @@ func TestChainOutcome(t *testing.T) {
 		"applied before":    {statuses{exists, failed}, ledger.Chain{Outcome: ledger.OutcomeAlreadyApplied, Status: exists}, false},
 		"exists later":      {statuses{failed, exists, failed}, ledger.Chain{Outcome: ledger.OutcomeRefused, Breaker: 1, Status: exists}, true},
 		"another under it":  {statuses{ledger.TransferExistsWithDifferentLedger, failed}, ledger.Chain{Outcome: ledger.OutcomeRefused, Status: ledger.TransferExistsWithDifferentLedger}, true},
-		"limit":             {statuses{failed, ledger.TransferExceedsCredits}, ledger.Chain{Outcome: ledger.OutcomeIDSpent, Breaker: 1, Status: ledger.TransferExceedsCredits}, false},
-		"refused earlier":   {statuses{ledger.TransferIDAlreadyFailed, failed}, ledger.Chain{Outcome: ledger.OutcomeIDSpent, Status: ledger.TransferIDAlreadyFailed}, false},
+		"limit":             {statuses{failed, ledger.TransferExceedsCredits}, ledger.Chain{Outcome: ledger.OutcomeIDBurnt, Breaker: 1, Status: ledger.TransferExceedsCredits}, false},
+		"refused earlier":   {statuses{ledger.TransferIDAlreadyFailed, failed}, ledger.Chain{Outcome: ledger.OutcomeIDBurnt, Status: ledger.TransferIDAlreadyFailed}, false},
 		"wrong in itself":   {statuses{failed, ledger.TransferCodeMustNotBeZero}, ledger.Chain{Outcome: ledger.OutcomeRefused, Breaker: 1, Status: ledger.TransferCodeMustNotBeZero}, false},
-		"broken and open":   {statuses{ledger.TransferExceedsDebits, ledger.TransferLinkedEventChainOpen}, ledger.Chain{Outcome: ledger.OutcomeIDSpent, Status: ledger.TransferExceedsDebits}, false},
+		"broken and open":   {statuses{ledger.TransferExceedsDebits, ledger.TransferLinkedEventChainOpen}, ledger.Chain{Outcome: ledger.OutcomeIDBurnt, Status: ledger.TransferExceedsDebits}, false},
 		"nothing":           {nil, ledger.Chain{Breaker: -1}, false},
 		"a part of a chain": {statuses{failed, failed}, ledger.Chain{Breaker: -1}, false},
 		"open":              {statuses{failed, ledger.TransferLinkedEventChainOpen}, ledger.Chain{Outcome: ledger.OutcomeRefused, Breaker: 1, Status: ledger.TransferLinkedEventChainOpen}, false},
@@ -61,7 +61,7 @@ func TestStatusesAreClassified(t *testing.T) {
 		count[s.Outcome()]++
 		err := error(&ledger.TransferError{Status: s})
 		classes := 0
-		for _, class := range []error{ledger.ErrIDSpent, ledger.ErrIDConflict, ledger.ErrRefused} {
+		for _, class := range []error{ledger.ErrIDBurnt, ledger.ErrIDConflict, ledger.ErrRefused} {
 			if errors.Is(err, class) {
 				classes++
 			}
@@ -73,7 +73,7 @@ func TestStatusesAreClassified(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[ledger.Outcome]int{
-		ledger.OutcomeApplied: 1, ledger.OutcomeAlreadyApplied: 1, ledger.OutcomeIDSpent: 8, ledger.OutcomeRefused: 58,
+		ledger.OutcomeApplied: 1, ledger.OutcomeAlreadyApplied: 1, ledger.OutcomeIDBurnt: 8, ledger.OutcomeRefused: 58,
 	}, count)
 	require.Equal(t, 11, conflicts)
 

@@ -10,7 +10,7 @@ const (
 	OutcomeUnknown        Outcome = iota // the answer was lost: see [ErrOutcomeUnknown]
 	OutcomeApplied                       // in the ledger, by this request
 	OutcomeAlreadyApplied                // in the ledger, by an earlier request
-	OutcomeIDSpent                       // refused for ever under this id: see [ErrIDSpent]
+	OutcomeIDBurnt                       // refused for ever under this id: see [ErrIDBurnt]
 	OutcomeRefused                       // refused: see [ErrRefused] and [ErrIDConflict]
 )
 
@@ -52,7 +52,7 @@ func (s CreateTransferStatus) Outcome() Outcome {
 	case s == TransferExists:
 		return OutcomeAlreadyApplied
 	case s.Transient() || s == TransferIDAlreadyFailed:
-		return OutcomeIDSpent
+		return OutcomeIDBurnt
 	default:
 		return OutcomeRefused
 	}

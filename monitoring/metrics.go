@@ -22,12 +22,12 @@ type Config struct {
 	// Timeout bounds a read of the ledger. Keep it below Prometheus's scrape_timeout, 10 s by
 	// default. Default 5 s.
 	Timeout time.Duration
-	// Orders is the number of open orders that a read looks at. Further orders are only counted
+	// MaxOrders is the number of open orders that a read looks at. Further orders are only counted
 	// (peerledger_orders_open) and are missing from the age of the oldest order. Default 100.
-	Orders int
-	// Failed receives the error of each failed read, a [ReadError]. The scraping goroutine calls
+	MaxOrders int
+	// ReadFailed receives the error of each failed read, a [ReadError]. The scraping goroutine calls
 	// Failed, one read at a time. Failed must not block. Default none.
-	Failed func(error)
+	ReadFailed func(error)
 	// Clock gives the time for the age of orders, compared with the ledger's time. Default
 	// time.Now.
 	Clock func() time.Time
@@ -44,7 +44,7 @@ func (c Config) Validate() error {
 	}
 	check(c.Interval >= 0, "Interval")
 	check(c.Timeout >= 0, "Timeout")
-	check(c.Orders >= 0, "Orders")
+	check(c.MaxOrders >= 0, "Orders")
 	return errors.Join(errs...)
 }
 
@@ -52,9 +52,9 @@ func (c Config) withDefaults() Config {
 	c.Top = max(0, cmp.Or(c.Top, 20))
 	c.Interval = cmp.Or(c.Interval, 5*time.Second)
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
-	c.Orders = cmp.Or(c.Orders, 100)
-	if c.Failed == nil {
-		c.Failed = func(error) {}
+	c.MaxOrders = cmp.Or(c.MaxOrders, 100)
+	if c.ReadFailed == nil {
+		c.ReadFailed = func(error) {}
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now

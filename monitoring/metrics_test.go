@@ -22,7 +22,7 @@ import (
 func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	_, err := monitoring.New(registry, monitoring.Config{Interval: -1, Timeout: -1, Orders: -1})
+	_, err := monitoring.New(registry, monitoring.Config{Interval: -1, Timeout: -1, MaxOrders: -1})
 	require.ErrorIs(t, err, accounts.ErrInvalid)
 	for _, field := range []string{"Interval", "Timeout", "Orders"} {
 		require.ErrorContains(t, err, field)
@@ -83,7 +83,7 @@ func TestRecorderEventsAreCounted(t *testing.T) {
 		Late:          func([]transfers.Result) { told = append(told, "late") },
 		Replayed:      func([]transfers.Result) { told = append(told, "replayed") },
 		RefreshFailed: func(error) { told = append(told, "look") },
-		Journal:       func(error) { told = append(told, "journal") },
+		JournalFailed: func(error) { told = append(told, "journal") },
 	})
 	events.Batch(transfers.Batch{
 		Operations: 10, Transfers: 30, Requests: 3, QueueWait: 20 * time.Millisecond, Duration: 2 * time.Second,
@@ -95,7 +95,7 @@ func TestRecorderEventsAreCounted(t *testing.T) {
 	events.Late(make([]transfers.Result, 2))
 	events.Replayed(make([]transfers.Result, 3))
 	events.RefreshFailed(errors.New("x"))
-	events.Journal(errors.New("x"))
+	events.JournalFailed(errors.New("x"))
 	require.Equal(t, []string{"batch", "batch", "backlog true", "backlog false", "late", "replayed", "look", "journal"}, told)
 
 	require.NoError(t, testutil.GatherAndCompare(c.registry, strings.NewReader(`
@@ -140,7 +140,7 @@ peerledger_recorder_batch_operations_count 2
 func TestReplayedIsNotMadeUp(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{})
-	cfg := transfers.Config{Journal: t.TempDir(), Events: c.metrics.Recorder(transfers.Events{})}
+	cfg := transfers.Config{JournalFolder: t.TempDir(), Events: c.metrics.Recorder(transfers.Events{})}
 	require.ErrorContains(t, cfg.Validate(), "Events.Replayed")
 }
 
@@ -169,7 +169,7 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 	events.Paid(settlement.Payment{Order: o, Paid: units(250)})
 	events.PartlyPaid(settlement.Payment{Order: o, Paid: units(50)})
 	events.Voided(o, fmt.Errorf("well: %w", settlement.ErrDeclined))
-	events.Voided(o, settlement.ErrWithdrawn)
+	events.Voided(o, settlement.ErrCheckFailed)
 	events.Voided(o, errors.New("for no reason"))
 	events.Retried(settlement.OpenOrder{Order: o})
 	events.TakenOver(o)
@@ -178,7 +178,7 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 		events.Failed(&settlement.OrderError{Err: fmt.Errorf("tried: %w", err)})
 	}
 	events.RailDown("chain")
-	events.PositionAlert(settlement.PositionAlert{Kind: accounts.HighReached})
+	events.PositionAlert(settlement.PositionAlert{Event: accounts.HighReached})
 	require.Equal(t, []string{
 		"placed", "paid", "partly", "voided", "voided", "voided", "retried", "taken over", "stuck",
 		"failed", "failed", "failed", "failed", "failed", "failed", "failed", "down", "alert",

@@ -81,6 +81,6 @@ func (m *Metrics) Recorder(events transfers.Events) transfers.Events {
 		events.Replayed = chainEvent(func(left []transfers.Result) { r.replayed.Add(float64(len(left))) }, user.Replayed)
 	}
 	events.RefreshFailed = chainEvent(func(error) { r.refreshFailures.Inc() }, user.RefreshFailed)
-	events.Journal = chainEvent(func(error) { r.journalFaults.Inc() }, user.Journal)
+	events.JournalFailed = chainEvent(func(error) { r.journalFaults.Inc() }, user.JournalFailed)
 	return events
 }

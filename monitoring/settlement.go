@@ -140,7 +140,7 @@ func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
 	events.Failed = chainEvent(func(err error) { s.failures.WithLabelValues(labelError(err, failureCauses)).Inc() }, user.Failed)
 	events.RailDown = chainEvent(func(name string) { s.setRail(name, false, false) }, user.RailDown)
 	events.RailUp = chainEvent(func(name string) { s.setRail(name, true, false) }, user.RailUp)
-	events.PositionAlert = chainEvent(func(a settlement.PositionAlert) { s.alerts.WithLabelValues(alertKind(a.Kind)).Inc() }, user.PositionAlert)
+	events.PositionAlert = chainEvent(func(a settlement.PositionAlert) { s.alerts.WithLabelValues(alertKind(a.Event)).Inc() }, user.PositionAlert)
 	return events
 }
 
@@ -154,7 +154,7 @@ var voidReasons = []errorLabel{
 	{settlement.ErrDeclined, "declined"},
 	{settlement.ErrCancelled, "cancelled"},
 	{settlement.ErrTooSmall, "too_small"},
-	{settlement.ErrWithdrawn, "withdrawn"},
+	{settlement.ErrCheckFailed, "withdrawn"},
 	{settlement.ErrPayoutLimit, "limited"},
 	{settlement.ErrPaused, "paused"},
 }

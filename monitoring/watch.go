@@ -201,7 +201,7 @@ func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
 	if s.Settlement == nil {
 		return
 	}
-	asked := counted.settling[:min(len(counted.settling), w.cfg.Orders)]
+	asked := counted.settling[:min(len(counted.settling), w.cfg.MaxOrders)]
 	if len(asked) > 0 { // Orders without accounts reads all accounts
 		open, err := s.Settlement.Orders(ctx, asked...)
 		if err != nil {
@@ -212,10 +212,10 @@ func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
 	}
 }
 
-// reportFailure counts a failed read and passes the error to Config.Failed.
+// reportFailure counts a failed read and passes the error to Config.ReadFailed.
 func (w *watcher) reportFailure(read string, err error) {
 	w.errors.WithLabelValues(read).Inc()
-	w.cfg.Failed(&ReadError{Read: read, Err: err})
+	w.cfg.ReadFailed(&ReadError{Read: read, Err: err})
 }
 
 // ReadError is a failed read of the ledger. It wraps the cause.

@@ -236,7 +236,7 @@ func TestOrdersAreBounded(t *testing.T) {
 	for i := range 9 {
 		peers = append(peers, accounts.PeerConfig{ID: fmt.Sprint("peer ", i), Asset: usd})
 	}
-	c := newConnector(t, monitoring.Config{Orders: 4}, settlement.Config{
+	c := newConnector(t, monitoring.Config{MaxOrders: 4}, settlement.Config{
 		Rails:    settlement.Rails{Default: &settlement.Rail{Name: "chain", Settler: settlement.SettlerFunc(never)}},
 		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
 	}, peers...)
@@ -296,7 +296,7 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var failed []error
-		c := newConnector(t, monitoring.Config{Failed: func(err error) { failed = append(failed, err) }},
+		c := newConnector(t, monitoring.Config{ReadFailed: func(err error) { failed = append(failed, err) }},
 			settlement.Config{}, accounts.PeerConfig{ID: "alice", Asset: usd})
 		require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 		require.Len(t, c.values(t, "peerledger_peer_position"), 1)

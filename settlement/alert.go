@@ -33,7 +33,7 @@ func (p PositionThresholds) checkMargin() error {
 // PositionAlert is one crossing of a threshold. Reported crossings are kept in memory: a new Engine
 // reports a threshold again if the position is still beyond it.
 type PositionAlert struct {
-	Kind      accounts.ThresholdEvent
+	Event     accounts.ThresholdEvent
 	Threshold ledger.Amount    // High or Low, in units
 	Balance   accounts.Balance // at the crossing
 }
@@ -42,7 +42,7 @@ type PositionAlert struct {
 func (a PositionAlert) String() string {
 	asset := a.Balance.Asset
 	position := a.Balance.Decimal().Position.StringFixed(int32(asset.Scale))
-	return fmt.Sprintf("%v: %v is at %s %s, the threshold is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
+	return fmt.Sprintf("%v: %v is at %s %s, the threshold is %s", a.Event, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
 }
 
 // crossedThresholds hold the state of an account's thresholds.

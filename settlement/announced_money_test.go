@@ -74,7 +74,7 @@ func TestAnnouncedMoneyCountsForNoLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		cfg := manualConfig(r, payAll)
-		limit := settlement.PayoutLimit{Day: units(100)}
+		limit := settlement.PayoutLimit{MaxPerDay: units(100)}
 		cfg.PeerPayoutLimits.Default, cfg.AssetPayoutLimits, cfg.Rails.Default.PayoutLimits = limit, usdLimits(limit), usdLimits(limit)
 		e := w.engine(cfg)
 		for _, key := range []string{"old", "young"} {

@@ -178,7 +178,7 @@ func TestLargeOrderIsCheckedFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	require.Len(t, voided, 1)
-	require.ErrorIs(t, voided[0], settlement.ErrWithdrawn)
+	require.ErrorIs(t, voided[0], settlement.ErrCheckFailed)
 	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{40}, paidAmounts(paid), "what is left needs nobody's word")
@@ -191,7 +191,7 @@ func TestHeldOrderKeepsToTheDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		cfg := approvalAbove("owner", r, 50)
-		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
 		w.earn(w.alice, 80)
 		w.earn(w.peers[1], 40)
 		e := w.engine(cfg)
@@ -217,7 +217,7 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]settlement.PayoutLimit{
 		"approval": {ApproveAbove: units(50)},
-		"a day":    {Day: units(100), Order: units(100)},
+		"a day":    {MaxPerDay: units(100), MaxOrder: units(100)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -321,7 +321,7 @@ func TestCancelledBeforeItsEngineApproves(t *testing.T) {
 		w.spend(w.alice, 100) // nothing more is due
 	}}
 	cfg := manualConfig(r, payAll)
-	cfg.PeerPayoutLimits.Default.Day = units(1000)
+	cfg.PeerPayoutLimits.Default.MaxPerDay = units(1000)
 	paid, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid)

@@ -123,7 +123,7 @@ func (e *Engine) mapBookingError(stored idempotent.Booking, err error) error {
 	case errors.Is(err, idempotent.ErrConflict):
 		return e.keyReusedError(stored.OwnRow())
 	case errors.Is(err, idempotent.ErrAllBurnt):
-		return accounts.ErrKeySpent
+		return accounts.ErrKeyBurnt
 	case errors.As(err, &refused):
 		return refusalError(refused)
 	default:

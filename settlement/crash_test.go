@@ -46,7 +46,7 @@ func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashe
 
 // limitDay sets a limit that the order keeps to, so the order needs a verdict in the ledger.
 func limitDay(cfg *settlement.Config) {
-	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1000)})
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(1000)})
 }
 
 // TestCrashAtEveryStepWithALimit is TestCrashAtEveryStep with a limit for both processes or for one.

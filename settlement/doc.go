@@ -15,7 +15,7 @@
 //  4. Decide. [Policy.Due] turns the balance into a [PaymentRequest]; payout limits cap the request.
 //  5. Order. A pending transfer peer -> settlement reserves the amount. Its id is derived from the
 //     settlement account and the number of the order.
-//  6. Check. An order that was too large at its own moment is voided ([ErrWithdrawn]), and so is an
+//  6. Check. An order that was too large at its own moment is voided ([ErrCheckFailed]), and so is an
 //     order beyond a limit ([ErrPayoutLimit]). A large order waits for [Engine.Approve].
 //  7. Pay. [Settler.Settle] of the account's [Rail] pays, with the order's id as idempotency key.
 //  8. Resolve. The order is posted with the amount paid, or voided if nothing was paid. [Events]

@@ -27,10 +27,10 @@ var (
 	// ErrTooSmall is returned when less than the policy's minimum was left at the moment of the order. The
 	// order was voided, and the [Settler] not called.
 	ErrTooSmall = errors.New("settlement: order below the minimum")
-	// ErrWithdrawn is returned when an order was for more than was due at its own moment: packets or payments
+	// ErrCheckFailed is returned when an order was for more than was due at its own moment: packets or payments
 	// were booked between the decision and the order. The order was voided, and the [Settler] not called. The
 	// amount that is still due gets another order.
-	ErrWithdrawn = errors.New("settlement: order was for more than was due at its moment")
+	ErrCheckFailed = errors.New("settlement: order was for more than was due at its moment")
 	// ErrPaused is matched by a [PauseError].
 	ErrPaused = errors.New("settlement: payments are paused")
 	// ErrPayoutLimit is matched by a [PayoutLimitError].

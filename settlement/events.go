@@ -12,7 +12,7 @@ type Events struct {
 	// PartlyPaid is called when less than the order was paid, and booked.
 	PartlyPaid func(Payment)
 	// Voided is called when an order was given back. The error matches [ErrDeclined], [ErrCancelled],
-	// [ErrTooSmall], [ErrWithdrawn], [ErrPayoutLimit] or [ErrPaused].
+	// [ErrTooSmall], [ErrCheckFailed], [ErrPayoutLimit] or [ErrPaused].
 	Voided func(Order, error)
 	// Retried is called when the [Settler] gets an order again, under the same key.
 	Retried func(OpenOrder)

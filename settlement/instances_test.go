@@ -156,7 +156,7 @@ func anotherEngineAt(
 	l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault { return noFault }}
 	cfg = manualConfig(r, at100)
 	cfg.Events.Voided = func(_ settlement.Order, why error) {
-		require.ErrorIs(t, why, settlement.ErrWithdrawn)
+		require.ErrorIs(t, why, settlement.ErrCheckFailed)
 		withdrawn++
 	}
 	e := w.engineOn(kind(l, w), cfg)

@@ -86,7 +86,7 @@ func (d *moneyFixture) newBookAndEngine(instance string) (*accounts.Book, *settl
 		Lease: time.Hour, OrderCooldown: 1, RetryInitialInterval: 1,
 		Clock: func() time.Time { return time.Now().Add(time.Second) }, // after the placement of every order
 		Events: settlement.Events{Voided: func(_ settlement.Order, err error) {
-			d.bank.noteVoided(errors.Is(err, settlement.ErrWithdrawn))
+			d.bank.noteVoided(errors.Is(err, settlement.ErrCheckFailed))
 		}},
 	})
 	require.NoError(d.t, err)

@@ -142,9 +142,9 @@ func (e *Engine) orderFromRow(ctx context.Context, a accounts.PeerAccount, row *
 	o := Order{
 		ID: row.ID, Account: a, Asset: asset, rail: row.UserData32, tag: tag,
 		Sequence: tag.number(), Amount: row.Amount, PlacedAt: timeOf(row.Timestamp),
-		Refund: tag.isRefund(), Ahead: tag.isAhead(),
+		Refund: tag.isRefund(), Prefunds: tag.isAhead(),
 	}
-	if o.Ahead {
+	if o.Prefunds {
 		o.limit = unpackAhead(row.UserData32)
 		order := row.ID
 		if !row.PendingID.IsZero() { // the row is a post or a void

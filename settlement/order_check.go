@@ -26,7 +26,7 @@ func (o *Order) isAllowed(net, prepaid *big.Int, arrears ledger.Amount) bool {
 		return true
 	case o.Refund:
 		return amount.Cmp(new(big.Int).Add(net, prepaid)) <= 0
-	case o.Ahead && prepaid.Sign() == 0 && arrears.IsZero():
+	case o.Prefunds && prepaid.Sign() == 0 && arrears.IsZero():
 		return amount.Cmp(new(big.Int).Add(net, o.limit.Big())) <= 0
 	default:
 		return false

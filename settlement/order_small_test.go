@@ -57,7 +57,7 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 		why           error
 	}{
 		"below the minimum": {60, 59, settlement.ErrTooSmall},
-		"to nothing":        {0, 0, settlement.ErrWithdrawn},
+		"to nothing":        {0, 0, settlement.ErrCheckFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -161,7 +161,7 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	}}
 	e := w.engineOn(l, manualConfig(r, at100))
 	_, err := e.Settle(t.Context(), w.alice)
-	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	require.ErrorIs(t, err, ledger.ErrIDBurnt)
 	reopen()
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)

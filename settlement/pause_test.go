@@ -201,8 +201,8 @@ func TestPauseBeforeTheOrder(t *testing.T) {
 	for name, change := range map[string]func(*settlement.Config){
 		"":                           func(*settlement.Config) {},
 		"without claims":             func(c *settlement.Config) { c.NoTakeover = true },
-		"with a limit of the day":    func(c *settlement.Config) { c.PeerPayoutLimits.Default.Day = units(1000) },
-		"an order above the largest": func(c *settlement.Config) { c.PeerPayoutLimits.Default.Order = units(50) },
+		"with a limit of the day":    func(c *settlement.Config) { c.PeerPayoutLimits.Default.MaxPerDay = units(1000) },
+		"an order above the largest": func(c *settlement.Config) { c.PeerPayoutLimits.Default.MaxOrder = units(50) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

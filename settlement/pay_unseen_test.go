@@ -104,7 +104,7 @@ func TestOrderIsPostedAfterARefusal(t *testing.T) {
 	w.earn(w.alice, 100)
 	e := w.engineOn(l, manualConfig(r, at100))
 	_, err := e.Settle(t.Context(), w.alice)
-	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	require.ErrorIs(t, err, ledger.ErrIDBurnt)
 	reopen()
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
@@ -234,7 +234,7 @@ func TestOrderIsPostedAfterTheAccountWasClosedMeanwhile(t *testing.T) {
 			for try := range 3 {
 				_, err := e.Settle(t.Context(), w.alice)
 				require.ErrorIs(t, err, accounts.ErrPeerClosed)
-				require.Equal(t, try == 0, errors.Is(err, ledger.ErrIDSpent), "the ledger is asked once")
+				require.Equal(t, try == 0, errors.Is(err, ledger.ErrIDBurnt), "the ledger is asked once")
 			}
 			reopen()
 			paid, err := e.Settle(t.Context(), w.alice)

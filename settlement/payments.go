@@ -40,7 +40,7 @@ type OutgoingPayment struct {
 // Amount is the amount received, and may differ from the announced one. A payment that [Engine.Fail] ended is
 // booked as well.
 //
-// The errors are *[BookingError]: [accounts.ErrKeyReused], [accounts.ErrKeySpent], [accounts.ErrNotProvisioned],
+// The errors are *[BookingError]: [accounts.ErrKeyReused], [accounts.ErrKeyBurnt], [accounts.ErrNotProvisioned],
 // [accounts.ErrUnknownAsset], [accounts.ErrInvalid], [accounts.ErrPeerClosed] if suspense is closed too, or the
 // error of a request. After [ledger.ErrOutcomeUnknown] the payment may or may not be booked: call again.
 // [ErrEngineClosed] is returned after [Engine.Close].

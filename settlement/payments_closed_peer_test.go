@@ -114,7 +114,7 @@ func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
 				if err == nil {
 					booked++
 				}
-				require.NotErrorIs(t, err, accounts.ErrKeySpent)
+				require.NotErrorIs(t, err, accounts.ErrKeyBurnt)
 				if open != nil {
 					open()
 					open = nil

@@ -44,7 +44,7 @@ func TestRecordPaidBeyondWhatThePeerHas(t *testing.T) {
 	for range 3 {
 		_, err := e.RecordOutgoing(t.Context(), out)
 		require.ErrorIs(t, err, accounts.ErrNotCovered)
-		require.NotErrorIs(t, err, ledger.ErrIDSpent, "the ledger was not asked")
+		require.NotErrorIs(t, err, ledger.ErrIDBurnt, "the ledger was not asked")
 		require.ErrorContains(t, err, "it has 10.00 USD")
 	}
 	require.Zero(t, w.balance(w.alice).SettledOut)

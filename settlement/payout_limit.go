@@ -14,26 +14,26 @@ import (
 // ([Rail.PayoutLimits]) or in all ([Config.AssetPayoutLimits]). All limits of a payment apply together. The zero
 // PayoutLimit bounds nothing.
 type PayoutLimit struct {
-	// Order is the largest order; 0 is no limit. The amount due beyond Order gets the next order.
-	Order ledger.Amount
-	// Day is the most that is paid in any 24 hours; 0 is no limit. An order is cut to the remaining amount, and
+	// MaxOrder is the largest order; 0 is no limit. The amount due beyond Order gets the next order.
+	MaxOrder ledger.Amount
+	// MaxPerDay is the most that is paid in any 24 hours; 0 is no limit. An order is cut to the remaining amount, and
 	// nothing is ordered without a remaining amount, until enough payments are 24 hours old. Open orders count in
 	// full until they are closed. A payment by a rail beyond an order is booked and counts; a payment by hand
 	// ([Engine.RecordOutgoing]) does not.
-	Day ledger.Amount
+	MaxPerDay ledger.Amount
 	// ApproveAbove is the largest order that is paid without an operator; 0 is no limit. A larger order is placed
 	// and checked, and waits ([Events.AwaitsApproval]) for [Engine.Approve] or [Engine.Cancel] on any engine.
 	ApproveAbove ledger.Amount
 }
 
-// limitPeriod is the period of PayoutLimit.Day.
+// limitPeriod is the period of PayoutLimit.MaxPerDay.
 const limitPeriod = 24 * time.Hour
 
 func (l PayoutLimit) checkLevels() error {
-	if l.Order.IsZero() || l.Day.IsZero() || !l.Day.Less(l.Order) {
+	if l.MaxOrder.IsZero() || l.MaxPerDay.IsZero() || !l.MaxPerDay.Less(l.MaxOrder) {
 		return nil
 	}
-	return &accounts.FieldError{Subject: "limit", Field: "Order", Reason: fmt.Sprintf("%v must be at most Day, %v", l.Order, l.Day)}
+	return &accounts.FieldError{Subject: "limit", Field: "Order", Reason: fmt.Sprintf("%v must be at most Day, %v", l.MaxOrder, l.MaxPerDay)}
 }
 
 // PayoutLimitScope is the scope of a [PayoutLimit].
@@ -63,13 +63,13 @@ func (s PayoutLimitScope) String() string {
 // PayoutLimitError is returned when a limit made an order smaller than the amount due, or prevented it. It matches
 // [ErrPayoutLimit].
 type PayoutLimitError struct {
-	Account accounts.PeerAccount
-	Asset   accounts.Asset
-	Rail    string
-	Scope   PayoutLimitScope
-	Limit   PayoutLimit
-	// Counts is the amount that counts against PayoutLimit.Day now: the payments of the last 24 hours, and the open
-	// orders. 0 if PayoutLimit.Order is the limit reached.
+	Account     accounts.PeerAccount
+	Asset       accounts.Asset
+	Rail        string
+	Scope       PayoutLimitScope
+	PayoutLimit PayoutLimit
+	// Counts is the amount that counts against PayoutLimit.MaxPerDay now: the payments of the last 24 hours, and the open
+	// orders. 0 if PayoutLimit.MaxOrder is the limit reached.
 	Counts ledger.Amount
 }
 
@@ -83,11 +83,11 @@ func (e *PayoutLimitError) Error() string {
 	case AssetLimit:
 		subject = "the asset"
 	}
-	if e.Limit.Day.IsZero() {
-		return fmt.Sprintf("%v: an order of %s may be of %s at most", ErrPayoutLimit, subject, e.Asset.Text(e.Limit.Order))
+	if e.PayoutLimit.MaxPerDay.IsZero() {
+		return fmt.Sprintf("%v: an order of %s may be of %s at most", ErrPayoutLimit, subject, e.Asset.Text(e.PayoutLimit.MaxOrder))
 	}
 	return fmt.Sprintf("%v: %s may be paid %s in 24 hours, and %s are paid or ordered",
-		ErrPayoutLimit, subject, e.Asset.Text(e.Limit.Day), e.Asset.Text(e.Counts))
+		ErrPayoutLimit, subject, e.Asset.Text(e.PayoutLimit.MaxPerDay), e.Asset.Text(e.Counts))
 }
 
 // Is reports whether target is [ErrPayoutLimit].
@@ -116,11 +116,11 @@ func (e *Engine) limitsOf(a accounts.PeerAccount, rail *railState) (list []scope
 	return list
 }
 
-// capToOrderLimits caps an amount to the smallest PayoutLimit.Order.
+// capToOrderLimits caps an amount to the smallest PayoutLimit.MaxOrder.
 func capToOrderLimits(limits []scopedLimit, amount ledger.Amount) ledger.Amount {
 	for _, l := range limits {
-		if !l.Order.IsZero() {
-			amount = amount.Min(l.Order)
+		if !l.MaxOrder.IsZero() {
+			amount = amount.Min(l.MaxOrder)
 		}
 	}
 	return amount
@@ -133,7 +133,7 @@ func requiredApprover(limits []scopedLimit, amount ledger.Amount) uint8 {
 		switch {
 		case !l.ApproveAbove.IsZero() && l.ApproveAbove.Less(amount):
 			return needsOperator
-		case !l.Day.IsZero():
+		case !l.MaxPerDay.IsZero():
 			approver = needsEngine
 		}
 	}
@@ -159,8 +159,8 @@ func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) 
 		switch {
 		case remaining.Less(d.amount):
 			d.amount = remaining
-			reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: l.PayoutLimit, Counts: counts}
-		case !l.Day.IsZero():
+			reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, PayoutLimit: l.PayoutLimit, Counts: counts}
+		case !l.MaxPerDay.IsZero():
 			e.tracker.clearReached(e.newScopeKey(a, rail.tag, l.scope))
 		}
 	}
@@ -172,9 +172,9 @@ func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitE
 	belowMinimum := d.amount.IsZero() || d.amount.Less(d.request.Minimum)
 	if reached == nil && belowMinimum { // the largest order is below the policy's minimum
 		for _, l := range d.limits {
-			if l.Order == d.amount {
+			if l.MaxOrder == d.amount {
 				a := d.balance.Account
-				reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: PayoutLimit{Order: l.Order}}
+				reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, PayoutLimit: PayoutLimit{MaxOrder: l.MaxOrder}}
 			}
 		}
 	}
@@ -194,7 +194,7 @@ func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitE
 // readRemaining returns the remaining amount of a daily limit, and the amount that counts against the limit. Without
 // a daily limit remaining is AmountMax. For a placed order o, remaining is the amount left to that order.
 func (e *Engine) readRemaining(ctx context.Context, a accounts.PeerAccount, rail uint32, l scopedLimit, o *Order) (remaining, counts ledger.Amount, err error) {
-	if l.Day.IsZero() {
+	if l.MaxPerDay.IsZero() {
 		return ledger.AmountMax, ledger.Amount{}, nil
 	}
 	t := e.tallies[a.Ledger()]
@@ -211,7 +211,7 @@ func (e *Engine) readRemaining(ctx context.Context, a accounts.PeerAccount, rail
 		selects = func(*talliedOrder) bool { return true }
 	}
 	counts = t.sumCounted(o, selects)
-	return l.Day.SubFloor(counts), counts, nil
+	return l.MaxPerDay.SubFloor(counts), counts, nil
 }
 
 // findExceededLimit returns the limit that an order exceeds; nil if there is none. No rail was asked for the order.
@@ -223,7 +223,7 @@ func (e *Engine) findExceededLimit(ctx context.Context, o *Order) (*PayoutLimitE
 			return nil, err
 		}
 		if remaining.Less(o.Amount) {
-			return &PayoutLimitError{Account: o.Account, Asset: o.Asset, Rail: o.Rail, Scope: l.scope, Limit: l.PayoutLimit, Counts: counts}, nil
+			return &PayoutLimitError{Account: o.Account, Asset: o.Asset, Rail: o.Rail, Scope: l.scope, PayoutLimit: l.PayoutLimit, Counts: counts}, nil
 		}
 	}
 	return nil, nil //nolint:nilnil // there is none, and that is no error

@@ -62,7 +62,7 @@ func raceOnALimit(t *testing.T, w *world, answer error) {
 		w.earn(a, 50)
 		cfg := manualConfig(r, payAll)
 		cfg.Instance = fmt.Sprint("engine ", i)
-		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
 		cfg.Events.Voided = func(o settlement.Order, why error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -101,7 +101,7 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 				w.earn(w.alice, 60)
 				w.earn(bob, 60)
 				cfg := manualConfig(r, payAll)
-				cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
+				cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
 				cfg.Instance = "crashes"
 				first := w.engineOn(crash, cfg)
 				cfg.Instance = "goes on"
@@ -179,7 +179,7 @@ func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
 		w.earn(bob, 500)
 		cfg := manualConfig(r, payAll)
 		cfg.Instance = "another"
-		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
 		paid, err := w.engineOn(l, cfg).Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.Equal(t, []uint64{40}, paidAmounts(paid))

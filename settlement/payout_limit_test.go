@@ -22,14 +22,16 @@ var payAll = settlement.Threshold{SettleThreshold: units(1)}
 func TestLargestOrder(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]func(*settlement.Config){
-		"of the peer": func(c *settlement.Config) { c.PeerPayoutLimits.Default.Order = units(30) },
+		"of the peer": func(c *settlement.Config) { c.PeerPayoutLimits.Default.MaxOrder = units(30) },
 		"of the rail": func(c *settlement.Config) {
-			c.Rails.Default.PayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)})
+			c.Rails.Default.PayoutLimits = usdLimits(settlement.PayoutLimit{MaxOrder: units(30)})
 		},
-		"of the asset": func(c *settlement.Config) { c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)}) },
+		"of the asset": func(c *settlement.Config) {
+			c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxOrder: units(30)})
+		},
 		"the smallest": func(c *settlement.Config) {
-			c.PeerPayoutLimits.Default.Order = units(40)
-			c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)})
+			c.PeerPayoutLimits.Default.MaxOrder = units(40)
+			c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxOrder: units(30)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +74,7 @@ func TestRestartAfterACutOrder(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	cfg := manualConfig(r, at100)
-	cfg.PeerPayoutLimits.Default.Order = units(30)
+	cfg.PeerPayoutLimits.Default.MaxOrder = units(30)
 	w.earn(w.alice, 100)
 	first := w.engineOn(&oneOrder{Ledger: w.ledger}, cfg)
 	_, err := first.Settle(t.Context(), w.alice)
@@ -96,7 +98,7 @@ func TestLargestOrderOfARefund(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	cfg := manualConfig(r, at100)
-	cfg.PeerPayoutLimits.Default.Order = units(30)
+	cfg.PeerPayoutLimits.Default.MaxOrder = units(30)
 	e := w.engine(cfg)
 	w.paySettlement(w.alice, 70)
 	require.NoError(t, e.Refund(t.Context(), w.alice))
@@ -111,7 +113,7 @@ func TestLargestOrderBelowTheMinimum(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	cfg := manualConfig(r, settlement.AtLeast{Amount: units(50), Of: settlement.Threshold{SettleThreshold: units(60)}})
-	cfg.PeerPayoutLimits.Default.Order = units(30)
+	cfg.PeerPayoutLimits.Default.MaxOrder = units(30)
 	var told []settlement.PayoutLimitError
 	cfg.Events.PayoutLimited = func(l settlement.PayoutLimitError) { told = append(told, l) }
 	e := w.engine(cfg)
@@ -134,7 +136,7 @@ func usdLimits(l settlement.PayoutLimit) map[accounts.Asset]settlement.PayoutLim
 func dayLimited(name string, s settlement.Settler, most uint64) settlement.Config {
 	cfg := namedConfig(name, s)
 	cfg.Policies.Default = payAll
-	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(most)})
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(most)})
 	return cfg
 }
 
@@ -204,7 +206,7 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := embedded.New()
 		w, other, r := newWorldOn(t, l, 0, "bob", "carol"), newWorldOn(t, l, 1), newRail()
-		limit := settlement.PayoutLimit{Day: units(100)}
+		limit := settlement.PayoutLimit{MaxPerDay: units(100)}
 		rails := map[string]*settlement.Rail{"bank": {Name: "bank", Settler: r}, "chain": {Name: "chain", Settler: r}}
 		engine := func(change func(*settlement.Config)) *settlement.Engine {
 			cfg := manualConfig(r, payAll)
@@ -236,14 +238,16 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		require.Equal(t, uint64(100), settle(peer, bob))
 		require.Zero(t, settle(peer, bob))
 		rail := engine(func(c *settlement.Config) {
-			rails["bank"].PayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(250)})
-			rails["chain"].PayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(30)})
+			rails["bank"].PayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(250)})
+			rails["chain"].PayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(30)})
 		})
 		require.Equal(t, uint64(50), settle(rail, bob), "the bank has paid 200")
 		require.Equal(t, uint64(30), settle(rail, carol))
 		require.Zero(t, settle(rail, carol))
 		rails["bank"].PayoutLimits, rails["chain"].PayoutLimits = nil, nil
-		asset := engine(func(c *settlement.Config) { c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(300)}) })
+		asset := engine(func(c *settlement.Config) {
+			c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(300)})
+		})
 		require.Equal(t, uint64(20), settle(asset, carol), "280 were paid in all")
 	})
 }
@@ -267,7 +271,7 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 
 		cfg := manualConfig(r, payAll)
 		cfg.Instance = "another"
-		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
 		cfg.Policies.Peer = map[string]settlement.Policy{"carol": settlement.Prefund{PrefundThreshold: units(1).Big(), SettleTo: units(0).Big()}}
 		e := w.engine(cfg)
 		w.earn(bob, 500)
@@ -293,7 +297,7 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 func TestImpossibleLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	wrong := settlement.PayoutLimit{Order: units(10), Day: units(5)}
+	wrong := settlement.PayoutLimit{MaxOrder: units(10), MaxPerDay: units(5)}
 	unknown := map[accounts.Asset]settlement.PayoutLimit{{Code: "EUR", Scale: 2, Ledger: 9}: {}}
 	for name, c := range map[string]struct {
 		change func(*settlement.Config)
@@ -306,7 +310,7 @@ func TestImpossibleLimits(t *testing.T) {
 		"a rail's unknown": {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = unknown }, accounts.ErrUnknownAsset},
 		"a peer's unknown": {func(c *settlement.Config) { c.PeerPayoutLimits.Asset = unknown }, accounts.ErrUnknownAsset},
 		"equal is possible": {func(c *settlement.Config) {
-			c.PeerPayoutLimits.Default = settlement.PayoutLimit{Order: units(5), Day: units(5)}
+			c.PeerPayoutLimits.Default = settlement.PayoutLimit{MaxOrder: units(5), MaxPerDay: units(5)}
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

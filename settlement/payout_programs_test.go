@@ -74,8 +74,8 @@ func (p *payoutProgram) startEngine(i int) {
 	cfg := manualConfig(p.rail, settlement.Threshold{SettleThreshold: units(10)})
 	cfg.Instance = fmt.Sprint("engine ", i)
 	cfg.OrderCooldown, cfg.Lease = time.Second, time.Hour
-	cfg.PeerPayoutLimits.Default = settlement.PayoutLimit{Day: units(payoutLimits.peerDay), Order: units(payoutLimits.order)}
-	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(payoutLimits.assetDay), ApproveAbove: units(payoutLimits.approve)})
+	cfg.PeerPayoutLimits.Default = settlement.PayoutLimit{MaxPerDay: units(payoutLimits.peerDay), MaxOrder: units(payoutLimits.order)}
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(payoutLimits.assetDay), ApproveAbove: units(payoutLimits.approve)})
 	p.engines[i] = p.engineOn(l, cfg)
 }
 

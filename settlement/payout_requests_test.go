@@ -40,7 +40,7 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	c := &countingLedger{Ledger: l}
 	cfg := manualConfig(newRail(), at100)
 	cfg.Lease = time.Hour // no claims are renewed
-	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(1 << 40), ApproveAbove: units(1 << 30)})
 	e := w.engineOn(c, cfg)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 	earn := func(n uint64) {

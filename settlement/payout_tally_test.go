@@ -59,7 +59,7 @@ func TestOldOrdersCannotBeRead(t *testing.T) {
 		l, bob := w.newTallyLedger(), w.peers[1]
 		cfg := manualConfig(r, payAll)
 		cfg.Instance = "another"
-		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
 		e := w.engineOn(l, cfg)
 		w.earn(bob, 500)
 		l.down = true
@@ -79,7 +79,7 @@ func TestTallyKnowsTheAccounts(t *testing.T) {
 	w, r := newWorld(t, "bob", "carol"), newRail()
 	l := w.newTallyLedger()
 	cfg := manualConfig(r, payAll)
-	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
 	e := w.engineOn(l, cfg)
 	for _, a := range w.peers {
 		w.earn(a, 10)
@@ -97,7 +97,7 @@ func TestPayingAheadCountsByItsRail(t *testing.T) {
 	w, r := newWorld(t, "bob"), newRail()
 	cfg := manualConfig(r, payAll)
 	cfg.Rails.Default.Name = "bank"
-	cfg.Rails.Default.PayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
+	cfg.Rails.Default.PayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
 	cfg.Policies.Peer = map[string]settlement.Policy{"alice": settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-60)}}
 	e := w.engine(cfg)
 	paid, err := e.Settle(t.Context(), w.alice)

@@ -52,7 +52,7 @@ func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *la
 	tag := d.newTag(number)
 	visit.state.setPlaced(Order{
 		ID: id, Account: a, Asset: d.balance.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
-		Refund: tag.isRefund(), Ahead: tag.isAhead(),
+		Refund: tag.isRefund(), Prefunds: tag.isAhead(),
 	})
 	visit.publishState()
 	order, err := e.lookUpOrder(ctx, a, id, pauseKeysFor(a, rail.tag)...)
@@ -70,7 +70,7 @@ func (e *Engine) decideOrder(ctx context.Context, visit *accountVisit, latest *l
 		return d, err
 	}
 	e.reportOldEngine(visit, latest, input.Balance)
-	if latest.Ahead && d.newTag(0).isAhead() {
+	if latest.Prefunds && d.newTag(0).isAhead() {
 		if at := visit.state.nextPrefund(latest, e.cfg.OrderCooldown); at.After(e.cfg.Clock()) {
 			d.amount, d.notBefore = ledger.Amount{}, at
 		}

@@ -23,7 +23,7 @@ type Order struct {
 	Rail string
 	// Refund is true if an operator asked for the peer's prepayment to be paid back. Ahead is true
 	// if the order pays ahead of earnings ([Prefund]).
-	Refund, Ahead bool
+	Refund, Prefunds bool
 
 	rail  uint32        // its tag
 	tag   orderTag      // its user_data_64

@@ -149,13 +149,13 @@ func (e *Engine) isUrgent(latest *latestOrder) (urgent bool, urgentAfter time.Ti
 // If only the owner can check the order, the void goes with the owner's next claim.
 func (e *Engine) voidFailedCheck(ctx context.Context, visit *accountVisit, o Order) (stepResult, error) {
 	if !o.tag.isChecked() && !o.Amount.IsZero() {
-		return e.voidUnpaid(ctx, visit, o, ErrWithdrawn)
+		return e.voidUnpaid(ctx, visit, o, ErrCheckFailed)
 	}
 	if err := e.writeFailedCheckVoid(ctx, o); err != nil {
 		return stepResult{}, e.reportFailure(visit, o, err)
 	}
 	visit.state.setClosed()
-	e.cfg.Events.Voided(o, ErrWithdrawn)
+	e.cfg.Events.Voided(o, ErrCheckFailed)
 	return stepResult{wakeAt: e.cfg.Clock()}, nil
 }
 

@@ -65,9 +65,9 @@ func TestVersionOfAnOrderWithALimit(t *testing.T) {
 		known bool // by those releases
 	}{
 		"none":          {settlement.PayoutLimit{}, true},
-		"largest order": {settlement.PayoutLimit{Order: units(90)}, true},
+		"largest order": {settlement.PayoutLimit{MaxOrder: units(90)}, true},
 		"not above":     {settlement.PayoutLimit{ApproveAbove: units(100)}, true},
-		"a day":         {settlement.PayoutLimit{Day: units(500)}, false},
+		"a day":         {settlement.PayoutLimit{MaxPerDay: units(500)}, false},
 		"approval":      {settlement.PayoutLimit{ApproveAbove: units(50)}, false},
 	} {
 		w, r := newWorld(t), newRail()
@@ -158,7 +158,7 @@ func TestOrderWithoutHistoryIsCheckedWhenItIsResumed(t *testing.T) {
 		_, err = e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Len(t, voided, 1, "request %d", after)
-		require.ErrorIs(t, voided[0], settlement.ErrWithdrawn)
+		require.ErrorIs(t, voided[0], settlement.ErrCheckFailed)
 		_, called := r.countKeys()
 		require.Zero(t, called, "request %d", after)
 		require.Zero(t, w.balance(w.alice).Settling)

@@ -87,9 +87,9 @@ func TestCloseSaysWhatIsHeldForNobody(t *testing.T) {
 		err = f.recorder.Close(canceled(t.Context()))
 		var left *transfers.CloseError
 		require.ErrorAs(t, err, &left)
-		require.Len(t, left.Unknown, 1)
-		require.Equal(t, transfers.KindPrepare, left.Unknown[0].Kind)
-		require.Empty(t, left.Unsent)
+		require.Len(t, left.UnknownOps, 1)
+		require.Equal(t, transfers.KindPrepare, left.UnknownOps[0].Kind)
+		require.Empty(t, left.UnsentOps)
 		b, err := f.book.Balance(t.Context(), f.alice)
 		require.NoError(t, err)
 		require.Equal(t, units(100), b.HeldIn)
@@ -217,7 +217,7 @@ func TestSpentFulfill(t *testing.T) {
 	}
 	f.openAccount(t, f.bob)
 	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
-	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	require.ErrorIs(t, err, ledger.ErrIDBurnt)
 	w.advance(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)

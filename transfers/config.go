@@ -29,13 +29,13 @@ type Config struct {
 	// MinHold is the least time left until Expiry when a packet without Hold is prepared.
 	// Default 1 s.
 	MinHold time.Duration
-	// Journal is a folder, created if missing, for fulfills without an answer from the ledger.
+	// JournalFolder is a folder, created if missing, for fulfills without an answer from the ledger.
 	// Fulfills in the journal outlive the process: the next recorder with the same folder
 	// records them. A folder is for a single recorder at a time, and always for the same
 	// ledger: only the namespace is checked, and fulfills refused by a wrong ledger are
 	// forgotten. Submit of a fulfill then takes as long as a write to disk, shared by all
 	// concurrent callers. Requires Events.Replayed. Default: no journal.
-	Journal string
+	JournalFolder string
 	// AllowArrears admits new packets from peers in arrears ([accounts.Balance].Arrears), as
 	// far as their accounts have headroom. Otherwise they are refused ([ErrInArrears]) from
 	// the refresh after the peer sent something: at most a
@@ -86,10 +86,10 @@ type Events struct {
 	// recorder reads them once per [accounts.Config].SuspensionPollInterval, and goes on
 	// with the earlier values.
 	RefreshFailed func(error)
-	// Journal is called with faults of the Journal. After an error matching
+	// JournalFailed is called with faults of the Journal. After an error matching
 	// [ErrJournal] the Journal keeps nothing more: make room, and open a new recorder.
 	// Otherwise the Journal goes on.
-	Journal func(error)
+	JournalFailed func(error)
 }
 
 func (c Config) withDefaults() Config {
@@ -118,7 +118,7 @@ func (c Config) Validate() error {
 	check(c.MaxBacklog >= 0, "MaxBacklog", negative)
 	check(c.BacklogResume >= 0, "BacklogResume", negative)
 	check(c.BacklogResume <= c.withDefaults().MaxBacklog, "BacklogResume", "must not be above MaxBacklog")
-	check(c.Journal == "" || c.Events.Replayed != nil, "Events.Replayed", "must be set with Journal: a promised fulfill that is refused now would be lost")
+	check(c.JournalFolder == "" || c.Events.Replayed != nil, "Events.Replayed", "must be set with Journal: a promised fulfill that is refused now would be lost")
 	check(c.HoldMargin >= 0, "HoldMargin", negative)
 	check(c.MinHold >= 0, "MinHold", negative)
 	return errors.Join(errs...)

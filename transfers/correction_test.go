@@ -209,7 +209,7 @@ func TestForwardBeyondTheLineToAClosedReceiver(t *testing.T) {
 	}
 	f.openAccount(t, f.bob)
 	_, err := f.recorder.Forward(t.Context(), p)
-	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	require.ErrorIs(t, err, ledger.ErrIDBurnt)
 	p.ID = ledger.NewID(2<<8, 9)
 	got, err := f.recorder.Forward(t.Context(), p)
 	require.NoError(t, err)

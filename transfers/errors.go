@@ -137,19 +137,19 @@ func (e *PacketLimitError) Unwrap() error { return e.Cause }
 
 // RefusedError describes an operation refused by the ledger. The error matches Cause: a
 // sentinel of package transfers, [accounts.ErrPeerClosed], [accounts.ErrNotProvisioned],
-// [ledger.ErrIDConflict], [ledger.ErrIDSpent] or [ledger.ErrRefused].
+// [ledger.ErrIDConflict], [ledger.ErrIDBurnt] or [ledger.ErrRefused].
 type RefusedError struct {
 	Kind     Kind
 	Packet   ledger.ID
 	From, To accounts.PeerAccount
 	Cause    error
-	// Transfer is the refused leg of the packet, with its status.
-	Transfer ledger.TransferError
+	// TransferErr is the refused leg of the packet, with its status.
+	TransferErr ledger.TransferError
 }
 
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%v of packet %v from %v to %v: %v (%v)",
-		e.Kind, e.Packet, e.From, e.To, e.Cause, &e.Transfer)
+		e.Kind, e.Packet, e.From, e.To, e.Cause, &e.TransferErr)
 }
 
 // Unwrap returns the cause.
@@ -195,30 +195,30 @@ func (e *JournalError) Is(target error) bool {
 //
 // The error matches Ledger, Deadline, and [ledger.ErrOutcomeUnknown] if Unknown is not empty.
 type CloseError struct {
-	Unknown  []Op  // sent and not answered, or abandoned prepares whose hold was not voided
-	Unsent   []Op  // never sent to the ledger
-	Deadline error // cause of the context that ended the wait; nil if the ledger gave up
-	Ledger   error // the ledger's last error
+	UnknownOps []Op  // sent and not answered, or abandoned prepares whose hold was not voided
+	UnsentOps  []Op  // never sent to the ledger
+	Deadline   error // cause of the context that ended the wait; nil if the ledger gave up
+	LedgerErr  error // the ledger's last error
 }
 
 func (e *CloseError) Error() string {
-	text := fmt.Sprintf("transfers: recorder closed with %d operations of unknown outcome and %d unsent", len(e.Unknown), len(e.Unsent))
-	if all := append(slices.Clone(e.Unknown), e.Unsent...); len(all) > 0 {
+	text := fmt.Sprintf("transfers: recorder closed with %d operations of unknown outcome and %d unsent", len(e.UnknownOps), len(e.UnsentOps))
+	if all := append(slices.Clone(e.UnknownOps), e.UnsentOps...); len(all) > 0 {
 		text += fmt.Sprintf(", the first is the %v of packet %v", all[0].Kind, all[0].Packet.ID)
 	}
 	if e.Deadline != nil {
 		text += fmt.Sprintf(": %v", e.Deadline)
 	}
-	return fmt.Sprintf("%s: the ledger's last error: %v", text, e.Ledger)
+	return fmt.Sprintf("%s: the ledger's last error: %v", text, e.LedgerErr)
 }
 
 // Unwrap returns Ledger, Deadline and [ledger.ErrOutcomeUnknown], as far as they apply.
 func (e *CloseError) Unwrap() []error {
-	all := []error{e.Ledger}
+	all := []error{e.LedgerErr}
 	if e.Deadline != nil {
 		all = append(all, e.Deadline)
 	}
-	if len(e.Unknown) > 0 {
+	if len(e.UnknownOps) > 0 {
 		all = append(all, ledger.ErrOutcomeUnknown)
 	}
 	return all
@@ -228,7 +228,7 @@ func (e *CloseError) Unwrap() []error {
 // the sender of the packet with; "" for nil.
 //
 //	T04  peer beyond its line or a cap, in arrears, suspended or closed, also if an earlier
-//	     request for the same prepare was refused so (ledger.ErrIDSpent); too little liquidity
+//	     request for the same prepare was refused so (ledger.ErrIDBurnt); too little liquidity
 //	T03  backlog full
 //	T05  peer exceeds its rate
 //	F08  packet too large; with RejectData
@@ -265,5 +265,5 @@ func ILPCode(err error) string {
 // id of a prepare: an exceeded line, or an account that is closed or missing.
 func isSpentByRefusal(err error) bool {
 	var refused *RefusedError
-	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Cause, ledger.ErrIDSpent)
+	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Cause, ledger.ErrIDBurnt)
 }

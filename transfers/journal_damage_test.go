@@ -44,7 +44,7 @@ func (f *fixture) requireRefused(t *testing.T, book *accounts.Book, folder strin
 	synctest.Test(t, func(t *testing.T) { // it fails if a goroutine is left
 		h := &eventLog{}
 		var r *transfers.Recorder
-		r, err = transfers.NewRecorder(f.embedded, book, transfers.Config{Journal: folder, Events: h.toEvents()})
+		r, err = transfers.NewRecorder(f.embedded, book, transfers.Config{JournalFolder: folder, Events: h.toEvents()})
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		require.Nil(t, r)
 		require.Empty(t, h.journalErrors(), "the error says it")
@@ -215,7 +215,7 @@ func TestJournalInUse(t *testing.T) {
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	r := f.newJournaled(t, folder, &eventLog{}, nil)
 	for range 2 {
-		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{Journal: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
+		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{JournalFolder: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 		require.ErrorIs(t, err, transfers.ErrJournalInUse)
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		require.NotErrorIs(t, err, transfers.ErrJournalCorrupt)
@@ -240,7 +240,7 @@ func TestJournalThatCannotBeMade(t *testing.T) {
 		if runtime.GOOS == "windows" && name != "no parent" {
 			continue // it has other errors for these
 		}
-		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{Journal: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
+		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{JournalFolder: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 		require.ErrorIs(t, err, transfers.ErrJournal, name)
 		require.NotErrorIs(t, err, transfers.ErrJournalCorrupt, name)
 		require.ErrorContains(t, err, folder, name)

@@ -198,7 +198,7 @@ func TestJournalOnAFullDiskAtTheStartChild(t *testing.T) { //nolint:paralleltest
 	t.Run("full", func(t *testing.T) {
 		limitFiles(t, 100)
 		for range 2 {
-			_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{Journal: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
+			_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{JournalFolder: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 			requireFull(t, err, folder)
 			requireNoneOpen(t, folder)
 		}

@@ -34,7 +34,7 @@ func ExampleConfig_journal() {
 	}
 	defer func() { _ = os.RemoveAll(parent) }()
 	cfg := transfers.Config{
-		Journal: filepath.Join(parent, "journal"),
+		JournalFolder: filepath.Join(parent, "journal"),
 		Events: transfers.Events{Replayed: func(results []transfers.Result) {
 			for _, r := range results {
 				fmt.Println("replayed:", r.Kind, r.Outcome, r.Packet.Out, "to", r.Packet.To.Peer(), r.Err)

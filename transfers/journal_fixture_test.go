@@ -42,7 +42,7 @@ func (h *eventLog) toEvents() transfers.Events {
 			*to = append(*to, results...)
 		}
 	}
-	return transfers.Events{Replayed: note(&h.replayed), Late: note(&h.late), Journal: func(err error) {
+	return transfers.Events{Replayed: note(&h.replayed), Late: note(&h.late), JournalFailed: func(err error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.journalFaults = append(h.journalFaults, err)
@@ -83,7 +83,7 @@ func (f *fixture) newJournaled(t *testing.T, folder string, h *eventLog, wrap le
 	if wrap == nil {
 		wrap = f.embedded
 	}
-	r, err := transfers.NewRecorder(wrap, f.book, transfers.Config{Journal: folder, Events: h.toEvents()})
+	r, err := transfers.NewRecorder(wrap, f.book, transfers.Config{JournalFolder: folder, Events: h.toEvents()})
 	require.NoError(t, err)
 	return r
 }
@@ -173,7 +173,7 @@ func (f *fixture) closeUnanswered(t *testing.T, r *transfers.Recorder, n int) {
 	require.NotErrorIs(t, err, transfers.ErrJournal, "they are in the journal, in order")
 	var left *transfers.CloseError
 	require.ErrorAs(t, err, &left)
-	require.Len(t, append(left.Unknown, left.Unsent...), n)
+	require.Len(t, append(left.UnknownOps, left.UnsentOps...), n)
 }
 
 // folderFiles is the content of a folder by file name.

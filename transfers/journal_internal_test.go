@@ -106,7 +106,7 @@ func TestClosedRecorderKeepsNothing(t *testing.T) {
 	require.NoError(t, err)
 	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(t, err)
-	r, err := NewRecorder(l, book, Config{Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
+	r, err := NewRecorder(l, book, Config{JournalFolder: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
 	for n := range uint64(10) {

@@ -26,7 +26,7 @@ func TestPublisherLeavesAnIdleSenderWakeable(t *testing.T) {
 			require.NoError(t, err)
 			us, err := book.OwnAccount(usd)
 			require.NoError(t, err)
-			r, err := NewRecorder(l, book, Config{Lanes: 1, Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
+			r, err := NewRecorder(l, book, Config{Lanes: 1, JournalFolder: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
 			require.NoError(t, err)
 			synctest.Wait() // the sender is idle
 			r.lanes[0].builder.prebuildBatch()

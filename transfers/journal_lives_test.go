@@ -80,7 +80,7 @@ func liveShortly(t *testing.T, killed bool) {
 	}}}
 	for life := range lives {
 		replayed.Store(0)
-		cfg.Journal = folder
+		cfg.JournalFolder = folder
 		recorder, err := transfers.NewRecorder(l, f.book, cfg)
 		require.NoError(t, err)
 		require.NoError(t, recorder.Flush(t.Context()), "all that was left is answered")

@@ -161,7 +161,7 @@ func TestReplayBeyondTheBacklog(t *testing.T) {
 	f.leaveInJournal(t, folder, false, packets...)
 	slow := newStalledLedger(f.embedded)
 	full := make(chan bool, 10)
-	cfg := transfers.Config{Journal: folder, Lanes: 1, MaxBacklog: 4, Events: transfers.Events{
+	cfg := transfers.Config{JournalFolder: folder, Lanes: 1, MaxBacklog: 4, Events: transfers.Events{
 		BacklogFull: func(is bool) { full <- is }, Replayed: func([]transfers.Result) {},
 	}}
 	r, err := transfers.NewRecorder(slow, f.book, cfg)

@@ -14,7 +14,7 @@ import (
 // matches [ErrJournal]; the journal is unchanged then.
 func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
 	recovered := &recoveredJournal{namespace: book.Namespace(), indexByPacket: make(map[ledger.ID][]int)}
-	folder := r.cfg.Journal
+	folder := r.cfg.JournalFolder
 	log, recovery, err := wal.OpenFormat(folder, journalFormat, recovered.restoreRecord)
 	if err != nil {
 		return nil, &JournalError{Folder: folder, Err: err}
@@ -28,7 +28,7 @@ func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
 		log.Append(recordOwner, len(owner), func(b []byte) []byte { return append(b, owner...) })
 	}
 	r.journal = &journal{
-		folder: folder, namespace: book.Namespace(), log: log, recorderCtx: r.ctx, onError: r.cfg.Events.Journal,
+		folder: folder, namespace: book.Namespace(), log: log, recorderCtx: r.ctx, onError: r.cfg.Events.JournalFailed,
 		checkpointAt: max(checkpointInterval, log.CheckpointSize()),
 	}
 	r.journal.startLoop()

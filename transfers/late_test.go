@@ -402,8 +402,8 @@ func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 		} else {
 			var left *transfers.CloseError
 			require.ErrorAs(t, err, &left)
-			require.Empty(t, left.Unknown)
-			require.Len(t, left.Unsent, 1)
+			require.Empty(t, left.UnknownOps)
+			require.Len(t, left.UnsentOps, 1)
 			require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		}
 		o.failures = 0

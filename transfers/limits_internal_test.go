@@ -50,7 +50,7 @@ func TestRefusal(t *testing.T) {
 		ledger.TransferCreditAccountAlreadyClosed:        accounts.ErrPeerClosed,
 		ledger.TransferDebitAccountNotFound:              accounts.ErrNotProvisioned,
 		ledger.TransferCreditAccountNotFound:             accounts.ErrNotProvisioned,
-		ledger.TransferIDAlreadyFailed:                   ledger.ErrIDSpent,
+		ledger.TransferIDAlreadyFailed:                   ledger.ErrIDBurnt,
 		ledger.TransferExistsWithDifferentAmount:         ledger.ErrIDConflict,
 		ledger.TransferExistsWithDifferentDebitAccountID: ledger.ErrIDConflict,
 		ledger.TransferOverflowsDebits:                   ledger.ErrRefused,

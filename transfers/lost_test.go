@@ -116,8 +116,8 @@ func TestRefusalWhoseAnswerWasLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, f := newLosingLedger(t, transfers.Config{}, 0, errNoConnection)
 		got := l.submitTogether(t, f, transfers.PrepareOp(f.packet(5000, 5000)))[0].Wait(t.Context())
-		require.Equal(t, ledger.OutcomeIDSpent, got.Outcome)
-		require.ErrorIs(t, got.Err, ledger.ErrIDSpent)
+		require.Equal(t, ledger.OutcomeIDBurnt, got.Outcome)
+		require.ErrorIs(t, got.Err, ledger.ErrIDBurnt)
 		require.Equal(t, "T04", transfers.ILPCode(got.Err))
 		f.closeAndCheck(t)
 	})

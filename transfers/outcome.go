@@ -89,7 +89,7 @@ func (o *operation) setResult(chain ledger.Chain, timestamp uint64, waited time.
 
 func (o *operation) newRefusedError(cause error, transfer ledger.TransferError) *RefusedError {
 	p := &o.packet
-	return &RefusedError{Kind: o.kind, Packet: p.ID, From: p.From, To: p.To, Cause: cause, Transfer: transfer}
+	return &RefusedError{Kind: o.kind, Packet: p.ID, From: p.From, To: p.To, Cause: cause, TransferErr: transfer}
 }
 
 // refusalError returns the cause of a [RefusedError] for a refused chain; nil if the packet
@@ -124,7 +124,7 @@ func refusalError(kind Kind, chain ledger.Chain) error {
 	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
 		return accounts.ErrNotProvisioned
 	case ledger.TransferIDAlreadyFailed:
-		return ledger.ErrIDSpent
+		return ledger.ErrIDBurnt
 	default:
 		return ledger.ErrRefused
 	}

@@ -108,7 +108,7 @@ func (b *Batch) countOutcomes(answered []*operation) {
 			b.Applied++
 		case ledger.OutcomeAlreadyApplied:
 			b.AlreadyApplied++
-		case ledger.OutcomeRefused, ledger.OutcomeIDSpent:
+		case ledger.OutcomeRefused, ledger.OutcomeIDBurnt:
 			b.Refused++
 		case ledger.OutcomeUnknown:
 			b.Unknown++

@@ -73,7 +73,7 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //     recorder: use no new id to record the fulfill again.
 //  2. Limits refuse new packets only. Packets held already can be fulfilled and rejected.
 //  3. A fulfill refused with [accounts.ErrPeerClosed] can be recorded again when the
-//     account is open, up to four times. Then it is refused with [ledger.ErrIDSpent]:
+//     account is open, up to four times. Then it is refused with [ledger.ErrIDBurnt]:
 //     when the hold has expired, book the amount with [Recorder.Forward] under a new id.
 //  4. Also matches [ledger.ErrOutcomeUnknown]. If the recorder generated the packet's id,
 //     the recorder voids the hold, or the hold's timeout does after a Close. If the caller

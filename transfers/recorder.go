@@ -24,7 +24,7 @@ type Recorder struct {
 	backlog         *backlog
 	admission       *admission
 	arrearsAccounts *arrearsAccounts
-	journal         *journal // nil without Config.Journal
+	journal         *journal // nil without Config.JournalFolder
 	slotPool        resultSlotPool
 	callPool        recordCallPool
 
@@ -63,7 +63,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	for i := range cfg.Lanes {
 		r.lanes = append(r.lanes, newLane(i, l, r))
 	}
-	if cfg.Journal != "" {
+	if cfg.JournalFolder != "" {
 		pending, err := r.openJournal(book)
 		if err != nil {
 			r.cancel(err)
@@ -139,7 +139,7 @@ func (r *Recorder) Close(ctx context.Context) error {
 	for _, ln := range r.lanes {
 		ln.sender.reportAbandoned(left)
 	}
-	if len(left.Unknown)+len(left.Unsent) == 0 {
+	if len(left.UnknownOps)+len(left.UnsentOps) == 0 {
 		return r.journalErr
 	}
 	if deadline := context.Cause(r.ctx); deadline != ErrRecorderClosed { //nolint:errorlint // set above, as it is

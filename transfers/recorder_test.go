@@ -100,10 +100,10 @@ func TestLifeOfAPacket(t *testing.T) {
 	refused, err := f.recorder.Prepare(ctx, f.packet(901, 900))
 	require.ErrorIs(t, err, transfers.ErrCreditLine)
 	require.Equal(t, "T04", transfers.ILPCode(err))
-	require.Equal(t, ledger.OutcomeIDSpent, refused.Outcome)
+	require.Equal(t, ledger.OutcomeIDBurnt, refused.Outcome)
 	var why *transfers.RefusedError
 	require.ErrorAs(t, err, &why)
-	require.Equal(t, ledger.TransferExceedsCredits, why.Transfer.Status)
+	require.Equal(t, ledger.TransferExceedsCredits, why.TransferErr.Status)
 	require.ErrorContains(t, err, "prepare of packet "+refused.Packet.ID.String()+" from alice on ledger 1 to bob on ledger 1")
 
 	held, err = f.recorder.Prepare(ctx, f.packet(900, 900))

@@ -142,13 +142,13 @@ func (s *sender) abandonOperations(b *batch, n int, cause error) {
 func (s *sender) reportAbandoned(report *CloseError) {
 	for _, a := range s.abandoned {
 		if a.mayBeBooked {
-			report.Unknown = append(report.Unknown, a.op)
+			report.UnknownOps = append(report.UnknownOps, a.op)
 		} else {
-			report.Unsent = append(report.Unsent, a.op)
+			report.UnsentOps = append(report.UnsentOps, a.op)
 		}
 	}
 	if s.lastErr != nil {
-		report.Ledger = s.lastErr
+		report.LedgerErr = s.lastErr
 	}
 }
 

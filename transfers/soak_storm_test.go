@@ -70,7 +70,7 @@ func (s *soak) settleJournal() {
 	s.t.Helper()
 	require.NoError(s.t, s.plainRecorder.Close(s.ctx))
 	require.NoError(s.t, s.journalRecorder.Load().Close(s.ctx))
-	fresh, err := s.newRecorder(transfers.Config{Journal: s.journalFolder})
+	fresh, err := s.newRecorder(transfers.Config{JournalFolder: s.journalFolder})
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.retryRecorder.Swap(fresh).Close(s.ctx))
 	require.NoError(s.t, fresh.Flush(s.ctx))
@@ -89,13 +89,13 @@ func (s *soak) reopenRecorders(storm context.Context) {
 		switch {
 		case errors.As(err, &left):
 			s.mu.Lock()
-			s.faults["operations left by a closed recorder, unknown"] += len(left.Unknown)
-			s.faults["operations left by a closed recorder, unsent"] += len(left.Unsent)
+			s.faults["operations left by a closed recorder, unknown"] += len(left.UnknownOps)
+			s.faults["operations left by a closed recorder, unsent"] += len(left.UnsentOps)
 			s.mu.Unlock()
 		case err != nil:
 			s.failf("close: %v", err)
 		}
-		fresh, err := s.newRecorder(transfers.Config{Journal: s.journalFolder})
+		fresh, err := s.newRecorder(transfers.Config{JournalFolder: s.journalFolder})
 		if err != nil {
 			s.failf("open again: %v", err)
 			return

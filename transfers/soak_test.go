@@ -201,7 +201,7 @@ func (s *soak) openAll(clean, seen ledger.Ledger) {
 	require.NoError(s.t, err)
 	asking, err := s.newRecorder(transfers.Config{})
 	require.NoError(s.t, err)
-	kept, err := s.newRecorder(transfers.Config{Journal: s.journalFolder})
+	kept, err := s.newRecorder(transfers.Config{JournalFolder: s.journalFolder})
 	require.NoError(s.t, err)
 	s.retryRecorder.Store(asking)
 	s.journalRecorder.Store(kept)
@@ -214,7 +214,7 @@ func (s *soak) newRecorder(cfg transfers.Config) (*transfers.Recorder, error) {
 	cfg.Events.BalancesChanged = s.meter.recordTouched
 	cfg.AllowArrears = true // no settlement engine collects arrears
 	cfg.Events.Batch = s.meter.recordBatch
-	cfg.Events.Journal = func(err error) { s.failf("journal: %v", err) }
+	cfg.Events.JournalFailed = func(err error) { s.failf("journal: %v", err) }
 	cfg.Events.Replayed = func(results []transfers.Result) {
 		for i := range results {
 			of := s.classifyResult(&results[i])

@@ -52,7 +52,7 @@ func (s *soak) classifyResult(r *transfers.Result) resultClass {
 	case errors.Is(r.Err, ledger.ErrOutcomeUnknown):
 		of, want = unknown, r.Outcome == ledger.OutcomeUnknown
 	case errors.As(r.Err, &refusal):
-		of, want = refused, r.Outcome == ledger.OutcomeIDSpent || r.Outcome == ledger.OutcomeRefused
+		of, want = refused, r.Outcome == ledger.OutcomeIDBurnt || r.Outcome == ledger.OutcomeRefused
 	case r.Kind == transfers.KindPrepare && errors.Is(r.Err, transfers.ErrHoldExpired):
 		of = holdOver
 	case errors.Is(r.Err, transfers.ErrRecorderClosed), errors.Is(r.Err, transfers.ErrBacklogFull),
@@ -162,7 +162,7 @@ func (w *worker) preparePackets(ctx context.Context, packets []transfers.Packet)
 		case done:
 			held = append(held, r.Packet)
 		case refused:
-			if !errors.Is(r.Err, transfers.ErrCreditLine) && !errors.Is(r.Err, ledger.ErrIDSpent) {
+			if !errors.Is(r.Err, transfers.ErrCreditLine) && !errors.Is(r.Err, ledger.ErrIDBurnt) {
 				w.failf("%v", r.Err)
 			}
 		case unknown:

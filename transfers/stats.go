@@ -30,12 +30,12 @@ type Batch struct {
 // Stats are numbers of a running [Recorder], read one after the other: sums need not be
 // exact.
 type Stats struct {
-	Backlog     int  // operations waiting or in flight
-	BacklogMax  int  // Config.MaxBacklog; fulfills left in the Journal can make Backlog more
-	BacklogFull bool // Backlog was at BacklogMax, and not at Config.BacklogResume since: prepares wait
-	InFlight    int  // operations of Backlog in batches at the ledger
-	InArrears   int  // peers whose new packets are refused, in arrears at the last refresh; see Config.AllowArrears
-	Suspended   int  // accounts whose new packets are refused, as of the last refresh; includes other namespaces on the ledger
+	Backlog        int  // operations waiting or in flight
+	BacklogMax     int  // Config.MaxBacklog; fulfills left in the Journal can make Backlog more
+	BacklogFull    bool // Backlog was at BacklogMax, and not at Config.BacklogResume since: prepares wait
+	InFlight       int  // operations of Backlog in batches at the ledger
+	PeersInArrears int  // peers whose new packets are refused, in arrears at the last refresh; see Config.AllowArrears
+	SuspendedPeers int  // accounts whose new packets are refused, as of the last refresh; includes other namespaces on the ledger
 }
 
 // Stats returns the current numbers, without sending anything or waiting.
@@ -43,10 +43,10 @@ func (r *Recorder) Stats() Stats {
 	state := r.backlog.state.Load()
 	s := Stats{
 		Backlog: int(state >> 1), BacklogMax: r.cfg.MaxBacklog, BacklogFull: state&1 == 1,
-		Suspended: len(*r.admission.suspended.Load()),
+		SuspendedPeers: len(*r.admission.suspended.Load()),
 	}
 	if d := r.admission.debtors; d != nil {
-		s.InArrears = len(*d.inArrears.Load())
+		s.PeersInArrears = len(*d.inArrears.Load())
 	}
 	for _, ln := range r.lanes {
 		s.InFlight += int(ln.sender.inFlight.Load())

@@ -191,7 +191,7 @@ func TestCountsAgreeWithResults(t *testing.T) {
 		}
 		results, _ := f.recorder.RecordAll(t.Context(), ops...)
 		for _, r := range results {
-			if r.Outcome == ledger.OutcomeIDSpent {
+			if r.Outcome == ledger.OutcomeIDBurnt {
 				r.Outcome = ledger.OutcomeRefused
 			}
 			want[r.Outcome]++
@@ -242,8 +242,8 @@ func TestStats(t *testing.T) {
 		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
 		require.NoError(t, f.book.SuspendPeer(t.Context(), f.alice, accounts.SuspendOptions{}))
 		advanceTime(2 * f.book.SuspensionPollInterval())
-		require.Equal(t, 1, f.recorder.Stats().Suspended)
+		require.Equal(t, 1, f.recorder.Stats().SuspendedPeers)
 		slow.closeAll(t, f)
-		require.Equal(t, transfers.Stats{BacklogMax: 4, Suspended: 1}, f.recorder.Stats(), "also after Close")
+		require.Equal(t, transfers.Stats{BacklogMax: 4, SuspendedPeers: 1}, f.recorder.Stats(), "also after Close")
 	})
 }

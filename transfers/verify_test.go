@@ -219,7 +219,7 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 		err = f.recorder.Close(ctx)
 		var unfinished *transfers.CloseError
 		require.ErrorAs(t, err, &unfinished)
-		require.Len(t, unfinished.Unsent, 1)
+		require.Len(t, unfinished.UnsentOps, 1)
 		require.ErrorIs(t, left.Wait(t.Context()).Err, transfers.ErrRecorderClosed)
 		require.NotErrorIs(t, left.Wait(t.Context()).Err, ledger.ErrOutcomeUnknown)
 		require.NoError(t, f.embedded.Close())

@@ -103,7 +103,7 @@ func makeJournal(t *testing.T, s testLedger) (folder string) {
 	defer func() { require.NoError(t, l.Close()) }()
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{{Code: "USD", Scale: 2, Ledger: 1}}})
 	require.NoError(t, err)
-	r, err := transfers.NewRecorder(l, book, transfers.Config{Journal: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
+	r, err := transfers.NewRecorder(l, book, transfers.Config{JournalFolder: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
 	return folder

@@ -25,7 +25,7 @@ func (c limitConfig) parseLimit(asset accounts.Asset) (l settlement.PayoutLimit,
 	for _, field := range []struct {
 		name, text string
 		target     *ledger.Amount
-	}{{"order", c.Order, &l.Order}, {"day", c.Day, &l.Day}, {"approve_above", c.ApproveAbove, &l.ApproveAbove}} {
+	}{{"order", c.Order, &l.MaxOrder}, {"day", c.Day, &l.MaxPerDay}, {"approve_above", c.ApproveAbove, &l.ApproveAbove}} {
 		if field.text == "" {
 			continue
 		}
@@ -35,8 +35,8 @@ func (c limitConfig) parseLimit(asset accounts.Asset) (l settlement.PayoutLimit,
 			errs = append(errs, fmt.Errorf("%s: must be above 0; leave it out for no limit, and stop payments with peerledger settle stop", field.name))
 		}
 	}
-	if len(errs) == 0 && !l.Day.IsZero() && l.Day.Less(l.Order) {
-		errs = append(errs, fmt.Errorf("order, %s, must be at most day, %s", asset.Format(l.Order), asset.Format(l.Day)))
+	if len(errs) == 0 && !l.MaxPerDay.IsZero() && l.MaxPerDay.Less(l.MaxOrder) {
+		errs = append(errs, fmt.Errorf("order, %s, must be at most day, %s", asset.Format(l.MaxOrder), asset.Format(l.MaxPerDay)))
 	}
 	return l, errors.Join(errs...)
 }
@@ -101,7 +101,7 @@ func describeLimit(payments string, asset accounts.Asset, l settlement.PayoutLim
 	for _, p := range []struct {
 		text   string
 		amount ledger.Amount
-	}{{"orders of %s at most", l.Order}, {"%s in 24 hours", l.Day}, {"settle approve above %s", l.ApproveAbove}} {
+	}{{"orders of %s at most", l.MaxOrder}, {"%s in 24 hours", l.MaxPerDay}, {"settle approve above %s", l.ApproveAbove}} {
 		if !p.amount.IsZero() {
 			parts = append(parts, fmt.Sprintf(p.text, asset.Format(p.amount)))
 		}

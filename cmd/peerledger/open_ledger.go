@@ -129,7 +129,7 @@ func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 	l, err := embedded.Open(folder)
 	switch {
 	case err == nil:
-		a.warnOfClock(folder, l.Recovery().Ahead)
+		a.warnOfClock(folder, l.Recovery().ClockAhead)
 		return l, nil
 	case errors.Is(err, fs.ErrNotExist): // the parent folder is missing
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
@@ -182,7 +182,7 @@ func checkAssets(ctx context.Context, book *accounts.Book, cfg config) error {
 // describeDrift describes how an asset differs. All accounts of the asset differ in the same way.
 func describeDrift(d accounts.Drift) string {
 	switch {
-	case d.Field == "scale" && strings.HasPrefix(d.Kind, "another namespace"):
+	case d.Field == "scale" && strings.HasPrefix(d.AccountKind, "another namespace"):
 		return fmt.Sprintf("another namespace has it with the scale %s", d.Got)
 	case d.Field == "scale":
 		return fmt.Sprintf("its scale is %s in the ledger", d.Got)
@@ -191,6 +191,6 @@ func describeDrift(d accounts.Drift) string {
 	case d.Field == "asset":
 		return "the ledger has another asset under this number"
 	default:
-		return fmt.Sprintf("its %s account has other %s in the ledger: %s", d.Kind, d.Field, d.Got)
+		return fmt.Sprintf("its %s account has other %s in the ledger: %s", d.AccountKind, d.Field, d.Got)
 	}
 }

@@ -68,7 +68,7 @@ func TestSettleNowAndTheLimits(t *testing.T) {
 			Manual: true, Instance: "limited",
 			Rails:             settlement.Rails{Default: &settlement.Rail{Settler: pays}},
 			Policies:          settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(1)}},
-			AssetPayoutLimits: map[accounts.Asset]settlement.PayoutLimit{usd: {Day: ledger.NewAmount(3500)}},
+			AssetPayoutLimits: map[accounts.Asset]settlement.PayoutLimit{usd: {MaxPerDay: ledger.NewAmount(3500)}},
 		})
 		require.NoError(t, err)
 		paid, err := e.Settle(t.Context(), bob)

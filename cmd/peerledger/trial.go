@@ -57,7 +57,7 @@ func (s *session) trialBalance(cmd *cobra.Command, asset string) error {
 			return err
 		}
 		for i := range balance.Lines {
-			rows = append(rows, newTrialRow(a, balance.Lines[i].Kind, &balance.Lines[i].Sums))
+			rows = append(rows, newTrialRow(a, balance.Lines[i].AccountKind, &balance.Lines[i].Sums))
 		}
 		rows = append(rows, newTrialRow(a, "total", &balance.Total))
 	}

@@ -145,7 +145,7 @@ func (c *connector) newHandler() http.Handler {
 func (c *connector) takePacket(ctx context.Context, m packetMessage) (packetAnswer, error) {
 	p := transfers.Packet{ID: m.ID, From: c.peer, To: c.own, In: m.Amount, Out: m.Amount, Hold: packetHold}
 	if _, err := c.client.Recorder.Prepare(ctx, p); err != nil {
-		if errors.Is(err, transfers.ErrCreditLine) || errors.Is(err, ledger.ErrIDSpent) { // refused now, or refused before
+		if errors.Is(err, transfers.ErrCreditLine) || errors.Is(err, ledger.ErrIDBurnt) { // refused now, or refused before
 			err = nil
 		}
 		return packetAnswer{Code: insufficientLiquidity}, err

@@ -47,7 +47,7 @@ type connector struct {
 
 func newConnector(log *slog.Logger) (c *connector, err error) {
 	c = &connector{log: log, registry: prometheus.NewRegistry()}
-	c.metrics, err = monitoring.New(c.registry, monitoring.Config{Failed: func(err error) { log.Warn("metrics", "err", err) }})
+	c.metrics, err = monitoring.New(c.registry, monitoring.Config{ReadFailed: func(err error) { log.Warn("metrics", "err", err) }})
 	return c, err
 }
 

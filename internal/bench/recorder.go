@@ -35,7 +35,7 @@ func (w *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenar
 	}
 	r := &recording{}
 	cfg := transfers.Config{Lanes: s.lanes, Events: transfers.Events{
-		Batch: r.countBatch, Journal: r.noteFailure, Replayed: func([]transfers.Result) {}, // never called: the folder is new
+		Batch: r.countBatch, JournalFailed: r.noteFailure, Replayed: func([]transfers.Result) {}, // never called: the folder is new
 	}}
 	if s.settle {
 		if r.engine, err = settlement.NewEngine(l, book, r.newEngineConfig(at)); err != nil {
@@ -48,7 +48,7 @@ func (w *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenar
 		if r.journal, err = os.MkdirTemp("", "peerledger-bench-"); err != nil {
 			return nil, errors.Join(err, r.closeRecording(ctx))
 		}
-		cfg.Journal = r.journal
+		cfg.JournalFolder = r.journal
 	}
 	if r.recorder, err = transfers.NewRecorder(l, book, cfg); err != nil {
 		return nil, errors.Join(err, r.closeRecording(ctx))

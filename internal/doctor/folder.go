@@ -27,8 +27,8 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 		text += fmt.Sprintf("; a crash has left %d bytes of an unanswered request at the end", found.TornBytes)
 	}
 	r.addFinding(FolderRight, subject, text)
-	if found.Ahead > clockTolerance {
-		r.addFinding(ClockBehind, "clock", fmt.Sprintf("the newest timestamp of the ledger is from %v in this machine's future", found.Ahead.Round(time.Millisecond)))
+	if found.ClockAhead > clockTolerance {
+		r.addFinding(ClockBehind, "clock", fmt.Sprintf("the newest timestamp of the ledger is from %v in this machine's future", found.ClockAhead.Round(time.Millisecond)))
 	} else {
 		s.examineClock(ctx, l, r)
 	}

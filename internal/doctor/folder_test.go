@@ -35,7 +35,7 @@ func writeConnectorFolders(t *testing.T, waiting int, expiry time.Time) (folder,
 	require.NoError(t, err)
 	handles, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
-	r, err := transfers.NewRecorder(unanswering{l}, book, transfers.Config{Journal: journal, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
+	r, err := transfers.NewRecorder(unanswering{l}, book, transfers.Config{JournalFolder: journal, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 	require.NoError(t, err)
 	for i := range waiting {
 		_, err := r.Submit(t.Context(), transfers.FulfillOp(transfers.Packet{

@@ -86,7 +86,7 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	l := newLedger(ctx, 5)
 	for range 4 { // each call burns the next number
 		_, err := sequence.Place(ctx, l, 1, newWriter(1, 6))
-		require.ErrorIs(t, err, ledger.ErrIDSpent)
+		require.ErrorIs(t, err, ledger.ErrIDBurnt)
 	}
 	n, err := sequence.Place(ctx, l, 1, newWriter(1, 5))
 	require.NoError(t, err)

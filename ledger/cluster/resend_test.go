@@ -148,7 +148,7 @@ func TestDroppedSessionAfterARefusal(t *testing.T) {
 		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{lost})
 		require.NoError(t, err)
 		require.Equal(t, ledger.TransferIDAlreadyFailed, results[0].Status)
-		require.Equal(t, ledger.OutcomeIDSpent, results[0].Status.Outcome())
+		require.Equal(t, ledger.OutcomeIDBurnt, results[0].Status.Outcome())
 	})
 }
 

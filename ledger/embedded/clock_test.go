@@ -31,7 +31,7 @@ func TestClockThatWasAhead(t *testing.T) {
 		c, dir := newClock(), t.TempDir()
 		l, err := embedded.Open(dir, embedded.WithClock(c.Now))
 		require.NoError(t, err)
-		require.Zero(t, l.Recovery().Ahead)
+		require.Zero(t, l.Recovery().ClockAhead)
 		_, err = l.CreateAccounts(t.Context(), workloadOpening())
 		require.NoError(t, err)
 		c.Sleep(year)
@@ -42,7 +42,7 @@ func TestClockThatWasAhead(t *testing.T) {
 			require.NoError(t, l.Close())
 			l, err = embedded.Open(dir, embedded.WithClock(c.Now))
 			require.NoError(t, err)
-			require.InDelta(t, year, l.Recovery().Ahead, float64(time.Millisecond))
+			require.InDelta(t, year, l.Recovery().ClockAhead, float64(time.Millisecond))
 		}
 		require.False(t, heldInWorkload(t, l).IsZero())
 		c.Sleep(9900 * time.Millisecond)

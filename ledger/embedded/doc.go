@@ -38,6 +38,6 @@
 // Timestamps only grow, and a folder keeps them. If a clock was ahead, even for one request,
 // timestamps stay in the future until the wall clock has caught up. Meanwhile the ledger's time
 // runs at half speed, where a server's would stand still and no hold would expire: a hold ends
-// after its timeout or up to twice the timeout, never earlier. [Recovery.Ahead] reports it;
+// after its timeout or up to twice the timeout, never earlier. [Recovery.ClockAhead] reports it;
 // transfers booked meanwhile keep their wrong time.
 package embedded

@@ -21,10 +21,10 @@ type Recovery struct {
 	TornFile string
 	// TornOffset is the offset of the cut, TornBytes the number of bytes cut off.
 	TornOffset, TornBytes int64
-	// Ahead is how far the newest timestamp is ahead of the clock, 0 if it is not: the clock is
+	// ClockAhead is how far the newest timestamp is ahead of the clock, 0 if it is not: the clock is
 	// behind, or was ahead once. Microseconds come from requests of many events. An operator should
 	// look at a second or more (see Time in the package documentation).
-	Ahead time.Duration
+	ClockAhead time.Duration
 }
 
 // Open opens a ledger in a folder, with everything stored there. The folder is created if
@@ -68,10 +68,10 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 // setRecovery describes the folder in l.recovery.
 func (l *Ledger) setRecovery(found wal.Recovery) {
 	l.recovery = Recovery{
-		Accounts:  int(l.books.accounts.count),
-		Transfers: int(l.books.transfers.count),
-		Records:   found.Records,
-		Ahead:     l.books.clock.aheadOfWallClock(),
+		Accounts:   int(l.books.accounts.count),
+		Transfers:  int(l.books.transfers.count),
+		Records:    found.Records,
+		ClockAhead: l.books.clock.aheadOfWallClock(),
 	}
 	if torn := found.Torn; torn != nil {
 		l.recovery.TornFile, l.recovery.TornOffset, l.recovery.TornBytes = torn.File, torn.Offset, torn.Bytes

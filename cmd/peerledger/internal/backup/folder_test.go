@@ -55,7 +55,7 @@ func (c connector) recordPackets(t *testing.T, packets int) {
 	require.NoError(t, err)
 	var prepared []transfers.Packet
 	record := func(l ledger.Ledger, journal string, work func(*transfers.Recorder)) {
-		r, err := transfers.NewRecorder(l, book, transfers.Config{Journal: journal, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
+		r, err := transfers.NewRecorder(l, book, transfers.Config{JournalFolder: journal, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 		require.NoError(t, err)
 		work(r)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -150,7 +150,7 @@ func TestFolderAndJournal(t *testing.T) {
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
 	recorded := make(chan transfers.Result, 9)
-	r, err := transfers.NewRecorder(l, book, transfers.Config{Journal: restored.journal, Events: transfers.Events{Replayed: func(list []transfers.Result) {
+	r, err := transfers.NewRecorder(l, book, transfers.Config{JournalFolder: restored.journal, Events: transfers.Events{Replayed: func(list []transfers.Result) {
 		for _, r := range list {
 			recorded <- r
 		}
