@@ -205,7 +205,7 @@ func (f *fixture) openAccount(t *testing.T, a accounts.PeerAccount) {
 }
 
 // A fulfill was refused until no id is left. The error names the remaining step.
-func TestSpentFulfill(t *testing.T) {
+func TestBurntFulfill(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))

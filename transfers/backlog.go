@@ -73,6 +73,18 @@ func (b *backlog) acquirePlace(ctx context.Context, isPromised bool) error {
 	return nil
 }
 
+// takePlace takes a place. Without mayWait it returns ErrBacklogFull if there is none.
+func (b *backlog) takePlace(ctx context.Context, isPromised, mayWait bool) error {
+	switch {
+	case mayWait:
+		return b.acquirePlace(ctx, isPromised)
+	case b.tryAcquire(isPromised):
+		return nil
+	default:
+		return ErrBacklogFull
+	}
+}
+
 // waitChan returns a channel that is closed when tryAcquire may succeed again.
 func (b *backlog) waitChan(isPromised bool) <-chan struct{} {
 	b.mu.Lock()

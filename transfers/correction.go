@@ -12,10 +12,10 @@ import (
 // Only a closed account can refuse a correction: a closed sender refuses leg 15, a closed
 // receiver refuses the legs to it. So there are four corrections, under a phase each:
 //
-//	 4  with leg 15, to the receiver
-//	 5  without leg 15, to the receiver
-//	14  with leg 15, to suspense in place of the receiver
-//	15  without leg 15, to suspense in place of the receiver
+//	 4  phaseCorrection       with leg 15, to the receiver
+//	 5  phaseWithoutSender    without leg 15, to the receiver
+//	14  phaseWithoutReceiver  with leg 15, to suspense in place of the receiver
+//	15  phaseWithoutBoth      without leg 15, to suspense in place of the receiver
 //
 // A forward has the first two only: if its receiver is closed, the forward is refused.
 //
@@ -74,6 +74,8 @@ func (o *operation) nextCorrectionPhase(chain ledger.Chain) phase {
 		return o.phase
 	}
 	// Versions without arrears debited suspense in place of the sender, in phases 4 and 5 only.
+	// The request is repeated in their form under the same ids (asOlder): the ledger answers
+	// `exists` if an older version booked the fulfill, and else reports the conflict.
 	if chain.Breaker == 0 && chain.Status == ledger.TransferExistsWithDifferentDebitAccountID && o.phase <= phaseWithoutSender {
 		return o.phase | asOlder
 	}

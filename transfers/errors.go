@@ -243,7 +243,7 @@ func ILPCode(err error) string {
 		return ""
 	case errors.Is(err, ErrCreditLine), errors.Is(err, accounts.ErrPeerClosed), errors.Is(err, accounts.ErrSuspended),
 		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrInFlightShare), errors.Is(err, ErrLiquidity),
-		isSpentByRefusal(err):
+		isBurntByRefusal(err):
 		return "T04"
 	case errors.Is(err, ErrBacklogFull):
 		return "T03"
@@ -260,10 +260,10 @@ func ILPCode(err error) string {
 	}
 }
 
-// isSpentByRefusal reports whether a prepare met its own id, spent by an earlier refusal: in
-// a request whose answer was lost, or in an earlier call. Only the causes of T04 spend the
+// isBurntByRefusal reports whether a prepare met its own id, burnt by an earlier refusal: in
+// a request whose answer was lost, or in an earlier call. Only the causes of T04 burn the
 // id of a prepare: an exceeded line, or an account that is closed or missing.
-func isSpentByRefusal(err error) bool {
+func isBurntByRefusal(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Cause, ledger.ErrIDBurnt)
 }

@@ -15,10 +15,12 @@ type heldPackets struct {
 }
 
 // heldPacket has the amounts of a hold: only a resolution with the same amounts frees the
-// whole hold.
+// whole hold. endsAt only bounds the memory, so time.Now with its monotonic reading measures
+// it, whatever Config.Clock does. A packet dropped too late frees no cap: the ledger answers
+// the resolution of an ended hold as late or already applied.
 type heldPacket struct {
 	in, out uint64
-	endsAt  time.Time // at the latest; a later resolution finds no hold
+	endsAt  time.Time // at the latest
 }
 
 func newHeldPackets() *heldPackets { return &heldPackets{packets: make(map[ledger.ID]heldPacket)} }

@@ -80,8 +80,9 @@ const (
 	phaseWithoutReceiver phase = chart.PhaseWithoutReceiver
 	phaseWithoutBoth     phase = chart.PhaseWithoutBoth
 
-	// asOlder is added to the phase of a correction in the form of versions without
-	// arrears accounts, and is not part of an id.
+	// asOlder marks phase 4 or 5 in the form of versions without arrears accounts, which
+	// debited suspense in place of the sender. Such a request only finds out whether an
+	// older version has booked the fulfill. The mark is not part of an id.
 	asOlder phase = 1 << legShift
 )
 

@@ -15,6 +15,11 @@ import (
 // nothing for a fulfill in the books, so the journal does not record that a fulfill was
 // booked. Refusals are recorded, and synced before the caller learns of them: the caller may
 // then book the money under another id.
+//
+// After a failed write or sync, for example on a full disk, the log has failed for good
+// (failLog in internal/wal). From then on appendFulfill's records are dropped, and fulfills
+// go to the ledger without the journal: waitForSpace lets them pass, enqueueOperation
+// (submit.go) adds them to their lanes, and waitSynced returns the failure to their callers.
 type journal struct {
 	folder      string
 	namespace   string
@@ -78,7 +83,7 @@ func (j *journal) startLoop() {
 	go j.runLoop()
 }
 
-// waitForSpace waits until fewer than maxUnsyncedBytes are on their way to the disk. The error
+// waitForSpace waits until at most maxUnsyncedBytes are on their way to the disk. The error
 // matches [ErrBacklogFull] and the context's. A failed log counts as having space: waitSynced
 // returns the failure.
 func (j *journal) waitForSpace(ctx context.Context) error {
@@ -88,8 +93,8 @@ func (j *journal) waitForSpace(ctx context.Context) error {
 	return nil
 }
 
-// isFull reports whether waitForSpace would wait.
-func (j *journal) isFull() bool { return j.waitForSpace(j.canceledCtx) != nil }
+// isBehind reports whether waitForSpace would wait.
+func (j *journal) isBehind() bool { return j.waitForSpace(j.canceledCtx) != nil }
 
 // appendFulfill appends a fulfill, unless the same one is pending. It does not wait for the
 // disk.

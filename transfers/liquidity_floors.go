@@ -21,18 +21,18 @@ const maxLimitedAmounts = 4
 
 // limitedAmounts writes the amounts of an operation's packet to dst, and returns their
 // number. It computes the packet's legs only if there are liquidity floors.
-func (g *admission) limitedAmounts(o *operation, dst *[maxLimitedAmounts]limitedAmount) int {
+func (a *admission) limitedAmounts(o *operation, dst *[maxLimitedAmounts]limitedAmount) int {
 	p := &o.packet
-	dst[0] = limitedAmount{limits: g.limitsOf(p.From), amount: ledger.NewAmount(p.In), direction: incoming}
-	dst[1] = limitedAmount{limits: g.limitsOf(p.To), amount: ledger.NewAmount(p.Out), direction: outgoing}
+	dst[0] = limitedAmount{limits: a.limitsOf(p.From), amount: ledger.NewAmount(p.In), direction: incoming}
+	dst[1] = limitedAmount{limits: a.limitsOf(p.To), amount: ledger.NewAmount(p.Out), direction: outgoing}
 	n := 2
-	if len(g.floors) == 0 {
+	if len(a.floors) == 0 {
 		return n
 	}
 	var array [maxLegs]leg
 	legs := o.appendLegs(array[:0])
 	for i, asset := range [...]*assetInfo{o.fromAsset, o.toAsset} {
-		floor := g.floors[asset.asset.Ledger]
+		floor := a.floors[asset.asset.Ledger]
 		if floor == nil || i == 1 && o.fromAsset == o.toAsset {
 			continue
 		}
@@ -75,22 +75,22 @@ func newFloorLimits(book *accounts.Book) map[uint32]*peerLimits {
 }
 
 // readFloors reads our liquidity in all assets with a floor.
-func (g *admission) readFloors(ctx context.Context) error {
-	if len(g.floors) == 0 {
+func (a *admission) readFloors(ctx context.Context) error {
+	if len(a.floors) == 0 {
 		return nil
 	}
-	for _, floor := range g.floors {
+	for _, floor := range a.floors {
 		floor.markReadStart()
 	}
-	reserves, err := g.book.LiquidityReserves(ctx)
+	reserves, err := a.book.LiquidityReserves(ctx)
 	if err != nil {
-		for _, floor := range g.floors {
+		for _, floor := range a.floors {
 			floor.endRead(accounts.Balance{}, err)
 		}
 		return err
 	}
 	for _, reserve := range reserves {
-		g.floors[reserve.Asset.Ledger].endRead(accounts.Balance{Receivable: reserve.AboveFloor, HeldOut: reserve.Held}, nil)
+		a.floors[reserve.Asset.Ledger].endRead(accounts.Balance{Receivable: reserve.AboveFloor, HeldOut: reserve.Held}, nil)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func TestHoldCountsFromTheFirstRequest(t *testing.T) {
 }
 
 // A prepare is refused for a transient reason, and the answer is lost. After the resend the
-// ledger says only that the id is spent. The sender still gets T04.
+// ledger says only that the id is burnt. The sender still gets T04.
 func TestRefusalWhoseAnswerWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,18 +12,18 @@ import (
 
 // runRefresher reads the ledger once per poll interval, and whenever a caller has requested
 // a refresh, until ctx ends.
-func (g *admission) runRefresher(ctx context.Context) {
-	ticker := time.NewTicker(g.book.SuspensionPollInterval())
+func (a *admission) runRefresher(ctx context.Context) {
+	ticker := time.NewTicker(a.book.SuspensionPollInterval())
 	defer ticker.Stop()
 	for {
-		if err := g.refreshLimits(ctx); err != nil && ctx.Err() == nil && g.refreshFailed != nil {
-			g.refreshFailed(err)
+		if err := a.refreshLimits(ctx); err != nil && ctx.Err() == nil && a.refreshFailed != nil {
+			a.refreshFailed(err)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		case <-g.refreshRequested:
+		case <-a.refreshRequested:
 		}
 	}
 }
@@ -31,30 +31,30 @@ func (g *admission) runRefresher(ctx context.Context) {
 // refreshLimits reads the suspensions, the balances of stale peers with caps, our
 // liquidity, and the arrears. After a failed read the earlier values stay in use until the
 // next refresh.
-func (g *admission) refreshLimits(ctx context.Context) error {
-	err := g.readSuspensions(ctx)
-	if g.hasCaps {
-		g.holds.dropExpired(time.Now())
-		err = errors.Join(err, g.readPeerBalances(ctx), g.readFloors(ctx))
+func (a *admission) refreshLimits(ctx context.Context) error {
+	err := a.readSuspensions(ctx)
+	if a.hasCaps {
+		a.holds.dropExpired(time.Now()) // addPacket's clock, not Config.Clock: see heldPacket
+		err = errors.Join(err, a.readPeerBalances(ctx), a.readFloors(ctx))
 	}
-	if g.debtors != nil {
-		err = errors.Join(err, g.debtors.refreshArrears(ctx, g.book))
+	if a.debtors != nil {
+		err = errors.Join(err, a.debtors.refreshArrears(ctx, a.book))
 	}
-	g.mu.Lock()
-	done := g.refreshed
-	g.refreshed = make(chan struct{})
-	g.mu.Unlock()
+	a.mu.Lock()
+	done := a.refreshed
+	a.refreshed = make(chan struct{})
+	a.mu.Unlock()
 	close(done)
 	return err
 }
 
-func (g *admission) readSuspensions(ctx context.Context) error {
-	changes, newest, err := g.book.Suspensions(ctx, g.newestSuspension)
-	g.newestSuspension = newest
+func (a *admission) readSuspensions(ctx context.Context) error {
+	changes, newest, err := a.book.Suspensions(ctx, a.newestSuspension)
+	a.newestSuspension = newest
 	if len(changes) == 0 {
 		return err
 	}
-	suspended := maps.Clone(*g.suspended.Load())
+	suspended := maps.Clone(*a.suspended.Load())
 	for _, c := range changes {
 		if c.Suspended {
 			suspended[c.Peer] = struct{}{}
@@ -62,23 +62,23 @@ func (g *admission) readSuspensions(ctx context.Context) error {
 			delete(suspended, c.Peer)
 		}
 	}
-	g.suspended.Store(&suspended)
+	a.suspended.Store(&suspended)
 	return err
 }
 
 // readPeerBalances reads the balances of all stale peers, some 2,000 in a request. Peers
 // never read before may not be provisioned, and are read in requests of their own.
-func (g *admission) readPeerBalances(ctx context.Context) error {
-	known, unknown := g.selectStale()
-	return errors.Join(g.readBalances(ctx, known), g.readBalances(ctx, unknown))
+func (a *admission) readPeerBalances(ctx context.Context) error {
+	known, unknown := a.selectStale()
+	return errors.Join(a.readBalances(ctx, known), a.readBalances(ctx, unknown))
 }
 
-// selectStale marks the start of a read in stale limits. Limits never
-// read before are unknown.
-func (g *admission) selectStale() (known, unknown []*peerLimits) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	for _, l := range g.limitsByPeer {
+// selectStale returns the limits that need a read, and marks the start of the read in them.
+// unknown are the limits never read before.
+func (a *admission) selectStale() (known, unknown []*peerLimits) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, l := range a.limitsByPeer {
 		switch isNeeded, isKnown := l.beginRead(); {
 		case !isNeeded:
 		case isKnown:
@@ -90,7 +90,7 @@ func (g *admission) selectStale() (known, unknown []*peerLimits) {
 	return known, unknown
 }
 
-func (g *admission) readBalances(ctx context.Context, limits []*peerLimits) error {
+func (a *admission) readBalances(ctx context.Context, limits []*peerLimits) error {
 	if len(limits) == 0 {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (g *admission) readBalances(ctx context.Context, limits []*peerLimits) erro
 	for i, l := range limits {
 		peers[i] = l.account
 	}
-	return lookUpEach(ctx, g.book, peers, func(i int, b accounts.Balance, err error) { limits[i].endRead(b, err) })
+	return lookUpEach(ctx, a.book, peers, func(i int, b accounts.Balance, err error) { limits[i].endRead(b, err) })
 }
 
 // lookUpEach reads the balances of peers, and calls report once for each peer, with a
@@ -125,31 +125,31 @@ func lookUpEach(ctx context.Context, book *accounts.Book, peers []accounts.PeerA
 	return err
 }
 
-// nextRefresh returns a channel that is closed when the next refresh completes: the
-// current refresh, if there is one.
-func (g *admission) nextRefresh() <-chan struct{} {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	return g.refreshed
+// nextRefresh returns a channel that is closed when a refresh completes: the refresh under
+// way, or else the next one.
+func (a *admission) nextRefresh() <-chan struct{} {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.refreshed
 }
 
 // waitForRefresh requests a refresh and waits for next, a channel of nextRefresh.
-func (g *admission) waitForRefresh(ctx context.Context, next <-chan struct{}) error {
-	g.requestRefresh()
+func (a *admission) waitForRefresh(ctx context.Context, next <-chan struct{}) error {
+	a.requestRefresh()
 	select {
 	case <-next:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrLimitsNotLoaded, context.Cause(ctx))
-	case <-g.recorderDone:
+	case <-a.recorderDone:
 		return ErrRecorderClosed
 	}
 }
 
 // requestRefresh wakes the refresher.
-func (g *admission) requestRefresh() {
+func (a *admission) requestRefresh() {
 	select {
-	case g.refreshRequested <- struct{}{}:
+	case a.refreshRequested <- struct{}{}:
 	default: // a request is pending
 	}
 }

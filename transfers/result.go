@@ -13,7 +13,7 @@ type Result struct {
 	// with the Packet of its prepare's Result.
 	Packet Packet
 	// Outcome is applied, already applied (by an earlier request), refused, refused with
-	// the id spent, or unknown. An already applied prepare may have been resolved since.
+	// a burnt id, or unknown. An already applied prepare may have been resolved since.
 	Outcome ledger.Outcome
 	// Late is set if a correction booked the packet, now or before: its hold had expired
 	// before the fulfill, or the sender's line did not cover a forward. The sender was

@@ -89,7 +89,7 @@ func (s *sender) resolveRequest(ctx context.Context, b *batch, pause *retryBacko
 		if b.hasCorrections {
 			s.readShortfalls(ctx, answered)
 		}
-	case errors.Is(err, ledger.ErrOutcomeUnknown): // the first case: the operations may be in the books
+	case errors.Is(err, ledger.ErrOutcomeUnknown): // before all other errors: the operations may be in the books
 		b.markUnknown(n)
 		if !pause.waitInterval(ctx) {
 			s.abandonOperations(b, n, err)

@@ -23,7 +23,7 @@ type Batch struct {
 	// An abandoned prepare counts by the ledger's answer, although the hold was voided.
 	Applied        int // applied now
 	AlreadyApplied int // applied by an earlier request, or already in the wanted state
-	Refused        int // by the ledger, with the id spent or not; or never sent: expired, or given up
+	Refused        int // by the ledger, with the id burnt or not; or never sent: expired, or given up
 	Unknown        int // given up without an answer, perhaps in the books: record again
 }
 

@@ -29,34 +29,12 @@ func (r *Recorder) submitOp(ctx context.Context, op *Op, slot *resultSlot, mayWa
 	return r.enqueueOperation(&o)
 }
 
-// admitOperation takes a place in the backlog, and reserves the packet's amounts
-// against the limits of the peers. After an error, place and amounts are free again.
-//
-// A refusal by a cap may rest on an old balance: other recorders may have resolved
-// packets since. So the refused packet is tried a second time after a refresh, unless
-// the balance is younger than a poll interval.
+// admitOperation waits with a fulfill for the journal, and admits the operation.
 func (r *Recorder) admitOperation(ctx context.Context, o *operation, mayWait bool) error {
 	if err := r.waitForJournal(ctx, o, mayWait); err != nil {
 		return err
 	}
-	for isRetry := false; ; isRetry = true {
-		if mayWait {
-			if err := r.admission.waitUntilLoaded(ctx, o); err != nil {
-				return err
-			}
-		}
-		if err := r.acquirePlace(ctx, o, mayWait); err != nil {
-			return err
-		}
-		err := r.admission.reserveLimits(o)
-		if err == nil {
-			return nil
-		}
-		r.backlog.releasePlaces(1)
-		if !mayWait || isRetry || !r.admission.isStaleCap(err) || r.admission.waitForRefresh(ctx, r.admission.nextRefresh()) != nil {
-			return err
-		}
-	}
+	return r.admission.admitOperation(ctx, o, r.backlog, mayWait)
 }
 
 // waitForJournal waits with a fulfill until the journal's disk has caught up.
@@ -66,22 +44,10 @@ func (r *Recorder) waitForJournal(ctx context.Context, o *operation, mayWait boo
 		return nil
 	case mayWait:
 		return r.journal.waitForSpace(ctx)
-	case r.journal.isFull():
+	case r.journal.isBehind():
 		return ErrBacklogFull
 	default:
 		return nil
-	}
-}
-
-// acquirePlace takes a place in the backlog.
-func (r *Recorder) acquirePlace(ctx context.Context, o *operation, mayWait bool) error {
-	switch {
-	case mayWait:
-		return r.backlog.acquirePlace(ctx, o.kind.isPromised())
-	case r.backlog.tryAcquire(o.kind.isPromised()):
-		return nil
-	default:
-		return ErrBacklogFull
 	}
 }
 
