@@ -212,3 +212,53 @@ func TestAbandonedPrepareWithALostAnswer(t *testing.T) {
 		})
 	}
 }
+
+// The prepare is sent twice before the ledger answers `exists`. The recorder generated the id,
+// so no other prepare made the hold, and the recorder voids it.
+func TestAbandonedPrepareThatWasSentTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger {
+			return &slowLedger{Ledger: l, delay: 10 * time.Second, twice: true}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		f.closeAndCheck(t) // nothing is held
+	})
+}
+
+// refusingLedger answers the first request when the request's context has ended, and refuses all
+// later requests.
+type refusingLedger struct{ ledger.Ledger }
+
+func (l refusingLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	results, err := l.Ledger.CreateTransfers(context.WithoutCancel(ctx), batch)
+	<-ctx.Done()
+	return results, err
+}
+
+// An abandoned prepare is applied, and its hold cannot be voided before the recorder ends.
+func TestCloseListsAnAbandonedHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return refusingLedger{l} })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		err = f.recorder.Close(canceled(t.Context()))
+		var left *transfers.CloseError
+		require.ErrorAs(t, err, &left)
+		require.Len(t, left.UnknownOps, 1)
+		require.Equal(t, transfers.KindPrepare, left.UnknownOps[0].Kind)
+		require.Empty(t, left.UnsentOps)
+		b, err := f.book.Balance(t.Context(), f.alice)
+		require.NoError(t, err)
+		require.Equal(t, units(100), b.HeldIn)
+	})
+}

@@ -2,7 +2,9 @@ package transfers_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -127,4 +129,58 @@ func TestOwnPacketsNeverExceedACap(t *testing.T) {
 			require.NoError(t, s.otherRecorder.Close(t.Context()))
 		})
 	}
+}
+
+// blockedReads is a ledger whose look-ups block until unblocked is closed.
+type blockedReads struct {
+	ledger.Ledger
+	unblocked chan struct{}
+}
+
+func (l *blockedReads) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	select {
+	case <-l.unblocked:
+		return l.Ledger.LookupAccounts(ctx, ids)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// The wait for the first read of a peer's balance ends with the context, or with the recorder.
+func TestWaitingForTheFirstRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &blockedReads{Ledger: embedded.New(), unblocked: make(chan struct{})}
+		book, err := accounts.NewBook(l.Ledger, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capSettings(100, "")})
+		require.NoError(t, err)
+		peers, err := book.Provision(t.Context(),
+			accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
+		require.NoError(t, err)
+		blindBook, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capSettings(100, "")})
+		require.NoError(t, err)
+		recorder, err := transfers.NewRecorder(l, blindBook, transfers.Config{})
+		require.NoError(t, err)
+		packet := transfers.Packet{From: peers[0], To: peers[1], In: 1, Out: 1, Hold: time.Minute}
+		errStop := errors.New("stop")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		answers := make(chan error)
+		go func() {
+			_, err := recorder.Submit(ctx, transfers.PrepareOp(packet))
+			answers <- err
+		}()
+		synctest.Wait()
+		cancel(errStop)
+		err = <-answers
+		require.ErrorIs(t, err, transfers.ErrLimitsNotLoaded)
+		require.ErrorIs(t, err, errStop)
+
+		go func() {
+			_, err := recorder.Submit(t.Context(), transfers.PrepareOp(packet))
+			answers <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, recorder.Close(t.Context()))
+		require.ErrorIs(t, <-answers, transfers.ErrRecorderClosed)
+		require.NoError(t, l.Close())
+	})
 }

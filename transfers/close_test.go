@@ -122,7 +122,7 @@ func TestUnknownUntilClosed(t *testing.T) {
 		next, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
 		require.NoError(t, err)
 		got, err := next.Record(t.Context(), left.UnknownOps[0])
-		require.NoError(t, err, "whoever has the packet can find out")
+		require.NoError(t, err, "the packet is enough to find out the outcome")
 		require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 		require.NoError(t, next.Close(t.Context()))
 		ledgertest.RequireNothingHeld(t, f.embedded)

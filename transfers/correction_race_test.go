@@ -201,7 +201,7 @@ func runRace(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 		r.takeStep(random)
 		require.LessOrEqual(t, len(r.phaseCounts()), 1, "phases %v", slices.Sorted(maps.Keys(r.phaseCounts())))
 	}
-	for i := range r.runs { // whoever is not through begins again, and is now
+	for i := range r.runs { // each recorder begins again, without faults
 		o := r.newOperation(kind)
 		for !r.sendRequest(o) {
 		}

@@ -110,7 +110,7 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	var limit uint64
 	var folder string
 	if os.Getenv(fullEnv) == "" {
-		t.Skip("it is a part of TestJournalOnAFullDisk")
+		t.Skip("runs as the child of TestJournalOnAFullDisk")
 	}
 	_, err := fmt.Sscanf(os.Getenv(fullEnv), "%d %s", &limit, &folder)
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 		}
 	}
 	requireFull(t, err, folder)
-	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "nobody went away")
+	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "no caller stopped waiting")
 	requireFull(t, future.Journaled(ctx), folder)
 	require.Len(t, h.journalErrors(), 1)
 	for range 3 { // and those behind it
@@ -192,7 +192,7 @@ func TestJournalOnAFullDiskAtTheStart(t *testing.T) {
 func TestJournalOnAFullDiskAtTheStartChild(t *testing.T) { //nolint:paralleltest // it is alone in its process
 	folder := os.Getenv(fullEnv)
 	if folder == "" {
-		t.Skip("it is a part of TestJournalOnAFullDiskAtTheStart")
+		t.Skip("runs as the child of TestJournalOnAFullDiskAtTheStart")
 	}
 	f := newFixture(t, transfers.Config{}, nil)
 	t.Run("full", func(t *testing.T) {
@@ -213,14 +213,15 @@ func TestJournalOnAFullDiskAtTheStartChild(t *testing.T) { //nolint:paralleltest
 // Each group takes two writes: the records, and the mark after their sync.
 func TestRecordAllSyncsTogether(t *testing.T) {
 	t.Parallel()
-	// With one processor it is RecordAll that runs until it waits.
+	// With one processor RecordAll keeps the processor until its first wait, so the journal's
+	// writer cannot sync between two fulfills.
 	inChild(t, "TestRecordAllSyncsTogetherChild", newFolder(t), "GOMAXPROCS=1")
 }
 
-func TestRecordAllSyncsTogetherChild(t *testing.T) { //nolint:paralleltest // it counts what its process does
+func TestRecordAllSyncsTogetherChild(t *testing.T) { //nolint:paralleltest // counts the writes of its whole process
 	folder := os.Getenv(fullEnv)
 	if folder == "" {
-		t.Skip("it is a part of TestRecordAllSyncsTogether")
+		t.Skip("runs as the child of TestRecordAllSyncsTogether")
 	}
 	if _, err := os.Stat("/proc/self/io"); err != nil {
 		t.Skip(err)
@@ -250,8 +251,8 @@ func countWrites(t *testing.T) (n int) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/io")
 	require.NoError(t, err)
-	_, said, _ := strings.Cut(string(text), "syscw: ")
-	_, err = fmt.Sscan(said, &n)
+	_, count, _ := strings.Cut(string(text), "syscw: ")
+	_, err = fmt.Sscan(count, &n)
 	require.NoError(t, err)
 	return n
 }

@@ -25,7 +25,7 @@ type openedJournal struct {
 	faults []error
 }
 
-func newJournal(t *testing.T, folder string, life context.Context) *openedJournal { //nolint:revive // it is a part of it
+func newJournal(t *testing.T, folder string, life context.Context) *openedJournal { //nolint:revive // the context is a part of the journal
 	t.Helper()
 	log, _, err := wal.Open(folder, func(wal.Record) error { return nil })
 	require.NoError(t, err)

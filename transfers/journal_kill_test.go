@@ -51,7 +51,7 @@ func TestKilledWithPromises(t *testing.T) {
 	if testing.Short() {
 		kills = 4
 	}
-	var open []transfers.Packet // held, and nobody was seen to fulfill them
+	var open []transfers.Packet // held, and not seen fulfilled
 	booked, promised, killed := 0, make(map[ledger.ID]bool), 0
 	for n := range kills {
 		first := n * killPackets
@@ -64,18 +64,18 @@ func TestKilledWithPromises(t *testing.T) {
 		}
 		killed++
 		if n < kills-1 && random.IntN(2) == 0 {
-			continue // the next child finds what is left, and cannot book it
+			continue // the next child finds the fulfills of this child, and cannot book them
 		}
 		h := &eventLog{}
 		require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
 		require.Empty(t, h.journalErrors())
 		replayed := resultsByID(t, h.takeReplayed())
-		// Each submitter may have had one of which it could not say that it is taken.
+		// Each submitter may have died with one fulfill on disk and its number not yet printed.
 		require.GreaterOrEqual(t, len(replayed), len(promised))
 		require.LessOrEqual(t, len(replayed), len(promised)+killed*killSubmitters)
 		for id := range promised {
-			_, is := replayed[id]
-			require.True(t, is, id)
+			_, isReplayed := replayed[id]
+			require.True(t, isReplayed, id)
 		}
 		for _, got := range replayed {
 			require.NoError(t, got.Err)
@@ -131,7 +131,7 @@ func killSubmitting(t *testing.T, random *rand.Rand, first int, folder string) (
 	read := func() bool {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return false // what it died over was not said
+			return false // the line was cut off by the kill: this fulfill is not known as promised
 		}
 		i, err := strconv.Atoi(strings.TrimSpace(line))
 		require.NoError(t, err, "the child failed: %s", line)
@@ -144,20 +144,20 @@ func killSubmitting(t *testing.T, random *rand.Rand, first int, folder string) (
 		}
 	}
 	require.NoError(t, child.Process.Kill())
-	for read() { // what it said before it died
+	for read() { // the numbers printed before the kill
 	}
 	_, _ = io.Copy(io.Discard, lines)
-	require.Error(t, child.Wait(), "it was killed")
+	require.Error(t, child.Wait(), "the child was killed")
 	return promised
 }
 
 // TestKilledWithPromisesChild is the process killed by TestKilledWithPromises. It never
 // reaches the ledger.
-func TestKilledWithPromisesChild(t *testing.T) { //nolint:paralleltest // it is alone in its process
+func TestKilledWithPromisesChild(t *testing.T) { //nolint:paralleltest // alone in its process
 	var first int
 	var folder string
 	if os.Getenv(killEnv) == "" {
-		t.Skip("it is a part of TestKilledWithPromises")
+		t.Skip("runs as the child of TestKilledWithPromises")
 	}
 	_, err := fmt.Sscanf(os.Getenv(killEnv), "%d %s", &first, &folder)
 	require.NoError(t, err)
@@ -177,5 +177,5 @@ func TestKilledWithPromisesChild(t *testing.T) { //nolint:paralleltest // it is 
 		})
 	}
 	group.Wait()
-	<-t.Context().Done() // until it is killed
+	<-t.Context().Done() // until the kill
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// impatientContext is a context that ends between the start of a call and its first wait,
-// before the disk has synced.
+// impatientContext is a context that ends between the start of a call and the call's first wait,
+// before the disk has synced: its Done is always closed, and its first Err is nil.
 type impatientContext struct {
 	context.Context
-	looks atomic.Int64
+	errCalls atomic.Int64
 }
 
 func newImpatientContext() *impatientContext { return &impatientContext{Context: context.Background()} }
@@ -27,13 +27,13 @@ func newImpatientContext() *impatientContext { return &impatientContext{Context:
 func (c *impatientContext) Done() <-chan struct{} { return canceled(c.Context).Done() }
 
 func (c *impatientContext) Err() error {
-	if c.looks.Add(1) == 1 {
+	if c.errCalls.Add(1) == 1 {
 		return nil
 	}
 	return context.Canceled
 }
 
-// The caller does not wait for the disk. The fulfill was enqueued nevertheless.
+// The caller's context ends before the disk has synced. The fulfill is enqueued nevertheless.
 func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -54,12 +54,12 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 			require.ErrorContains(t, err, "fulfill of packet "+p.ID.String())
 		}
 		again := newImpatientContext()
-		again.looks.Add(1)
+		again.errCalls.Add(1)
 		if err := future.Journaled(again); err != nil {
 			require.ErrorIs(t, err, transfers.ErrJournal)
 			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		}
-		require.NoError(t, future.Journaled(t.Context()), "it was on its way")
+		require.NoError(t, future.Journaled(t.Context()), "the fulfill was enqueued")
 		require.NoError(t, future.Journaled(again), "nothing to wait for")
 		if ended == 10 {
 			break
@@ -67,17 +67,17 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	}
 	require.Positive(t, ended, "in %d attempts", submitted)
 
-	// Record says it too: it does not know more than that the fulfill was handed over.
-	for lost := false; !lost; submitted++ {
+	// Record returns an unknown outcome too: the fulfill is enqueued, with no sync and no answer.
+	for isUnsynced := false; !isUnsynced; submitted++ {
 		require.Less(t, submitted, len(packets), "the disk was always faster")
 		got, err := r.Record(newImpatientContext(), transfers.FulfillOp(packets[submitted]))
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
-		lost = errors.Is(err, transfers.ErrJournal)
+		isUnsynced = errors.Is(err, transfers.ErrJournal)
 	}
 	<-silent.asked
 	f.closeUnanswered(t, r, submitted)
-	require.Empty(t, h.journalErrors(), "no fault of the journal")
+	require.Empty(t, h.journalErrors(), "an ended context is no failure of the journal")
 
 	require.NoError(t, f.newJournaled(t, folder, h, nil).Close(t.Context()))
 	require.Len(t, resultsByID(t, h.takeReplayed()), submitted)
@@ -114,7 +114,7 @@ func TestTrySubmitAndJournaled(t *testing.T) {
 	<-silent.asked
 	f.closeUnanswered(t, r, len(packets))
 	for _, future := range futures {
-		require.NoError(t, future.Journaled(canceled(t.Context())), "it is on disk, and stays there")
+		require.NoError(t, future.Journaled(canceled(t.Context())), "the fulfill is on disk, also after Close")
 	}
 	f.requireReplayed(t, killed, packets)
 	f.closeAndCheck(t)
@@ -133,18 +133,23 @@ func TestJournaledWithoutAJournal(t *testing.T) {
 		held, err := f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
 		future, err := f.recorder.Submit(ctx, transfers.FulfillOp(held.Packet))
-		require.NoError(t, err, "it does not wait for what there is not")
+		require.NoError(t, err, "without a journal Submit does not wait for a disk")
 		<-slow.requests
 		err = future.Journaled(ctx)
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		refused, err := f.recorder.Submit(ctx, transfers.RejectOp(held.Packet))
 		require.NoError(t, err)
-		require.NoError(t, refused.Journaled(ctx), "a reject is not kept")
+		require.NoError(t, refused.Journaled(ctx), "rejects are not in the journal")
 		slow.proceed <- nil
 		require.NoError(t, future.Wait(ctx).Err)
-		require.NoError(t, future.Journaled(ctx), "it is in the ledger")
+		require.NoError(t, future.Journaled(ctx), "the fulfill is in the ledger")
 		slow.closeAll(t, f)
 		ledgertest.RequireNothingHeld(t, f.embedded)
 	})
+}
+
+func TestZeroFuture(t *testing.T) {
+	t.Parallel()
+	require.ErrorIs(t, transfers.Future{}.Journaled(t.Context()), transfers.ErrJournal)
 }

@@ -105,7 +105,7 @@ func TestGivenUp(t *testing.T) {
 	back := &operation{kind: KindReject, slot: new(resultSlot), voiding: true}
 	back.endUnanswered(cause, true)
 	require.True(t, back.unanswered)
-	require.Equal(t, claimOpen, back.slot.claim.Load(), "its caller has an answer, and nobody waits for this one")
+	require.Equal(t, claimOpen, back.slot.claim.Load(), "the caller has an answer, and does not wait for this one")
 }
 
 // Only a prepare whose packet expired while it waited is not sent.
@@ -141,16 +141,16 @@ func TestForeignRecords(t *testing.T) {
 	t.Parallel()
 	p := Packet{ID: ledger.NewID(1<<8, 1), In: 1, Out: 1}
 	id := p.ID.Bytes()
-	mine := wal.Record{Kind: recordOwner, Data: ownerRecord("us")}
+	owner := wal.Record{Kind: recordOwner, Data: ownerRecord("us")}
 	fulfill := wal.Record{Kind: recordFulfill, Data: appendRecord(nil, &p)}
 	refused := wal.Record{Kind: recordRefused, Data: id[:]}
 	for name, records := range map[string][]wal.Record{
-		"nobody's":               {fulfill},
-		"a refusal of nobody's":  {refused},
-		"another's":              {{Kind: recordOwner, Data: ownerRecord("them")}},
-		"of an unknown kind":     {mine, {Kind: 99, Data: id[:]}},
-		"a refusal that is cut":  {mine, {Kind: recordRefused, Data: id[:15]}},
-		"a refusal that is long": {mine, {Kind: recordRefused, Data: append(id[:], 0)}},
+		"without an owner":           {fulfill},
+		"a refusal without an owner": {refused},
+		"of another namespace":       {{Kind: recordOwner, Data: ownerRecord("them")}},
+		"of an unknown kind":         {owner, {Kind: 99, Data: id[:]}},
+		"a refusal that is cut":      {owner, {Kind: recordRefused, Data: id[:15]}},
+		"a refusal that is long":     {owner, {Kind: recordRefused, Data: append(id[:], 0)}},
 	} {
 		found := &recoveredJournal{namespace: "us", indexByPacket: make(map[ledger.ID][]int)}
 		var err error
@@ -161,7 +161,7 @@ func TestForeignRecords(t *testing.T) {
 		require.Empty(t, found.fulfills, name)
 	}
 	found := &recoveredJournal{namespace: "us", indexByPacket: make(map[ledger.ID][]int)}
-	for _, r := range []wal.Record{mine, fulfill, fulfill, refused, fulfill, refused, refused, mine} {
+	for _, r := range []wal.Record{owner, fulfill, fulfill, refused, fulfill, refused, refused, owner} {
 		require.NoError(t, found.restoreRecord(r))
 	}
 	require.Len(t, found.fulfills, 2, "a promise that was refused may be given again")

@@ -3,6 +3,7 @@ package transfers_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,4 +218,32 @@ func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 		require.Equal(t, want, got, setting)
 		f.closeAndCheck(t)
 	}
+}
+
+// More than a batch of forwards is waiting all the time. Flush waits only for the forwards
+// before it.
+func TestFlushUnderLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{Lanes: 1, MaxBacklog: 100}, func(l ledger.Ledger) ledger.Ledger {
+			return &slowLedger{Ledger: narrowLedger{l, 10}, delay: 5 * time.Millisecond}
+		})
+		var stop atomic.Bool
+		var callers sync.WaitGroup
+		for range 200 {
+			callers.Go(func() {
+				for !stop.Load() {
+					_, err := f.recorder.Forward(t.Context(), f.packet(1, 1))
+					require.NoError(t, err)
+				}
+			})
+		}
+		time.Sleep(time.Second) //nolint:forbidigo // virtual time
+		began := time.Now()
+		require.NoError(t, f.recorder.Flush(t.Context()))
+		require.Less(t, time.Since(began), time.Second, "a backlog of 100 takes a tenth of that")
+		stop.Store(true)
+		callers.Wait() // more callers wait than the backlog has places
+		f.closeAndCheck(t)
+	})
 }

@@ -24,7 +24,7 @@ func TestShortfallOfALateFulfill(t *testing.T) {
 				told = append(told, late...)
 			}}})
 			p := f.holdExpired(t, w)
-			f.closeSome(t, c.sender, c.receiver)
+			f.closeAccounts(t, c.sender, c.receiver)
 			want := uint64(600)
 			if !c.sender {
 				want = 300 // its line of 1000 had 300 left

@@ -9,10 +9,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// An event gets its results once, and the publisher keeps none of them.
+// An event gets each result once. After the event the publisher's memory has no results.
 func TestPublisherReportsAndForgets(t *testing.T) {
 	t.Parallel()
-	ln := new(publisher)
+	p := new(publisher)
 	answered := func(n uint64, kind Kind) *operation {
 		o := &operation{kind: kind, packet: Packet{ID: ledger.NewID(n, 0)}, slot: new(resultSlot)}
 		o.slot.outcome, o.slot.err = ledger.OutcomeRefused, errors.New("refused")
@@ -20,23 +20,23 @@ func TestPublisherReportsAndForgets(t *testing.T) {
 	}
 	b := &batch{answered: []*operation{answered(1, KindForward), answered(2, KindReject), answered(3, KindForward)}}
 	forwards := func(o *operation) bool { return o.kind == KindForward }
-	ln.reportResults(b, nil, forwards)
-	require.Empty(t, ln.eventResults)
-	var told [][]ledger.ID
+	p.reportResults(b, nil, forwards)
+	require.Empty(t, p.eventResults)
+	var reported [][]ledger.ID
 	event := func(results []Result) {
 		var ids []ledger.ID
 		for _, r := range results {
 			require.Error(t, r.Err)
 			ids = append(ids, r.Packet.ID)
 		}
-		told = append(told, ids)
+		reported = append(reported, ids)
 	}
-	ln.reportResults(b, event, func(*operation) bool { return false })
-	require.Empty(t, told, "about nothing")
-	ln.reportResults(b, event, forwards)
-	require.Empty(t, ln.eventResults)
-	require.Equal(t, []Result{{}, {}}, ln.eventResults[:2], "what was told is not kept in memory")
+	p.reportResults(b, event, func(*operation) bool { return false })
+	require.Empty(t, reported, "without results the event is not called")
+	p.reportResults(b, event, forwards)
+	require.Empty(t, p.eventResults)
+	require.Equal(t, []Result{{}, {}}, p.eventResults[:2], "reported results are cleared")
 	b.answered = b.answered[1:2]
-	ln.reportResults(b, event, func(*operation) bool { return true })
-	require.Equal(t, [][]ledger.ID{{ledger.NewID(1, 0), ledger.NewID(3, 0)}, {ledger.NewID(2, 0)}}, told)
+	p.reportResults(b, event, func(*operation) bool { return true })
+	require.Equal(t, [][]ledger.ID{{ledger.NewID(1, 0), ledger.NewID(3, 0)}, {ledger.NewID(2, 0)}}, reported)
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// losingLedger delays the first request until begin is closed. It executes the second request and
-// loses the answer. It drops the third one, a while later. Later requests succeed.
+// losingLedger delays the first request until begin is closed. The second request is executed and
+// its answer lost. The third request is not executed, and fails after the time meanwhile. Later
+// requests succeed.
 type losingLedger struct {
 	ledger.Ledger
 	begin     chan struct{}
 	meanwhile time.Duration
-	third     error
+	third     error // of the third request
 	requests  int
 }
 
@@ -60,19 +61,19 @@ func newLosingLedger(t *testing.T, cfg transfers.Config, meanwhile time.Duration
 	return l, newFixture(t, cfg, func(under ledger.Ledger) ledger.Ledger { l.Ledger = under; return l })
 }
 
-// A prepare is applied and the answer is lost. A later request that was not sent says nothing
-// about it, also after the packet has expired: the prepare is sent again.
-func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
+// A prepare is applied and the answer is lost. A later request that was not sent proves nothing
+// about the prepare, also after the packet has expired: the prepare is sent again.
+func TestUnknownPrepareIsNeverReportedAsUnsent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		third   error
 		packets int
 		want    ledger.Outcome
 	}{
-		"not sent":                   {errNoConnection, 1, ledger.OutcomeAlreadyApplied},
-		"not sent, of several":       {errNoConnection, 3, ledger.OutcomeAlreadyApplied},
-		"too much data, of several":  {ledger.ErrTooMuchData, 3, ledger.OutcomeAlreadyApplied},
-		"too much data, of one only": {ledger.ErrTooMuchData, 1, ledger.OutcomeUnknown},
+		"not sent":                  {errNoConnection, 1, ledger.OutcomeAlreadyApplied},
+		"not sent, of several":      {errNoConnection, 3, ledger.OutcomeAlreadyApplied},
+		"too much data, of several": {ledger.ErrTooMuchData, 3, ledger.OutcomeAlreadyApplied},
+		"too much data, alone":      {ledger.ErrTooMuchData, 1, ledger.OutcomeUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +82,7 @@ func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 				ops := make([]transfers.Op, c.packets)
 				for i := range ops {
 					p := f.packet(100, 90)
-					p.Hold, p.Expiry = 0, time.Now().Add(time.Duration(15*i+10)*time.Second) // the first one expires, others do not
+					p.Hold, p.Expiry = 0, time.Now().Add(time.Duration(15*i+10)*time.Second) // only the first packet expires
 					ops[i] = transfers.PrepareOp(p)
 				}
 				for i, future := range l.submitTogether(t, f, ops...) {
@@ -96,7 +97,7 @@ func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 	}
 }
 
-// The answer to the first request is lost, the second request is not sent, and the third one
+// The answer to the prepare's first request is lost, the second request is not sent, and the third
 // is answered. The hold counts from the first request, and has ended.
 func TestHoldCountsFromTheFirstRequest(t *testing.T) {
 	t.Parallel()
@@ -110,7 +111,7 @@ func TestHoldCountsFromTheFirstRequest(t *testing.T) {
 }
 
 // A prepare is refused for a transient reason, and the answer is lost. After the resend the
-// ledger says only that the id is burnt. The sender still gets T04.
+// ledger answers only with the burnt id. The sender still gets T04.
 func TestRefusalWhoseAnswerWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -119,6 +120,35 @@ func TestRefusalWhoseAnswerWasLost(t *testing.T) {
 		require.Equal(t, ledger.OutcomeIDBurnt, got.Outcome)
 		require.ErrorIs(t, got.Err, ledger.ErrIDBurnt)
 		require.Equal(t, "T04", transfers.ILPCode(got.Err))
+		f.closeAndCheck(t)
+	})
+}
+
+// shortAnswers leaves the last result out of the first answers.
+type shortAnswers struct {
+	ledger.Ledger
+	cutAnswers int
+}
+
+func (l *shortAnswers) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results, err := l.Ledger.CreateTransfers(ctx, batch)
+	if l.cutAnswers--; l.cutAnswers >= 0 && err == nil {
+		return results[:len(results)-1], nil
+	}
+	return results, err
+}
+
+// An answer without a result for each transfer is an unknown outcome: the request is sent again.
+func TestMissingAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &shortAnswers{Ledger: l, cutAnswers: 2} })
+		held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+		require.NoError(t, err)
+		require.Equal(t, ledger.OutcomeAlreadyApplied, held.Outcome)
+		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
+		require.NoError(t, err)
+		require.Equal(t, int64(90), f.position(t, f.bob))
 		f.closeAndCheck(t)
 	})
 }
