@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// loggingComposeStub is a docker compose that logs its arguments. It fails for lines that match
-// FAILS, from the line number FROM of such lines on.
+// loggingComposeStub is a docker compose that logs its arguments. Calls that match FAILS fail, from
+// the FROM-th of these calls on.
 const loggingComposeStub = `#!/bin/sh
 echo "$*" >>"$CALLS"
 case " $* " in
@@ -25,7 +25,7 @@ esac
 func runScript(t *testing.T, fails, from, script string, args ...string) (calls []string, output string, err error) {
 	t.Helper()
 	stub, log := filepath.Join(t.TempDir(), "compose"), filepath.Join(t.TempDir(), "calls")
-	require.NoError(t, os.WriteFile(stub, []byte(loggingComposeStub), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(stub, []byte(loggingComposeStub), 0o700)) //nolint:gosec // an executable
 	require.NoError(t, os.WriteFile(log, nil, 0o600))
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{script}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + stub, "CALLS=" + log, "FAILS=" + fails, "FROM=" + from, "PATIENCE=0"}
@@ -33,10 +33,10 @@ func runScript(t *testing.T, fails, from, script string, args ...string) (calls 
 	return strings.Split(strings.TrimSpace(readFile(t, log)), "\n"), string(printed), err
 }
 
-const noMatch = "this is asked for by nobody"
+const noMatch = "no call has this text"
 
-// Replicas are restarted one after another, each only when all others answer. A replica that does
-// not come back ends the restart.
+// Replicas are restarted one after another, each only when all replicas answer. A replica that does
+// not answer again ends the restart.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	const doctor = "run --rm --no-deps -T peerledger doctor --strict"
@@ -56,7 +56,7 @@ func TestRollingRestart(t *testing.T) {
 	require.Equal(t, []string{doctor, up("replica-2"), doctor, up("replica-0"), doctor}, calls)
 }
 
-// recover.sh checks before it stops a replica.
+// recover.sh checks the volume before it stops the replica.
 func TestRecoverLooksFirst(t *testing.T) {
 	t.Parallel()
 	calls, output, err := runScript(t, noMatch, "", "cluster/recover.sh", "1")
@@ -69,7 +69,7 @@ func TestRecoverLooksFirst(t *testing.T) {
 
 	calls, _, err = runScript(t, "--check", "1", "cluster/recover.sh", "1")
 	require.Error(t, err)
-	require.Len(t, calls, 1, "what is refused stops nothing")
+	require.Len(t, calls, 1, "after a failed check nothing is stopped")
 	calls, _, err = runScript(t, noMatch, "", "cluster/recover.sh", "seven")
 	require.Error(t, err)
 	require.Equal(t, []string{""}, calls)

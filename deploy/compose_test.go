@@ -96,8 +96,8 @@ func TestServers(t *testing.T) {
 			require.Contains(t, s.SecurityOpt, "seccomp=unconfined", "%s: io_uring", name)
 			require.Empty(t, s.Ports, "%s: TigerBeetle has no authentication", name)
 			if s.isFormatter() {
-				// A replica of several must not be formatted again, because it has made promises to
-				// the others. A single node whose disk is not mounted must not begin an empty
+				// The record prevents a second format. A replica of a cluster has made promises to
+				// the other replicas; a single node with an unmounted disk would begin an empty
 				// ledger.
 				require.Equal(t, "/record", s.readEnvironment(t)["RECORD"], name)
 				require.Contains(t, s.Volumes, "record:/record", name)
@@ -133,7 +133,7 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// Every server and every client has the same addresses in the same order.
+// All servers and clients have the same addresses in the same order.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	c := parseCompose(t, "cluster/compose.yaml")
@@ -195,7 +195,7 @@ func TestVariables(t *testing.T) {
 				if m[2] != "use six.env" {
 					require.Equal(t, documented[m[1]], m[2], "%s: the default of %s", path, m[1])
 				}
-				require.Regexp(t, "^PEERLEDGER_", m[1], "TigerBeetle reads no variables, and ours must not look as if it did")
+				require.Regexp(t, "^PEERLEDGER_", m[1], "TigerBeetle reads no variables, so no name may suggest TigerBeetle")
 			}
 		}
 		for name := range documented {

@@ -150,8 +150,8 @@ func TestComposeFilesAreValid(t *testing.T) {
 	}
 }
 
-// On a single node the rows survive a restart and a kill. A changed cluster id does not start an
-// empty ledger.
+// On a single node the rows outlive a restart and a kill. After a change of the cluster id no empty
+// ledger starts.
 func TestSingleNode(t *testing.T) {
 	t.Parallel()
 	const id = 180150000000000001 // the default
@@ -218,12 +218,12 @@ func TestBackupOfASingleNode(t *testing.T) {
 	requireAccount(t, openCluster(t, id, p.findAddress(t, "tigerbeetle")))
 }
 
-// Three replicas go on without one.
+// A cluster of three runs with two replicas, also during a restart and a recovery.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	const id = 180150000000000002
 	replicas := []string{"replica-0", "replica-1", "replica-2"}
-	subnet := fmt.Sprintf("10.213.%d", 8+os.Getpid()%240) // of this process, and not the default
+	subnet := fmt.Sprintf("10.213.%d", 8+os.Getpid()%240) // for this process, to avoid the default subnet
 	addresses := []string{subnet + ".10:3001", subnet + ".11:3001", subnet + ".12:3001"}
 	p := newProject(t, "cluster/compose.yaml", "PEERLEDGER_SUBNET="+subnet, "PEERLEDGER_ADDRESSES="+strings.Join(addresses, ","), "PEERLEDGER_CACHE_GRID=64MiB")
 	p.mustRunCompose(t, append([]string{"up", "--detach", "--wait"}, replicas...)...)
@@ -241,16 +241,16 @@ func TestCluster(t *testing.T) {
 	})
 	t.Run("one lost and recovered", func(t *testing.T) { //nolint:paralleltest // on the same replicas
 		testLostReplica(t, p)
-		p.mustRunCompose(t, "stop", "replica-0") // so that the recovered replica is needed
+		p.mustRunCompose(t, "stop", "replica-0") // the two running replicas include the recovered one
 		requireAccount(t, openCluster(t, id, addresses...))
 	})
 }
 
-// testRollingRestart expects replica-2 to be stopped.
+// testRollingRestart restarts all replicas. REQUIRES: replica-2 is stopped.
 func testRollingRestart(t *testing.T, p project) {
 	t.Helper()
 	output, err := p.runScript(t, "rolling-restart.sh")
-	require.Error(t, err, "one is down already")
+	require.Error(t, err, "replica-2 is down already")
 	require.Contains(t, output, "not begun")
 	p.mustRunCompose(t, "start", "replica-2")
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
@@ -261,7 +261,7 @@ func testRollingRestart(t *testing.T, p project) {
 	output, err = p.runScript(t, "rolling-restart.sh")
 	require.NoError(t, err, output)
 	for _, container := range strings.Fields(before) {
-		require.NotContains(t, p.mustRunCompose(t, "ps", "--quiet"), container, "each was made anew")
+		require.NotContains(t, p.mustRunCompose(t, "ps", "--quiet"), container, "every container is new")
 	}
 }
 
@@ -271,7 +271,7 @@ func testLostReplica(t *testing.T, p project) {
 	output, err := p.runScript(t, "recover.sh", "1")
 	require.Error(t, err)
 	require.Contains(t, output, "the volume holds")
-	require.Contains(t, p.mustRunCompose(t, "ps", "--status", "running", "replica-1"), "replica-1", "a replica that has its file goes on")
+	require.Contains(t, p.mustRunCompose(t, "ps", "--status", "running", "replica-1"), "replica-1", "a replica with its file keeps running")
 
 	p.mustRunCompose(t, "rm", "--stop", "--force", "format-1", "replica-1")
 	require.NoError(t, exec.CommandContext(t.Context(), "docker", "volume", "rm", p.name+"_data-1").Run())
@@ -283,5 +283,5 @@ func testLostReplica(t *testing.T, p project) {
 	require.NoError(t, err, output)
 	require.Contains(t, output, "made 180150000000000002_1.tigerbeetle")
 	p.mustRunCompose(t, "up", "--detach", "--wait", "replica-1")
-	require.NotContains(t, p.mustRunCompose(t, "logs", "format-1"), "cannot be inspected", "the guard reads a recovered file too")
+	require.NotContains(t, p.mustRunCompose(t, "logs", "format-1"), "cannot be inspected", "format.sh can inspect a recovered file")
 }

@@ -59,21 +59,21 @@ func TestUnits(t *testing.T) {
 	require.Len(t, units, 4)
 	output, _ := exec.CommandContext(t.Context(), findTool(t, "systemd-analyze"), append([]string{"verify"}, units...)...).CombinedOutput()
 	for line := range strings.Lines(string(output)) {
-		// The programs need not be installed here.
+		// The only accepted complaint: the programs are not installed here.
 		require.Regexp(t, `is not executable: No such file or directory$`, strings.TrimSpace(line))
 	}
 }
 
-// The unit starts the server if a backup was killed between stopping and starting it. A backup that
-// ended by itself has started the server.
+// After a killed backup the unit starts the server, which may be stopped. A backup that ended by
+// itself, with or without success, has started the server already.
 func TestUnitStartsTheServerAgain(t *testing.T) {
 	t.Parallel()
 	unit := readFile(t, "systemd/peerledger-backup.service")
-	require.Contains(t, unit, "\nKillMode=mixed\n", "systemd must not end what starts the server")
+	require.Contains(t, unit, "\nKillMode=mixed\n", "systemd must not kill the command that starts the server")
 	command := regexp.MustCompile(`(?m)^ExecStopPost=/bin/sh -c '(.*)'$`).FindStringSubmatch(unit)
 	require.NotNil(t, command)
 	bin := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "systemctl"), []byte("#!/bin/sh\necho systemctl $*\n"), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "systemctl"), []byte("#!/bin/sh\necho systemctl $*\n"), 0o700)) //nolint:gosec // an executable
 	for result, want := range map[string]string{
 		"success": "", "exit-code": "",
 		"signal": "systemctl start tigerbeetle@0\n", "oom-kill": "systemctl start tigerbeetle@0\n", "timeout": "systemctl start tigerbeetle@0\n",
@@ -86,8 +86,8 @@ func TestUnitStartsTheServerAgain(t *testing.T) {
 	}
 }
 
-// tigerbeetleStub is a tigerbeetle that formats a file with a line of its arguments, and inspects
-// the file. With DIES it is killed during the format.
+// tigerbeetleStub is a tigerbeetle. format writes the arguments into the file, and inspect prints
+// them in TigerBeetle's form. With DIES the calling script is killed during the format.
 const tigerbeetleStub = `#!/bin/sh
 eval "file=\${$#}"
 case $1 in
@@ -107,7 +107,7 @@ inspect)
 esac
 `
 
-// volume is a data volume, with the programs that the scripts use on it.
+// volume is a data volume, with the programs for the scripts.
 type volume struct {
 	dir    string
 	binary string   // the server
@@ -118,14 +118,14 @@ type volume struct {
 func newVolume(t *testing.T) volume {
 	t.Helper()
 	v := volume{dir: t.TempDir(), binary: filepath.Join(t.TempDir(), "tigerbeetle"), shell: []string{"sh"}, path: os.Getenv("PATH")}
-	require.NoError(t, os.WriteFile(v.binary, []byte(tigerbeetleStub), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(v.binary, []byte(tigerbeetleStub), 0o700)) //nolint:gosec // an executable
 	return v
 }
 
 // runScript runs a script with variables.
 func (v volume) runScript(t *testing.T, script string, variables ...string) (string, error) {
 	t.Helper()
-	words := strings.Fields(script) // with its flags
+	words := strings.Fields(script) // the name and the flags
 	args := append(append(v.shell[1:], filepath.Join("scripts", words[0])), words[1:]...)
 	cmd := exec.CommandContext(t.Context(), v.shell[0], args...)
 	cmd.Env = append([]string{"PATH=" + v.path, "DATA=" + v.dir, "TIGERBEETLE=" + v.binary}, variables...)
@@ -240,17 +240,18 @@ func TestFormatRemembers(t *testing.T) {
 	require.Contains(t, output, "recover.sh")
 	require.Empty(t, lost.listNames(t))
 	output, err = lost.runScript(t, "format.sh", append(newIdentity("7", 2, 3), record)...)
-	require.NoError(t, err, "the others are formatted as before: %s", output)
+	require.NoError(t, err, "a replica without a record is formatted: %s", output)
 
-	// A present file is recorded too if the record is new.
+	// With a new record an existing file is recorded.
 	other := t.TempDir()
 	output, err = v.runScript(t, "format.sh", append(newIdentity("7", 1, 3), "RECORD="+other)...)
 	require.NoError(t, err, output)
 	require.FileExists(t, filepath.Join(other, "7_1.tigerbeetle"))
 }
 
-// A link to an unmounted disk counts as a data file, of this cluster or of another one. A link to a
-// mounted disk is followed.
+// A data file may be a link to a file on a second disk. If that disk is not mounted, the link still
+// counts as a data file, and nothing is formatted or recovered. If the file exists, the scripts use
+// the file.
 func TestLinkedDataFiles(t *testing.T) {
 	t.Parallel()
 	newVolume(t).testEachBinary(t, func(t *testing.T, v volume) {
@@ -271,7 +272,7 @@ func TestLinkedDataFiles(t *testing.T) {
 			require.Error(t, err, output)
 			require.Contains(t, output, "is a link to a file that is not there: "+disk)
 			target, err := os.Readlink(link)
-			require.NoError(t, err, "the link is as it was")
+			require.NoError(t, err, "the link is unchanged")
 			require.Equal(t, disk, target)
 			require.NoFileExists(t, disk)
 			require.NoError(t, os.Remove(link))
@@ -288,12 +289,12 @@ func TestLinkedDataFiles(t *testing.T) {
 		damageSuperblock(t, disk)
 		output, err = v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 		require.NoError(t, err, output)
-		require.Contains(t, output, "cannot be inspected", "the size is that of the file, and not of the link")
+		require.Contains(t, output, "cannot be inspected", "the script checks the size of the file, not of the link")
 	})
 }
 
-// A single node that was formatted once, with its disk unmounted, gets an error message for a
-// single node.
+// A single node was formatted once, and its disk is not mounted. The error names `peerledger
+// restore`, and not recover.sh, which needs a cluster.
 func TestSingleNodeIsNotFormattedAgain(t *testing.T) {
 	t.Parallel()
 	v, record := newVolume(t), "RECORD="+t.TempDir()
@@ -308,7 +309,7 @@ func TestSingleNodeIsNotFormattedAgain(t *testing.T) {
 	require.Empty(t, v.listNames(t))
 }
 
-// With --check nothing is formatted, as at the start of a systemd unit.
+// With --check nothing is formatted. The systemd unit of a replica calls format.sh this way.
 func TestFormatChecks(t *testing.T) {
 	t.Parallel()
 	v := newVolume(t)
@@ -349,7 +350,8 @@ func TestFormatRefusesBadIdentities(t *testing.T) {
 	}
 }
 
-// A killed format leaves no file that the next format takes for a data file.
+// A killed format leaves only the temporary file .formatting. The next format replaces .formatting,
+// and makes the data file.
 func TestInterruptedFormat(t *testing.T) {
 	t.Parallel()
 	v := newVolume(t)
@@ -361,7 +363,7 @@ func TestInterruptedFormat(t *testing.T) {
 	require.Equal(t, []string{"7_0.tigerbeetle"}, v.listNames(t))
 }
 
-// A file that is not a data file is not taken for one.
+// A file with a data file's name and other content is refused, and stays unchanged.
 func TestFormatOnADamagedFile(t *testing.T) {
 	t.Parallel()
 	newVolume(t).testEachBinary(t, func(t *testing.T, v volume) {
@@ -390,8 +392,8 @@ func damageSuperblock(t *testing.T, path string) {
 	require.NoError(t, file.Close())
 }
 
-// With one damaged copy of a superblock TigerBeetle's own inspection fails. The server repairs the
-// copy, so its start must be allowed.
+// With one damaged copy of a superblock `tigerbeetle inspect` fails. The server repairs the copy at
+// its start, so format.sh must not prevent the start.
 func TestFormatLeavesRepairsToTheServer(t *testing.T) {
 	t.Parallel()
 	newVolume(t).testEachBinary(t, func(t *testing.T, v volume) {
@@ -412,9 +414,9 @@ func TestRecover(t *testing.T) {
 	v := newVolume(t)
 	addresses := "ADDRESSES=10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001"
 	for want, variables := range map[string][]string{
-		"ADDRESSES is not set":     newIdentity("7", 1, 3),
-		"has nobody to recover":    append(newIdentity("7", 0, 1), addresses),
-		"REPLICA_COUNT is not set": {"CLUSTER_ID=7", "REPLICA=1", addresses},
+		"ADDRESSES is not set":       newIdentity("7", 1, 3),
+		"has too few other replicas": append(newIdentity("7", 0, 1), addresses),
+		"REPLICA_COUNT is not set":   {"CLUSTER_ID=7", "REPLICA=1", addresses},
 	} {
 		output, err := v.runScript(t, "recover.sh", variables...)
 		require.Error(t, err, want)
@@ -428,7 +430,7 @@ func TestRecover(t *testing.T) {
 	require.NoError(t, err, output)
 	require.Contains(t, readFile(t, filepath.Join(v.dir, "7_1.tigerbeetle")), "recover --cluster=7 --addresses=10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001 --replica=1 --replica-count=3 ")
 
-	// A present file is not given up.
+	// An existing file is never replaced.
 	output, err = v.runScript(t, "recover.sh", append(newIdentity("7", 1, 3), addresses)...)
 	require.Error(t, err)
 	require.Contains(t, output, "holds 7_1.tigerbeetle")
@@ -442,25 +444,25 @@ while [ ! -e "$DIR/$1" ]; do sleep 0.01; done
 echo "$1 done" >>"$DIR/log"
 `
 
-// Ctrl-C goes to the whole process group, and an impatient operator sends it several times. At any
-// time of the interrupt, the stopped server is started again, after it has stopped.
+// Ctrl-C reaches the whole process group, also several times. During every command of backup.sh an
+// interrupt leads to the same end: the stop command finishes, and then the server is started.
 func TestInterruptedSingleNodeBackup(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		interrupted []string // commands under way at each interrupt
 		want        string
 	}{
-		"not":                       {nil, "stop begun, stop done, run begun, run done, start begun, start done"},
-		"while it stops":            {[]string{"stop"}, "stop begun, stop done, start begun, start done"},
-		"while it stops and starts": {[]string{"stop", "start"}, "stop begun, stop done, start begun, start done"},
-		"while it is copied":        {[]string{"run"}, "stop begun, stop done, run begun, start begun, start done"},
-		"from then on":              {[]string{"run", "start"}, "stop begun, stop done, run begun, start begun, start done"},
+		"never":                 {nil, "stop begun, stop done, run begun, run done, start begun, start done"},
+		"during the stop":       {[]string{"stop"}, "stop begun, stop done, start begun, start done"},
+		"during stop and start": {[]string{"stop", "start"}, "stop begun, stop done, start begun, start done"},
+		"during the copy":       {[]string{"run"}, "stop begun, stop done, run begun, start begun, start done"},
+		"during copy and start": {[]string{"run", "start"}, "stop begun, stop done, run begun, start begun, start done"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			stub := filepath.Join(dir, "compose")
-			require.NoError(t, os.WriteFile(stub, []byte(waitingComposeStub), 0o700)) //nolint:gosec // it is run
+			require.NoError(t, os.WriteFile(stub, []byte(waitingComposeStub), 0o700)) //nolint:gosec // an executable
 			log := func() string {
 				content, err := os.ReadFile(filepath.Join(dir, "log"))
 				if err != nil {

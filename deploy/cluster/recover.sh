@@ -3,7 +3,7 @@
 #
 #   ./recover.sh 1
 #
-# The volume must be empty and the other replicas must be up. Never format one instead.
+# The volume must be empty and the other replicas must be up. Never format the replica instead.
 # With six replicas: COMPOSE="docker compose -f compose.yaml -f compose.six.yaml --env-file six.env"
 set -eu
 cd "$(dirname "$0")"
@@ -20,9 +20,9 @@ case ${1:-} in
 	exit 2
 	;;
 esac
-# Asked before anything is stopped: a replica that has its file goes on as it is.
+# The check comes before the stop: a replica that has its file keeps running.
 run run --rm --no-deps -T --entrypoint /bin/sh "format-$1" /scripts/recover.sh --check
 run stop "replica-$1"
-# In the replica's own service: with its volume, and in its network at its address.
+# The replica's own service has the replica's volume and address.
 run run --rm --no-deps -T --entrypoint /bin/sh "replica-$1" /scripts/recover.sh
 run up -d --no-deps "replica-$1"

@@ -4,7 +4,7 @@
 #
 #   ./rolling-restart.sh [services, default replica-0 replica-1 replica-2]
 #
-# With six replicas name them all, and set
+# With six replicas name all six, and set
 # COMPOSE="docker compose -f compose.yaml -f compose.six.yaml --env-file six.env"
 set -eu
 cd "$(dirname "$0")"
@@ -15,7 +15,7 @@ patience=${PATIENCE:-180} # seconds for a replica to be back
 # shellcheck disable=SC2086 # COMPOSE may be two words
 run() { $compose "$@"; }
 
-# healthy is true if every replica answers, in the right place, and a request is executed.
+# healthy succeeds if every replica answers at its own address, and a request is executed.
 healthy() { run run --rm --no-deps -T peerledger doctor --strict >"$report" 2>&1; }
 
 report=$(mktemp)

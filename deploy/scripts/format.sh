@@ -1,20 +1,20 @@
 #!/bin/sh
 # Formats the data file of one replica, once.
 #
-# It ends with status 0 if the file of this cluster and replica is there already, and
-# refuses if the volume holds anything else: a changed cluster id would otherwise start an
-# empty ledger beside the real one. TigerBeetle itself reads none of these variables.
+# The status is 0 if the file of this cluster and replica exists. The script fails if the
+# volume holds any other data file: a changed cluster id would otherwise start an empty
+# ledger beside the real one. TigerBeetle itself reads none of these variables.
 #
 #   CLUSTER_ID     decimal, 1 to 2^128-1; fixed for ever
 #   REPLICA        index of this replica, 0 to REPLICA_COUNT-1
 #   REPLICA_COUNT  1 to 6; fixed for ever
 #   DATA           the volume, default /data
-#   RECORD         a folder on another volume, which remembers what was formatted: a replica
-#                  whose file is lost, or whose disk is not mounted, is then not formatted
-#                  again. Default none
+#   RECORD         a folder on another volume, for a record of each formatted replica: a
+#                  recorded replica with a lost file, or with an unmounted disk, is not
+#                  formatted again. Default none
 #   TIGERBEETLE    the binary, default /tigerbeetle (as in the image)
 #
-#   format.sh --check   formats nothing: refuses if the file is not there
+#   format.sh --check   formats nothing, and fails if the file does not exist
 set -eu
 
 data=${DATA:-/data}
@@ -25,24 +25,24 @@ refuse() {
 	exit 1
 }
 
-# check NAME VALUE: a decimal number without sign or leading zeros.
+# check NAME VALUE fails unless VALUE is a decimal number without sign or leading zeros.
 check() {
 	case $2 in
 	'' | *[!0-9]* | 0?*) refuse "$1 is '$2', and must be a decimal number without leading zeros" ;;
 	esac
 }
 
-# fits NUMBER: it is below 2^128, which is too much for the shell's arithmetic.
+# fits NUMBER succeeds below 2^128. The shell's arithmetic has too few bits.
 fits() {
 	[ "${#1}" -lt 39 ] && return
 	[ "${#1}" -eq 39 ] && ! expr "x$1" '>' x340282366920938463463374607431768211455 >/dev/null
 }
 
-# present FILE: there is something of this name, also a link to a disk that is not mounted.
+# present FILE succeeds if FILE exists, also as a link to an unmounted disk.
 present() { [ -e "$1" ] || [ -L "$1" ]; }
 
-# identity FILE prints the cluster, the index and the number of replicas that a data file
-# is of, or nothing if it cannot be inspected.
+# identity FILE prints the cluster, the index and the number of replicas of a data file, or
+# nothing if the file cannot be inspected.
 identity() {
 	"$tigerbeetle" inspect superblock "$1" 2>/dev/null | awk '
 		$2 ~ /^vsr_state\.checkpoint\.header=/ && match($0, /\.cluster=[0-9]+/) { cluster = substr($0, RSTART + 9, RLENGTH - 9) }
@@ -68,7 +68,7 @@ file=$data/$name
 record=${RECORD:+$RECORD/$name}
 
 for other in "$data"/*.tigerbeetle; do
-	present "$other" || continue # there is none, and this is the pattern
+	present "$other" || continue # no file: $other is the pattern itself
 	[ "$other" != "$file" ] || continue
 	refuse "the volume holds ${other##*/}, and $name was asked for (cluster $CLUSTER_ID, replica $REPLICA).
 format: The id and the index of a data file never change. Correct the configuration, or use
@@ -84,8 +84,8 @@ if present "$file"; then
 	"$CLUSTER_ID $REPLICA $REPLICA_COUNT") ;;
 	"$CLUSTER_ID $REPLICA "*) refuse "$name is of a cluster of $3 replicas, and REPLICA_COUNT is $REPLICA_COUNT. The number never changes (docs/operations.md#scaling)" ;;
 	?*) refuse "$name has a wrong name: it is of cluster $1 and replica $2 of $3. Was another file restored or copied to this place? Nothing was changed." ;;
-	# One damaged copy of the four in the file is enough that it cannot be inspected, and
-	# the server repairs that. It was never shorter than its log, which has 1 GiB.
+	# A superblock has four copies. With one damaged copy inspect fails, and the server
+	# repairs the copy. A data file is never shorter than its log of 1 GiB.
 	*)
 		[ "$(stat -L -c %s "$file")" -gt 1073741824 ] ||
 			refuse "$name is there and cannot be read: cut short, or not a data file. Look with: peerledger doctor --data-file"
@@ -108,7 +108,7 @@ fi
 [ "${1:-}" != --check ] ||
 	refuse "$name is not there. Format it once if the cluster is new; if it was there before, find it, or use recover.sh"
 
-# A format that is cut short must not leave a file that a server would start with.
+# The name is temporary: a server must not start with the file of an interrupted format.
 partial=$data/.formatting
 rm -f "$partial"
 "$tigerbeetle" format "--cluster=$CLUSTER_ID" "--replica=$REPLICA" "--replica-count=$REPLICA_COUNT" "$partial"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Backs the single node up: stops it, copies its data file, and starts it again whatever
-# happened. Packets that come meanwhile are refused by the connector (T00), and what it had
-# under way is recorded when the server is back.
+# Backs up the single node: stops the server, copies the data file, and starts the server
+# again, also after a failure. Meanwhile the connector refuses new packets (T00). Operations
+# under way are recorded when the server is back.
 set -eu
 cd "$(dirname "$0")"
 
@@ -10,17 +10,17 @@ compose=${COMPOSE:-docker compose}
 # shellcheck disable=SC2086 # COMPOSE may be two words
 run() { $compose "$@"; }
 
-# apart runs a command in a process group of its own, which Ctrl-C does not reach: a server
-# that is half stopped would stop after it was started again.
+# apart runs a command in a process group of its own, out of reach of Ctrl-C: an interrupted
+# stop could end after the new start, and leave the server stopped.
 apart() {
-	set -m 2>/dev/null # without a terminal it cannot, and need not
+	set -m 2>/dev/null # fails without a terminal, where there is no Ctrl-C
 	run "$@" &
 	set +m
 	wait $!
 }
 
-# again starts the server, once what stops it has come to its end, however often it is
-# interrupted.
+# again waits for the command that stops the server, and starts the server, also after several
+# interrupts.
 again() {
 	trap '' HUP INT TERM
 	wait
