@@ -45,7 +45,7 @@ func (r *rail) Settle(_ context.Context, order settlement.Order) (ledger.Amount,
 	return order.Amount, nil
 }
 
-// totals are the sums that the rail paid, by account.
+// totals returns the sums paid by the rail, by account.
 func (r *rail) totals() map[accounts.PeerAccount]ledger.Amount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,9 +56,9 @@ func (r *rail) totals() map[accounts.PeerAccount]ledger.Amount {
 	return sums
 }
 
-// The whole job under load: many callers, cross-asset packets, rejects, a
-// settlement engine in the background. Whatever the order of events, lines hold,
-// what the rail paid is what the books say, and no unit is made or lost.
+// The whole client under load: many callers, cross-asset packets, rejects, and a settlement engine
+// in the background. No receivable exceeds its line, the books have the payments of the rail, and
+// debits equal credits.
 func TestPacketsAndSettlementsUnderLoad(t *testing.T) {
 	t.Parallel()
 	testUnderLoad(t, embedded.New())
@@ -117,7 +117,7 @@ func testUnderLoad(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, l.Close())
 }
 
-// forward takes one packet through its life, or sees it refused by a line.
+// forward prepares a packet, and fulfills or rejects it. A credit line may refuse the packet.
 func forward(ctx context.Context, client *peerledger.Client, peers []accounts.PeerAccount, random *rand.Rand) error {
 	amount := random.Uint64N(60)
 	p := transfers.Packet{
@@ -161,7 +161,7 @@ func TestOpenReportsAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
-// A recorder's own BalancesChanged is called as well as the settlement engine.
+// The caller's BalancesChanged is called, and the settlement engine is notified too.
 func TestBalancesChangedIsShared(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -194,10 +194,10 @@ func TestBalancesChangedIsShared(t *testing.T) {
 	require.NoError(t, client.Close(ctx))
 }
 
-// The journal cannot be opened: nothing is left running, and the ledger stays ours.
+// The journal cannot be opened. New leaves no goroutine behind, and does not close the ledger.
 func TestNewWithoutItsJournal(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
+	synctest.Test(t, func(t *testing.T) { // synctest fails if a goroutine is left
 		l, pays := embedded.New(), rail{}
 		cfg := peerledger.Config{
 			Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
@@ -210,7 +210,7 @@ func TestNewWithoutItsJournal(t *testing.T) {
 		_, err := peerledger.New(l, cfg)
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		_, err = l.LookupAccounts(t.Context(), nil)
-		require.NoError(t, err, "it is open")
+		require.NoError(t, err, "the ledger is open")
 		require.NoError(t, l.Close())
 
 		_, err = peerledger.OpenEmbedded(cfg)

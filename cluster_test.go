@@ -8,14 +8,14 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// The whole job on a real TigerBeetle.
+// The client under load, on a real TigerBeetle.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
 	testUnderLoad(t, c.Open(t))
 }
 
-// The same random operations on a real TigerBeetle.
+// The random operations on a real TigerBeetle.
 func TestOperationsOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})

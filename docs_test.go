@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// documents are the documents of the repository that promise something.
+// documents returns the texts of the repository's documents by path.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -31,7 +31,7 @@ func documents(t *testing.T) map[string]string {
 	return texts
 }
 
-// goFiles parses the files of Go below a folder, and gives each with its path and text.
+// goFiles parses the Go files below a folder, and calls each with every file.
 func goFiles(t *testing.T, folder string, each func(path, text string, file *ast.File)) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -55,7 +55,7 @@ var (
 	mentions = regexp.MustCompile("`(Test\\w+)`")
 )
 
-// Each guarantee of the README names tests, and each test that a document names is there.
+// Each guarantee of the README names a test, and all tests named by a document exist.
 func TestNamedTestsExist(t *testing.T) {
 	t.Parallel()
 	tests, texts, all := map[string]map[string]bool{}, map[string]string{}, map[string]bool{}
@@ -109,7 +109,7 @@ var (
 	noSlug  = regexp.MustCompile(`[^\w\- ]`)
 )
 
-// Links between our files lead somewhere, also to the heading that they name.
+// Links between our files name existing files and headings.
 func TestLinksLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	for path, text := range documents(t) {
@@ -142,8 +142,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// members are the exported names of our packages, and those of the fields and methods of each
-// type.
+// members has the names declared in our packages. of has the fields and methods by type.
 type members struct {
 	names map[string]bool
 	of    map[string]map[string]bool
@@ -197,7 +196,7 @@ var (
 	noNames   = map[string]bool{"Bob": true, "ExecStopPost": true} // a peer's id, and a setting of systemd
 )
 
-// Whatever a document calls by the name of something exported is exported by that name.
+// Every exported name in a document exists in our packages.
 func TestNamedIdentifiersExist(t *testing.T) {
 	t.Parallel()
 	known := members{map[string]bool{}, map[string]map[string]bool{}}

@@ -20,7 +20,7 @@ import (
 )
 
 // operations runs random packets, changes of lines, suspensions, settlements and
-// corrections, with a model of what each peer's position and line must be.
+// corrections, with a model of each peer's position and line.
 type operations struct {
 	t      *testing.T
 	random *rand.Rand
@@ -44,8 +44,8 @@ func TestOperationsOnEmbedded(t *testing.T) {
 	}
 }
 
-// No peer's receivable ever exceeds its line, debits equal credits, and statements add up
-// to balances, whatever is done.
+// After every operation, positions and lines equal the model's, and no receivable exceeds
+// its line. In the end debits equal credits, and statements add up to balances.
 func testOperations(t *testing.T, l ledger.Ledger, steps int) {
 	client, err := peerledger.New(l, peerledger.Config{
 		Accounts: accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Millisecond},
@@ -77,8 +77,8 @@ func testOperations(t *testing.T, l ledger.Ledger, steps int) {
 	}
 	o.requireStatements()
 	t.Log(o.counts)
-	for _, what := range []string{"prepared", "fulfilled", "rejected", "line", "suspended", "received", "paid", "settled", "adjusted", "refused"} {
-		require.Positive(t, o.counts[what], what)
+	for _, operation := range []string{"prepared", "fulfilled", "rejected", "line", "suspended", "received", "paid", "settled", "adjusted", "refused"} {
+		require.Positive(t, o.counts[operation], operation)
 	}
 	ledgertest.RequireNothingHeld(t, l)
 	require.NoError(t, client.Close(t.Context()))
@@ -116,7 +116,7 @@ func (o *operations) step() {
 		b := o.balance(p)
 		line, _ := b.CreditLine.Uint64()
 		require.LessOrEqual(o.t, int64(line), o.line[p])
-		o.line[p] = int64(line) // what was free is gone
+		o.line[p] = int64(line) // the unused part may be revoked
 	case 11, 18:
 		o.done("resumed", o.client.Book.ResumePeer(ctx, p))
 	case 12:
@@ -144,20 +144,21 @@ func (o *operations) step() {
 	}
 }
 
-// done counts what was done, and what was refused for one of the reasons that may be.
-func (o *operations) done(what string, err error, may ...error) bool {
+// done counts an operation, and reports whether it succeeded. The operation may fail with one of
+// the refusals; any other error fails the test.
+func (o *operations) done(operation string, err error, refusals ...error) bool {
 	o.t.Helper()
 	if err == nil {
-		o.counts[what]++
+		o.counts[operation]++
 		return true
 	}
-	for _, reason := range may {
-		if errors.Is(err, reason) {
+	for _, refusal := range refusals {
+		if errors.Is(err, refusal) {
 			o.counts["refused"]++
 			return false
 		}
 	}
-	require.NoError(o.t, err, what)
+	require.NoError(o.t, err, operation)
 	return false
 }
 
@@ -171,7 +172,7 @@ func (o *operations) prepare(from accounts.PeerAccount, amount uint64) {
 	}
 }
 
-// resolve fulfills or rejects one of the packets that are held.
+// resolve fulfills or rejects a held packet.
 func (o *operations) resolve() {
 	o.t.Helper()
 	i := o.random.IntN(len(o.held))

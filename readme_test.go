@@ -9,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The README's program is the body of Example, which is run, and prints what the
-// README says.
+// The README's program is the body of Example, and the README's output is the output of Example.
 func TestReadmeProgramIsTheExample(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -30,7 +29,7 @@ func TestReadmeProgramIsTheExample(t *testing.T) {
 	require.Equal(t, strings.ReplaceAll(output, "\t// ", ""), block(t, string(readme), "text"))
 }
 
-// The release of Go that the README asks for is that of go.mod.
+// The README and go.mod name the same release of Go.
 func TestReadmeNamesTheGoRelease(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -46,7 +45,7 @@ func TestReadmeNamesTheGoRelease(t *testing.T) {
 	}
 }
 
-// block is the first block of code in the given language.
+// block returns the first block of code in a language.
 func block(t *testing.T, text, language string) string {
 	t.Helper()
 	_, after, found := strings.Cut(text, "```"+language+"\n")

@@ -23,4 +23,4 @@ func onACluster(ctx context.Context, usd accounts.Asset) (*peerledger.Client, er
 	return client, err
 }
 
-var _ = onACluster // the README shows it
+var _ = onACluster // a code block of the README

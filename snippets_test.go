@@ -18,8 +18,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// These functions are what the documents show, with what stands around it. They are compiled and
-// not called.
+// These functions contain the code blocks of the documents. The compiler checks them; nothing calls
+// them.
 var _ = []any{onTheHotPath, peersInOperation}
 
 func onTheHotPath(ctx context.Context, l ledger.Ledger, book *accounts.Book, held transfers.Result) (transfers.Result, error) {
@@ -81,7 +81,8 @@ func limits(usd accounts.Asset) settlement.Config {
 	}
 }
 
-// The policies that docs/settlement.md shows are possible, and are those of its comments.
+// The policies and limits of docs/settlement.md are valid, and the policies act as their comments in
+// the document promise.
 func TestPoliciesOfTheDocs(t *testing.T) {
 	t.Parallel()
 	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
@@ -107,10 +108,11 @@ func TestPoliciesOfTheDocs(t *testing.T) {
 	require.Equal(t, uint64(5_000), due("dave", 0, 0, 0))
 }
 
-// snippet is a block of Go in a document.
+// snippet matches a block of Go in a document.
 var snippet = regexp.MustCompile("(?s)```go\n(.*?)```\n")
 
-// Whatever the documents show in Go is compiled, or is part of an example that is run.
+// Every line of Go in the documents is part of this file, of snippets_cluster_test.go or of an
+// example. So the compiler has checked the line.
 func TestSnippetsAreCompiled(t *testing.T) {
 	t.Parallel()
 	var sources []string
@@ -123,8 +125,8 @@ func TestSnippetsAreCompiled(t *testing.T) {
 	for path, text := range documents(t) {
 		for _, m := range snippet.FindAllStringSubmatch(text, -1) {
 			for line := range strings.Lines(m[1]) {
-				line = strings.TrimSuffix(squeezed(line), "/* all peers in the ledger, with balances */ }") // its body is empty
-				require.True(t, strings.Contains(all, strings.TrimSpace(line)), "%s: add what the document shows to snippets_test.go: %s", path, line)
+				line = strings.TrimSuffix(squeezed(line), "/* all peers in the ledger, with balances */ }") // the document leaves the body empty
+				require.True(t, strings.Contains(all, strings.TrimSpace(line)), "%s: add this line of the document to snippets_test.go: %s", path, line)
 			}
 			seen++
 		}
@@ -132,7 +134,7 @@ func TestSnippetsAreCompiled(t *testing.T) {
 	require.GreaterOrEqual(t, seen, 7)
 }
 
-// squeezed is a text with single blanks, and without those at the ends of lines.
+// squeezed returns a text with single blanks, and no blanks at the ends of lines.
 func squeezed(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {

@@ -23,7 +23,7 @@ import (
 
 var usd = accounts.Asset{Code: "USD", Scale: 6, Ledger: 1}
 
-// setup configures a connector process. The process reads it again after a crash.
+// setup configures a connector process. After a crash the process reads the setup again.
 type setup struct {
 	Name            string             `json:"name"`
 	Peer            string             `json:"peer"`
@@ -42,7 +42,8 @@ func (s setup) socketPath(name string) string { return filepath.Join(s.Folder, n
 // formatChannelName returns the name of the channel on which payer pays payee.
 func formatChannelName(payer, payee string) string { return payer + " to " + payee }
 
-// connector is one process: a ledger in a folder, a channel for its payments, and its peer.
+// connector is the state of a connector process: the client on a ledger in a folder, the payer of
+// the channel to the peer, and the connection to the peer.
 type connector struct {
 	setup
 
@@ -106,7 +107,7 @@ func (c *connector) closeConnector(ctx context.Context) error {
 	return errors.Join(c.client.Close(ctx), c.payer.closePayer())
 }
 
-// runConnector serves the peer and sends it packets until ctx ends.
+// runConnector serves the peer, and sends packets to the peer, until ctx ends.
 func (c *connector) runConnector(ctx context.Context) error {
 	socket := c.socketPath(c.Name)
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) { // a killed process leaves its socket

@@ -1,8 +1,8 @@
 // Channel runs two connectors that pay each other on payment channels: two processes on one
-// machine, each with its own ledger, that exchange packets over a socket. When one owes the other
-// too much, it sends a signed claim for the sum of all payments so far and the new one. The other
-// connector books the increase. The program kills and restarts both connectors several times. In
-// the end their books must agree.
+// machine, each with its own ledger, that exchange packets over a socket. A connector with too
+// large a debt sends a signed claim for the sum of all payments so far and the new payment. The
+// peer books the increase. The program kills and restarts both connectors several times. In the
+// end the books of both connectors must agree.
 //
 //	go run ./examples/channel
 //	go run ./examples/channel -packets 20000 -kills 20 -json
@@ -47,7 +47,7 @@ func main() {
 	}
 }
 
-// errBooks is returned when the books of the two connectors disagree. It must never happen.
+// errBooks is returned when the books of the two connectors disagree: a bug.
 var errBooks = errors.New("the books of the two connectors do not agree")
 
 type options struct {

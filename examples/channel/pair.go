@@ -176,8 +176,8 @@ func (p *connectorPair) finishPayments(ctx context.Context) (r report, err error
 	return r, nil
 }
 
-// compareBooks checks that the positions are opposite, that each side's payments equal its claims
-// and the receipts of the peer, and that nothing is under way.
+// compareBooks checks three things: the positions are opposite, the payments of each side equal the
+// claims of that side and the receipts of the peer, and nothing is under way.
 func compareBooks(a, b books) error {
 	if negateAmount(a.Position) != b.Position {
 		return fmt.Errorf("%w: the position of %s is %s, and of %s %s", errBooks, a.Name, a.Position, b.Name, b.Position)

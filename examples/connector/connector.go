@@ -42,7 +42,7 @@ type connector struct {
 	server    *server
 
 	mu          sync.Mutex
-	settlements int // paid by this process
+	settlements int // settlement payments made by this process
 }
 
 func newConnector(log *slog.Logger) (c *connector, err error) {
@@ -79,8 +79,8 @@ func (c *connector) startOn(ctx context.Context, l ledger.Ledger, grace time.Dur
 }
 
 // runTraffic sends the traffic, reads the books, and closes the connector. A supervisor kills the
-// process after the grace period, so promised fulfills, the books and the closing have a third of
-// it each.
+// process after the grace period. So promised fulfills, the books and the closing have a third of
+// the period each.
 func (c *connector) runTraffic(ctx context.Context, opts options) (summary, error) {
 	third := opts.grace / 3
 	err := c.sendPackets(ctx, opts)
@@ -98,7 +98,7 @@ func (c *connector) provisionPeers(ctx, watching context.Context, cfg peerledger
 	var err error
 	var drift *accounts.DriftError
 	if c.peers, err = c.client.Provision(ctx, peers...); errors.As(err, &drift) && c.peers != nil {
-		c.log.Warn("an operator has changed something", "err", err) // a credit line, say; it stays as it is
+		c.log.Warn("an operator has changed something", "err", err) // for example a credit line; Provision keeps the operator's value
 		err = nil
 	}
 	if err != nil {
@@ -118,8 +118,8 @@ func (c *connector) openLedger(ctx context.Context, name string) (ledger.Ledger,
 	return embedded.New(), nil
 }
 
-// newClientConfig pays a peer when we owe 5 dollars, down to one dollar, on a rail that pays at
-// once.
+// newClientConfig returns a configuration that pays a peer when we owe 5 dollars, down to one
+// dollar, on a rail without delays.
 func (c *connector) newClientConfig() peerledger.Config {
 	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.payOrder)}
 	return peerledger.Config{
@@ -136,8 +136,8 @@ func (c *connector) newClientConfig() peerledger.Config {
 	}
 }
 
-// payOrder is the rail. A real rail must pay once per order.ID, even after several calls. This rail
-// moves no money, so it cannot pay twice.
+// payOrder is the rail. A real rail must pay once per order.ID, even after several calls. payOrder
+// moves no money, so a second call pays nothing twice.
 func (c *connector) payOrder(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 	c.mu.Lock()
 	c.settlements++
@@ -183,8 +183,8 @@ func (c *connector) sendPackets(ctx context.Context, opts options) error {
 	return nil
 }
 
-// forwardPacket prepares a packet and then fulfills it, or rejects it in one case of ten. After the
-// end of ctx the fulfill or reject still has the time longer.
+// forwardPacket prepares a packet and then fulfills the packet, or rejects one packet of ten. The
+// fulfill or reject may take the time longer after the end of ctx.
 func (c *connector) forwardPacket(ctx context.Context, rng *rand.Rand, longer time.Duration) error {
 	from := rng.IntN(len(c.peers))
 	to := (from + 1 + rng.IntN(len(c.peers)-1)) % len(c.peers)

@@ -73,7 +73,7 @@ func TestWrongCommandLines(t *testing.T) {
 	require.ErrorIs(t, runConnector(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp)
 }
 
-// stalling is a ledger that stops answering when stalled is closed.
+// stalling is a ledger without answers after stalled is closed.
 type stalling struct {
 	ledger.Ledger
 	stalled chan struct{}
@@ -103,8 +103,8 @@ func (s stalling) CreateTransfers(ctx context.Context, transfers []ledger.Transf
 	return s.Ledger.CreateTransfers(ctx, transfers)
 }
 
-// A supervisor kills the process after the grace period. Even with a ledger that does not answer,
-// the connector has ended by then, with an error for the unread books.
+// A supervisor kills the process after the grace period. Before the kill the connector has ended,
+// with an error for the unread books, even if the ledger does not answer.
 func TestEndsWithinItsGrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,17 +1,18 @@
-// Connector is a small connector: it sends packets between three peers, settles with them, and
-// serves its health and its metrics. deploy/ starts it beside TigerBeetle. It is also a pattern for
-// the wiring of a real connector.
+// Connector is a small connector: a program that sends packets between three peers, settles with
+// the peers, and serves health checks and metrics. deploy/ starts the program beside TigerBeetle.
+// Real connectors can copy the wiring.
 //
 //	go run ./examples/connector                                # 500 packets on the embedded ledger
 //	go run ./examples/connector -ledger cluster -packets 0 -rate 20 -listen 127.0.0.1:9464
 //
 // With -ledger cluster the books are on the cluster of TIGERBEETLE_CLUSTER_ID and
 // TIGERBEETLE_ADDRESSES. With -packets 0 the connector runs until an interrupt (SIGINT, SIGTERM).
-// At its end it reads the books: the amounts received must equal the amounts sent out and the fees.
+// At the end the program reads the books: the amounts received must equal the amounts sent out and
+// the fees.
 //
-// It serves /livez (the process runs), /readyz (the ledger answers a look-up, over an open session
-// of the connector: a probe with its own session would take one of few) and /metrics. -check URL
-// requests one of them and ends with status 0 or 1, for health checks in images without curl.
+// The HTTP paths are /livez (the process runs), /readyz (the ledger answers a look-up, over an open
+// session of the connector: a probe with its own session would take one of few) and /metrics.
+// -check URL requests a path and ends with status 0 or 1, for health checks in images without curl.
 //
 // Exit status: 1 if the books do not add up or an operation fails, 2 for a wrong command line.
 package main

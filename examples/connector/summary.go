@@ -31,14 +31,14 @@ func (s summary) String() string {
 }
 
 // summarizeBooks reads the books. The earnings of the peers, our fees and the suspense account must
-// equal the amounts that the peers sent.
+// equal the amounts sent by the peers.
 func (c *connector) summarizeBooks(ctx context.Context) (summary, error) {
 	if err := c.client.Recorder.Flush(ctx); err != nil {
 		return summary{}, err
 	}
 	s, excess, err := c.readBooks(ctx)
 	if err == nil && excess.Sign() != 0 {
-		// The two reads of readBooks are at different times, and another connector may be running.
+		// readBooks reads twice. Between the reads a second connector may have booked packets.
 		var secondExcess *big.Int
 		if s, secondExcess, err = c.readBooks(ctx); err == nil && secondExcess.Cmp(excess) == 0 {
 			err = fmt.Errorf("%w: %v units more went out than came in", errBooks, excess)
@@ -47,7 +47,7 @@ func (c *connector) summarizeBooks(ctx context.Context) (summary, error) {
 	return s, err
 }
 
-// readBooks reads the books. excess is the amount that went out beyond the amount that came in.
+// readBooks reads the books. excess is the amount sent out beyond the amount received.
 func (c *connector) readBooks(ctx context.Context) (s summary, excess *big.Int, err error) {
 	balances, err := c.client.Book.Balances(ctx, c.peers...)
 	if err != nil {
