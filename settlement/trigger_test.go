@@ -177,6 +177,34 @@ func TestPeerThatRefusesDuringAnOrder(t *testing.T) {
 	})
 }
 
+// An operator who settles while an order for the peer's refusal is placed is not forgotten: the next
+// order follows at once.
+func TestOperatorWhoSettlesDuringAPeersOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		l := &hookedFirstOrder{Ledger: w.ledger}
+		e := w.engineOn(l, automaticConfig(r))
+		byOperator := make(chan []settlement.Payment, 1)
+		l.before = func() {
+			w.earn(w.alice, 30)
+			go func() {
+				payments, err := e.SettleNow(t.Context(), w.alice)
+				assertNoError(t, err)
+				byOperator <- payments
+			}()
+			synctest.Wait() // SettleNow waits for the visit
+		}
+		w.earn(w.alice, 60)
+		e.NotifyRefused(w.alice)
+		sleepVirtual(100 * time.Millisecond)
+		require.Equal(t, units(70), r.totalPaid(w.alice), "40 for the refusal, 30 for the operator")
+		require.Equal(t, []uint64{30}, paidAmounts(<-byOperator))
+		require.NoError(t, e.Close(t.Context()))
+		w.requireConserved(r)
+	})
+}
+
 func TestSettleNow(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
