@@ -101,7 +101,7 @@ func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *l
 		return e.keepWaiting(visit, none, err)
 	case err != nil:
 		return stepResult{}, e.reportFailure(visit, none, err)
-	case handled != urgencyNone: // an urgency set during the placing stays for the next order
+	case handled != urgencyNone: // a stronger urgency set during the placing stays for the next order
 		e.tracker.clearUrgent(visit.account, handled)
 	}
 	if order.ID.IsZero() {
