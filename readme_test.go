@@ -29,7 +29,7 @@ func TestReadmeProgramIsTheExample(t *testing.T) {
 	require.Equal(t, strings.ReplaceAll(output, "\t// ", ""), block(t, string(readme), "text"))
 }
 
-// The README and go.mod name the same release of Go.
+// The README asks for the Go release of go.mod.
 func TestReadmeNamesTheGoRelease(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")

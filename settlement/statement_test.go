@@ -43,7 +43,7 @@ func TestStatementNamesPayments(t *testing.T) {
 		{accounts.EntrySettlement, 500, accounts.DirectionIn, "wire 1"},
 		{accounts.EntryByHand, -30, accounts.DirectionOut, "cheque 2"},
 		{accounts.EntryReturned, -70, accounts.DirectionOut, "wire 1"}, // the payment that came back
-		{accounts.EntryCorrection, 5, "", ""},                          // a key that nobody has told
+		{accounts.EntryCorrection, 5, "", ""},                          // a key unknown to the caller
 		{accounts.EntryPacket, -11, accounts.DirectionIn, ""},
 		{accounts.EntryPacket, 12, accounts.DirectionOut, ""},
 	}
@@ -89,4 +89,39 @@ func TestStatementNamesReleasedPayments(t *testing.T) {
 	require.Equal(t, "wire 1", last.Key)
 	require.Equal(t, accounts.DirectionIn, last.Direction)
 	require.Equal(t, int64(500), last.Amount.Int64())
+}
+
+// In a statement, the payment of an order has no key except the order's id, vouchers have no key, and
+// announcements do not appear.
+func TestStatementEntriesWithoutKeys(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	e := w.engine(manualConfig(r, at100))
+	w.earn(w.alice, 100)
+	paid, err := e.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Len(t, paid, 1)
+	_, err = e.RecordVoucher(t.Context(), settlement.Voucher{Account: w.alice, Channel: "c", Cumulative: units(5)})
+	require.NoError(t, err)
+	_, err = e.Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "wire 1", Amount: units(7)})
+	require.NoError(t, err)
+	require.Equal(t, units(7), w.balance(w.alice).Announced)
+	s, err := w.book.Statement(t.Context(), w.alice, time.Time{}, time.Time{}, accounts.WithKnownKeys("wire 1", "c"))
+	require.NoError(t, err)
+	var amounts []int64
+	for entry, err := range s.Entries(t.Context()) {
+		require.NoError(t, err)
+		require.True(t, entry.KeyHash.IsZero(), "%v", entry.Kind)
+		require.Empty(t, entry.Key)
+		if entry.Amount.Int64() == -80 {
+			require.Equal(t, paid[0].Order.ID, entry.Order)
+		}
+		if entry.Amount.Sign() != 0 {
+			amounts = append(amounts, entry.Amount.Int64())
+		}
+	}
+	require.Equal(t, []int64{100, -80, 5}, amounts)
+	_, err = e.Fail(t.Context(), w.alice, "wire 1")
+	require.NoError(t, err)
+	w.requireConserved(r)
 }
