@@ -30,7 +30,7 @@ func (l reusingLedger) CreateTransfers(_ context.Context, batch []ledger.Transfe
 
 // No operation allocates: neither in Submit, nor in the lane, nor in Record. (The race
 // detector allocates by itself.)
-func TestNoAllocations(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
+func TestNoAllocations(t *testing.T) { //nolint:paralleltest // counts the allocations of the whole process
 	none := accounts.Config{}
 	all := accounts.Config{Limits: limitSettings(accounts.Limits{
 		PayableCap: "unlimited", InFlightShare: "1", MaxPacket: "1000", MaxHold: time.Hour, PacketRate: "1000000000/1s", AmountRate: "1000000000/1s",

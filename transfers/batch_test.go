@@ -219,7 +219,7 @@ func TestSmallRequestsAreLearnt(t *testing.T) {
 		f.closeAndCheck(t)
 		close(slow.requests)
 		<-done
-		require.LessOrEqual(t, refused, 9, "it is learnt, not found out each time")
+		require.LessOrEqual(t, refused, 9, "the limit is kept, and not found out each time")
 	}
 }
 

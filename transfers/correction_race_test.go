@@ -221,7 +221,7 @@ func runRace(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 		require.Equal(t, before-charged, r.netBalance(sender...), "the sender, its arrears too")
 	}
 	if len(receiver) > 0 && !p.To.IsOwn() {
-		require.Equal(t, beforeReceiver+paid, r.netBalance(receiver...), "the receiver, with what waits in suspense")
+		require.Equal(t, beforeReceiver+paid, r.netBalance(receiver...), "the receiver, with the amount in suspense")
 	}
 	waits := booked[phaseWithoutReceiver]+booked[phaseWithoutBoth] > 0
 	require.Equal(t, waits, r.netBalance(r.assets[p.To.Ledger()].ids.Suspense) > 0)

@@ -106,7 +106,7 @@ func TestLateFulfillIsBooked(t *testing.T) {
 		UserData128: uint128.Uint128(got.Packet.ID), Code: chart.CodeCollection, Limit: 10,
 	})
 	require.NoError(t, err)
-	require.Len(t, rows, 1, "and what the sender is charged")
+	require.Len(t, rows, 1, "the charge of the sender")
 	require.Equal(t, uint64(0xf4), rows[0].ID.Lo&0xff, "leg 15 of phase 4")
 	require.Equal(t, units(100), rows[0].Amount)
 	f.closeAndCheck(t)
@@ -270,7 +270,7 @@ func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 	}
 }
 
-// Two recorders find the hold expired at the same time, and one loses its answers.
+// Two recorders find the hold expired at the same time, and one recorder loses its answers.
 func TestLateFulfillOfTwoRecorders(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})

@@ -16,12 +16,13 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// checkpointInterval is that of the package: how much log there is between checkpoints.
+// checkpointEvery has the value of the package's checkpointInterval: bytes of log between two
+// checkpoints.
 const checkpointEvery = 4 << 20
 
-// long prepares packets to a peer with the longest possible name: some 1200 bytes each in the
+// prepareLongNamed prepares packets to a peer with the longest possible name: some 1200 bytes each in the
 // journal.
-func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
+func (f *fixture) prepareLongNamed(t *testing.T, n int) []transfers.Packet {
 	t.Helper()
 	peers, err := f.book.Provision(t.Context(), accounts.PeerConfig{ID: strings.Repeat("c", 1023), Asset: usd})
 	require.NoError(t, err)
@@ -34,15 +35,15 @@ func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
 	return packets
 }
 
-// rounds fulfills packets repeatedly, until the log is much longer than one interval between
+// fulfillInRounds fulfills packets repeatedly, until the log is much longer than one interval between
 // checkpoints.
-func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
+func fulfillInRounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
 	t.Helper()
 	var ops []transfers.Op
 	for _, p := range packets {
 		ops = append(ops, transfers.FulfillOp(p))
 	}
-	for range checkpointEvery/1000/len(packets) + 1 { // one at a time: who is owed already is kept once
+	for range checkpointEvery/1000/len(packets) + 1 { // round after round: a pending fulfill is not appended again
 		_, err := r.RecordAll(t.Context(), ops...)
 		require.NoError(t, err)
 	}
@@ -52,7 +53,7 @@ func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
 func TestJournalStaysSmall(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.long(t, 64)
+	packets := f.prepareLongNamed(t, 64)
 	h := &eventLog{}
 	r := f.newJournaled(t, folder, h, nil)
 	fulfills := 800
@@ -83,7 +84,7 @@ func TestJournalStaysSmall(t *testing.T) {
 	require.Less(t, largest, int64(4*checkpointEvery))
 	require.NoError(t, r.Close(t.Context()))
 	require.Empty(t, h.journalErrors())
-	require.Less(t, folderBytes(t, folder), int64(4<<10), "what is owed is all that is left: nothing")
+	require.Less(t, folderBytes(t, folder), int64(4<<10), "no fulfill is pending, so the files are almost empty")
 	f.requireEmptyJournal(t, folder)
 	f.closeAndCheck(t)
 }
@@ -92,7 +93,7 @@ func TestJournalStaysSmall(t *testing.T) {
 func TestMuchIsOwed(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.long(t, 5000)
+	packets := f.prepareLongNamed(t, 5000)
 	for n := range 3 {
 		silent := newSilentLedger(f.embedded, false, 0)
 		r := f.newJournaled(t, folder, &eventLog{}, silent)
@@ -111,7 +112,7 @@ func TestMuchIsOwed(t *testing.T) {
 		}
 		<-silent.asked
 		f.closeUnanswered(t, r, left)
-		require.Less(t, folderBytes(t, folder), int64(4*5000*1200), "it is not left twice for each restart")
+		require.Less(t, folderBytes(t, folder), int64(4*5000*1200), "a restart does not write the fulfills a second time")
 	}
 	h := &eventLog{}
 	r := f.newJournaled(t, folder, h, nil)
@@ -153,7 +154,7 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-				packets := f.long(t, 10)
+				packets := f.prepareLongNamed(t, 10)
 				h := &eventLog{}
 				r := f.newJournaled(t, folder, h, nil)
 				var blocks []string
@@ -162,7 +163,7 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 					require.NoError(t, os.MkdirAll(filepath.Join(block, "something"), 0o700))
 					blocks = append(blocks, block)
 				}
-				rounds(t, r, packets)
+				fulfillInRounds(t, r, packets)
 				synctest.Wait()
 				first := len(h.journalErrors())
 				require.Positive(t, first)
@@ -171,7 +172,7 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 				require.NoError(t, r.Flush(t.Context()))
 				synctest.Wait()
 				require.Len(t, h.journalErrors(), first, "not tried for each batch")
-				rounds(t, r, packets)
+				fulfillInRounds(t, r, packets)
 				synctest.Wait()
 				faults := h.journalErrors()
 				require.Greater(t, len(faults), first, "tried again")
@@ -185,7 +186,7 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 				for _, block := range blocks {
 					require.NoError(t, os.RemoveAll(block))
 				}
-				rounds(t, r, packets)
+				fulfillInRounds(t, r, packets)
 				synctest.Wait()
 				require.Len(t, h.journalErrors(), len(faults), "now it could")
 				require.Less(t, folderBytes(t, folder), int64(2*checkpointEvery))

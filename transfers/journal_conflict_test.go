@@ -41,7 +41,7 @@ func fulfillTwoWays(t *testing.T, crash, wrongFirst bool) {
 	recorder := f.newJournaled(t, folder, told, &unreachableLedger{Ledger: f.embedded, now: true})
 	for _, one := range fulfills {
 		_, err := recorder.Submit(t.Context(), transfers.FulfillOp(one))
-		require.NoError(t, err, "it is on disk")
+		require.NoError(t, err, "the fulfill is on disk")
 	}
 	synctest.Wait()
 	left := folder

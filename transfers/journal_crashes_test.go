@@ -19,8 +19,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// recordingLedger is a ledger that records the batches it executes. In other moods it loses
-// answers or requests.
+// recordingLedger is a ledger that records the executed batches. Its mood decides whether answers
+// or requests are lost.
 type recordingLedger struct {
 	ledger.Ledger
 	mu      sync.Mutex
@@ -217,8 +217,8 @@ func TestEveryCrashPoint(t *testing.T) {
 	}
 }
 
-// requireEveryCrashPoint tries some crash points of one life; with all, every byte of one
-// operation.
+// requireEveryCrashPoint tries some crash points of a journal's life, or with all set, every byte
+// of one operation.
 func requireEveryCrashPoint(t *testing.T, random *rand.Rand, all bool) {
 	t.Helper()
 	// The ledger's clock stands still. Otherwise the fixture's recorder, outside of the bubble,

@@ -18,8 +18,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// leaveFulfills returns the files of a journal in which a killed process has left fulfills,
-// with the ledger that holds their packets.
+// leaveFulfills returns a fixture whose ledger holds n packets, the packets, and the files of a
+// journal with their fulfills, as left by a killed process.
 func leaveFulfills(t *testing.T, n int) (*fixture, []transfers.Packet, folderFiles) {
 	t.Helper()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -36,8 +36,8 @@ func leaveFulfills(t *testing.T, n int) (*fixture, []transfers.Packet, folderFil
 	return f, packets, whole
 }
 
-// requireRefused requires that a journal is not opened, that its folder is unchanged, and that
-// nothing is left open, running or locked.
+// requireRefused requires an error at the opening of a journal, an unchanged folder, and no open
+// file, goroutine or lock afterwards.
 func (f *fixture) requireRefused(t *testing.T, book *accounts.Book, folder string) (err error) {
 	t.Helper()
 	before := readFiles(t, folder)

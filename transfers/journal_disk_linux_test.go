@@ -154,7 +154,7 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	for _, future := range []transfers.Future{future, other} {
 		require.NoError(t, future.Wait(ctx).Err)
 		require.Equal(t, ledger.OutcomeApplied, future.Wait(ctx).Outcome)
-		require.NoError(t, future.Journaled(ctx), "it is in the ledger")
+		require.NoError(t, future.Journaled(ctx), "the fulfill is in the ledger")
 	}
 	require.NoError(t, r.Flush(ctx))
 	require.Equal(t, int64(submitted), f.position(t, f.bob))

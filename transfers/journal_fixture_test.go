@@ -150,8 +150,8 @@ func (m *silentLedger) CreateTransfers(ctx context.Context, batch []ledger.Trans
 	return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
 }
 
-// leaveInJournal leaves fulfills in the journal: it submits them to a ledger that does not answer,
-// and closes the recorder.
+// leaveInJournal leaves fulfills in the journal: a recorder submits the fulfills to a ledger without
+// answers, and is closed.
 func (f *fixture) leaveInJournal(t *testing.T, folder string, applies bool, packets ...transfers.Packet) {
 	t.Helper()
 	silent := newSilentLedger(f.embedded, applies, 0)
@@ -170,7 +170,7 @@ func (f *fixture) closeUnanswered(t *testing.T, r *transfers.Recorder, n int) {
 	t.Helper()
 	err := r.Close(canceled(t.Context()))
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-	require.NotErrorIs(t, err, transfers.ErrJournal, "they are in the journal, in order")
+	require.NotErrorIs(t, err, transfers.ErrJournal, "the fulfills are in the journal, in order")
 	var left *transfers.CloseError
 	require.ErrorAs(t, err, &left)
 	require.Len(t, append(left.UnknownOps, left.UnsentOps...), n)

@@ -78,7 +78,8 @@ func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 	})
 }
 
-// A recorder whose context has ended leaves the journal as it is, which is no fault.
+// After the end of the recorder's context a checkpoint is given up. No error is reported: the
+// journal stays complete.
 func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for range 20 {

@@ -50,8 +50,8 @@ func TestPromisesOutliveTheRecorder(t *testing.T) {
 	}
 }
 
-// One recorder after the other is closed during its replay. No fulfill is lost, and each
-// recorder reports its unknown ones.
+// Several recorders in a row are closed during the replay. No fulfill is lost, and each recorder's
+// CloseError lists the fulfills of unknown outcome.
 func TestStoppedWhileReplaying(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -81,7 +81,7 @@ func TestStoppedWhileReplaying(t *testing.T) {
 	}
 	h := &eventLog{}
 	r := f.newJournaled(t, folder, h, nil)
-	require.NoError(t, r.Close(t.Context()), "Close waits for what is replayed")
+	require.NoError(t, r.Close(t.Context()), "Close waits for the replayed fulfills")
 	require.Len(t, resultsByID(t, h.takeReplayed()), 15)
 	require.Equal(t, int64(15), f.position(t, f.bob))
 	f.requireEmptyJournal(t, folder)
@@ -206,7 +206,7 @@ func TestRefusedForGoodIsForgotten(t *testing.T) {
 	r := f.newJournaled(t, folder, h, nil)
 	for i, p := range odd {
 		future, err := r.Submit(ctx, transfers.FulfillOp(p))
-		require.NoError(t, err, "it is on disk")
+		require.NoError(t, err, "the fulfill is on disk")
 		require.ErrorIs(t, future.Wait(ctx).Err, why[i])
 		require.NoError(t, future.Journaled(ctx))
 	}
@@ -333,7 +333,7 @@ func TestWhatIsNotKept(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// More fulfills are pending than one request takes. All of them go before later operations.
+// More fulfills are pending than fit into one request. All are sent before later operations.
 func TestReplayInManyRequests(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
@@ -373,10 +373,10 @@ func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	future, err := r.Submit(t.Context(), transfers.FulfillOp(packets[0]))
 	require.NoError(t, err)
 	got := future.Wait(t.Context())
-	require.Equal(t, ledger.OutcomeUnknown, got.Outcome, "it is not refused: the next recorder books it")
+	require.Equal(t, ledger.OutcomeUnknown, got.Outcome, "not refused: the next recorder books the fulfill")
 	require.ErrorIs(t, got.Err, ledger.ErrOutcomeUnknown)
 	require.ErrorIs(t, got.Err, ledger.ErrClosed)
-	require.NoError(t, future.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
+	require.NoError(t, future.Journaled(t.Context()), "the fulfill is in the journal, and not in the ledger")
 	for _, p := range packets {
 		_, err = r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.ErrorIs(t, err, ledger.ErrClosed)

@@ -108,14 +108,14 @@ func (l *journalLife) hurry(t *testing.T) (context.Context, context.CancelFunc) 
 
 func (l *journalLife) takeStep(t *testing.T) {
 	t.Helper()
-	switch what := l.random.IntN(20); {
-	case what < 6 && len(l.packets) < 40: // of up to 20 each: alice's line bears them all
+	switch step := l.random.IntN(20); {
+	case step < 6 && len(l.packets) < 40: // of up to 20 each: alice's line covers all
 		l.beginPacket(t)
-	case what < 14 && len(l.packets) > 0:
+	case step < 14 && len(l.packets) > 0:
 		l.resolvePacket(t, l.random.IntN(len(l.packets)))
-	case what < 16:
+	case step < 16:
 		sleepVirtual(time.Duration(l.random.IntN(2000)) * time.Millisecond)
-	case what < 18:
+	case step < 18:
 		l.stopRecorder(t)
 	}
 }

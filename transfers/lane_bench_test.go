@@ -10,8 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The work of a lane on an operation: queue it, encode it into a full batch, handle its answer and
-// publish it.
+// The work of a lane on an operation: queue, encode into a full batch, handle the answer, publish.
 func BenchmarkLane(b *testing.B) {
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	book, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{usd}})

@@ -26,8 +26,8 @@ func (f *fixture) submit(t *testing.T, ops ...transfers.Op) (futures []transfers
 	return futures
 }
 
-// More prepares are waiting than one request takes. Operations on promised money overtake
-// them, and nothing overtakes its own packet.
+// More prepares wait than fit into one request. Operations on promised money overtake the
+// prepares, and no operation overtakes an earlier operation of the same packet.
 func TestPromisesOvertakeALongBacklog(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
@@ -116,8 +116,8 @@ func TestPromisesEnterAFullBacklogFirst(t *testing.T) {
 	})
 }
 
-// Flush waits for all operations submitted before it, also if others have overtaken them, and
-// not for later ones.
+// Flush waits for all operations submitted before the Flush, also for overtaken operations, and
+// not for later operations.
 func TestFlush(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

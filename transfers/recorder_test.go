@@ -248,7 +248,7 @@ func TestHoldFollowsThePacketsExpiry(t *testing.T) {
 
 	pass(5 * time.Second)
 	got, err := f.recorder.Reject(t.Context(), held.Packet)
-	require.NoError(t, err, "what a reject wants is what expiry did")
+	require.NoError(t, err, "the expiry has released the hold, as the reject would")
 	require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 	f.closeAndCheck(t)
 }

@@ -110,7 +110,7 @@ func TestShortfallThatCannotBeRead(t *testing.T) {
 		future = f.submit(t, transfers.ForwardOp(f.packet(40, 40)))[0]
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.NoError(t, f.recorder.Close(ctx), "it is booked")
+		require.NoError(t, f.recorder.Close(ctx), "the forward is booked")
 		got = future.Wait(t.Context())
 		require.NoError(t, got.Err)
 		require.True(t, got.Late)

@@ -38,7 +38,7 @@ func (m *model) totalsOf(account ledger.ID) *accountTotals {
 	return s
 }
 
-// movements returns the movements of a packet, and the amount that they charge its sender.
+// movements returns the movements of a packet, and the amount charged to the sender.
 func (m *model) movements(p *transfers.Packet) (all []movement, charged uint64) {
 	from, to := m.assetIDs[p.From.Ledger()], m.assetIDs[p.To.Ledger()]
 	add := func(debit, credit ledger.ID, amount, leg uint64) {

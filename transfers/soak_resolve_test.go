@@ -86,9 +86,9 @@ func (w *worker) resolvePackets(ctx context.Context, held []transfers.Packet) {
 	w.fulfillAgain(ctx, again)
 }
 
-// promiseFulfills submits fulfills without waiting for their results: the journal promises that
-// they are booked. The retrier checks a sample of them after the storm. The others become
-// questions at once: a list of all of them would grow without bound.
+// promiseFulfills submits fulfills without waiting for the results: the journal promises the
+// booking. The retrier checks a sample of the fulfills after the storm. The rest become questions at
+// once: a list of all fulfills would grow without bound.
 func (w *worker) promiseFulfills(ctx context.Context, held []transfers.Packet) {
 	const most = 10
 	recorder := w.journalRecorder.Load()

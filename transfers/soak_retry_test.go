@@ -54,8 +54,8 @@ func (c *retrier) answerQuestions(ctx context.Context) {
 	}
 }
 
-// takeQuestions takes the waiting questions, and waits for one if none is pending. It returns
-// false when the channel is closed.
+// takeQuestions takes the waiting questions, and waits for a question if no question is pending.
+// After the channel is closed the result is false.
 func (c *retrier) takeQuestions(open bool) bool {
 	for open && len(c.pending) < retryBatch {
 		if len(c.pending) == 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// suspendedMachine is a virtual machine that is suspended during a request: its wall clock jumps,
-// its monotonic clock stands still, and the ledger on another machine goes on.
+// suspendedMachine is a virtual machine, suspended during a request: the wall clock jumps, the
+// monotonic clock stands still, and the ledger on a second machine goes on.
 type suspendedMachine struct {
 	ledger.Ledger
 	asleep     time.Duration // in each request

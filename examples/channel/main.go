@@ -1,5 +1,5 @@
-// Channel runs two connectors that pay each other on payment channels: two processes on one
-// machine, each with its own ledger, that exchange packets over a socket. A connector with too
+// Channel runs two connectors that pay each other on payment channels. The connectors are two
+// processes on one machine, each with its own ledger, and exchange packets over a socket. A connector with too
 // large a debt sends a signed claim for the sum of all payments so far and the new payment. The
 // peer books the increase. The program kills and restarts both connectors several times. In the
 // end the books of both connectors must agree.
