@@ -184,7 +184,7 @@ var happenings = []struct {
 	{"a packet of it is fulfilled late", (*closable).fulfillLate},
 	{"some arrears are written off", (*closable).giveUp},
 	{"an operator suspends it", func(c *closable) {
-		err := c.book.SuspendPeer(c.t.Context(), c.account, accounts.SuspendOptions{ReasonCode: 666})
+		err := c.book.SuspendPeer(c.t.Context(), c.account, accounts.WithReasonCode(666))
 		if c.suspended = err == nil; err != nil {
 			require.ErrorIs(c.t, err, accounts.ErrPeerClosed)
 		}
@@ -201,11 +201,11 @@ var happenings = []struct {
 	}},
 	{"another closes it", func(c *closable) {
 		c.others = true
-		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{}))
+		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account))
 	}},
 	{"another closes it by force", func(c *closable) {
 		c.others = true
-		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason}))
+		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason)))
 	}},
 }
 
@@ -316,11 +316,19 @@ func testCloseRaces(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
+func closeOptions(force bool) []accounts.CloseOption {
+	options := []accounts.CloseOption{accounts.WithReasonCode(closingReason)}
+	if force {
+		options = append(options, accounts.WithForce())
+	}
+	return options
+}
+
 // raceAt reports whether the closing reached the request with the happening.
 func (c *closable) raceAt(at int, force bool, happens func(*closable)) bool {
 	c.t.Helper()
 	r := &racing{Ledger: c.ledger, at: at, happens: func() { happens(c) }}
-	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: force, ReasonCode: closingReason})
+	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, closeOptions(force)...)
 	c.requireAllOrNothing(err)
 	return r.asked >= at
 }

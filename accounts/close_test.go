@@ -17,8 +17,8 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), quickBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	require.NoError(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{ReasonCode: 3}))
-	require.NoError(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{}), "closed already")
+	require.NoError(t, book.ClosePeer(ctx, alice, accounts.WithReasonCode(3)))
+	require.NoError(t, book.ClosePeer(ctx, alice), "closed already")
 	b := balance(t, book, alice)
 	require.True(t, b.Closed)
 	require.True(t, b.Suspended)
@@ -33,7 +33,7 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 		}, results[0].Status, "the ledger itself refuses")
 	}
 	for _, err := range []error{
-		book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}), book.ResumePeer(ctx, alice),
+		book.SuspendPeer(ctx, alice), book.ResumePeer(ctx, alice),
 		errOf(book.ExtendCredit(ctx, alice, units(1))),
 		errOf(book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), ReasonCode: 1})),
 	} {
@@ -60,7 +60,7 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 	alice, bob := peers[0], peers[1]
 	movePacket(t, l, alice.ID(), bob.ID(), 30, 0)
 	for _, p := range peers {
-		err := book.ClosePeer(ctx, p, accounts.CloseOptions{})
+		err := book.ClosePeer(ctx, p)
 		var owed *accounts.OwedError
 		require.ErrorIs(t, err, accounts.ErrOwed)
 		require.ErrorAs(t, err, &owed)
@@ -68,9 +68,9 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 		require.Equal(t, accounts.OwedError{Account: p, Asset: usd, Payable: b.Payable, Receivable: b.Receivable}, *owed)
 		require.False(t, b.Suspended, "nothing was changed")
 	}
-	requireField(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{Force: true}), "ReasonCode")
+	requireField(t, book.ClosePeer(ctx, alice, accounts.WithForce()), "ReasonCode")
 	for _, p := range peers {
-		require.NoError(t, book.ClosePeer(ctx, p, accounts.CloseOptions{Force: true, ReasonCode: 77}))
+		require.NoError(t, book.ClosePeer(ctx, p, accounts.WithForce(), accounts.WithReasonCode(77)))
 		b := balance(t, book, p)
 		require.True(t, b.Closed)
 		require.Zero(t, b.Position().Sign())
@@ -95,7 +95,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	hold := movePacket(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending)
 	var held *accounts.HeldError
 	for _, p := range peers {
-		err := book.ClosePeer(ctx, p, accounts.CloseOptions{Force: true, ReasonCode: 1})
+		err := book.ClosePeer(ctx, p, accounts.WithForce(), accounts.WithReasonCode(1))
 		require.ErrorIs(t, err, accounts.ErrHeld)
 		require.ErrorAs(t, err, &held)
 		require.False(t, balance(t, book, p).Suspended, "nothing was changed")
@@ -106,9 +106,9 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	// closing is taken back, and the packet can be fulfilled.
 	between := &interrupted{Ledger: l}
 	slow := quickBook(t, between)
-	require.NoError(t, book.SuspendPeer(ctx, bob, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(ctx, bob))
 	between.do = func() { hold = movePacket(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending) }
-	err := slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
+	err := slow.ClosePeer(ctx, bob)
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	require.ErrorAs(t, err, &held)
 	require.Equal(t, accounts.HeldError{Account: bob, Asset: usd, HeldOut: units(30)}, *held)
@@ -126,7 +126,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 		between.do = func() { hold = movePacket(t, l, alice.ID(), bob.ID(), 3, ledger.TransferPending) }
 		skip--
 	}
-	err = slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
+	err = slow.ClosePeer(ctx, bob)
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	require.Zero(t, skip)
 	b = balance(t, book, bob)
@@ -145,10 +145,10 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 			cancel()
 		}
 	}
-	err = newQuickBookWithoutCancel(t, between).ClosePeer(cut, bob, accounts.CloseOptions{})
+	err = newQuickBookWithoutCancel(t, between).ClosePeer(cut, bob)
 	require.ErrorIs(t, err, context.Canceled)
 	require.True(t, balance(t, book, bob).Closed)
-	require.ErrorIs(t, book.ClosePeer(ctx, bob, accounts.CloseOptions{}), accounts.ErrHeld)
+	require.ErrorIs(t, book.ClosePeer(ctx, bob), accounts.ErrHeld)
 	require.False(t, balance(t, book, bob).Closed)
 	resolveHold(t, l, hold, ledger.TransferPostPending)
 	ledgertest.RequireNothingHeld(t, l)
@@ -180,7 +180,7 @@ func testManyClose(t *testing.T, l ledger.Ledger) {
 	var operators sync.WaitGroup
 	for range 12 {
 		operators.Go(func() {
-			if err := quickBook(t, l).ClosePeer(t.Context(), alice, accounts.CloseOptions{ReasonCode: 5}); err != nil {
+			if err := quickBook(t, l).ClosePeer(t.Context(), alice, accounts.WithReasonCode(5)); err != nil {
 				t.Error(err)
 			}
 		})

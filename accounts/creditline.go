@@ -16,7 +16,11 @@ type CreditLineChange struct {
 }
 
 // CreditLineOption is an option of [Book.ExtendCredit], [Book.RevokeCredit] and [Book.SetCreditLine].
-type CreditLineOption func(*lineOptions)
+type CreditLineOption interface{ applyToLine(o *lineOptions) }
+
+type lineOption func(*lineOptions)
+
+func (f lineOption) applyToLine(o *lineOptions) { f(o) }
 
 type lineOptions struct {
 	partial      bool
@@ -26,19 +30,15 @@ type lineOptions struct {
 
 // WithPartialRevoke revokes as much of the amount as is not in use. By default, an amount that is
 // not free in full changes nothing ([ErrLineInUse]).
-func WithPartialRevoke() CreditLineOption { return func(o *lineOptions) { o.partial = true } }
+func WithPartialRevoke() CreditLineOption {
+	return lineOption(func(o *lineOptions) { o.partial = true })
+}
 
 // WithExpectedLine changes the line only if it is this amount of units now. Otherwise nothing is
 // changed ([ErrLineConflict]). Use it for a decision on a line read before, and to repeat an
 // ExtendCredit or RevokeCredit with an unknown outcome. By default any current line is changed.
 func WithExpectedLine(line ledger.Amount) CreditLineOption {
-	return func(o *lineOptions) { o.expectedLine = &line }
-}
-
-// WithReasonCode keeps a number of the caller's with the change, for [Entry.ReasonCode]. Default
-// 0.
-func WithReasonCode(code uint32) CreditLineOption {
-	return func(o *lineOptions) { o.reasonCode = code }
+	return lineOption(func(o *lineOptions) { o.expectedLine = &line })
 }
 
 // ExtendCredit raises a peer's credit line by an amount of units.
@@ -91,7 +91,7 @@ func (b *Book) changeLine(
 ) (CreditLineChange, error) {
 	var o lineOptions
 	for _, opt := range opts {
-		opt(&o)
+		opt.applyToLine(&o)
 	}
 	if err := b.checkPeer(account); err != nil {
 		return CreditLineChange{}, err

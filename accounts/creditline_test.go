@@ -216,9 +216,9 @@ func TestLineOfNobody(t *testing.T) {
 	for _, a := range []accounts.PeerAccount{{}, own} {
 		_, err := book.SetCreditLine(ctx, a, units(1))
 		requireField(t, err, "Account")
-		requireField(t, book.SuspendPeer(ctx, a, accounts.SuspendOptions{}), "Account")
+		requireField(t, book.SuspendPeer(ctx, a), "Account")
 		requireField(t, book.ResumePeer(ctx, a), "Account")
-		requireField(t, book.ClosePeer(ctx, a, accounts.CloseOptions{}), "Account")
+		requireField(t, book.ClosePeer(ctx, a), "Account")
 		requireField(t, book.ReopenPeer(ctx, a), "Account")
 		_, err = book.EffectiveLimits(a)
 		requireField(t, err, "Account")
@@ -226,8 +226,8 @@ func TestLineOfNobody(t *testing.T) {
 	stranger := mustAccount(t, book, "stranger")
 	_, err = book.SetCreditLine(ctx, stranger, units(1))
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	require.ErrorIs(t, book.SuspendPeer(ctx, stranger, accounts.SuspendOptions{}), accounts.ErrNotProvisioned)
-	require.ErrorIs(t, book.ClosePeer(ctx, stranger, accounts.CloseOptions{}), accounts.ErrNotProvisioned)
+	require.ErrorIs(t, book.SuspendPeer(ctx, stranger), accounts.ErrNotProvisioned)
+	require.ErrorIs(t, book.ClosePeer(ctx, stranger), accounts.ErrNotProvisioned)
 	require.ErrorIs(t, book.ReopenPeer(ctx, stranger), accounts.ErrNotProvisioned)
 	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 9}
 	other, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{euro}})

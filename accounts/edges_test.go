@@ -24,10 +24,10 @@ func TestLineOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 		want error
 	}{
 		"suspended": {func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
-			return b.SuspendPeer(ctx, a, accounts.SuspendOptions{})
+			return b.SuspendPeer(ctx, a)
 		}, accounts.ErrSuspended},
 		"closed": {func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
-			return b.ClosePeer(ctx, a, accounts.CloseOptions{})
+			return b.ClosePeer(ctx, a)
 		}, accounts.ErrPeerClosed},
 	} {
 		for _, to := range []uint64{150, 50} {
@@ -57,7 +57,7 @@ func TestAdjustmentOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 	l := newLedger(t)
 	other, between := newBookWithoutRound(t, l), &interrupted{Ledger: l}
 	alice := provision(t, other, 100, "alice")[0]
-	between.do = func() { require.NoError(t, other.ClosePeer(t.Context(), alice, accounts.CloseOptions{})) }
+	between.do = func() { require.NoError(t, other.ClosePeer(t.Context(), alice)) }
 	a := accounts.Adjustment{Account: alice, Key: "k", Debit: units(10), ReasonCode: 1}
 	_, err := newBookWithoutRound(t, between).Adjust(t.Context(), a)
 	require.ErrorIs(t, err, accounts.ErrPeerClosed)
@@ -80,7 +80,7 @@ func TestClosingThatIsGivenUpInItsRound(t *testing.T) {
 	between := &interrupted{Ledger: l, do: func() { cancel(errStop) }} // before the suspension
 	slow, err := accounts.NewBook(uncancelled{between}, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Hour})
 	require.NoError(t, err)
-	require.ErrorIs(t, slow.ClosePeer(ctx, alice, accounts.CloseOptions{}), errStop)
+	require.ErrorIs(t, slow.ClosePeer(ctx, alice), errStop)
 	b := balance(t, book, alice)
 	require.False(t, b.Closed)
 	require.True(t, b.Suspended, "the next call goes on from there")
@@ -250,7 +250,7 @@ func TestClosingThatFindsAHoldAfterItsRound(t *testing.T) {
 	alice, bob := peers[0], peers[1]
 	var hold ledger.ID
 	between.do = func() { hold = movePacket(t, l, bob.ID(), alice.ID(), 5, ledger.TransferPending) } // before the suspension
-	err := newBookWithoutRound(t, between).ClosePeer(t.Context(), alice, accounts.CloseOptions{})
+	err := newBookWithoutRound(t, between).ClosePeer(t.Context(), alice)
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	rows, err := l.GetAccountTransfers(t.Context(), ledger.AccountFilter{
 		AccountID: alice.ID(), Code: chart.CodeClose, Limit: 10, Flags: ledger.AccountFilterDebits,

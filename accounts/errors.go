@@ -132,7 +132,7 @@ func (e *LineInUseError) Is(target error) bool { return target == ErrLineInUse }
 // account closed, their fulfills could not be booked. It matches [ErrHeld].
 //
 // If only Announced is in flight, nothing would be lost: wait until the payments are received or
-// have failed, or close with [CloseOptions.Force].
+// have failed, or close with [WithForce].
 type HeldError struct {
 	Account                   PeerAccount
 	Asset                     Asset
