@@ -6,8 +6,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PeerAccount is the handle of a peer in one asset, or of ourselves ([Book.OwnAccount]). It is a
-// small value: it compares with ==, can be a map key, and is made once for all packets. Books of
+// PeerAccount is the handle of a peer in one asset, or of ourselves ([Book.OwnAccount]): it names the
+// ledger accounts of the peer, and "handle" always means a PeerAccount here. It is a small value: it
+// compares with ==, can be a map key, and is made once for all packets. Books of
 // the same namespace make equal handles for the same peer and asset. The zero PeerAccount is no
 // account.
 type PeerAccount struct {

@@ -58,7 +58,7 @@ func (b *Book) ClosePeer(ctx context.Context, account PeerAccount, opts ...Close
 		return err
 	}
 	if o.force && o.reasonCode == 0 {
-		return &FieldError{Subject: "closing of " + account.String(), Field: "ReasonCode", Reason: "must not be 0 with WithForce"}
+		return &FieldError{Subject: "closing of " + account.String(), Field: "ReasonCode", Reason: "must not be 0 for a forced closing"}
 	}
 	c := closing{book: b, account: account, options: o}
 	err := c.closeAndSettle(ctx)

@@ -49,12 +49,14 @@ func WithExpectedLine(line ledger.Amount) CreditLineOption {
 //
 // Further errors: [ErrInvalid] if the line would be above the asset's ceiling ([Config.Ceilings])
 // or [Unlimited]; [ErrSuspended] or [ErrPeerClosed]; [ErrNotProvisioned]; [ErrUnknownAsset]; or
-// the error of a request. With every error nothing is changed, except for
-// [ledger.ErrOutcomeUnknown]: it comes only after the end of ctx, and the change may be in the
-// ledger. Read the [Balance], or repeat the change with [WithExpectedLine].
+// the error of a request. With every error nothing is changed, with two exceptions.
+// [ledger.ErrOutcomeUnknown] comes only after the end of ctx, and the change may be in the ledger:
+// read the [Balance], or repeat the change with [WithExpectedLine]. An error together with a
+// CreditLineChange.Number above 0 comes after a revocation [WithPartialRevoke], when the revoked
+// amount cannot be read back: the line is lowered, at most to After.
 func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
-	return b.changeLine(ctx, account, opts, func(b Balance, _ lineOptions) (ledger.Amount, error) {
-		sum, fits := b.CreditLine.Add(by)
+	return b.changeLine(ctx, account, opts, func(balance Balance, _ lineOptions) (ledger.Amount, error) {
+		sum, fits := balance.CreditLine.Add(by)
 		if !fits {
 			sum = ledger.AmountMax
 		}
@@ -67,11 +69,11 @@ func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.
 // full, a *[LineInUseError] ([ErrLineInUse]) has the free part, unless [WithPartialRevoke] is
 // given. The remaining rules are as for [Book.ExtendCredit].
 func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
-	return b.changeLine(ctx, account, opts, func(b Balance, o lineOptions) (ledger.Amount, error) {
-		if b.CreditLine.Less(by) && !o.partial {
-			return ledger.Amount{}, lineInUseError(b, by)
+	return b.changeLine(ctx, account, opts, func(balance Balance, o lineOptions) (ledger.Amount, error) {
+		if balance.CreditLine.Less(by) && !o.partial {
+			return ledger.Amount{}, lineInUseError(balance, by)
 		}
-		return b.CreditLine.SubFloor(by), nil
+		return balance.CreditLine.SubFloor(by), nil
 	})
 }
 
@@ -87,7 +89,7 @@ func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledg
 // written.
 func (b *Book) changeLine(
 	ctx context.Context, account PeerAccount, opts []CreditLineOption,
-	targetOf func(b Balance, o lineOptions) (ledger.Amount, error),
+	targetOf func(balance Balance, o lineOptions) (ledger.Amount, error),
 ) (CreditLineChange, error) {
 	var o lineOptions
 	for _, opt := range opts {
@@ -96,7 +98,7 @@ func (b *Book) changeLine(
 	if err := b.checkPeer(account); err != nil {
 		return CreditLineChange{}, err
 	}
-	newest, err := b.newestLine(ctx, account)
+	newest, err := b.newestLineNumber(ctx, account)
 	if err != nil {
 		return CreditLineChange{}, err
 	}

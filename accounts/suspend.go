@@ -125,7 +125,7 @@ func (b *Book) readSuspension(ctx context.Context, account PeerAccount) (suspens
 		return suspensionState{}, err
 	}
 	state := suspensionState{newestRow: row, suspended: row.Flags.Has(ledger.TransferPending), byClosing: isByClosing(&row)}
-	if state.lineNumber, err = b.newestLine(ctx, account); err != nil {
+	if state.lineNumber, err = b.newestLineNumber(ctx, account); err != nil {
 		return suspensionState{}, err
 	}
 	balance, err := b.lookUpBalance(ctx, account)
@@ -163,7 +163,9 @@ func (b *Book) resumeAfterClosing(ctx context.Context, account PeerAccount) erro
 //
 // A change of the line takes the line's next number. Only a number with a burnt id is skipped: a
 // skipped free number could be taken later, behind higher ones, and then the newest row would not
-// have the highest number.
+// have the highest number. sequence.TryAttempts does not do this: it takes the next number whenever
+// any id of the chain is burnt. Here the ids of the suspension and of the void do not follow from
+// the number, and a burnt one of them leaves the number free.
 func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspensionState, o suspendOptions, by suspender) error {
 	for line := state.lineNumber + 1; ; line++ {
 		rows := b.suspensionChain(account, state, line, o, by)
