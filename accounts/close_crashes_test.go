@@ -14,14 +14,14 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// testCloseCrashes ends the process before and after every request of a closing. Then a happening
-// is run, or none, and the closing is called again.
+// testCloseCrashes ends the process before and after every request of a closing. Then a
+// concurrent action is run, or none, and the closing is called again.
 func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 	book, crashes := newBookWithoutRound(t, l), 0
 	quiet := func(*closable) {}
 	for standing := range standings {
 		for _, force := range []bool{false, true} {
-			for _, happens := range []func(*closable){quiet, happenings[crashes%5].do} {
+			for _, runMeanwhile := range []func(*closable){quiet, concurrentActions[crashes%5].do} {
 				again := closeOptions(crashes%3 > 0)
 				for at := 1; ; at++ {
 					c := newClosable(t, l, book, fmt.Sprint("peer", crashes), standing)
@@ -35,7 +35,7 @@ func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 					require.ErrorIs(t, err, errAway)
 					b := balance(t, book, c.account)
 					c.finished = b.Closed && b.Position().Sign() == 0 && b.Arrears.IsZero()
-					happens(c)
+					runMeanwhile(c)
 					c.requireAllOrNothing(book.ClosePeer(t.Context(), c.account, again...))
 				}
 			}
@@ -44,7 +44,7 @@ func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// Two happenings: arrears grow, and shrink right before the closing writes again.
+// Two concurrent actions: arrears grow, and shrink right before the closing writes again.
 func TestCloseRacesTwice(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -53,7 +53,7 @@ func TestCloseRacesTwice(t *testing.T) {
 		for at := 1; ; at++ {
 			c := newClosable(t, l, book, fmt.Sprint(standing, " before request ", at), standing)
 			c.wrote = true
-			r := &racing{Ledger: l, at: at, happens: c.fulfillLate, then: c.giveUp}
+			r := &racing{Ledger: l, at: at, runMeanwhile: c.fulfillLate, then: c.giveUp}
 			err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason))
 			c.requireAllOrNothing(err)
 			if err != nil && c.writtenOff() != 0 {
@@ -72,9 +72,9 @@ func TestCloseRacesTwice(t *testing.T) {
 func TestForceGivesUpWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	for i, h := range happenings[:6] {
+	for i, h := range concurrentActions[:6] {
 		c := newClosable(t, l, newBookWithoutRound(t, l), h.name, 2)
-		r := &beforeClosing{Ledger: l, happens: func() { h.do(c) }}
+		r := &beforeClosing{Ledger: l, runMeanwhile: func() { h.do(c) }}
 		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason))
 		if i < 5 {
 			require.Error(t, err, h.name)
@@ -90,12 +90,12 @@ func TestForceGivesUpWhatWasSeen(t *testing.T) {
 // beforeClosing runs a function right before the first closing of an account.
 type beforeClosing struct {
 	ledger.Ledger
-	happens func()
+	runMeanwhile func()
 }
 
 func (l *beforeClosing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if action := l.happens; action != nil && rows[len(rows)-1].Code == chart.CodeClose {
-		l.happens = nil
+	if action := l.runMeanwhile; action != nil && rows[len(rows)-1].Code == chart.CodeClose {
+		l.runMeanwhile = nil
 		action()
 	}
 	return l.Ledger.CreateTransfers(ctx, rows)
@@ -153,7 +153,7 @@ func TestCloseFinishedRaces(t *testing.T) {
 		require.NoError(t, book.ClosePeer(t.Context(), c.account))
 		c.fulfillLate()
 		c.finished = true
-		r := &racing{Ledger: l, at: at, happens: c.giveUp}
+		r := &racing{Ledger: l, at: at, runMeanwhile: c.giveUp}
 		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason))
 		if err != nil {
 			refused++
@@ -203,7 +203,7 @@ func TestReopenRaces(t *testing.T) {
 	for at := 1; ; at++ {
 		c := newClosable(t, l, book, fmt.Sprint("before request ", at), 2)
 		c.interruptClosing()
-		r := &racing{Ledger: l, at: at, happens: func() {
+		r := &racing{Ledger: l, at: at, runMeanwhile: func() {
 			require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason)))
 		}}
 		require.NoError(t, newBookWithoutRound(t, r).ReopenPeer(t.Context(), c.account))

@@ -17,7 +17,7 @@ import (
 )
 
 var closingScenarios = []scenario{
-	{"peer closed while something happens", testCloseRaces},
+	{"peer closed during a concurrent action", testCloseRaces},
 	{"peer closed by a process that ends", testCloseCrashes},
 	{"peer closed and in arrears later", testCloseFinished},
 	{"peer whose closing was interrupted", testCloseInterrupted},
@@ -28,18 +28,18 @@ var closingScenarios = []scenario{
 // process.
 type racing struct {
 	ledger.Ledger
-	at, asked int
-	happens   func()
-	then      func() // run right before the next transfers after the first function
-	dies      bool   // ends right before the request
-	diesAfter bool   // the request is done, and its answer is lost
+	at, asked    int
+	runMeanwhile func()
+	then         func() // run right before the next transfers after the first function
+	dies         bool   // ends right before the request
+	diesAfter    bool   // the request is done, and its answer is lost
 }
 
 func (r *racing) runBefore() error {
 	r.asked++
 	switch {
-	case r.asked == r.at && r.happens != nil:
-		r.happens()
+	case r.asked == r.at && r.runMeanwhile != nil:
+		r.runMeanwhile()
 	case r.dies && r.asked >= r.at, r.diesAfter && r.asked > r.at:
 		return errAway
 	}
@@ -99,11 +99,11 @@ type closable struct {
 	own     accounts.AssetIDs
 	start   *big.Int
 
-	moved     int64 // the change of the position by the happening
+	moved     int64 // the change of the position by the concurrent action
 	suspended bool  // by an operator, or by reopening
 	others    bool  // concurrent calls have closed or opened the peer
-	finished  bool  // closed for good before the happening
-	wrote     bool  // the peer may be closed for good, and owe the amount of the happening
+	finished  bool  // closed for good before the concurrent action
+	wrote     bool  // the peer may be closed for good, and owe the amount of the concurrent action
 	holds     []ledger.ID
 }
 
@@ -162,8 +162,8 @@ func (c *closable) tryBook(rows ...ledger.Transfer) bool {
 	return ledger.ChainOutcome(results).Outcome.Done()
 }
 
-// happenings are concurrent bookings during a closing.
-var happenings = []struct {
+// concurrentActions are calls and bookings of other programs during a closing.
+var concurrentActions = []struct {
 	name string
 	do   func(c *closable)
 }{
@@ -296,13 +296,13 @@ func (c *closable) requireAllOrNothing(err error) {
 	}
 }
 
-// testCloseRaces runs every happening before every request of a closing.
+// testCloseRaces runs every concurrent action before every request of a closing.
 func testCloseRaces(t *testing.T, l ledger.Ledger) {
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 11))
 	book, races := newBookWithoutRound(t, l), 0
 	for standing := range standings {
 		for _, force := range []bool{false, true} {
-			h := happenings[random.IntN(len(happenings))]
+			h := concurrentActions[random.IntN(len(concurrentActions))]
 			for at := 1; ; at++ {
 				races++
 				c := newClosable(t, l, book, fmt.Sprint("peer", races), standing)
@@ -324,10 +324,10 @@ func closeOptions(force bool) []accounts.CloseOption {
 	return options
 }
 
-// raceAt reports whether the closing reached the request with the happening.
-func (c *closable) raceAt(at int, force bool, happens func(*closable)) bool {
+// raceAt reports whether the closing reached the request with the concurrent action.
+func (c *closable) raceAt(at int, force bool, runMeanwhile func(*closable)) bool {
 	c.t.Helper()
-	r := &racing{Ledger: c.ledger, at: at, happens: func() { happens(c) }}
+	r := &racing{Ledger: c.ledger, at: at, runMeanwhile: func() { runMeanwhile(c) }}
 	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, closeOptions(force)...)
 	c.requireAllOrNothing(err)
 	return r.asked >= at
@@ -341,7 +341,7 @@ func TestCloseRaces(t *testing.T) {
 			t.Parallel()
 			l := newLedger(t)
 			book := newBookWithoutRound(t, l)
-			for _, h := range happenings {
+			for _, h := range concurrentActions {
 				for _, force := range []bool{false, true} {
 					for at := 1; ; at++ {
 						name := fmt.Sprintf("%s, force %v, before request %d", h.name, force, at)

@@ -2,8 +2,10 @@ package accounts_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -197,4 +199,23 @@ func testManyClose(t *testing.T, l ledger.Ledger) {
 	operators.Wait()
 	require.False(t, balance(t, book, alice).Closed)
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A closing waits for a poll interval before it closes, and ends with its context.
+func TestClosingThatIsGivenUpInItsRound(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Hour})
+	require.NoError(t, err)
+	alice := provision(t, book, 100, "alice")[0]
+	errStop := errors.New("stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	between := &interrupted{Ledger: l, do: func() { cancel(errStop) }} // before the suspension
+	slow, err := accounts.NewBook(uncancelled{between}, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Hour})
+	require.NoError(t, err)
+	require.ErrorIs(t, slow.ClosePeer(ctx, alice), errStop)
+	b := balance(t, book, alice)
+	require.False(t, b.Closed)
+	require.True(t, b.Suspended, "the next call goes on from there")
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // arrearsLeg makes a leg on the arrears of the first peer instead of its account.
-func (c *clerk) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
+func (c *statementModel) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
 	row, arrears := c.leg(code, other, amount, of), c.book.PeerIDs(c.peers[0]).Arrears
 	if amount < 0 {
 		row.DebitAccountID = arrears
@@ -27,14 +27,14 @@ func (c *clerk) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64
 }
 
 // collection charges the first peer for its arrears, as far as its account has headroom.
-func (c *clerk) collection() ledger.Transfer {
+func (c *statementModel) collection() ledger.Transfer {
 	row := c.arrearsLeg(chart.CodeCollection, c.peers[0].ID(), 1, 0)
 	row.Amount, row.Flags = ledger.AmountMax, ledger.TransferBalancingDebit|ledger.TransferBalancingCredit
 	return row
 }
 
 // linked creates rows as one chain.
-func (c *clerk) linked(rows ...ledger.Transfer) {
+func (c *statementModel) linked(rows ...ledger.Transfer) {
 	c.t.Helper()
 	for i := range rows[:len(rows)-1] {
 		rows[i].Flags |= ledger.TransferLinked
@@ -43,7 +43,7 @@ func (c *clerk) linked(rows ...ledger.Transfer) {
 }
 
 // order makes the hold of an order, and its full post.
-func (c *clerk) order(amount int64, of uint64) (order, post ledger.Transfer) {
+func (c *statementModel) order(amount int64, of uint64) (order, post ledger.Transfer) {
 	c.t.Helper()
 	order = c.leg(chart.CodeOrder, c.book.PeerIDs(c.peers[0]).Settlement, -amount, of)
 	order.Flags = ledger.TransferPending
@@ -53,7 +53,7 @@ func (c *clerk) order(amount int64, of uint64) (order, post ledger.Transfer) {
 }
 
 // moneyStep books one event about arrears, or a booking by hand.
-func (c *clerk) moneyStep(amount int64, of uint64) {
+func (c *statementModel) moneyStep(amount int64, of uint64) {
 	c.t.Helper()
 	ids := c.book.PeerIDs(c.peers[0])
 	switch c.random.IntN(10) {
@@ -128,7 +128,7 @@ func withoutName(row ledger.Transfer) ledger.Transfer {
 }
 
 // payMoney writes one payment of each kind, returned payments included.
-func (c *clerk) payMoney(want *expected) {
+func (c *statementModel) payMoney(want *expected) {
 	c.t.Helper()
 	ids := c.book.PeerIDs(c.peers[0])
 	order, post := c.order(500, 1)
@@ -165,7 +165,7 @@ func (c *clerk) payMoney(want *expected) {
 }
 
 // correctMoney writes one correction and one write-off of each kind.
-func (c *clerk) correctMoney(want *expected) {
+func (c *statementModel) correctMoney(want *expected) {
 	c.t.Helper()
 	const of = 5
 	debit := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, -14, of)
@@ -192,7 +192,7 @@ func (c *clerk) correctMoney(want *expected) {
 
 // testStatementOfMoney checks all fields of the entries.
 func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
-	c := newClerk(t, l, ledgertest.Seed(t), false)
+	c := newStatementModel(t, l, ledgertest.Seed(t), false)
 	var want expected
 	c.payMoney(&want)
 	c.correctMoney(&want)
@@ -236,7 +236,7 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 func TestStatementOfArrearsThatStay(t *testing.T) {
 	t.Parallel()
 	for _, noHistory := range []bool{false, true} {
-		c := newClerk(t, newLedger(t), 1, noHistory)
+		c := newStatementModel(t, newLedger(t), 1, noHistory)
 		_, err := c.book.SetCreditLine(t.Context(), c.peers[0], units(10))
 		require.NoError(t, err)
 		c.linked(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -25, 1), c.collection())

@@ -9,7 +9,7 @@
 //
 // From attempt 8 on, a probe goes in front of the transfers: a hold of the same amount and its
 // release, under ids used nowhere else. If the ledger refuses the amount, the refusal burns an id of
-// the probe, and the ids of the attempt stay free. So refusals never use a key up.
+// the probe, and the ids of the attempt stay free: the refusals do not use the key up.
 package idempotent
 
 import (
@@ -54,7 +54,7 @@ type Request struct {
 
 // Booking is the booked attempt of a key.
 type Booking struct {
-	Attempt       uint64 // the attempt's number, also with an error
+	Attempt       uint64 // the attempt's number; set also with ErrConflict and a [ledger.TransferError]
 	AlreadyBooked bool   // the transfers were in the ledger before the call
 	Timestamp     uint64 // of the first transfer
 	// Rows are the attempt's transfers as stored in the ledger, in the order of Build. Rows is set

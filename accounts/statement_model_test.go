@@ -16,9 +16,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// clerk writes transfers like recorders, engines and operators, and records the expected entries
+// statementModel writes transfers like recorders, engines and operators, and records the expected entries
 // of a statement of its first peer.
-type clerk struct {
+type statementModel struct {
 	t      *testing.T
 	ledger ledger.Ledger
 	book   *accounts.Book
@@ -35,11 +35,11 @@ type wantEntry struct {
 	other  string
 }
 
-func newClerk(t *testing.T, l ledger.Ledger, seed uint64, noHistory bool) *clerk {
+func newStatementModel(t *testing.T, l ledger.Ledger, seed uint64, noHistory bool) *statementModel {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, NoHistory: noHistory})
 	require.NoError(t, err)
-	c := &clerk{t: t, ledger: l, book: book, random: rand.New(rand.NewPCG(seed, 7))}
+	c := &statementModel{t: t, ledger: l, book: book, random: rand.New(rand.NewPCG(seed, 7))}
 	c.peers = provision(t, book, 1_000_000, "alice", "bob")
 	c.own, _ = book.AssetIDs(usd.Ledger)
 	c.want = []wantEntry{{accounts.EntryCreditLine, 0, "line"}}
@@ -47,7 +47,7 @@ func newClerk(t *testing.T, l ledger.Ledger, seed uint64, noHistory bool) *clerk
 }
 
 // leg makes a transfer: from the first peer for an amount below 0, otherwise to the first peer.
-func (c *clerk) leg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
+func (c *statementModel) leg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
 	row := ledger.Transfer{
 		ID: randomID(), DebitAccountID: other, CreditAccountID: c.peers[0].ID(), Amount: units(uint64(max(amount, -amount))),
 		Ledger: usd.Ledger, Code: code, UserData128: uint128.New(of<<8, 1), UserData64: of << 32,
@@ -58,7 +58,7 @@ func (c *clerk) leg(code uint16, other ledger.ID, amount int64, of uint64) ledge
 	return row
 }
 
-func (c *clerk) create(rows ...ledger.Transfer) {
+func (c *statementModel) create(rows ...ledger.Transfer) {
 	c.t.Helper()
 	results, err := c.ledger.CreateTransfers(c.t.Context(), rows)
 	require.NoError(c.t, err)
@@ -67,12 +67,12 @@ func (c *clerk) create(rows ...ledger.Transfer) {
 	}
 }
 
-func (c *clerk) expect(kind accounts.EntryKind, amount int64, other string) {
+func (c *statementModel) expect(kind accounts.EntryKind, amount int64, other string) {
 	c.want = append(c.want, wantEntry{kind, amount, other})
 }
 
 // step books one event.
-func (c *clerk) step() {
+func (c *statementModel) step() {
 	c.t.Helper()
 	amount := c.random.Int64N(900) + 1
 	of := uint64(len(c.want) + c.holds*1000 + 1)
@@ -125,7 +125,7 @@ func (c *clerk) step() {
 }
 
 // packet holds legs and posts them.
-func (c *clerk) packet(legs ...ledger.Transfer) {
+func (c *statementModel) packet(legs ...ledger.Transfer) {
 	c.t.Helper()
 	var posts []ledger.Transfer
 	for i := range legs {
@@ -148,7 +148,7 @@ func collectEntries(t *testing.T, entries iter.Seq2[accounts.Entry, error]) []ac
 	return all
 }
 
-func (c *clerk) statement(from, to time.Time, opts ...accounts.StatementOption) *accounts.Statement {
+func (c *statementModel) statement(from, to time.Time, opts ...accounts.StatementOption) *accounts.Statement {
 	c.t.Helper()
 	s, err := c.book.Statement(c.t.Context(), c.peers[0], from, to, append(opts, accounts.WithKnownAccounts(c.peers...))...)
 	require.NoError(c.t, err)
@@ -156,7 +156,7 @@ func (c *clerk) statement(from, to time.Time, opts ...accounts.StatementOption) 
 }
 
 // requireParts requires that the statements between the cuts add up to the complete one.
-func (c *clerk) requireParts(complete []accounts.Entry, cuts []time.Time) {
+func (c *statementModel) requireParts(complete []accounts.Entry, cuts []time.Time) {
 	c.t.Helper()
 	bounds := []time.Time{{}}
 	for _, cut := range cuts {
