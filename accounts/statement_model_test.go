@@ -47,9 +47,9 @@ func newStatementModel(t *testing.T, l ledger.Ledger, seed uint64, noHistory boo
 }
 
 // leg makes a transfer: from the first peer for an amount below 0, otherwise to the first peer.
-func (c *statementModel) leg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
+func (m *statementModel) leg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
 	row := ledger.Transfer{
-		ID: randomID(), DebitAccountID: other, CreditAccountID: c.peers[0].ID(), Amount: units(uint64(max(amount, -amount))),
+		ID: randomID(), DebitAccountID: other, CreditAccountID: m.peers[0].ID(), Amount: units(uint64(max(amount, -amount))),
 		Ledger: usd.Ledger, Code: code, UserData128: uint128.New(of<<8, 1), UserData64: of << 32,
 	}
 	if amount < 0 {
@@ -58,83 +58,83 @@ func (c *statementModel) leg(code uint16, other ledger.ID, amount int64, of uint
 	return row
 }
 
-func (c *statementModel) create(rows ...ledger.Transfer) {
-	c.t.Helper()
-	results, err := c.ledger.CreateTransfers(c.t.Context(), rows)
-	require.NoError(c.t, err)
+func (m *statementModel) create(rows ...ledger.Transfer) {
+	m.t.Helper()
+	results, err := m.ledger.CreateTransfers(m.t.Context(), rows)
+	require.NoError(m.t, err)
 	for _, r := range results {
-		require.Equal(c.t, ledger.TransferCreated, r.Status)
+		require.Equal(m.t, ledger.TransferCreated, r.Status)
 	}
 }
 
-func (c *statementModel) expect(kind accounts.EntryKind, amount int64, other string) {
-	c.want = append(c.want, wantEntry{kind, amount, other})
+func (m *statementModel) expect(kind accounts.EntryKind, amount int64, other string) {
+	m.want = append(m.want, wantEntry{kind, amount, other})
 }
 
 // step books one event.
-func (c *statementModel) step() {
-	c.t.Helper()
-	amount := c.random.Int64N(900) + 1
-	of := uint64(len(c.want) + c.holds*1000 + 1)
-	ids := c.book.PeerIDs(c.peers[0])
-	switch c.random.IntN(14) {
+func (m *statementModel) step() {
+	m.t.Helper()
+	amount := m.random.Int64N(900) + 1
+	of := uint64(len(m.want) + m.holds*1000 + 1)
+	ids := m.book.PeerIDs(m.peers[0])
+	switch m.random.IntN(14) {
 	case 0: // a packet from the peer, in two phases, with a fee
-		c.packet(c.leg(chart.CodePacket, c.peers[1].ID(), -amount, of), c.leg(chart.CodeFee, c.own.Revenue, -3, of))
-		c.expect(accounts.EntryPacket, -amount, "peer bob")
-		c.expect(accounts.EntryFee, -3, "revenue")
+		m.packet(m.leg(chart.CodePacket, m.peers[1].ID(), -amount, of), m.leg(chart.CodeFee, m.own.Revenue, -3, of))
+		m.expect(accounts.EntryPacket, -amount, "peer bob")
+		m.expect(accounts.EntryFee, -3, "revenue")
 	case 1: // a packet to the peer, booked at once
-		c.create(c.leg(chart.CodePacket, c.peers[1].ID(), amount, of))
-		c.expect(accounts.EntryPacket, amount, "peer bob")
+		m.create(m.leg(chart.CodePacket, m.peers[1].ID(), amount, of))
+		m.expect(accounts.EntryPacket, amount, "peer bob")
 	case 2: // a conversion with dust
-		c.create(c.leg(chart.CodeConversion, c.own.Liquidity, -amount, of), c.leg(chart.CodeDustLeg, c.own.Dust, -1, of))
-		c.expect(accounts.EntryConversion, -amount, "liquidity")
-		c.expect(accounts.EntryDust, -1, "dust")
+		m.create(m.leg(chart.CodeConversion, m.own.Liquidity, -amount, of), m.leg(chart.CodeDustLeg, m.own.Dust, -1, of))
+		m.expect(accounts.EntryConversion, -amount, "liquidity")
+		m.expect(accounts.EntryDust, -1, "dust")
 	case 3: // a hold that is voided
-		hold := c.leg(chart.CodePacket, c.peers[1].ID(), -amount, of)
+		hold := m.leg(chart.CodePacket, m.peers[1].ID(), -amount, of)
 		hold.Flags = ledger.TransferPending
-		c.create(hold, ledger.Transfer{ID: randomID(), PendingID: hold.ID, Flags: ledger.TransferVoidPending})
-		c.holds++
+		m.create(hold, ledger.Transfer{ID: randomID(), PendingID: hold.ID, Flags: ledger.TransferVoidPending})
+		m.holds++
 	case 4: // an order, paid in part
-		order := c.leg(chart.CodeOrder, ids.Settlement, -amount, of)
+		order := m.leg(chart.CodeOrder, ids.Settlement, -amount, of)
 		order.Flags = ledger.TransferPending
 		paid := amount/2 + 1
-		c.create(order, ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: units(uint64(paid)), Flags: ledger.TransferPostPending})
-		c.expect(accounts.EntrySettlement, -paid, "settlement")
-		c.holds++
+		m.create(order, ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: units(uint64(paid)), Flags: ledger.TransferPostPending})
+		m.expect(accounts.EntrySettlement, -paid, "settlement")
+		m.holds++
 	case 5:
-		c.create(c.leg(chart.CodeIncoming, ids.Settlement, amount, of))
-		c.expect(accounts.EntrySettlement, amount, "settlement")
+		m.create(m.leg(chart.CodeIncoming, ids.Settlement, amount, of))
+		m.expect(accounts.EntrySettlement, amount, "settlement")
 	case 6: // a late fulfill
-		c.create(c.leg(chart.CodeCorrection, c.own.Suspense, amount, of))
-		c.expect(accounts.EntryCorrection, amount, "suspense")
+		m.create(m.leg(chart.CodeCorrection, m.own.Suspense, amount, of))
+		m.expect(accounts.EntryCorrection, amount, "suspense")
 	case 7:
-		_, err := c.book.Adjust(c.t.Context(), accounts.Adjustment{Account: c.peers[0], Key: fmt.Sprint(of), Debit: units(uint64(amount)), ReasonCode: 5})
-		require.NoError(c.t, err)
-		c.expect(accounts.EntryCorrection, -amount, "suspense")
+		_, err := m.book.Adjust(m.t.Context(), accounts.Adjustment{Account: m.peers[0], Key: fmt.Sprint(of), Debit: units(uint64(amount)), ReasonCode: 5})
+		require.NoError(m.t, err)
+		m.expect(accounts.EntryCorrection, -amount, "suspense")
 	case 8:
-		_, err := c.book.ExtendCredit(c.t.Context(), c.peers[0], units(uint64(amount)))
-		require.NoError(c.t, err)
-		c.expect(accounts.EntryCreditLine, 0, "line")
+		_, err := m.book.ExtendCredit(m.t.Context(), m.peers[0], units(uint64(amount)))
+		require.NoError(m.t, err)
+		m.expect(accounts.EntryCreditLine, 0, "line")
 	case 9:
-		_, err := c.book.RevokeCredit(c.t.Context(), c.peers[0], units(uint64(amount)), accounts.WithPartialRevoke())
-		require.NoError(c.t, err)
-		c.expect(accounts.EntryCreditLine, 0, "line")
+		_, err := m.book.RevokeCredit(m.t.Context(), m.peers[0], units(uint64(amount)), accounts.WithPartialRevoke())
+		require.NoError(m.t, err)
+		m.expect(accounts.EntryCreditLine, 0, "line")
 	default:
-		c.moneyStep(amount, of)
+		m.moneyStep(amount, of)
 	}
 }
 
 // packet holds legs and posts them.
-func (c *statementModel) packet(legs ...ledger.Transfer) {
-	c.t.Helper()
+func (m *statementModel) packet(legs ...ledger.Transfer) {
+	m.t.Helper()
 	var posts []ledger.Transfer
 	for i := range legs {
 		legs[i].Flags = ledger.TransferPending
 		posts = append(posts, ledger.Transfer{ID: randomID(), PendingID: legs[i].ID, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending})
-		c.holds++
+		m.holds++
 	}
-	c.create(legs...)
-	c.create(posts...)
+	m.create(legs...)
+	m.create(posts...)
 }
 
 // collectEntries reads all entries.
@@ -148,16 +148,16 @@ func collectEntries(t *testing.T, entries iter.Seq2[accounts.Entry, error]) []ac
 	return all
 }
 
-func (c *statementModel) statement(from, to time.Time, opts ...accounts.StatementOption) *accounts.Statement {
-	c.t.Helper()
-	s, err := c.book.Statement(c.t.Context(), c.peers[0], from, to, append(opts, accounts.WithKnownAccounts(c.peers...))...)
-	require.NoError(c.t, err)
+func (m *statementModel) statement(from, to time.Time, opts ...accounts.StatementOption) *accounts.Statement {
+	m.t.Helper()
+	s, err := m.book.Statement(m.t.Context(), m.peers[0], from, to, append(opts, accounts.WithKnownAccounts(m.peers...))...)
+	require.NoError(m.t, err)
 	return s
 }
 
 // requireParts requires that the statements between the cuts add up to the complete one.
-func (c *statementModel) requireParts(complete []accounts.Entry, cuts []time.Time) {
-	c.t.Helper()
+func (m *statementModel) requireParts(complete []accounts.Entry, cuts []time.Time) {
+	m.t.Helper()
 	bounds := []time.Time{{}}
 	for _, cut := range cuts {
 		if last := bounds[len(bounds)-1]; cut.After(last) {
@@ -168,14 +168,14 @@ func (c *statementModel) requireParts(complete []accounts.Entry, cuts []time.Tim
 	var parts []accounts.Entry
 	opening := accounts.StatementBalance{Position: new(big.Int)}
 	for i := range bounds[:len(bounds)-1] {
-		s := c.statement(bounds[i], bounds[i+1], accounts.WithPageSize(1+c.random.IntN(9)))
-		require.Equal(c.t, opening.Position.String(), s.Opening.Position.String(), "opens as the one before it closes")
-		require.Equal(c.t, opening.CreditLine, s.Opening.CreditLine)
-		require.Equal(c.t, opening.Arrears, s.Opening.Arrears)
-		parts = append(parts, collectEntries(c.t, s.Entries(c.t.Context()))...)
+		s := m.statement(bounds[i], bounds[i+1], accounts.WithPageSize(1+m.random.IntN(9)))
+		require.Equal(m.t, opening.Position.String(), s.Opening.Position.String(), "opens as the one before it closes")
+		require.Equal(m.t, opening.CreditLine, s.Opening.CreditLine)
+		require.Equal(m.t, opening.Arrears, s.Opening.Arrears)
+		parts = append(parts, collectEntries(m.t, s.Entries(m.t.Context()))...)
 		opening = s.Closing
 	}
-	require.Equal(c.t, complete, parts)
+	require.Equal(m.t, complete, parts)
 }
 
 // inText compares entries regardless of the representation of big.Ints.

@@ -19,12 +19,12 @@ import (
 )
 
 // bookOn makes a model's book on a ledger in front of the model's.
-func (c *statementModel) bookOn(l ledger.Ledger, noHistory bool) *accounts.Book {
-	c.t.Helper()
+func (m *statementModel) bookOn(l ledger.Ledger, noHistory bool) *accounts.Book {
+	m.t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
-		Namespace: c.t.Name(), Assets: []accounts.Asset{usd, xrp}, NoHistory: noHistory,
+		Namespace: m.t.Name(), Assets: []accounts.Asset{usd, xrp}, NoHistory: noHistory,
 	})
-	require.NoError(c.t, err)
+	require.NoError(m.t, err)
 	return book
 }
 
