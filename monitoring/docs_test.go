@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What docs/monitoring.md shows is in the example, which is run.
+// The program in docs/monitoring.md is part of the example, which runs as a test.
 func TestDocsAreTheExample(t *testing.T) {
 	t.Parallel()
 	docs, err := os.ReadFile("../docs/monitoring.md")

@@ -47,7 +47,7 @@ func Example() {
 	if _, err := client.Recorder.Forward(ctx, packet); err != nil {
 		log.Fatal(err)
 	}
-	families, err := registry.Gather() // what a scrape does
+	families, err := registry.Gather() // a scrape does the same
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func Example() {
 			fmt.Println(m.GetGauge().GetValue())
 		}
 	}
-	stop() // before what is watched is closed
+	stop() // before the client is closed
 	if err := client.Close(context.Background()); err != nil {
 		log.Fatal(err)
 	}

@@ -26,17 +26,17 @@ var (
 
 func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// asked is a ledger that counts look-ups of accounts, and can fail them, or hang.
-type asked struct {
+// countingLedger counts look-ups of accounts. The fields make requests fail or hang.
+type countingLedger struct {
 	ledger.Ledger
 	lookups atomic.Int64
 	fail    atomic.Pointer[error]
 	hang    atomic.Bool
-	noRows  atomic.Bool // transfers of peers' accounts cannot be read
-	noOwn   atomic.Bool // nor those of our own
+	noRows  atomic.Bool // reads of transfers of every account but our suspense account fail
+	noOwn   atomic.Bool // reads of transfers of our suspense account fail
 }
 
-func (l *asked) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+func (l *countingLedger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
 	away := &l.noRows
 	if filter.AccountID == chart.Namespace("").AssetAccount(chart.CodeSuspense, usd.Ledger) {
 		away = &l.noOwn
@@ -47,7 +47,7 @@ func (l *asked) GetAccountTransfers(ctx context.Context, filter ledger.AccountFi
 	return l.Ledger.GetAccountTransfers(ctx, filter)
 }
 
-func (l *asked) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+func (l *countingLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	l.lookups.Add(1)
 	if l.hang.Load() {
 		<-ctx.Done()
@@ -61,7 +61,7 @@ func (l *asked) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.A
 
 var errAway = errors.New("the ledger is away")
 
-func (l *asked) setAway(away bool) {
+func (l *countingLedger) setAway(away bool) {
 	if away {
 		l.fail.Store(&errAway)
 	} else {
@@ -69,9 +69,9 @@ func (l *asked) setAway(away bool) {
 	}
 }
 
-// connector has all parts, over an embedded ledger, and metrics of all of them.
+// connector has a recorder, an engine and a book on an embedded ledger, and their metrics.
 type connector struct {
-	ledger   *asked
+	ledger   *countingLedger
 	book     *accounts.Book
 	recorder *transfers.Recorder
 	engine   *settlement.Engine
@@ -83,7 +83,7 @@ type connector struct {
 
 func newConnector(t *testing.T, cfg monitoring.Config, how settlement.Config, peers ...accounts.PeerConfig) *connector {
 	t.Helper()
-	c := &connector{ledger: &asked{Ledger: embedded.New()}, registry: prometheus.NewRegistry()}
+	c := &connector{ledger: &countingLedger{Ledger: embedded.New()}, registry: prometheus.NewRegistry()}
 	var err error
 	c.metrics, err = monitoring.New(c.registry, cfg)
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func newConnector(t *testing.T, cfg monitoring.Config, how settlement.Config, pe
 	return c
 }
 
-// book a packet that was fulfilled.
+// forward books a fulfilled packet.
 func (c *connector) forward(t *testing.T, from, to accounts.PeerAccount, amount uint64) {
 	t.Helper()
 	_, err := c.recorder.Forward(t.Context(), transfers.Packet{From: from, To: to, In: amount, Out: amount})
@@ -118,8 +118,8 @@ func (c *connector) forward(t *testing.T, from, to accounts.PeerAccount, amount 
 	require.NoError(t, c.recorder.Flush(t.Context()))
 }
 
-// values are the series of a metric, each named by the values of its labels in the order of
-// their names, with commas between.
+// values returns the series of a metric. The key of a series has the values of its labels, in the order of
+// the label names, separated by commas.
 func (c *connector) values(t *testing.T, metric string) map[string]float64 {
 	t.Helper()
 	families, err := c.registry.Gather()
@@ -150,11 +150,12 @@ func (c *connector) values(t *testing.T, metric string) map[string]float64 {
 	return found
 }
 
-// never is a rail that does not pay.
+// never is a rail that never pays.
 func never(context.Context, settlement.Order) (ledger.Amount, error) {
 	return ledger.Amount{}, errors.New("no answer")
 }
 
+// whole is a rail that pays each order in full.
 func whole(_ context.Context, o settlement.Order) (ledger.Amount, error) { return o.Amount, nil }
 
 func railOf(name string, pay settlement.SettlerFunc) *settlement.Rail {

@@ -22,11 +22,11 @@ type Config struct {
 	// Timeout bounds a read of the ledger. Keep it below Prometheus's scrape_timeout, 10 s by
 	// default. Default 5 s.
 	Timeout time.Duration
-	// MaxOrders is the number of open orders that a read looks at. Further orders are only counted
+	// MaxOrders is the number of open orders in a read. Further orders are only counted
 	// (peerledger_orders_open) and are missing from the age of the oldest order. Default 100.
 	MaxOrders int
 	// ReadFailed receives the error of each failed read, a [ReadError]. The scraping goroutine calls
-	// Failed, one read at a time. Failed must not block. Default none.
+	// ReadFailed, one read at a time. ReadFailed must not block. Default none.
 	ReadFailed func(error)
 	// Clock gives the time for the age of orders, compared with the ledger's time. Default
 	// time.Now.

@@ -41,21 +41,21 @@ func TestConfigIsChecked(t *testing.T) {
 	require.ErrorIs(t, m.Watch(t.Context(), monitoring.Sources{Settlement: &settlement.Engine{}, Book: &accounts.Book{}}), accounts.ErrInvalid)
 }
 
-// A registry that refuses one of the metrics has none of them.
+// If the registry refuses one of the metrics, none of the metrics stays registered.
 func TestNothingStaysRegistered(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	taken := prometheus.NewCounter(prometheus.CounterOpts{Name: "peerledger_settlement_rail_up", Help: "another one"})
+	taken := prometheus.NewCounter(prometheus.CounterOpts{Name: "peerledger_settlement_rail_up", Help: "foreign"})
 	require.NoError(t, registry.Register(taken))
 	_, err := monitoring.New(registry, monitoring.Config{})
 	require.Error(t, err)
 	families, err := registry.Gather()
 	require.NoError(t, err)
 	require.Len(t, families, 1)
-	require.Equal(t, "another one", families[0].GetHelp())
+	require.Equal(t, "foreign", families[0].GetHelp())
 }
 
-// Everything that can be shown has a name and a help text as Prometheus wants them.
+// Every metric has a name and a help text after the conventions of Prometheus.
 func TestLint(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{
@@ -76,39 +76,39 @@ func TestLint(t *testing.T) {
 func TestRecorderEventsAreCounted(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{})
-	var told []string
+	var called []string
 	events := c.metrics.Recorder(transfers.Events{
-		Batch:         func(transfers.Batch) { told = append(told, "batch") },
-		BacklogFull:   func(full bool) { told = append(told, fmt.Sprint("backlog ", full)) },
-		Late:          func([]transfers.Result) { told = append(told, "late") },
-		Replayed:      func([]transfers.Result) { told = append(told, "replayed") },
-		RefreshFailed: func(error) { told = append(told, "look") },
-		JournalFailed: func(error) { told = append(told, "journal") },
+		Batch:         func(transfers.Batch) { called = append(called, "batch") },
+		BacklogFull:   func(full bool) { called = append(called, fmt.Sprint("backlog ", full)) },
+		Late:          func([]transfers.Result) { called = append(called, "late") },
+		Replayed:      func([]transfers.Result) { called = append(called, "replayed") },
+		RefreshFailed: func(error) { called = append(called, "look") },
+		JournalFailed: func(error) { called = append(called, "journal") },
 	})
 	events.Batch(transfers.Batch{
 		Operations: 10, Transfers: 30, Requests: 3, QueueWait: 20 * time.Millisecond, Duration: 2 * time.Second,
 		Applied: 4, AlreadyApplied: 3, Refused: 2, Unknown: 1,
 	})
-	events.Batch(transfers.Batch{Operations: 1, Refused: 1}) // all had expired
+	events.Batch(transfers.Batch{Operations: 1, Refused: 1}) // every hold had expired
 	events.BacklogFull(true)
 	events.BacklogFull(false)
 	events.Late(make([]transfers.Result, 2))
 	events.Replayed(make([]transfers.Result, 3))
 	events.RefreshFailed(errors.New("x"))
 	events.JournalFailed(errors.New("x"))
-	require.Equal(t, []string{"batch", "batch", "backlog true", "backlog false", "late", "replayed", "look", "journal"}, told)
+	require.Equal(t, []string{"batch", "batch", "backlog true", "backlog false", "late", "replayed", "look", "journal"}, called)
 
 	require.NoError(t, testutil.GatherAndCompare(c.registry, strings.NewReader(`
-# HELP peerledger_recorder_operations_total Operations on packets, by what became of them.
+# HELP peerledger_recorder_operations_total Operations on packets, by outcome.
 # TYPE peerledger_recorder_operations_total counter
 peerledger_recorder_operations_total{outcome="already_applied"} 3
 peerledger_recorder_operations_total{outcome="applied"} 4
 peerledger_recorder_operations_total{outcome="refused"} 3
 peerledger_recorder_operations_total{outcome="unknown"} 1
-# HELP peerledger_recorder_requests_total Requests with transfers that were made of the ledger.
+# HELP peerledger_recorder_requests_total Requests with transfers sent to the ledger.
 # TYPE peerledger_recorder_requests_total counter
 peerledger_recorder_requests_total 3
-# HELP peerledger_recorder_requests_resent_total Requests made for a batch beyond its first.
+# HELP peerledger_recorder_requests_resent_total Requests for a batch beyond its first.
 # TYPE peerledger_recorder_requests_resent_total counter
 peerledger_recorder_requests_resent_total 2
 # HELP peerledger_recorder_batch_operations Operations in a batch.
@@ -135,16 +135,16 @@ peerledger_recorder_batch_operations_count 2
 	}
 }
 
-// What was not asked for stays not asked for: a journal without somebody who hears what
-// becomes of it is refused.
-func TestReplayedIsNotMadeUp(t *testing.T) {
+// [monitoring.Metrics.Recorder] sets no Replayed function of its own: a recorder with a journal is
+// refused if the user has not set Replayed.
+func TestReplayedIsNotSetByMetrics(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{})
 	cfg := transfers.Config{JournalFolder: t.TempDir(), Events: c.metrics.Recorder(transfers.Events{})}
 	require.ErrorContains(t, cfg.Validate(), "Events.Replayed")
 }
 
-func TestCountingABatchDoesNotAllocate(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
+func TestCountingABatchDoesNotAllocate(t *testing.T) { //nolint:paralleltest // the count is of the whole process
 	c := newConnector(t, monitoring.Config{}, settlement.Config{})
 	batch := c.metrics.Recorder(transfers.Events{}).Batch
 	b := transfers.Batch{Operations: 10, Transfers: 20, Requests: 1, QueueWait: time.Millisecond, Duration: time.Millisecond, Applied: 10}
@@ -155,8 +155,8 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
 	c := newConnector(t, monitoring.Config{Clock: func() time.Time { return now }}, settlement.Config{})
-	var told []string
-	note := func(what string) { told = append(told, what) }
+	var called []string
+	note := func(event string) { called = append(called, event) }
 	events := c.metrics.Settlement(settlement.Events{
 		Placed: func(settlement.Order) { note("placed") }, Paid: func(settlement.Payment) { note("paid") },
 		PartlyPaid: func(settlement.Payment) { note("partly") }, Voided: func(settlement.Order, error) { note("voided") },
@@ -182,7 +182,7 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 	require.Equal(t, []string{
 		"placed", "paid", "partly", "voided", "voided", "voided", "retried", "taken over", "stuck",
 		"failed", "failed", "failed", "failed", "failed", "failed", "failed", "down", "alert",
-	}, told)
+	}, called)
 	require.Equal(t, map[string]float64{
 		"placed,chain": 1, "paid,chain": 1, "partly_paid,chain": 1, "voided,chain": 3, "retried,chain": 1, "taken_over,chain": 1, "stuck,chain": 1,
 	}, c.values(t, "peerledger_settlement_order_events_total"))
@@ -191,13 +191,13 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 	for _, cause := range []string{"rail_down", "unknown_outcome", "deadline", "old_engine", "order_version", "prefund_line", "other"} {
 		require.InDelta(t, 1, failures[cause], 0, cause)
 	}
-	require.Contains(t, failures, "resolved_otherwise", "the first one is an increase from 0")
+	require.Contains(t, failures, "resolved_otherwise", "the first failure is an increase from 0")
 	require.Equal(t, map[string]float64{"USD,1": 3}, c.values(t, "peerledger_settlement_paid_amount_total"))
 	require.Equal(t, map[string]float64{"chain": 2}, c.values(t, "peerledger_settlement_payment_seconds"))
 	require.Equal(t, map[string]float64{"high_reached": 1}, c.values(t, "peerledger_settlement_alerts_total"))
 	require.Equal(t, map[string]float64{"chain": 0}, c.values(t, "peerledger_settlement_rail_up"))
 
-	// A rail that is down already is not up because somebody watches it.
+	// Watch does not set a rail to up that is known to be down.
 	c.sources.SettlementConfig.Rails = settlement.Rails{
 		Default: railOf("chain", never), Peer: map[string]*settlement.Rail{"bob": railOf("bank", never), "carol": nil},
 	}
@@ -205,18 +205,18 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 	require.Equal(t, map[string]float64{"chain": 0, "bank": 1}, c.values(t, "peerledger_settlement_rail_up"))
 	events.RailUp("chain")
 	require.Equal(t, map[string]float64{"chain": 1, "bank": 1}, c.values(t, "peerledger_settlement_rail_up"))
-	require.Equal(t, "up", told[len(told)-1])
-	require.Contains(t, c.values(t, "peerledger_settlement_order_events_total"), "stuck,bank", "and its first order is an increase")
+	require.Equal(t, "up", called[len(called)-1])
+	require.Contains(t, c.values(t, "peerledger_settlement_order_events_total"), "stuck,bank", "the first event is an increase from 0")
 }
 
 func TestLimitsAndPausesAreCounted(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{})
-	told := 0
+	called := 0
 	events := c.metrics.Settlement(settlement.Events{
-		AwaitsApproval: func(settlement.Order) { told++ }, Approved: func(settlement.Order) { told++ },
-		PayoutLimited: func(settlement.PayoutLimitError) { told++ },
-		Paused:        func(settlement.Pause) { told++ }, Resumed: func(settlement.Pause) { told++ },
+		AwaitsApproval: func(settlement.Order) { called++ }, Approved: func(settlement.Order) { called++ },
+		PayoutLimited: func(settlement.PayoutLimitError) { called++ },
+		Paused:        func(settlement.Pause) { called++ }, Resumed: func(settlement.Pause) { called++ },
 	})
 	o := settlement.Order{Asset: usd, Rail: "chain"}
 	events.AwaitsApproval(o)
@@ -229,7 +229,7 @@ func TestLimitsAndPausesAreCounted(t *testing.T) {
 	require.Equal(t, map[string]float64{"USD,1,rail,chain": 1, "USD,1,all,": 1}, c.values(t, "peerledger_settlement_paused"))
 	events.Resumed(settlement.Pause{Asset: usd, Rail: "chain"})
 	require.Equal(t, map[string]float64{"USD,1,rail,chain": 0, "USD,1,all,": 1}, c.values(t, "peerledger_settlement_paused"))
-	require.Equal(t, 6, told)
+	require.Equal(t, 6, called)
 	require.Equal(t, map[string]float64{"peer": 0, "rail": 1, "asset": 0}, c.values(t, "peerledger_settlement_limits_reached_total"))
 	require.Equal(t, map[string]float64{"held,chain": 1, "approved,chain": 1, "voided,chain": 2}, c.values(t, "peerledger_settlement_order_events_total"))
 	voided := c.values(t, "peerledger_settlement_orders_voided_total")

@@ -10,7 +10,7 @@ import (
 // registerCluster takes the metrics of package clustermetrics from the table: the package is empty without cgo.
 func registerCluster(t *testing.T, known catalogue) {
 	t.Helper()
-	for name, r := range table(t) {
+	for name, r := range readTable(t) {
 		if strings.HasPrefix(name, "peerledger_cluster_") {
 			known.labels[name] = r.labels
 		}

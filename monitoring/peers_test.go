@@ -26,10 +26,10 @@ func TestScrapeReadsManyPeersAtOnce(t *testing.T) {
 	before := c.ledger.lookups.Load()
 	require.Equal(t, map[string]float64{"USD,1": 4001, "EUR,2": 0}, c.values(t, "peerledger_peers"))
 	require.Equal(t, int64(1+3), c.ledger.lookups.Load()-before)
-	require.Len(t, c.values(t, "peerledger_peer_position"), 20, "as many as have series of their own by default")
+	require.Len(t, c.values(t, "peerledger_peer_position"), 20, "the default of Config.Top")
 }
 
-// Who is paid ahead has no threshold, and is never past it.
+// A peer that is paid ahead has no threshold, so the peer is never past its threshold.
 func TestPrefundHasNoThreshold(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{
@@ -40,11 +40,11 @@ func TestPrefundHasNoThreshold(t *testing.T) {
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 	require.Empty(t, c.values(t, "peerledger_peer_threshold"))
 	require.Zero(t, c.values(t, "peerledger_peers_past_threshold")["USD,1"])
-	require.InDelta(t, 2.5, c.values(t, "peerledger_peer_due")["USD,1,bob"], 0, "what is due is shown all the same")
+	require.InDelta(t, 2.5, c.values(t, "peerledger_peer_due")["USD,1,bob"], 0, "the next order is shown without a threshold")
 }
 
-// Closed peers are counted, what is held is shown on both sides, and nothing is due while an order
-// is open.
+// Closed peers are counted; holds are shown for the sender and the receiver; nothing is due while an
+// order is open.
 func TestClosedHeldAndSettling(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

@@ -26,16 +26,16 @@ type recorderMetrics struct {
 func newRecorderMetrics() *recorderMetrics {
 	m := &recorderMetrics{
 		operations:      newHistogram("peerledger_recorder_batch_operations", "Operations in a batch.", sizeBuckets),
-		transfers:       newHistogram("peerledger_recorder_batch_transfers", "Transfers sent for a batch, those sent again included.", sizeBuckets),
+		transfers:       newHistogram("peerledger_recorder_batch_transfers", "Transfers sent for a batch, including transfers sent again.", sizeBuckets),
 		queueWait:       newHistogram("peerledger_recorder_batch_wait_seconds", "How long the oldest operation of a batch waited for its first request.", timeBuckets),
 		duration:        newHistogram("peerledger_recorder_batch_duration_seconds", "Time from the first request of a batch to its last answer.", timeBuckets),
-		outcomes:        newCounterVec("peerledger_recorder_operations_total", "Operations on packets, by what became of them.", "outcome"),
-		requests:        newCounter("peerledger_recorder_requests_total", "Requests with transfers that were made of the ledger."),
-		resent:          newCounter("peerledger_recorder_requests_resent_total", "Requests made for a batch beyond its first."),
+		outcomes:        newCounterVec("peerledger_recorder_operations_total", "Operations on packets, by outcome.", "outcome"),
+		requests:        newCounter("peerledger_recorder_requests_total", "Requests with transfers sent to the ledger."),
+		resent:          newCounter("peerledger_recorder_requests_resent_total", "Requests for a batch beyond its first."),
 		backlogFilled:   newCounter("peerledger_recorder_backlog_filled_total", "How often the backlog became full."),
-		late:            newCounter("peerledger_recorder_late_total", "Packets booked by a correction, since their hold had expired or the line did not cover them."),
-		replayed:        newCounter("peerledger_recorder_replayed_total", "Fulfills of an earlier recorder's journal that were answered."),
-		refreshFailures: newCounter("peerledger_recorder_look_errors_total", "Looks at suspensions and caps that went wrong."),
+		late:            newCounter("peerledger_recorder_late_total", "Packets booked by a correction: the hold had expired, or the credit line did not cover the packet."),
+		replayed:        newCounter("peerledger_recorder_replayed_total", "Answered fulfills from the journal of an earlier recorder."),
+		refreshFailures: newCounter("peerledger_recorder_look_errors_total", "Failed refreshes: reads of suspensions, arrears or balances."),
 		journalFaults:   newCounter("peerledger_recorder_journal_errors_total", "Faults of the journal."),
 	}
 	m.applied = m.outcomes.WithLabelValues("applied")

@@ -40,22 +40,22 @@ var orderEvents = []string{orderPlaced, orderPaid, orderPartlyPaid, orderVoided,
 
 func newSettlementMetrics() *settlementMetrics {
 	m := &settlementMetrics{
-		events: newCounterVec("peerledger_settlement_order_events_total", "What happened to settlement orders.", "event", "rail"),
-		voided: newCounterVec("peerledger_settlement_orders_voided_total", "Orders given back, by the reason.", "reason"),
+		events: newCounterVec("peerledger_settlement_order_events_total", "Events of settlement orders.", "event", "rail"),
+		voided: newCounterVec("peerledger_settlement_orders_voided_total", "Voided orders, by reason.", "reason"),
 		failures: newCounterVec("peerledger_settlement_failures_total",
-			"Things that went wrong with an account or a look-up, and are tried again, by the cause.", "cause"),
-		paid:   newCounterVec("peerledger_settlement_paid_amount_total", "What peers were paid, in whole units of the asset (a float: not for accounting).", "asset", "ledger"),
-		alerts: newCounterVec("peerledger_settlement_alerts_total", "Positions that passed a mark.", "kind"),
-		limits: newCounterVec("peerledger_settlement_limits_reached_total", "Limits of payments that were reached, by whose they are.", "scope"),
+			"Failures with an account or in a look-up, by cause. The engine tries again.", "cause"),
+		paid:   newCounterVec("peerledger_settlement_paid_amount_total", "Amount paid to peers, in whole units of the asset (a float: not for accounting).", "asset", "ledger"),
+		alerts: newCounterVec("peerledger_settlement_alerts_total", "Positions that crossed a threshold.", "kind"),
+		limits: newCounterVec("peerledger_settlement_limits_reached_total", "How often a payout limit was reached, by scope: of a peer, a rail or an asset.", "scope"),
 		paymentTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "peerledger_settlement_payment_seconds", Help: "Time from placing an order to booking its payment.",
 			Buckets: []float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400},
 		}, []string{"rail"}),
 		railUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "peerledger_settlement_rail_up", Help: "1 if the rail answers, 0 if it is left alone after too many errors.",
+			Name: "peerledger_settlement_rail_up", Help: "1 if the rail answers, 0 while the rail is not called after too many errors.",
 		}, []string{"rail"}),
 		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "peerledger_settlement_paused", Help: "1 while payments are paused, by a rail or (all) by every one, as far as this process has found out.",
+			Name: "peerledger_settlement_paused", Help: "1 while payments are paused, by one rail or by all rails, as far as this process has read the pauses.",
 		}, []string{"payments", "rail", "asset", "ledger"}),
 		rails: make(map[string]bool),
 	}

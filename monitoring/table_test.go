@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// catalogue notes what is registered with it: the labels of each metric.
+// catalogue is a registerer that notes the labels of each metric.
 type catalogue struct {
 	prometheus.Registerer
 	labels map[string][]string
@@ -39,8 +39,8 @@ type row struct {
 	about  string
 }
 
-// table is the table of metrics in docs/monitoring.md.
-func table(t *testing.T) map[string]row {
+// readTable reads the table of metrics in docs/monitoring.md.
+func readTable(t *testing.T) map[string]row {
 	t.Helper()
 	text, err := os.ReadFile("../docs/monitoring.md")
 	require.NoError(t, err)
@@ -51,18 +51,18 @@ func table(t *testing.T) map[string]row {
 	return rows
 }
 
-// The table of metrics has those that there are, with their labels, and no others.
+// The table of metrics lists every metric with its labels, and nothing more.
 func TestTableOfMetrics(t *testing.T) {
 	t.Parallel()
 	known := catalogue{labels: map[string][]string{}}
 	_, err := monitoring.New(known, monitoring.Config{})
 	require.NoError(t, err)
 	registerCluster(t, known)
-	rows := table(t)
+	rows := readTable(t)
 	for name, labels := range known.labels {
 		require.Contains(t, rows, name)
 		documented := rows[name].labels
-		if slices.Contains(documented, "asset") { // which stands for its number too
+		if slices.Contains(documented, "asset") { // asset stands for the label ledger too
 			documented = append(documented, "ledger")
 		}
 		require.ElementsMatch(t, labels, documented, name)
@@ -72,19 +72,19 @@ func TestTableOfMetrics(t *testing.T) {
 	}
 }
 
-// The values of labels that the table names are those that there are.
+// The label values in the table exist, and the table has all of them, except for the causes of failures.
 func TestTableOfLabelValues(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{
 		Rails: settlement.Rails{Default: railOf("chain", never)}, Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
 	})
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
-	rows := table(t)
-	for name, whole := range map[string]bool{
+	rows := readTable(t)
+	for name, complete := range map[string]bool{
 		"peerledger_recorder_operations_total":      true,
 		"peerledger_settlement_order_events_total":  true,
 		"peerledger_settlement_orders_voided_total": true,
-		"peerledger_settlement_failures_total":      false, // some of them
+		"peerledger_settlement_failures_total":      false,
 		"peerledger_scrape_errors_total":            true,
 	} {
 		var values []string
@@ -96,7 +96,7 @@ func TestTableOfLabelValues(t *testing.T) {
 			named = append(named, m[1])
 		}
 		require.NotEmpty(t, named, name)
-		if whole {
+		if complete {
 			require.ElementsMatch(t, values, named, name)
 		} else {
 			require.Subset(t, values, named, name)

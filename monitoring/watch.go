@@ -96,8 +96,8 @@ type watchedSources struct {
 func newWatcher(cfg Config) *watcher {
 	w := &watcher{
 		cfg: cfg, namedPeers: make(map[string]struct{}, len(cfg.Peers)),
-		errors: newCounterVec("peerledger_scrape_errors_total", "Reads of the ledger for a scrape that failed; their series are absent.", "read"),
-		reads:  newCounter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes; scrapes in between get the same figures again."),
+		errors: newCounterVec("peerledger_scrape_errors_total", "Failed reads of the ledger for a scrape; the series of a failed read are absent.", "read"),
+		reads:  newCounter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes. Scrapes between two reads get the figures of the last read."),
 	}
 	for _, peer := range cfg.Peers {
 		w.namedPeers[peer] = struct{}{}

@@ -25,7 +25,7 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-func TestWhatAScrapeShows(t *testing.T) {
+func TestFiguresOfAScrape(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{
@@ -39,7 +39,7 @@ func TestWhatAScrapeShows(t *testing.T) {
 	},
 		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd},
 		accounts.PeerConfig{ID: "carol", Asset: usd}, accounts.PeerConfig{ID: "alice", Asset: eur, CreditLine: accounts.Unlimited})
-	c.peers = append(c.peers, c.peers[0]) // once more, which must not matter
+	c.peers = append(c.peers, c.peers[0]) // a duplicate, shown once
 	alice, bob, carol := c.peers[0], c.peers[1], c.peers[2]
 	c.forward(t, alice, bob, 250)
 	c.forward(t, alice, carol, 700)
@@ -74,8 +74,8 @@ func TestWhatAScrapeShows(t *testing.T) {
 	}
 }
 
-// A scrape reads no payments: what is prepaid is an upper bound until somebody has read them.
-// Arrears are in the look-up.
+// A scrape reads no payments: the prepayment is an upper bound until the process has read the payments.
+// Arrears are in the look-up of balances.
 func TestArrearsAndPrepayments(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -102,7 +102,7 @@ func TestArrearsAndPrepayments(t *testing.T) {
 	}
 	book, err := accounts.NewBook(c.ledger, accounts.Config{Assets: []accounts.Asset{usd, eur}})
 	require.NoError(t, err)
-	c.sources.Book = book // that has read nothing yet
+	c.sources.Book = book // has read no payments yet
 	require.NoError(t, c.metrics.Watch(ctx, c.sources))
 	c.ledger.noRows.Store(true)
 	require.Equal(t, map[string]float64{"USD,1": 3, "EUR,2": 0}, c.values(t, "peerledger_announced"))
@@ -110,8 +110,8 @@ func TestArrearsAndPrepayments(t *testing.T) {
 	require.Equal(t, map[string]float64{"USD,1": 1, "EUR,2": 0}, c.values(t, "peerledger_peers_in_arrears"))
 	require.Equal(t, map[string]float64{"USD,1": .3, "EUR,2": 0}, c.values(t, "peerledger_arrears"))
 	require.Equal(t, map[string]float64{"USD,1,alice": 0}, c.values(t, "peerledger_peer_arrears"))
-	require.Equal(t, map[string]float64{"USD,1,alice": 3.5}, c.values(t, "peerledger_peer_prepaid"), "at most all that is payable")
-	require.Equal(t, map[string]float64{"USD,1,alice": 0}, c.values(t, "peerledger_peer_owed"), "at least")
+	require.Equal(t, map[string]float64{"USD,1,alice": 3.5}, c.values(t, "peerledger_peer_prepaid"), "upper bound: the whole payable")
+	require.Equal(t, map[string]float64{"USD,1,alice": 0}, c.values(t, "peerledger_peer_owed"), "lower bound")
 
 	c.ledger.noRows.Store(false)
 	exact, err := book.Balance(ctx, alice)
@@ -125,8 +125,8 @@ func TestArrearsAndPrepayments(t *testing.T) {
 	c.ledger.noRows.Store(false)
 }
 
-// What came in for closed peers waits for them by name: for those that are named, and for the
-// others for whom the most waits.
+// The money in suspense for closed peers is shown by peer: for the peers of Config.Peers, and for the
+// peers with the largest amounts among the rest.
 func TestSuspenseOfPeers(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -155,7 +155,7 @@ func TestSuspenseOfPeers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]float64{"USD,1,alice": .05, "USD,1,bob": 1}, c.values(t, "peerledger_peer_suspense"))
 
-	// What is not known is absent, and the rest is there.
+	// After a failed read the figures in suspense are absent, and all other figures are shown.
 	receive(c.peers[1], "2", 3)
 	c.ledger.noOwn.Store(true)
 	require.Empty(t, c.values(t, "peerledger_peer_suspense"))
@@ -166,22 +166,22 @@ func TestSuspenseOfPeers(t *testing.T) {
 	require.InDelta(t, 1.08, c.values(t, "peerledger_suspense_waiting")["USD,1"], 1e-9)
 }
 
-// Open orders by whose they are and for how long they are open.
+// Open orders are counted by owner, and by state: open or stuck.
 func TestOrdersByStateAndAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		how := settlement.Config{
+		cfg := settlement.Config{
 			Rails: settlement.Rails{Default: railOf("chain", never)}, StuckAfter: time.Minute,
 			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
 		}
-		c := newConnector(t, monitoring.Config{}, how,
+		c := newConnector(t, monitoring.Config{}, cfg,
 			accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd}, accounts.PeerConfig{ID: "carol", Asset: usd})
 		ctx := t.Context()
 		require.NoError(t, c.metrics.Watch(ctx, c.sources))
 		c.forward(t, c.peers[0], c.peers[1], 250)
 		_, err := c.engine.Settle(ctx, c.peers...)
 		require.Error(t, err)
-		other := how
+		other := cfg
 		other.Instance, other.Manual = "another", true
 		engine, err := settlement.NewEngine(c.ledger, c.book, other)
 		require.NoError(t, err)
@@ -194,14 +194,14 @@ func TestOrdersByStateAndAge(t *testing.T) {
 		require.InDelta(t, 30, c.values(t, "peerledger_orders_oldest_age_seconds")["USD,1"], 1)
 		require.Equal(t, map[string]float64{"USD,1": 2, "EUR,2": 0}, c.values(t, "peerledger_orders_open"))
 		require.Equal(t, map[string]float64{"USD,1": 4, "EUR,2": 0}, c.values(t, "peerledger_orders_open_amount"))
-		require.Zero(t, c.values(t, "peerledger_peers_past_threshold")["USD,1"], "each has its order")
+		require.Zero(t, c.values(t, "peerledger_peers_past_threshold")["USD,1"], "each peer has an open order")
 		pass(40 * time.Second)
 		require.Equal(t, map[string]float64{"USD,1,mine,chain,stuck": 1, "USD,1,other,chain,open": 1}, c.values(t, "peerledger_orders"))
 		require.ErrorIs(t, engine.Close(ctx), settlement.ErrOrdersOpen)
 	})
 }
 
-// An order that waits to be approved is held, and not stuck, however old it is.
+// An order that waits for approval is held, however old, and never stuck.
 func TestHeldOrders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -224,12 +224,12 @@ func TestHeldOrders(t *testing.T) {
 		require.NoError(t, err)
 		_, err = c.engine.Approve(ctx, bob, open[0].ID)
 		require.NoError(t, err)
-		require.NoError(t, c.metrics.Watch(ctx, c.sources)) // asks anew at once
+		require.NoError(t, c.metrics.Watch(ctx, c.sources)) // reads anew at once
 		require.Equal(t, map[string]float64{"USD,1,mine,chain,stuck": 1}, c.values(t, "peerledger_orders"))
 	})
 }
 
-// Only so many orders are looked at; all are counted.
+// At most Config.MaxOrders orders are read; all open orders are counted.
 func TestOrdersAreBounded(t *testing.T) {
 	t.Parallel()
 	peers := []accounts.PeerConfig{{ID: "alice", Asset: usd, CreditLine: units(100_000)}}
@@ -249,9 +249,9 @@ func TestOrdersAreBounded(t *testing.T) {
 	require.InDelta(t, 9, c.values(t, "peerledger_orders_open")["USD,1"], 0)
 	require.Equal(t, map[string]float64{"USD,1,mine,chain,open": 4}, c.values(t, "peerledger_orders"))
 
-	// If they cannot be looked at, they are still counted.
+	// If the orders cannot be read, they are still counted, from the balances.
 	c.ledger.noRows.Store(true)
-	require.NoError(t, c.metrics.Watch(t.Context(), c.sources)) // asks anew at once
+	require.NoError(t, c.metrics.Watch(t.Context(), c.sources)) // reads anew at once
 	require.InDelta(t, 9, c.values(t, "peerledger_orders_open")["USD,1"], 0)
 	require.Empty(t, c.values(t, "peerledger_orders"))
 	require.Empty(t, c.values(t, "peerledger_orders_oldest_age_seconds"))
@@ -259,7 +259,7 @@ func TestOrdersAreBounded(t *testing.T) {
 	c.ledger.noRows.Store(false)
 }
 
-// However many scrape and how often, the ledger is asked once in an interval.
+// However many servers scrape, and however often, the ledger is read once in an interval.
 func TestLedgerIsAskedOncePerInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -290,8 +290,8 @@ func TestLedgerIsAskedOncePerInterval(t *testing.T) {
 	})
 }
 
-// What could not be read is absent, and counted, once in an interval; what is known
-// without the ledger is there.
+// The figures of a failed read are absent, and the failure is counted once in an interval. Figures that
+// need no read are shown.
 func TestFailedReadsAreAbsent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -301,7 +301,7 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 		require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 		require.Len(t, c.values(t, "peerledger_peer_position"), 1)
 		c.ledger.setAway(true)
-		require.Len(t, c.values(t, "peerledger_peer_position"), 1, "it is not asked again yet")
+		require.Len(t, c.values(t, "peerledger_peer_position"), 1, "the ledger is not read again yet")
 		pass(5 * time.Second)
 		for range 3 {
 			require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
@@ -322,8 +322,8 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 	})
 }
 
-// A scrape ends with its deadline, and with the context of Watch, after which nothing is
-// asked.
+// A read of the ledger ends at Config.Timeout, and when the context of Watch ends. After the end of the
+// context nothing is read.
 func TestScrapeHasADeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -345,13 +345,13 @@ func TestScrapeHasADeadline(t *testing.T) {
 		asked := c.ledger.lookups.Load()
 		pass(time.Minute)
 		require.Empty(t, c.values(t, "peerledger_recorder_backlog"))
-		// The recorder's own rounds may have looked meanwhile: not at accounts, without caps.
+		// The recorder's refreshes go on meanwhile, but look up no accounts: no peer has a cap.
 		require.Equal(t, asked, c.ledger.lookups.Load())
 	})
 }
 
-// Whatever the peers' positions are, few of them have series, and with the others' sums
-// they are all that there is.
+// For random positions, a bounded number of peers has series, and the sums of the other peers complete
+// the total.
 func TestSeriesAreBounded(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 3))
@@ -381,19 +381,19 @@ func TestSeriesAreBounded(t *testing.T) {
 			}
 		}
 		sum += c.values(t, "peerledger_other_peers_payable")["USD,1"] - c.values(t, "peerledger_other_peers_receivable")["USD,1"]
-		require.InDelta(t, 0, sum, 1e-6, "what some owe us we owe others")
+		require.InDelta(t, 0, sum, 1e-6, "all positions sum up to 0")
 		require.InDelta(t, n, float64(len(shown))+c.values(t, "peerledger_other_peers")["USD,1"], 0)
 		for i, a := range c.peers {
 			b, err := c.book.Balance(t.Context(), a)
 			require.NoError(t, err)
-			if _, is := shown[fmt.Sprint("USD,1,peer ", i)]; !is {
+			if _, hasSeries := shown[fmt.Sprint("USD,1,peer ", i)]; !hasSeries {
 				require.LessOrEqual(t, float64(max(b.Payable.Lo, b.Receivable.Lo))/100, smallest)
 			}
 		}
 	}
 }
 
-// An operator's credit is no reason to expect an order.
+// A peer with an operator's credit alone is not past its threshold: no order is due.
 func TestAdjustmentIsNotPastTheThreshold(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond}, settlement.Config{
@@ -402,7 +402,7 @@ func TestAdjustmentIsNotPastTheThreshold(t *testing.T) {
 	}, accounts.PeerConfig{ID: "alice", Asset: usd})
 	_, err := c.book.Adjust(t.Context(), accounts.Adjustment{Account: c.peers[0], Key: "1", Credit: units(500), ReasonCode: 1})
 	require.NoError(t, err)
-	paid, err := c.engine.Settle(t.Context(), c.peers...) // which reads the adjustments
+	paid, err := c.engine.Settle(t.Context(), c.peers...) // reads the adjustments
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
@@ -411,7 +411,7 @@ func TestAdjustmentIsNotPastTheThreshold(t *testing.T) {
 	require.Zero(t, c.values(t, "peerledger_peers_past_threshold")["USD,1"])
 }
 
-// 128 bits are too many for a float, but not for its exponent.
+// A float shows a 96-bit amount with its first 15 digits.
 func TestLargeAmounts(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited})

@@ -101,9 +101,9 @@ func (s *accountState) setForeign(until time.Time) {
 	s.openOrder, s.foreignUntil = nil, until
 }
 
-// setTakenOver notes that a second engine owned our order, and may have given the order to a rail.
+// setOwnedByOther notes that a second engine owned our order, and may have given the order to a rail.
 // The note stays when we take the order back.
-func (s *accountState) setTakenOver(o Order) {
+func (s *accountState) setOwnedByOther(o Order) {
 	if s.placedID == o.ID {
 		s.placedID = ledger.ID{}
 	}

@@ -111,9 +111,14 @@ func (t *tracker) deferUrgent(a accounts.PeerAccount, from time.Time) {
 	t.updateView(a, func(v *accountView) { v.urgentAfter = from })
 }
 
-// clearUrgent notes that the urgency was dealt with.
-func (t *tracker) clearUrgent(a accounts.PeerAccount) {
-	t.updateView(a, func(v *accountView) { v.urgency = urgencyNone })
+// clearUrgent notes that the urgency handled was dealt with. An operator's urgency set since a peer's
+// urgency was read stays.
+func (t *tracker) clearUrgent(a accounts.PeerAccount, handled urgency) {
+	t.updateView(a, func(v *accountView) {
+		if v.urgency == handled {
+			v.urgency = urgencyNone
+		}
+	})
 }
 
 // setRefundWanted notes whether an operator wants the account's prepayment to be paid back.

@@ -223,17 +223,17 @@ func (e *Engine) decideVerdict(ctx context.Context, visit *accountVisit, o Order
 	return e.checkRailCall(ctx, visit, o, v, neverAsked)
 }
 
-// voidWithReason gives back an order without a verdict, and reports the reason.
+// voidWithReason voids an order without a verdict, and reports the reason.
 func (e *Engine) voidWithReason(ctx context.Context, visit *accountVisit, o Order, reason error) (stepResult, error) {
 	done, err := e.voidUnapproved(ctx, &o)
 	if err != nil {
 		return stepResult{}, e.reportFailure(visit, o, err)
 	}
-	visit.state.setClosed()
 	if !done {
+		visit.state.setClosed()
 		return stepResult{repeat: true}, nil
 	}
-	e.cfg.Events.Voided(o, reason)
+	e.finishVoided(visit, o, reason)
 	return e.keepWaiting(visit, o, reason)
 }
 

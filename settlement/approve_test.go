@@ -162,7 +162,7 @@ func TestApproveRefuses(t *testing.T) {
 	require.ErrorIs(t, e.Close(context.Background()), settlement.ErrOrdersOpen)
 }
 
-// An order that is too large at its own moment is withdrawn, and no operator is asked.
+// An order that fails its check is voided, and no operator is asked.
 func TestLargeOrderIsCheckedFirst(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()

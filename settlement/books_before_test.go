@@ -18,8 +18,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// oldBooks are those of testdata/books-before-arrears, which a version without arrears kept, and
-// an engine of today that goes on with them.
+// oldBooks is a copy of testdata/books-before-arrears, the ledger of a version without arrears, with an
+// engine of this version on it.
 type oldBooks struct {
 	t      *testing.T
 	ledger ledger.Ledger
@@ -30,14 +30,14 @@ type oldBooks struct {
 	taken  []settlement.Order
 }
 
-// stand is what a peer stands at.
+// stand has the figures of a peer.
 type stand struct {
 	position                                       int64
 	prepaid, arrears, due, line, headroom, ordered uint64
 	closed                                         bool
 }
 
-// oldStands are what the model says of what happened to the peers.
+// oldStands has the figures of each peer according to the model, after all events in the folder.
 var oldStands = map[string]stand{
 	"anna": {position: 40, line: 1000, headroom: 1040},
 	"bert": {position: 330, prepaid: 300, headroom: 330},
@@ -62,7 +62,7 @@ func openOldBooks(t *testing.T) *embedded.Ledger {
 	return l
 }
 
-// newOldBooks starts an engine of an instance on them.
+// newOldBooks starts an engine of an instance on a ledger with old books.
 func newOldBooks(t *testing.T, l ledger.Ledger, instance string) *oldBooks {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
@@ -74,14 +74,14 @@ func newOldBooks(t *testing.T, l ledger.Ledger, instance string) *oldBooks {
 	return b
 }
 
-// start starts an engine, which must not report anything.
+// start starts an engine, and fails the test if the engine reports a failure.
 func (b *oldBooks) start(instance string) {
 	b.t.Helper()
 	cfg := manualConfig(b.rail, settlement.Threshold{SettleThreshold: units(100)})
 	cfg.Instance, cfg.OrderCooldown = instance, 1
 	cfg.Clock = func() time.Time {
 		if b.now.IsZero() {
-			return time.Now().Add(time.Second) // whatever was placed is past
+			return time.Now().Add(time.Second) // later than every order
 		}
 		return b.now
 	}
@@ -108,7 +108,7 @@ func (b *oldBooks) all() (list []accounts.PeerAccount) {
 	return list
 }
 
-// stands requires that a peer stands so.
+// stands requires the figures of a peer.
 func (b *oldBooks) stands(name string, want stand) {
 	b.t.Helper()
 	now, err := b.book.Balance(b.t.Context(), b.peer(name))
@@ -131,7 +131,7 @@ func (b *oldBooks) allStand(arrears bool) {
 	b.suspends(-45)
 }
 
-// suspends requires that suspense has this much more credits than debits.
+// suspends requires the balance of suspense: credits less debits.
 func (b *oldBooks) suspends(want int64) {
 	b.t.Helper()
 	positions, err := b.book.OwnPositions(b.t.Context())
@@ -148,7 +148,7 @@ func (b *oldBooks) provision() {
 	}
 }
 
-// rows are all transfers of the ledger.
+// rows returns all transfers of the ledger.
 func (b *oldBooks) rows() []ledger.Transfer {
 	b.t.Helper()
 	rows, err := b.ledger.QueryTransfers(b.t.Context(), ledger.QueryFilter{Limit: 1000})
@@ -156,7 +156,7 @@ func (b *oldBooks) rows() []ledger.Transfer {
 	return rows
 }
 
-// round is a round of the engine with some peers, or all.
+// round settles with some peers, or with all, and returns the amounts paid.
 func (b *oldBooks) round(names ...string) (paid map[string]uint64) {
 	b.t.Helper()
 	list := b.all()
@@ -175,9 +175,9 @@ func (b *oldBooks) round(names ...string) (paid map[string]uint64) {
 	return paid
 }
 
-// Books of the version before arrears go on: what was booked under a key stays booked, the
-// orders that were open are paid once, by the engine that has them or by its heir, and what is
-// new works on them.
+// An engine of this version goes on with books of the version before arrears: a booking under an old
+// key is found again; open orders are paid once, by the instance that placed them or by another
+// instance; and new packets, payments and orders work.
 func TestBooksBeforeArrears(t *testing.T) {
 	t.Parallel()
 	for _, instance := range []string{"desk", "heir"} {
@@ -206,7 +206,7 @@ func goOnWithOldBooks(t *testing.T, l ledger.Ledger, instance string) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// repeatAll books all again that was booked under a key.
+// repeatAll repeats every booking under a key: each is found already booked.
 func (b *oldBooks) repeatAll() {
 	b.t.Helper()
 	ctx := b.t.Context()
@@ -242,7 +242,7 @@ func (b *oldBooks) repeatAll() {
 	b.repeatPackets()
 }
 
-// resolveAgain closes the order of a peer again with what was paid for it.
+// resolveAgain resolves a peer's order again: the same amount is a success, a different amount a conflict.
 func (b *oldBooks) resolveAgain(name string, paid uint64) {
 	b.t.Helper()
 	rows, err := b.ledger.GetAccountTransfers(b.t.Context(), ledger.AccountFilter{
@@ -256,8 +256,8 @@ func (b *oldBooks) resolveAgain(name string, paid uint64) {
 	require.ErrorIs(b.t, err, settlement.ErrOrderConflict)
 }
 
-// repeatPackets fulfills packets again: anna's first one, and the one that was late. After a
-// move they are refused, since they are not the same rows any more.
+// repeatPackets fulfills two packets again: anna's first packet, and fred's late packet. After a
+// migration to a new ledger the recorder refuses both, since the imported rows differ from the originals.
 func (b *oldBooks) repeatPackets() {
 	b.t.Helper()
 	recorder, err := transfers.NewRecorder(b.ledger, b.book, transfers.Config{Lanes: 1, MaxBacklog: 16})
@@ -281,8 +281,8 @@ func (b *oldBooks) repeatPackets() {
 	}
 }
 
-// payOpenOrders pays the orders that were open. Those of another instance are left alone for a
-// lease.
+// payOpenOrders pays the two open orders. Unless the engine's instance placed the orders (mine), the
+// engine leaves the orders alone for a lease.
 func (b *oldBooks) payOpenOrders(mine bool) {
 	b.t.Helper()
 	open, err := b.engine.Orders(b.t.Context(), b.peer("hans"), b.peer("ida"))
@@ -294,8 +294,8 @@ func (b *oldBooks) payOpenOrders(mine bool) {
 		require.Empty(b.t, b.round("hans", "ida"))
 		b.now = open[0].PlacedAt.Add(2 * time.Minute)
 	}
-	// The order of ida pays back what she paid in: an engine without a check placed it, and the
-	// rail may have it. So it is paid.
+	// ida's order pays her prepayment back: an engine without a check placed the order, so a rail may
+	// have it, and it is paid.
 	require.Equal(b.t, map[string]uint64{"hans": 500, "ida": 100}, b.round("hans", "ida"))
 	require.Equal(b.t, map[ledger.ID]int{open[0].ID: 1, open[1].ID: 1}, b.rail.calls)
 	require.Len(b.t, b.taken, map[bool]int{true: 0, false: 2}[mine])
@@ -303,11 +303,11 @@ func (b *oldBooks) payOpenOrders(mine bool) {
 	b.stands("ida", stand{line: 1000, headroom: 1000})
 	b.now = time.Time{}
 	require.Empty(b.t, b.round("hans", "ida"))
-	b.start("a third one") // neither does anybody else
+	b.start("a third one") // a third instance pays nothing either
 	require.Empty(b.t, b.round("hans", "ida"))
 }
 
-// comeBack has payments come back.
+// comeBack records the return of payments.
 func (b *oldBooks) comeBack() {
 	b.t.Helper()
 	back := func(name string, amount uint64) {
@@ -331,7 +331,7 @@ func (b *oldBooks) comeBack() {
 	b.suspends(-70)
 }
 
-// voidUnpaid gives gina what she paid while she was closed.
+// giveBack releases gina's payment from suspense: it arrived while her account was closed.
 func (b *oldBooks) giveBack() {
 	b.t.Helper()
 	for _, amount := range []uint64{90, 0} {
@@ -343,7 +343,7 @@ func (b *oldBooks) giveBack() {
 	b.suspends(-160)
 }
 
-// clearSuspense books on the peers what the old version had left in suspense.
+// clearSuspense debits emil and fred for the amounts that the old version had left in suspense.
 func (b *oldBooks) clearSuspense() {
 	b.t.Helper()
 	for name, amount := range map[string]uint64{"emil": 40, "fred": 80} {
@@ -360,7 +360,7 @@ func (b *oldBooks) clearSuspense() {
 	b.stands("fred", stand{position: -180, arrears: 80, line: 100})
 }
 
-// orderAgain goes on with packets, payments and rounds.
+// orderAgain books new packets and a payment, and settles with all peers.
 func (b *oldBooks) orderAgain() {
 	b.t.Helper()
 	recorder, err := transfers.NewRecorder(b.ledger, b.book, transfers.Config{Lanes: 1, MaxBacklog: 16})
@@ -386,8 +386,8 @@ func (b *oldBooks) orderAgain() {
 	require.Empty(b.t, b.round())
 }
 
-// checkedOrders counts the orders that carry a check, by their number: those with number 2 come
-// behind an order of the old version.
+// checkedOrders counts the orders with a check, by sequence number. Number 2 follows an order of the
+// old version.
 func (b *oldBooks) checkedOrders() map[uint64]uint64 {
 	b.t.Helper()
 	found := make(map[uint64]uint64)
@@ -399,8 +399,8 @@ func (b *oldBooks) checkedOrders() map[uint64]uint64 {
 	return found
 }
 
-// Whoever books on arrears before anybody has provisioned again makes the account, and burns
-// no id.
+// The first booking on arrears creates the missing arrears account of a peer that was not provisioned
+// again, and burns no id.
 func TestBooksBeforeArrearsUnprovisioned(t *testing.T) {
 	t.Parallel()
 	b := newOldBooks(t, openOldBooks(t), "desk")
@@ -413,8 +413,8 @@ func TestBooksBeforeArrearsUnprovisioned(t *testing.T) {
 	ledgertest.RequireConserved(t, b.ledger)
 }
 
-// A rail that pays more than an order of the old version leaves arrears, also of a peer that
-// nobody has provisioned again.
+// A rail pays more than an order of the old version: the excess becomes arrears, although the peer
+// was not provisioned again and has no arrears account.
 func TestBooksBeforeArrearsOverpaid(t *testing.T) {
 	t.Parallel()
 	b := newOldBooks(t, openOldBooks(t), "desk")

@@ -77,8 +77,8 @@ func (e *Engine) observeBalance(b accounts.Balance, now time.Time) accountView {
 	})
 }
 
-// evaluatePolicy reads the balance, and the times needed by the policy, from the ledger, and evaluates
-// the policy. latest must have been read before.
+// evaluatePolicy collects the account's arrears (readCollectedBalance), reads the balance and the times
+// needed by the policy, and evaluates the policy. latest must have been read before the balance.
 func (e *Engine) evaluatePolicy(ctx context.Context, latest *latestOrder, urgent bool) (PolicyInput, PaymentRequest, error) {
 	a := latest.Account
 	b, err := e.readCollectedBalance(ctx, a)

@@ -29,7 +29,7 @@ type errandWorld struct {
 	rail   *rail
 	order  ledger.ID // bob's
 	engine *settlement.Engine
-	at     int // the request that is refused, 0 for none
+	at     int // number of the refused request, from 1; 0: none is refused
 	asked  int
 	failed bool
 }
@@ -100,7 +100,7 @@ type errand func(*errandWorld, context.Context) (any, error)
 var errands = map[string]errand{
 	"Check": func(o *errandWorld, ctx context.Context) (any, error) {
 		_, err := o.engine.Settle(ctx, o.alice)
-		return nil, err // what was paid is told once, and a failing look may be the one after it
+		return nil, err // without the payments: if the look-up after a payment fails, the repetition returns no payment
 	},
 	"Settle": func(o *errandWorld, ctx context.Context) (any, error) {
 		_, err := o.engine.SettleNow(ctx, o.alice)
@@ -194,7 +194,7 @@ func TestFailingRequests(t *testing.T) {
 					require.Greater(t, at, 1)
 					return
 				}
-				if err == nil { // it was the look after the last payment
+				if err == nil { // the look-up after the last payment failed
 					paid := !o.rail.totalPaid(o.alice).IsZero() || !o.rail.totalPaid(o.carol).IsZero()
 					require.True(t, paid, "request %d", at)
 					require.Equal(t, state, o.bookedState(), "request %d", at)

@@ -55,8 +55,8 @@ func (e *Engine) claimTransfer(o *Order, number uint64) ledger.Transfer {
 	}
 }
 
-// resumeOrder goes on with an order found open. An order of this Instance is ours. An order of another
-// owner becomes ours once the owner has been silent for a lease, and is left alone before.
+// resumeOrder goes on with an order found open. An order is ours if its newest claim, or without claims
+// the order itself, is of this Instance. An order of another owner becomes ours once the owner has been silent for a lease, and is left alone before.
 func (e *Engine) resumeOrder(ctx context.Context, visit *accountVisit, latest *latestOrder) (stepResult, error) {
 	state := visit.state
 	isNoted := state.openOrder != nil
@@ -69,8 +69,8 @@ func (e *Engine) resumeOrder(ctx context.Context, visit *accountVisit, latest *l
 		return stepResult{}, e.reportFailure(visit, latest.Order, err)
 	}
 	if !owner.isUs {
-		state.setTakenOver(latest.Order)
-		if until, leave := e.respectsOwner(latest, owner); leave {
+		state.setOwnedByOther(latest.Order)
+		if until, leave := e.leaveToOwner(latest, owner); leave {
 			state.setForeign(until)
 			return stepResult{wakeAt: until}, nil
 		}
@@ -142,12 +142,12 @@ func (e *Engine) checkResumedRailCall(
 	return e.checkRailCall(ctx, visit, o, v, visit.state.placedID == o.ID && !claimed)
 }
 
-// respectsOwner decides whether an order is left to its owner, another engine, and until when.
-func (e *Engine) respectsOwner(latest *latestOrder, owner orderOwner) (until time.Time, leave bool) {
+// leaveToOwner decides whether an order is left to its owner, another engine, and until when.
+func (e *Engine) leaveToOwner(latest *latestOrder, owner orderOwner) (until time.Time, leave bool) {
 	now := e.cfg.Clock()
 	expires := owner.renewedAt.Add(e.cfg.Lease)
 	switch {
-	case e.cfg.NoTakeover || e.rails[latest.rail] == nil: // this Engine never takes it over
+	case e.cfg.NoTakeover || e.rails[latest.rail] == nil: // this Engine never takes the order over
 		return now.Add(e.cfg.RetryMaxInterval), true
 	case now.Before(expires):
 		return expires, true

@@ -1,7 +1,9 @@
 package settlement_test
 
 import (
+	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -114,6 +117,46 @@ func TestRestartClaimsItsOrder(t *testing.T) {
 		require.NoError(t, again.Close(t.Context()))
 		w.requireConserved(r)
 	})
+}
+
+// A slow event function about a closed order does not keep the order's claims alive.
+func TestClosedOrderIsNotClaimed(t *testing.T) {
+	t.Parallel()
+	slow := 10 * time.Minute
+	for name, settler := range map[string]settlement.SettlerFunc{
+		"paid":        func(_ context.Context, o settlement.Order) (ledger.Amount, error) { return o.Amount, nil },
+		"partly paid": func(context.Context, settlement.Order) (ledger.Amount, error) { return units(30), nil },
+		"declined with a part": func(context.Context, settlement.Order) (ledger.Amount, error) {
+			return units(30), settlement.ErrDeclined
+		},
+		"declined": func(context.Context, settlement.Order) (ledger.Amount, error) {
+			return noAmount, settlement.ErrDeclined
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.earn(w.alice, 100)
+				cfg := namedConfig("owner", settler)
+				var events atomic.Int64
+				handle := func() {
+					events.Add(1)
+					sleepVirtual(slow)
+				}
+				cfg.Events.Paid = func(settlement.Payment) { handle() }
+				cfg.Events.PartlyPaid = func(settlement.Payment) { handle() }
+				cfg.Events.Voided = func(settlement.Order, error) { handle() }
+				e := w.engine(cfg)
+				e.NotifyBalances(w.peers)
+				sleepVirtual(slow / 2)
+				require.Equal(t, int64(1), events.Load())
+				require.Empty(t, readClaims(t, w))
+				require.NoError(t, e.Close(t.Context()))
+				ledgertest.RequireNothingHeld(t, w.ledger)
+			})
+		})
+	}
 }
 
 // Claims on many open orders are renewed, in requests of a bounded size.

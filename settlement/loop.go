@@ -147,7 +147,7 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	request := e.policyRequest(input, &view)
 	due := !request.payableFrom(b).IsZero()
 	if input.Urgent && !due {
-		e.tracker.clearUrgent(b.Account) // there is nothing to pay
+		e.tracker.clearUrgent(b.Account, view.urgency) // there is nothing to pay
 	}
 	if err := checkPrefundLine(b, request); e.tracker.markLineMissing(b.Account, err != nil) {
 		e.cfg.Events.Failed(&OrderError{Account: b.Account, Err: err})
@@ -179,7 +179,7 @@ func (e *Engine) readBalances(ctx context.Context, list []accounts.PeerAccount) 
 		if ctx.Err() == nil { // else the caller gave up
 			e.tracker.backOffAll(list, e.cfg.Clock())
 		}
-		return nil, wrap("look at balances", err)
+		return nil, wrap("look up balances", err)
 	}
 	var errs []error
 	for _, a := range list {

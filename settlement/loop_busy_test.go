@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -63,5 +64,32 @@ func TestLoopComesBackAfterSettle(t *testing.T) {
 		require.Equal(t, units(280), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
+	})
+}
+
+// However fast packets come, balances are looked up once per CheckCooldown, and the number of
+// remembered accounts is bounded.
+func TestLookUpsAreApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		var requests atomic.Int64
+		e := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return noFault }}, automaticConfig(r))
+		list := make([]accounts.PeerAccount, 1000)
+		for i := range list {
+			list[i] = w.peers[i%2]
+		}
+		for range 1000 {
+			e.NotifyBalances(list)
+			sleepVirtual(time.Millisecond)
+		}
+		sleepVirtual(100 * time.Millisecond)
+		require.InDelta(t, 20, requests.Load(), 2, "one look-up each CheckCooldown for a second")
+		for range 1000 { // with no time in between
+			e.NotifyBalances(list)
+		}
+		sleepVirtual(100 * time.Millisecond)
+		require.InDelta(t, 21, requests.Load(), 3)
+		require.NoError(t, e.Close(t.Context()))
 	})
 }

@@ -194,8 +194,8 @@ func (e *Engine) railRowID(order ledger.ID) ledger.ID {
 }
 
 // timeOf converts a ledger timestamp, nanoseconds since the Unix epoch and at most
-// [ledger.TimestampMax].
-func timeOf(timestamp uint64) time.Time { return time.Unix(0, int64(timestamp)) }
+// [ledger.TimestampMax], to UTC.
+func timeOf(timestamp uint64) time.Time { return time.Unix(0, int64(timestamp)).UTC() }
 
 // wrap adds an action to an error; nil stays nil.
 func wrap(action string, err error) error {

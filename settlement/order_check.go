@@ -155,13 +155,13 @@ func (e *Engine) writeFailedCheckVoid(ctx context.Context, o Order) error {
 	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{void})
 	switch {
 	case err != nil:
-		return wrap("withdraw the order", err)
+		return wrap("void the order after its failed check", err)
 	case results[0].Status.Outcome().Done(), results[0].Status == ledger.TransferPendingTransferAlreadyVoided:
 		return nil
 	case results[0].Status == ledger.TransferPendingTransferAlreadyPosted:
 		return fmt.Errorf("%w: it failed its check, and was paid", ErrOrderConflict)
 	default:
-		return wrap("withdraw the order", &ledger.TransferError{ID: void.ID, Status: results[0].Status})
+		return wrap("void the order after its failed check", &ledger.TransferError{ID: void.ID, Status: results[0].Status})
 	}
 }
 

@@ -112,7 +112,7 @@ func TestOrderIsWrittenAsDesigned(t *testing.T) {
 			Ledger: usd.Ledger, Code: chart.CodeOrder, Timestamp: rows[0].Timestamp,
 			Flags: ledger.TransferPending | ledger.TransferBalancingDebit,
 		}, rows[0])
-		require.Equal(t, time.Unix(0, int64(rows[0].Timestamp)), o.PlacedAt)
+		require.Equal(t, time.Unix(0, int64(rows[0].Timestamp)).UTC(), o.PlacedAt)
 		return nil
 	}
 	e := w.engine(cfg)

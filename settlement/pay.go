@@ -26,25 +26,38 @@ func (e *Engine) payOrder(ctx context.Context, visit *accountVisit, o Order) (st
 	return e.finishPaid(visit, Payment{Order: o, Paid: final.paid}), nil
 }
 
+// The finish functions publish the closed order before its event: otherwise other goroutines would
+// take the order for open during a slow event function, and the lease renewal would claim it.
+
 // finishPaid notes and reports an order that is closed with a payment alone.
 func (e *Engine) finishPaid(visit *accountVisit, p Payment) stepResult {
 	now := e.cfg.Clock().Round(0)
 	moreDue, inParts := visit.state.setPaid(p, now)
 	e.tracker.setPaid(p.Order, now, moreDue)
+	visit.publishState()
 	e.cfg.Events.reportPaid(p)
 	return stepResult{payment: p, repeat: !inParts, backoff: inParts}
 }
 
 // finishDeclined notes and reports an order voided, or paid in part, for good: the rest is owed again.
 func (e *Engine) finishDeclined(visit *accountVisit, o Order, final settlerAnswer) (stepResult, error) {
-	visit.state.setClosed()
 	payment := Payment{Order: o, Paid: final.paid}
-	e.cfg.Events.reportPaid(payment)
 	if final.paid.IsZero() {
-		e.cfg.Events.Voided(o, final.declineReason)
+		e.finishVoided(visit, o, final.declineReason)
+	} else {
+		visit.state.setClosed()
+		visit.publishState()
+		e.cfg.Events.reportPaid(payment)
 	}
 	return stepResult{payment: payment, notBefore: e.cfg.Clock().Add(e.cfg.OrderCooldown)},
 		&OrderError{Account: o.Account, Order: o, Err: final.declineReason}
+}
+
+// finishVoided notes and reports an order that is closed by a void.
+func (e *Engine) finishVoided(visit *accountVisit, o Order, reason error) {
+	visit.state.setClosed()
+	visit.publishState()
+	e.cfg.Events.Voided(o, reason)
 }
 
 // keepOpen leaves an order open without a final answer. An order taken on by the rail

@@ -21,8 +21,9 @@ type decision struct {
 }
 
 // placeOrder writes and returns the next order of an account, or the zero Order if nothing is due.
-// latest must have been read before: the order's number is the next after latest's. If another engine
-// has ordered since, the number is taken (sequence.ErrTaken), so two orders never rest on one balance.
+// latest must have been read before the balance: the order's number is the next after latest's. If
+// another engine has ordered since, the number is taken (sequence.ErrTaken), so two orders never rest
+// on one balance.
 //
 // If the balance falls meanwhile, the order may be smaller than the minimum, even 0.
 func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, urgent bool) (Order, decision, error) {
@@ -62,7 +63,7 @@ func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *la
 	return order, d, err
 }
 
-// decideOrder reads the balance and decides what to order.
+// decideOrder collects arrears and reads the balance (both in evaluatePolicy), and decides what to order.
 func (e *Engine) decideOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, urgent bool) (decision, error) {
 	input, request, err := e.evaluatePolicy(ctx, latest, urgent)
 	d := decision{balance: input.Balance, request: request, amount: request.payableFrom(input.Balance)}

@@ -13,7 +13,7 @@ import (
 // [NewEngine] calls the method Validate() error of a Policy that has one, as the policies of this package do.
 type Policy interface {
 	// Due returns the amount to pay now. The Engine caps the amount to the balance.
-	Due(standing PolicyInput) PaymentRequest
+	Due(input PolicyInput) PaymentRequest
 }
 
 // PolicyInput is the input of a [Policy].

@@ -92,3 +92,33 @@ func TestCollectionsAtOnce(t *testing.T) {
 	require.Equal(t, units(320), b.Headroom)
 	w.requireConserved(r)
 }
+
+// A policy pays ahead, and the peer has no credit line: nothing is ordered, and the engine reports the
+// missing line. Earnings are paid all the same, and a line ends the report.
+func TestPrefundWithoutALine(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	peers, err := w.book.Provision(t.Context(), accounts.PeerConfig{ID: "zoe", Asset: usd})
+	require.NoError(t, err)
+	zoe := peers[0]
+	cfg := manualConfig(r, settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-50)})
+	var failures []error
+	cfg.Events.Failed = func(err error) { failures = append(failures, err) }
+	e := w.engine(cfg)
+	paid, _ := e.Settle(t.Context(), zoe)
+	require.Empty(t, paid)
+	require.NotEmpty(t, failures)
+	require.ErrorIs(t, failures[0], settlement.ErrPrefundLine)
+	require.ErrorContains(t, failures[0], "zoe")
+
+	w.earn(zoe, 60)
+	paid, _ = e.Settle(t.Context(), zoe)
+	require.Equal(t, []uint64{60}, paidAmounts(paid))
+	_, err = w.book.SetCreditLine(t.Context(), zoe, units(50))
+	require.NoError(t, err)
+	failures = nil
+	paid, err = e.Settle(t.Context(), zoe)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{50}, paidAmounts(paid))
+	require.Empty(t, failures)
+}

@@ -7,8 +7,8 @@ import (
 )
 
 // Refund asks for a peer's prepayment to be paid back: the next order to the peer is for the prepayment and
-// the unpaid earnings, whatever the policy decides. Refund does not wait for the order: [Engine.Settle] places it at
-// once, the loop in its next round. This Engine remembers the request until a [Settler] is called for the order, or
+// the unpaid earnings, whatever the policy decides. Refund does not wait for the order: [Engine.Settle] places the
+// order at once, the loop at its next look-up of balances. This Engine remembers the request until a [Settler] is called for the order, or
 // packets have used the prepayment. After a restart Refund must be called again.
 //
 // The errors are *[OrderError]: [ErrNoPrepayment], [accounts.ErrPeerClosed], [ErrNoRail] if the peer has no rail,

@@ -90,3 +90,38 @@ func TestStatementNamesReleasedPayments(t *testing.T) {
 	require.Equal(t, accounts.DirectionIn, last.Direction)
 	require.Equal(t, int64(500), last.Amount.Int64())
 }
+
+// In a statement, the payment of an order has no key except the order's id, vouchers have no key, and
+// announcements do not appear.
+func TestStatementEntriesWithoutKeys(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	e := w.engine(manualConfig(r, at100))
+	w.earn(w.alice, 100)
+	paid, err := e.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Len(t, paid, 1)
+	_, err = e.RecordVoucher(t.Context(), settlement.Voucher{Account: w.alice, Channel: "c", Cumulative: units(5)})
+	require.NoError(t, err)
+	_, err = e.Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "wire 1", Amount: units(7)})
+	require.NoError(t, err)
+	require.Equal(t, units(7), w.balance(w.alice).Announced)
+	s, err := w.book.Statement(t.Context(), w.alice, time.Time{}, time.Time{}, accounts.WithKnownKeys("wire 1", "c"))
+	require.NoError(t, err)
+	var amounts []int64
+	for entry, err := range s.Entries(t.Context()) {
+		require.NoError(t, err)
+		require.True(t, entry.KeyHash.IsZero(), "%v", entry.Kind)
+		require.Empty(t, entry.Key)
+		if entry.Amount.Int64() == -80 {
+			require.Equal(t, paid[0].Order.ID, entry.Order)
+		}
+		if entry.Amount.Sign() != 0 {
+			amounts = append(amounts, entry.Amount.Int64())
+		}
+	}
+	require.Equal(t, []int64{100, -80, 5}, amounts)
+	_, err = e.Fail(t.Context(), w.alice, "wire 1")
+	require.NoError(t, err)
+	w.requireConserved(r)
+}

@@ -77,6 +77,7 @@ func (e *Engine) reconcileClosed(
 		return e.payOrder(ctx, visit, closed.Order)
 	}
 	visit.state.setClosed()
+	visit.publishState()
 	payment := Payment{Order: closed.Order}
 	if latest.resolvedID == closed.ID && latest.posted {
 		payment.Paid = latest.Amount
@@ -88,8 +89,8 @@ func (e *Engine) reconcileClosed(
 // placeAndPay places and pays the next order, if an order is due.
 func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *latestOrder) (stepResult, error) {
 	began := e.cfg.Clock()
-	urgent, urgentAfter := e.isUrgent(latest)
-	order, d, err := e.placeOrder(ctx, visit, latest, urgent)
+	handled, urgentAfter := e.readUrgency(latest)
+	order, d, err := e.placeOrder(ctx, visit, latest, handled != urgencyNone)
 	if err != nil {
 		visit.state.latest = nil
 	}
@@ -100,8 +101,8 @@ func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *l
 		return e.keepWaiting(visit, none, err)
 	case err != nil:
 		return stepResult{}, e.reportFailure(visit, none, err)
-	case urgent: // an urgency that began during the placing stays for the next order
-		e.tracker.clearUrgent(visit.account)
+	case handled != urgencyNone: // a stronger urgency set during the placing stays for the next order
+		e.tracker.clearUrgent(visit.account, handled)
 	}
 	if order.ID.IsZero() {
 		e.tracker.deferUrgent(visit.account, urgentAfter)
@@ -133,15 +134,15 @@ func (e *Engine) leaseElapsed(since time.Time) bool {
 	return !e.cfg.NoTakeover && e.cfg.Clock().Round(0).Sub(since) >= e.cfg.Lease
 }
 
-// isUrgent reports whether the account's payment should not wait for its policy. A peer's urgency
-// too soon after the newest order counts only from urgentAfter on.
-func (e *Engine) isUrgent(latest *latestOrder) (urgent bool, urgentAfter time.Time) {
+// readUrgency returns why the account's payment should not wait for its policy, as far as the reason
+// counts now. A peer's urgency too soon after the newest order counts only from urgentAfter on.
+func (e *Engine) readUrgency(latest *latestOrder) (counted urgency, urgentAfter time.Time) {
 	cooledDown := latest.timestamp.Add(e.cfg.OrderCooldown)
 	switch by := e.tracker.viewOf(latest.Account).urgency; {
 	case by == urgencyByPeer && cooledDown.After(e.cfg.Clock()):
-		return false, cooledDown
+		return urgencyNone, cooledDown
 	default:
-		return by != urgencyNone, time.Time{}
+		return by, time.Time{}
 	}
 }
 
@@ -154,8 +155,7 @@ func (e *Engine) voidFailedCheck(ctx context.Context, visit *accountVisit, o Ord
 	if err := e.writeFailedCheckVoid(ctx, o); err != nil {
 		return stepResult{}, e.reportFailure(visit, o, err)
 	}
-	visit.state.setClosed()
-	e.cfg.Events.Voided(o, ErrCheckFailed)
+	e.finishVoided(visit, o, ErrCheckFailed)
 	return stepResult{wakeAt: e.cfg.Clock()}, nil
 }
 
@@ -170,7 +170,6 @@ func (e *Engine) voidUnpaid(ctx context.Context, visit *accountVisit, o Order, r
 	case err != nil:
 		return stepResult{}, e.reportFailure(visit, o, err)
 	}
-	visit.state.setClosed()
-	e.cfg.Events.Voided(o, reason)
+	e.finishVoided(visit, o, reason)
 	return stepResult{notBefore: e.cfg.Clock().Add(e.cfg.OrderCooldown)}, nil
 }

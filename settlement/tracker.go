@@ -145,7 +145,7 @@ func (t *tracker) drainPending(now time.Time) {
 	t.pending = t.pending[:0]
 }
 
-// markTouched has the loop check accounts in its next round.
+// markTouched has the loop check accounts at its next look-up.
 func (t *tracker) markTouched(list []accounts.PeerAccount) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -157,7 +157,7 @@ func (t *tracker) markTouched(list []accounts.PeerAccount) {
 	}
 }
 
-// markAll has the loop check every tracked account in its next round.
+// markAll has the loop check every tracked account at its next look-up.
 func (t *tracker) markAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
