@@ -105,14 +105,14 @@ func (e *LineConflictError) Error() string {
 // Is reports whether target is [ErrLineConflict].
 func (e *LineConflictError) Is(target error) bool { return target == ErrLineConflict }
 
-// LineInUseError is returned when the free part of a line is less than the amount to revoke. Line
-// less Free is in use. It matches [ErrLineInUse].
+// LineInUseError is returned when the free part of a line is less than the amount to revoke.
+// CreditLine less Free is in use. It matches [ErrLineInUse].
 type LineInUseError struct {
 	Account    PeerAccount
 	Asset      Asset
 	CreditLine ledger.Amount // the current line, in units
 	Free       ledger.Amount // the part of the line that can be revoked
-	By         ledger.Amount // the amount to revoke; possibly more than Line
+	By         ledger.Amount // the amount to revoke; possibly more than CreditLine
 	Wanted     ledger.Amount // the wanted line; 0 also for a wanted line below 0
 }
 

@@ -7,9 +7,9 @@
 // attempt refused by the original. So [Request.Book] first looks all attempts up, and tries one
 // only if none is booked. Everything booked must follow from the call, so a repeated call finds it.
 //
-// From attempt 8 on, a probe goes in front of the transfers: a hold of the same amount and its
-// release, under ids used nowhere else. If the ledger refuses the amount, the refusal burns an id of
-// the probe, and the ids of the attempt stay free: the refusals do not use the key up.
+// From attempt 8 on, a probe goes in front of the transfers, a hold of the same amount and its
+// release under ids used nowhere else: if the ledger refuses the amount, it burns an id of the probe,
+// and the ids of the attempt stay free, so that refusals do not use the key up.
 package idempotent
 
 import (
