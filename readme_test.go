@@ -30,7 +30,7 @@ func TestReadmeProgramIsTheExample(t *testing.T) {
 	require.Equal(t, strings.ReplaceAll(output, "\t// ", ""), block(t, string(readme), "text"))
 }
 
-// The release of Go that the README asks for is that of go.mod.
+// The README asks for the Go release of go.mod.
 func TestReadmeNamesTheGoRelease(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")

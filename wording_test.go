@@ -17,7 +17,7 @@ var (
 	proseWord = regexp.MustCompile(`[A-Za-z']+`)
 	proseLink = regexp.MustCompile(`\[\*?(?:([a-z]\w*)\.)?([A-Z]\w*)(?:\.([A-Z]\w*))?\]`)
 	// riddles are phrases whose subject the reader has to guess. CONTRIBUTING.md says what to write in their place.
-	riddles = []string{"says that", "is that of", "are those of", "but that", "nobody", "whoever"}
+	riddles = []string{"says that", "is that of", "are those of", "but that", "nobody", "somebody", "whoever", "what came", "who waits"}
 	// pronouns are the words that stand for something named elsewhere.
 	pronouns = strings.Fields(`it its they them their that which what who whom whose whoever whatever this these those one ones
 		another other others nobody somebody anybody none else such`)
@@ -25,27 +25,34 @@ var (
 
 // prose is the language of the code that users read: comments and function names outside of tests.
 type prose struct {
-	functions, oneWord  int
-	words, pronouns     int
-	riddles, wrongLinks []string
-	links               int
+	names    members         // exported names of the module
+	packages map[string]bool // names of the module's packages
+
+	functions, oneWord    int
+	words, pronouns, what int
+	riddles, wrongLinks   []string
+	links                 int
 }
 
 // Names and comments follow the rules of CONTRIBUTING.md, as far as a program can tell.
 func TestWording(t *testing.T) {
 	t.Parallel()
-	known := members{map[string]bool{}, map[string]map[string]bool{}}
+	p := prose{names: members{map[string]bool{}, map[string]map[string]bool{}}, packages: map[string]bool{}}
 	goFiles(t, ".", func(path, _ string, file *ast.File) {
 		if !strings.HasSuffix(path, "_test.go") {
-			known.add(file)
+			p.names.add(file)
+			p.packages[file.Name.Name] = true
 		}
 	})
-	var p prose
 	goFiles(t, ".", func(path, text string, _ *ast.File) {
-		if !strings.HasSuffix(path, "_test.go") && !strings.Contains(filepath.ToSlash(path), "testdata/") {
-			file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ParseComments)
-			require.NoError(t, err)
-			p.read(path, file, known)
+		if strings.Contains(filepath.ToSlash(path), "testdata/") {
+			return
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ParseComments)
+		require.NoError(t, err)
+		p.findRiddles(path, file)
+		if !strings.HasSuffix(path, "_test.go") {
+			p.readFile(path, file)
 		}
 	})
 	require.Empty(t, p.riddles, "%d phrases of CONTRIBUTING.md's list", len(p.riddles))
@@ -53,9 +60,23 @@ func TestWording(t *testing.T) {
 	require.GreaterOrEqual(t, p.links, 100)
 	require.LessOrEqual(t, 100*p.oneWord, 17*p.functions, "names of one word: %d of %d functions", p.oneWord, p.functions)
 	require.LessOrEqual(t, 1000*p.pronouns, 55*p.words, "pronouns: %d of %d words of comments", p.pronouns, p.words)
+	require.LessOrEqual(t, 10000*p.what, 15*p.words, "what: %d of %d words of comments", p.what, p.words)
 }
 
-func (p *prose) read(path string, file *ast.File, known members) {
+// findRiddles notes the phrases of a file's comments.
+func (p *prose) findRiddles(path string, file *ast.File) {
+	for _, group := range file.Comments {
+		text := " " + strings.ToLower(strings.Join(strings.Fields(group.Text()), " ")) + " "
+		for _, riddle := range riddles {
+			if strings.Contains(text, " "+riddle+" ") {
+				p.riddles = append(p.riddles, path+": "+riddle)
+			}
+		}
+	}
+}
+
+// readFile counts a file's names, words and links.
+func (p *prose) readFile(path string, file *ast.File) {
 	for _, d := range file.Decls {
 		if f, is := d.(*ast.FuncDecl); is {
 			p.functions++
@@ -66,13 +87,11 @@ func (p *prose) read(path string, file *ast.File, known members) {
 	}
 	for _, group := range file.Comments {
 		text := strings.Join(strings.Fields(group.Text()), " ")
-		for _, riddle := range riddles {
-			if strings.Contains(" "+strings.ToLower(text)+" ", " "+riddle+" ") {
-				p.riddles = append(p.riddles, path+": "+riddle)
-			}
-		}
 		for _, w := range proseWord.FindAllString(strings.ToLower(text), -1) {
 			p.words++
+			if w == "what" || w == "whatever" {
+				p.what++
+			}
 			for _, pronoun := range pronouns {
 				if w == pronoun {
 					p.pronouns++
@@ -81,19 +100,12 @@ func (p *prose) read(path string, file *ast.File, known members) {
 		}
 		for _, m := range proseLink.FindAllStringSubmatch(text, -1) {
 			p.links++
-			if m[1] != "" && !ours[m[1]] { // of the standard library
+			if m[1] != "" && !p.packages[m[1]] { // of the standard library
 				continue
 			}
-			if !known.names[m[2]] || m[3] != "" && !known.of[m[2]][m[3]] {
+			if !p.names.names[m[2]] || m[3] != "" && !p.names.of[m[2]][m[3]] {
 				p.wrongLinks = append(p.wrongLinks, path+": "+m[0])
 			}
 		}
 	}
-}
-
-// ours are the packages that documentation links name.
-var ours = map[string]bool{
-	"peerledger": true, "accounts": true, "transfers": true, "settlement": true, "ledger": true, "cluster": true, "embedded": true,
-	"tbclient": true, "ledgertest": true, "tigerbeetletest": true, "monitoring": true, "wal": true, "chart": true, "prepayment": true,
-	"idempotent": true, "sequence": true, "retryledger": true, "doctor": true, "backup": true, "migrate": true, "vsr": true,
 }

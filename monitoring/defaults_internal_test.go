@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The defaults are those of the comments and of docs/monitoring.md.
+// The defaults are the defaults in the comments and of docs/monitoring.md.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := Config{}.withDefaults()

@@ -44,7 +44,7 @@ func (c Config) Validate() error {
 	}
 	check(c.Interval >= 0, "Interval")
 	check(c.Timeout >= 0, "Timeout")
-	check(c.MaxOrders >= 0, "Orders")
+	check(c.MaxOrders >= 0, "MaxOrders")
 	return errors.Join(errs...)
 }
 

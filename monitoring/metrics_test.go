@@ -24,7 +24,7 @@ func TestConfigIsChecked(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	_, err := monitoring.New(registry, monitoring.Config{Interval: -1, Timeout: -1, MaxOrders: -1})
 	require.ErrorIs(t, err, accounts.ErrInvalid)
-	for _, field := range []string{"Interval", "Timeout", "Orders"} {
+	for _, field := range []string{"Interval", "Timeout", "MaxOrders"} {
 		require.ErrorContains(t, err, field)
 	}
 	m, err := monitoring.New(registry, monitoring.Config{})

@@ -81,7 +81,7 @@ func TestSweepFindsWhatWasMissed(t *testing.T) {
 		e := w.engine(cfg)
 		e.NotifyBalances(w.peers)
 		synctest.Wait()
-		w.earn(w.alice, 100) // and nobody tells
+		w.earn(w.alice, 100) // without NotifyBalances
 		passTime(9 * time.Second)
 		require.Zero(t, r.totalPaid(w.alice))
 		passTime(time.Second)

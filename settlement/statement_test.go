@@ -43,7 +43,7 @@ func TestStatementNamesPayments(t *testing.T) {
 		{accounts.EntrySettlement, 500, accounts.DirectionIn, "wire 1"},
 		{accounts.EntryByHand, -30, accounts.DirectionOut, "cheque 2"},
 		{accounts.EntryReturned, -70, accounts.DirectionOut, "wire 1"}, // the payment that came back
-		{accounts.EntryCorrection, 5, "", ""},                          // a key that nobody has told
+		{accounts.EntryCorrection, 5, "", ""},                          // a key unknown to the caller
 		{accounts.EntryPacket, -11, accounts.DirectionIn, ""},
 		{accounts.EntryPacket, 12, accounts.DirectionOut, ""},
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // The answers to a request in letters, one for each event: e exists, f failed with its chain, c was
-// created; a capital letter if the event is linked to the next one. The wanted bounds are those of
+// created; a capital letter if the event is linked to the next one. The wanted bounds are for
 // chains applied by an earlier attempt, as far as answers show.
 func TestFindAppliedChains(t *testing.T) {
 	t.Parallel()

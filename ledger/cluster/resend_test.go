@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// The request of a dropped session is sent again. Except for chains, its answers are those of the
+// The request of a dropped session is sent again. Except for chains, its answers equal the answers of the
 // second attempt.
 func TestDroppedSession(t *testing.T) {
 	t.Parallel()
