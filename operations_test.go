@@ -110,8 +110,11 @@ func (o *operations) step() {
 			o.line[p] -= amount
 		}
 	case 10:
-		revoke := o.random.IntN(2) == 0
-		err := o.client.Book.SuspendPeer(ctx, p, accounts.SuspendOptions{RevokeFree: revoke})
+		var options []accounts.SuspendOption
+		if o.random.IntN(2) == 0 {
+			options = append(options, accounts.WithFreeRevoked())
+		}
+		err := o.client.Book.SuspendPeer(ctx, p, options...)
 		o.done("suspended", err)
 		b := o.balance(p)
 		line, _ := b.CreditLine.Uint64()

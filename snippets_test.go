@@ -37,7 +37,7 @@ func peersInOperation(ctx context.Context, client *peerledger.Client, peers []ac
 	book, alice := client.Book, peers[0]
 	change, err := book.ExtendCredit(ctx, alice, ledger.NewAmount(50_000)) // or RevokeCredit, SetCreditLine
 	_ = err
-	err = book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}) // ResumePeer, ClosePeer, ReopenPeer
+	err = book.SuspendPeer(ctx, alice) // ResumePeer, ClosePeer, ReopenPeer
 	_ = err
 	booking, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: ledger.NewAmount(10), ReasonCode: 3})
 	_ = err

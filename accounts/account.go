@@ -6,10 +6,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PeerAccount is the handle of a peer in one asset, or of ourselves ([Book.OwnAccount]). It is a
-// small value: it compares with ==, can be a map key, and is made once for all packets. Books of
-// the same namespace make equal handles for the same peer and asset. The zero PeerAccount is no
-// account.
+// PeerAccount is the handle of a peer in one asset, or of ourselves ([Book.OwnAccount]): it names
+// the ledger accounts of the peer, and a "handle" in this module always means a PeerAccount. It is a
+// small value: it compares with ==, can be a map key, and is made once for all packets. Books of the
+// same namespace make equal handles for the same peer and asset. The zero PeerAccount is no account.
 type PeerAccount struct {
 	peer   string
 	id     ledger.ID

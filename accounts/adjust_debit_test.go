@@ -51,7 +51,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(ctx, alice))
 	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(130), ReasonCode: 1}
 	_, err := book.Adjust(ctx, debit)
 	require.ErrorIs(t, err, accounts.ErrNotCovered)

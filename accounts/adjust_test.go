@@ -77,7 +77,7 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err, "booked before, covered or not")
 	require.True(t, again.AlreadyBooked)
 
-	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(ctx, alice))
 	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "suspended", Credit: units(1), ReasonCode: 1})
 	require.NoError(t, err)
 

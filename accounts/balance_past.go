@@ -18,7 +18,7 @@ type PastBalance struct {
 	Arrears  ledger.Amount
 }
 
-// ErrNoHistory is returned if the ledger keeps no history of the peer account
+// ErrNoHistory is returned when the ledger keeps no history of the peer account
 // ([Config.NoHistory]): a past balance cannot be known.
 var ErrNoHistory = prepayment.ErrNoHistory
 

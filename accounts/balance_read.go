@@ -120,16 +120,16 @@ func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]B
 			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
 		}
 	}
-	figures, err := b.lookUpRecords(ctx, accounts)
+	records, err := b.lookUpRecords(ctx, accounts)
 	if err != nil {
 		return nil, err
 	}
 	balances := make([]Balance, len(accounts))
 	for i, a := range accounts {
-		if figures[i].isIncomplete() || a.IsOwn() {
+		if records[i].isIncomplete() || a.IsOwn() {
 			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
 		}
-		balances[i] = newBalance(a, b.assets[a.ledger].asset, &figures[i])
+		balances[i] = newBalance(a, b.assets[a.ledger].asset, &records[i])
 		b.estimatePrepaid(&balances[i])
 	}
 	return balances, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/internal/requestlimit"
@@ -19,16 +18,16 @@ type peerRecords struct {
 }
 
 // isIncomplete reports whether an account is missing that every version provisions.
-func (f *peerRecords) isIncomplete() bool {
-	return f.peer.ID.IsZero() || f.line.ID.IsZero() || f.settlement.ID.IsZero()
+func (r *peerRecords) isIncomplete() bool {
+	return r.peer.ID.IsZero() || r.line.ID.IsZero() || r.settlement.ID.IsZero()
 }
 
 // prepaymentSums returns the account totals from which Prepaid follows.
-func (f *peerRecords) prepaymentSums() prepayment.Sums {
+func (r *peerRecords) prepaymentSums() prepayment.Sums {
 	return prepayment.Sums{
-		Peer: prepayment.TotalsOf(&f.peer), Line: prepayment.TotalsOf(&f.line),
-		Settlement: prepayment.TotalsOf(&f.settlement), Arrears: prepayment.TotalsOf(&f.arrears),
-		Suspense: prepayment.TotalsOf(&f.suspense), History: f.peer.Flags.Has(ledger.AccountHistory),
+		Peer: prepayment.TotalsOf(&r.peer), Line: prepayment.TotalsOf(&r.line),
+		Settlement: prepayment.TotalsOf(&r.settlement), Arrears: prepayment.TotalsOf(&r.arrears),
+		Suspense: prepayment.TotalsOf(&r.suspense), History: r.peer.Flags.Has(ledger.AccountHistory),
 	}
 }
 
@@ -36,9 +35,10 @@ func (f *peerRecords) prepaymentSums() prepayment.Sums {
 const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 
 // lookUpRecords reads the accounts of peers, in the order of the list, in requests as large as
-// the ledger takes.
+// the ledger takes. batch.Each does not fit: besides the accounts of its peers, a request has one
+// suspense account for each asset of these peers, so recordIDs decides how many peers fit.
 func (b *Book) lookUpRecords(ctx context.Context, list []PeerAccount) ([]peerRecords, error) {
-	figures := make([]peerRecords, 0, len(list))
+	records := make([]peerRecords, 0, len(list))
 	limit := requestlimit.New(peersPerRequest, 1)
 	for len(list) > 0 {
 		n, ids := b.recordIDs(list[:min(limit.Max(), len(list))])
@@ -49,15 +49,15 @@ func (b *Book) lookUpRecords(ctx context.Context, list []PeerAccount) ([]peerRec
 		case err != nil:
 			return nil, fmt.Errorf("look up balances: %w", err)
 		}
-		figures = b.appendRecords(figures, list[:n], ids, rows)
+		records = b.appendRecords(records, list[:n], ids, rows)
 		list = list[n:]
 	}
-	return figures, nil
+	return records, nil
 }
 
 // appendRecords appends the records of peers. ids come from recordIDs. rows are in the order of
 // ids, without the missing accounts.
-func (b *Book) appendRecords(figures []peerRecords, list []PeerAccount, ids []ledger.ID, rows []ledger.Account) []peerRecords {
+func (b *Book) appendRecords(records []peerRecords, list []PeerAccount, ids []ledger.ID, rows []ledger.Account) []peerRecords {
 	next := func() (row ledger.Account) {
 		if len(rows) > 0 && rows[0].ID == ids[0] {
 			row, rows = rows[0], rows[1:]
@@ -72,11 +72,11 @@ func (b *Book) appendRecords(figures []peerRecords, list []PeerAccount, ids []le
 		}
 	}
 	for _, a := range list {
-		figures = append(figures, peerRecords{
+		records = append(records, peerRecords{
 			peer: next(), line: next(), settlement: next(), arrears: next(), suspense: suspense[a.ledger],
 		})
 	}
-	return figures
+	return records
 }
 
 // recordIDs returns the ids of the assets' suspense accounts, and then of the accounts of the
@@ -108,22 +108,22 @@ func lineOf(line *ledger.Account) ledger.Amount {
 // The ledger keeps the peer account's debits within its credits, and the credits of the line
 // account and the arrears account within their debits. So no difference below is under 0, unless
 // a foreign program books on these accounts; then it is cut at 0.
-func newBalance(a PeerAccount, asset Asset, f *peerRecords) Balance {
-	free := f.peer.CreditsPosted.SubFloor(f.peer.DebitsPosted)
+func newBalance(a PeerAccount, asset Asset, records *peerRecords) Balance {
+	free := records.peer.CreditsPosted.SubFloor(records.peer.DebitsPosted)
 	b := Balance{
-		Account: a, Asset: asset, Opened: time.Unix(0, int64(f.settlement.Timestamp)),
-		CreditLine:        lineOf(&f.line),
-		Arrears:           f.arrears.DebitsPosted.SubFloor(f.arrears.CreditsPosted),
-		Headroom:          free.SubFloor(f.peer.DebitsPending),
-		Settling:          f.settlement.CreditsPending,
-		HeldIn:            f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
-		HeldOut:           f.peer.CreditsPending,
-		Announced:         f.settlement.DebitsPending,
-		Suspended:         f.line.Closed(),
-		Closed:            f.peer.Closed(),
-		ids:               PeerIDs{Peer: f.peer.ID, Line: f.line.ID, Settlement: f.settlement.ID, Arrears: f.arrears.ID},
-		totals:            f.prepaymentSums(),
-		hasArrearsAccount: !f.arrears.ID.IsZero(),
+		Account: a, Asset: asset, Opened: timeOf(records.settlement.Timestamp),
+		CreditLine:        lineOf(&records.line),
+		Arrears:           records.arrears.DebitsPosted.SubFloor(records.arrears.CreditsPosted),
+		Headroom:          free.SubFloor(records.peer.DebitsPending),
+		Settling:          records.settlement.CreditsPending,
+		HeldIn:            records.peer.DebitsPending.SubFloor(records.settlement.CreditsPending),
+		HeldOut:           records.peer.CreditsPending,
+		Announced:         records.settlement.DebitsPending,
+		Suspended:         records.line.Closed(),
+		Closed:            records.peer.Closed(),
+		ids:               PeerIDs{Peer: records.peer.ID, Line: records.line.ID, Settlement: records.settlement.ID, Arrears: records.arrears.ID},
+		totals:            records.prepaymentSums(),
+		hasArrearsAccount: !records.arrears.ID.IsZero(),
 	}
 	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of booked sums, so the sum fits
 	b.Payable = free.SubFloor(owes)

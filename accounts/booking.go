@@ -24,7 +24,7 @@ type Booking struct {
 }
 
 func newBooking(id ledger.ID, amount ledger.Amount, booking idempotent.Booking) Booking {
-	return Booking{Transfer: id, Amount: amount, BookedAt: time.Unix(0, int64(booking.Timestamp)), AlreadyBooked: booking.AlreadyBooked}
+	return Booking{Transfer: id, Amount: amount, BookedAt: timeOf(booking.Timestamp), AlreadyBooked: booking.AlreadyBooked}
 }
 
 // bookingName returns the name from which the ids of a booking follow.
@@ -72,7 +72,7 @@ func isVisible(r rune) bool { return unicode.IsPrint(r) && !unicode.IsSpace(r) }
 // DescribeBooking words the booking of a row, for errors about a key used before.
 func (a Asset) DescribeBooking(row ledger.Transfer) string {
 	return fmt.Sprintf("%s was booked under it at %s (transfer %v)",
-		a.Text(row.Amount), time.Unix(0, int64(row.Timestamp)).UTC().Format(time.RFC3339), row.ID)
+		a.Text(row.Amount), timeOf(row.Timestamp).Format(time.RFC3339), row.ID)
 }
 
 // explainBooking turns the error of a booking into one that an operator can act on.

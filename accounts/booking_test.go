@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,5 +29,21 @@ func TestCheckKey(t *testing.T) {
 	for _, capital := range []func(context.Context, accounts.Capital) (accounts.Booking, error){book.Fund, book.Withdraw} {
 		_, err := capital(t.Context(), accounts.Capital{Asset: usd, Key: "k\n", Amount: units(1)})
 		requireField(t, err, "Key")
+	}
+}
+
+// The times of a booking, of a balance and of an entry are the ledger's, in UTC on every machine.
+func TestLedgerTimesAreUTC(t *testing.T) {
+	t.Parallel()
+	book := newBook(t, newLedger(t))
+	alice := provision(t, book, 100, "alice")[0]
+	booking := bookAdjustment(t, book, accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), ReasonCode: 1}, false)
+	statement, err := book.Statement(t.Context(), alice, time.Time{}, time.Time{})
+	require.NoError(t, err)
+	entries := collectEntries(t, statement.Entries(t.Context()))
+	newest := entries[len(entries)-1].Time
+	require.Equal(t, booking.BookedAt, newest)
+	for _, at := range []time.Time{booking.BookedAt, newest, balance(t, book, alice).Opened} {
+		require.Same(t, time.UTC, at.Location())
 	}
 }

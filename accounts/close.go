@@ -10,16 +10,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// CloseOptions are the options of [Book.ClosePeer].
-type CloseOptions struct {
-	// Force closes a peer despite a debt. The debt, in either direction, is written off to the
-	// asset's suspense account, once nothing can come in any more. Held amounts are never given
-	// up: their fulfills could not be booked. Announced payments do not prevent the closing: they
-	// are booked into suspense when received. Default false.
-	Force bool
-	// ReasonCode is a number of the caller's, kept with the closing and the write-off. It must
-	// not be 0 with Force. Default 0.
-	ReasonCode uint32
+// CloseOption is an option of [Book.ClosePeer].
+type CloseOption interface{ applyToClosing(o *closeOptions) }
+
+type closeOption func(*closeOptions)
+
+func (f closeOption) applyToClosing(o *closeOptions) { f(o) }
+
+type closeOptions struct {
+	force      bool
+	reasonCode uint32
+}
+
+// WithForce closes a peer despite a debt. The debt, in either direction, is written off to the
+// asset's suspense account, once nothing can come in any more. Held amounts are never given up:
+// their fulfills could not be booked. Announced payments do not prevent the closing: they are
+// booked into suspense when received. WithForce needs a [WithReasonCode] other than 0.
+func WithForce() CloseOption {
+	return closeOption(func(o *closeOptions) { o.force = true })
 }
 
 // ClosePeer ends the relationship with a peer in one asset: from then on the ledger refuses every
@@ -27,28 +35,32 @@ type CloseOptions struct {
 // (settlement.Engine.RecordIncoming).
 //
 // ClosePeer first collects arrears from the peer's headroom. It is then refused
-//   - while anything is owed, a prepayment included: *[OwedError] ([ErrOwed]), unless Force is set;
+//   - while anything is owed, a prepayment included: *[OwedError] ([ErrOwed]), except with [WithForce];
 //   - while packets, settlement orders or announced payments are in flight: *[HeldError]
 //     ([ErrHeld]). Suspend the peer, and close it when they have ended.
 //
 // Otherwise ClosePeer suspends the peer, waits one [Config.SuspensionPollInterval] for all
 // connectors to see the suspension, and closes the account. If nothing has come in meanwhile, the
-// account stays closed, and with Force the debt is written off. If something has come in, or the
+// account stays closed, and with [WithForce] the debt is written off. If something has come in, or the
 // ledger refuses, the peer is restored to its earlier state, nothing is written off, and the
 // error has the cause.
 //
 // A closed peer stays closed. Debts since its closing are an *[OwedError], and are written off
-// with Force. An interrupted call may leave the peer suspended, or closed with a debt or a hold;
+// with [WithForce]. An interrupted call may leave the peer suspended, or closed with a debt or a hold;
 // the next call continues from there. A suspension by an operator is kept, whatever the result.
 // The remaining errors are as for [Book.SuspendPeer]; the call may be repeated after any of them.
-func (b *Book) ClosePeer(ctx context.Context, account PeerAccount, opts CloseOptions) error {
+func (b *Book) ClosePeer(ctx context.Context, account PeerAccount, opts ...CloseOption) error {
+	var o closeOptions
+	for _, opt := range opts {
+		opt.applyToClosing(&o)
+	}
 	if err := b.checkPeer(account); err != nil {
 		return err
 	}
-	if opts.Force && opts.ReasonCode == 0 {
-		return &FieldError{Subject: "closing of " + account.String(), Field: "ReasonCode", Reason: "must not be 0 with Force"}
+	if o.force && o.reasonCode == 0 {
+		return &FieldError{Subject: "closing of " + account.String(), Field: "ReasonCode", Reason: "must not be 0 for a forced closing"}
 	}
-	c := closing{book: b, account: account, opts: opts}
+	c := closing{book: b, account: account, options: o}
 	err := c.closeAndSettle(ctx)
 	if err == nil || c.finished || !isRefusal(err) {
 		return err
@@ -80,7 +92,7 @@ func (b *Book) ReopenPeer(ctx context.Context, account PeerAccount) error {
 		}
 		// From here on the suspension is an operator's: a later closing that is refused must not
 		// end it.
-		if err := b.ensureSuspended(ctx, account, SuspendOptions{ReasonCode: row.UserData32}, byReopening); err != nil {
+		if err := b.ensureSuspended(ctx, account, suspendOptions{reasonCode: row.UserData32}, byReopening); err != nil {
 			return err
 		}
 		err = b.writeVoid(ctx, b.voidTransfer(row))

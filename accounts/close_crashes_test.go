@@ -14,29 +14,29 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// testCloseCrashes ends the process before and after every request of a closing. Then a happening
-// is run, or none, and the closing is called again.
+// testCloseCrashes ends the process before and after every request of a closing. Then a
+// concurrent action is run, or none, and the closing is called again.
 func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 	book, crashes := newBookWithoutRound(t, l), 0
 	quiet := func(*closable) {}
 	for standing := range standings {
 		for _, force := range []bool{false, true} {
-			for _, happens := range []func(*closable){quiet, happenings[crashes%5].do} {
-				again := accounts.CloseOptions{Force: crashes%3 > 0, ReasonCode: closingReason}
+			for _, runMeanwhile := range []func(*closable){quiet, concurrentActions[crashes%5].do} {
+				again := closeOptions(crashes%3 > 0)
 				for at := 1; ; at++ {
 					c := newClosable(t, l, book, fmt.Sprint("peer", crashes), standing)
 					crashes++
 					r := &racing{Ledger: l, at: at, dies: at%2 == 0, diesAfter: at%2 == 1}
-					kind := accounts.CloseOptions{Force: force, ReasonCode: closingReason}
-					err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, kind)
+					options := closeOptions(force)
+					err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, options...)
 					if r.asked < at {
 						break
 					}
 					require.ErrorIs(t, err, errAway)
 					b := balance(t, book, c.account)
 					c.finished = b.Closed && b.Position().Sign() == 0 && b.Arrears.IsZero()
-					happens(c)
-					c.requireAllOrNothing(book.ClosePeer(t.Context(), c.account, again))
+					runMeanwhile(c)
+					c.requireAllOrNothing(book.ClosePeer(t.Context(), c.account, again...))
 				}
 			}
 		}
@@ -44,7 +44,7 @@ func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// Two happenings: arrears grow, and shrink right before the closing writes again.
+// Two concurrent actions: arrears grow, and shrink right before the closing writes again.
 func TestCloseRacesTwice(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -53,8 +53,8 @@ func TestCloseRacesTwice(t *testing.T) {
 		for at := 1; ; at++ {
 			c := newClosable(t, l, book, fmt.Sprint(standing, " before request ", at), standing)
 			c.wrote = true
-			r := &racing{Ledger: l, at: at, happens: c.fulfillLate, then: c.giveUp}
-			err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason})
+			r := &racing{Ledger: l, at: at, runMeanwhile: c.fulfillLate, then: c.giveUp}
+			err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason))
 			c.requireAllOrNothing(err)
 			if err != nil && c.writtenOff() != 0 {
 				refused++
@@ -72,10 +72,10 @@ func TestCloseRacesTwice(t *testing.T) {
 func TestForceGivesUpWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	for i, h := range happenings[:6] {
+	for i, h := range concurrentActions[:6] {
 		c := newClosable(t, l, newBookWithoutRound(t, l), h.name, 2)
-		r := &beforeClosing{Ledger: l, happens: func() { h.do(c) }}
-		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason})
+		r := &beforeClosing{Ledger: l, runMeanwhile: func() { h.do(c) }}
+		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason))
 		if i < 5 {
 			require.Error(t, err, h.name)
 		}
@@ -90,12 +90,12 @@ func TestForceGivesUpWhatWasSeen(t *testing.T) {
 // beforeClosing runs a function right before the first closing of an account.
 type beforeClosing struct {
 	ledger.Ledger
-	happens func()
+	runMeanwhile func()
 }
 
 func (l *beforeClosing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if action := l.happens; action != nil && rows[len(rows)-1].Code == chart.CodeClose {
-		l.happens = nil
+	if action := l.runMeanwhile; action != nil && rows[len(rows)-1].Code == chart.CodeClose {
+		l.runMeanwhile = nil
 		action()
 	}
 	return l.Ledger.CreateTransfers(ctx, rows)
@@ -106,12 +106,12 @@ func (l *beforeClosing) CreateTransfers(ctx context.Context, rows []ledger.Trans
 func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBookWithoutRound(t, l)
 	c := newClosable(t, l, book, "alice", 0)
-	require.NoError(t, book.ClosePeer(ctx, c.account, accounts.CloseOptions{}))
+	require.NoError(t, book.ClosePeer(ctx, c.account))
 	require.True(t, c.tryBook(ledger.Transfer{
 		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(50), Code: chart.CodeReturned,
 	}))
 	var owed *accounts.OwedError
-	err := book.ClosePeer(ctx, c.account, accounts.CloseOptions{})
+	err := book.ClosePeer(ctx, c.account)
 	require.ErrorAs(t, err, &owed)
 	require.Equal(t, accounts.OwedError{Account: c.account, Asset: usd, Receivable: units(50), Arrears: units(50)}, *owed)
 	require.ErrorContains(t, err, "alice on ledger 1 owes us 0.000000050 USD, of which 0.000000050 USD is arrears")
@@ -119,8 +119,7 @@ func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	require.True(t, b.Closed, "as before")
 	require.True(t, b.Suspended)
 
-	force := accounts.CloseOptions{Force: true, ReasonCode: closingReason}
-	require.NoError(t, book.ClosePeer(ctx, c.account, force))
+	require.NoError(t, book.ClosePeer(ctx, c.account, closeOptions(true)...))
 	b = balance(t, book, c.account)
 	require.True(t, b.Closed)
 	require.Zero(t, b.Position().Sign())
@@ -129,7 +128,7 @@ func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	// From reopening on the suspension is an operator's.
 	require.NoError(t, book.ReopenPeer(ctx, c.account))
 	hold := movePacket(t, l, c.ids.Peer, c.own.Liquidity, 3, ledger.TransferPending)
-	require.ErrorIs(t, book.ClosePeer(ctx, c.account, force), accounts.ErrHeld)
+	require.ErrorIs(t, book.ClosePeer(ctx, c.account, closeOptions(true)...), accounts.ErrHeld)
 	b = balance(t, book, c.account)
 	require.False(t, b.Closed)
 	require.True(t, b.Suspended, "as before")
@@ -137,7 +136,7 @@ func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, []bool{true, false, true}, c.suspensions(), "closed; reopened, and so an operator's")
 
 	// A suspension by an operator is left alone, with its reason code.
-	require.NoError(t, book.ClosePeer(ctx, c.account, force))
+	require.NoError(t, book.ClosePeer(ctx, c.account, closeOptions(true)...))
 	require.Equal(t, int64(53), c.writtenOff())
 	require.Len(t, c.suspensions(), 3)
 	ledgertest.RequireNothingHeld(t, l)
@@ -151,11 +150,11 @@ func TestCloseFinishedRaces(t *testing.T) {
 	book, refused := newBookWithoutRound(t, l), 0
 	for at := 1; ; at++ {
 		c := newClosable(t, l, book, fmt.Sprint("before request ", at), 0)
-		require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.CloseOptions{}))
+		require.NoError(t, book.ClosePeer(t.Context(), c.account))
 		c.fulfillLate()
 		c.finished = true
-		r := &racing{Ledger: l, at: at, happens: c.giveUp}
-		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason})
+		r := &racing{Ledger: l, at: at, runMeanwhile: c.giveUp}
+		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason))
 		if err != nil {
 			refused++
 			require.ErrorIs(t, err, accounts.ErrOwed)
@@ -179,7 +178,7 @@ func testCloseInterrupted(t *testing.T, l ledger.Ledger) {
 		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(40), Code: chart.CodeReturned,
 	}))
 	c.moved = -40
-	require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.CloseOptions{}))
+	require.NoError(t, book.ClosePeer(t.Context(), c.account))
 	c.requireAllOrNothing(nil)
 	require.Zero(t, c.writtenOff())
 	ledgertest.RequireNothingHeld(t, l)
@@ -190,7 +189,7 @@ func (c *closable) interruptClosing() {
 	c.t.Helper()
 	for at := 1; !balance(c.t, c.book, c.account).Closed; at++ {
 		r := &racing{Ledger: c.ledger, at: at, diesAfter: true}
-		err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason})
+		err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason))
 		require.ErrorIs(c.t, err, errAway)
 	}
 }
@@ -204,8 +203,8 @@ func TestReopenRaces(t *testing.T) {
 	for at := 1; ; at++ {
 		c := newClosable(t, l, book, fmt.Sprint("before request ", at), 2)
 		c.interruptClosing()
-		r := &racing{Ledger: l, at: at, happens: func() {
-			require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason}))
+		r := &racing{Ledger: l, at: at, runMeanwhile: func() {
+			require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason)))
 		}}
 		require.NoError(t, newBookWithoutRound(t, r).ReopenPeer(t.Context(), c.account))
 		if r.asked < at {
@@ -237,21 +236,21 @@ func (c *closable) suspensions() (changes []bool) {
 func testCloseCollects(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBookWithoutRound(t, l)
 	earned := newClosable(t, l, book, "alice", 6)
-	require.NoError(t, book.ClosePeer(ctx, earned.account, accounts.CloseOptions{}))
+	require.NoError(t, book.ClosePeer(ctx, earned.account))
 	require.Zero(t, balance(t, book, earned.account).Arrears)
 	require.Zero(t, earned.writtenOff())
 
 	// The unused line covers the arrears, which then count as a receivable in the line.
 	beside := newClosable(t, l, book, "bob", 3)
 	var owed *accounts.OwedError
-	require.ErrorAs(t, book.ClosePeer(ctx, beside.account, accounts.CloseOptions{}), &owed)
+	require.ErrorAs(t, book.ClosePeer(ctx, beside.account), &owed)
 	require.Equal(t, accounts.OwedError{Account: beside.account, Asset: usd, Receivable: units(25)}, *owed)
 	require.Equal(t, units(75), balance(t, book, beside.account).Headroom)
 
 	// Uncollectable arrears are written off from the arrears account, and the rest from the peer
 	// account.
 	beyond := newClosable(t, l, book, "carol", 5)
-	require.NoError(t, book.ClosePeer(ctx, beyond.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason}))
+	require.NoError(t, book.ClosePeer(ctx, beyond.account, accounts.WithForce(), accounts.WithReasonCode(closingReason)))
 	require.Equal(t, int64(115), beyond.writtenOff())
 	s, err := book.Statement(ctx, beyond.account, time.Time{}, time.Time{})
 	require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 )
 
 var closingScenarios = []scenario{
-	{"peer closed while something happens", testCloseRaces},
+	{"peer closed during a concurrent action", testCloseRaces},
 	{"peer closed by a process that ends", testCloseCrashes},
 	{"peer closed and in arrears later", testCloseFinished},
 	{"peer whose closing was interrupted", testCloseInterrupted},
@@ -28,18 +28,18 @@ var closingScenarios = []scenario{
 // process.
 type racing struct {
 	ledger.Ledger
-	at, asked int
-	happens   func()
-	then      func() // run right before the next transfers after the first function
-	dies      bool   // ends right before the request
-	diesAfter bool   // the request is done, and its answer is lost
+	at, asked    int
+	runMeanwhile func()
+	then         func() // run right before the next transfers after the first function
+	dies         bool   // ends right before the request
+	diesAfter    bool   // the request is done, and its answer is lost
 }
 
 func (r *racing) runBefore() error {
 	r.asked++
 	switch {
-	case r.asked == r.at && r.happens != nil:
-		r.happens()
+	case r.asked == r.at && r.runMeanwhile != nil:
+		r.runMeanwhile()
 	case r.dies && r.asked >= r.at, r.diesAfter && r.asked > r.at:
 		return errAway
 	}
@@ -99,11 +99,11 @@ type closable struct {
 	own     accounts.AssetIDs
 	start   *big.Int
 
-	moved     int64 // the change of the position by the happening
+	moved     int64 // the change of the position by the concurrent action
 	suspended bool  // by an operator, or by reopening
 	others    bool  // concurrent calls have closed or opened the peer
-	finished  bool  // closed for good before the happening
-	wrote     bool  // the peer may be closed for good, and owe the amount of the happening
+	finished  bool  // closed for good before the concurrent action
+	wrote     bool  // the peer may be closed for good, and owe the amount of the concurrent action
 	holds     []ledger.ID
 }
 
@@ -162,8 +162,8 @@ func (c *closable) tryBook(rows ...ledger.Transfer) bool {
 	return ledger.ChainOutcome(results).Outcome.Done()
 }
 
-// happenings are concurrent bookings during a closing.
-var happenings = []struct {
+// concurrentActions are calls and bookings of other programs during a closing.
+var concurrentActions = []struct {
 	name string
 	do   func(c *closable)
 }{
@@ -184,7 +184,7 @@ var happenings = []struct {
 	{"a packet of it is fulfilled late", (*closable).fulfillLate},
 	{"some arrears are written off", (*closable).giveUp},
 	{"an operator suspends it", func(c *closable) {
-		err := c.book.SuspendPeer(c.t.Context(), c.account, accounts.SuspendOptions{ReasonCode: 666})
+		err := c.book.SuspendPeer(c.t.Context(), c.account, accounts.WithReasonCode(666))
 		if c.suspended = err == nil; err != nil {
 			require.ErrorIs(c.t, err, accounts.ErrPeerClosed)
 		}
@@ -201,11 +201,11 @@ var happenings = []struct {
 	}},
 	{"another closes it", func(c *closable) {
 		c.others = true
-		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{}))
+		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account))
 	}},
 	{"another closes it by force", func(c *closable) {
 		c.others = true
-		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason}))
+		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.WithForce(), accounts.WithReasonCode(closingReason)))
 	}},
 }
 
@@ -296,13 +296,13 @@ func (c *closable) requireAllOrNothing(err error) {
 	}
 }
 
-// testCloseRaces runs every happening before every request of a closing.
+// testCloseRaces runs every concurrent action before every request of a closing.
 func testCloseRaces(t *testing.T, l ledger.Ledger) {
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 11))
 	book, races := newBookWithoutRound(t, l), 0
 	for standing := range standings {
 		for _, force := range []bool{false, true} {
-			h := happenings[random.IntN(len(happenings))]
+			h := concurrentActions[random.IntN(len(concurrentActions))]
 			for at := 1; ; at++ {
 				races++
 				c := newClosable(t, l, book, fmt.Sprint("peer", races), standing)
@@ -316,11 +316,19 @@ func testCloseRaces(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// raceAt reports whether the closing reached the request with the happening.
-func (c *closable) raceAt(at int, force bool, happens func(*closable)) bool {
+func closeOptions(force bool) []accounts.CloseOption {
+	options := []accounts.CloseOption{accounts.WithReasonCode(closingReason)}
+	if force {
+		options = append(options, accounts.WithForce())
+	}
+	return options
+}
+
+// raceAt reports whether the closing reached the request with the concurrent action.
+func (c *closable) raceAt(at int, force bool, runMeanwhile func(*closable)) bool {
 	c.t.Helper()
-	r := &racing{Ledger: c.ledger, at: at, happens: func() { happens(c) }}
-	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: force, ReasonCode: closingReason})
+	r := &racing{Ledger: c.ledger, at: at, runMeanwhile: func() { runMeanwhile(c) }}
+	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, closeOptions(force)...)
 	c.requireAllOrNothing(err)
 	return r.asked >= at
 }
@@ -333,7 +341,7 @@ func TestCloseRaces(t *testing.T) {
 			t.Parallel()
 			l := newLedger(t)
 			book := newBookWithoutRound(t, l)
-			for _, h := range happenings {
+			for _, h := range concurrentActions {
 				for _, force := range []bool{false, true} {
 					for at := 1; ; at++ {
 						name := fmt.Sprintf("%s, force %v, before request %d", h.name, force, at)

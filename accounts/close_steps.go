@@ -28,7 +28,7 @@ import (
 type closing struct {
 	book    *Book
 	account PeerAccount
-	opts    CloseOptions
+	options closeOptions
 	// finished is set once the peer is closed for good: by an earlier call, or by the write-off
 	// of this call. A refusal then leaves the peer closed.
 	finished bool
@@ -52,10 +52,10 @@ func (c *closing) closeAndSettle(ctx context.Context) error {
 	if balance, err = c.book.collectArrears(ctx, balance); err != nil {
 		return err
 	}
-	if err := checkOpenPeer(balance, c.opts.Force); err != nil {
+	if err := checkOpenPeer(balance, c.options.force); err != nil {
 		return err
 	}
-	if err := c.book.ensureSuspended(ctx, c.account, SuspendOptions{ReasonCode: c.opts.ReasonCode}, byClosing); err != nil {
+	if err := c.book.ensureSuspended(ctx, c.account, suspendOptions{reasonCode: c.options.reasonCode}, byClosing); err != nil {
 		return err
 	}
 	if err := c.closeAccount(ctx); err != nil {
@@ -100,10 +100,10 @@ func (c *closing) wasFinished(ctx context.Context, row *ledger.Transfer, balance
 // closeAccount closes the account of a suspended peer (steps 3 to 5), unless a concurrent call
 // has closed it.
 func (c *closing) closeAccount(ctx context.Context) error {
-	round := time.NewTimer(c.book.pollInterval)
-	defer round.Stop()
+	pollTimer := time.NewTimer(c.book.pollInterval)
+	defer pollTimer.Stop()
 	select {
-	case <-round.C:
+	case <-pollTimer.C:
 	case <-ctx.Done():
 		return fmt.Errorf("close %v: %w", c.account, context.Cause(ctx))
 	}
@@ -111,7 +111,7 @@ func (c *closing) closeAccount(ctx context.Context) error {
 	if err != nil || balance.Closed {
 		return err
 	}
-	if err := checkOpenPeer(balance, c.opts.Force); err != nil {
+	if err := checkOpenPeer(balance, c.options.force); err != nil {
 		return err
 	}
 	c.positionSeen = balance.Position()
@@ -124,7 +124,7 @@ func (c *closing) closeAccount(ctx context.Context) error {
 
 // closeTransfer returns the row that closes the account, numbered after the newest closing.
 func (c *closing) closeTransfer(newest *ledger.Transfer) ledger.Transfer {
-	return c.book.closeTransfer(c.account, chart.CodeClose, newest.UserData64+1, c.opts.ReasonCode)
+	return c.book.closeTransfer(c.account, chart.CodeClose, newest.UserData64+1, c.options.reasonCode)
 }
 
 // createRows writes a chain that ends with a closing. It returns sequence.ErrTaken if a
@@ -183,7 +183,7 @@ func (c *closing) confirmClosed(ctx context.Context) error {
 // findObjection returns why a closed peer may not stay closed: something is held or owed, or has
 // come in during the closing.
 func (c *closing) findObjection(balance Balance) error {
-	err := checkClosable(balance, c.opts.Force)
+	err := checkClosable(balance, c.options.force)
 	if err == nil && c.positionSeen != nil && c.positionSeen.Cmp(balance.Position()) != 0 {
 		err = owedError(balance)
 	}
@@ -204,7 +204,7 @@ func (c *closing) writeOff(ctx context.Context, row *ledger.Transfer, balance Ba
 	chain := append([]ledger.Transfer{c.book.ownVoidTransfer(*row)}, c.writeOffTransfers(balance)...)
 	err := c.createRows(ctx, append(chain, c.closeTransfer(row)))
 	if err == nil { // amounts that come in from now on do not undo the closing
-		c.positionSeen, c.finished = nil, c.opts.Force
+		c.positionSeen, c.finished = nil, c.options.force
 	}
 	return err
 }
@@ -239,7 +239,7 @@ func (c *closing) writeOffTransfers(balance Balance) []ledger.Transfer {
 // an adjustment, which has a key there. It has no condition in user_data_64.
 func (c *closing) writeOffTransfer(debit, credit ledger.ID, amount ledger.Amount) ledger.Transfer {
 	return ledger.Transfer{
-		ID: chart.TimedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.opts.ReasonCode,
+		ID: chart.TimedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.options.reasonCode,
 		Ledger: c.account.ledger, Code: chart.CodeAdjust,
 	}
 }

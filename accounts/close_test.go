@@ -2,8 +2,10 @@ package accounts_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,8 +19,8 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), quickBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	require.NoError(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{ReasonCode: 3}))
-	require.NoError(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{}), "closed already")
+	require.NoError(t, book.ClosePeer(ctx, alice, accounts.WithReasonCode(3)))
+	require.NoError(t, book.ClosePeer(ctx, alice), "closed already")
 	b := balance(t, book, alice)
 	require.True(t, b.Closed)
 	require.True(t, b.Suspended)
@@ -33,7 +35,7 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 		}, results[0].Status, "the ledger itself refuses")
 	}
 	for _, err := range []error{
-		book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}), book.ResumePeer(ctx, alice),
+		book.SuspendPeer(ctx, alice), book.ResumePeer(ctx, alice),
 		errOf(book.ExtendCredit(ctx, alice, units(1))),
 		errOf(book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), ReasonCode: 1})),
 	} {
@@ -60,7 +62,7 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 	alice, bob := peers[0], peers[1]
 	movePacket(t, l, alice.ID(), bob.ID(), 30, 0)
 	for _, p := range peers {
-		err := book.ClosePeer(ctx, p, accounts.CloseOptions{})
+		err := book.ClosePeer(ctx, p)
 		var owed *accounts.OwedError
 		require.ErrorIs(t, err, accounts.ErrOwed)
 		require.ErrorAs(t, err, &owed)
@@ -68,9 +70,9 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 		require.Equal(t, accounts.OwedError{Account: p, Asset: usd, Payable: b.Payable, Receivable: b.Receivable}, *owed)
 		require.False(t, b.Suspended, "nothing was changed")
 	}
-	requireField(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{Force: true}), "ReasonCode")
+	requireField(t, book.ClosePeer(ctx, alice, accounts.WithForce()), "ReasonCode")
 	for _, p := range peers {
-		require.NoError(t, book.ClosePeer(ctx, p, accounts.CloseOptions{Force: true, ReasonCode: 77}))
+		require.NoError(t, book.ClosePeer(ctx, p, accounts.WithForce(), accounts.WithReasonCode(77)))
 		b := balance(t, book, p)
 		require.True(t, b.Closed)
 		require.Zero(t, b.Position().Sign())
@@ -95,7 +97,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	hold := movePacket(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending)
 	var held *accounts.HeldError
 	for _, p := range peers {
-		err := book.ClosePeer(ctx, p, accounts.CloseOptions{Force: true, ReasonCode: 1})
+		err := book.ClosePeer(ctx, p, accounts.WithForce(), accounts.WithReasonCode(1))
 		require.ErrorIs(t, err, accounts.ErrHeld)
 		require.ErrorAs(t, err, &held)
 		require.False(t, balance(t, book, p).Suspended, "nothing was changed")
@@ -106,9 +108,9 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	// closing is taken back, and the packet can be fulfilled.
 	between := &interrupted{Ledger: l}
 	slow := quickBook(t, between)
-	require.NoError(t, book.SuspendPeer(ctx, bob, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(ctx, bob))
 	between.do = func() { hold = movePacket(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending) }
-	err := slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
+	err := slow.ClosePeer(ctx, bob)
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	require.ErrorAs(t, err, &held)
 	require.Equal(t, accounts.HeldError{Account: bob, Asset: usd, HeldOut: units(30)}, *held)
@@ -126,7 +128,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 		between.do = func() { hold = movePacket(t, l, alice.ID(), bob.ID(), 3, ledger.TransferPending) }
 		skip--
 	}
-	err = slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
+	err = slow.ClosePeer(ctx, bob)
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	require.Zero(t, skip)
 	b = balance(t, book, bob)
@@ -145,10 +147,10 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 			cancel()
 		}
 	}
-	err = newQuickBookWithoutCancel(t, between).ClosePeer(cut, bob, accounts.CloseOptions{})
+	err = newQuickBookWithoutCancel(t, between).ClosePeer(cut, bob)
 	require.ErrorIs(t, err, context.Canceled)
 	require.True(t, balance(t, book, bob).Closed)
-	require.ErrorIs(t, book.ClosePeer(ctx, bob, accounts.CloseOptions{}), accounts.ErrHeld)
+	require.ErrorIs(t, book.ClosePeer(ctx, bob), accounts.ErrHeld)
 	require.False(t, balance(t, book, bob).Closed)
 	resolveHold(t, l, hold, ledger.TransferPostPending)
 	ledgertest.RequireNothingHeld(t, l)
@@ -180,7 +182,7 @@ func testManyClose(t *testing.T, l ledger.Ledger) {
 	var operators sync.WaitGroup
 	for range 12 {
 		operators.Go(func() {
-			if err := quickBook(t, l).ClosePeer(t.Context(), alice, accounts.CloseOptions{ReasonCode: 5}); err != nil {
+			if err := quickBook(t, l).ClosePeer(t.Context(), alice, accounts.WithReasonCode(5)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -197,4 +199,23 @@ func testManyClose(t *testing.T, l ledger.Ledger) {
 	operators.Wait()
 	require.False(t, balance(t, book, alice).Closed)
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A closing waits for a poll interval before it closes, and ends with its context.
+func TestClosingThatIsGivenUpInItsRound(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Hour})
+	require.NoError(t, err)
+	alice := provision(t, book, 100, "alice")[0]
+	errStop := errors.New("stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	between := &interrupted{Ledger: l, do: func() { cancel(errStop) }} // before the suspension
+	slow, err := accounts.NewBook(uncancelled{between}, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Hour})
+	require.NoError(t, err)
+	require.ErrorIs(t, slow.ClosePeer(ctx, alice), errStop)
+	b := balance(t, book, alice)
+	require.False(t, b.Closed)
+	require.True(t, b.Suspended, "the next call goes on from there")
 }

@@ -39,7 +39,7 @@ const (
 // peer, with faults, and finds exactly these faults.
 func testCompare(t *testing.T, l ledger.Ledger) {
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 3))
-	us, them := newClerk(t, l, 1, false), secondClerk(t, l)
+	us, them := newStatementModel(t, l, 1, false), secondStatementModel(t, l)
 	want := map[[8]byte]accounts.DifferenceClass{}
 	drift := int64(0)
 	for n := range uint64(150) {
@@ -105,12 +105,12 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// secondClerk makes the clerk of a second connector, possibly on the same ledger.
-func secondClerk(t *testing.T, l ledger.Ledger) *clerk {
+// secondStatementModel makes the model of a second connector, possibly on the same ledger.
+func secondStatementModel(t *testing.T, l ledger.Ledger) *statementModel {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name() + " them", Assets: []accounts.Asset{usd, xrp}})
 	require.NoError(t, err)
-	c := &clerk{t: t, ledger: l, book: book, peers: provision(t, book, 1_000_000, "us", "carol")}
+	c := &statementModel{t: t, ledger: l, book: book, peers: provision(t, book, 1_000_000, "us", "carol")}
 	c.own, _ = book.AssetIDs(usd.Ledger)
 	return c
 }

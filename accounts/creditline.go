@@ -16,7 +16,11 @@ type CreditLineChange struct {
 }
 
 // CreditLineOption is an option of [Book.ExtendCredit], [Book.RevokeCredit] and [Book.SetCreditLine].
-type CreditLineOption func(*lineOptions)
+type CreditLineOption interface{ applyToLine(o *lineOptions) }
+
+type lineOption func(*lineOptions)
+
+func (f lineOption) applyToLine(o *lineOptions) { f(o) }
 
 type lineOptions struct {
 	partial      bool
@@ -26,19 +30,15 @@ type lineOptions struct {
 
 // WithPartialRevoke revokes as much of the amount as is not in use. By default, an amount that is
 // not free in full changes nothing ([ErrLineInUse]).
-func WithPartialRevoke() CreditLineOption { return func(o *lineOptions) { o.partial = true } }
+func WithPartialRevoke() CreditLineOption {
+	return lineOption(func(o *lineOptions) { o.partial = true })
+}
 
 // WithExpectedLine changes the line only if it is this amount of units now. Otherwise nothing is
 // changed ([ErrLineConflict]). Use it for a decision on a line read before, and to repeat an
 // ExtendCredit or RevokeCredit with an unknown outcome. By default any current line is changed.
 func WithExpectedLine(line ledger.Amount) CreditLineOption {
-	return func(o *lineOptions) { o.expectedLine = &line }
-}
-
-// WithReasonCode keeps a number of the caller's with the change, for [Entry.ReasonCode]. Default
-// 0.
-func WithReasonCode(code uint32) CreditLineOption {
-	return func(o *lineOptions) { o.reasonCode = code }
+	return lineOption(func(o *lineOptions) { o.expectedLine = &line })
 }
 
 // ExtendCredit raises a peer's credit line by an amount of units.
@@ -49,12 +49,14 @@ func WithReasonCode(code uint32) CreditLineOption {
 //
 // Further errors: [ErrInvalid] if the line would be above the asset's ceiling ([Config.Ceilings])
 // or [Unlimited]; [ErrSuspended] or [ErrPeerClosed]; [ErrNotProvisioned]; [ErrUnknownAsset]; or
-// the error of a request. With every error nothing is changed, except for
-// [ledger.ErrOutcomeUnknown]: it comes only after the end of ctx, and the change may be in the
-// ledger. Read the [Balance], or repeat the change with [WithExpectedLine].
+// the error of a request. With every error nothing is changed, with two exceptions.
+// [ledger.ErrOutcomeUnknown] comes only after the end of ctx, and the change may be in the ledger:
+// read the [Balance], or repeat the change with [WithExpectedLine]. An error together with a
+// CreditLineChange.Number above 0 comes after a revocation [WithPartialRevoke], when the revoked
+// amount cannot be read back: the line is lowered, at most to After.
 func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
-	return b.changeLine(ctx, account, opts, func(b Balance, _ lineOptions) (ledger.Amount, error) {
-		sum, fits := b.CreditLine.Add(by)
+	return b.changeLine(ctx, account, opts, func(balance Balance, _ lineOptions) (ledger.Amount, error) {
+		sum, fits := balance.CreditLine.Add(by)
 		if !fits {
 			sum = ledger.AmountMax
 		}
@@ -67,11 +69,11 @@ func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.
 // full, a *[LineInUseError] ([ErrLineInUse]) has the free part, unless [WithPartialRevoke] is
 // given. The remaining rules are as for [Book.ExtendCredit].
 func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
-	return b.changeLine(ctx, account, opts, func(b Balance, o lineOptions) (ledger.Amount, error) {
-		if b.CreditLine.Less(by) && !o.partial {
-			return ledger.Amount{}, lineInUseError(b, by)
+	return b.changeLine(ctx, account, opts, func(balance Balance, o lineOptions) (ledger.Amount, error) {
+		if balance.CreditLine.Less(by) && !o.partial {
+			return ledger.Amount{}, lineInUseError(balance, by)
 		}
-		return b.CreditLine.SubFloor(by), nil
+		return balance.CreditLine.SubFloor(by), nil
 	})
 }
 
@@ -87,16 +89,16 @@ func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledg
 // written.
 func (b *Book) changeLine(
 	ctx context.Context, account PeerAccount, opts []CreditLineOption,
-	targetOf func(b Balance, o lineOptions) (ledger.Amount, error),
+	targetOf func(balance Balance, o lineOptions) (ledger.Amount, error),
 ) (CreditLineChange, error) {
 	var o lineOptions
 	for _, opt := range opts {
-		opt(&o)
+		opt.applyToLine(&o)
 	}
 	if err := b.checkPeer(account); err != nil {
 		return CreditLineChange{}, err
 	}
-	newest, err := b.newestLine(ctx, account)
+	newest, err := b.newestLineNumber(ctx, account)
 	if err != nil {
 		return CreditLineChange{}, err
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// writeLine writes the row of a change, under the first number after change.Number whose id is not
+// burnt, and returns the change with that number. The ledger decides how much a partial revoke
+// lowers the line: writeLine reads the amount back from the row.
 func (b *Book) writeLine(ctx context.Context, change CreditLineChange, o lineOptions) (CreditLineChange, error) {
 	nonce := newNonce()
 	row := func(n uint64) ledger.Transfer {
@@ -33,8 +36,12 @@ func (b *Book) writeLine(ctx context.Context, change CreditLineChange, o lineOpt
 	if !o.partial || change.Before.Less(change.After) {
 		return change, nil
 	}
-	placed, err := b.ledger.LookupTransfers(ctx, []ledger.ID{row(n).ID})
-	if err != nil || len(placed) == 0 {
+	rowID := row(n).ID
+	placed, err := b.ledger.LookupTransfers(ctx, []ledger.ID{rowID})
+	if err == nil && len(placed) == 0 {
+		err = fmt.Errorf("the ledger does not find the row it has just taken (transfer %v)", rowID)
+	}
+	if err != nil {
 		return change, fmt.Errorf("the line of %v was lowered: look up by how much: %w", change.Account, err)
 	}
 	change.After = change.Before.SubFloor(placed[0].Amount)
@@ -74,8 +81,8 @@ func lineInUseError(balance Balance, by ledger.Amount) error {
 	}
 }
 
-// newestLine returns the number of the newest change of a line, 0 if there is none.
-func (b *Book) newestLine(ctx context.Context, account PeerAccount) (uint64, error) {
+// newestLineNumber returns the number of the newest change of a line, 0 if there is none.
+func (b *Book) newestLineNumber(ctx context.Context, account PeerAccount) (uint64, error) {
 	row, _, err := sequence.Newest(ctx, b.ledger, ledger.AccountFilter{
 		AccountID: b.PeerIDs(account).Line, Code: chart.CodeGrant,
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,

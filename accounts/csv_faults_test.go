@@ -15,7 +15,7 @@ import (
 
 func TestReadCSVNamesTheFault(t *testing.T) {
 	t.Parallel()
-	c := newClerk(t, newLedger(t), 1, false)
+	c := newStatementModel(t, newLedger(t), 1, false)
 	c.create(c.leg(chart.CodePacket, c.peers[1].ID(), 5, 77))
 	var text bytes.Buffer
 	require.NoError(t, accounts.WriteCSV(t.Context(), &text, c.statement(time.Time{}, time.Time{})))

@@ -27,7 +27,7 @@ func lastError(r io.Reader) (last error) {
 func TestReadCSVIsStrict(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	c := newClerk(t, l, 1, false)
+	c := newStatementModel(t, l, 1, false)
 	c.create(c.leg(chart.CodePacket, c.peers[1].ID(), 5, 77))
 	var text bytes.Buffer
 	require.NoError(t, accounts.WriteCSV(t.Context(), &text, c.statement(time.Time{}, time.Time{})))
@@ -82,7 +82,7 @@ func TestReadCSVIsStrict(t *testing.T) {
 func TestReadCSVOfAFailingReader(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	c := newClerk(t, l, 1, false)
+	c := newStatementModel(t, l, 1, false)
 	var text bytes.Buffer
 	require.NoError(t, accounts.WriteCSV(t.Context(), &text, c.statement(time.Time{}, time.Time{})))
 	away := errors.New("away")

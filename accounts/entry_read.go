@@ -3,7 +3,6 @@ package accounts
 import (
 	"encoding/binary"
 	"math/big"
-	"time"
 
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
@@ -21,7 +20,7 @@ var kindsByCode = map[uint16]EntryKind{
 // newEntry makes an entry of a transfer, without the balances after it.
 func (s *Statement) newEntry(row *statementRow) Entry {
 	e := Entry{
-		Time: time.Unix(0, int64(row.Timestamp)).UTC(), Transfer: row.ID, Code: row.Code,
+		Time: timeOf(row.Timestamp), Transfer: row.ID, Code: row.Code,
 		Kind: kindsByCode[row.Code], Amount: s.positionChange(row), Counterparty: s.counterpartyOf(row.Transfer),
 	}
 	if e.Kind == "" {

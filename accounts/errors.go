@@ -9,39 +9,41 @@ import (
 )
 
 var (
-	// ErrInvalid is matched by a [FieldError]: an argument is invalid, and nothing was written.
+	// ErrInvalid is returned when an argument is invalid, as a *[FieldError]. Nothing was written.
 	ErrInvalid = errors.New("accounts: invalid")
-	// ErrUnknownAsset is returned for an asset that the Book does not have.
+	// ErrUnknownAsset is returned when the Book does not have the asset.
 	ErrUnknownAsset = errors.New("accounts: unknown asset")
-	// ErrNotProvisioned is returned if the ledger has no accounts of the peer in the asset: call
+	// ErrNotProvisioned is returned when the ledger has no accounts of the peer in the asset: call
 	// [Book.Provision].
 	ErrNotProvisioned = errors.New("accounts: not provisioned")
-	// ErrDrift is matched by a [DriftError].
+	// ErrDrift is returned when the ledger differs from the provisioning, as a *[DriftError].
 	ErrDrift = errors.New("accounts: the ledger differs from the configuration")
-	// ErrLineConflict is matched by a [LineConflictError]: the line was changed concurrently.
-	// Decide again on the current line.
+	// ErrLineConflict is returned when a concurrent operator has changed the line, then as a
+	// *[LineConflictError], or keeps changing the peer. Decide again on the current state.
 	ErrLineConflict = errors.New("accounts: the credit line was changed meanwhile")
-	// ErrLineInUse is matched by a [LineInUseError]: the free part of the line is less than the
-	// amount to revoke.
+	// ErrLineInUse is returned when the free part of the line is less than the amount to revoke, as
+	// a *[LineInUseError].
 	ErrLineInUse = errors.New("accounts: the credit line is in use")
-	// ErrSuspended is returned for a suspended peer: new packets are refused, and its line cannot
-	// be changed. See [Book.SuspendPeer] and [Book.ResumePeer].
+	// ErrSuspended is returned when the peer is suspended: new packets are refused, and its line
+	// cannot be changed. See [Book.SuspendPeer] and [Book.ResumePeer].
 	ErrSuspended = errors.New("accounts: peer is suspended")
-	// ErrPeerClosed is returned for a closed peer. See [Book.ClosePeer] and [Book.ReopenPeer].
+	// ErrPeerClosed is returned when the peer is closed. See [Book.ClosePeer] and [Book.ReopenPeer].
 	ErrPeerClosed = errors.New("accounts: peer is closed")
-	// ErrHeld is matched by a [HeldError]: packets, orders or payments of the peer are in flight.
+	// ErrHeld is returned when packets, orders or payments of the peer are in flight, as a
+	// *[HeldError].
 	ErrHeld = errors.New("accounts: amounts of the peer are held")
-	// ErrOwed is matched by an [OwedError]: the peer owes us, or we owe the peer.
+	// ErrOwed is returned when the peer owes us or we owe the peer, as an *[OwedError].
 	ErrOwed = errors.New("accounts: something is owed")
-	// ErrKeyReused is returned if the key was used for a different booking.
+	// ErrKeyReused is returned when the key was used for a different booking.
 	ErrKeyReused = errors.New("accounts: key was used for another booking")
-	// ErrKeyBurnt is returned if the ledger will never take a booking under the key: an earlier
+	// ErrKeyBurnt is returned when the ledger will never take a booking under the key: an earlier
 	// version had the booking refused 16 times. Nothing is booked: use a new key.
 	ErrKeyBurnt = errors.New("accounts: key was refused too often")
-	// ErrNoArrears is returned if the peer's account can pay all of its arrears: there is nothing
+	// ErrNoArrears is returned when the peer's account can pay all of its arrears: there is nothing
 	// to write off.
 	ErrNoArrears = errors.New("accounts: no arrears")
-	// ErrNotCovered is matched by a [CoverError]: the account has less than the amount to take.
+	// ErrNotCovered is returned when the account has less than the amount to take, as a
+	// *[CoverError].
 	ErrNotCovered = errors.New("accounts: not covered")
 )
 
@@ -89,8 +91,7 @@ func (e *DriftError) Error() string {
 // Is reports whether target is [ErrDrift].
 func (e *DriftError) Is(target error) bool { return target == ErrDrift }
 
-// LineConflictError is returned for a change of a credit line that was decided on an outdated
-// line. Nothing was changed. It matches [ErrLineConflict].
+// LineConflictError is returned when a change of a credit line was decided on an outdated line. Nothing was changed. It matches [ErrLineConflict].
 type LineConflictError struct {
 	Account    PeerAccount
 	Asset      Asset
@@ -104,21 +105,21 @@ func (e *LineConflictError) Error() string {
 // Is reports whether target is [ErrLineConflict].
 func (e *LineConflictError) Is(target error) bool { return target == ErrLineConflict }
 
-// LineInUseError is returned if the free part of a line is less than the amount to revoke. Line
-// less Free is in use. It matches [ErrLineInUse].
+// LineInUseError is returned when the free part of a line is less than the amount to revoke.
+// CreditLine less Free is in use. It matches [ErrLineInUse].
 type LineInUseError struct {
 	Account    PeerAccount
 	Asset      Asset
 	CreditLine ledger.Amount // the current line, in units
 	Free       ledger.Amount // the part of the line that can be revoked
-	By         ledger.Amount // the amount to revoke; possibly more than Line
+	By         ledger.Amount // the amount to revoke; possibly more than CreditLine
 	Wanted     ledger.Amount // the wanted line; 0 also for a wanted line below 0
 }
 
 func (e *LineInUseError) Error() string {
 	text := e.Asset.Text
 	if e.CreditLine.Less(e.By) {
-		return fmt.Sprintf("accounts: the credit line of %v is %s, so %s cannot be taken back: at most %s can be revoked",
+		return fmt.Sprintf("accounts: the credit line of %v is %s, so %s cannot be revoked: at most %s can be revoked",
 			e.Account, text(e.CreditLine), text(e.By), text(e.Free))
 	}
 	return fmt.Sprintf("%v: the line of %v is %s, so it cannot be lowered by %s to %s: at most %s can be revoked",
@@ -128,11 +129,11 @@ func (e *LineInUseError) Error() string {
 // Is reports whether target is [ErrLineInUse].
 func (e *LineInUseError) Is(target error) bool { return target == ErrLineInUse }
 
-// HeldError is returned if a peer cannot be closed because amounts are in flight: with the
+// HeldError is returned when a peer cannot be closed because amounts are in flight: with the
 // account closed, their fulfills could not be booked. It matches [ErrHeld].
 //
 // If only Announced is in flight, nothing would be lost: wait until the payments are received or
-// have failed, or close with [CloseOptions.Force].
+// have failed, or close with [WithForce].
 type HeldError struct {
 	Account                   PeerAccount
 	Asset                     Asset
@@ -152,7 +153,7 @@ func (e *HeldError) Error() string {
 // Is reports whether target is [ErrHeld].
 func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 
-// OwedError is returned if a peer cannot be closed because of a debt. It matches [ErrOwed].
+// OwedError is returned when a peer cannot be closed because of a debt. It matches [ErrOwed].
 type OwedError struct {
 	Account             PeerAccount
 	Asset               Asset
@@ -174,7 +175,7 @@ func (e *OwedError) Error() string {
 // Is reports whether target is [ErrOwed].
 func (e *OwedError) Is(target error) bool { return target == ErrOwed }
 
-// CoverError is returned if an account has less than the amount to take. It matches
+// CoverError is returned when an account has less than the amount to take. It matches
 // [ErrNotCovered].
 type CoverError struct {
 	Account PeerAccount

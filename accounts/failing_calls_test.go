@@ -45,16 +45,16 @@ var writing = map[string]call{
 		return "", err
 	},
 	"Suspend": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.SuspendPeer(ctx, w.peers["alice"], accounts.SuspendOptions{RevokeFree: true})
+		return "", w.book.SuspendPeer(ctx, w.peers["alice"], accounts.WithFreeRevoked())
 	},
 	"Resume": func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.ResumePeer(ctx, w.peers["dave"])
 	},
 	"ClosePeer": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.CloseOptions{Force: true, ReasonCode: 5})
+		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.WithForce(), accounts.WithReasonCode(5))
 	},
 	"ClosePeer in arrears": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["carol"], accounts.CloseOptions{Force: true, ReasonCode: 5})
+		return "", w.book.ClosePeer(ctx, w.peers["carol"], accounts.WithForce(), accounts.WithReasonCode(5))
 	},
 	"ClosePeer closed before, and in arrears since": func(w *town, ctx context.Context) (string, error) {
 		ids := w.book.PeerIDs(w.peers["erin"])
@@ -62,7 +62,7 @@ var writing = map[string]call{
 			ID: ledger.NewID(1, 1), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
 			Ledger: usd.Ledger, Code: chart.CodeReturned,
 		}})
-		return "", errors.Join(err, w.book.ClosePeer(ctx, w.peers["erin"], accounts.CloseOptions{Force: true, ReasonCode: 5}))
+		return "", errors.Join(err, w.book.ClosePeer(ctx, w.peers["erin"], accounts.WithForce(), accounts.WithReasonCode(5)))
 	},
 	"ReopenPeer": func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.ReopenPeer(ctx, w.peers["erin"])

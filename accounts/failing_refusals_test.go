@@ -50,13 +50,13 @@ var refusedCalls = map[string]struct {
 		return "", err
 	}, accounts.ErrLineConflict},
 	"ClosePeer that is owed": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.CloseOptions{})
+		return "", w.book.ClosePeer(ctx, w.peers["bob"])
 	}, accounts.ErrOwed},
 	"ClosePeer that owes": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["alice"], accounts.CloseOptions{})
+		return "", w.book.ClosePeer(ctx, w.peers["alice"])
 	}, accounts.ErrOwed},
 	"Suspend a closed peer": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.SuspendPeer(ctx, w.peers["erin"], accounts.SuspendOptions{})
+		return "", w.book.SuspendPeer(ctx, w.peers["erin"])
 	}, accounts.ErrPeerClosed},
 	"Resume a closed peer": {func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.ResumePeer(ctx, w.peers["erin"])

@@ -135,8 +135,8 @@ func newTown(t *testing.T) *town {
 	}
 	_, err := other.Fund(ctx, accounts.Capital{Asset: usd, Key: "capital", Amount: units(1000)})
 	require.NoError(t, err)
-	require.NoError(t, other.SuspendPeer(ctx, w.peers["dave"], accounts.SuspendOptions{}))
-	require.NoError(t, other.ClosePeer(ctx, w.peers["erin"], accounts.CloseOptions{}))
+	require.NoError(t, other.SuspendPeer(ctx, w.peers["dave"]))
+	require.NoError(t, other.ClosePeer(ctx, w.peers["erin"]))
 	w.book = newBookWithoutRound(t, w.ledger)
 	for _, name := range names[:5] {
 		mustAccount(t, w.book, name)

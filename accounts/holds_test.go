@@ -24,7 +24,7 @@ func testHolds(t *testing.T, l ledger.Ledger) {
 
 func testHoldsOf(t *testing.T, l ledger.Ledger, noHistory bool) {
 	t.Helper()
-	c := newClerk(t, l, 1, noHistory)
+	c := newStatementModel(t, l, 1, noHistory)
 	alice, bob := c.peers[0], c.peers[1]
 	hold := func(amount int64, timeout uint32, of uint64) ledger.Transfer {
 		row := c.leg(chart.CodePacket, bob.ID(), amount, of)
@@ -159,4 +159,30 @@ func TestHoldsOfOtherAccounts(t *testing.T) {
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 	_, err = dollars.Holds(t.Context(), foreign)
 	require.NoError(t, err)
+}
+
+// A voided hold on suspense is in no sum of the rows of suspense.
+func TestHoldsOnSuspense(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	suspense := func() ledger.ID {
+		ids, _ := w.book.AssetIDs(usd.Ledger)
+		return ids.Suspense
+	}()
+	alice, ids := w.peers["alice"], w.book.PeerIDs(w.peers["alice"])
+	hold := movePacket(t, w.ledger, suspense, alice.ID(), 9, ledger.TransferPending)
+	resolveHold(t, w.ledger, hold, ledger.TransferVoidPending)
+	payment := ledger.Transfer{
+		ID: randomID(), DebitAccountID: ids.Settlement, CreditAccountID: suspense, Amount: units(13),
+		Ledger: usd.Ledger, Code: chart.CodeIncoming,
+	}
+	results, err := w.ledger.CreateTransfers(t.Context(), []ledger.Transfer{payment})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+	balances, err := w.book.Balances(t.Context(), alice)
+	require.NoError(t, err)
+	waits, err := w.book.WaitingInSuspense(t.Context(), balances...)
+	require.NoError(t, err)
+	require.Equal(t, []ledger.Amount{units(13)}, waits)
+	ledgertest.RequireNothingHeld(t, w.ledger)
 }

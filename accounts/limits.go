@@ -80,8 +80,8 @@ type EffectiveLimits struct {
 }
 
 // InFlightCap returns how many units of a credit line packets in flight may hold, rounded down.
-func (a EffectiveLimits) InFlightCap(line ledger.Amount) ledger.Amount {
-	share := decimal.NewFromBigInt(line.Big(), 0).Mul(a.InFlightShare).Floor()
+func (e EffectiveLimits) InFlightCap(line ledger.Amount) ledger.Amount {
+	share := decimal.NewFromBigInt(line.Big(), 0).Mul(e.InFlightShare).Floor()
 	held, err := ledger.ParseAmount(share.String())
 	if err != nil {
 		return line // a share of up to 1 fits
@@ -96,11 +96,11 @@ func (b *Book) HasCaps() bool { return b.limits.containsFunc(Limits.hasCaps) }
 func (l Limits) hasCaps() bool { return l.PayableCap != "" || l.InFlightShare != "" }
 
 // EffectiveLimits returns the limits of a peer in an asset. The errors are as for
-// [Book.PeerAccount], for a handle of another Book.
+// [Book.PeerAccount], for a PeerAccount of another Book.
 func (b *Book) EffectiveLimits(account PeerAccount) (EffectiveLimits, error) {
 	if err := b.checkPeer(account); err != nil {
 		return EffectiveLimits{}, err
 	}
 	asset := b.assets[account.ledger].asset
-	return readLimits(limitsSubject(account.peer, asset), asset, b.ceilings[asset], resolveLimits(b.limits, account.peer, asset))
+	return parseLimits(limitsSubject(account.peer, asset), asset, b.ceilings[asset], resolveLimits(b.limits, account.peer, asset))
 }

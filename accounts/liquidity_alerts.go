@@ -115,16 +115,16 @@ func newAlarm(asset Asset, t LiquidityThresholds) (*alarm, error) {
 // Check reads the positions once, in one request, and returns the crossings since the last
 // Check: each threshold once until it is cleared. The error is as for [Book.OwnPositions]; no
 // crossing is lost by it.
-func (w *LiquidityAlerts) Check(ctx context.Context) ([]LiquidityAlert, error) {
-	positions, err := w.book.OwnPositions(ctx)
+func (l *LiquidityAlerts) Check(ctx context.Context) ([]LiquidityAlert, error) {
+	positions, err := l.book.OwnPositions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var alerts []LiquidityAlert
 	for _, p := range positions {
-		a := w.alarms[p.Asset.Ledger]
+		a := l.alarms[p.Asset.Ledger]
 		if a == nil {
 			continue
 		}
@@ -138,11 +138,11 @@ func (w *LiquidityAlerts) Check(ctx context.Context) ([]LiquidityAlert, error) {
 // Run checks once a [Config.SuspensionPollInterval] until ctx ends, and passes the alerts to
 // alert. A failed check is passed to failed, and made again after the interval. Either function
 // may be nil. Run returns the cause of ctx.
-func (w *LiquidityAlerts) Run(ctx context.Context, alert func(LiquidityAlert), failed func(error)) error {
-	ticker := time.NewTicker(w.interval)
+func (l *LiquidityAlerts) Run(ctx context.Context, alert func(LiquidityAlert), failed func(error)) error {
+	ticker := time.NewTicker(l.interval)
 	defer ticker.Stop()
 	for {
-		alerts, err := w.Check(ctx)
+		alerts, err := l.Check(ctx)
 		if err != nil && ctx.Err() == nil && failed != nil {
 			failed(err)
 		}

@@ -39,14 +39,14 @@ func (o *overtaken) CreateTransfers(ctx context.Context, rows []ledger.Transfer)
 func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
 	t.Parallel()
 	type step func(*accounts.Book, context.Context, accounts.PeerAccount) error
-	suspend := func(method accounts.SuspendOptions) step {
+	suspend := func(options ...accounts.SuspendOption) step {
 		return func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
-			return b.SuspendPeer(ctx, a, method)
+			return b.SuspendPeer(ctx, a, options...)
 		}
 	}
 	resume := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error { return b.ResumePeer(ctx, a) }
 	closePeer := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
-		return b.ClosePeer(ctx, a, accounts.CloseOptions{})
+		return b.ClosePeer(ctx, a)
 	}
 	reopen := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error { return b.ReopenPeer(ctx, a) }
 	nothing := func(*accounts.Book, context.Context, accounts.PeerAccount) error { return nil }
@@ -62,12 +62,12 @@ func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
 		before, meanwhile, ours step
 		suspended, closed       bool
 	}{
-		"suspended meanwhile":               {nothing, suspend(accounts.SuspendOptions{ReasonCode: 1}), suspend(accounts.SuspendOptions{ReasonCode: 2}), true, false},
-		"suspended meanwhile, revoked":      {nothing, suspend(accounts.SuspendOptions{ReasonCode: 1}), suspend(accounts.SuspendOptions{RevokeFree: true}), true, false},
-		"suspended anew meanwhile, revoked": {suspend(accounts.SuspendOptions{}), both(resume, suspend(accounts.SuspendOptions{})), suspend(accounts.SuspendOptions{RevokeFree: true}), true, false},
-		"resumed meanwhile":                 {suspend(accounts.SuspendOptions{}), resume, resume, false, false},
-		"resumed meanwhile, revoked":        {suspend(accounts.SuspendOptions{}), resume, suspend(accounts.SuspendOptions{RevokeFree: true}), true, false},
-		"closed meanwhile":                  {suspend(accounts.SuspendOptions{}), closePeer, closePeer, true, true},
+		"suspended meanwhile":               {nothing, suspend(accounts.WithReasonCode(1)), suspend(accounts.WithReasonCode(2)), true, false},
+		"suspended meanwhile, revoked":      {nothing, suspend(accounts.WithReasonCode(1)), suspend(accounts.WithFreeRevoked()), true, false},
+		"suspended anew meanwhile, revoked": {suspend(), both(resume, suspend()), suspend(accounts.WithFreeRevoked()), true, false},
+		"resumed meanwhile":                 {suspend(), resume, resume, false, false},
+		"resumed meanwhile, revoked":        {suspend(), resume, suspend(accounts.WithFreeRevoked()), true, false},
+		"closed meanwhile":                  {suspend(), closePeer, closePeer, true, true},
 		"opened meanwhile":                  {closePeer, reopen, reopen, true, false},
 	} {
 		for n := 1; ; n++ {

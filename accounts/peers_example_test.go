@@ -95,7 +95,7 @@ func ExampleBook_EffectiveLimits() {
 func ExampleBook_SuspendPeer() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	fmt.Println(book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 12}))
+	fmt.Println(book.SuspendPeer(ctx, alice, accounts.WithFreeRevoked(), accounts.WithReasonCode(12)))
 	b, err := book.Balance(ctx, alice)
 	fmt.Println(b.Suspended, b.CreditLine, err)
 	fmt.Println(book.ResumePeer(ctx, alice))
@@ -115,8 +115,8 @@ func ExampleBook_ClosePeer() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(book.ClosePeer(ctx, alice, accounts.CloseOptions{}))
-	fmt.Println(book.ClosePeer(ctx, alice, accounts.CloseOptions{Force: true, ReasonCode: 44}))
+	fmt.Println(book.ClosePeer(ctx, alice))
+	fmt.Println(book.ClosePeer(ctx, alice, accounts.WithForce(), accounts.WithReasonCode(44)))
 	b, err := book.Balance(ctx, alice)
 	fmt.Println(b.Closed, b.Receivable, err)
 	fmt.Println(book.ReopenPeer(ctx, alice))

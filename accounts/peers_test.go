@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -258,5 +259,35 @@ func testStreams(t *testing.T, l ledger.Ledger) {
 	require.Zero(t, count, "nothing of the chunk was written")
 	for _, err := range book.AllBalances(ctx, slices.Values([]accounts.PeerAccount{mustAccount(t, book, "nobody")})) {
 		require.ErrorIs(t, err, accounts.ErrNotProvisioned)
+	}
+}
+
+// A caller that ends an iteration early causes no further requests.
+func TestListsThatAreLeft(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	ctx, seen := t.Context(), 0
+	for _, err := range w.book.Peers(ctx, usd) {
+		require.NoError(t, err)
+		if seen++; seen == 2 {
+			break
+		}
+	}
+	require.Equal(t, 2, seen)
+	for b, err := range w.book.AllBalances(ctx, slices.Values(w.allPeers())) {
+		require.NoError(t, err)
+		require.Equal(t, w.peers["carol"], b.Account)
+		break
+	}
+	for a, err := range w.book.ProvisionAll(ctx, slices.Values([]accounts.PeerConfig{{ID: "hans", Asset: usd}, {ID: "ida", Asset: usd}})) {
+		require.NoError(t, err)
+		require.Equal(t, mustAccount(t, w.book, "hans"), a)
+		break
+	}
+	s, err := w.book.Statement(ctx, w.peers["carol"], time.Time{}, time.Time{})
+	require.NoError(t, err)
+	for _, err := range s.Entries(ctx) {
+		require.NoError(t, err)
+		break
 	}
 }

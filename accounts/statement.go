@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ErrStatement is returned if the entries of a statement do not add up to its closing balance: a
+// ErrStatement is returned when the entries of a statement do not add up to its closing balance: a
 // foreign program books on the account in a way unknown to this package. No number of the
 // statement can be trusted.
 var ErrStatement = errors.New("accounts: statement does not add up")

@@ -16,8 +16,8 @@ import (
 )
 
 // arrearsLeg makes a leg on the arrears of the first peer instead of its account.
-func (c *clerk) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
-	row, arrears := c.leg(code, other, amount, of), c.book.PeerIDs(c.peers[0]).Arrears
+func (m *statementModel) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
+	row, arrears := m.leg(code, other, amount, of), m.book.PeerIDs(m.peers[0]).Arrears
 	if amount < 0 {
 		row.DebitAccountID = arrears
 	} else {
@@ -27,88 +27,88 @@ func (c *clerk) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64
 }
 
 // collection charges the first peer for its arrears, as far as its account has headroom.
-func (c *clerk) collection() ledger.Transfer {
-	row := c.arrearsLeg(chart.CodeCollection, c.peers[0].ID(), 1, 0)
+func (m *statementModel) collection() ledger.Transfer {
+	row := m.arrearsLeg(chart.CodeCollection, m.peers[0].ID(), 1, 0)
 	row.Amount, row.Flags = ledger.AmountMax, ledger.TransferBalancingDebit|ledger.TransferBalancingCredit
 	return row
 }
 
 // linked creates rows as one chain.
-func (c *clerk) linked(rows ...ledger.Transfer) {
-	c.t.Helper()
+func (m *statementModel) linked(rows ...ledger.Transfer) {
+	m.t.Helper()
 	for i := range rows[:len(rows)-1] {
 		rows[i].Flags |= ledger.TransferLinked
 	}
-	c.create(rows...)
+	m.create(rows...)
 }
 
 // order makes the hold of an order, and its full post.
-func (c *clerk) order(amount int64, of uint64) (order, post ledger.Transfer) {
-	c.t.Helper()
-	order = c.leg(chart.CodeOrder, c.book.PeerIDs(c.peers[0]).Settlement, -amount, of)
+func (m *statementModel) order(amount int64, of uint64) (order, post ledger.Transfer) {
+	m.t.Helper()
+	order = m.leg(chart.CodeOrder, m.book.PeerIDs(m.peers[0]).Settlement, -amount, of)
 	order.Flags = ledger.TransferPending
-	c.create(order)
-	c.holds++
+	m.create(order)
+	m.holds++
 	return order, ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending}
 }
 
 // moneyStep books one event about arrears, or a booking by hand.
-func (c *clerk) moneyStep(amount int64, of uint64) {
-	c.t.Helper()
-	ids := c.book.PeerIDs(c.peers[0])
-	switch c.random.IntN(10) {
+func (m *statementModel) moneyStep(amount int64, of uint64) {
+	m.t.Helper()
+	ids := m.book.PeerIDs(m.peers[0])
+	switch m.random.IntN(10) {
 	case 0: // the rail pays more than the order
-		order, post := c.order(amount, of)
-		excess := c.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -2*amount, of)
+		order, post := m.order(amount, of)
+		excess := m.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -2*amount, of)
 		excess.UserData128 = uint128.Uint128(order.ID)
-		c.linked(excess, post, c.collection())
-		c.expect(accounts.EntrySettlement, -2*amount, "settlement")
-		c.expect(accounts.EntrySettlement, -amount, "settlement")
+		m.linked(excess, post, m.collection())
+		m.expect(accounts.EntrySettlement, -2*amount, "settlement")
+		m.expect(accounts.EntrySettlement, -amount, "settlement")
 	case 1: // the same in an older version
-		order, post := c.order(amount, of)
-		paid, charged := c.leg(chart.CodeCorrection, ids.Settlement, 3, of), c.leg(chart.CodeCorrection, c.own.Suspense, -3, of)
-		paid.DebitAccountID, paid.CreditAccountID = c.own.Suspense, ids.Settlement
+		order, post := m.order(amount, of)
+		paid, charged := m.leg(chart.CodeCorrection, ids.Settlement, 3, of), m.leg(chart.CodeCorrection, m.own.Suspense, -3, of)
+		paid.DebitAccountID, paid.CreditAccountID = m.own.Suspense, ids.Settlement
 		paid.UserData128, charged.UserData128 = uint128.Uint128(order.ID), uint128.Uint128(order.ID)
-		c.linked(paid, post, charged)
-		c.expect(accounts.EntrySettlement, -amount, "settlement")
-		c.expect(accounts.EntrySettlement, -3, "suspense")
+		m.linked(paid, post, charged)
+		m.expect(accounts.EntrySettlement, -amount, "settlement")
+		m.expect(accounts.EntrySettlement, -3, "suspense")
 	case 2: // a payment comes back
-		c.linked(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -amount, of), c.collection())
-		c.expect(accounts.EntryReturned, -amount, "settlement")
+		m.linked(m.arrearsLeg(chart.CodeReturned, ids.Settlement, -amount, of), m.collection())
+		m.expect(accounts.EntryReturned, -amount, "settlement")
 	case 3: // a payment of ours by hand, of now and of an older version
-		c.linked(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -amount, of), c.collection())
-		c.create(c.leg(chart.CodeOutgoing, ids.Settlement, -amount, of))
-		c.expect(accounts.EntryByHand, -amount, "settlement")
-		c.expect(accounts.EntryByHand, -amount, "settlement")
+		m.linked(m.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -amount, of), m.collection())
+		m.create(m.leg(chart.CodeOutgoing, ids.Settlement, -amount, of))
+		m.expect(accounts.EntryByHand, -amount, "settlement")
+		m.expect(accounts.EntryByHand, -amount, "settlement")
 	case 4: // a debit by hand, of a peer whose account is closed
-		c.create(c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, -amount, of))
-		c.expect(accounts.EntryCorrection, -amount, "suspense")
+		m.create(m.arrearsLeg(chart.CodeAdjust, m.own.Suspense, -amount, of))
+		m.expect(accounts.EntryCorrection, -amount, "suspense")
 	case 5: // a write-off of arrears
-		owed := balance(c.t, c.book, c.peers[0]).Arrears
-		row := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, 1, of)
+		owed := balance(m.t, m.book, m.peers[0]).Arrears
+		row := m.arrearsLeg(chart.CodeAdjust, m.own.Suspense, 1, of)
 		row.Amount, row.Flags = ledger.AmountMax, ledger.TransferBalancingCredit
-		c.create(row)
-		c.expect(accounts.EntryWriteOff, int64(owed.Lo), "suspense")
+		m.create(row)
+		m.expect(accounts.EntryWriteOff, int64(owed.Lo), "suspense")
 	case 6: // a write-off of ClosePeer
-		row := c.leg(chart.CodeAdjust, c.own.Suspense, amount, of)
+		row := m.leg(chart.CodeAdjust, m.own.Suspense, amount, of)
 		row.UserData128 = uint128.Zero
-		c.create(row)
-		c.expect(accounts.EntryWriteOff, amount, "suspense")
+		m.create(row)
+		m.expect(accounts.EntryWriteOff, amount, "suspense")
 	case 7: // a payment of a closed peer is released to the peer
-		waits := c.leg(chart.CodeIncoming, c.own.Suspense, amount, of)
-		waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
-		back := c.leg(chart.CodeAdjust, c.own.Suspense, amount, of)
+		waits := m.leg(chart.CodeIncoming, m.own.Suspense, amount, of)
+		waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, m.own.Suspense
+		back := m.leg(chart.CodeAdjust, m.own.Suspense, amount, of)
 		back.UserData128 = uint128.Uint128(waits.ID)
-		c.create(waits, back)
-		c.expect(accounts.EntrySettlement, amount, "suspense")
+		m.create(waits, back)
+		m.expect(accounts.EntrySettlement, amount, "suspense")
 	case 8: // a late fulfill from the peer, with a fee, and a late fulfill to the peer
-		c.linked(c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -amount, of), c.arrearsLeg(chart.CodeCorrection, c.own.Revenue, -3, of), c.collection())
-		c.expect(accounts.EntryCorrection, -amount, "peer bob")
-		c.expect(accounts.EntryCorrection, -3, "revenue")
-		c.create(c.leg(chart.CodeCorrection, c.book.PeerIDs(c.peers[1]).Arrears, amount, of+1))
-		c.expect(accounts.EntryCorrection, amount, "peer bob")
+		m.linked(m.arrearsLeg(chart.CodeCorrection, m.peers[1].ID(), -amount, of), m.arrearsLeg(chart.CodeCorrection, m.own.Revenue, -3, of), m.collection())
+		m.expect(accounts.EntryCorrection, -amount, "peer bob")
+		m.expect(accounts.EntryCorrection, -3, "revenue")
+		m.create(m.leg(chart.CodeCorrection, m.book.PeerIDs(m.peers[1]).Arrears, amount, of+1))
+		m.expect(accounts.EntryCorrection, amount, "peer bob")
 	default: // a collection
-		c.create(c.collection())
+		m.create(m.collection())
 	}
 }
 
@@ -128,60 +128,60 @@ func withoutName(row ledger.Transfer) ledger.Transfer {
 }
 
 // payMoney writes one payment of each kind, returned payments included.
-func (c *clerk) payMoney(want *expected) {
-	c.t.Helper()
-	ids := c.book.PeerIDs(c.peers[0])
-	order, post := c.order(500, 1)
-	excess := withoutName(c.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -70, 1))
+func (m *statementModel) payMoney(want *expected) {
+	m.t.Helper()
+	ids := m.book.PeerIDs(m.peers[0])
+	order, post := m.order(500, 1)
+	excess := withoutName(m.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -70, 1))
 	excess.UserData128 = uint128.Uint128(order.ID)
-	c.linked(excess, post, c.collection())
+	m.linked(excess, post, m.collection())
 	post.Code = chart.CodeOrder
 	want.addRow(excess, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
 	want.addRow(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
 
-	returned := withoutName(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -11, 1))
+	returned := withoutName(m.arrearsLeg(chart.CodeReturned, ids.Settlement, -11, 1))
 	returned.UserData128 = uint128.New(1, 2) // the hash of a key
-	byHand := withoutName(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -12, 1))
-	older := withoutName(c.leg(chart.CodeOutgoing, ids.Settlement, -13, 1))
-	c.create(returned, byHand, older)
+	byHand := withoutName(m.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -12, 1))
+	older := withoutName(m.leg(chart.CodeOutgoing, ids.Settlement, -13, 1))
+	m.create(returned, byHand, older)
 	want.addRow(returned, accounts.Entry{Kind: accounts.EntryReturned, Direction: accounts.DirectionOut, KeyHash: ledger.ID(returned.UserData128)})
 	want.addRow(byHand, accounts.Entry{Kind: accounts.EntryByHand, Direction: accounts.DirectionOut})
 	want.addRow(older, accounts.Entry{Kind: accounts.EntryByHand, Direction: accounts.DirectionOut})
 
-	order, post = c.order(500, 1)
-	beyond := withoutName(c.leg(chart.CodeCorrection, c.own.Suspense, -21, 1)) // of an older version
+	order, post = m.order(500, 1)
+	beyond := withoutName(m.leg(chart.CodeCorrection, m.own.Suspense, -21, 1)) // of an older version
 	beyond.UserData128 = uint128.Uint128(order.ID)
-	c.linked(post, beyond)
+	m.linked(post, beyond)
 	post.Code = chart.CodeOrder
 	want.addRow(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
 	want.addRow(beyond, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
 
-	waits := c.leg(chart.CodeIncoming, c.own.Suspense, 20, 1)
-	waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
-	released := withoutName(c.leg(chart.CodeAdjust, c.own.Suspense, 20, 1))
+	waits := m.leg(chart.CodeIncoming, m.own.Suspense, 20, 1)
+	waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, m.own.Suspense
+	released := withoutName(m.leg(chart.CodeAdjust, m.own.Suspense, 20, 1))
 	released.UserData128 = uint128.Uint128(waits.ID)
-	c.create(waits, released)
+	m.create(waits, released)
 	want.addRow(released, accounts.Entry{Kind: accounts.EntrySettlement, Direction: accounts.DirectionIn, KeyHash: ledger.ID(waits.UserData128)})
 }
 
 // correctMoney writes one correction and one write-off of each kind.
-func (c *clerk) correctMoney(want *expected) {
-	c.t.Helper()
+func (m *statementModel) correctMoney(want *expected) {
+	m.t.Helper()
 	const of = 5
-	debit := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, -14, of)
-	credit := c.leg(chart.CodeAdjust, c.own.Suspense, 15, of)
-	arrears := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, 14, of) // written off under a key
+	debit := m.arrearsLeg(chart.CodeAdjust, m.own.Suspense, -14, of)
+	credit := m.leg(chart.CodeAdjust, m.own.Suspense, 15, of)
+	arrears := m.arrearsLeg(chart.CodeAdjust, m.own.Suspense, 14, of) // written off under a key
 	debit.UserData32, credit.UserData32, arrears.UserData32 = 7, 8, 9
-	closing := withoutName(c.leg(chart.CodeAdjust, c.own.Suspense, 17, 1))
-	c.create(debit, credit, arrears, closing)
+	closing := withoutName(m.leg(chart.CodeAdjust, m.own.Suspense, 17, 1))
+	m.create(debit, credit, arrears, closing)
 	want.addRow(debit, accounts.Entry{Kind: accounts.EntryCorrection, ReasonCode: 7, ConditionTag: conditionTag(of << 32), KeyHash: ledger.ID(debit.UserData128)})
 	want.addRow(credit, accounts.Entry{Kind: accounts.EntryCorrection, ReasonCode: 8, ConditionTag: conditionTag(of << 32), KeyHash: ledger.ID(credit.UserData128)})
 	want.addRow(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, ReasonCode: 9, KeyHash: ledger.ID(arrears.UserData128)})
 	want.addRow(closing, accounts.Entry{Kind: accounts.EntryWriteOff, ReasonCode: 7})
 
-	late, stray := c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -18, of), c.leg(chart.CodeCorrection, c.own.Suspense, -19, of)
-	c.linked(late, c.collection())
-	c.create(stray) // a late fulfill of an older version, which names a packet
+	late, stray := m.arrearsLeg(chart.CodeCorrection, m.peers[1].ID(), -18, of), m.leg(chart.CodeCorrection, m.own.Suspense, -19, of)
+	m.linked(late, m.collection())
+	m.create(stray) // a late fulfill of an older version, which names a packet
 	for _, row := range []ledger.Transfer{late, stray} {
 		want.addRow(row, accounts.Entry{
 			Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(late.UserData128), ConditionTag: conditionTag(of << 32),
@@ -192,7 +192,7 @@ func (c *clerk) correctMoney(want *expected) {
 
 // testStatementOfMoney checks all fields of the entries.
 func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
-	c := newClerk(t, l, ledgertest.Seed(t), false)
+	c := newStatementModel(t, l, ledgertest.Seed(t), false)
 	var want expected
 	c.payMoney(&want)
 	c.correctMoney(&want)
@@ -236,7 +236,7 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 func TestStatementOfArrearsThatStay(t *testing.T) {
 	t.Parallel()
 	for _, noHistory := range []bool{false, true} {
-		c := newClerk(t, newLedger(t), 1, noHistory)
+		c := newStatementModel(t, newLedger(t), 1, noHistory)
 		_, err := c.book.SetCreditLine(t.Context(), c.peers[0], units(10))
 		require.NoError(t, err)
 		c.linked(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -25, 1), c.collection())

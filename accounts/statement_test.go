@@ -32,7 +32,7 @@ func testStatement(t *testing.T, l ledger.Ledger) {
 	seed := ledgertest.Seed(t)
 	for _, noHistory := range []bool{false, true} {
 		t.Run(fmt.Sprintf("without history %v", noHistory), func(t *testing.T) {
-			c := newClerk(t, l, seed, noHistory)
+			c := newStatementModel(t, l, seed, noHistory)
 			for range 60 {
 				c.step()
 			}
@@ -69,7 +69,7 @@ func testStatementsAddUp(t *testing.T, l ledger.Ledger) {
 	seed := ledgertest.Seed(t)
 	for _, noHistory := range []bool{false, true} {
 		t.Run(fmt.Sprintf("without history %v", noHistory), func(t *testing.T) {
-			c := newClerk(t, l, seed, noHistory)
+			c := newStatementModel(t, l, seed, noHistory)
 			for range 40 {
 				c.step()
 			}
@@ -87,7 +87,7 @@ func testStatementsAddUp(t *testing.T, l ledger.Ledger) {
 }
 
 func testStatementWhileWriting(t *testing.T, l ledger.Ledger) {
-	c := newClerk(t, l, ledgertest.Seed(t), false)
+	c := newStatementModel(t, l, ledgertest.Seed(t), false)
 	var left atomic.Int64
 	var writers sync.WaitGroup
 	for range 3 {
@@ -120,7 +120,7 @@ func testStatementWhileWriting(t *testing.T, l ledger.Ledger) {
 func TestStatementOfOurOwn(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	c := newClerk(t, l, ledgertest.Seed(t), false)
+	c := newStatementModel(t, l, ledgertest.Seed(t), false)
 	_, err := c.book.Fund(t.Context(), accounts.Capital{Asset: usd, Key: "k", Amount: units(100)})
 	require.NoError(t, err)
 	c.create(c.leg(chart.CodeConversion, c.own.Liquidity, -40, 9))
@@ -188,7 +188,7 @@ func (u *unreadable) GetAccountTransfers(ctx context.Context, f ledger.AccountFi
 func TestStatementIsNeverSilentlyCut(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	c := newClerk(t, l, ledgertest.Seed(t), false)
+	c := newStatementModel(t, l, ledgertest.Seed(t), false)
 	for range 30 {
 		c.step()
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func testStatementWritten(t *testing.T, l ledger.Ledger) {
-	c := newClerk(t, l, ledgertest.Seed(t), false)
+	c := newStatementModel(t, l, ledgertest.Seed(t), false)
 	for range 40 {
 		c.step()
 	}

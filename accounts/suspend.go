@@ -11,15 +11,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// SuspendOptions are the options of [Book.SuspendPeer].
-type SuspendOptions struct {
-	// RevokeFree also revokes the free part of the peer's credit line, in the same step. The peer
-	// then cannot send at all, unless we owe the peer. Without RevokeFree, each connector stops
-	// the peer within one [Config.SuspensionPollInterval]. Grant the line again with
-	// [Book.SetCreditLine] after [Book.ResumePeer]. Default false.
-	RevokeFree bool
-	// ReasonCode is a number of the caller's, kept with the suspension. Default 0.
-	ReasonCode uint32
+// SuspendOption is an option of [Book.SuspendPeer].
+type SuspendOption interface{ applyToSuspension(o *suspendOptions) }
+
+type suspendOption func(*suspendOptions)
+
+func (f suspendOption) applyToSuspension(o *suspendOptions) { f(o) }
+
+type suspendOptions struct {
+	freeRevoked bool
+	reasonCode  uint32
+}
+
+// WithFreeRevoked also revokes the free part of the peer's credit line, in the same step. The peer
+// then cannot send at all, unless we owe the peer. By default, the line stays, and each connector
+// stops the peer within one [Config.SuspensionPollInterval]. Grant the line again with
+// [Book.SetCreditLine] after [Book.ResumePeer].
+func WithFreeRevoked() SuspendOption {
+	return suspendOption(func(o *suspendOptions) { o.freeRevoked = true })
 }
 
 // SuspendPeer stops new packets from and to a peer, in one asset. The suspension is written in the
@@ -27,22 +36,26 @@ type SuspendOptions struct {
 // later. Held packets can still be fulfilled and rejected. Settlements in both directions
 // continue, and so does [Book.Adjust].
 //
-// A suspended peer stays suspended; RevokeFree is done in any case. A suspension by a
+// A suspended peer stays suspended; [WithFreeRevoked] is done in any case. A suspension by a
 // [Book.ClosePeer] in progress becomes the caller's: if the closing is refused, the peer stays
 // suspended.
 //
 // Errors: [ErrPeerClosed]; [ErrNotProvisioned]; [ErrUnknownAsset]; [ErrInvalid];
 // [ErrLineConflict] if concurrent operators keep changing the peer; or the error of a request.
 // The call may be repeated after any error.
-func (b *Book) SuspendPeer(ctx context.Context, account PeerAccount, opts SuspendOptions) error {
-	return b.ensureSuspended(ctx, account, opts, byOperator)
+func (b *Book) SuspendPeer(ctx context.Context, account PeerAccount, opts ...SuspendOption) error {
+	var o suspendOptions
+	for _, opt := range opts {
+		opt.applyToSuspension(&o)
+	}
+	return b.ensureSuspended(ctx, account, o, byOperator)
 }
 
 // suspender is the kind of caller that suspends a peer.
 type suspender int
 
 const (
-	byOperator  suspender = iota // Suspend
+	byOperator  suspender = iota // SuspendPeer
 	byClosing                    // ClosePeer, until the closing has ended
 	byReopening                  // ReopenPeer: an operator will resume the peer
 )
@@ -50,7 +63,7 @@ const (
 // ensureSuspended suspends a peer, if it is not suspended yet. A closing's suspension is taken
 // over for the other kinds of caller: one chain ends the closing's suspension and begins a new
 // one.
-func (b *Book) ensureSuspended(ctx context.Context, account PeerAccount, opts SuspendOptions, by suspender) error {
+func (b *Book) ensureSuspended(ctx context.Context, account PeerAccount, o suspendOptions, by suspender) error {
 	for range maxConflicts {
 		state, err := b.readSuspension(ctx, account)
 		switch settled := state.suspended && (by == byClosing || !state.byClosing); {
@@ -58,10 +71,10 @@ func (b *Book) ensureSuspended(ctx context.Context, account PeerAccount, opts Su
 			return err
 		case state.closed && by == byOperator:
 			return wrapAccount(account, ErrPeerClosed)
-		case settled && !opts.RevokeFree:
+		case settled && !o.freeRevoked:
 			return nil
 		}
-		err = b.suspendOnce(ctx, account, state, opts, by)
+		err = b.suspendOnce(ctx, account, state, o, by)
 		if err == nil || !errors.Is(err, sequence.ErrTaken) {
 			return err
 		}
@@ -112,7 +125,7 @@ func (b *Book) readSuspension(ctx context.Context, account PeerAccount) (suspens
 		return suspensionState{}, err
 	}
 	state := suspensionState{newestRow: row, suspended: row.Flags.Has(ledger.TransferPending), byClosing: isByClosing(&row)}
-	if state.lineNumber, err = b.newestLine(ctx, account); err != nil {
+	if state.lineNumber, err = b.newestLineNumber(ctx, account); err != nil {
 		return suspensionState{}, err
 	}
 	balance, err := b.lookUpBalance(ctx, account)
@@ -150,10 +163,12 @@ func (b *Book) resumeAfterClosing(ctx context.Context, account PeerAccount) erro
 //
 // A change of the line takes the line's next number. Only a number with a burnt id is skipped: a
 // skipped free number could be taken later, behind higher ones, and then the newest row would not
-// have the highest number.
-func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspensionState, opts SuspendOptions, by suspender) error {
+// have the highest number. sequence.TryAttempts does not do this: it takes the next number whenever
+// any id of the chain is burnt. Here the ids of the suspension and of the void do not follow from
+// the number, and a burnt one of them leaves the number free.
+func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspensionState, o suspendOptions, by suspender) error {
 	for line := state.lineNumber + 1; ; line++ {
-		rows := b.suspensionChain(account, state, line, opts, by)
+		rows := b.suspensionChain(account, state, line, o, by)
 		err := b.createChain(ctx, rows)
 		var refused *ledger.TransferError
 		switch {

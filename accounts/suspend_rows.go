@@ -34,20 +34,20 @@ func (b *Book) newestClosing(ctx context.Context, id ledger.ID, code uint16) (le
 	return row, err
 }
 
-// suspensionChain returns the rows of a suspension. With RevokeFree, the revocation comes first,
+// suspensionChain returns the rows of a suspension. With freeRevoked, the revocation comes first,
 // as change number line of the credit line. A closed line account refuses a revocation: so an
 // existing suspension is ended and begun again, also to take over a closing's suspension.
-func (b *Book) suspensionChain(account PeerAccount, state suspensionState, line uint64, opts SuspendOptions, by suspender) []ledger.Transfer {
+func (b *Book) suspensionChain(account PeerAccount, state suspensionState, line uint64, o suspendOptions, by suspender) []ledger.Transfer {
 	var chain []ledger.Transfer
 	if state.suspended {
 		chain = append(chain, b.ownVoidTransfer(state.newestRow))
 	}
-	if opts.RevokeFree {
+	if o.freeRevoked {
 		row := b.revokeTransfer(account, ledger.AmountMax, line, newNonce())
-		row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, opts.ReasonCode
+		row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, o.reasonCode
 		chain = append(chain, row)
 	}
-	row := b.closeTransfer(account, chart.CodeSuspend, closingNumber(&state.newestRow)+1, opts.ReasonCode)
+	row := b.closeTransfer(account, chart.CodeSuspend, closingNumber(&state.newestRow)+1, o.reasonCode)
 	if by == byClosing {
 		row.UserData64 |= closingBit
 	}

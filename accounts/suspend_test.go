@@ -33,8 +33,8 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	_, mark, err := book.Suspensions(ctx, time.Time{})
 	require.NoError(t, err)
 
-	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{ReasonCode: 9}))
-	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{ReasonCode: 10}), "suspended already")
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.WithReasonCode(9)))
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.WithReasonCode(10)), "suspended already")
 	require.True(t, balance(t, newBook(t, l), alice).Suspended)
 	require.False(t, balance(t, book, bob).Suspended)
 	_, err = book.ExtendCredit(ctx, alice, units(1))
@@ -67,7 +67,7 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	_, err = book.ExtendCredit(ctx, alice, units(1))
 	require.NoError(t, err)
 
-	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}), "again")
+	require.NoError(t, book.SuspendPeer(ctx, alice), "again")
 	require.True(t, balance(t, book, alice).Suspended)
 	require.NoError(t, book.ResumePeer(ctx, alice))
 	changes, _, err = book.Suspensions(ctx, last)
@@ -81,7 +81,7 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 	peers := provision(t, book, 100, "alice", "bob")
 	alice := peers[0]
 	movePacket(t, l, alice.ID(), peers[1].ID(), 30, 0)
-	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.WithFreeRevoked()))
 	b := balance(t, book, alice)
 	require.Equal(t, units(30), b.CreditLine)
 	require.Zero(t, b.Headroom, "it cannot send any more")
@@ -89,7 +89,7 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 
 	// A suspension is ended and begun again to revoke headroom that became free meanwhile.
 	movePacket(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 12, 0)
-	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.WithFreeRevoked()))
 	b = balance(t, book, alice)
 	require.Equal(t, units(18), b.CreditLine)
 	require.True(t, b.Suspended)
@@ -100,6 +100,14 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
+func suspendOptions(freeRevoked bool, reasonCode uint32) []accounts.SuspendOption {
+	options := []accounts.SuspendOption{accounts.WithReasonCode(reasonCode)}
+	if freeRevoked {
+		options = append(options, accounts.WithFreeRevoked())
+	}
+	return options
+}
+
 func testManySuspend(t *testing.T, l ledger.Ledger) {
 	book := newBook(t, l)
 	alice := provision(t, book, 100, "alice")[0]
@@ -108,7 +116,7 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 		operators.Go(func() {
 			successes, ctx := newBook(t, l), t.Context()
 			for range 4 {
-				if err := successes.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: n%3 == 0, ReasonCode: uint32(n)}); err != nil {
+				if err := successes.SuspendPeer(ctx, alice, suspendOptions(n%3 == 0, uint32(n))...); err != nil {
 					t.Error(err)
 				}
 				if err := successes.ResumePeer(ctx, alice); err != nil {
@@ -119,7 +127,7 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 	}
 	operators.Wait()
 	require.False(t, balance(t, book, alice).Suspended, "each has resumed what it had suspended")
-	require.NoError(t, book.SuspendPeer(t.Context(), alice, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(t.Context(), alice))
 	require.True(t, balance(t, book, alice).Suspended)
 	ledgertest.RequireNothingHeld(t, l)
 }
@@ -140,16 +148,16 @@ func testLateSuspend(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, ledger.TransferDebitAccountNotFound, results[0].Status)
 
 	late := &interrupted{Ledger: l, do: func() {
-		require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 1}))
+		require.NoError(t, book.SuspendPeer(ctx, alice, accounts.WithFreeRevoked(), accounts.WithReasonCode(1)))
 		require.NoError(t, book.ResumePeer(ctx, alice))
 	}}
-	require.NoError(t, newBook(t, late).SuspendPeer(ctx, alice, accounts.SuspendOptions{ReasonCode: 2}))
+	require.NoError(t, newBook(t, late).SuspendPeer(ctx, alice, accounts.WithReasonCode(2)))
 	for n := range 4 {
 		require.True(t, balance(t, book, alice).Suspended)
 		require.NoError(t, book.ResumePeer(ctx, alice))
 		_, err := book.SetCreditLine(ctx, alice, units(uint64(50+n)))
 		require.NoError(t, err)
-		require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: n%2 == 0, ReasonCode: uint32(3 + n)}))
+		require.NoError(t, book.SuspendPeer(ctx, alice, suspendOptions(n%2 == 0, uint32(3+n))...))
 	}
 	ledgertest.RequireNothingHeld(t, l)
 }

@@ -19,7 +19,7 @@ func timestampOf(t time.Time) uint64 {
 	}
 }
 
-// timeOf converts a moment of the ledger's clock.
+// timeOf converts a moment of the ledger's clock to a time in UTC.
 func timeOf(timestamp uint64) time.Time {
 	const second = uint64(time.Second)
 	return time.Unix(int64(timestamp/second), int64(timestamp%second)).UTC()

@@ -12,10 +12,10 @@ import (
 )
 
 var (
-	// ErrUnbalanced is matched by an [UnbalancedError]: debits and credits differ, so the ledger
+	// ErrUnbalanced is returned when debits and credits differ, as an *[UnbalancedError]: the ledger
 	// does not keep double-entry books, or was misread. Trust no number of it.
 	ErrUnbalanced = errors.New("accounts: debits and credits differ")
-	// ErrMoving is returned if accounts changed during every attempt to add them up: the sums are
+	// ErrMoving is returned when accounts changed during every attempt to add them up: the sums are
 	// of no single moment, and prove nothing. Try again at a quieter time, or on a copy.
 	ErrMoving = errors.New("accounts: the books move too fast to be added up")
 )

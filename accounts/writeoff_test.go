@@ -34,7 +34,7 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 	_, err := book.WriteOff(ctx, off)
 	require.ErrorIs(t, err, accounts.ErrNoArrears)
 	makeArrears(t, book, alice, 100)
-	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(ctx, alice))
 	before := readPosition(t, book).Suspense.Int64()
 	first, err := book.WriteOff(ctx, off)
 	require.NoError(t, err, "the key was free")

@@ -14,7 +14,7 @@
 //   - applied ([OutcomeApplied]): the event is in the ledger.
 //   - already applied ([OutcomeAlreadyApplied]): an earlier request put the very same event into
 //     the ledger. A success.
-//   - refused, id spent ([OutcomeIDBurnt], [ErrIDBurnt]): the status was transient, see
+//   - refused, id burnt ([OutcomeIDBurnt], [ErrIDBurnt]): the status was transient, see
 //     [CreateTransferStatus.Transient]. The same transfer may pass later under a new id, and
 //     never again under this id.
 //   - refused ([OutcomeRefused]): the event itself is wrong ([ErrRefused]), or its id belongs to
@@ -42,7 +42,7 @@
 //	id_already_failed                 OutcomeIDBurnt         ErrIDBurnt
 //	every other status                OutcomeRefused         ErrRefused
 //
-// Only transfers have spent ids: the id of a refused account stays free.
+// Only transfers have burnt ids: the id of a refused account stays free.
 //
 // # Chains
 //

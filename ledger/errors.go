@@ -23,7 +23,7 @@ var (
 var (
 	// ErrIDBurnt is matched by a transfer refused for a transient reason. The ledger refuses its
 	// id from now on; the same transfer may pass under a new id.
-	ErrIDBurnt = errors.New("ledger: refused, and the id is spent")
+	ErrIDBurnt = errors.New("ledger: refused, and the id is burnt")
 	// ErrIDConflict is matched by an event whose id belongs to another object: the caller used
 	// one id twice, or shares ids with another program.
 	ErrIDConflict = errors.New("ledger: the id belongs to something else")

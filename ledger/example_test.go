@@ -20,7 +20,7 @@ func ExampleChainOutcome() {
 	fmt.Println(ledger.ChainOutcome(results).Outcome)
 	// Output:
 	// already applied
-	// refused, id spent
+	// refused, id burnt
 }
 
 func ExampleTransferError() {

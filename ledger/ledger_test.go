@@ -51,7 +51,7 @@ func TestChainOutcome(t *testing.T) {
 	}
 }
 
-// Every status is in exactly one class. Eight statuses mean a spent id: the seven transient
+// Every status is in exactly one class. Eight statuses mean a burnt id: the seven transient
 // statuses, and id_already_failed afterwards.
 func TestStatusesAreClassified(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ const (
 
 // String returns the outcome in words, for example "already applied".
 func (o Outcome) String() string {
-	names := [...]string{"unknown", "applied", "already applied", "refused, id spent", "refused"}
+	names := [...]string{"unknown", "applied", "already applied", "refused, id burnt", "refused"}
 	if int(o) < len(names) {
 		return names[o]
 	}
@@ -26,7 +26,7 @@ func (o Outcome) String() string {
 // Done reports whether the event is in the ledger: [OutcomeApplied] or [OutcomeAlreadyApplied].
 func (o Outcome) Done() bool { return o == OutcomeApplied || o == OutcomeAlreadyApplied }
 
-// Outcome classifies the status. No status spends the id of an account.
+// Outcome classifies the status. No status burns the id of an account.
 func (s CreateAccountStatus) Outcome() Outcome {
 	switch s { //nolint:exhaustive // every other status is a refusal
 	case AccountCreated:

@@ -7,7 +7,7 @@ import (
 )
 
 // CreateTransferStatus is the ledger's answer to one event of [Ledger.CreateTransfers], with
-// TigerBeetle's numbers. [CreateTransferStatus.Outcome] classifies it; a transient status spends
+// TigerBeetle's numbers. [CreateTransferStatus.Outcome] classifies it; a transient status burns
 // the id ([CreateTransferStatus.Transient]). The first broken rule decides the status; the rules
 // run in another order than the numbers. The rules are at
 // https://docs.tigerbeetle.com/reference/requests/create_transfers/.
@@ -82,7 +82,7 @@ const (
 	TransferDebitAccountAlreadyClosed                       CreateTransferStatus = 65 // transient
 	TransferCreditAccountAlreadyClosed                      CreateTransferStatus = 66 // transient
 	TransferExistsWithDifferentLedger                       CreateTransferStatus = 67
-	TransferIDAlreadyFailed                                 CreateTransferStatus = 68 // an earlier transient refusal spent the id
+	TransferIDAlreadyFailed                                 CreateTransferStatus = 68 // an earlier transient refusal burnt the id
 )
 
 // transferStatusNames are TigerBeetle's own names.

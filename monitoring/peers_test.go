@@ -51,7 +51,7 @@ func TestClosedHeldAndSettling(t *testing.T) {
 	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond}, settlement.Config{
 		Rails: settlement.Rails{Default: railOf("chain", never)}, Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
 	}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd}, accounts.PeerConfig{ID: "carol", Asset: usd})
-	require.NoError(t, c.book.ClosePeer(ctx, c.peers[2], accounts.CloseOptions{}))
+	require.NoError(t, c.book.ClosePeer(ctx, c.peers[2]))
 	c.forward(t, c.peers[0], c.peers[1], 250)
 	require.NoError(t, c.metrics.Watch(ctx, c.sources))
 	require.InDelta(t, 2.5, c.values(t, "peerledger_peer_due")["USD,1,bob"], 0)

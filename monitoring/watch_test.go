@@ -43,7 +43,7 @@ func TestFiguresOfAScrape(t *testing.T) {
 	alice, bob, carol := c.peers[0], c.peers[1], c.peers[2]
 	c.forward(t, alice, bob, 250)
 	c.forward(t, alice, carol, 700)
-	require.NoError(t, c.book.SuspendPeer(ctx, carol, accounts.SuspendOptions{}))
+	require.NoError(t, c.book.SuspendPeer(ctx, carol))
 	require.NoError(t, c.metrics.Watch(ctx, c.sources))
 
 	for metric, want := range map[string]map[string]float64{
@@ -142,7 +142,7 @@ func TestSuspenseOfPeers(t *testing.T) {
 		require.True(t, receipt.InSuspense)
 	}
 	for i, amount := range []uint64{5, 100, 700} {
-		err := c.book.ClosePeer(ctx, c.peers[i], accounts.CloseOptions{})
+		err := c.book.ClosePeer(ctx, c.peers[i])
 		require.NoError(t, err)
 		receive(c.peers[i], "1", amount)
 	}

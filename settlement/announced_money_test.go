@@ -194,7 +194,7 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 			w := newWorld(t)
 			a := &announceCase{w: w, received: 50}
 			a.callAndCheck('a')
-			err := w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{})
+			err := w.book.ClosePeer(t.Context(), w.alice)
 			require.ErrorIs(t, err, accounts.ErrHeld)
 			var held *accounts.HeldError
 			require.ErrorAs(t, err, &held)
@@ -202,8 +202,8 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 			require.ErrorContains(t, err, "payments of 0.50 USD are announced")
 			require.False(t, w.balance(w.alice).Suspended)
 			closes := func() {
-				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{Force: true, ReasonCode: 1}))
-				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{}), "it stays closed")
+				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.WithForce(), accounts.WithReasonCode(1)))
+				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice), "it stays closed")
 				require.True(t, w.balance(w.alice).Closed)
 			}
 			l := w.ledger
@@ -221,7 +221,7 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 				require.NoError(t, err, "a closed peer's payments are shown, too")
 				require.Equal(t, settlement.AnnouncementOpen, got.State)
 				require.Equal(t, units(57), w.balance(w.alice).Announced)
-				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{}), "it stays closed")
+				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice), "it stays closed")
 				_, err = w.engine(settlement.Config{}).Fail(t.Context(), w.alice, "2")
 				require.NoError(t, err)
 			}

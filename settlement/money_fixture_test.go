@@ -267,7 +267,7 @@ func (d *moneyFixture) bookWriteOff(p *moneyPeer, n uint64) {
 // closePeer reports whether the ledger closed the peer.
 func (d *moneyFixture) closePeer(p *moneyPeer) (closed bool) {
 	d.t.Helper()
-	err := d.book.ClosePeer(d.t.Context(), p.account, accounts.CloseOptions{})
+	err := d.book.ClosePeer(d.t.Context(), p.account)
 	if errors.Is(err, accounts.ErrOwed) || errors.Is(err, accounts.ErrHeld) {
 		return false
 	}

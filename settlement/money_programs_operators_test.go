@@ -27,12 +27,12 @@ func (p *program) beginLine(w *worker, s *programPeer) {
 
 // beginClose closes a peer. With force, the amount owed in either direction is written off.
 func (p *program) beginClose(w *worker, s *programPeer, force bool) {
-	options := accounts.CloseOptions{Force: force}
+	var options []accounts.CloseOption
 	if force {
-		options.ReasonCode = 1
+		options = []accounts.CloseOption{accounts.WithForce(), accounts.WithReasonCode(1)}
 	}
 	saw := func(seen *ledgerAnswer) { p.applyWriteOffs(s, seen) }
-	p.startOperator(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, options) })
+	p.startOperator(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, options...) })
 }
 
 // applyWriteOffs adds the write-offs of a closing to the model. The amount is what was owed when the closing read the

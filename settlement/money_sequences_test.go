@@ -120,7 +120,7 @@ func testClosingWithAnOpenOrder(t *testing.T) {
 	require.Equal(t, roundResult{ordered: 50}, d.finishRound(p, "pending", 0))
 	require.True(t, d.sendByPacket(p, 50))
 	d.requireFigures(p, 0, 0, 0)
-	require.ErrorIs(t, d.book.ClosePeer(t.Context(), p.account, accounts.CloseOptions{}), accounts.ErrHeld)
+	require.ErrorIs(t, d.book.ClosePeer(t.Context(), p.account), accounts.ErrHeld)
 	require.Equal(t, roundResult{ordered: 50, paid: 50}, d.finishRound(p, "", 0))
 	d.requireFigures(p, -50, 0, 0)
 }

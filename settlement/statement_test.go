@@ -70,7 +70,7 @@ func TestStatementNamesReleasedPayments(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{}))
+	require.NoError(t, w.book.ClosePeer(t.Context(), w.alice))
 	receipt, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "wire 1", Amount: units(500)})
 	require.NoError(t, err)
 	require.True(t, receipt.InSuspense)

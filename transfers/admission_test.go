@@ -62,7 +62,7 @@ func TestSuspendedPeer(t *testing.T) {
 			time.Sleep(time.Second) //nolint:forbidigo // virtual time
 			synctest.Wait()
 		}
-		require.NoError(t, f.book.SuspendPeer(ctx, f.alice, accounts.SuspendOptions{}))
+		require.NoError(t, f.book.SuspendPeer(ctx, f.alice))
 		round()
 		back := transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1, Hold: time.Minute}
 		for _, p := range []transfers.Packet{f.packet(1, 1), back, f.packet(0, 0)} {
@@ -317,7 +317,7 @@ func TestFailedRefreshes(t *testing.T) {
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: bob, In: 1, Out: 1, Hold: time.Minute})
 		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "a peer whose caps can never be loaded")
 		away.isFailing.Store(true)
-		require.NoError(t, book.SuspendPeer(t.Context(), handles[0], accounts.SuspendOptions{}))
+		require.NoError(t, book.SuspendPeer(t.Context(), handles[0]))
 		time.Sleep(3500 * time.Millisecond) //nolint:forbidigo // virtual time
 		require.Equal(t, int64(3), failed.Load())
 		away.isFailing.Store(false)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 	"github.com/peerledger/peerledger/transfers"
@@ -240,7 +239,7 @@ func TestStats(t *testing.T) {
 		slow.proceed <- nil
 		synctest.Wait()
 		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
-		require.NoError(t, f.book.SuspendPeer(t.Context(), f.alice, accounts.SuspendOptions{}))
+		require.NoError(t, f.book.SuspendPeer(t.Context(), f.alice))
 		advanceTime(2 * f.book.SuspensionPollInterval())
 		require.Equal(t, 1, f.recorder.Stats().SuspendedPeers)
 		slow.closeAll(t, f)

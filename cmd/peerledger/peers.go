@@ -216,7 +216,8 @@ func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string,
 }
 
 func (a *app) newSuspendCommand(asset *string) *cobra.Command {
-	var options accounts.SuspendOptions
+	var revokeFree bool
+	var reasonCode uint32
 	cmd := &cobra.Command{
 		Use:   "suspend peer",
 		Short: "Take no new packets from or to a peer",
@@ -224,10 +225,14 @@ func (a *app) newSuspendCommand(asset *string) *cobra.Command {
 SuspensionPollInterval (1 s by default) and refuses new packets. Prepared packets are still
 fulfilled or rejected, and settlements go on.`,
 	}
-	cmd.Flags().BoolVar(&options.RevokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
-	cmd.Flags().Uint32Var(&options.ReasonCode, "reason", 0, "a `number` to keep with the change")
+	cmd.Flags().BoolVar(&revokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
+	cmd.Flags().Uint32Var(&reasonCode, "reason", 0, "a `number` to keep with the change")
 	return a.buildPeerCommand(asset, cmd, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
-		return s.book.SuspendPeer(cmd.Context(), account, options)
+		options := []accounts.SuspendOption{accounts.WithReasonCode(reasonCode)}
+		if revokeFree {
+			options = append(options, accounts.WithFreeRevoked())
+		}
+		return s.book.SuspendPeer(cmd.Context(), account, options...)
 	})
 }
 
@@ -239,7 +244,8 @@ func (a *app) newResumeCommand(asset *string) *cobra.Command {
 }
 
 func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
-	var options accounts.CloseOptions
+	var force bool
+	var reasonCode uint32
 	cmd := &cobra.Command{
 		Use:   "close peer",
 		Short: "Close a peer's account",
@@ -247,10 +253,14 @@ func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 while packets or an order hold an amount, and while either side owes the other, unless --force
 writes that amount off.`,
 	}
-	cmd.Flags().BoolVar(&options.Force, "force", false, "write off the amount owed, in either direction; needs --reason")
-	cmd.Flags().Uint32Var(&options.ReasonCode, "reason", 0, "a `number` to keep with the change")
-	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, options.Force) }, func(s *session, account accounts.PeerAccount) error {
-		return s.book.ClosePeer(cmd.Context(), account, options)
+	cmd.Flags().BoolVar(&force, "force", false, "write off the amount owed, in either direction; needs --reason")
+	cmd.Flags().Uint32Var(&reasonCode, "reason", 0, "a `number` to keep with the change")
+	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, force) }, func(s *session, account accounts.PeerAccount) error {
+		options := []accounts.CloseOption{accounts.WithReasonCode(reasonCode)}
+		if force {
+			options = append(options, accounts.WithForce())
+		}
+		return s.book.ClosePeer(cmd.Context(), account, options...)
 	})
 }
 

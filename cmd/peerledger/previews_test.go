@@ -84,7 +84,7 @@ func TestCreditSaysWhatCanBeRevoked(t *testing.T) {
 		args              []string
 		foresees, refuses string
 	}{
-		{[]string{"revoke", "alice@USD", "500"}, "at most 69.99 USD can be revoked", "is 100.00 USD, so 500.00 USD cannot be taken back: at most 69.99 USD can be revoked"},
+		{[]string{"revoke", "alice@USD", "500"}, "at most 69.99 USD can be revoked", "is 100.00 USD, so 500.00 USD cannot be revoked: at most 69.99 USD can be revoked"},
 		{[]string{"revoke", "alice@USD", "70"}, "at most 69.99 USD can be revoked", "so it cannot be lowered by 70.00 USD to 30.00 USD: at most 69.99 USD can be revoked"},
 		{[]string{"set", "alice@USD", "30"}, "at most 69.99 USD can be revoked", "so it cannot be lowered by 70.00 USD to 30.00 USD: at most 69.99 USD can be revoked"},
 		{[]string{"set", "alice@USD", "5", "--if-line", "6"}, "the line is 100.00 USD, and not 6.00 USD", "is 100.00 USD now"},

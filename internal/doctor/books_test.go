@@ -200,7 +200,7 @@ func TestMoneyOfClosedPeers(t *testing.T) {
 		require.NoError(t, err)
 		peers = append(peers, peer)
 		if name != "carol" {
-			require.NoError(t, s.book.ClosePeer(ctx, peer, accounts.CloseOptions{}))
+			require.NoError(t, s.book.ClosePeer(ctx, peer))
 		}
 		for i, amount := range []uint64{250, 50} {
 			_, err = engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: peer, Key: fmt.Sprint(i), Amount: ledger.NewAmount(amount)})

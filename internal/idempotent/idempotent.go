@@ -6,6 +6,10 @@
 // most one is ever in the ledger. The copy of a ledger has lost its burnt ids and would take an
 // attempt refused by the original. So [Request.Book] first looks all attempts up, and tries one
 // only if none is booked. Everything booked must follow from the call, so a repeated call finds it.
+//
+// From attempt 8 on, a probe goes in front of the transfers, a hold of the same amount and its
+// release under ids used nowhere else: if the ledger refuses the amount, it burns an id of the probe,
+// and the ids of the attempt stay free, so that refusals do not use the key up.
 package idempotent
 
 import (
@@ -26,8 +30,9 @@ var (
 	ErrAllBurnt = errors.New("idempotent: all attempts of the key were refused before")
 )
 
-// MaxAttempts is the number of attempts of a key. Only so many are looked up: a further attempt
-// could be booked twice on a copy of the ledger.
+// MaxAttempts is the end of the numbers of a key's attempts: the last attempt has the number
+// MaxAttempts - 1, also if [Request.First] is above 0. Only attempts before MaxAttempts are looked
+// up: a further attempt could be booked twice on a copy of the ledger.
 const MaxAttempts = 16
 
 // Request describes the transfers to book under a key.
@@ -49,7 +54,7 @@ type Request struct {
 
 // Booking is the booked attempt of a key.
 type Booking struct {
-	Attempt       uint64 // the attempt's number, also with an error
+	Attempt       uint64 // the attempt's number; set also with ErrConflict and a [ledger.TransferError]
 	AlreadyBooked bool   // the transfers were in the ledger before the call
 	Timestamp     uint64 // of the first transfer
 	// Rows are the attempt's transfers as stored in the ledger, in the order of Build. Rows is set

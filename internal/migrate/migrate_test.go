@@ -165,7 +165,7 @@ func TestTheLibraryGoesOn(t *testing.T) {
 	packet(old, 100, true)
 	packet(old, 50, false) // expires
 	packet(old, 30, true)
-	require.NoError(t, old.Book.SuspendPeer(t.Context(), carol, accounts.SuspendOptions{}))
+	require.NoError(t, old.Book.SuspendPeer(t.Context(), carol))
 	_, err = old.Book.ExtendCredit(t.Context(), alice, ledger.NewAmount(500))
 	require.NoError(t, err)
 	require.NoError(t, old.Close(t.Context()))

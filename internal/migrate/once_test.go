@@ -76,7 +76,7 @@ func (d *connector) provisionPeers(names ...string) []accounts.PeerAccount {
 // whileClosed calls a function while a peer is closed.
 func (d *connector) whileClosed(a accounts.PeerAccount, do func()) {
 	d.t.Helper()
-	require.NoError(d.t, d.book.ClosePeer(d.t.Context(), a, accounts.CloseOptions{Force: true, ReasonCode: 1}))
+	require.NoError(d.t, d.book.ClosePeer(d.t.Context(), a, accounts.WithForce(), accounts.WithReasonCode(1)))
 	do()
 	require.NoError(d.t, d.book.ReopenPeer(d.t.Context(), a))
 }

@@ -19,7 +19,8 @@ type row struct {
 	collectsExcess bool
 }
 
-// event is the kind of change of a row to the [Split].
+// event is the kind of change of a row to the [Split]. There is no event for earned amounts: they
+// are the growth of the peer account's totals between two rows (state.applyPackets).
 type event uint8
 
 const (
@@ -53,6 +54,8 @@ func (r *row) classifyOnPeer() event {
 		}
 		return eventIn
 	case chart.CodeCorrection:
+		// Only debits are read, and only at the first reading of a peer (selectStreams). Older
+		// versions collected an excess by a correction; every other correction is of a packet.
 		if r.collectsExcess {
 			return eventOut
 		}

@@ -23,7 +23,8 @@ func (s Split) equalsSplit(other Split) bool {
 	return s.Net.Cmp(other.Net) == 0 && s.Prepaid.Cmp(other.Prepaid) == 0
 }
 
-// The four kinds of events. They change the Split in place.
+// The four changes of a Split, in place. An [event] of a row is one of the last three. No row is
+// earned: that amount is the growth of the totals between two rows, from packets (applyPackets).
 
 func (s Split) applyEarned(a *big.Int) { s.Net.Add(s.Net, a) }
 

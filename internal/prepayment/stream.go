@@ -2,10 +2,10 @@ package prepayment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -90,14 +90,14 @@ func (r *Reader) readBefore(ctx context.Context, s *stream, through uint64) erro
 // the balance after it, is visible.
 func (r *Reader) readFittingPage(ctx context.Context, s *stream, filter ledger.AccountFilter) (rows []row, full bool, err error) {
 	filter.AccountID, filter.Code, filter.Flags = s.account, s.code, filter.Flags|s.flags
-	for {
-		filter.Limit = r.pageSize.Load()
-		rows, full, err = r.readPage(ctx, s, filter)
-		if !errors.Is(err, ledger.ErrTooMuchData) || filter.Limit <= 1 {
-			return rows, full, err
-		}
-		r.pageSize.CompareAndSwap(filter.Limit, filter.Limit/2)
-	}
+	pageSize := r.pageSize.Load()
+	filter.Limit = pageSize
+	rows, err = batch.Page(&filter.Limit, func() (page []row, err error) {
+		page, full, err = r.readPage(ctx, s, filter)
+		return page, err
+	})
+	r.pageSize.CompareAndSwap(pageSize, filter.Limit)
+	return rows, full, err
 }
 
 func (r *Reader) readPage(ctx context.Context, s *stream, filter ledger.AccountFilter) ([]row, bool, error) {

@@ -21,7 +21,9 @@ const (
 	steadyAfter    = time.Minute
 )
 
-// keepSession keeps the session of a slot open until ctx ends.
+// keepSession keeps the session of a slot open until ctx ends. A session evicted by the cluster, or
+// ended in any other way, arrives on slot.lost, from sessions.dropConn. keepSession sends no request
+// again: that is the caller's sendRequest (request.go).
 func (l *Ledger) keepSession(ctx context.Context, slot *sessionSlot) {
 	pause := &backoff.ExponentialBackOff{
 		InitialInterval: minReopenPause, MaxInterval: maxReopenPause, Multiplier: 2, RandomizationFactor: 0.5,

@@ -17,9 +17,15 @@ import (
 
 // sessions are the sessions of a ledger, with the calls under way.
 //
+// A session with the cluster, its connection (conn) and its native client (tb.Client) are one:
+// a native client opens one session, and is of no use after the session. A slot outlives them.
+//
 // A call acquires a connection, and releases it when the native client has answered, even after the
-// caller has returned. The first call to notice a lost connection empties the slot. The slot's
-// keeper then opens a new connection.
+// caller has returned. When the cluster evicts a session, its native client answers each call with
+// an error. sessionEndCause (native.go) turns the error into ErrEvicted, and releaseConn then passes
+// the connection to dropConn: the first such call empties the slot. The slot's keeper, keepSession
+// (reconnect.go), opens a new connection. sendRequest (request.go) meanwhile sends each unanswered
+// request again, on whichever connection is free first.
 type sessions struct {
 	mu            sync.Mutex
 	slots         []*sessionSlot
@@ -43,7 +49,7 @@ type sessionSlot struct {
 	conn   *conn         // nil between a loss and the reopening; under sessions.mu
 }
 
-// conn is one session with the cluster.
+// conn is a connection: one session with the cluster, of one native client.
 type conn struct {
 	slot      *sessionSlot
 	client    tb.Client

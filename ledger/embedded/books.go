@@ -15,12 +15,12 @@ type books struct {
 	clock clock
 
 	accounts   rows[ledger.Account]
-	accountIDs *directory
+	accountIDs *idTable
 
 	transfers   rows[storedTransfer]
-	transferIDs *directory
-	// spentIDs are the transfer ids spent by a transient refusal.
-	spentIDs idSet
+	transferIDs *idTable
+	// burntIDs are the transfer ids burnt by a transient refusal.
+	burntIDs idSet
 
 	expiries expirySchedule    // of holds with a timeout
 	expired  rows[expiredHold] // in order of timestamp
@@ -66,9 +66,9 @@ func stateOf(a *ledger.Account) accountState {
 func newBooks() books {
 	return books{
 		clock:       clock{now: time.Now},
-		accountIDs:  newDirectory(),
-		transferIDs: newDirectory(),
-		spentIDs:    idSet{positions: newDirectory()},
+		accountIDs:  newIDTable(),
+		transferIDs: newIDTable(),
+		burntIDs:    idSet{positions: newIDTable()},
 	}
 }
 

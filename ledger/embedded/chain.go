@@ -159,7 +159,7 @@ func (b *books) endHold(pos position, state holdState) {
 	}
 }
 
-// rollBackChain restores the books to the start of the chain. Slots and spent ids stay used. Expiry
+// rollBackChain restores the books to the start of the chain. Slots and burnt ids stay used. Expiry
 // entries stay too, because an entry counts only while it names a hold (see expirySchedule). The
 // indexes need no rollback: they never read rows of an unfinished request.
 func (b *books) rollBackChain() {

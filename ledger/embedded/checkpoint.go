@@ -39,7 +39,7 @@ type booksSnapshot struct {
 }
 
 func (b *books) takeSnapshot() *booksSnapshot {
-	return &booksSnapshot{b.accounts.cloneRows(), b.transfers, b.expired, b.spentIDs.ids, b.clock.newestTimestamp}
+	return &booksSnapshot{b.accounts.cloneRows(), b.transfers, b.expired, b.burntIDs.ids, b.clock.newestTimestamp}
 }
 
 func (m *booksSnapshot) writeTo(ctx context.Context, c *wal.Checkpoint) error {

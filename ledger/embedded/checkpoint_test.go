@@ -38,7 +38,7 @@ func TestSnapshotStands(t *testing.T) {
 	want := b.lookupAccounts([]ledger.ID{one, two})
 
 	snapshot, c := b.takeSnapshot(), log.Checkpoint()
-	// A movement, the end of a hold, a broken chain, a spent id.
+	// A movement, the end of a hold, a broken chain, a burnt id.
 	create(move(3, 0), void(4, 2), move(5, ledger.TransferLinked), move(0, 0), void(6, 99))
 	require.NoError(t, writeCheckpoint(t.Context(), c, snapshot))
 	require.NoError(t, log.Close())
@@ -50,7 +50,7 @@ func TestSnapshotStands(t *testing.T) {
 	require.Equal(t, want, restored.lookupAccounts([]ledger.ID{one, two}))
 	require.Equal(t, position(2), restored.transfers.count)
 	require.Equal(t, holdPending, restored.findTransfer(ledger.NewID(2, 0)).holdState)
-	require.Zero(t, restored.spentIDs.ids.count)
+	require.Zero(t, restored.burntIDs.ids.count)
 }
 
 // Close does not wait until a checkpoint is written. It stops the checkpoint.

@@ -4,7 +4,7 @@
 // folder, where answered requests survive a crash.
 //
 // The package covers linked chains, two-phase transfers, limits, balancing and closing transfers,
-// imported events, spent ids, expiry, history, queries and change events. The rules are
+// imported events, burnt ids, expiry, history, queries and change events. The rules are
 // TigerBeetle's (https://docs.tigerbeetle.com/reference/). Where its documentation and its code
 // differ, this package follows the code.
 //

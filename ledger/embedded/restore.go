@@ -129,7 +129,7 @@ func (b *books) restoreExpired(e expiredHold) error {
 }
 
 func (b *books) restoreFailed(id ledger.ID) error {
-	b.spentIDs.addID(id)
+	b.burntIDs.addID(id)
 	return nil
 }
 

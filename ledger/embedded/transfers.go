@@ -37,12 +37,12 @@ func (r *transferBatch) headerOf(i int) eventHeader {
 	return eventHeader{t.Flags.Has(ledger.TransferLinked), t.Flags.Has(ledger.TransferImported), t.Timestamp}
 }
 
-// applyRules also spends the id of a transfer refused for a transient reason. The rollback of a
-// chain keeps spent ids.
+// applyRules also burns the id of a transfer refused for a transient reason. The rollback of a
+// chain keeps burnt ids.
 func (r *transferBatch) applyRules(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
 	status, timestamp := r.books.createTransfer(&r.events[i], slot)
 	if status != ledger.TransferCreated && status.Transient() {
-		r.books.spentIDs.addID(r.events[i].ID)
+		r.books.burntIDs.addID(r.events[i].ID)
 	}
 	return status, timestamp
 }
@@ -76,7 +76,7 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 		}
 		return status, slot
 	}
-	if b.spentIDs.hasID(t.ID) {
+	if b.burntIDs.hasID(t.ID) {
 		return ledger.TransferIDAlreadyFailed, slot
 	}
 	var status ledger.CreateTransferStatus

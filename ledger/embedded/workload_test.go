@@ -115,11 +115,11 @@ type bookContents struct {
 	transfers []ledger.Transfer
 	balances  [][]ledger.AccountBalance
 	changes   []ledger.ChangeEvent
-	spent     []ledger.CreateTransferResult
+	burnt     []ledger.CreateTransferResult
 }
 
 // readBooks reads the books of a ledger after n requests, at the time of the next one. Last, it
-// sends the last request again, which also shows the spent ids and the time.
+// sends the last request again, which also shows the burnt ids and the time.
 func (s *workload) readBooks(t *testing.T, l interface {
 	ledger.Ledger
 	ledger.ChangeFeed
@@ -144,7 +144,7 @@ func (s *workload) readBooks(t *testing.T, l interface {
 		b.balances = append(b.balances, rows)
 	}
 	if n > 1 {
-		b.spent, err = l.CreateTransfers(ctx, s.requestTransfers(uint64(n-1)))
+		b.burnt, err = l.CreateTransfers(ctx, s.requestTransfers(uint64(n-1)))
 		require.NoError(t, err)
 	}
 	return b

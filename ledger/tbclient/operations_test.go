@@ -84,7 +84,7 @@ func balances(a tb.Account) [4]tb.Uint128 {
 	return [4]tb.Uint128{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted}
 }
 
-// Refused events are results and no errors: in chains, under used ids and under spent ids.
+// Refused events are results and no errors: in chains, under used ids and under burnt ids.
 func testRefusals(t *testing.T, c tb.Client) {
 	t.Helper()
 	debit, credit := openAccounts(t, c)

@@ -9,49 +9,49 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A directory finds the same positions as a map, through growth and removals, and even if many ids
+// An idTable finds the same positions as a map, through growth and removals, and even if many ids
 // have the same hash.
-func TestDirectory(t *testing.T) {
+func TestIDTable(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	d, want := newDirectory(), map[ledger.ID]position{}
+	table, want := newIDTable(), map[ledger.ID]position{}
 	ids := make([]ledger.ID, 0, 5000)
 	for range cap(ids) {
 		ids = append(ids, ledger.NewID(random.Uint64N(4000), random.Uint64N(2)))
 	}
 	for pos, id := range ids {
 		if old, ok := want[id]; ok {
-			d.removePosition(id, old)
+			table.removePosition(id, old)
 			delete(want, id)
 			continue
 		}
-		d.addPosition(id, position(pos))
+		table.addPosition(id, position(pos))
 		want[id] = position(pos)
 	}
 	for _, id := range ids {
-		pos, ok := d.findPosition(id, func(pos position) bool { return ids[pos] == id })
+		pos, ok := table.findPosition(id, func(pos position) bool { return ids[pos] == id })
 		wantPos, wantOK := want[id]
 		require.Equal(t, wantOK, ok)
 		require.Equal(t, wantPos, pos)
 	}
 }
 
-func TestDirectoryPartCollisions(t *testing.T) {
+func TestIDTablePartCollisions(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	var part directoryPart
+	var part idTablePart
 	want := map[position]uint32{}
 	for pos := range position(2000) {
 		hash := random.Uint32N(8) * 5 // runs of entries that meet, and wrap round the end
-		part.addEntry(newDirectoryEntry(hash, pos))
+		part.addEntry(newIDTableEntry(hash, pos))
 		want[pos] = hash
 		if victim := position(random.Uint32N(2000)); random.IntN(2) == 0 {
 			if hash, ok := want[victim]; ok {
-				part.removeEntry(newDirectoryEntry(hash, victim))
+				part.removeEntry(newIDTableEntry(hash, victim))
 				delete(want, victim)
 			}
 		}

@@ -18,13 +18,13 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// bookOn makes a clerk's book on a ledger in front of the clerk's.
-func (c *clerk) bookOn(l ledger.Ledger, noHistory bool) *accounts.Book {
-	c.t.Helper()
+// bookOn makes a model's book on a ledger in front of the model's.
+func (m *statementModel) bookOn(l ledger.Ledger, noHistory bool) *accounts.Book {
+	m.t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
-		Namespace: c.t.Name(), Assets: []accounts.Asset{usd, xrp}, NoHistory: noHistory,
+		Namespace: m.t.Name(), Assets: []accounts.Asset{usd, xrp}, NoHistory: noHistory,
 	})
-	require.NoError(c.t, err)
+	require.NoError(m.t, err)
 	return book
 }
 
@@ -48,7 +48,7 @@ func TestStatementOnALedgerOfSmallRequests(t *testing.T) {
 		t.Run(fmt.Sprintf("without history %v", noHistory), func(t *testing.T) {
 			t.Parallel()
 			l := newLedger(t)
-			c := newClerk(t, l, seed, noHistory)
+			c := newStatementModel(t, l, seed, noHistory)
 			for range 40 {
 				c.step()
 			}
@@ -81,7 +81,7 @@ func (m *meddler) GetAccountBalances(ctx context.Context, f ledger.AccountFilter
 func TestStatementOpenedWhileTheLineChanges(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	c := newClerk(t, l, 1, false)
+	c := newStatementModel(t, l, 1, false)
 	c.create(c.leg(chart.CodePacket, c.peers[1].ID(), 5, 77))
 	book := c.bookOn(&meddler{l, func() {
 		_, err := c.book.ExtendCredit(t.Context(), c.peers[0], units(1000))
@@ -104,7 +104,7 @@ func TestStatementOpenedWhileTheLineChanges(t *testing.T) {
 func TestStatementOfAnotherNamespace(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	c := newClerk(t, l, 1, false)
+	c := newStatementModel(t, l, 1, false)
 	other, err := accounts.NewBook(l, accounts.Config{Namespace: "another", Assets: []accounts.Asset{usd, xrp}})
 	require.NoError(t, err)
 	_, err = other.Statement(t.Context(), c.peers[0], time.Time{}, time.Time{})
@@ -161,7 +161,7 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 		t.Run(fmt.Sprintf("without history %v", noHistory), func(t *testing.T) {
 			t.Parallel()
 			l := newLedger(t)
-			c := newClerk(t, l, seed, noHistory)
+			c := newStatementModel(t, l, seed, noHistory)
 			for range 12 {
 				c.step()
 			}
@@ -200,7 +200,7 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 func testStatementsOfAMovingAccount(t *testing.T, l ledger.Ledger) {
 	for _, noHistory := range []bool{false, true} {
 		t.Run(fmt.Sprintf("without history %v", noHistory), func(t *testing.T) {
-			c := newClerk(t, l, 1, noHistory)
+			c := newStatementModel(t, l, 1, noHistory)
 			var left atomic.Int64
 			var writers sync.WaitGroup
 			write := func(step func() error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// readLimits parses limits in an asset with a ceiling.
-func readLimits(subject string, asset Asset, ceiling Decimal, l Limits) (EffectiveLimits, error) {
+// parseLimits parses limits in an asset with a ceiling.
+func parseLimits(subject string, asset Asset, ceiling Decimal, l Limits) (EffectiveLimits, error) {
 	var errs []error
 	amount := func(field string, text Decimal, none ledger.Amount) ledger.Amount {
 		n, err := parseLimit(asset, text, none)
@@ -20,7 +20,7 @@ func readLimits(subject string, asset Asset, ceiling Decimal, l Limits) (Effecti
 		return n
 	}
 	highest, _ := parseLimit(asset, ceiling, Unlimited) // Config.Validate reports the error
-	a := EffectiveLimits{
+	effective := EffectiveLimits{
 		CreditLine:    amount("CreditLine", l.CreditLine, ledger.Amount{}),
 		Ceiling:       highest,
 		PayableCap:    amount("PayableCap", l.PayableCap, Unlimited),
@@ -28,17 +28,17 @@ func readLimits(subject string, asset Asset, ceiling Decimal, l Limits) (Effecti
 
 		PayableCapped: l.PayableCap != "" && l.PayableCap != unlimited,
 	}
-	a.CreditLine = a.CreditLine.Min(a.Ceiling)
+	effective.CreditLine = effective.CreditLine.Min(effective.Ceiling)
 	if l.InFlightShare != "" {
 		share, err := parseShare(l.InFlightShare)
 		if err != nil {
 			errs = append(errs, &FieldError{Subject: subject, Field: "InFlightShare", Reason: err.Error()})
 		}
-		a.InFlightShare, a.InFlightCapped = share, share.LessThan(wholeLine)
+		effective.InFlightShare, effective.InFlightCapped = share, share.LessThan(wholeLine)
 	}
 	packets, err := l.readPacketLimits(subject, asset)
-	a.PacketLimits = packets
-	return a, errors.Join(append(errs, err)...)
+	effective.PacketLimits = packets
+	return effective, errors.Join(append(errs, err)...)
 }
 
 // parseLimit parses a limit; none is the result for an empty text.
@@ -79,7 +79,7 @@ func (c Config) validateLimits() error {
 	var errs []error
 	known := make(map[Asset]bool, len(c.Assets))
 	check := func(subject string, asset Asset, l Limits) {
-		_, err := readLimits(subject, asset, c.Ceilings[asset], l)
+		_, err := parseLimits(subject, asset, c.Ceilings[asset], l)
 		errs = append(errs, err)
 	}
 	for _, a := range c.Assets {

@@ -1,0 +1,139 @@
+package embedded
+
+import (
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// idTable finds the position of an id in a list. It is a hash table of positions and half of each
+// hash, without the ids, in about half the memory of a map. A look-up of a new id mostly waits for
+// memory, so the size of this table decides how many transfers a second the ledger takes.
+type idTable struct {
+	seed [2]uint64 // random, so that a client cannot choose colliding ids
+	// The table is split by the hash, so that no growth stops the ledger for long.
+	parts [256]idTablePart
+}
+
+func newIDTable() *idTable { return &idTable{seed: [2]uint64{rand.Uint64(), rand.Uint64()}} }
+
+// hashID returns the half of the hash kept in an entry. Its upper bits choose the part, its lower
+// bits the slot.
+func (t *idTable) hashID(id ledger.ID) uint32 {
+	hi, lo := bits.Mul64(id.Lo^t.seed[0], id.Hi^t.seed[1])
+	return uint32(((hi ^ lo) * 0x9E3779B97F4A7C15) >> 32)
+}
+
+func (t *idTable) partOf(hash uint32) *idTablePart { return &t.parts[hash>>24] }
+
+// findPosition returns the position of the id. hasID reports whether the row at a position has the
+// id.
+func (t *idTable) findPosition(id ledger.ID, hasID func(position) bool) (pos position, ok bool) {
+	hash := t.hashID(id)
+	return t.partOf(hash).findEntry(hash, hasID)
+}
+
+// addPosition adds a position. The id must be new.
+func (t *idTable) addPosition(id ledger.ID, pos position) {
+	hash := t.hashID(id)
+	t.partOf(hash).addEntry(newIDTableEntry(hash, pos))
+}
+
+// removePosition removes an added position.
+func (t *idTable) removePosition(id ledger.ID, pos position) {
+	hash := t.hashID(id)
+	t.partOf(hash).removeEntry(newIDTableEntry(hash, pos))
+}
+
+// idSet is a set of ids in the order of insertion.
+type idSet struct {
+	ids       rows[ledger.ID]
+	positions *idTable
+}
+
+func (s *idSet) hasID(id ledger.ID) bool {
+	_, ok := s.positions.findPosition(id, func(pos position) bool { return *s.ids.rowAt(pos) == id })
+	return ok
+}
+
+// addID adds a new id.
+func (s *idSet) addID(id ledger.ID) {
+	*s.ids.appendRow() = id
+	s.positions.addPosition(id, s.ids.count-1)
+}
+
+// idTableEntry is half a hash and a position plus one; 0 is a free slot.
+type idTableEntry uint64
+
+func newIDTableEntry(hash uint32, pos position) idTableEntry {
+	return idTableEntry(hash)<<32 | idTableEntry(pos+1)
+}
+
+func (e idTableEntry) hashHalf() uint32      { return uint32(e >> 32) }
+func (e idTableEntry) rowPosition() position { return position(e) - 1 }
+
+// idTablePart is a table with linear probing: an entry is in the first slot that was free,
+// starting at the slot of its hash.
+type idTablePart struct {
+	slots []idTableEntry // their number is a power of two
+	used  int
+}
+
+func (t *idTablePart) slotMask() uint32 { return uint32(len(t.slots) - 1) }
+
+func (t *idTablePart) findEntry(hash uint32, hasID func(position) bool) (pos position, ok bool) {
+	if t.used == 0 {
+		return 0, false
+	}
+	for i := hash & t.slotMask(); t.slots[i] != 0; i = (i + 1) & t.slotMask() {
+		if e := t.slots[i]; e.hashHalf() == hash && hasID(e.rowPosition()) {
+			return e.rowPosition(), true
+		}
+	}
+	return 0, false
+}
+
+func (t *idTablePart) addEntry(e idTableEntry) {
+	if 3*t.used >= 2*len(t.slots) {
+		t.growTable()
+	}
+	t.placeEntry(e)
+	t.used++
+}
+
+func (t *idTablePart) placeEntry(e idTableEntry) {
+	i := e.hashHalf() & t.slotMask()
+	for t.slots[i] != 0 {
+		i = (i + 1) & t.slotMask()
+	}
+	t.slots[i] = e
+}
+
+func (t *idTablePart) growTable() {
+	old := t.slots
+	t.slots = make([]idTableEntry, max(8, 2*len(old)))
+	for _, e := range old {
+		if e != 0 {
+			t.placeEntry(e)
+		}
+	}
+}
+
+// removeEntry frees the entry's slot, and moves up later entries that a search would no longer
+// reach across a free slot.
+func (t *idTablePart) removeEntry(e idTableEntry) {
+	free := e.hashHalf() & t.slotMask()
+	for t.slots[free] != e {
+		free = (free + 1) & t.slotMask()
+	}
+	for i := (free + 1) & t.slotMask(); t.slots[i] != 0; i = (i + 1) & t.slotMask() {
+		fromHome := (i - t.slots[i].hashHalf()) & t.slotMask()
+		if fromHome >= (i-free)&t.slotMask() {
+			t.slots[free] = t.slots[i]
+			free = i
+		}
+	}
+	t.slots[free] = 0
+	t.used--
+}
