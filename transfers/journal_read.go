@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+	"unicode/utf8"
 
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
@@ -56,6 +57,10 @@ type anyJournal struct{ recoveredJournal }
 
 func (f *anyJournal) restoreRecord(r wal.Record) error {
 	if r.Kind == recordOwner && !f.ownerRead && len(r.Data) > 0 {
+		// The first record of a ledger's folder has the same kind, and bytes that are no text.
+		if !utf8.Valid(r.Data[1:]) {
+			return fmt.Errorf("%w: the owner record's namespace is no text", ErrJournalForeign)
+		}
 		f.namespace = string(r.Data[1:])
 	}
 	return f.recoveredJournal.restoreRecord(r)

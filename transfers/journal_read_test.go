@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -81,4 +82,19 @@ func TestReadJournalErrors(t *testing.T) {
 			require.ErrorIs(t, err, transfers.ErrJournalCorrupt, name)
 		}
 	}
+}
+
+// The first record of a ledger's folder has the kind of an owner record. Its bytes are no namespace, also
+// when the first byte looks like a format.
+func TestReadJournalOfALedgerFolder(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	log, _, err := wal.Open(folder, func(wal.Record) error { return nil })
+	require.NoError(t, err)
+	data := []byte{1, 0x9f, 0x8e, 0xc3, 0x28, 0, 0}
+	position := log.Append(1, len(data), func(b []byte) []byte { return append(b, data...) })
+	require.NoError(t, log.Wait(t.Context(), position))
+	require.NoError(t, log.Close())
+	_, err = transfers.ReadJournal(folder)
+	require.ErrorIs(t, err, transfers.ErrJournalForeign)
 }
