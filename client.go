@@ -26,12 +26,12 @@ type Client struct {
 // [Client.Close] or at the end of the process: use OpenEmbedded for tests and first steps. For a
 // ledger in a folder, give [embedded.Open] to [New].
 //
-// Config.Recorder.Journal must be empty ([accounts.ErrInvalid]): the ledger does not outlive the
+// Config.Recorder.JournalFolder must be empty ([accounts.ErrInvalid]): the ledger does not outlive the
 // process, so neither may the journal. Other errors are the errors of New.
 func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
 	if cfg.Recorder.JournalFolder != "" {
 		return nil, fmt.Errorf("peerledger: %w", &accounts.FieldError{
-			Subject: "recorder config", Field: "Journal", Reason: "must not be set with a ledger that ends with the process",
+			Subject: "recorder config", Field: "JournalFolder", Reason: "must not be set with a ledger that ends with the process",
 		})
 	}
 	l := embedded.New(opts...)
@@ -44,7 +44,7 @@ func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
 
 // New makes a Client over a ledger. The ledger then belongs to the Client: [Client.Close] closes
 // it. New sends nothing to the ledger, except the fulfills that an earlier process left in
-// Config.Recorder.Journal. Errors are the errors of [Config.Validate], or match
+// Config.Recorder.JournalFolder. Errors are the errors of [Config.Validate], or match
 // [transfers.ErrJournal]. After an error nothing is left running, and the ledger stays the
 // caller's.
 func New(l ledger.Ledger, cfg Config) (*Client, error) {

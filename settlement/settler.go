@@ -21,13 +21,13 @@ type Order struct {
 	// Rail is the name of the rail that the order was placed for; "" also if this Engine does not
 	// have the rail.
 	Rail string
-	// Refund is true if an operator asked for the peer's prepayment to be paid back. Ahead is true
+	// Refund is true if an operator asked for the peer's prepayment to be paid back. Prefunds is true
 	// if the order pays ahead of earnings ([Prefund]).
 	Refund, Prefunds bool
 
 	rail  uint32        // its tag
 	tag   orderTag      // its user_data_64
-	limit ledger.Amount // if Ahead: how much the peer may owe us then
+	limit ledger.Amount // if Prefunds: how much the peer may owe us then
 }
 
 // Payment is an order and the amount paid for it.

@@ -60,7 +60,7 @@ type Config struct {
 }
 
 // Events are callbacks of a [Recorder]; nil fields are skipped. Callbacks run in the
-// recorder's goroutines; BacklogFull and Journal also in those of callers. Callbacks may run
+// recorder's goroutines; BacklogFull and JournalFailed also in those of callers. Callbacks may run
 // concurrently, must not block, must not call the Recorder, and must not keep slices.
 type Events struct {
 	// Batch is called for each batch when all operations are answered or given up.
@@ -118,7 +118,7 @@ func (c Config) Validate() error {
 	check(c.MaxBacklog >= 0, "MaxBacklog", negative)
 	check(c.BacklogResume >= 0, "BacklogResume", negative)
 	check(c.BacklogResume <= c.withDefaults().MaxBacklog, "BacklogResume", "must not be above MaxBacklog")
-	check(c.JournalFolder == "" || c.Events.Replayed != nil, "Events.Replayed", "must be set with Journal: a promised fulfill that is refused now would be lost")
+	check(c.JournalFolder == "" || c.Events.Replayed != nil, "Events.Replayed", "must be set with JournalFolder: a promised fulfill that is refused now would be lost")
 	check(c.HoldMargin >= 0, "HoldMargin", negative)
 	check(c.MinHold >= 0, "MinHold", negative)
 	return errors.Join(errs...)

@@ -66,7 +66,7 @@
 //
 // # Promises that outlive the process
 //
-// With [Config].Journal a fulfill is kept on disk until the ledger has answered it, and
+// With [Config].JournalFolder a fulfill is kept on disk until the ledger has answered it, and
 // [Recorder.Submit] of a fulfill returns when it is on disk (after [Recorder.TrySubmit] see
 // [Future.Journaled]). If a recorder was killed, or closed before the ledger had answered,
 // the next recorder with the same folder records the remaining fulfills first. Recording

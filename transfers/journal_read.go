@@ -24,7 +24,7 @@ type JournalContent struct {
 	TornBytes int64
 }
 
-// ReadJournal reads a journal ([Config].Journal) that no recorder has open, and changes nothing
+// ReadJournal reads a journal ([Config].JournalFolder) that no recorder has open, and changes nothing
 // in it. The error is a [*JournalError]. It matches [ErrJournalInUse], [ErrJournalCorrupt],
 // [ErrJournalForeign], or [fs.ErrNotExist] if the folder has no journal.
 func ReadJournal(folder string) (c JournalContent, err error) {

@@ -38,7 +38,7 @@ type Recorder struct {
 }
 
 // NewRecorder starts a recorder for packets between the peers of a book. Fulfills
-// left in [Config].Journal by an earlier recorder are enqueued first; [Events].Replayed
+// left in [Config].JournalFolder by an earlier recorder are enqueued first; [Events].Replayed
 // reports the results.
 //
 // The error is an error of [Config.Validate], or matches [ErrJournal]. After an error
@@ -116,7 +116,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 // answered. If ctx ends first, the requests under way are given up and the error contains a
 // [*CloseError] with the operations of unknown outcome and those never sent.
 //
-// With [Config].Journal, fulfills without an answer stay in the journal for the next
+// With [Config].JournalFolder, fulfills without an answer stay in the journal for the next
 // recorder. The error matches [ErrJournal] if the journal's last write failed. Close
 // waits for the journal's disk even when ctx has ended.
 //

@@ -86,10 +86,12 @@ func (a *app) printError(err error, status int) {
 	}
 	fmt.Fprintln(a.stderr, "peerledger:", formatError(err))
 	switch {
+	case errors.Is(err, embedded.ErrInUse):
+		fmt.Fprintln(a.stderr, "Nothing was changed. One process at a time uses a folder: stop that process first. A running connector shows its books through its metrics.")
 	case status == statusNoAnswer:
 		fmt.Fprintln(a.stderr, "Nothing was changed. Find the cause with peerledger doctor.")
 	case errors.Is(err, accounts.ErrNotProvisioned):
-		fmt.Fprintln(a.stderr, "List the peers in the ledger and the missing ones with peerledger peers. Add one with peers add, or all configured ones with peers provision.")
+		fmt.Fprintln(a.stderr, "List the peers in the ledger and the missing ones with peerledger peers. Add one with peers add, or all configured ones with peers provision. The namespace of the configuration must be the connector's.")
 	}
 }
 

@@ -62,7 +62,7 @@ func (s *session) listPeers(cmd *cobra.Command, asset string) error {
 		}
 	}
 	if len(rows) == 0 && !s.json {
-		_, err := fmt.Fprintln(s.stdout, "The ledger has no peers, and none are configured. Add one with peerledger peers add.")
+		_, err := fmt.Fprintln(s.stdout, "The ledger has no peers in this namespace, and none are configured. namespace in peerledger.yaml must be the connector's Config.Namespace. Add a peer with peerledger peers add.")
 		return err
 	}
 	return printRows(s.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
