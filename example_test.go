@@ -12,7 +12,7 @@ import (
 )
 
 func Example() {
-	ctx, usd := context.Background(), accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	ctx, usd := context.Background(), accounts.Asset{Code: "USD", Scale: 9, Ledger: 1} // Ledger: the asset's number in TigerBeetle, one per asset
 	client, err := peerledger.OpenEmbedded(peerledger.Config{Accounts: accounts.Config{Assets: []accounts.Asset{usd}}})
 	if err != nil {
 		panic(err)

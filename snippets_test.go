@@ -14,30 +14,54 @@ import (
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
 	"github.com/peerledger/peerledger/transfers"
 )
 
 // These functions contain the code blocks of the documents. The compiler checks them; nothing calls
 // them.
-var _ = []any{onTheHotPath, peersInOperation}
+var _ = []any{booksOnDisk, onTheHotPath, peersInOperation, settling}
 
-func onTheHotPath(ctx context.Context, l ledger.Ledger, book *accounts.Book, held transfers.Result) (transfers.Result, error) {
-	recorder, err := transfers.NewRecorder(l, book, transfers.Config{
-		JournalFolder: "/var/lib/connector/promises", // fulfills outlive the process
-		Events:        transfers.Events{Replayed: func(left []transfers.Result) { /* of the earlier process */ }},
+func booksOnDisk(usd accounts.Asset) (*peerledger.Client, error) {
+	l, err := embedded.Open("ledger") // the folder of the books
+	if err != nil {
+		panic(err)
+	}
+	client, err := peerledger.New(l, peerledger.Config{ // then Provision, as above; client.Close also closes l
+		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
+		Recorder: transfers.Config{
+			JournalFolder: "promises", // fulfills outlive the process
+			Events:        transfers.Events{Replayed: func(left []transfers.Result) { /* of the earlier process */ }},
+		},
 	})
-	_ = err
-	future, err := recorder.Submit(ctx, transfers.FulfillOp(held.Packet)) // on disk when Submit returns
-	result := future.Wait(ctx)                                            // in the ledger
+	return client, err
+}
+
+func onTheHotPath(ctx context.Context, client *peerledger.Client, held transfers.Result) (transfers.Result, error) {
+	future, err := client.Recorder.Submit(ctx, transfers.FulfillOp(held.Packet)) // on disk when Submit returns
+	result := future.Wait(ctx)                                                   // result.Err is nil if the fulfill is in the ledger
 	return result, err
+}
+
+func settling(usd accounts.Asset) peerledger.Config {
+	pay := func(ctx context.Context, order settlement.Order) (ledger.Amount, error) {
+		return order.Amount, nil // pay order.Amount once for each order.ID, and return the amount paid
+	}
+	cfg := peerledger.Config{Accounts: accounts.Config{Assets: []accounts.Asset{usd}}, Settlement: settlement.Config{
+		Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(pay)}},
+		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(10_000), SettleTo: ledger.NewAmount(1_000)}},
+	}}
+	return cfg
 }
 
 func peersInOperation(ctx context.Context, client *peerledger.Client, peers []accounts.PeerAccount, usd accounts.Asset, from, to time.Time) []any {
 	book, alice := client.Book, peers[0]
 	change, err := book.ExtendCredit(ctx, alice, ledger.NewAmount(50_000)) // or RevokeCredit, SetCreditLine
 	_ = err
-	err = book.SuspendPeer(ctx, alice) // ResumePeer, ClosePeer, ReopenPeer
+	err = book.SuspendPeer(ctx, alice) // new packets are refused within SuspensionPollInterval (1 s), also by this client's recorder
+	_ = err
+	err = book.ResumePeer(ctx, alice) // or ClosePeer, ReopenPeer
 	_ = err
 	booking, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: ledger.NewAmount(10), ReasonCode: 3})
 	_ = err
@@ -45,7 +69,8 @@ func peersInOperation(ctx context.Context, client *peerledger.Client, peers []ac
 	_ = err
 	holds, err := book.Holds(ctx, alice) // packets in flight, with their expiry
 	_ = err
-	sums, err := book.TrialBalance(ctx, usd)                      // accounts.ErrUnbalanced if debits are not credits
+	sums, err := book.TrialBalance(ctx, usd) // accounts.ErrUnbalanced if debits are not credits
+	// Peers lists every peer in the ledger. The ledger keeps hashes of the ids: the names given here only label the rows.
 	for peer, err := range book.Peers(ctx, usd, "alice", "bob") { /* all peers in the ledger, with balances */
 		_, _ = peer, err
 	}
