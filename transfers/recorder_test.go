@@ -360,7 +360,7 @@ func TestConfigFaults(t *testing.T) {
 	t.Parallel()
 	err := transfers.Config{Lanes: -1, MaxBacklog: -2, HoldMargin: -3, MinHold: -4}.Validate()
 	for _, field := range []string{"Lanes", "MaxBacklog", "HoldMargin", "MinHold"} {
-		require.ErrorContains(t, err, field)
+		require.ErrorContains(t, err, ": "+field+" must not be negative")
 	}
 	require.ErrorIs(t, err, accounts.ErrInvalid)
 	_, err = transfers.NewRecorder(nil, nil, transfers.Config{Lanes: -1})

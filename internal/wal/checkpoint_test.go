@@ -140,3 +140,16 @@ func TestCommitEndsWithTheContext(t *testing.T) {
 	release()
 	require.NoError(t, l.Close())
 }
+
+// TestFaultOfClosingADiscardedCheckpoint discards a checkpoint of a closed log, and the file system
+// reports a failure at the close of the file.
+func TestFaultOfClosingADiscardedCheckpoint(t *testing.T) {
+	t.Parallel()
+	o, err := openOwner(newMemory())
+	require.NoError(t, err)
+	c := o.log.Checkpoint()
+	require.NoError(t, c.Append(1, []byte("half")))
+	c.file = failingCloseFile{c.file, &failingClose{n: 1}}
+	require.NoError(t, o.log.Close())
+	require.ErrorIs(t, c.Discard(), errInjected)
+}
