@@ -107,6 +107,10 @@ func TestStoppedPayments(t *testing.T) {
 			texts = append(texts, fmt.Sprint(p.All, p.Rail))
 		}
 		require.Equal(t, []string{"true", "falsea name of more t", "falsechain"}, texts)
+		ofRail, err := operator.PausesOf(t.Context(), "a name of more than sixteen bytes")
+		require.NoError(t, err)
+		pauses[1].Rail = "a name of more than sixteen bytes"
+		require.Equal(t, pauses[1:2], ofRail)
 		w.earn(alice, 10)
 		w.earn(bob, 20)
 		e := w.engine(onRails("e", r))
