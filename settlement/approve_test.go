@@ -354,3 +354,22 @@ func TestApprovedWhileItIsCancelled(t *testing.T) {
 	requireNotCalled(t, r)
 	w.requireConserved(r)
 }
+
+// The ledger refuses the approval of an order: Approve returns the ledger's status.
+func TestRefusedApproval(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	cfg := approvalAbove("owner", r, 50)
+	cfg.Manual = true
+	owner := w.engine(cfg)
+	_, err := owner.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
+	order := openOrder(t, owner, w.alice)
+	control, _ := w.book.AssetIDs(usd.Ledger)
+	w.writePacket(w.book.PeerIDs(w.alice).Settlement, control.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
+	_, err = owner.Approve(t.Context(), w.alice, order.ID)
+	var refused *ledger.TransferError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, ledger.TransferDebitAccountAlreadyClosed, refused.Status)
+}

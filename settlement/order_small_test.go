@@ -227,3 +227,22 @@ func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {
 	require.Equal(t, uint64(2), paid[0].Order.Sequence)
 	w.requireConserved(r)
 }
+
+// An order that fails its check is found paid: the engine gives no further orders to the account.
+func TestOrderThatFailsItsCheckAndWasPaid(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	l := &hookedFirstOrder{Ledger: w.ledger, before: func() { w.spend(w.alice, 60) }}
+	cfg := manualConfig(r, at100)
+	cfg.Events.Placed = func(o settlement.Order) {
+		w.writeRow(ledger.Transfer{PendingID: o.ID, Amount: o.Amount, Flags: ledger.TransferPostPending})
+	}
+	e := w.engineOn(l, cfg)
+	for range 2 {
+		_, err := e.Settle(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrOrderConflict)
+		w.earn(w.alice, 200)
+	}
+	requireNotCalled(t, r)
+}

@@ -129,6 +129,25 @@ func TestStoppedPayments(t *testing.T) {
 	})
 }
 
+// While a rail is paused, the sweeps only look its accounts up: no visit makes a query.
+func TestPausedAccountsAreNotVisited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		l := &countingLedger{Ledger: w.ledger}
+		e := w.engineOn(l, onRails("e", r))
+		require.NoError(t, e.PauseRail(t.Context(), "bank"))
+		w.earn(w.alice, 10)
+		e.NotifyBalances(w.peers)
+		sleepVirtual(10 * time.Minute)
+		require.Zero(t, l.takeCounts()[2])
+		require.NoError(t, e.ResumeRail(t.Context(), "bank"))
+		sleepVirtual(time.Minute + time.Second)
+		require.Equal(t, units(10), r.totalPaid(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+	})
+}
+
 // After any number of pauses a new engine reads the newest state, and a running engine keeps up.
 func TestManyPauses(t *testing.T) {
 	t.Parallel()

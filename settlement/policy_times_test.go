@@ -1,6 +1,7 @@
 package settlement_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,26 @@ func TestEveryOutlivesAProcess(t *testing.T) {
 				w.requireConserved(r)
 			})
 		})
+	}
+}
+
+// If a request for the time of a debt fails, the debt does not count as old: nothing is paid.
+func TestUnknownAgeOfADebt(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 10)
+	for at, failed := 0, true; failed; at++ {
+		failed = false
+		l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
+			if c.number != at {
+				return noFault
+			}
+			failed = true
+			return fault{before: errRefused}
+		}}
+		_, err := w.engineOn(l, manualConfig(r, settlement.Every{After: time.Hour})).Settle(t.Context(), w.alice)
+		require.Equal(t, failed, errors.Is(err, errRefused), "request %d: %v", at, err)
+		requireNotCalled(t, r)
 	}
 }
 

@@ -157,3 +157,26 @@ func TestCloseAfterAnOrderWasClosedByHand(t *testing.T) {
 		})
 	}
 }
+
+// An engine that finds its order paid by another one goes on with the next order at once.
+func TestNextOrderAfterAnAnswerElsewhere(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	r.before = func(o settlement.Order) error {
+		if o.Sequence == 1 {
+			return settlement.ErrPending
+		}
+		return nil
+	}
+	e := w.engine(manualConfig(r, payAll))
+	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+	w.earn(w.alice, 100)
+	_, err := e.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrPending)
+	_, err = operator.Resolve(t.Context(), w.alice, openOrder(t, e, w.alice).ID, units(100))
+	require.NoError(t, err)
+	w.earn(w.alice, 30)
+	paid, err := e.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{100, 30}, paidAmounts(paid))
+}
