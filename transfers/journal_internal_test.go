@@ -120,3 +120,12 @@ func TestClosedRecorderKeepsNothing(t *testing.T) {
 	require.ErrorIs(t, err, ErrRecorderClosed)
 	require.Empty(t, r.journal.pending)
 }
+
+// isBehind answers at once: its context has ended before the first call.
+func TestIsBehindNeverWaits(t *testing.T) {
+	t.Parallel()
+	o := newJournal(t, t.TempDir(), t.Context())
+	require.ErrorIs(t, o.canceledCtx.Err(), context.Canceled)
+	require.False(t, o.isBehind())
+	require.NoError(t, o.closeLog())
+}
