@@ -373,3 +373,32 @@ func TestRefusedApproval(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, ledger.TransferDebitAccountAlreadyClosed, refused.Status)
 }
+
+// An order beyond a limit that an operator resolves before its engine has refused it is given to no rail.
+func TestResolvedBeforeItsEngineRefuses(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, "bob"), newRail()
+	bob := w.peers[1]
+	w.earn(w.alice, 100)
+	w.earn(bob, 100)
+	limited := func(instance string) settlement.Config {
+		cfg := manualConfig(r, payAll)
+		cfg.Instance, cfg.AssetPayoutLimits = instance, map[accounts.Asset]settlement.PayoutLimit{usd: {MaxPerDay: units(100)}}
+		return cfg
+	}
+	first := &hookedFirstOrder{Ledger: w.ledger, before: func() {
+		_, err := w.engine(limited("other")).Settle(t.Context(), bob)
+		assertNoError(t, err)
+	}}
+	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+	l := &hookedRow{Ledger: first, code: chart.CodeApproval, do: func() {
+		open, err := operator.Orders(t.Context(), w.alice)
+		assertNoError(t, err)
+		_, err = operator.Resolve(t.Context(), w.alice, open[0].ID, units(100))
+		assertNoError(t, err)
+	}}
+	_, _ = w.engineOn(l, limited("engine")).Settle(t.Context(), w.alice)
+	require.Nil(t, l.do, "the order was beyond the limit")
+	require.Equal(t, units(100), r.totalPaid(bob))
+	require.Zero(t, r.totalPaid(w.alice))
+}
