@@ -69,12 +69,7 @@ func (e *Engine) returnTag(r *ReturnedPayment) uint64 {
 
 // readPaymentRows reads the rows that announce and book the payment of a key, in the order of attempts.
 func (e *Engine) readPaymentRows(ctx context.Context, a accounts.PeerAccount, key string) ([]ledger.Transfer, error) {
-	name := e.paymentName(a, key)
-	ids := make([]ledger.ID, idempotent.MaxAttempts)
-	for i := range ids {
-		ids[i] = name.ID(uint64(i))
-	}
-	rows, err := e.ledger.LookupTransfers(ctx, ids)
+	rows, err := idempotent.LookUpRows(ctx, e.ledger, e.paymentName(a, key).ID)
 	return rows, wrap("look the payment up", err)
 }
 

@@ -12,15 +12,21 @@ import (
 // an attempt. Call Booked before refusing by a balance: each refusal by the ledger burns an id,
 // and an earlier booking must not be refused.
 func Booked(ctx context.Context, l ledger.Ledger, id func(attempt uint64) ledger.ID) (bool, error) {
-	ids := make([]ledger.ID, MaxAttempts)
-	for i := range ids {
-		ids[i] = id(uint64(i))
-	}
-	rows, err := l.LookupTransfers(ctx, ids)
+	rows, err := LookUpRows(ctx, l, id)
 	if err != nil {
 		return false, fmt.Errorf("look up what is booked: %w", err)
 	}
 	return len(rows) > 0, nil
+}
+
+// LookUpRows reads the transfers with the ids of all attempts of a key, in the order of attempts and in one
+// request. The error is the request's.
+func LookUpRows(ctx context.Context, l ledger.Ledger, id func(attempt uint64) ledger.ID) ([]ledger.Transfer, error) {
+	ids := make([]ledger.ID, MaxAttempts)
+	for i := range ids {
+		ids[i] = id(uint64(i))
+	}
+	return l.LookupTransfers(ctx, ids)
 }
 
 // lookupAttempts finds the booked attempt among the numbers from first up to, and without, end, in
