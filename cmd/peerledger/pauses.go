@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -225,9 +224,9 @@ pay it. To refuse an order, give "settle cancel".`,
 				if err != nil {
 					return err
 				}
-				order, err := ledger.ParseID(args[1])
+				order, err := parseOrderID(args[1])
 				if err != nil {
-					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
+					return err
 				}
 				c := change{Action: "approve an order", Peer: account.Peer(), Asset: found.String(), Order: order.String()}
 				open, exists, err := findOpenOrder(cmd.Context(), engine, account, order)

@@ -170,9 +170,9 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				order, err := ledger.ParseID(args[1])
+				order, err := parseOrderID(args[1])
 				if err != nil {
-					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
+					return err
 				}
 				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), peerPrefix: " for "}
 				open, found, err := findOpenOrder(cmd.Context(), engine, p.account, order)
@@ -198,6 +198,15 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 	return cmd
 }
 
+// parseOrderID reads the id of an order from the command line.
+func parseOrderID(text string) (ledger.ID, error) {
+	id, err := ledger.ParseID(text)
+	if err != nil {
+		return ledger.ID{}, fmt.Errorf("%w: order %q: %w", errUsage, text, err)
+	}
+	return id, nil
+}
+
 // engineActiveFor is how long after its last claim an order's engine counts as active: twice the
 // default [settlement.Config].Lease.
 const engineActiveFor = 2 * time.Minute
@@ -214,9 +223,9 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				order, err := ledger.ParseID(args[1])
+				order, err := parseOrderID(args[1])
 				if err != nil {
-					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
+					return err
 				}
 				c := change{
 					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
