@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,24 +78,17 @@ func TestArchitectureNamesExist(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join("docs", "architecture.md"))
 	require.NoError(t, err)
-	known := members{map[string]bool{}, map[string]map[string]bool{}}
-	var packages []string
+	known := declaredNames(t)
 	files := map[string]bool{}
-	goFiles(t, ".", func(path, _ string, file *ast.File) {
-		files[filepath.Base(path)] = true
-		if !strings.HasSuffix(path, "_test.go") {
-			known.add(file)
-			packages = append(packages, file.Name.Name)
-		}
-	})
+	goFiles(t, ".", func(path, _ string, _ *ast.File) { files[filepath.Base(path)] = true })
 	for _, name := range fileName.FindAllString(string(page), -1) {
 		require.True(t, files[name], "no file %s", name)
 	}
 	seen := 0
 	for _, m := range codeName.FindAllStringSubmatch(codeBlock.ReplaceAllString(string(page), ""), -1) {
 		switch {
-		case m[1] == "" && (known.names[m[2]] || slices.Contains(packages, m[2])):
-		case m[1] != "" && (known.of[m[1]][m[2]] || slices.Contains(packages, m[1]) && known.names[m[2]]):
+		case m[1] == "" && (known.names[m[2]] || known.packages[m[2]]):
+		case m[1] != "" && (known.of[m[1]][m[2]] || known.packages[m[1]] && known.names[m[2]]):
 		default:
 			require.Fail(t, "not in the code", m[0])
 		}

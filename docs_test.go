@@ -42,7 +42,7 @@ func goFiles(t *testing.T, folder string, each func(path, text string, file *ast
 		if err != nil {
 			return err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ParseComments|parser.SkipObjectResolution)
 		if err == nil {
 			each(path, string(text), file)
 		}
@@ -144,11 +144,25 @@ func exists(path string) bool {
 
 // members has the names declared in our packages. of has the fields and methods by type.
 type members struct {
-	names map[string]bool
-	of    map[string]map[string]bool
+	names    map[string]bool
+	of       map[string]map[string]bool
+	packages map[string]bool // their names
+}
+
+// declaredNames reads the names declared outside of tests.
+func declaredNames(t *testing.T) members {
+	t.Helper()
+	m := members{map[string]bool{}, map[string]map[string]bool{}, map[string]bool{}}
+	goFiles(t, ".", func(path, _ string, file *ast.File) {
+		if !strings.HasSuffix(path, "_test.go") {
+			m.add(file)
+		}
+	})
+	return m
 }
 
 func (m members) add(file *ast.File) {
+	m.packages[file.Name.Name] = true
 	member := func(of, name string) {
 		if m.of[of] == nil {
 			m.of[of] = map[string]bool{}
@@ -199,14 +213,7 @@ var (
 // Every exported name in a document exists in our packages.
 func TestNamedIdentifiersExist(t *testing.T) {
 	t.Parallel()
-	known := members{map[string]bool{}, map[string]map[string]bool{}}
-	packages := map[string]bool{}
-	goFiles(t, ".", func(path, _ string, file *ast.File) {
-		if !strings.HasSuffix(path, "_test.go") {
-			known.add(file)
-			packages[file.Name.Name] = true
-		}
-	})
+	known := declaredNames(t)
 	seen := 0
 	for path, text := range documents(t) {
 		if strings.HasSuffix(path, "CONTRIBUTING.md") || strings.HasPrefix(path, "deploy") {
@@ -215,7 +222,7 @@ func TestNamedIdentifiersExist(t *testing.T) {
 		for _, m := range exported.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
 			parts := strings.Split(m[2], ".")
 			last := parts[len(parts)-1]
-			if strings.HasPrefix(last, "Test") || noNames[last] || m[1] != "" && !packages[m[1]] {
+			if strings.HasPrefix(last, "Test") || noNames[last] || m[1] != "" && !known.packages[m[1]] {
 				continue
 			}
 			if len(parts) > 1 {

@@ -2,10 +2,9 @@ package peerledger_test
 
 import (
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -25,8 +24,7 @@ var (
 
 // prose is the language of the code that users read: comments and function names outside of tests.
 type prose struct {
-	names    members         // exported names of the module
-	packages map[string]bool // names of the module's packages
+	known members // names of the module
 
 	functions, oneWord    int
 	words, pronouns, what int
@@ -37,19 +35,11 @@ type prose struct {
 // Names and comments follow the rules of CONTRIBUTING.md, as far as a program can tell.
 func TestWording(t *testing.T) {
 	t.Parallel()
-	p := prose{names: members{map[string]bool{}, map[string]map[string]bool{}}, packages: map[string]bool{}}
+	p := prose{known: declaredNames(t)}
 	goFiles(t, ".", func(path, _ string, file *ast.File) {
-		if !strings.HasSuffix(path, "_test.go") {
-			p.names.add(file)
-			p.packages[file.Name.Name] = true
-		}
-	})
-	goFiles(t, ".", func(path, text string, _ *ast.File) {
 		if strings.Contains(filepath.ToSlash(path), "testdata/") {
 			return
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ParseComments)
-		require.NoError(t, err)
 		p.findRiddles(path, file)
 		if !strings.HasSuffix(path, "_test.go") {
 			p.readFile(path, file)
@@ -92,18 +82,16 @@ func (p *prose) readFile(path string, file *ast.File) {
 			if w == "what" || w == "whatever" {
 				p.what++
 			}
-			for _, pronoun := range pronouns {
-				if w == pronoun {
-					p.pronouns++
-				}
+			if slices.Contains(pronouns, w) {
+				p.pronouns++
 			}
 		}
 		for _, m := range proseLink.FindAllStringSubmatch(text, -1) {
 			p.links++
-			if m[1] != "" && !p.packages[m[1]] { // of the standard library
+			if m[1] != "" && !p.known.packages[m[1]] { // of the standard library
 				continue
 			}
-			if !p.names.names[m[2]] || m[3] != "" && !p.names.of[m[2]][m[3]] {
+			if !p.known.names[m[2]] || m[3] != "" && !p.known.of[m[2]][m[3]] {
 				p.wrongLinks = append(p.wrongLinks, path+": "+m[0])
 			}
 		}
