@@ -268,9 +268,7 @@ func TestLiquidityFloor(t *testing.T) {
 				if start > 0 {
 					_, err := f.book.Fund(ctx, accounts.Capital{Asset: loss, Key: "capital", Amount: units(uint64(start))})
 					require.NoError(t, err)
-					// Virtual time. The first refresh may have come before, and none may run beside the packets
-					// below: an operation that is answered during a read counts as used.
-					time.Sleep(2500 * time.Millisecond) //nolint:forbidigo // virtual time
+					time.Sleep(2500 * time.Millisecond) //nolint:forbidigo // virtual time, between two refreshes: none runs beside the packets
 				}
 				out := func(n uint64) transfers.Packet {
 					return transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Out: n, Hold: time.Hour}
