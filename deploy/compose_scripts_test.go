@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/scripttest"
 )
 
 // loggingComposeStub is a docker compose that logs its arguments. Calls that match FAILS fail, from
@@ -25,7 +27,7 @@ esac
 func runScript(t *testing.T, fails, from, script string, args ...string) (calls []string, output string, err error) {
 	t.Helper()
 	stub, log := filepath.Join(t.TempDir(), "compose"), filepath.Join(t.TempDir(), "calls")
-	require.NoError(t, os.WriteFile(stub, []byte(loggingComposeStub), 0o700)) //nolint:gosec // an executable
+	require.NoError(t, scripttest.WriteExecutable(stub, loggingComposeStub))
 	require.NoError(t, os.WriteFile(log, nil, 0o600))
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{script}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + stub, "CALLS=" + log, "FAILS=" + fails, "FROM=" + from, "PATIENCE=0"}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/scripttest"
 )
 
 // findTool returns the path of a program, or skips the test.
@@ -73,7 +75,7 @@ func TestUnitStartsTheServerAgain(t *testing.T) {
 	command := regexp.MustCompile(`(?m)^ExecStopPost=/bin/sh -c '(.*)'$`).FindStringSubmatch(unit)
 	require.NotNil(t, command)
 	bin := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "systemctl"), []byte("#!/bin/sh\necho systemctl $*\n"), 0o700)) //nolint:gosec // an executable
+	require.NoError(t, scripttest.WriteExecutable(filepath.Join(bin, "systemctl"), "#!/bin/sh\necho systemctl $*\n"))
 	for result, want := range map[string]string{
 		"success": "", "exit-code": "",
 		"signal": "systemctl start tigerbeetle@0\n", "oom-kill": "systemctl start tigerbeetle@0\n", "timeout": "systemctl start tigerbeetle@0\n",
@@ -118,7 +120,7 @@ type volume struct {
 func newVolume(t *testing.T) volume {
 	t.Helper()
 	v := volume{dir: t.TempDir(), binary: filepath.Join(t.TempDir(), "tigerbeetle"), shell: []string{"sh"}, path: os.Getenv("PATH")}
-	require.NoError(t, os.WriteFile(v.binary, []byte(tigerbeetleStub), 0o700)) //nolint:gosec // an executable
+	require.NoError(t, scripttest.WriteExecutable(v.binary, tigerbeetleStub))
 	return v
 }
 
@@ -462,7 +464,7 @@ func TestInterruptedSingleNodeBackup(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			stub := filepath.Join(dir, "compose")
-			require.NoError(t, os.WriteFile(stub, []byte(waitingComposeStub), 0o700)) //nolint:gosec // an executable
+			require.NoError(t, scripttest.WriteExecutable(stub, waitingComposeStub))
 			log := func() string {
 				content, err := os.ReadFile(filepath.Join(dir, "log"))
 				if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/scripttest"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 	"github.com/peerledger/peerledger/transfers"
@@ -289,6 +290,6 @@ func TestPaymentsByHand(t *testing.T) {
 func writeScript(t *testing.T, lines string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "pay.sh")
-	require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh\n"+lines+"\n"), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, scripttest.WriteExecutable(file, "#!/bin/sh\n"+lines+"\n"))
 	return file
 }

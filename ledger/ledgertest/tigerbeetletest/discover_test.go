@@ -4,12 +4,13 @@ package tigerbeetletest
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/scripttest"
 )
 
 // The first TigerBeetle in the order of the package comment is used.
@@ -72,7 +73,7 @@ func TestFindServer(t *testing.T) {
 func TestReadRelease(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "tigerbeetle")
-	require.NoError(t, os.WriteFile(binary, []byte("#!/bin/sh\necho TigerBeetle version 0.17.9+52ad553\n"), 0o700))
+	require.NoError(t, scripttest.WriteExecutable(binary, "#!/bin/sh\necho TigerBeetle version 0.17.9+52ad553\n"))
 	release, err := readRelease(binary)
 	require.NoError(t, err)
 	require.Equal(t, Release, release)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/internal/scripttest"
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -55,7 +56,7 @@ func installDockerStub(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	bin := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "docker"), []byte(dockerStub), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, scripttest.WriteExecutable(filepath.Join(bin, "docker"), dockerStub))
 	t.Setenv("DOCKER_STUB", dir)
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return dir
