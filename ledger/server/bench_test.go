@@ -81,4 +81,3 @@ func measureTransfers(b *testing.B, cluster uint128.Uint128, addresses []string,
 	b.StopTimer()
 	b.ReportMetric(float64(ledger.BatchMax*b.N)/b.Elapsed().Seconds(), "transfers/s")
 }
-

@@ -50,7 +50,7 @@ type Config struct {
 	// [Server.Serve] ends. Default 5 s.
 	CloseTimeout time.Duration
 	// AllowRemote allows listeners beyond loopback. The protocol has no authentication and no
-	// encryption: whoever reaches the port can move every balance.
+	// encryption: every program that reaches the port can move every balance.
 	AllowRemote bool
 	// Log receives warnings, and the ends of connections at level Debug. Default: nothing is logged.
 	Log *slog.Logger

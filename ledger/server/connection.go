@@ -40,13 +40,7 @@ const readBuffer = 4 << 10
 // until working ends. stop ends the whole server.
 func (s *Server) serveConnection(serving, working context.Context, stop context.CancelCauseFunc, conn net.Conn) {
 	defer s.connections.Add(-1)
-	c := &connection{Server: s, conn: conn, reader: bufio.NewReaderSize(conn, readBuffer), stop: stop}
-	if s.cfg.OnRequest != nil {
-		c.onRequest = func(m Message) error { return s.cfg.OnRequest(serving, m) }
-	}
-	if s.cfg.OnAnswer != nil {
-		c.onAnswer = func(m Message, answer []byte) error { return s.cfg.OnAnswer(serving, m, answer, c.send) }
-	}
+	c := s.newConnection(serving, stop, conn)
 	interrupt := context.AfterFunc(serving, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer interrupt()
 	abort := context.AfterFunc(working, func() { _ = conn.Close() })
@@ -54,6 +48,17 @@ func (s *Server) serveConnection(serving, working context.Context, stop context.
 	err := c.handleMessages(serving, working)
 	s.cfg.Log.Debug("a connection ends", "client", conn.RemoteAddr().String(), "cause", err)
 	_ = conn.Close()
+}
+
+func (s *Server) newConnection(serving context.Context, stop context.CancelCauseFunc, conn net.Conn) *connection {
+	c := &connection{Server: s, conn: conn, reader: bufio.NewReaderSize(conn, readBuffer), stop: stop}
+	if s.cfg.OnRequest != nil {
+		c.onRequest = func(m Message) error { return s.cfg.OnRequest(serving, m) }
+	}
+	if s.cfg.OnAnswer != nil {
+		c.onAnswer = func(m Message, answer []byte) error { return s.cfg.OnAnswer(serving, m, answer, c.send) }
+	}
+	return c
 }
 
 // handleMessages reads and handles messages. It returns the reason for the end of the connection.

@@ -1,0 +1,328 @@
+package server_test
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/server"
+)
+
+// Offsets in a header.
+const (
+	atCluster, atSize, atCommand, atEpoch = 80, 96, 114, 100
+)
+
+// A message that breaks the framing ends its connection.
+func TestFraming(t *testing.T) {
+	t.Parallel()
+	_, address := serveCluster(t, server.Config{})
+	good := openSession(t, address, 1)
+	reseal := func(h *vsr.Header) {
+		sum := vsr.Checksum(h[16:])
+		copy(h[:], sum[:])
+	}
+	for name, damage := range map[string]func(h *vsr.Header, body []byte){
+		"checksum":        func(h *vsr.Header, _ []byte) { h[200]++ },
+		"body":            func(_ *vsr.Header, body []byte) { body[3]++ },
+		"another cluster": func(h *vsr.Header, _ []byte) { h[atCluster]++; reseal(h) },
+		"size below":      func(h *vsr.Header, _ []byte) { binary.LittleEndian.PutUint32(h[atSize:], 255); reseal(h) },
+		"size above":      func(h *vsr.Header, _ []byte) { binary.LittleEndian.PutUint32(h[atSize:], 1<<20+1); reseal(h) },
+		"huge size":       func(h *vsr.Header, _ []byte) { binary.LittleEndian.PutUint32(h[atSize:], 1<<32-1); reseal(h) },
+		"unknown command": func(h *vsr.Header, _ []byte) { h[atCommand] = 99; reseal(h) },
+		"retired command": func(h *vsr.Header, _ []byte) { h[atCommand] = 12; reseal(h) },
+		"command 0":       func(h *vsr.Header, _ []byte) { h[atCommand] = 0; reseal(h) },
+		"all zero":        func(h *vsr.Header, _ []byte) { *h = vsr.Header{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := emptyLookup()
+			s := openSession(t, address, 2)
+			h := s.next.Encode(cluster, body)
+			damage(&h, body)
+			s.write(h[:], body)
+			s.requireEnd()
+			good.requireReply(emptyLookup()) // others go on
+		})
+	}
+}
+
+// A message with a field that no client sends, or between replicas, is ignored.
+func TestIgnoredMessages(t *testing.T) {
+	t.Parallel()
+	_, address := serveCluster(t, server.Config{})
+	s := openSession(t, address, 1)
+	ignored := map[string]func(*vsr.Header){
+		"command of replicas": func(h *vsr.Header) { h[atCommand] = 7 },
+		"a reply":             func(h *vsr.Header) { h[atCommand] = byte(vsr.CommandReply) },
+		"epoch":               func(h *vsr.Header) { h[atEpoch] = 1 },
+		"protocol":            func(h *vsr.Header) { h[112] = 1 },
+		"replica":             func(h *vsr.Header) { h[115] = 1 },
+		"release 0":           func(h *vsr.Header) { binary.LittleEndian.PutUint32(h[108:], 0) },
+	}
+	for _, at := range []int{16, 31, 48, 63, 64, 79, 116, 127, 144, 159, 197, 199, 204, 255} {
+		ignored["byte "+string(rune('0'+at/100))+string(rune('0'+at/10%10))+string(rune('0'+at%10))] = func(h *vsr.Header) { h[at] = 1 }
+	}
+	for name, change := range ignored {
+		h := s.next.Encode(cluster, emptyLookup())
+		change(&h)
+		h.Seal(emptyLookup())
+		s.write(h[:], emptyLookup())
+		s.requireSilence(s.next.Client)
+		require.NotEmpty(t, name)
+	}
+	s.requireReply(emptyLookup())
+}
+
+// Messages may come in pieces of any length, and several at once.
+func TestPieces(t *testing.T) {
+	t.Parallel()
+	_, address := serveCluster(t, server.Config{})
+	s := openSession(t, address, 1)
+	h := s.next.Encode(cluster, emptyLookup())
+	ping := vsr.Ping{Release: release, Client: s.next.Client}.Encode(cluster)
+	message := append(append(h[:], emptyLookup()...), ping[:]...)
+	for i := range message {
+		s.write(message[i : i+1])
+	}
+	reply, _ := s.read()
+	require.Equal(t, vsr.CommandReply, reply.Command())
+	pong, _ := s.read()
+	require.Equal(t, vsr.CommandPongClient, pong.Command())
+}
+
+// pipes is a listener without a network, for tests in which time is virtual.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func newPipes() *pipes { return &pipes{make(chan net.Conn), make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	select {
+	case <-p.done:
+	default:
+		close(p.done)
+	}
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (p *pipes) dial(tb testing.TB) *rawClient {
+	tb.Helper()
+	ours, theirs := net.Pipe()
+	p.conns <- theirs
+	tb.Cleanup(func() { _ = ours.Close() })
+	return &rawClient{tb, ours}
+}
+
+// servePipes serves a ledger in a test with virtual time.
+func servePipes(tb testing.TB, cfg server.Config) (*server.Server, *pipes) {
+	tb.Helper()
+	cfg.Cluster = cluster
+	s, err := server.New(embedded.New(), cfg)
+	require.NoError(tb, err)
+	p := newPipes()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, p) }()
+	tb.Cleanup(func() {
+		stop()
+		require.NoError(tb, <-done)
+	})
+	return s, p
+}
+
+// A header that promises a body which never comes, and a silent client, hold their connections for
+// the idle time alone.
+func TestSilentClients(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := servePipes(t, server.Config{})
+		silent, promised := p.dial(t), p.dial(t)
+		request := vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}.Encode(cluster, make([]byte, 1<<20-256))
+		began := time.Now()
+		promised.write(request[:])
+		for _, c := range []*rawClient{silent, promised} {
+			_, err := c.conn.Read(make([]byte, 1))
+			require.ErrorIs(t, err, io.EOF)
+			require.Equal(t, 2*time.Minute, time.Since(began))
+		}
+		synctest.Wait()
+		require.Zero(t, s.Stats().Connections)
+	})
+}
+
+// A client that does not read its answer loses its connection.
+func TestClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := servePipes(t, server.Config{})
+		c := p.dial(t)
+		ping := vsr.Ping{Release: release, Client: uint128.From64(1)}.Encode(cluster)
+		c.write(ping[:])
+		time.Sleep(17*time.Second - 1)
+		synctest.Wait()
+		require.Equal(t, 1, s.Stats().Connections)
+		time.Sleep(1)
+		synctest.Wait()
+		require.Zero(t, s.Stats().Connections)
+	})
+}
+
+// Ten thousand connections: the first 128 are served, the others are ended at once. A place that
+// becomes free is used again.
+func TestTenThousandConnections(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, p := servePipes(t, server.Config{})
+		var open []*rawClient
+		for range 128 {
+			open = append(open, p.dial(t))
+		}
+		for range 10_000 - 128 {
+			_, err := p.dial(t).conn.Read(make([]byte, 1))
+			require.ErrorIs(t, err, io.EOF)
+		}
+		require.Equal(t, 128, s.Stats().Connections)
+		ping := vsr.Ping{Release: release, Client: uint128.From64(1)}.Encode(cluster)
+		open[127].write(ping[:])
+		pong, _ := open[127].read()
+		require.Equal(t, vsr.CommandPongClient, pong.Command())
+
+		require.NoError(t, open[0].conn.Close())
+		synctest.Wait()
+		again := p.dial(t)
+		again.write(ping[:])
+		_, _ = again.read()
+	})
+}
+
+// The memory of a body grows as the body comes.
+func TestMemoryOfPromisedBodies(t *testing.T) {
+	s, p := servePipes(t, server.Config{})
+	h := vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}.Encode(cluster, make([]byte, 1<<20-256))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 128 {
+		c := p.dial(t)
+		c.write(h[:])
+		c.write([]byte{1}) // the server has the header when this is read
+	}
+	require.Equal(t, 128, s.Stats().Connections)
+	runtime.ReadMemStats(&after)
+	t.Logf("%d bytes for each connection", (after.HeapAlloc-before.HeapAlloc)/128)
+	require.Less(t, after.HeapAlloc-before.HeapAlloc, uint64(128*64<<10))
+}
+
+// At the end of the context a request under way is answered, up to the close time.
+func TestEndOfServing(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		work     time.Duration
+		answered bool
+	}{"in time": {4 * time.Second, true}, "too late": {time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				s, err := server.New(&slowLedger{embedded.New(), row.work}, server.Config{Cluster: cluster})
+				require.NoError(t, err)
+				p := newPipes()
+				done := make(chan error, 1)
+				go func() { done <- s.Serve(ctx, p) }()
+				c := &session{p.dial(t), vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}}
+				h, _ := c.ask(make([]byte, 256))
+				c.next = vsr.Request{Release: release, Client: c.next.Client, Session: 2, Number: 1, Operation: uint8(server.LookupAccounts), Parent: vsr.DecodeReply(&h).Context}
+				c.sendNext(emptyLookup())
+				synctest.Wait()
+				stop()
+				_, _, err = c.tryRead(time.Minute)
+				require.Equal(t, row.answered, err == nil)
+				require.NoError(t, <-done)
+			})
+		})
+	}
+}
+
+// slowLedger takes its time for a look-up.
+type slowLedger struct {
+	*embedded.Ledger
+
+	work time.Duration
+}
+
+func (l *slowLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	select {
+	case <-time.After(l.work):
+		return l.Ledger.LookupAccounts(ctx, ids)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// A ledger that has ended ends the server with the cause.
+func TestEndOfTheLedger(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	listener := listen(t)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(t.Context(), listener, l, server.Config{Cluster: cluster}) }()
+	s := openSession(t, listener.Addr().String(), 1)
+	require.NoError(t, l.Close())
+	s.sendNext(emptyLookup())
+	s.requireEnd()
+	require.ErrorIs(t, <-done, ledger.ErrClosed)
+}
+
+// The server takes no listener beyond loopback unless it is told to.
+func TestRemoteListener(t *testing.T) {
+	t.Parallel()
+	s, err := server.New(embedded.New(), server.Config{})
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "0.0.0.0:0")
+	require.NoError(t, err)
+	require.ErrorIs(t, s.Serve(t.Context(), listener), server.ErrRemote)
+	require.ErrorIs(t, listener.Close(), net.ErrClosed)
+}
+
+func TestWrongConfigs(t *testing.T) {
+	t.Parallel()
+	for field, cfg := range map[string]server.Config{
+		"Release": {Release: "new"}, "OldestClient": {OldestClient: "0.16"}, "Sessions": {Sessions: -1},
+		"RequestMax": {RequestMax: 1 << 21}, "MaxConnections": {MaxConnections: -1}, "IdleTimeout": {IdleTimeout: -1},
+		"WriteTimeout": {WriteTimeout: -1}, "CloseTimeout": {CloseTimeout: -1},
+	} {
+		require.ErrorIs(t, cfg.Validate(), server.ErrConfig)
+		require.ErrorContains(t, cfg.Validate(), field)
+		listener := listen(t)
+		require.ErrorIs(t, server.Serve(t.Context(), listener, embedded.New(), cfg), server.ErrConfig)
+	}
+	require.NoError(t, server.Config{}.Validate())
+	for _, size := range []int{4095, 4096 - 128, 4096 + 64} {
+		require.Error(t, server.Config{RequestMax: size}.Validate(), size)
+	}
+	require.NoError(t, server.Config{RequestMax: 4096}.Validate())
+}

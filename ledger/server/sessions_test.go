@@ -1,0 +1,242 @@
+package server_test
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/server"
+)
+
+// emptyLookup is the body of a look-up of no accounts.
+func emptyLookup() []byte {
+	return []byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 1, 0}
+}
+
+// session is the state of a raw client with a session.
+type session struct {
+	*rawClient
+
+	next vsr.Request // the next request; its operation is a look-up
+}
+
+// openSession registers a client on a new connection.
+func openSession(tb testing.TB, address string, client uint64) *session {
+	tb.Helper()
+	s := &session{dial(tb, address), vsr.Request{Release: release, Client: uint128.From64(client), Operation: vsr.OperationRegister}}
+	h, body := s.ask(make([]byte, 256))
+	reply := vsr.DecodeReply(&h)
+	require.Equal(tb, vsr.CommandReply, h.Command())
+	require.Len(tb, body, 64)
+	s.next = vsr.Request{
+		View: h.View(), Release: release, Client: s.next.Client, Session: reply.Op, Parent: reply.Context,
+		Number: 1, Operation: uint8(server.LookupAccounts),
+	}
+	return s
+}
+
+// sendNext sends the next request with a body. It returns the message.
+func (s *session) sendNext(body []byte) []byte {
+	h := s.next.Encode(cluster, body)
+	message := append(h[:], body...)
+	s.write(message)
+	return message
+}
+
+// ask sends the next request and reads the answer.
+func (s *session) ask(body []byte) (vsr.Header, []byte) {
+	s.t.Helper()
+	s.sendNext(body)
+	return s.read()
+}
+
+// requireReply asks the next request and requires a reply to it.
+func (s *session) requireReply(body []byte) []byte {
+	s.t.Helper()
+	message := s.sendNext(body)
+	h, answer := s.read()
+	reply := vsr.DecodeReply(&h)
+	require.Equal(s.t, vsr.CommandReply, h.Command())
+	require.Equal(s.t, [16]byte(message[:16]), reply.RequestChecksum)
+	s.next.Number++
+	s.next.Parent = reply.Context
+	return answer
+}
+
+// requireEviction requires that the server has evicted the client.
+func (s *session) requireEviction(reason vsr.Eviction) {
+	s.t.Helper()
+	h, _ := s.read()
+	require.Equal(s.t, vsr.CommandEviction, h.Command())
+	require.Equal(s.t, reason, h.EvictionReason())
+	require.Equal(s.t, s.next.Client, uint128.FromBytes(h[128:]))
+}
+
+func serveCluster(tb testing.TB, cfg server.Config) (s *server.Server, address string) {
+	tb.Helper()
+	cfg.Cluster = cluster
+	return start(tb, embedded.New(), cfg)
+}
+
+// Each row of the reference's table: a request with one thing changed is answered by this eviction,
+// or by nothing.
+func TestRequestsOfASession(t *testing.T) {
+	t.Parallel()
+	nothing := vsr.Eviction(0)
+	for name, row := range map[string]struct {
+		change func(*vsr.Request)
+		body   []byte
+		want   vsr.Eviction
+	}{
+		"view above the server's":    {change: func(r *vsr.Request) { r.View = 2 }},
+		"release too low":            {change: func(r *vsr.Request) { r.Release = vsr.NewRelease(0, 16, 3) }, want: vsr.EvictionReleaseTooLow},
+		"release too high":           {change: func(r *vsr.Request) { r.Release = vsr.NewRelease(0, 17, 10) }, want: vsr.EvictionReleaseTooHigh},
+		"body above the limit":       {body: make([]byte, 32<<10), want: vsr.EvictionInvalidBodySize},
+		"unknown operation":          {change: func(r *vsr.Request) { r.Operation = 200 }, want: vsr.EvictionInvalidOperation},
+		"pulse":                      {change: func(r *vsr.Request) { r.Operation = 128 }, want: vsr.EvictionInvalidOperation},
+		"operation of replicas":      {change: func(r *vsr.Request) { r.Operation = 3 }, want: vsr.EvictionInvalidOperation},
+		"body of no batches":         {body: []byte{}, want: vsr.EvictionInvalidBody},
+		"noop with a body":           {change: func(r *vsr.Request) { r.Operation = 6 }, want: vsr.EvictionInvalidBody},
+		"session too low":            {change: func(r *vsr.Request) { r.Session-- }, want: vsr.EvictionSessionTooLow},
+		"session too high":           {change: func(r *vsr.Request) { r.Session++ }},
+		"another release":            {change: func(r *vsr.Request) { r.Release = vsr.NewRelease(0, 17, 8) }, want: vsr.EvictionSessionReleaseMismatch},
+		"an answered number":         {change: func(r *vsr.Request) { r.Number-- }},
+		"the number after next":      {change: func(r *vsr.Request) { r.Number++ }},
+		"another parent":             {change: func(r *vsr.Request) { r.Parent[0]++ }},
+		"an unknown client":          {change: func(r *vsr.Request) { r.Client = uint128.From64(99) }}, // on another client's connection
+		"a timestamp":                {change: func(r *vsr.Request) { r.Timestamp = 1 }},
+		"no client":                  {change: func(r *vsr.Request) { r.Client = uint128.Zero }},
+		"a register after a request": {change: func(r *vsr.Request) { *r = vsr.Request{Release: release, Client: r.Client, Operation: 2} }, body: make([]byte, 256)},
+		"a register without a body":  {change: func(r *vsr.Request) { *r = vsr.Request{Release: release, Client: r.Client, Operation: 2} }, body: []byte{}, want: vsr.EvictionInvalidBodySize},
+		"a short register":           {change: func(r *vsr.Request) { *r = vsr.Request{Release: release, Client: r.Client, Operation: 2} }, body: make([]byte, 128)},
+		"a register with a session":  {change: func(r *vsr.Request) { r.Operation, r.Number = 2, 0 }, body: make([]byte, 256)},
+		"a request without session":  {change: func(r *vsr.Request) { r.Session = 0 }},
+		"a request without number":   {change: func(r *vsr.Request) { r.Number = 0 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, address := serveCluster(t, server.Config{RequestMax: server.RequestMaxDevelopment})
+			s := openSession(t, address, 5)
+			s.requireReply(emptyLookup())
+			wrong := &session{s.rawClient, s.next}
+			if row.change != nil {
+				row.change(&wrong.next)
+			}
+			body := row.body
+			if body == nil {
+				body = emptyLookup()
+			}
+			wrong.sendNext(body)
+			if row.want != nothing {
+				wrong.requireEviction(row.want)
+			}
+			s.requireSilence(s.next.Client)
+			s.requireReply(emptyLookup()) // the session is as before
+		})
+	}
+}
+
+// A repeated request is answered with the same bytes, on any connection, and changes nothing.
+func TestRepeatedRequest(t *testing.T) {
+	t.Parallel()
+	_, address := serveCluster(t, server.Config{})
+	s := openSession(t, address, 5)
+	s.next.Operation = uint8(server.Noop)
+	message := s.sendNext(nil)
+	first, _ := s.read()
+	again := dial(t, address)
+	again.write(message)
+	second, _ := again.read()
+	require.Equal(t, first, second)
+
+	changed := s.next
+	changed.Latency = 1 // the same number, and another checksum
+	h := changed.Encode(cluster, nil)
+	again.write(h[:])
+	again.requireSilence(s.next.Client)
+}
+
+// A repeated register opens one session.
+func TestRepeatedRegister(t *testing.T) {
+	t.Parallel()
+	srv, address := serveCluster(t, server.Config{})
+	c := dial(t, address)
+	h := vsr.Request{Release: release, Client: uint128.From64(5), Operation: vsr.OperationRegister}.Encode(cluster, make([]byte, 256))
+	for range 2 {
+		c.write(h[:], make([]byte, 256))
+	}
+	first, body := c.read()
+	second, _ := c.read()
+	require.Equal(t, first, second)
+	require.Equal(t, uint32(vsr.MessageMax-256), binary.LittleEndian.Uint32(body))
+	require.Equal(t, uint64(2), vsr.DecodeReply(&first).Op, "the first session of a new cluster")
+	require.Equal(t, 1, srv.Stats().Sessions)
+
+	other := vsr.Request{Release: release, Client: uint128.From64(5), Operation: vsr.OperationRegister, Latency: 1}.Encode(cluster, make([]byte, 256))
+	c.write(other[:], make([]byte, 256))
+	c.requireSilence(uint128.From64(5))
+}
+
+// A new session pushes out the one that has executed nothing for longest, and repeats do not count.
+func TestSessionsPushOut(t *testing.T) {
+	t.Parallel()
+	srv, address := serveCluster(t, server.Config{Sessions: 2})
+	first, second := openSession(t, address, 1), openSession(t, address, 2)
+	first.requireReply(emptyLookup())
+	third := openSession(t, address, 3)
+	require.Equal(t, 2, srv.Stats().Sessions)
+	first.requireReply(emptyLookup())
+	third.requireReply(emptyLookup())
+	second.sendNext(emptyLookup())
+	second.requireEviction(vsr.EvictionNoSession)
+}
+
+// A ping tells a client that its session is gone. Only its being known is checked.
+func TestPings(t *testing.T) {
+	t.Parallel()
+	srv, address := serveCluster(t, server.Config{})
+	s := openSession(t, address, 5)
+	ping := func(change func(*vsr.Ping)) vsr.Header {
+		p := vsr.Ping{Release: release, Client: s.next.Client, Session: s.next.Session, Timestamp: 77}
+		change(&p)
+		h := p.Encode(cluster)
+		s.write(h[:])
+		answer, _ := s.read()
+		return answer
+	}
+	pong := ping(func(*vsr.Ping) {})
+	require.Equal(t, vsr.CommandPongClient, pong.Command())
+	require.Equal(t, release, pong.Release())
+	require.Equal(t, uint64(77), binary.LittleEndian.Uint64(pong[128:]))
+	tooOld := ping(func(p *vsr.Ping) { p.Release = vsr.NewRelease(0, 16, 3) })
+	require.Equal(t, vsr.EvictionReleaseTooLow, tooOld.EvictionReason())
+	tooNew := ping(func(p *vsr.Ping) { p.Release = vsr.NewRelease(0, 18, 0) })
+	require.Equal(t, vsr.EvictionReleaseTooHigh, tooNew.EvictionReason())
+
+	srv.ForgetSessions()
+	gone := ping(func(*vsr.Ping) {})
+	require.Equal(t, vsr.EvictionNoSession, gone.EvictionReason())
+	require.Equal(t, vsr.CommandPongClient, commandOf(ping(func(p *vsr.Ping) { p.Session = 0 })))
+	require.Equal(t, vsr.CommandPongClient, commandOf(ping(func(p *vsr.Ping) { p.Session += 100 })), "a session that never was")
+	s.sendNext(emptyLookup())
+	s.requireEviction(vsr.EvictionNoSession)
+}
+
+func commandOf(h vsr.Header) vsr.Command { return h.Command() }
+
+// A second client's ping ends the connection, and its requests are ignored.
+func TestOneClientAConnection(t *testing.T) {
+	t.Parallel()
+	_, address := serveCluster(t, server.Config{})
+	s := openSession(t, address, 5)
+	register := vsr.Request{Release: release, Client: uint128.From64(6), Operation: vsr.OperationRegister}.Encode(cluster, make([]byte, 256))
+	s.write(register[:], make([]byte, 256))
+	s.requireSilence(s.next.Client)
+	ping := vsr.Ping{Release: release, Client: uint128.From64(6)}.Encode(cluster)
+	s.write(ping[:])
+	s.requireEnd()
+}
