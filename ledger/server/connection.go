@@ -190,7 +190,7 @@ func (c *connection) interceptMessage(m *Message) (done bool, err error) {
 	case errors.Is(err, ErrIgnore):
 		return true, nil
 	case errors.As(err, &eviction):
-		return true, c.evict(*m, vsr.Eviction(eviction.Reason))
+		return true, c.evict(*m, eviction.Reason)
 	}
 	return err != nil, err
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
 )
 
 // Message describes a client's message, or the answer to it, for [Config.OnRequest] and
@@ -23,9 +25,25 @@ var ErrIgnore = errors.New("server: ignore the message")
 
 // EvictError makes the server evict a client: see [Config.OnRequest].
 type EvictError struct {
-	Reason uint8 // TigerBeetle's number, 1 to 8
+	Reason Eviction
 }
 
 func (e *EvictError) Error() string {
 	return fmt.Sprintf("server: evict the client, reason %d", e.Reason)
 }
+
+// Eviction is the reason for which a server ends a client, with TigerBeetle's number.
+type Eviction = vsr.Eviction
+
+// The reasons. Clients report the second and third as errors of their own, and all others as one
+// error.
+const (
+	EvictionNoSession              = vsr.EvictionNoSession
+	EvictionReleaseTooLow          = vsr.EvictionReleaseTooLow
+	EvictionReleaseTooHigh         = vsr.EvictionReleaseTooHigh
+	EvictionInvalidOperation       = vsr.EvictionInvalidOperation
+	EvictionInvalidBody            = vsr.EvictionInvalidBody
+	EvictionInvalidBodySize        = vsr.EvictionInvalidBodySize
+	EvictionSessionTooLow          = vsr.EvictionSessionTooLow
+	EvictionSessionReleaseMismatch = vsr.EvictionSessionReleaseMismatch
+)

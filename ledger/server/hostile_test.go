@@ -14,6 +14,7 @@ import (
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/server"
@@ -48,11 +49,11 @@ func TestFraming(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body := emptyLookup()
 			s := openSession(t, address, 2)
-			h := s.next.Encode(cluster, body)
+			h := s.Next.Encode(cluster, body)
 			damage(&h, body)
-			s.write(h[:], body)
-			s.requireEnd()
-			good.requireReply(emptyLookup()) // others go on
+			s.Write(h[:], body)
+			s.RequireEnd()
+			good.RequireReply(emptyLookup()) // others go on
 		})
 	}
 }
@@ -74,14 +75,14 @@ func TestIgnoredMessages(t *testing.T) {
 		ignored["byte "+string(rune('0'+at/100))+string(rune('0'+at/10%10))+string(rune('0'+at%10))] = func(h *vsr.Header) { h[at] = 1 }
 	}
 	for name, change := range ignored {
-		h := s.next.Encode(cluster, emptyLookup())
+		h := s.Next.Encode(cluster, emptyLookup())
 		change(&h)
 		h.Seal(emptyLookup())
-		s.write(h[:], emptyLookup())
-		s.requireSilence(s.next.Client)
+		s.Write(h[:], emptyLookup())
+		s.RequireSilence(s.Next.Client)
 		require.NotEmpty(t, name)
 	}
-	s.requireReply(emptyLookup())
+	s.RequireReply(emptyLookup())
 }
 
 // Messages may come in pieces of any length, and several at once.
@@ -89,15 +90,15 @@ func TestPieces(t *testing.T) {
 	t.Parallel()
 	_, address := serveCluster(t, server.Config{})
 	s := openSession(t, address, 1)
-	h := s.next.Encode(cluster, emptyLookup())
-	ping := vsr.Ping{Release: release, Client: s.next.Client}.Encode(cluster)
+	h := s.Next.Encode(cluster, emptyLookup())
+	ping := vsr.Ping{Release: release, Client: s.Next.Client}.Encode(cluster)
 	message := append(append(h[:], emptyLookup()...), ping[:]...)
 	for i := range message {
-		s.write(message[i : i+1])
+		s.Write(message[i : i+1])
 	}
-	reply, _ := s.read()
+	reply, _ := s.Read()
 	require.Equal(t, vsr.CommandReply, reply.Command())
-	pong, _ := s.read()
+	pong, _ := s.Read()
 	require.Equal(t, vsr.CommandPongClient, pong.Command())
 }
 
@@ -129,12 +130,12 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-func (p *pipes) dial(tb testing.TB) *rawClient {
+func (p *pipes) dial(tb testing.TB) *vsrtest.Client {
 	tb.Helper()
 	ours, theirs := net.Pipe()
 	p.conns <- theirs
 	tb.Cleanup(func() { _ = ours.Close() })
-	return &rawClient{tb, ours}
+	return vsrtest.NewClient(tb, ours)
 }
 
 // servePipes serves a ledger in a test with virtual time.
@@ -163,9 +164,9 @@ func TestSilentClients(t *testing.T) {
 		silent, promised := p.dial(t), p.dial(t)
 		request := vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}.Encode(cluster, make([]byte, 1<<20-256))
 		began := time.Now()
-		promised.write(request[:])
-		for _, c := range []*rawClient{silent, promised} {
-			_, err := c.conn.Read(make([]byte, 1))
+		promised.Write(request[:])
+		for _, c := range []*vsrtest.Client{silent, promised} {
+			_, err := c.Conn.Read(make([]byte, 1))
 			require.ErrorIs(t, err, io.EOF)
 			require.Equal(t, 2*time.Minute, time.Since(began))
 		}
@@ -181,7 +182,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		s, p := servePipes(t, server.Config{})
 		c := p.dial(t)
 		ping := vsr.Ping{Release: release, Client: uint128.From64(1)}.Encode(cluster)
-		c.write(ping[:])
+		c.Write(ping[:])
 		time.Sleep(17*time.Second - 1)
 		synctest.Wait()
 		require.Equal(t, 1, s.Stats().Connections)
@@ -197,25 +198,25 @@ func TestTenThousandConnections(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, p := servePipes(t, server.Config{})
-		var open []*rawClient
+		var open []*vsrtest.Client
 		for range 128 {
 			open = append(open, p.dial(t))
 		}
 		for range 10_000 - 128 {
-			_, err := p.dial(t).conn.Read(make([]byte, 1))
+			_, err := p.dial(t).Conn.Read(make([]byte, 1))
 			require.ErrorIs(t, err, io.EOF)
 		}
 		require.Equal(t, 128, s.Stats().Connections)
 		ping := vsr.Ping{Release: release, Client: uint128.From64(1)}.Encode(cluster)
-		open[127].write(ping[:])
-		pong, _ := open[127].read()
+		open[127].Write(ping[:])
+		pong, _ := open[127].Read()
 		require.Equal(t, vsr.CommandPongClient, pong.Command())
 
-		require.NoError(t, open[0].conn.Close())
+		require.NoError(t, open[0].Conn.Close())
 		synctest.Wait()
 		again := p.dial(t)
-		again.write(ping[:])
-		_, _ = again.read()
+		again.Write(ping[:])
+		_, _ = again.Read()
 	})
 }
 
@@ -228,8 +229,8 @@ func TestMemoryOfPromisedBodies(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for range 128 {
 		c := p.dial(t)
-		c.write(h[:])
-		c.write([]byte{1}) // the server has the header when this is read
+		c.Write(h[:])
+		c.Write([]byte{1}) // the server has the header when this is read
 	}
 	require.Equal(t, 128, s.Stats().Connections)
 	runtime.ReadMemStats(&after)
@@ -253,13 +254,13 @@ func TestEndOfServing(t *testing.T) {
 				p := newPipes()
 				done := make(chan error, 1)
 				go func() { done <- s.Serve(ctx, p) }()
-				c := &session{p.dial(t), vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}}
-				h, _ := c.ask(make([]byte, 256))
-				c.next = vsr.Request{Release: release, Client: c.next.Client, Session: 2, Number: 1, Operation: uint8(server.LookupAccounts), Parent: vsr.DecodeReply(&h).Context}
-				c.sendNext(emptyLookup())
+				c := &vsrtest.Session{Client: p.dial(t), Next: vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}}
+				h, _ := c.Ask(make([]byte, 256))
+				c.Next = vsr.Request{Release: release, Client: c.Next.Client, Session: 2, Number: 1, Operation: uint8(server.LookupAccounts), Parent: vsr.DecodeReply(&h).Context}
+				c.SendNext(emptyLookup())
 				synctest.Wait()
 				stop()
-				_, _, err = c.tryRead(time.Minute)
+				_, _, err = c.TryRead(time.Minute)
 				require.Equal(t, row.answered, err == nil)
 				require.NoError(t, <-done)
 			})
@@ -292,8 +293,8 @@ func TestEndOfTheLedger(t *testing.T) {
 	go func() { done <- server.Serve(t.Context(), listener, l, server.Config{Cluster: cluster}) }()
 	s := openSession(t, listener.Addr().String(), 1)
 	require.NoError(t, l.Close())
-	s.sendNext(emptyLookup())
-	s.requireEnd()
+	s.SendNext(emptyLookup())
+	s.RequireEnd()
 	require.ErrorIs(t, <-done, ledger.ErrClosed)
 }
 

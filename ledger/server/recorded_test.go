@@ -12,6 +12,7 @@ import (
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/server"
 )
@@ -44,7 +45,7 @@ type player struct {
 	lines   []*line
 	cluster uint128.Uint128
 	address string
-	clients map[int]*rawClient // by number of the connection
+	clients map[int]*vsrtest.Client // by number of the connection
 
 	contexts   map[[16]byte][16]byte
 	requests   map[[16]byte][16]byte // their checksums
@@ -57,7 +58,7 @@ type player struct {
 func play(t *testing.T, lines []*line) {
 	t.Helper()
 	p := &player{
-		t: t, lines: lines, clients: map[int]*rawClient{},
+		t: t, lines: lines, clients: map[int]*vsrtest.Client{},
 		contexts: map[[16]byte][16]byte{}, requests: map[[16]byte][16]byte{},
 		sessions: map[uint64]uint64{}, timestamps: map[uint64]uint64{}, opened: map[uint128.Uint128]bool{},
 	}
@@ -74,8 +75,8 @@ func play(t *testing.T, lines []*line) {
 		p.playLine(i, line)
 	}
 	for _, c := range p.clients {
-		_ = c.conn.(*net.TCPConn).CloseWrite()
-		c.requireEnd()
+		_ = c.Conn.(*net.TCPConn).CloseWrite()
+		c.RequireEnd()
 	}
 	p.requireSameOrder()
 }
@@ -103,12 +104,12 @@ func (p *player) serverConfig() server.Config {
 func (p *player) playLine(i int, l *line) {
 	switch {
 	case l.Event == "connect":
-		p.clients[l.Conn] = dial(p.t, p.address)
+		p.clients[l.Conn] = vsrtest.Dial(p.t, p.address)
 	case l.Event == "close" && l.By == "server" && p.serverRefused(l.Conn):
-		p.clients[l.Conn].requireEnd()
+		p.clients[l.Conn].RequireEnd()
 		delete(p.clients, l.Conn)
 	case l.Event == "close":
-		_ = p.clients[l.Conn].conn.Close()
+		_ = p.clients[l.Conn].Conn.Close()
 		delete(p.clients, l.Conn)
 	case l.fromClient():
 		p.send(i, l)
@@ -159,7 +160,7 @@ func (p *player) send(i int, l *line) {
 	}
 	h, body := l.header, slices.Clone(l.body)
 	if !l.header.ChecksumHolds() || !l.header.BodyHolds(body) {
-		p.clients[l.Conn].write(h[:], body)
+		p.clients[l.Conn].Write(h[:], body)
 		return
 	}
 	if next := i + 1; next < len(p.lines) && p.lines[next].fromServer() && p.opened[clientOf(&h)] &&
@@ -169,7 +170,7 @@ func (p *player) send(i int, l *line) {
 	p.carryOver(&h, body)
 	h.Seal(body)
 	p.requests[l.header.Checksum()] = h.Checksum()
-	p.clients[l.Conn].write(h[:], body)
+	p.clients[l.Conn].Write(h[:], body)
 }
 
 // Offsets of fields that depend on the server, by command.
@@ -219,17 +220,17 @@ func (p *player) carryOver(h *vsr.Header, body []byte) {
 // openOtherSessions opens as many sessions as push out all others.
 func (p *player) openOtherSessions() {
 	for i := range uint64(64) {
-		other := dial(p.t, p.address)
+		other := vsrtest.Dial(p.t, p.address)
 		h := vsr.Request{Release: release, Client: uint128.New(i, 99), Operation: vsr.OperationRegister}.Encode(p.cluster, make([]byte, 256))
-		other.write(h[:], make([]byte, 256))
-		other.read()
-		_ = other.conn.Close()
+		other.Write(h[:], make([]byte, 256))
+		other.Read()
+		_ = other.Conn.Close()
 	}
 }
 
 // receive reads the server's message and compares it with the recorded one.
 func (p *player) receive(l *line) {
-	h, body, err := p.clients[l.Conn].tryRead(patience)
+	h, body, err := p.clients[l.Conn].TryRead(vsrtest.Patience)
 	require.NoError(p.t, err, "line %d", l.Number)
 	p.views = max(p.views, l.header.View())
 	wantHeader, wantBody := l.header, slices.Clone(l.body)

@@ -8,6 +8,7 @@ import (
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/server"
 )
@@ -15,65 +16,6 @@ import (
 // emptyLookup is the body of a look-up of no accounts.
 func emptyLookup() []byte {
 	return []byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 1, 0}
-}
-
-// session is the state of a raw client with a session.
-type session struct {
-	*rawClient
-
-	next vsr.Request // the next request; its operation is a look-up
-}
-
-// openSession registers a client on a new connection.
-func openSession(tb testing.TB, address string, client uint64) *session {
-	tb.Helper()
-	s := &session{dial(tb, address), vsr.Request{Release: release, Client: uint128.From64(client), Operation: vsr.OperationRegister}}
-	h, body := s.ask(make([]byte, 256))
-	reply := vsr.DecodeReply(&h)
-	require.Equal(tb, vsr.CommandReply, h.Command())
-	require.Len(tb, body, 64)
-	s.next = vsr.Request{
-		View: h.View(), Release: release, Client: s.next.Client, Session: reply.Op, Parent: reply.Context,
-		Number: 1, Operation: uint8(server.LookupAccounts),
-	}
-	return s
-}
-
-// sendNext sends the next request with a body. It returns the message.
-func (s *session) sendNext(body []byte) []byte {
-	h := s.next.Encode(cluster, body)
-	message := append(h[:], body...)
-	s.write(message)
-	return message
-}
-
-// ask sends the next request and reads the answer.
-func (s *session) ask(body []byte) (vsr.Header, []byte) {
-	s.t.Helper()
-	s.sendNext(body)
-	return s.read()
-}
-
-// requireReply asks the next request and requires a reply to it.
-func (s *session) requireReply(body []byte) []byte {
-	s.t.Helper()
-	message := s.sendNext(body)
-	h, answer := s.read()
-	reply := vsr.DecodeReply(&h)
-	require.Equal(s.t, vsr.CommandReply, h.Command())
-	require.Equal(s.t, [16]byte(message[:16]), reply.RequestChecksum)
-	s.next.Number++
-	s.next.Parent = reply.Context
-	return answer
-}
-
-// requireEviction requires that the server has evicted the client.
-func (s *session) requireEviction(reason vsr.Eviction) {
-	s.t.Helper()
-	h, _ := s.read()
-	require.Equal(s.t, vsr.CommandEviction, h.Command())
-	require.Equal(s.t, reason, h.EvictionReason())
-	require.Equal(s.t, s.next.Client, uint128.FromBytes(h[128:]))
 }
 
 func serveCluster(tb testing.TB, cfg server.Config) (s *server.Server, address string) {
@@ -121,21 +63,21 @@ func TestRequestsOfASession(t *testing.T) {
 			t.Parallel()
 			_, address := serveCluster(t, server.Config{RequestMax: server.RequestMaxDevelopment})
 			s := openSession(t, address, 5)
-			s.requireReply(emptyLookup())
-			wrong := &session{s.rawClient, s.next}
+			s.RequireReply(emptyLookup())
+			wrong := &vsrtest.Session{Client: s.Client, Next: s.Next}
 			if row.change != nil {
-				row.change(&wrong.next)
+				row.change(&wrong.Next)
 			}
 			body := row.body
 			if body == nil {
 				body = emptyLookup()
 			}
-			wrong.sendNext(body)
+			wrong.SendNext(body)
 			if row.want != nothing {
-				wrong.requireEviction(row.want)
+				wrong.RequireEviction(row.want)
 			}
-			s.requireSilence(s.next.Client)
-			s.requireReply(emptyLookup()) // the session is as before
+			s.RequireSilence(s.Next.Client)
+			s.RequireReply(emptyLookup()) // the session is as before
 		})
 	}
 }
@@ -145,40 +87,40 @@ func TestRepeatedRequest(t *testing.T) {
 	t.Parallel()
 	_, address := serveCluster(t, server.Config{})
 	s := openSession(t, address, 5)
-	s.next.Operation = uint8(server.Noop)
-	message := s.sendNext(nil)
-	first, _ := s.read()
-	again := dial(t, address)
-	again.write(message)
-	second, _ := again.read()
+	s.Next.Operation = uint8(server.Noop)
+	message := s.SendNext(nil)
+	first, _ := s.Read()
+	again := vsrtest.Dial(t, address)
+	again.Write(message)
+	second, _ := again.Read()
 	require.Equal(t, first, second)
 
-	changed := s.next
+	changed := s.Next
 	changed.Latency = 1 // the same number, and another checksum
 	h := changed.Encode(cluster, nil)
-	again.write(h[:])
-	again.requireSilence(s.next.Client)
+	again.Write(h[:])
+	again.RequireSilence(s.Next.Client)
 }
 
 // A repeated register opens one session.
 func TestRepeatedRegister(t *testing.T) {
 	t.Parallel()
 	srv, address := serveCluster(t, server.Config{})
-	c := dial(t, address)
+	c := vsrtest.Dial(t, address)
 	h := vsr.Request{Release: release, Client: uint128.From64(5), Operation: vsr.OperationRegister}.Encode(cluster, make([]byte, 256))
 	for range 2 {
-		c.write(h[:], make([]byte, 256))
+		c.Write(h[:], make([]byte, 256))
 	}
-	first, body := c.read()
-	second, _ := c.read()
+	first, body := c.Read()
+	second, _ := c.Read()
 	require.Equal(t, first, second)
 	require.Equal(t, uint32(vsr.MessageMax-256), binary.LittleEndian.Uint32(body))
 	require.Equal(t, uint64(2), vsr.DecodeReply(&first).Op, "the first session of a new cluster")
 	require.Equal(t, 1, srv.Stats().Sessions)
 
 	other := vsr.Request{Release: release, Client: uint128.From64(5), Operation: vsr.OperationRegister, Latency: 1}.Encode(cluster, make([]byte, 256))
-	c.write(other[:], make([]byte, 256))
-	c.requireSilence(uint128.From64(5))
+	c.Write(other[:], make([]byte, 256))
+	c.RequireSilence(uint128.From64(5))
 }
 
 // A new session pushes out the one that has executed nothing for longest, and repeats do not count.
@@ -186,13 +128,13 @@ func TestSessionsPushOut(t *testing.T) {
 	t.Parallel()
 	srv, address := serveCluster(t, server.Config{Sessions: 2})
 	first, second := openSession(t, address, 1), openSession(t, address, 2)
-	first.requireReply(emptyLookup())
+	first.RequireReply(emptyLookup())
 	third := openSession(t, address, 3)
 	require.Equal(t, 2, srv.Stats().Sessions)
-	first.requireReply(emptyLookup())
-	third.requireReply(emptyLookup())
-	second.sendNext(emptyLookup())
-	second.requireEviction(vsr.EvictionNoSession)
+	first.RequireReply(emptyLookup())
+	third.RequireReply(emptyLookup())
+	second.SendNext(emptyLookup())
+	second.RequireEviction(vsr.EvictionNoSession)
 }
 
 // A ping tells a client that its session is gone. Only its being known is checked.
@@ -201,11 +143,11 @@ func TestPings(t *testing.T) {
 	srv, address := serveCluster(t, server.Config{})
 	s := openSession(t, address, 5)
 	ping := func(change func(*vsr.Ping)) vsr.Header {
-		p := vsr.Ping{Release: release, Client: s.next.Client, Session: s.next.Session, Timestamp: 77}
+		p := vsr.Ping{Release: release, Client: s.Next.Client, Session: s.Next.Session, Timestamp: 77}
 		change(&p)
 		h := p.Encode(cluster)
-		s.write(h[:])
-		answer, _ := s.read()
+		s.Write(h[:])
+		answer, _ := s.Read()
 		return answer
 	}
 	pong := ping(func(*vsr.Ping) {})
@@ -222,8 +164,8 @@ func TestPings(t *testing.T) {
 	require.Equal(t, vsr.EvictionNoSession, gone.EvictionReason())
 	require.Equal(t, vsr.CommandPongClient, commandOf(ping(func(p *vsr.Ping) { p.Session = 0 })))
 	require.Equal(t, vsr.CommandPongClient, commandOf(ping(func(p *vsr.Ping) { p.Session += 100 })), "a session that never was")
-	s.sendNext(emptyLookup())
-	s.requireEviction(vsr.EvictionNoSession)
+	s.SendNext(emptyLookup())
+	s.RequireEviction(vsr.EvictionNoSession)
 }
 
 func commandOf(h vsr.Header) vsr.Command { return h.Command() }
@@ -234,9 +176,9 @@ func TestOneClientAConnection(t *testing.T) {
 	_, address := serveCluster(t, server.Config{})
 	s := openSession(t, address, 5)
 	register := vsr.Request{Release: release, Client: uint128.From64(6), Operation: vsr.OperationRegister}.Encode(cluster, make([]byte, 256))
-	s.write(register[:], make([]byte, 256))
-	s.requireSilence(s.next.Client)
+	s.Write(register[:], make([]byte, 256))
+	s.RequireSilence(s.Next.Client)
 	ping := vsr.Ping{Release: release, Client: uint128.From64(6)}.Encode(cluster)
-	s.write(ping[:])
-	s.requireEnd()
+	s.Write(ping[:])
+	s.RequireEnd()
 }

@@ -1,0 +1,366 @@
+package faulty
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/server"
+)
+
+// Config configures a [Server].
+type Config struct {
+	// Server configures the server itself. OnRequest and OnAnswer belong to this package.
+	Server server.Config
+	// OpenLedger opens the ledger at the start, and again after it was closed by
+	// [Server.Restart]. Default [embedded.New] in memory.
+	OpenLedger func() (ledger.Ledger, error)
+	// Addresses is the number of addresses, all of the same server, 1 to 6. Default 1.
+	Addresses int
+}
+
+// Server is a server that a test disturbs. All methods may be called concurrently.
+type Server struct {
+	cfg       Config
+	addresses []string
+
+	changing sync.Mutex // for Restart, Leave, Return and Close, one at a time
+
+	mu         sync.Mutex
+	ledger     ledger.Ledger
+	server     *server.Server
+	doors      []*door // by address; nil while the server is away from it
+	injections []*Injection
+	resumed    chan struct{} // not closed while the server stalls
+
+	later sync.WaitGroup // delayed answers
+}
+
+// Start starts a server. It needs Close. The errors are those of OpenLedger, of the configuration,
+// and of the network.
+func Start(cfg Config) (*Server, error) {
+	if cfg.OpenLedger == nil {
+		cfg.OpenLedger = func() (ledger.Ledger, error) { return embedded.New(), nil }
+	}
+	cfg.Addresses = cmp.Or(cfg.Addresses, 1)
+	if cfg.Addresses < 1 || cfg.Addresses > 6 {
+		return nil, fmt.Errorf("faulty: Addresses %d must be 1 to 6", cfg.Addresses)
+	}
+	s := &Server{cfg: cfg, resumed: make(chan struct{})}
+	close(s.resumed)
+	s.cfg.Server.OnRequest, s.cfg.Server.OnAnswer = s.disturbRequest, s.disturbAnswer
+	if err := s.renew(true, true); err != nil {
+		return nil, err
+	}
+	s.doors = make([]*door, cfg.Addresses)
+	for i := range s.doors {
+		s.addresses = append(s.addresses, "127.0.0.1:0")
+		if err := s.open(i); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+// Addresses returns the addresses, which stay the same for the life of the server.
+func (s *Server) Addresses() []string { return append([]string(nil), s.addresses...) }
+
+// Ledger returns the ledger of now, for a look into it.
+func (s *Server) Ledger() ledger.Ledger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger
+}
+
+// Stats returns the figures of the server of now.
+func (s *Server) Stats() server.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.server.Stats()
+}
+
+// Inject adds a fault.
+func (s *Server) Inject(f Fault) *Injection {
+	if f.On == nil {
+		f.On = Requests()
+	}
+	f.Times = cmp.Or(f.Times, 1)
+	i := &Injection{fault: f, done: make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.injections = append(s.injections, i)
+	return i
+}
+
+// Stall makes the server silent: connections stay, and messages wait until [Server.Resume].
+func (s *Server) Stall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.resumed:
+		s.resumed = make(chan struct{})
+	default: // stalled already
+	}
+}
+
+// Resume ends a stall. The messages that came meanwhile are handled.
+func (s *Server) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.resumed:
+	default:
+		close(s.resumed)
+	}
+}
+
+// Cut ends all connections. Clients connect again.
+func (s *Server) Cut() {
+	for _, d := range s.openDoors() {
+		d.cut()
+	}
+}
+
+// EvictAll ends all sessions: each client is evicted at its next word.
+func (s *Server) EvictAll() {
+	s.mu.Lock()
+	current := s.server
+	s.mu.Unlock()
+	current.ForgetSessions()
+}
+
+// Leave makes the server leave an address, by its position in Addresses: connections there end, and
+// new ones are refused.
+func (s *Server) Leave(address int) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.close(address)
+}
+
+// Return brings the server back to an address.
+func (s *Server) Return(address int) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if s.door(address) != nil {
+		return nil
+	}
+	return s.open(address)
+}
+
+// Kept is the part of its state that a server has after a restart.
+type Kept uint8
+
+// The parts.
+const (
+	KeepSessions Kept = iota // everything, as TigerBeetle
+	KeepLedger               // the ledger: each client is evicted at its next word
+	KeepFolder               // what OpenLedger finds: the ledger is closed and opened again
+)
+
+// Restart restarts the server, as after a crash: connections end, and the answers to requests under
+// way are lost. It returns the error of closing or opening the ledger, or of the network.
+func (s *Server) Restart(keep Kept) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	var open []int
+	for i := range s.addresses {
+		if s.door(i) != nil {
+			open = append(open, i)
+			s.close(i)
+		}
+	}
+	if err := s.renew(keep != KeepSessions, keep == KeepFolder); err != nil {
+		return err
+	}
+	for _, i := range open {
+		if err := s.open(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the server and closes its ledger.
+func (s *Server) Close() error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	for i := range s.addresses {
+		s.close(i)
+	}
+	s.later.Wait()
+	return s.Ledger().Close()
+}
+
+// renew replaces the server, and the ledger if it is told to.
+func (s *Server) renew(newServer, newLedger bool) error {
+	if !newServer {
+		return nil
+	}
+	l := s.Ledger()
+	if newLedger {
+		if l != nil {
+			if err := l.Close(); err != nil {
+				return fmt.Errorf("faulty: close the ledger: %w", err)
+			}
+		}
+		opened, err := s.cfg.OpenLedger()
+		if err != nil {
+			return fmt.Errorf("faulty: open the ledger: %w", err)
+		}
+		l = opened
+	}
+	renewed, err := server.New(l, s.cfg.Server)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger, s.server = l, renewed
+	return nil
+}
+
+// open listens on an address and serves it. changing is held, except at the start.
+func (s *Server) open(address int) error {
+	listener, err := net.Listen("tcp", s.addresses[address])
+	if err != nil {
+		return fmt.Errorf("faulty: %w", err)
+	}
+	s.addresses[address] = listener.Addr().String()
+	d := &door{Listener: listener, conns: map[net.Conn]bool{}, done: make(chan struct{})}
+	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // the server ends with Close and with no caller's context
+	d.stop = stop
+	s.mu.Lock()
+	s.doors[address] = d
+	current := s.server
+	s.mu.Unlock()
+	go func() { // close waits for it
+		defer close(d.done)
+		_ = current.Serve(ctx, d) // an ended ledger shows at Close
+	}()
+	return nil
+}
+
+// close stops serving an address and waits for its connections. changing is held.
+func (s *Server) close(address int) {
+	d := s.door(address)
+	if d == nil {
+		return
+	}
+	d.cut()
+	d.stop()
+	<-d.done
+	s.mu.Lock()
+	s.doors[address] = nil
+	s.mu.Unlock()
+}
+
+func (s *Server) door(address int) *door {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doors[address]
+}
+
+func (s *Server) openDoors() (open []*door) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.doors {
+		if d != nil {
+			open = append(open, d)
+		}
+	}
+	return open
+}
+
+// disturbRequest is the server's OnRequest.
+func (s *Server) disturbRequest(ctx context.Context, m server.Message) error {
+	s.mu.Lock()
+	resumed := s.resumed
+	s.mu.Unlock()
+	select {
+	case <-resumed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if action, found := s.findAction(m, func(a Action) bool { return a.before != nil }); found {
+		return action.before()
+	}
+	return nil
+}
+
+// disturbAnswer is the server's OnAnswer.
+func (s *Server) disturbAnswer(ctx context.Context, m server.Message, message []byte, send func([]byte) error) error {
+	action, found := s.findAction(m, func(a Action) bool { return a.after != nil })
+	if !found {
+		return send(message)
+	}
+	return action.after(&answer{ctx, message, send, s.later.Go})
+}
+
+// findAction returns the first action that applies to a message, of those that isOfStage picks.
+func (s *Server) findAction(m server.Message, isOfStage func(Action) bool) (Action, bool) {
+	s.mu.Lock()
+	injections := s.injections
+	s.mu.Unlock()
+	for _, i := range injections {
+		if isOfStage(i.fault.Do) && i.apply(m) {
+			return i.fault.Do, true
+		}
+	}
+	return Action{}, false
+}
+
+// door is an address at which the server listens, with its connections.
+type door struct {
+	net.Listener
+
+	stop context.CancelFunc
+	done chan struct{} // closed when the server has left
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+// Accept notes the connection.
+func (d *door) Accept() (net.Conn, error) {
+	conn, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	noted := &notedConn{conn, d}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conns[noted] = true
+	return noted, nil
+}
+
+// cut ends the connections of now.
+func (d *door) cut() {
+	d.mu.Lock()
+	var open []net.Conn
+	for conn := range d.conns {
+		open = append(open, conn)
+	}
+	d.mu.Unlock()
+	for _, conn := range open {
+		_ = conn.Close()
+	}
+}
+
+// notedConn forgets itself when it is closed.
+type notedConn struct {
+	net.Conn
+
+	door *door
+}
+
+func (c *notedConn) Close() error {
+	c.door.mu.Lock()
+	delete(c.door.conns, c)
+	c.door.mu.Unlock()
+	return c.Conn.Close()
+}
