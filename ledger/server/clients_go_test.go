@@ -20,10 +20,15 @@ import (
 // runGoClient runs the script with TigerBeetle's Go client and returns the lines.
 func runGoClient(t *testing.T, address string) (lines []string) {
 	t.Helper()
-	script := readScript(t)
 	client, err := tb.NewClient(tb.ToUint128(clusterID), []string{address})
 	require.NoError(t, err)
 	defer client.Close()
+	return runGoScript(t, client)
+}
+
+func runGoScript(t *testing.T, client tb.Client) (lines []string) {
+	t.Helper()
+	script := readScript(t)
 	alone := newGoRun(&script, client, 0)
 	require.NoError(t, alone.runSteps(script.Steps))
 	clock := newScriptClock(alone.answers)
