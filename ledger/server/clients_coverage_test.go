@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,29 @@ func requireStatuses[S interface {
 		found := strings.Contains(recorded, `"status=`+status.String()+` `)
 		require.Equal(t, !slices.Contains(unreachable, status), found, "%v", status)
 	}
+}
+
+// The recorded lines are those of the script's steps, in order.
+func TestRecordedHasEveryStep(t *testing.T) {
+	t.Parallel()
+	script := readScript(t)
+	var want, got []string
+	addSteps := func(prefix string, steps []scriptStep) {
+		for _, step := range steps {
+			if step.SleepMilliseconds == 0 {
+				want = append(want, prefix+step.Name)
+			}
+		}
+	}
+	addSteps("", script.Steps)
+	for i := range script.Concurrent.Callers {
+		addSteps(fmt.Sprintf("caller %d: ", i+1), script.Concurrent.Steps)
+	}
+	addSteps("", script.Concurrent.After)
+	for _, line := range readRecorded(t) {
+		got = append(got, line.step)
+	}
+	require.Equal(t, want, got)
 }
 
 // The script has a step with rows for each operation, and uses each flag and each field of its events.
