@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -70,6 +71,47 @@ func TestOldOrdersCannotBeRead(t *testing.T) {
 		paid, err := e.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.Equal(t, []uint64{40}, paidAmounts(paid))
+	})
+}
+
+// datedRows counts the answered rows of orders that are older than a moment.
+type datedRows struct {
+	ledger.Ledger
+	before uint64 // timestamp
+	older  atomic.Int64
+}
+
+func (d *datedRows) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	rows, err := d.Ledger.QueryTransfers(ctx, filter)
+	for _, row := range rows {
+		if row.Code == chart.CodeOrder && row.Timestamp < d.before {
+			d.older.Add(1)
+		}
+	}
+	return rows, err
+}
+
+// A new engine reads the orders of the last day and the margin of an hour. Older closed orders are not read, so a start
+// takes no longer on old books.
+func TestTallyReadsNoOldRows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		cfg := manualConfig(r, payAll)
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{MaxPerDay: units(100)})
+		pay := func(l ledger.Ledger, want uint64) {
+			t.Helper()
+			w.earn(w.alice, want)
+			paid, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, []uint64{want}, paidAmounts(paid))
+		}
+		pay(w.ledger, 100)
+		sleepVirtual(25*time.Hour + time.Second)
+		l := &datedRows{Ledger: w.ledger, before: uint64(time.Now().Add(-25 * time.Hour).UnixNano())}
+		pay(l, 60)
+		require.Zero(t, l.older.Load())
+		w.requireConserved(r)
 	})
 }
 

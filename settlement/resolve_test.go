@@ -180,3 +180,25 @@ func TestNextOrderAfterAnAnswerElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []uint64{100, 30}, paidAmounts(paid))
 }
+
+// An engine that finds its order cancelled by another one reports no payment for the order.
+func TestNoPaymentAfterACancellationElsewhere(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	r.before = func(settlement.Order) error { return settlement.ErrPending }
+	cfg := manualConfig(r, payAll)
+	var told eventLog
+	cfg.Events = told.events()
+	e := w.engine(cfg)
+	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+	w.earn(w.alice, 100)
+	_, err := e.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrPending)
+	_, err = operator.Cancel(t.Context(), w.alice, openOrder(t, e, w.alice).ID)
+	require.NoError(t, err)
+	paid, err := e.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid)
+	require.Equal(t, []string{"placed 100"}, told.takeLines())
+	w.requireConserved(r)
+}

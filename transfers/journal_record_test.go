@@ -104,7 +104,8 @@ func TestOwners(t *testing.T) {
 	require.ErrorContains(t, checkOwner([]byte("\x02prod"), "prod"), "journal of format 2, this program reads up to 1")
 }
 
-// A record with missing or added bytes is refused.
+// A record with missing or added bytes is refused. From the fixed fields' end on, the error names
+// the peer names as the damaged part.
 func TestRecordsOfAnotherLength(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
@@ -112,6 +113,7 @@ func TestRecordsOfAnotherLength(t *testing.T) {
 	for n := range whole {
 		_, err := readRecord(whole[:n])
 		require.ErrorIs(t, err, ErrJournalForeign, n)
+		require.Equal(t, n >= recordFixed, strings.Contains(err.Error(), "peer names"), "%d bytes: %v", n, err)
 	}
 	_, err := readRecord(append(bytes.Clone(whole), 0))
 	require.ErrorIs(t, err, ErrJournalForeign)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -222,4 +223,16 @@ func TestLoadedLimitsRequestNoRead(t *testing.T) {
 		needed, _ := r.beginRead()
 		require.Equal(t, active, needed)
 	}
+}
+
+// A balance as old as maxAge is not stale yet: a refused packet is refused at once, without another read.
+func TestBalanceIsStaleBeyondMaxAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &peerLimits{capped: true, readAt: time.Now()}
+		time.Sleep(time.Second) //nolint:forbidigo // virtual time
+		require.False(t, l.isStale(time.Second))
+		time.Sleep(time.Nanosecond) //nolint:forbidigo // virtual time
+		require.True(t, l.isStale(time.Second))
+	})
 }

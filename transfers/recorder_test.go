@@ -241,7 +241,12 @@ func TestHoldFollowsThePacketsExpiry(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 4*time.Second, held.Packet.Hold, "1.5 s and the margin of 2 s, rounded up")
 
-	p.Expiry = now.Add(999 * time.Millisecond)
+	p.Expiry = now.Add(time.Second) // MinHold
+	shortest, err := f.recorder.Prepare(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, 3*time.Second, shortest.Packet.Hold)
+
+	p.Expiry = now.Add(time.Second - 1)
 	_, err = f.recorder.Prepare(t.Context(), p)
 	require.ErrorIs(t, err, transfers.ErrHoldTooShort)
 	require.Equal(t, "R02", transfers.ILPCode(err))

@@ -86,7 +86,7 @@ func (s Subject) pingReplica(ctx context.Context, address netip.AddrPort) (*vsr.
 	pingAs := func(release vsr.Release) (*vsr.Pong, error) {
 		ctx, cancel := context.WithTimeout(ctx, s.Patience)
 		defer cancel()
-		pong, err := vsr.Ping(ctx, address.String(), s.ClusterID, release)
+		pong, err := vsr.PingReplica(ctx, address.String(), s.ClusterID, release)
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,8 @@
-// Package vsr identifies TigerBeetle's replicas: on the wire, with the ping of every client
-// ([Ping]), and on disk, from the superblock of a data file ([ReadSuperblock]).
+// Package vsr has the messages between TigerBeetle's clients and replicas, with their checksums
+// ([Header], [Request], [Reply]), and identifies replicas: on the wire, with the ping of every
+// client ([PingReplica]), and on disk, from the superblock of a data file ([ReadSuperblock]).
 //
-// It knows no other part of the protocol, and writes nothing. Offsets and rules are from
-// TigerBeetle 0.17.9 (src/vsr/message_header.zig, superblock.zig, checksum.zig). Bytes count only
-// if their checksum holds.
+// Offsets and rules are from TigerBeetle 0.17.9 (src/vsr/message_header.zig, superblock.zig,
+// checksum.zig). Bytes count only if their checksum holds. Package ledger/server has the rules of
+// sessions and the bodies of requests.
 package vsr

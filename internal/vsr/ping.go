@@ -3,7 +3,6 @@ package vsr
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// The errors of [Ping], beside the errors of connecting.
+// The errors of [PingReplica], beside the errors of connecting.
 var (
 	// ErrHungUp is returned when the server ended the connection instead of answering, like a
 	// replica of another cluster.
@@ -30,13 +29,6 @@ var (
 	ErrForeign = errors.New("vsr: the server is no TigerBeetle")
 )
 
-// Pong is a replica's answer to a ping.
-type Pong struct {
-	Replica int     // its index in the cluster
-	View    uint32  // the primary is the replica View modulo the number of replicas
-	Release Release // of the server
-}
-
 // EvictedError is returned when a replica refuses clients of our release.
 type EvictedError struct {
 	TooHigh bool // our release is above the server's; else below the oldest release served
@@ -50,39 +42,17 @@ func (e *EvictedError) Error() string {
 	return "vsr: a client of so old a release is turned away"
 }
 
-// The layout of a message's header.
-const (
-	headerSize = 256
-
-	atHeaderChecksumBody = 32
-	atHeaderCluster      = 80
-	atHeaderSize         = 96
-	atHeaderView         = 104
-	atHeaderRelease      = 108
-	atHeaderCommand      = 114
-	atHeaderReplica      = 115
-	atHeaderClient       = 128
-	atHeaderReason       = 255 // of an eviction
-
-	commandPingClient = 3
-	commandPongClient = 4
-	commandEviction   = 18
-
-	reasonTooLow  = 2
-	reasonTooHigh = 3
-)
-
-// Ping identifies the server at a TCP address ("host:port" with an IP address), as a client of a
+// PingReplica identifies the server at a TCP address ("host:port" with an IP address), as a client of a
 // cluster with a release. It opens a connection, of which each replica has only a few for clients,
 // closes it at the end, and opens no session.
 //
-// If the server hangs up, Ping connects once more, to find out whether the server hangs up on every
+// If the server hangs up, PingReplica connects once more, to find out whether the server hangs up on every
 // connection or only on this ping.
 //
 // Errors: those of connecting; [ErrHungUp], [ErrFull], [ErrSilent] when ctx ends first,
 // [ErrForeign] with the beginning of the answer, and an [EvictedError]. A replica other than the
 // primary does not evict, and stays silent.
-func Ping(ctx context.Context, address string, cluster uint128.Uint128, release Release) (Pong, error) {
+func PingReplica(ctx context.Context, address string, cluster uint128.Uint128, release Release) (Pong, error) {
 	var pong Pong
 	err := withConnection(ctx, address, func(conn net.Conn) (err error) {
 		pong, err = sendPing(conn, cluster, release)
@@ -137,14 +107,14 @@ func sendPing(conn net.Conn, cluster uint128.Uint128, release Release) (Pong, er
 	if _, err := conn.Write(encodePing(cluster, release)); err != nil {
 		return Pong{}, asHungUp(err)
 	}
-	answer := make([]byte, headerSize)
-	switch n, err := io.ReadFull(conn, answer); {
+	var answer Header
+	switch n, err := io.ReadFull(conn, answer[:]); {
 	case n > 0 && err != nil:
 		return Pong{}, fmt.Errorf("%w: it says %q", ErrForeign, answer[:min(n, 40)])
 	case err != nil:
 		return Pong{}, asHungUp(err)
 	}
-	return parsePong(answer)
+	return parsePong(&answer)
 }
 
 func asHungUp(err error) error {
@@ -156,36 +126,25 @@ func asHungUp(err error) error {
 
 // encodePing returns the ping of a client without a session.
 func encodePing(cluster uint128.Uint128, release Release) []byte {
-	header := make([]byte, headerSize)
-	empty := Checksum(nil)
-	copy(header[atHeaderChecksumBody:], empty[:])
-	cluster.PutBytes(header[atHeaderCluster:])
-	binary.LittleEndian.PutUint32(header[atHeaderSize:], headerSize)
-	binary.LittleEndian.PutUint32(header[atHeaderRelease:], uint32(release))
-	header[atHeaderCommand] = commandPingClient
-	_, _ = rand.Read(header[atHeaderClient : atHeaderClient+16]) // never fails; the id of a client must be unique
-	checksum := Checksum(header[checksumSize:])
-	copy(header, checksum[:])
-	return header
+	var client [16]byte
+	_, _ = rand.Read(client[:]) // never fails; the id of a client must be unique
+	header := Ping{Release: release, Client: uint128.FromBytes(client[:])}.Encode(cluster)
+	return header[:]
 }
 
-func parsePong(answer []byte) (Pong, error) {
-	if Checksum(answer[checksumSize:]) != [checksumSize]byte(answer[:checksumSize]) {
+func parsePong(answer *Header) (Pong, error) {
+	if !answer.ChecksumHolds() {
 		return Pong{}, fmt.Errorf("%w: it says %q", ErrForeign, answer[:40])
 	}
-	pong := Pong{
-		Replica: int(answer[atHeaderReplica]),
-		View:    binary.LittleEndian.Uint32(answer[atHeaderView:]),
-		Release: Release(binary.LittleEndian.Uint32(answer[atHeaderRelease:])),
-	}
-	switch answer[atHeaderCommand] {
-	case commandPongClient:
+	pong := Pong{Replica: answer.Replica(), View: answer.View(), Release: answer.Release()}
+	switch answer.Command() { //nolint:exhaustive // every other command answers no ping
+	case CommandPongClient:
 		return pong, nil
-	case commandEviction:
-		switch answer[atHeaderReason] {
-		case reasonTooLow, reasonTooHigh:
-			return pong, &EvictedError{TooHigh: answer[atHeaderReason] == reasonTooHigh, Server: pong.Release}
+	case CommandEviction:
+		switch reason := answer.EvictionReason(); reason { //nolint:exhaustive // the others concern sessions
+		case EvictionReleaseTooLow, EvictionReleaseTooHigh:
+			return pong, &EvictedError{TooHigh: reason == EvictionReleaseTooHigh, Server: pong.Release}
 		}
 	}
-	return pong, fmt.Errorf("%w that answers pings: command %d", ErrForeign, answer[atHeaderCommand])
+	return pong, fmt.Errorf("%w that answers pings: command %d", ErrForeign, answer.Command())
 }

@@ -21,7 +21,7 @@ func pingServer(t *testing.T, address string, cluster uint64, release vsr.Releas
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	return vsr.Ping(ctx, address, uint128.From64(cluster), release)
+	return vsr.PingReplica(ctx, address, uint128.From64(cluster), release)
 }
 
 func TestPing(t *testing.T) {

@@ -1,7 +1,6 @@
 package vsrtest
 
 import (
-	"encoding/binary"
 	"io"
 	"net"
 	"sync"
@@ -72,30 +71,21 @@ func (r Replica) answerPing(conn net.Conn) {
 	if r.Full {
 		return
 	}
-	message := make([]byte, 256)
-	if _, err := io.ReadFull(conn, message); err != nil {
+	var message vsr.Header
+	if _, err := io.ReadFull(conn, message[:]); err != nil {
 		return
 	}
 	if r.Silent {
-		_, _ = conn.Read(message) // until the connection is closed
+		_, _ = conn.Read(message[:]) // until the connection is closed
 		return
 	}
-	cluster := uint128.FromBytes(message[80:])
-	client := vsr.Release(binary.LittleEndian.Uint32(message[108:]))
-	if cluster != r.ClusterID {
+	ping, _ := vsr.DecodePing(&message)
+	if message.Cluster() != r.ClusterID {
 		return // hangs up
 	}
-	answer := make([]byte, 256)
-	copy(answer[32:48], message[32:48]) // the checksum of no body
-	copy(answer[80:96], message[80:96])
-	binary.LittleEndian.PutUint32(answer[96:], 256)
-	binary.LittleEndian.PutUint32(answer[104:], r.View)
-	binary.LittleEndian.PutUint32(answer[108:], uint32(r.Release))
-	answer[114], answer[115] = 4, byte(r.Index)
-	if client > r.Release {
-		answer[114], answer[255] = 18, 3 // evicted: too high
+	answer := vsr.Pong{Replica: r.Index, View: r.View, Release: r.Release}.Encode(r.ClusterID, ping.Timestamp)
+	if ping.Release > r.Release {
+		answer = vsr.EncodeEviction(r.ClusterID, r.View, r.Release, ping.Client, vsr.EvictionReleaseTooHigh)
 	}
-	sum := vsr.Checksum(answer[16:])
-	copy(answer, sum[:])
-	_, _ = conn.Write(answer)
+	_, _ = conn.Write(answer[:])
 }

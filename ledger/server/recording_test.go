@@ -1,0 +1,88 @@
+package server_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+)
+
+// line is a line of a recording: what a proxy between a client and a TigerBeetle saw.
+type line struct {
+	Number int     `json:"n"`
+	Millis float64 `json:"t_ms"`
+	Conn   int     `json:"conn"`
+	Event  string  `json:"event"` // connect, message or close
+	By     string  `json:"by"`    // who closed
+	Dir    string  `json:"dir"`   // c>s or s>c
+	Action string  `json:"action"`
+	Hex    string  `json:"header"`
+	Body   string  `json:"body"`
+	Body64 string  `json:"body64"`
+
+	header vsr.Header
+	body   []byte
+}
+
+func (l *line) fromClient() bool { return l.Event == "message" && l.Dir == "c>s" }
+func (l *line) fromServer() bool { return l.Event == "message" && l.Dir == "s>c" }
+
+// readRecordings reads the recordings of testdata/recorded, or of the folder in PEERLEDGER_WIRE, by
+// the names of their files.
+func readRecordings(t *testing.T) map[string][]*line {
+	t.Helper()
+	folder := filepath.Join("testdata", "recorded")
+	if other := os.Getenv("PEERLEDGER_WIRE"); other != "" {
+		folder = other
+	}
+	paths, err := filepath.Glob(filepath.Join(folder, "*.jsonl*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	recordings := map[string][]*line{}
+	for _, path := range paths {
+		name, _, _ := strings.Cut(filepath.Base(path), ".jsonl")
+		recordings[name] = readRecording(t, path)
+	}
+	return recordings
+}
+
+func readRecording(t *testing.T, path string) (lines []*line) {
+	t.Helper()
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	var text io.Reader = file
+	if strings.HasSuffix(path, ".gz") {
+		text, err = gzip.NewReader(file)
+		require.NoError(t, err)
+	}
+	scanner := bufio.NewScanner(text)
+	scanner.Buffer(nil, 8<<20)
+	for scanner.Scan() {
+		l := new(line)
+		require.NoError(t, json.Unmarshal(scanner.Bytes(), l), "%s, line %d", path, len(lines)+1)
+		header, err := hex.DecodeString(l.Hex)
+		require.NoError(t, err)
+		copy(l.header[:], header)
+		if l.Body64 != "" {
+			l.body, err = base64.StdEncoding.DecodeString(l.Body64)
+		} else {
+			l.body, err = hex.DecodeString(l.Body)
+		}
+		require.NoError(t, err)
+		lines = append(lines, l)
+	}
+	require.NoError(t, scanner.Err())
+	require.NotEmpty(t, lines)
+	return lines
+}

@@ -1,0 +1,150 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// The bodies of a register and its reply, in bytes. The reply has the size of the largest body of a
+// request in its first four bytes.
+const (
+	registerSize      = 256
+	registerReplySize = 64
+)
+
+// handleRequest checks a request in TigerBeetle's order, and answers it.
+func (c *connection) handleRequest(ctx context.Context, r vsr.Request, sum checksum, body []byte) error {
+	if !c.claim(r.Client) || r.View > view {
+		return nil
+	}
+	m := Message{Client: r.Client, Operation: Operation(r.Operation), Number: r.Number}
+	if done, err := c.interceptMessage(&m); done {
+		return err
+	}
+	work, reason, ignored := c.checkRequest(r, body)
+	switch {
+	case reason != 0:
+		return c.evict(m, reason)
+	case ignored:
+		return nil
+	case m.Operation == Register:
+		return c.register(m, r, sum)
+	}
+	v := c.sessions.admitRequest(r, sum)
+	switch {
+	case v.evict != 0:
+		return c.evict(m, v.evict)
+	case v.repeat != nil:
+		m.Repeat = true
+		return c.answer(m, v.repeat)
+	case v.execute == nil:
+		return nil
+	}
+	return c.execute(ctx, m, r, sum, work, v)
+}
+
+// work is a checked request.
+type work struct {
+	rules   rules
+	request batches
+}
+
+// checkRequest checks what does not depend on the sessions. It returns the reason of an eviction, or
+// whether the request is ignored.
+func (c *connection) checkRequest(r vsr.Request, body []byte) (w work, reason vsr.Eviction, ignored bool) {
+	operation := Operation(r.Operation)
+	rules, known := findRules(operation)
+	switch {
+	case r.Release < c.cfg.oldest:
+		return w, vsr.EvictionReleaseTooLow, false
+	case r.Release > c.cfg.release:
+		return w, vsr.EvictionReleaseTooHigh, false
+	case vsr.HeaderSize+len(body) > c.cfg.RequestMax:
+		return w, vsr.EvictionInvalidBodySize, false
+	case operation == Register && len(body) == 0:
+		return w, vsr.EvictionInvalidBodySize, false
+	case operation == Register:
+		return w, 0, len(body) != registerSize
+	case operation == Noop && len(body) == 0:
+		return w, 0, false
+	case operation == Noop:
+		return w, vsr.EvictionInvalidBody, false
+	case !known:
+		return w, vsr.EvictionInvalidOperation, false
+	}
+	request, valid := rules.decodeBody(body)
+	if !valid {
+		return w, vsr.EvictionInvalidBody, false
+	}
+	return work{rules, request}, 0, false
+}
+
+// register opens a session, or repeats the answer.
+func (c *connection) register(m Message, r vsr.Request, sum checksum) error {
+	v := c.sessions.register(r, sum, func(op uint64) []byte {
+		message := make([]byte, vsr.HeaderSize+registerReplySize)
+		binary.LittleEndian.PutUint32(message[vsr.HeaderSize:], uint32(c.cfg.RequestMax-vsr.HeaderSize))
+		return c.sealReply(message, r, sum, op, c.nextTimestamp(0))
+	})
+	if v.repeat == nil {
+		return nil
+	}
+	return c.answer(m, v.repeat)
+}
+
+// execute runs an admitted request on the ledger and answers it.
+func (c *connection) execute(ctx context.Context, m Message, r vsr.Request, sum checksum, w work, v verdict) error {
+	message := make([]byte, vsr.HeaderSize)
+	var last uint64
+	if m.Operation != Noop {
+		reply, err := w.rules.run(ctx, c.ledger, w.request)
+		if err != nil {
+			c.sessions.abortRequest(v.execute)
+			return c.handleFailure(m, err)
+		}
+		last = reply.timestamp
+		message = w.rules.encodeReply(reply.batches)
+	}
+	c.sealReply(message, r, sum, v.op, c.nextTimestamp(last))
+	c.sessions.finishRequest(v.execute, r, sum, v.op, message)
+	return c.answer(m, message)
+}
+
+// handleFailure ends the connection after a request without an answer: its client sends the request
+// again. A ledger that has ended ends the server.
+func (c *connection) handleFailure(m Message, err error) error {
+	switch {
+	case errors.Is(err, errUnsupported):
+		return c.evict(m, vsr.EvictionInvalidOperation)
+	case errors.Is(err, ledger.ErrTooMuchData):
+		return c.evict(m, vsr.EvictionInvalidBody)
+	case errors.Is(err, ledger.ErrClosed):
+		c.stop(fmt.Errorf("server: %v: %w", m.Operation, err))
+	}
+	return fmt.Errorf("%v: %w", m.Operation, err)
+}
+
+// encodeReply returns a message with the body of a reply, and with room for its header.
+func (r *rules) encodeReply(reply batches) []byte {
+	size := vsr.HeaderSize + len(reply.elements)
+	if !r.multiBatch {
+		return append(make([]byte, vsr.HeaderSize, size), reply.elements...)
+	}
+	message := make([]byte, vsr.HeaderSize, size+trailerSize(len(reply.counts), r.result))
+	return appendBatches(message, reply, r.result)
+}
+
+// sealReply writes the header of a reply in front of its body.
+func (c *connection) sealReply(message []byte, r vsr.Request, sum checksum, op, timestamp uint64) []byte {
+	header := vsr.Reply{
+		View: view, Release: r.Release, RequestChecksum: sum, Client: r.Client,
+		Op: op, Timestamp: timestamp, Request: r.Number, Operation: r.Operation,
+	}.Encode(c.cfg.Cluster, message[vsr.HeaderSize:])
+	copy(message, header[:])
+	return message
+}
