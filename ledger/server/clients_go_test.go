@@ -35,11 +35,17 @@ func runGoScript(t *testing.T, client tb.Client) (lines []string) {
 	for _, a := range alone.answers {
 		lines = append(lines, a.formatLine(&script, a.step.Name, clock))
 	}
-	return append(lines, runGoCallers(t, &script, client)...)
+	lines = append(lines, runGoCallers(t, &script, client)...)
+	last := newGoRun(&script, client, 0)
+	require.NoError(t, last.runSteps(script.Concurrent.After))
+	for _, a := range last.answers {
+		lines = append(lines, a.formatLine(&script, a.step.Name, nil))
+	}
+	return lines
 }
 
-// runGoCallers runs the concurrent part of the script, with a goroutine for each caller.
-func runGoCallers(t *testing.T, script *clientScript, client tb.Client) (lines []string) {
+// runGoCallers runs the concurrent steps of the script, with a goroutine for each caller. The callers share the clients.
+func runGoCallers(t *testing.T, script *clientScript, clients ...tb.Client) (lines []string) {
 	t.Helper()
 	var (
 		callers sync.WaitGroup
@@ -47,7 +53,7 @@ func runGoCallers(t *testing.T, script *clientScript, client tb.Client) (lines [
 		errs    = make([]error, len(runs))
 	)
 	for i := range runs {
-		runs[i] = newGoRun(script, client, script.Concurrent.Stride*int64(i+1))
+		runs[i] = newGoRun(script, clients[i%len(clients)], script.Concurrent.Stride*int64(i+1))
 		callers.Go(func() { errs[i] = runs[i].runSteps(script.Concurrent.Steps) })
 	}
 	callers.Wait()
@@ -56,11 +62,6 @@ func runGoCallers(t *testing.T, script *clientScript, client tb.Client) (lines [
 		for _, a := range run.answers {
 			lines = append(lines, a.formatLine(script, fmt.Sprintf("caller %d: %s", i+1, a.step.Name), nil))
 		}
-	}
-	last := newGoRun(script, client, 0)
-	require.NoError(t, last.runSteps(script.Concurrent.After))
-	for _, a := range last.answers {
-		lines = append(lines, a.formatLine(script, a.step.Name, nil))
 	}
 	return lines
 }
