@@ -38,7 +38,7 @@ func requireStatuses[S interface {
 	}
 }
 
-// The recorded lines are those of the script's steps, in order.
+// Each step of the script has its recorded line, in order.
 func TestRecordedHasEveryStep(t *testing.T) {
 	t.Parallel()
 	script := readScript(t)
