@@ -39,6 +39,6 @@ func TestClientsInSeveralSessions(t *testing.T) {
 			want = append(want, line.text)
 		}
 	}
-	require.Equal(t, want, runGoCallers(t, &script, clients...))
+	requireLines(t, want, runGoCallers(t, &script, clients...))
 	ledgertest.RequireNothingHeld(t, l)
 }

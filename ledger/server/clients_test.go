@@ -89,10 +89,16 @@ func requireRecorded(t *testing.T, client string, lines []string) {
 			want = append(want, line.text)
 		}
 	}
+	requireLines(t, want, lines)
+}
+
+// requireLines fails the test at the first line that differs.
+func requireLines(t *testing.T, want, lines []string) {
+	t.Helper()
 	for i := range min(len(want), len(lines)) {
 		require.Equal(t, want[i], lines[i])
 	}
-	require.Len(t, lines, len(want))
+	require.Equal(t, len(want), len(lines), "lines")
 }
 
 // recordedLine is a line of testdata/clients/recorded.jsonl.
