@@ -11,21 +11,30 @@ const checksumSize = 16
 
 // Checksum returns TigerBeetle's checksum: the 128-bit tag of AEGIS-128L over the bytes as
 // associated data, with a key and a nonce of zeros
-// (https://datatracker.ietf.org/doc/draft-irtf-cfrg-aegis-aead/). A megabyte takes some two
-// milliseconds.
+// (https://datatracker.ietf.org/doc/draft-irtf-cfrg-aegis-aead/). With the AES instructions of
+// amd64 a megabyte takes a tenth of a millisecond, elsewhere some three milliseconds.
 func Checksum(data []byte) [checksumSize]byte {
-	tables := roundTables()
 	state := initialState()
 	length := uint64(len(data)) * 8
-	for ; len(data) >= 32; data = data[32:] {
-		state.absorbBlocks(tables, blockOf(data[:16]), blockOf(data[16:32]))
+	whole := len(data) &^ (stepSize - 1)
+	absorb(&state, data[:whole])
+	if whole < len(data) {
+		var last [stepSize]byte
+		copy(last[:], data[whole:])
+		absorb(&state, last[:])
 	}
-	if len(data) > 0 {
-		var last [32]byte
-		copy(last[:], data)
-		state.absorbBlocks(tables, blockOf(last[:16]), blockOf(last[16:]))
+	return state.computeTag(length)
+}
+
+// stepSize is the number of bytes that the state absorbs in a step.
+const stepSize = 32
+
+// absorbPortable absorbs a whole number of steps.
+func absorbPortable(state *aegis, data []byte) {
+	tables := roundTables()
+	for ; len(data) >= stepSize; data = data[stepSize:] {
+		state.absorbBlocks(tables, blockOf(data[:16]), blockOf(data[16:stepSize]))
 	}
-	return state.computeTag(tables, length)
 }
 
 // block is 16 bytes, the unit of AES, as four columns. The first byte of a column is its lowest.
@@ -77,11 +86,11 @@ func (s *aegis) absorbBlocks(t *tables, a, b block) {
 }
 
 // computeTag finishes the state after length bits of associated data.
-func (s *aegis) computeTag(t *tables, length uint64) (tag [checksumSize]byte) {
+func (s *aegis) computeTag(length uint64) (tag [checksumSize]byte) {
 	last := s[2]
 	last.xorWith(block{uint32(length), uint32(length >> 32)})
 	for range 7 {
-		s.absorbBlocks(t, last, last)
+		s.absorbBlocks(roundTables(), last, last)
 	}
 	sum := s[0]
 	for _, b := range s[1:7] {

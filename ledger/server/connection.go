@@ -25,7 +25,7 @@ type connection struct {
 	client uint128.Uint128 // 0 until the first message
 	stop   context.CancelCauseFunc
 
-	// onRequest and onAnswer are those of the configuration, or nil.
+	// onRequest and onAnswer call the functions of the configuration, or are nil.
 	onRequest func(Message) error
 	onAnswer  func(Message, []byte) error
 

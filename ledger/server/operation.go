@@ -37,10 +37,10 @@ const (
 
 // String returns TigerBeetle's name of the operation, for example "create_transfers".
 func (o Operation) String() string {
-	switch o {
-	case Register:
+	if o == Register {
 		return "register"
-	case Noop:
+	}
+	if o == Noop {
 		return "noop"
 	}
 	if rules, known := findRules(o); known {

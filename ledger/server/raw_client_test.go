@@ -17,25 +17,25 @@ import (
 )
 
 // listen listens on a free port of loopback.
-func listen(t testing.TB) net.Listener {
-	t.Helper()
+func listen(tb testing.TB) net.Listener {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return listener
 }
 
 // start serves a ledger until the test ends, and returns its address.
-func start(t testing.TB, l ledger.Ledger, cfg server.Config) (s *server.Server, address string) {
-	t.Helper()
+func start(tb testing.TB, l ledger.Ledger, cfg server.Config) (s *server.Server, address string) {
+	tb.Helper()
 	s, err := server.New(l, cfg)
-	require.NoError(t, err)
-	listener := listen(t)
+	require.NoError(tb, err)
+	listener := listen(tb)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, listener) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		stop()
-		require.NoError(t, <-done)
+		require.NoError(tb, <-done)
 	})
 	return s, listener.Addr().String()
 }
@@ -49,12 +49,12 @@ type rawClient struct {
 	conn net.Conn
 }
 
-func dial(t testing.TB, address string) *rawClient {
-	t.Helper()
+func dial(tb testing.TB, address string) *rawClient {
+	tb.Helper()
 	conn, err := net.Dial("tcp", address)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	return &rawClient{t, conn}
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = conn.Close() })
+	return &rawClient{tb, conn}
 }
 
 // write sends bytes as they are. An error shows at the next read.
@@ -95,12 +95,16 @@ func (c *rawClient) requireEnd() {
 }
 
 // requireSilence requires that the server has not answered: its next message answers a ping.
-func (c *rawClient) requireSilence(client uint128.Uint128, cluster uint128.Uint128) {
+func (c *rawClient) requireSilence(client uint128.Uint128) {
 	c.t.Helper()
-	ping := vsr.Ping{Release: release, Client: client, Timestamp: 4711}.Encode(cluster)
+	ping := vsr.Ping{Release: release, Client: client}.Encode(cluster)
 	c.write(ping[:])
 	h, _ := c.read()
 	require.Equal(c.t, vsr.CommandPongClient, h.Command())
 }
 
-var release = vsr.NewRelease(0, 17, 9)
+// The release and the cluster of raw clients.
+var (
+	release = vsr.NewRelease(0, 17, 9)
+	cluster = uint128.From64(7)
+)

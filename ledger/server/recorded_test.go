@@ -137,7 +137,7 @@ func (p *player) isUnasked(i int, l *line) bool {
 }
 
 // wasLost reports whether the recorded server did not answer a request, because it was starting: the
-// client repeats it, or the next message of the connection is one that nobody asked for.
+// client repeats it, or the next message of the connection is one that the client did not ask for.
 func (p *player) wasLost(i int, l *line) bool {
 	for j := i + 1; j < len(p.lines); j++ {
 		next := p.lines[j]
@@ -218,9 +218,8 @@ func (p *player) carryOver(h *vsr.Header, body []byte) {
 
 // openOtherSessions opens as many sessions as push out all others.
 func (p *player) openOtherSessions() {
-	other := dial(p.t, p.address)
 	for i := range uint64(64) {
-		other = dial(p.t, p.address)
+		other := dial(p.t, p.address)
 		h := vsr.Request{Release: release, Client: uint128.New(i, 99), Operation: vsr.OperationRegister}.Encode(p.cluster, make([]byte, 256))
 		other.write(h[:], make([]byte, 256))
 		other.read()

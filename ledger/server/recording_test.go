@@ -60,7 +60,7 @@ func readRecording(t *testing.T, path string) (lines []*line) {
 	t.Helper()
 	file, err := os.Open(path)
 	require.NoError(t, err)
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	var text io.Reader = file
 	if strings.HasSuffix(path, ".gz") {
 		text, err = gzip.NewReader(file)
