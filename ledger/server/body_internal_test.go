@@ -70,9 +70,13 @@ func TestFiltersOfARequest(t *testing.T) {
 		limits []uint32
 		valid  bool
 	}{
-		{[]uint32{0}, true}, {[]uint32{8189}, true},
+		{[]uint32{0}, true},
+		{[]uint32{8189}, true},
 		{[]uint32{1 << 31}, true}, // as 8189, as for clients before 0.17
-		{[]uint32{8189, 0}, true}, {[]uint32{8188, 1}, true}, {[]uint32{8189, 1}, false}, {[]uint32{1 << 31, 1 << 31}, false},
+		{[]uint32{8189, 0}, true},
+		{[]uint32{8188, 1}, true},
+		{[]uint32{8189, 1}, false},
+		{[]uint32{1 << 31, 1 << 31}, false},
 	} {
 		_, valid := rules.decodeBody(filters(row.limits...))
 		require.Equal(t, row.valid, valid, "%v", row.limits)

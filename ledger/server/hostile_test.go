@@ -28,8 +28,6 @@ const (
 // A message that breaks the framing ends its connection.
 func TestFraming(t *testing.T) {
 	t.Parallel()
-	_, address := serveCluster(t, server.Config{})
-	good := openSession(t, address, 1)
 	reseal := func(h *vsr.Header) {
 		sum := vsr.Checksum(h[16:])
 		copy(h[:], sum[:])
@@ -47,8 +45,10 @@ func TestFraming(t *testing.T) {
 		"all zero":        func(h *vsr.Header, _ []byte) { *h = vsr.Header{} },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, address := serveCluster(t, server.Config{})
+			good, s := openSession(t, address, 1), openSession(t, address, 2)
 			body := emptyLookup()
-			s := openSession(t, address, 2)
 			h := s.Next.Encode(cluster, body)
 			damage(&h, body)
 			s.Write(h[:], body)
@@ -183,10 +183,10 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		c := p.dial(t)
 		ping := vsr.Ping{Release: release, Client: uint128.From64(1)}.Encode(cluster)
 		c.Write(ping[:])
-		time.Sleep(17*time.Second - 1)
+		time.Sleep(17*time.Second - 1) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		require.Equal(t, 1, s.Stats().Connections)
-		time.Sleep(1)
+		time.Sleep(1) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		require.Zero(t, s.Stats().Connections)
 	})
@@ -221,6 +221,8 @@ func TestTenThousandConnections(t *testing.T) {
 }
 
 // The memory of a body grows as the body comes.
+//
+//nolint:paralleltest // it measures the memory of the process
 func TestMemoryOfPromisedBodies(t *testing.T) {
 	s, p := servePipes(t, server.Config{})
 	h := vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}.Encode(cluster, make([]byte, 1<<20-256))

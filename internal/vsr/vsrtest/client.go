@@ -38,7 +38,10 @@ func Dial(tb testing.TB, address string) *Client {
 }
 
 // NewClient returns a client on a connection.
-func NewClient(tb testing.TB, conn net.Conn) *Client { return &Client{tb, conn} }
+func NewClient(tb testing.TB, conn net.Conn) *Client {
+	tb.Helper()
+	return &Client{tb, conn}
+}
 
 // Write sends bytes as they are. An error shows at the next read.
 func (c *Client) Write(parts ...[]byte) {

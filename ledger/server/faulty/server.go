@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -41,8 +42,8 @@ type Server struct {
 	later sync.WaitGroup // delayed answers
 }
 
-// Start starts a server. It needs Close. The errors are those of OpenLedger, of the configuration,
-// and of the network.
+// Start starts a server. It needs Close. It returns the errors of OpenLedger, of the configuration, and
+// of the network.
 func Start(cfg Config) (*Server, error) {
 	if cfg.OpenLedger == nil {
 		cfg.OpenLedger = func() (ledger.Ledger, error) { return embedded.New(), nil }
@@ -54,21 +55,24 @@ func Start(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, resumed: make(chan struct{})}
 	close(s.resumed)
 	s.cfg.Server.OnRequest, s.cfg.Server.OnAnswer = s.disturbRequest, s.disturbAnswer
-	if err := s.renew(true, true); err != nil {
+	if err := s.renew(KeepFolder); err != nil {
 		return nil, err
 	}
 	s.doors = make([]*door, cfg.Addresses)
+	s.addresses = make([]string, cfg.Addresses)
 	for i := range s.doors {
-		s.addresses = append(s.addresses, "127.0.0.1:0")
-		if err := s.open(i); err != nil {
-			return nil, errors.Join(err, s.Close())
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("faulty: %w", err), s.Close())
 		}
+		s.addresses[i] = listener.Addr().String()
+		s.serve(i, listener)
 	}
 	return s, nil
 }
 
 // Addresses returns the addresses, which stay the same for the life of the server.
-func (s *Server) Addresses() []string { return append([]string(nil), s.addresses...) }
+func (s *Server) Addresses() []string { return slices.Clone(s.addresses) }
 
 // Ledger returns the ledger of now, for a look into it.
 func (s *Server) Ledger() ledger.Ledger {
@@ -174,7 +178,7 @@ func (s *Server) Restart(keep Kept) error {
 			s.close(i)
 		}
 	}
-	if err := s.renew(keep != KeepSessions, keep == KeepFolder); err != nil {
+	if err := s.renew(keep); err != nil {
 		return err
 	}
 	for _, i := range open {
@@ -196,13 +200,13 @@ func (s *Server) Close() error {
 	return s.Ledger().Close()
 }
 
-// renew replaces the server, and the ledger if it is told to.
-func (s *Server) renew(newServer, newLedger bool) error {
-	if !newServer {
+// renew replaces the part of the server that is not kept.
+func (s *Server) renew(keep Kept) error {
+	if keep == KeepSessions {
 		return nil
 	}
 	l := s.Ledger()
-	if newLedger {
+	if keep == KeepFolder {
 		if l != nil {
 			if err := l.Close(); err != nil {
 				return fmt.Errorf("faulty: close the ledger: %w", err)
@@ -224,13 +228,18 @@ func (s *Server) renew(newServer, newLedger bool) error {
 	return nil
 }
 
-// open listens on an address and serves it. changing is held, except at the start.
+// open listens on an address again and serves it. changing is held.
 func (s *Server) open(address int) error {
 	listener, err := net.Listen("tcp", s.addresses[address])
 	if err != nil {
 		return fmt.Errorf("faulty: %w", err)
 	}
-	s.addresses[address] = listener.Addr().String()
+	s.serve(address, listener)
+	return nil
+}
+
+// serve serves an address.
+func (s *Server) serve(address int, listener net.Listener) {
 	d := &door{Listener: listener, conns: map[net.Conn]bool{}, done: make(chan struct{})}
 	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // the server ends with Close and with no caller's context
 	d.stop = stop
@@ -242,7 +251,6 @@ func (s *Server) open(address int) error {
 		defer close(d.done)
 		_ = current.Serve(ctx, d) // an ended ledger shows at Close
 	}()
-	return nil
 }
 
 // close stops serving an address and waits for its connections. changing is held.
@@ -312,55 +320,4 @@ func (s *Server) findAction(m server.Message, isOfStage func(Action) bool) (Acti
 		}
 	}
 	return Action{}, false
-}
-
-// door is an address at which the server listens, with its connections.
-type door struct {
-	net.Listener
-
-	stop context.CancelFunc
-	done chan struct{} // closed when the server has left
-
-	mu    sync.Mutex
-	conns map[net.Conn]bool
-}
-
-// Accept notes the connection.
-func (d *door) Accept() (net.Conn, error) {
-	conn, err := d.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	noted := &notedConn{conn, d}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.conns[noted] = true
-	return noted, nil
-}
-
-// cut ends the connections of now.
-func (d *door) cut() {
-	d.mu.Lock()
-	var open []net.Conn
-	for conn := range d.conns {
-		open = append(open, conn)
-	}
-	d.mu.Unlock()
-	for _, conn := range open {
-		_ = conn.Close()
-	}
-}
-
-// notedConn forgets itself when it is closed.
-type notedConn struct {
-	net.Conn
-
-	door *door
-}
-
-func (c *notedConn) Close() error {
-	c.door.mu.Lock()
-	delete(c.door.conns, c)
-	c.door.mu.Unlock()
-	return c.Conn.Close()
 }
