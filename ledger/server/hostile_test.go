@@ -186,7 +186,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		time.Sleep(17*time.Second - 1) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		require.Equal(t, 1, s.Stats().Connections)
-		time.Sleep(1) //nolint:forbidigo // virtual time
+		time.Sleep(time.Nanosecond) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		require.Zero(t, s.Stats().Connections)
 	})
