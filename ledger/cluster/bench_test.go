@@ -27,7 +27,7 @@ func BenchmarkCopy(b *testing.B) {
 
 // A request through the native client alone, and the same request through this package.
 func BenchmarkCreateTransfers(b *testing.B) {
-	c := tigerbeetletest.Start(b, tigerbeetletest.Config{Production: true})
+	c := tigerbeetletest.Start(b, tigerbeetletest.Config{Production: true, Real: true})
 	cfg := c.Config()
 	cfg.Sessions = 1
 	l, err := cluster.Open(b.Context(), cfg)

@@ -20,7 +20,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// Each test of this file has a real TigerBeetle of one replica, whose link or process fails.
+// Each test of this file has a TigerBeetle of one replica, or else a server in this process. Its link
+// or process fails.
 
 // A link swallows everything, and later delivers it: calls end with their contexts, and sending the
 // requests again finds their outcomes.

@@ -19,10 +19,16 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// Each test of this file has a real TigerBeetle of one replica.
+// Each test of this file has a TigerBeetle of one replica, or else a server in this process.
 
-// differentialPrograms is the number of random programs to compare. Each takes some four seconds.
-const differentialPrograms = 4
+// countDifferentialPrograms returns the number of random programs to compare. Each takes some four
+// seconds.
+func countDifferentialPrograms() int {
+	if testing.Short() {
+		return 1
+	}
+	return 4
+}
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
@@ -32,7 +38,7 @@ func TestConformance(t *testing.T) {
 		return c.Open(t)
 	})
 	l := c.Open(t)
-	for range differentialPrograms {
+	for range countDifferentialPrograms() {
 		ledgertest.RunDifferential(t, l, embedded.New(), ledgertest.Seed(t))
 	}
 	require.NoError(t, l.Close())
@@ -129,7 +135,7 @@ func TestNinthClient(t *testing.T) {
 // Sixty-four newer sessions push out a ledger's session. Only Events notices.
 func TestEviction(t *testing.T) {
 	t.Parallel()
-	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true}) // for at connections at a time
 	reopened := make(chan cluster.SessionReopened, 10)
 	cfg := c.Config()
 	cfg.Sessions = 1
@@ -138,7 +144,7 @@ func TestEviction(t *testing.T) {
 	l, err := cluster.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	p := newPair(t, l)
-	const others, at = 64, 4
+	const others, at = 64, 16
 	var opening sync.WaitGroup
 	for range at {
 		opening.Go(func() {

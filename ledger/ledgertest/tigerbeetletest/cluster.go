@@ -29,7 +29,13 @@ type Config struct {
 	// Production starts the replicas without --development: requests of a megabyte, 32 connections
 	// to each replica, direct I/O, and twice the memory. Default false.
 	Production bool
+	// Real demands a real TigerBeetle for a single replica too. Default false: without a real one the
+	// replica is a server in this process.
+	Real bool
 }
+
+// allowsServer reports whether a server in this process can be the cluster.
+func (c Config) allowsServer() bool { return c.Replicas <= 1 && !c.Real }
 
 // Client stands for all clients in [Cluster.Link].
 const Client = -1
@@ -43,15 +49,16 @@ type Cluster struct {
 	links    map[[2]int]*Proxy // by [from, to]
 }
 
-// Start starts a cluster and returns when the cluster answers. Without a TigerBeetle to run, Start
-// skips the test with a line that names the missing parts, or fails the test if
-// PEERLEDGER_REQUIRE_CLUSTER is 1.
+// Start starts a cluster and returns when the cluster answers. Without a TigerBeetle to run, a
+// cluster of one replica is a server in this process. For several replicas, and with [Config.Real],
+// Start then skips the test with a line that names the missing parts. Start fails the test without
+// a TigerBeetle if PEERLEDGER_REQUIRE_CLUSTER is 1.
 //
 // Replicas take much memory. Start therefore waits while other tests have four replicas; a second
 // cluster of the same test does not wait.
 func Start(tb testing.TB, cfg Config) *Cluster {
 	tb.Helper()
-	h := requireHost(tb)
+	h := requireHost(tb, cfg)
 	id := cfg.ClusterID
 	if id.IsZero() {
 		id = uint128.New(rand.Uint64(), rand.Uint64()|1)

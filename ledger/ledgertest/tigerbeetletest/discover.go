@@ -96,26 +96,48 @@ func parseRelease(output string) (string, error) {
 }
 
 // requireHost returns the host for a test's replicas. Without a host the test is skipped or fails.
-func requireHost(tb testing.TB) host {
+func requireHost(tb testing.TB, cfg Config) host {
 	tb.Helper()
-	f := discoverOnce()
-	switch line, fail := f.describeHost(os.Getenv); {
+	h, line, fail := chooseHost(cfg, os.Getenv, discoverOnce)
+	switch {
 	case fail:
 		tb.Fatal(line)
-	case f.err != nil:
+	case h == nil:
 		tb.Skip(line)
 	default:
 		tb.Log(line)
 	}
-	return f.host
+	return h
 }
 
-// describeHost returns one line that describes the host or the missing parts, and whether missing
-// parts fail the test.
-func (f discovery) describeHost(getenv func(string) string) (line string, fail bool) {
-	if f.err == nil {
-		return "TigerBeetle: " + f.description, false
+// serverVariable is the variable that chooses the server in this process, also where a TigerBeetle
+// is found.
+const serverVariable = "PEERLEDGER_TIGERBEETLE"
+
+const serverLine = "TigerBeetle: none, but ledger/server in this process"
+
+// remedy tells how to get a TigerBeetle.
+const remedy = "download release " + Release + " from https://github.com/tigerbeetle/tigerbeetle/releases and name it in " +
+	"TIGERBEETLE_BINARY, or start Docker for the image " + Image
+
+// chooseHost returns the host for a cluster, and one line that describes the host. Without a host
+// the line describes the missing parts, and fail is true if missing parts fail the test.
+func chooseHost(cfg Config, getenv func(string) string, discover func() discovery) (h host, line string, fail bool) {
+	if cfg.allowsServer() && getenv(serverVariable) == "server" {
+		return inProcess{}, serverLine, false
 	}
-	reasons := strings.ReplaceAll(f.err.Error(), "\n", "; ")
-	return "no TigerBeetle to test with: " + reasons, getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1"
+	f := discover()
+	fail = f.err != nil && getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1"
+	switch {
+	case f.err == nil:
+		return f.host, "TigerBeetle: " + f.description, false
+	case cfg.allowsServer() && !fail:
+		return inProcess{}, serverLine, false
+	}
+	reason := "the test needs a real one"
+	if cfg.Replicas > 1 {
+		reason = fmt.Sprintf("the test needs %d replicas", cfg.Replicas)
+	}
+	found := strings.ReplaceAll(f.err.Error(), "\n", "; ")
+	return nil, fmt.Sprintf("TigerBeetle binary or image: %s (%s; looked for %s)", remedy, reason, found), fail
 }

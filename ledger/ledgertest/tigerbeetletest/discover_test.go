@@ -30,7 +30,7 @@ func TestFindServer(t *testing.T) {
 		{"another release", absent, "/old", "", processes{"/old"}, []string{"release 0.16.0, though these tests are for 0.17.9"}},
 		{
 			"none", absent, "", "", nil,
-			[]string{"no TigerBeetle to test with: ", "containers: not here; ", "TIGERBEETLE_BINARY is not set; ", "PATH: not here"},
+			[]string{"TigerBeetle binary or image: download ", "the test needs a real one; ", "containers: not here; ", "TIGERBEETLE_BINARY is not set; ", "PATH: not here"},
 		},
 		{"a binary that is none", absent, "/broken", "", nil, []string{"TIGERBEETLE_BINARY: /broken version: no"}},
 	} {
@@ -58,15 +58,54 @@ func TestFindServer(t *testing.T) {
 					return Release, nil
 				})
 			require.Equal(t, test.want, f.host)
-			line, fail := f.describeHost(func(string) string { return "" })
+			h, line, fail := chooseHost(Config{Real: true}, noVariable, func() discovery { return f })
 			require.False(t, fail)
+			require.Equal(t, test.want, h)
 			require.NotContains(t, line, "\n")
 			for _, parts := range test.parts {
 				require.Contains(t, line, parts)
 			}
-			_, fail = f.describeHost(func(name string) string { return map[string]string{"PEERLEDGER_REQUIRE_CLUSTER": "1"}[name] })
-			require.Equal(t, test.want == nil, fail)
 		})
+	}
+}
+
+func noVariable(string) string { return "" }
+
+// Without a TigerBeetle one replica is a server in this process, unless the test or
+// PEERLEDGER_REQUIRE_CLUSTER demands a real one. PEERLEDGER_TIGERBEETLE chooses the server where it
+// can be.
+func TestChooseHost(t *testing.T) {
+	t.Parallel()
+	setVariable := func(name, value string) func(string) string {
+		return func(asked string) string { return map[string]string{name: value}[asked] }
+	}
+	required, chosen := setVariable("PEERLEDGER_REQUIRE_CLUSTER", "1"), setVariable("PEERLEDGER_TIGERBEETLE", "server")
+	found, missing := discovery{host: processes{"/tb"}}, discovery{err: errors.New("not here")}
+	for _, test := range []struct {
+		name   string
+		found  discovery
+		cfg    Config
+		getenv func(string) string
+		want   host
+		fail   bool
+		part   string
+	}{
+		{"found", found, Config{}, noVariable, processes{"/tb"}, false, ""},
+		{"found and required", found, Config{Replicas: 3}, required, processes{"/tb"}, false, ""},
+		{"one replica", missing, Config{}, noVariable, inProcess{}, false, "ledger/server in this process"},
+		{"one replica, given as 1", missing, Config{Replicas: 1, Production: true}, noVariable, inProcess{}, false, ""},
+		{"one replica, required", missing, Config{}, required, nil, true, "TigerBeetle binary or image: "},
+		{"several replicas", missing, Config{Replicas: 2}, noVariable, nil, false, "the test needs 2 replicas; looked for not here"},
+		{"several replicas, required", missing, Config{Replicas: 3}, required, nil, true, "the test needs 3 replicas"},
+		{"found, but the server is chosen", found, Config{}, chosen, inProcess{}, false, ""},
+		{"the server is chosen, but is too little", found, Config{Replicas: 2}, chosen, processes{"/tb"}, false, ""},
+		{"the server is chosen, but the test needs a real one", missing, Config{Real: true}, chosen, nil, false, "TigerBeetle binary"},
+		{"a real one", missing, Config{Real: true}, noVariable, nil, false, "the test needs a real one"},
+	} {
+		h, line, fail := chooseHost(test.cfg, test.getenv, func() discovery { return test.found })
+		require.Equal(t, test.want, h, test.name)
+		require.Equal(t, test.fail, fail, test.name)
+		require.Contains(t, line, test.part, test.name)
 	}
 }
 
