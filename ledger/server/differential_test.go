@@ -37,7 +37,7 @@ func TestAnswersOfTigerBeetle(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("-differential-seed=%d", seed)
-	c := tigerbeetletest.Start(t, tigerbeetletest.Config{ClusterID: cluster})
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{ClusterID: cluster, Real: true})
 	l := embedded.New(embedded.WithBatchMax(253))
 	_, address := start(t, l, server.Config{Cluster: cluster, RequestMax: server.RequestMaxDevelopment})
 	d := &differential{
@@ -207,7 +207,15 @@ func (d *differential) accountID() ledger.ID {
 	return ledger.NewID(d.small(14), 0)
 }
 
-func (d *differential) transferID() ledger.ID { return ledger.NewID(d.small(400), 0) }
+func (d *differential) transferID() ledger.ID { return ledger.NewID(d.small(1000), 0) }
+
+// mostlyOne returns 1, and one time in twenty another small number.
+func (d *differential) mostlyOne() uint64 {
+	if d.oneIn(20) {
+		return d.small(3)
+	}
+	return 1
+}
 
 func (d *differential) randomID() []byte {
 	return unsafecast.Bytes([]ledger.ID{[]ledger.ID{d.accountID(), d.transferID()}[d.random.IntN(2)]})
@@ -215,11 +223,11 @@ func (d *differential) randomID() []byte {
 
 func (d *differential) randomAccount() []byte {
 	a := ledger.Account{
-		ID: d.accountID(), Ledger: uint32(1 + d.small(2)), Code: uint16(1 + d.small(2)), UserData64: d.small(3),
+		ID: d.accountID(), Ledger: uint32(d.mostlyOne()), Code: uint16(d.mostlyOne()), UserData64: d.small(3),
 		UserData32: uint32(d.small(3)), UserData128: uint128.From64(d.small(3)), Flags: ledger.AccountHistory,
 	}
 	for _, f := range []ledger.AccountFlags{1, 2, 4, 32} {
-		if d.oneIn(8) {
+		if d.oneIn(25) {
 			a.Flags |= f
 		}
 	}
@@ -246,7 +254,7 @@ func (d *differential) randomAccount() []byte {
 func (d *differential) randomTransfer() []byte {
 	tr := ledger.Transfer{
 		ID: d.transferID(), DebitAccountID: d.accountID(), CreditAccountID: d.accountID(), Amount: ledger.NewAmount(d.small(50)),
-		Ledger: uint32(1 + d.small(2)), Code: uint16(1 + d.small(2)), UserData64: d.small(3), UserData32: uint32(d.small(3)),
+		Ledger: uint32(d.mostlyOne()), Code: uint16(d.mostlyOne()), UserData64: d.small(3), UserData32: uint32(d.small(3)),
 	}
 	switch d.random.IntN(6) {
 	case 0:
@@ -257,8 +265,8 @@ func (d *differential) randomTransfer() []byte {
 		tr.Flags, tr.PendingID = ledger.TransferVoidPending, d.transferID()
 		tr = ledger.Transfer{ID: tr.ID, PendingID: tr.PendingID, Flags: tr.Flags}
 	}
-	for _, f := range []ledger.TransferFlags{1, 16, 32, 64, 128} {
-		if d.oneIn(10) {
+	for i, f := range []ledger.TransferFlags{1, 16, 32, 64, 128} {
+		if d.oneIn([]int{10, 10, 10, 50, 50}[i]) {
 			tr.Flags |= f
 		}
 	}
