@@ -15,7 +15,6 @@ import (
 
 	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
-	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/server"
 )
@@ -238,66 +237,6 @@ func TestMemoryOfPromisedBodies(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	t.Logf("%d bytes for each connection", (after.HeapAlloc-before.HeapAlloc)/128)
 	require.Less(t, after.HeapAlloc-before.HeapAlloc, uint64(128*64<<10))
-}
-
-// At the end of the context a request under way is answered, up to the close time.
-func TestEndOfServing(t *testing.T) {
-	t.Parallel()
-	for name, row := range map[string]struct {
-		work     time.Duration
-		answered bool
-	}{"in time": {4 * time.Second, true}, "too late": {time.Hour, false}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				ctx, stop := context.WithCancel(t.Context())
-				s, err := server.New(&slowLedger{embedded.New(), row.work}, server.Config{Cluster: cluster})
-				require.NoError(t, err)
-				p := newPipes()
-				done := make(chan error, 1)
-				go func() { done <- s.Serve(ctx, p) }()
-				c := &vsrtest.Session{Client: p.dial(t), Next: vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}}
-				h, _ := c.Ask(make([]byte, 256))
-				c.Next = vsr.Request{Release: release, Client: c.Next.Client, Session: 2, Number: 1, Operation: uint8(server.LookupAccounts), Parent: vsr.DecodeReply(&h).Context}
-				c.SendNext(emptyLookup())
-				synctest.Wait()
-				stop()
-				_, _, err = c.TryRead(time.Minute)
-				require.Equal(t, row.answered, err == nil)
-				require.NoError(t, <-done)
-			})
-		})
-	}
-}
-
-// slowLedger takes its time for a look-up.
-type slowLedger struct {
-	*embedded.Ledger
-
-	work time.Duration
-}
-
-func (l *slowLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	select {
-	case <-time.After(l.work):
-		return l.Ledger.LookupAccounts(ctx, ids)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// A ledger that has ended ends the server with the cause.
-func TestEndOfTheLedger(t *testing.T) {
-	t.Parallel()
-	l := embedded.New()
-	listener := listen(t)
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(t.Context(), listener, l, server.Config{Cluster: cluster}) }()
-	s := openSession(t, listener.Addr().String(), 1)
-	require.NoError(t, l.Close())
-	s.SendNext(emptyLookup())
-	s.RequireEnd()
-	require.ErrorIs(t, <-done, ledger.ErrClosed)
 }
 
 // The server takes no listener beyond loopback unless it is told to.

@@ -1,0 +1,106 @@
+package server_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/server"
+)
+
+// At the end of the context a request under way is answered, up to the close time.
+func TestEndOfServing(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		work     time.Duration
+		answered bool
+	}{"in time": {4 * time.Second, true}, "too late": {time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				s, err := server.New(&slowLedger{embedded.New(), row.work}, server.Config{Cluster: cluster})
+				require.NoError(t, err)
+				p := newPipes()
+				done := make(chan error, 1)
+				go func() { done <- s.Serve(ctx, p) }()
+				c := &vsrtest.Session{Client: p.dial(t), Next: vsr.Request{Release: release, Client: uint128.From64(1), Operation: vsr.OperationRegister}}
+				h, _ := c.Ask(make([]byte, 256))
+				c.Next = vsr.Request{Release: release, Client: c.Next.Client, Session: 2, Number: 1, Operation: uint8(server.LookupAccounts), Parent: vsr.DecodeReply(&h).Context}
+				c.SendNext(emptyLookup())
+				synctest.Wait()
+				stop()
+				_, _, err = c.TryRead(time.Minute)
+				require.Equal(t, row.answered, err == nil)
+				require.NoError(t, <-done)
+			})
+		})
+	}
+}
+
+// slowLedger takes its time for a look-up.
+type slowLedger struct {
+	*embedded.Ledger
+
+	work time.Duration
+}
+
+func (l *slowLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	select {
+	case <-time.After(l.work):
+		return l.Ledger.LookupAccounts(ctx, ids)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// A ledger that has ended ends the server with the cause.
+func TestEndOfTheLedger(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	listener := listen(t)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(t.Context(), listener, l, server.Config{Cluster: cluster}) }()
+	s := openSession(t, listener.Addr().String(), 1)
+	require.NoError(t, l.Close())
+	s.SendNext(emptyLookup())
+	s.RequireEnd()
+	require.ErrorIs(t, <-done, ledger.ErrClosed)
+}
+
+// A copy of a request that is being executed is ignored, whichever connection brings it, and a
+// session that is pushed out meanwhile still gets its answer.
+func TestRequestUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		s, err := server.New(&slowLedger{embedded.New(), time.Minute}, server.Config{Cluster: cluster, Sessions: 1})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(ctx, p) }()
+		c := vsrtest.Register(p.dial(t), 1, uint8(server.LookupAccounts))
+		message := c.SendNext(emptyLookup())
+		synctest.Wait()
+		copies := p.dial(t)
+		copies.Write(message)
+		copies.RequireSilence(c.Next.Client)
+		vsrtest.Register(p.dial(t), 2, uint8(server.LookupAccounts))
+		h, _, err := c.TryRead(time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, [16]byte(message[:16]), vsr.DecodeReply(&h).RequestChecksum)
+		copies.Write(message)
+		evicted, _ := copies.Read()
+		require.Equal(t, vsr.EvictionNoSession, evicted.EvictionReason())
+		stop()
+		require.NoError(t, <-done)
+	})
+}
