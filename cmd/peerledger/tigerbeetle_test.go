@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,9 +78,9 @@ func TestBenchNeedsACluster(t *testing.T) {
 // A backup of a real node is verified against the recorded totals and the original.
 func TestBackupOnTigerBeetle(t *testing.T) {
 	t.Parallel()
-	binary, err := exec.LookPath(os.Getenv("TIGERBEETLE_BINARY"))
+	binary, err := exec.LookPath(cmp.Or(os.Getenv("TIGERBEETLE_BINARY"), "tigerbeetle"))
 	if err != nil {
-		t.Skip("TIGERBEETLE_BINARY does not name a server")
+		t.Skip("needs the TigerBeetle binary: put tigerbeetle on PATH, or name it in TIGERBEETLE_BINARY")
 	}
 	dir := t.TempDir()
 	file, folder, pid := filepath.Join(dir, "7_0.tigerbeetle"), filepath.Join(dir, "backups"), filepath.Join(dir, "pid")

@@ -31,7 +31,8 @@ type discovery struct {
 var discoverOnce = sync.OnceValue(func() discovery {
 	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
 	defer cancel()
-	return findServer(func() error { return ensureImages(ctx) }, os.Getenv, exec.LookPath, readRelease)
+	mayPull := os.Getenv("PEERLEDGER_PULL") != "never"
+	return findServer(func() error { return ensureImages(ctx, mayPull) }, os.Getenv, exec.LookPath, readRelease)
 })
 
 // pullTimeout bounds the pull of an image.
@@ -101,9 +102,9 @@ func requireHost(tb testing.TB, cfg Config) host {
 	h, line, fail := chooseHost(cfg, os.Getenv, discoverOnce)
 	switch {
 	case fail:
-		tb.Fatal(line)
+		tb.Fatal("needs " + line)
 	case h == nil:
-		tb.Skip(line)
+		tb.Skip("needs " + line)
 	default:
 		tb.Log(line)
 	}
@@ -139,5 +140,5 @@ func chooseHost(cfg Config, getenv func(string) string, discover func() discover
 		reason = fmt.Sprintf("the test needs %d replicas", cfg.Replicas)
 	}
 	found := strings.ReplaceAll(f.err.Error(), "\n", "; ")
-	return nil, fmt.Sprintf("TigerBeetle binary or image: %s (%s; looked for %s)", remedy, reason, found), fail
+	return nil, fmt.Sprintf("the TigerBeetle binary or image: %s (%s; looked for %s)", remedy, reason, found), fail
 }

@@ -7,7 +7,8 @@
 //
 // [Start] uses the first TigerBeetle found, in this order:
 //
-//  1. Docker with the image [Image], present or pulled, through testcontainers-go;
+//  1. Docker with the image [Image], present or pulled (at most three minutes; with
+//     PEERLEDGER_PULL=never, present only), through testcontainers-go;
 //  2. the binary in TIGERBEETLE_BINARY;
 //  3. a binary "tigerbeetle" on PATH.
 //

@@ -24,11 +24,11 @@ func findBinary(t *testing.T) string {
 			return path
 		}
 	}
-	line := "no TigerBeetle to back up: neither TIGERBEETLE_BINARY nor PATH has a server"
+	const remedy = "put tigerbeetle " + cluster.ClientRelease + " on PATH, or name it in TIGERBEETLE_BINARY"
 	if os.Getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1" {
-		t.Fatal(line)
+		t.Fatal("no TigerBeetle binary: " + remedy)
 	}
-	t.Skip(line)
+	t.Skip("needs the TigerBeetle binary: " + remedy)
 	return ""
 }
 
