@@ -4,6 +4,7 @@ package tigerbeetletest
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -119,6 +120,16 @@ func TestReadRelease(t *testing.T) {
 	for _, output := range []string{"", "TigerBeetle", "BusyBox v1.36 sh"} {
 		_, err := parseRelease(output)
 		require.Error(t, err)
+	}
+}
+
+// The gate installs the other languages' clients of the same release.
+func TestClientsOfTheRelease(t *testing.T) {
+	t.Parallel()
+	for file, version := range map[string]string{"python/requirements.txt": "tigerbeetle==" + Release + " ", "node/package.json": `"tigerbeetle-node": "` + Release + `"`} {
+		text, err := os.ReadFile(filepath.Join("../../../.ci/clients", file))
+		require.NoError(t, err)
+		require.Contains(t, string(text), version)
 	}
 }
 
