@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/internal/scripttest"
+	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
 // findTool returns the path of a program, or skips the test.
@@ -167,7 +168,7 @@ func (v volume) testEachBinary(t *testing.T, test func(t *testing.T, v volume)) 
 		if binary == "" {
 			var err error
 			if binary, err = exec.LookPath("tigerbeetle"); err != nil {
-				t.Skipf("no server: TIGERBEETLE_BINARY is not set, and %v", err)
+				t.Skip("TigerBeetle binary: download release " + cluster.ClientRelease + " from https://github.com/tigerbeetle/tigerbeetle/releases and name it in TIGERBEETLE_BINARY")
 			}
 		}
 		test(t, volume{t.TempDir(), binary, v.shell, v.path})
