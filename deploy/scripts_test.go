@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/internal/scripttest"
+	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
 // findTool returns the path of a program, or skips the test. Debian's package has the program.
@@ -167,7 +168,7 @@ func (v volume) testEachBinary(t *testing.T, test func(t *testing.T, v volume)) 
 		if binary == "" {
 			var err error
 			if binary, err = exec.LookPath("tigerbeetle"); err != nil {
-				t.Skip("needs the TigerBeetle binary: put tigerbeetle on PATH, or name it in TIGERBEETLE_BINARY")
+				t.Skip("needs the TigerBeetle binary: download release " + cluster.ClientRelease + " from https://github.com/tigerbeetle/tigerbeetle/releases and name it in TIGERBEETLE_BINARY")
 			}
 		}
 		test(t, volume{t.TempDir(), binary, v.shell, v.path})

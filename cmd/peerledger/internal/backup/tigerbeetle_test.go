@@ -14,6 +14,7 @@ import (
 
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
 // findBinary returns the path of a TigerBeetle server, or skips the test.
@@ -24,11 +25,10 @@ func findBinary(t *testing.T) string {
 			return path
 		}
 	}
-	const remedy = "put tigerbeetle " + cluster.ClientRelease + " on PATH, or name it in TIGERBEETLE_BINARY"
 	if os.Getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1" {
-		t.Fatal("no TigerBeetle binary: " + remedy)
+		t.Fatal("needs " + tigerbeetletest.MissingBinary)
 	}
-	t.Skip("needs the TigerBeetle binary: " + remedy)
+	t.Skip("needs " + tigerbeetletest.MissingBinary)
 	return ""
 }
 
