@@ -8,14 +8,14 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// The client under load, on a real TigerBeetle.
+// The client under load, on a TigerBeetle or else on a server in this process.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
 	testUnderLoad(t, c.Open(t))
 }
 
-// The random operations on a real TigerBeetle.
+// The random operations, likewise.
 func TestOperationsOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})

@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// Every scenario on one real TigerBeetle, one after the other: some read the whole ledger to
-// check that no money was made or lost.
+// Every scenario on one TigerBeetle, or else on a server in this process, one after the other: some
+// read the whole ledger to check that no money was made or lost.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})

@@ -41,7 +41,7 @@ func findCompose(t *testing.T) []string {
 			return command
 		}
 	}
-	t.Skip("Docker Compose 2 is missing: neither COMPOSE nor docker compose nor docker-compose is one")
+	t.Skip("needs Docker Compose 2: install Docker's plugin or docker-compose, or name the command in COMPOSE")
 	return nil
 }
 
@@ -50,7 +50,7 @@ func newProject(t *testing.T, file string, env ...string) project {
 	t.Helper()
 	name := strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")) + fmt.Sprint(os.Getpid())
 	p := project{name, findCompose(t), file, append(env, "COMPOSE_PROJECT_NAME="+name, "PEERLEDGER_METRICS_PORT=0")}
-	needImage(t, cmp.Or(os.Getenv("PEERLEDGER_TIGERBEETLE_IMAGE"), "ghcr.io/tigerbeetle/tigerbeetle:"+cluster.ClientRelease), "docker pull")
+	needTigerBeetleImage(t)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -60,17 +60,28 @@ func newProject(t *testing.T, file string, env ...string) project {
 	return p
 }
 
-func needImage(t *testing.T, image, remedy string) {
+func hasImage(t *testing.T, image string) bool {
 	t.Helper()
-	if output, err := exec.CommandContext(t.Context(), "docker", "image", "inspect", image).CombinedOutput(); err != nil {
-		t.Skipf("the image %s is missing (%s): %s", image, remedy, output)
+	return exec.CommandContext(t.Context(), "docker", "image", "inspect", image).Run() == nil
+}
+
+// needTigerBeetleImage skips the test without a Docker engine that has TigerBeetle's image.
+func needTigerBeetleImage(t *testing.T) {
+	t.Helper()
+	image := cmp.Or(os.Getenv("PEERLEDGER_TIGERBEETLE_IMAGE"), "ghcr.io/tigerbeetle/tigerbeetle:"+cluster.ClientRelease)
+	if !hasImage(t, image) {
+		t.Skip("needs the TigerBeetle image: start a Docker engine, then docker pull " + image)
 	}
 }
 
-// needOwnImage skips the test without the image of this repository.
+// needOwnImage skips the test without the image of this repository. All its tests need TigerBeetle's
+// image too.
 func needOwnImage(t *testing.T) {
 	t.Helper()
-	needImage(t, cmp.Or(os.Getenv("PEERLEDGER_IMAGE"), "peerledger:local"), "docker build -f deploy/Dockerfile -t peerledger:local .")
+	needTigerBeetleImage(t)
+	if image := cmp.Or(os.Getenv("PEERLEDGER_IMAGE"), "peerledger:local"); !hasImage(t, image) {
+		t.Skipf("needs the image %s: docker build -f deploy/Dockerfile -t %[1]s .", image)
+	}
 }
 
 func (p project) runCompose(ctx context.Context, args ...string) (string, error) {

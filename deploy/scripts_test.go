@@ -17,14 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/internal/scripttest"
+	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// findTool returns the path of a program, or skips the test.
-func findTool(t *testing.T, name string) string {
+// findTool returns the path of a program, or skips the test. Debian's package has the program.
+func findTool(t *testing.T, name, debian string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("%s is missing: %v", name, err)
+		t.Skipf("needs %s: install it (Debian: %s)", name, debian)
 	}
 	return path
 }
@@ -50,7 +51,7 @@ func TestScriptsParse(t *testing.T) {
 
 func TestShellcheck(t *testing.T) {
 	t.Parallel()
-	output, err := exec.CommandContext(t.Context(), findTool(t, "shellcheck"), listScripts(t)...).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), findTool(t, "shellcheck", "shellcheck"), append(listScripts(t), "../.ci/run", "../.ci/install")...).CombinedOutput()
 	require.NoError(t, err, string(output))
 }
 
@@ -59,7 +60,7 @@ func TestUnits(t *testing.T) {
 	units, err := filepath.Glob("systemd/*.[st][ei][rm]*")
 	require.NoError(t, err)
 	require.Len(t, units, 4)
-	output, _ := exec.CommandContext(t.Context(), findTool(t, "systemd-analyze"), append([]string{"verify"}, units...)...).CombinedOutput()
+	output, _ := exec.CommandContext(t.Context(), findTool(t, "systemd-analyze", "systemd"), append([]string{"verify"}, units...)...).CombinedOutput()
 	for line := range strings.Lines(string(output)) {
 		// The only accepted complaint: the programs are not installed here.
 		require.Regexp(t, `is not executable: No such file or directory$`, strings.TrimSpace(line))
@@ -155,7 +156,7 @@ func (v volume) testEachBinary(t *testing.T, test func(t *testing.T, v volume)) 
 	t.Helper()
 	t.Run("stub", func(t *testing.T) { test(t, v) })
 	t.Run("busybox", func(t *testing.T) {
-		busybox := findTool(t, "busybox")
+		busybox := findTool(t, "busybox", "busybox")
 		path := t.TempDir()
 		for _, name := range []string{"sh", "awk", "expr", "head", "mv", "readlink", "rm", "sed", "stat", "sync"} {
 			require.NoError(t, os.Symlink(busybox, filepath.Join(path, name)))
@@ -167,7 +168,7 @@ func (v volume) testEachBinary(t *testing.T, test func(t *testing.T, v volume)) 
 		if binary == "" {
 			var err error
 			if binary, err = exec.LookPath("tigerbeetle"); err != nil {
-				t.Skipf("no server: TIGERBEETLE_BINARY is not set, and %v", err)
+				t.Skip("needs the TigerBeetle binary: download release " + cluster.ClientRelease + " from https://github.com/tigerbeetle/tigerbeetle/releases and name it in TIGERBEETLE_BINARY")
 			}
 		}
 		test(t, volume{t.TempDir(), binary, v.shell, v.path})

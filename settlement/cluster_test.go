@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// Tests without virtual time, on one real TigerBeetle.
+// Tests without virtual time, on one TigerBeetle or else on a server in this process.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})

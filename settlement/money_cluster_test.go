@@ -12,7 +12,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// TestMoneyOnACluster runs the scenarios on one real TigerBeetle, each in a namespace of its own.
+// TestMoneyOnACluster runs the scenarios on one TigerBeetle, or else on a server in this process, each
+// in a namespace of its own.
 func TestMoneyOnACluster(t *testing.T) {
 	t.Parallel()
 	l := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true}).Open(t)

@@ -37,11 +37,12 @@ func (j childJob) newCommand(t *testing.T) *exec.Cmd {
 	return c
 }
 
-// TestChildProcess is run in other processes, by the tests of processes.
+// TestChildProcess is run in other processes, by the tests of processes. The test does nothing in
+// any other process.
 func TestChildProcess(t *testing.T) { //nolint:paralleltest // it is alone in its process
 	fields := strings.Split(os.Getenv(jobEnv), "\n")
 	if len(fields) != 4 {
-		t.Skip("it is a part of other tests")
+		return
 	}
 	j := childJob{fields[0], fields[1], fields[2], fields[3]}
 	switch j.kind {

@@ -14,7 +14,7 @@ import (
 func TestSizesAreThoseOfTheDocs(t *testing.T) {
 	t.Parallel()
 	if unsafe.Sizeof(uintptr(0)) != 8 {
-		t.Skip("the sizes are those of 64 bits")
+		t.Skip("needs a 64-bit machine: the documented sizes are for 64 bits")
 	}
 	docs, err := os.ReadFile("../docs/performance.md")
 	require.NoError(t, err)

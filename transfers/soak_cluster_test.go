@@ -12,8 +12,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// TestSoakCluster soaks a TigerBeetle of one replica, over a network that is cut, slowed down and
-// reset. The replica is paused and killed.
+// TestSoakCluster soaks a TigerBeetle of one replica, or else a server in this process, over a
+// network that is cut, slowed down and reset. The replica is paused and killed.
 func TestSoakCluster(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
 	s := newSoak(t, 5*time.Second)
 	server := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})

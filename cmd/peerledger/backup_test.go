@@ -31,7 +31,7 @@ func writeDataFile(t *testing.T, replicas int) (file, folder string) {
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("the commands of this test need sh")
+		t.Skip("needs sh: run on Unix")
 	}
 	file, folder := writeDataFile(t, 1)
 	marks := filepath.Join(t.TempDir(), "marks")
@@ -172,7 +172,7 @@ func TestBackupOfAFolder(t *testing.T) {
 func TestOneFolderIsNotBoth(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("links need a privilege there")
+		t.Skip("needs links without a privilege: run on Unix")
 	}
 	s := newTestLedger(t)
 	dir := t.TempDir()

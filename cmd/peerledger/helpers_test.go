@@ -152,7 +152,7 @@ func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.88:0")
 	if err != nil {
-		t.Skip("this system has one loopback address alone: ", err)
+		t.Skipf("needs a second loopback address: add 127.0.0.88 to the loopback interface (%v)", err)
 	}
 	require.NoError(t, listener.Close())
 	return listener.Addr().String()

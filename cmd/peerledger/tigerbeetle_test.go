@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// onCluster runs commands against a real cluster.
+// onCluster runs commands against a cluster.
 type onCluster struct {
 	c      *tigerbeetletest.Cluster
 	config string
@@ -28,7 +29,7 @@ func (o onCluster) runCommand(t *testing.T, args ...string) outcome {
 	}, args...)...)
 }
 
-// An operator's commands on a real TigerBeetle.
+// An operator's commands on a TigerBeetle, or else on a server in this process.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	o := onCluster{tigerbeetletest.Start(t, tigerbeetletest.Config{}), filepath.Join(t.TempDir(), "peerledger.yaml")}
@@ -77,9 +78,9 @@ func TestBenchNeedsACluster(t *testing.T) {
 // A backup of a real node is verified against the recorded totals and the original.
 func TestBackupOnTigerBeetle(t *testing.T) {
 	t.Parallel()
-	binary, err := exec.LookPath(os.Getenv("TIGERBEETLE_BINARY"))
+	binary, err := exec.LookPath(cmp.Or(os.Getenv("TIGERBEETLE_BINARY"), "tigerbeetle"))
 	if err != nil {
-		t.Skip("TIGERBEETLE_BINARY does not name a server")
+		t.Skip("needs " + tigerbeetletest.MissingBinary)
 	}
 	dir := t.TempDir()
 	file, folder, pid := filepath.Join(dir, "7_0.tigerbeetle"), filepath.Join(dir, "backups"), filepath.Join(dir, "pid")

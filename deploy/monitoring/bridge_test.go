@@ -21,7 +21,7 @@ func TestBridge(t *testing.T) {
 	t.Parallel()
 	path, err := exec.LookPath("statsd_exporter")
 	if err != nil {
-		t.Skip("statsd_exporter is not on PATH (go install github.com/prometheus/statsd_exporter@v0.31.0); the mapping is not tried")
+		t.Skip("needs statsd_exporter: go install github.com/prometheus/statsd_exporter@v0.31.0")
 	}
 	udp, web := findFreePort(t, "udp"), findFreePort(t, "tcp")
 	ctx, cancel := context.WithCancel(t.Context())

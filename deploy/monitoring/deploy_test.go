@@ -288,7 +288,7 @@ func runPromtool(t *testing.T, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Skip("promtool is not on PATH (Debian: the package prometheus); rules and expressions are not parsed")
+		t.Skip("needs promtool: install it (Debian: prometheus)")
 	}
 	out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
 	require.NoError(t, err, "%s", out)

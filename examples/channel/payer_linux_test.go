@@ -53,12 +53,12 @@ func newTestPayer(t *testing.T, sent *[]ledger.Amount) *payer {
 	}}
 }
 
-// TestPayerOnAFullDiskChild is the process that runs out of space.
+// TestPayerOnAFullDiskChild is the process that runs out of space. The test does nothing in any other process.
 func TestPayerOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is alone in its process
 	var limit uint64
 	var path string
 	if os.Getenv(fullEnv) == "" {
-		t.Skip("it is a part of TestPayerOnAFullDisk")
+		return
 	}
 	_, err := fmt.Sscanf(os.Getenv(fullEnv), "%d %s", &limit, &path)
 	require.NoError(t, err)

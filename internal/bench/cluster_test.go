@@ -47,7 +47,7 @@ func TestRawClient(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// All measurements on a real TigerBeetle.
+// All measurements on a TigerBeetle, or else on a server in this process.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})

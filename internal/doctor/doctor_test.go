@@ -43,7 +43,7 @@ func findFreeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.88:0")
 	if err != nil {
-		t.Skip("this system has one loopback address alone: ", err)
+		t.Skipf("needs a second loopback address: add 127.0.0.88 to the loopback interface (%v)", err)
 	}
 	require.NoError(t, listener.Close())
 	return listener.Addr().String()
@@ -198,7 +198,7 @@ func TestWrongPort(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.77:3001")
 	if err != nil {
-		t.Skip("127.0.0.77:3001 cannot be listened on: ", err)
+		t.Skipf("needs a second loopback address: add 127.0.0.77 to the loopback interface, and leave its port 3001 free (%v)", err)
 	}
 	defer func() { _ = listener.Close() }()
 	done := make(chan struct{})

@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// newClusterSubject is a subject with a real cluster.
+// newClusterSubject is a subject with a cluster.
 func newClusterSubject(c *tigerbeetletest.Cluster, addresses ...string) Subject {
 	cfg := c.Config()
 	cfg.Addresses, cfg.Sessions, cfg.OpenTimeout = addresses, 1, 20*time.Second

@@ -14,11 +14,21 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// All rows of a random program on an embedded ledger arrive on a cluster of three, and from there
-// on another embedded ledger.
+func TestOnASingleNode(t *testing.T) {
+	t.Parallel()
+	testThereAndBack(t, tigerbeetletest.Config{})
+}
+
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
-	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})
+	testThereAndBack(t, tigerbeetletest.Config{Replicas: 3})
+}
+
+// All rows of a random program on an embedded ledger arrive on a cluster, and from there on another
+// embedded ledger.
+func testThereAndBack(t *testing.T, cfg tigerbeetletest.Config) {
+	t.Helper()
+	c := tigerbeetletest.Start(t, cfg)
 	seed := ledgertest.Seed(t)
 	past := newClock() // months ago
 	from := newLedger(t, past)

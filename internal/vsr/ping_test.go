@@ -58,7 +58,7 @@ func TestPingOfAServerThatEnds(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.88:0") // no other test gets the port
 	if err != nil {
-		t.Skip("this system has one loopback address alone: ", err)
+		t.Skipf("needs a second loopback address: add 127.0.0.88 to the loopback interface (%v)", err)
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -95,7 +95,7 @@ func TestPingOfNobody(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.88:0") // no other test gets the port
 	if err != nil {
-		t.Skip("this system has one loopback address alone: ", err)
+		t.Skipf("needs a second loopback address: add 127.0.0.88 to the loopback interface (%v)", err)
 	}
 	require.NoError(t, listener.Close())
 	_, err = pingServer(t, listener.Addr().String(), 7, release, time.Minute)

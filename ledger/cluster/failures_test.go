@@ -158,7 +158,7 @@ func TestAddressChanged(t *testing.T) {
 	moved, err := tigerbeetletest.NewProxyOn("127.0.0.2:"+port, c.Replica(0).Addr())
 	if err != nil {
 		old.Close()
-		t.Skipf("no second loopback address: %v", err)
+		t.Skipf("needs a second loopback address: add 127.0.0.2 to the loopback interface (%v)", err)
 	}
 	t.Cleanup(moved.Close)
 	var dns fixedResolver

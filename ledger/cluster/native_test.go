@@ -180,7 +180,7 @@ func TestNativeLog(t *testing.T) {
 		}
 	}}})
 	if !nativeLogDiverted {
-		t.Skip("the native client's log can be had on Linux only")
+		t.Skip("needs Linux: the native client's log can be had there only")
 	}
 	require.Contains(t, <-lines, "on_connect")
 	require.NotEmpty(t, l.nativeLog.lastLines())

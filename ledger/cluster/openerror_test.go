@@ -14,7 +14,7 @@ import (
 func TestOpenErrorHasTheClientsLines(t *testing.T) {
 	t.Parallel()
 	if !nativeLogDiverted {
-		t.Skip("the native client's log can be had on Linux only")
+		t.Skip("needs Linux: the native client's log can be had there only")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()

@@ -79,10 +79,10 @@ func runWaiting(t *testing.T, tests map[string]func(t *testing.T)) {
 // server does not take is refused for good.
 func TestEvictionReasons(t *testing.T) {
 	t.Parallel()
-	again := func(reason uint8) func(*testing.T) {
+	again := func(reason server.Eviction) func(*testing.T) {
 		return func(t *testing.T) { evictOnce(t, reason) }
 	}
-	refused := func(reason uint8, why string) func(*testing.T) {
+	refused := func(reason server.Eviction, why string) func(*testing.T) {
 		return func(t *testing.T) { evictForGood(t, reason, why) }
 	}
 	runWaiting(t, map[string]func(*testing.T){
@@ -99,7 +99,7 @@ func TestEvictionReasons(t *testing.T) {
 
 // evictTransfers evicts the client of each request with transfers while it is armed, and disarms
 // itself.
-func evictTransfers(armed *atomic.Bool, reason uint8) func(context.Context, server.Message) error {
+func evictTransfers(armed *atomic.Bool, reason server.Eviction) func(context.Context, server.Message) error {
 	return func(_ context.Context, m server.Message) error {
 		if m.Operation == server.CreateTransfers && armed.CompareAndSwap(true, false) {
 			return &server.EvictError{Reason: reason}
@@ -108,7 +108,7 @@ func evictTransfers(armed *atomic.Bool, reason uint8) func(context.Context, serv
 	}
 }
 
-func evictOnce(t *testing.T, reason uint8) {
+func evictOnce(t *testing.T, reason server.Eviction) {
 	t.Helper()
 	var armed atomic.Bool
 	l, reopened := startServed(t, server.Config{OnRequest: evictTransfers(&armed, reason)}).openServed(t)
@@ -124,7 +124,7 @@ func evictOnce(t *testing.T, reason uint8) {
 	require.Equal(t, uint64(1), p.postedAmount(t, l))
 }
 
-func evictForGood(t *testing.T, reason uint8, why string) {
+func evictForGood(t *testing.T, reason server.Eviction, why string) {
 	t.Helper()
 	var armed atomic.Bool
 	l, reopened := startServed(t, server.Config{OnRequest: evictTransfers(&armed, reason)}).openServed(t)

@@ -54,7 +54,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceInRealTime(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("needs some three seconds of real time: run without -short")
+		t.Skip("needs three seconds of real time: run without -short")
 	}
 	ledgertest.Run(t, func(*testing.T) ledger.Ledger { return embedded.New() })
 }

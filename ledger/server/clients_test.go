@@ -39,14 +39,14 @@ func runNodeClient(t *testing.T, address string) []string {
 	t.Helper()
 	folder := os.Getenv("PEERLEDGER_NODE_CLIENT")
 	if folder == "" {
-		t.Skip("Node client missing: npm install tigerbeetle-node in a folder, and name the folder in PEERLEDGER_NODE_CLIENT")
+		t.Skip("needs TigerBeetle's client for Node: .ci/install node, and set PEERLEDGER_NODE_CLIENT to the folder .bin/node-client")
 	}
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", "tigerbeetle-node")); err != nil {
-		t.Skipf("Node client missing: the folder of PEERLEDGER_NODE_CLIENT needs npm install tigerbeetle-node: %v", err)
+		t.Skipf("needs TigerBeetle's client for Node: npm install tigerbeetle-node in the folder of PEERLEDGER_NODE_CLIENT (%v)", err)
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skipf("Node client missing: install Node: %v", err)
+		t.Skipf("needs Node: install it (Debian: nodejs; %v)", err)
 	}
 	return runProgram(t, node, "run.mjs", folder, address, strconv.Itoa(clusterID), "script.json")
 }
@@ -55,10 +55,10 @@ func runPythonClient(t *testing.T, address string) []string {
 	t.Helper()
 	python := os.Getenv("PEERLEDGER_PYTHON_CLIENT")
 	if python == "" {
-		t.Skip("Python client missing: pip install tigerbeetle in a virtual environment, and name its interpreter in PEERLEDGER_PYTHON_CLIENT")
+		t.Skip("needs TigerBeetle's client for Python: .ci/install python, and set PEERLEDGER_PYTHON_CLIENT to .bin/python-client/bin/python")
 	}
 	if output, err := exec.CommandContext(t.Context(), python, "-c", "import tigerbeetle").CombinedOutput(); err != nil {
-		t.Skipf("Python client missing: the interpreter of PEERLEDGER_PYTHON_CLIENT needs pip install tigerbeetle: %v: %s", err, output)
+		t.Skipf("needs TigerBeetle's client for Python: pip install tigerbeetle for the interpreter of PEERLEDGER_PYTHON_CLIENT (%v: %s)", err, output)
 	}
 	return runProgram(t, python, "run.py", address, strconv.Itoa(clusterID), "script.json")
 }

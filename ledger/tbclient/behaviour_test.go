@@ -12,13 +12,8 @@ import (
 	tb "github.com/tigerbeetle/tigerbeetle-go"
 )
 
-// The cases of this file use TigerBeetle's interface and hold for the real client too. To verify
-// it, add a test that calls testClient with
-//
-//	tb.NewClient(tb.ToUint128(0), []string{"3000"})
-//
-// and testAway with a client of an address without a listener. Ids are random, so the cluster may
-// have other rows.
+// The cases of this file use TigerBeetle's interface and hold for the real client too:
+// native_test.go runs them on it. Ids are random, so the cluster may have other rows.
 
 // testClient runs all cases that need a ledger. Each opens its own session of the same ledger.
 func testClient(t *testing.T, open func(t *testing.T) tb.Client) {

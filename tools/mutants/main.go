@@ -26,8 +26,9 @@ equivalent to the code: then it belongs into the list of equivalents, with the r
 mutant that hangs the tests counts as noticed.
 
 First each test runs alone on the unchanged tree, to measure its coverage. The tests that
-execute the place of a mutant run before the others. Tests run with -short. With
-tigerbeetle on PATH, the tests on a real cluster run as well, which takes far longer.
+execute the place of a mutant run before the others. Tests run with -short, and with a
+server in their process in place of a TigerBeetle. With tigerbeetle on PATH, the tests that
+need several replicas run as well, which takes far longer.
 
 Results are appended to a file, and a mutant in the file is not tried again: an
 interrupted run continues. After a change of tests, -again tries survivors again; after a
@@ -41,7 +42,7 @@ Flags:
 `
 
 // packagesByDefault are the packages in which a wrong line costs money.
-var packagesByDefault = []string{"transfers", "accounts", "settlement", "ledger/cluster", "internal/wal"}
+var packagesByDefault = []string{"transfers", "accounts", "settlement", "ledger/cluster", "internal/wal", "ledger/server"}
 
 // options holds the flags.
 type options struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -37,6 +38,21 @@ func loadPackage(ctx context.Context, root, folder string) (*goPackage, error) {
 	return &goPackage{
 		folder: folder, importPath: listed.ImportPath, dir: listed.Dir, files: append(listed.GoFiles, listed.CgoFiles...),
 	}, nil
+}
+
+// listImported returns the folders of the module's packages that a package and its tests import,
+// directly and through others, in order.
+func listImported(ctx context.Context, root string, pkg *goPackage) ([]string, error) {
+	const mainModuleFolder = `{{with .Module}}{{if .Main}}{{$.Dir}}{{end}}{{end}}`
+	list := exec.CommandContext(ctx, "go", "list", "-deps", "-test", "-f", mainModuleFolder, pkg.importPath)
+	list.Dir = root
+	out, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("package %s: %w", pkg.folder, explainError(err))
+	}
+	folders := slices.DeleteFunc(strings.Split(string(out), "\n"), func(folder string) bool { return folder == "" || folder == pkg.dir })
+	slices.Sort(folders)
+	return slices.Compact(folders), nil
 }
 
 // findRoot returns the root of the module of the working directory.

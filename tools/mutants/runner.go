@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -189,7 +191,7 @@ func (r *testRunner) runBinary(ctx context.Context, pkg *goPackage, binary strin
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tests := exec.CommandContext(bounded, binary, append(flags, "-test.short", "-test.timeout=0")...)
-	tests.Dir, tests.Env = pkg.dir, append(os.Environ(), "TMPDIR="+temporary)
+	tests.Dir, tests.Env = pkg.dir, append(testEnvironment(os.Environ()), "TMPDIR="+temporary)
 	confineCommand(tests, r.memory)
 	by, err := watchTests(tests, cancel)
 	var exit *exec.ExitError
@@ -204,6 +206,17 @@ func (r *testRunner) runBinary(ctx context.Context, pkg *goPackage, binary strin
 		return detection{by: orElse(by, exit.String())}, nil
 	}
 	return detection{}, err
+}
+
+// testEnvironment returns the environment of tests: without the variables that name or demand a
+// TigerBeetle, and with the one that chooses a server in the test's process. So the outcome of a
+// trial does not depend on the machine.
+func testEnvironment(environment []string) []string {
+	kept := slices.DeleteFunc(slices.Clone(environment), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return name == "TIGERBEETLE_BINARY" || name == "PEERLEDGER_REQUIRE_CLUSTER"
+	})
+	return append(kept, "PEERLEDGER_TIGERBEETLE=server")
 }
 
 // watchTests runs tests to their end, or until stop ends them after a failure. The results are the

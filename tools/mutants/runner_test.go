@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"go/token"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,16 @@ func TestReach(t *testing.T) {
 
 	_, _, err = readProfile(strings.NewReader("m/p/f.go:3.10 1 1\n"), "m/p")
 	require.ErrorContains(t, err, "coverage profile")
+}
+
+// Tests run on a server in their process, whatever TigerBeetle the machine has.
+func TestTestEnvironment(t *testing.T) {
+	t.Parallel()
+	environment := []string{"HOME=/", "TIGERBEETLE_BINARY=/tb", "TIGERBEETLE_ADDRESSES=3000", "PEERLEDGER_REQUIRE_CLUSTER=1", "PEERLEDGER_TIGERBEETLE=", "PATH=/bin"}
+	before := slices.Clone(environment)
+	require.Equal(t, []string{"HOME=/", "TIGERBEETLE_ADDRESSES=3000", "PEERLEDGER_TIGERBEETLE=", "PATH=/bin", "PEERLEDGER_TIGERBEETLE=server"},
+		testEnvironment(environment)) // of two values, exec.Cmd takes the last
+	require.Equal(t, before, environment)
 }
 
 // TestBroken tries a mutant that does not compile.

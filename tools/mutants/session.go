@@ -179,7 +179,11 @@ func (s *session) measureTests(ctx context.Context, runner *testRunner, folder s
 	if err != nil {
 		return nil, err
 	}
-	name, err := nameSuiteFile(filepath.Dir(s.resolveInRoot(s.options.results)), pkg)
+	imported, err := listImported(ctx, s.root, pkg)
+	if err != nil {
+		return nil, err
+	}
+	name, err := nameSuiteFile(filepath.Dir(s.resolveInRoot(s.options.results)), pkg, imported)
 	if err != nil {
 		return nil, err
 	}

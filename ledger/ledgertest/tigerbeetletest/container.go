@@ -27,8 +27,9 @@ func openDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	return testcontainers.NewDockerClientWithOpts(ctx)
 }
 
-// ensureImages pulls the images that are missing. The error is nil if all images are present.
-func ensureImages(ctx context.Context) (err error) {
+// ensureImages pulls the images that are missing, or fails at once unless mayPull is set. The error
+// is nil if all images are present.
+func ensureImages(ctx context.Context, mayPull bool) (err error) {
 	defer func() { // testcontainers panics where it finds no Docker
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("no Docker: %v", cause)
@@ -47,7 +48,7 @@ func ensureImages(ctx context.Context) (err error) {
 		images = append(images, testcontainers.ReaperDefaultImage) //nolint:staticcheck // testcontainers starts it first, and has no other name for it in public
 	}
 	for _, image := range images {
-		if err := ensureImage(ctx, provider.Client(), image); err != nil {
+		if err := ensureImage(ctx, provider.Client(), image, mayPull); err != nil {
 			return fmt.Errorf("image %s is not here and cannot be pulled: %w", image, err)
 		}
 	}
@@ -55,9 +56,13 @@ func ensureImages(ctx context.Context) (err error) {
 }
 
 // ensureImage pulls one image if it is missing.
-func ensureImage(ctx context.Context, d client.APIClient, image string) error {
-	if _, err := d.ImageInspect(ctx, image); err == nil {
+func ensureImage(ctx context.Context, d client.APIClient, image string, mayPull bool) error {
+	_, err := d.ImageInspect(ctx, image)
+	if err == nil {
 		return nil
+	}
+	if !mayPull {
+		return fmt.Errorf("PEERLEDGER_PULL is never: %w", err)
 	}
 	pulling, err := d.ImagePull(ctx, image, client.ImagePullOptions{})
 	if err != nil {

@@ -31,7 +31,8 @@ type discovery struct {
 var discoverOnce = sync.OnceValue(func() discovery {
 	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
 	defer cancel()
-	return findServer(func() error { return ensureImages(ctx) }, os.Getenv, exec.LookPath, readRelease)
+	mayPull := os.Getenv("PEERLEDGER_PULL") != "never"
+	return findServer(func() error { return ensureImages(ctx, mayPull) }, os.Getenv, exec.LookPath, readRelease)
 })
 
 // pullTimeout bounds the pull of an image.
@@ -101,9 +102,9 @@ func requireHost(tb testing.TB, cfg Config) host {
 	h, line, fail := chooseHost(cfg, os.Getenv, discoverOnce)
 	switch {
 	case fail:
-		tb.Fatal(line)
+		tb.Fatal("needs " + line)
 	case h == nil:
-		tb.Skip(line)
+		tb.Skip("needs " + line)
 	default:
 		tb.Log(line)
 	}
@@ -116,9 +117,14 @@ const serverVariable = "PEERLEDGER_TIGERBEETLE"
 
 const serverLine = "TigerBeetle: none, but ledger/server in this process"
 
-// remedy tells how to get a TigerBeetle.
-const remedy = "download release " + Release + " from https://github.com/tigerbeetle/tigerbeetle/releases and name it in " +
-	"TIGERBEETLE_BINARY, or start Docker for the image " + Image
+// How to get a TigerBeetle.
+const (
+	getBinary = "download release " + Release + " from https://github.com/tigerbeetle/tigerbeetle/releases and name it in TIGERBEETLE_BINARY"
+	getImage  = "start Docker for the image " + Image
+)
+
+// MissingBinary names TigerBeetle's binary and how to get the binary: a test without it skips with "needs " and this text.
+const MissingBinary = "the TigerBeetle binary: " + getBinary
 
 // chooseHost returns the host for a cluster, and one line that describes the host. Without a host
 // the line describes the missing parts, and fail is true if missing parts fail the test.
@@ -139,5 +145,5 @@ func chooseHost(cfg Config, getenv func(string) string, discover func() discover
 		reason = fmt.Sprintf("the test needs %d replicas", cfg.Replicas)
 	}
 	found := strings.ReplaceAll(f.err.Error(), "\n", "; ")
-	return nil, fmt.Sprintf("TigerBeetle binary or image: %s (%s; looked for %s)", remedy, reason, found), fail
+	return nil, fmt.Sprintf("the TigerBeetle binary or image: %s, or %s (%s; looked for %s)", getBinary, getImage, reason, found), fail
 }

@@ -4,6 +4,7 @@ package tigerbeetletest
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestFindServer(t *testing.T) {
 		{"another release", absent, "/old", "", processes{"/old"}, []string{"release 0.16.0, though these tests are for 0.17.9"}},
 		{
 			"none", absent, "", "", nil,
-			[]string{"TigerBeetle binary or image: download ", "the test needs a real one; ", "containers: not here; ", "TIGERBEETLE_BINARY is not set; ", "PATH: not here"},
+			[]string{"the TigerBeetle binary or image: download ", "the test needs a real one; ", "containers: not here; ", "TIGERBEETLE_BINARY is not set; ", "PATH: not here"},
 		},
 		{"a binary that is none", absent, "/broken", "", nil, []string{"TIGERBEETLE_BINARY: /broken version: no"}},
 	} {
@@ -94,7 +95,7 @@ func TestChooseHost(t *testing.T) {
 		{"found and required", found, Config{Replicas: 3}, required, processes{"/tb"}, false, ""},
 		{"one replica", missing, Config{}, noVariable, inProcess{}, false, "ledger/server in this process"},
 		{"one replica, given as 1", missing, Config{Replicas: 1, Production: true}, noVariable, inProcess{}, false, ""},
-		{"one replica, required", missing, Config{}, required, nil, true, "TigerBeetle binary or image: "},
+		{"one replica, required", missing, Config{}, required, nil, true, "the TigerBeetle binary or image: "},
 		{"several replicas", missing, Config{Replicas: 2}, noVariable, nil, false, "the test needs 2 replicas; looked for not here"},
 		{"several replicas, required", missing, Config{Replicas: 3}, required, nil, true, "the test needs 3 replicas"},
 		{"found, but the server is chosen", found, Config{}, chosen, inProcess{}, false, ""},
@@ -119,6 +120,16 @@ func TestReadRelease(t *testing.T) {
 	for _, output := range []string{"", "TigerBeetle", "BusyBox v1.36 sh"} {
 		_, err := parseRelease(output)
 		require.Error(t, err)
+	}
+}
+
+// The gate installs the other languages' clients of the same release.
+func TestClientsOfTheRelease(t *testing.T) {
+	t.Parallel()
+	for file, version := range map[string]string{"python/requirements.txt": "tigerbeetle==" + Release + " ", "node/package.json": `"tigerbeetle-node": "` + Release + `"`} {
+		text, err := os.ReadFile(filepath.Join("../../../.ci/clients", file))
+		require.NoError(t, err)
+		require.Contains(t, string(text), version)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package tigerbeetletest gives tests a real TigerBeetle: a single node or a cluster, whose
-// replicas can be stopped, killed, paused and cut off.
+// Package tigerbeetletest gives tests a TigerBeetle: a single node or a cluster, whose replicas can
+// be stopped, killed, paused and cut off.
 //
 //	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})
 //	l := c.Open(t)
@@ -7,13 +7,20 @@
 //
 // [Start] uses the first TigerBeetle found, in this order:
 //
-//  1. Docker with the image [Image], present or pulled, through testcontainers-go;
+//  1. Docker with the image [Image], present or pulled (at most three minutes; with
+//     PEERLEDGER_PULL=never, present only), through testcontainers-go;
 //  2. the binary in TIGERBEETLE_BINARY;
-//  3. a binary "tigerbeetle" on PATH.
+//  3. a binary "tigerbeetle" on PATH;
+//  4. for a single node, unless [Config.Real] is set: package ledger/server in the test's process,
+//     over an embedded ledger.
 //
-// Otherwise [Start] skips the test with a line that names the missing parts, or fails the test if
-// PEERLEDGER_REQUIRE_CLUSTER=1. A development server takes some 1.5 GiB of memory and a data file
-// of 1.1 GiB, most of it a hole.
+// Otherwise [Start] skips the test with a line that names the missing parts. If
+// PEERLEDGER_REQUIRE_CLUSTER=1, only the first three count, and the test fails without them. If
+// PEERLEDGER_TIGERBEETLE=server, a single node is the fourth without a search for the others.
+//
+// A real development server takes some 1.5 GiB of memory and a data file of 1.1 GiB, most of it a
+// hole. The server in the test's process keeps its ledger and its sessions when it is stopped or
+// killed, and a pause stops it before the next request.
 //
 // # Network
 //

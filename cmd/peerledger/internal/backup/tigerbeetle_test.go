@@ -14,6 +14,7 @@ import (
 
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
 // findBinary returns the path of a TigerBeetle server, or skips the test.
@@ -24,11 +25,10 @@ func findBinary(t *testing.T) string {
 			return path
 		}
 	}
-	line := "no TigerBeetle to back up: neither TIGERBEETLE_BINARY nor PATH has a server"
 	if os.Getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1" {
-		t.Fatal(line)
+		t.Fatal("needs " + tigerbeetletest.MissingBinary)
 	}
-	t.Skip(line)
+	t.Skip("needs " + tigerbeetletest.MissingBinary)
 	return ""
 }
 
