@@ -166,7 +166,7 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		"look":    {a.newDoctorCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newTrialBalanceCommand(), a.newHoldsCommand(), a.newOrdersCommand(), a.newWatchCommand()},
 		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newMigrateCommand()},
 		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
-		"measure": {a.newBenchCommand(), a.newReplayCommand()},
+		"measure": {a.newServeCommand(), a.newBenchCommand(), a.newReplayCommand()},
 	} {
 		for _, command := range commands {
 			command.GroupID = group

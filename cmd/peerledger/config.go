@@ -260,13 +260,22 @@ func (a *app) resolveCluster(file config) (cluster.Config, error) {
 	if id == "" && len(cfg.Addresses) == 0 {
 		return cfg, fmt.Errorf("%w: %w: set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, or cluster_id and addresses in %s, or give --cluster-id and --addresses, or --folder", errUsage, errNoLedger, file.fileName())
 	}
-	number, err := ledger.ParseAmount(id)
+	number, err := parseClusterID(id)
 	if err != nil {
-		return cfg, fmt.Errorf("%w: cluster id %q is not a decimal number from 0 to 2^128-1", errUsage, id)
+		return cfg, err
 	}
-	cfg.ClusterID = uint128.Uint128(number)
+	cfg.ClusterID = number
 	if err := cfg.Validate(); err != nil {
 		return cfg, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	return cfg, nil
+}
+
+// parseClusterID reads the id of a cluster.
+func parseClusterID(text string) (uint128.Uint128, error) {
+	id, err := ledger.ParseAmount(text)
+	if err != nil {
+		return uint128.Uint128{}, fmt.Errorf("%w: cluster id %q is not a decimal number from 0 to 2^128-1", errUsage, text)
+	}
+	return uint128.Uint128(id), nil
 }

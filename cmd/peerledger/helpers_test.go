@@ -22,8 +22,14 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// No command leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// No command leaves a goroutine behind. With runAsEnv the test binary is another program.
+func TestMain(m *testing.M) {
+	if program := os.Getenv(runAsEnv); program != "" {
+		runAs(program)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // configuration has a peer of each kind. A dollar is 100 units.
 const configuration = `

@@ -38,6 +38,7 @@ func TestEveryCommandPrintsObjects(t *testing.T) {
 		{"doctor", "--folder", s.folder},
 		{"balances", "--config", "/nonexistent"},
 		{"peers", "--folder", "/nonexistent"},
+		{"serve", "--folder", "/nonexistent/folder", "--address", "127.0.0.1:0"},
 	} {
 		got := runApp(t, append(args, "--json")...)
 		requireObjects(t, args[0], got.out+got.errors)

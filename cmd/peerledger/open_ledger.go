@@ -27,6 +27,7 @@ var refusedFlags = map[string][]string{
 	"peerledger help":        ledgerFlags,
 	"peerledger replay":      ledgerFlags,
 	"peerledger restore":     ledgerFlags,
+	"peerledger serve":       {"addresses", "config", "timeout"},
 	"peerledger version":     ledgerFlags,
 
 	// Pauses apply to all assets.
@@ -48,7 +49,8 @@ func checkFlags(cmd *cobra.Command, _ []string) error {
 // checkLedgerFlags refuses flags of two ledgers, and flags in refusedFlags.
 func checkLedgerFlags(cmd *cobra.Command) error {
 	isGiven := cmd.Flags().Changed
-	if isGiven("folder") && (isGiven("cluster-id") || isGiven("addresses")) {
+	isServe := cmd.CommandPath() == "peerledger serve" // serves a folder as a cluster
+	if !isServe && isGiven("folder") && (isGiven("cluster-id") || isGiven("addresses")) {
 		return fmt.Errorf("%w: --folder names an embedded ledger, and --cluster-id and --addresses name a cluster: give one of the two", errUsage)
 	}
 	for _, name := range refusedFlags[cmd.CommandPath()] {
@@ -113,7 +115,7 @@ func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error)
 
 // openFolder opens an embedded ledger. Only commands with mayCreateLedger create a missing one: for
 // a reader, a missing ledger is a typing error or a disk that is not mounted.
-func (a *app) openFolder(folder string) (ledger.Ledger, error) {
+func (a *app) openFolder(folder string, options ...embedded.Option) (ledger.Ledger, error) {
 	found, err := embedded.Exists(folder)
 	switch {
 	case err != nil && isFile(folder):
@@ -124,9 +126,9 @@ func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 		return nil, fmt.Errorf("%w: no ledger to read in %s; \"peerledger peers provision --yes\" creates one", errUsage, folder)
 	}
 	if a.createdLedger = !found; a.createdLedger && !a.yes {
-		return embedded.New(), nil // the preview reads an empty ledger
+		return embedded.New(options...), nil // the preview reads an empty ledger
 	}
-	l, err := embedded.Open(folder)
+	l, err := embedded.Open(folder, options...)
 	switch {
 	case err == nil:
 		a.warnOfClock(folder, l.Recovery().ClockAhead)

@@ -59,7 +59,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return errors.Join(fmt.Errorf("%w: %v", ErrRemote, listener.Addr()), listener.Close())
 	}
 	if !isLoopback(listener.Addr()) {
-		s.cfg.Log.Warn("the protocol has no authentication: every program that reaches this address can move every balance",
+		s.cfg.Log.Warn("the protocol has no authentication and no encryption: every program that reaches this address can move every balance",
 			"address", listener.Addr().String())
 	}
 	serving, stop := context.WithCancelCause(ctx)
