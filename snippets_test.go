@@ -136,12 +136,12 @@ func TestPoliciesOfTheDocs(t *testing.T) {
 // snippet matches a block of Go in a document.
 var snippet = regexp.MustCompile("(?s)```go\n(.*?)```\n")
 
-// Every line of Go in the documents is part of this file, of snippets_cluster_test.go or of an
-// example. So the compiler has checked the line.
+// Every line of Go in the documents is part of this file, of snippets_cluster_test.go, of an
+// example or of a whole program. So the compiler has checked the line.
 func TestSnippetsAreCompiled(t *testing.T) {
 	t.Parallel()
 	var sources []string
-	for _, path := range []string{"snippets_test.go", "snippets_cluster_test.go", "example_test.go", "monitoring/example_test.go"} {
+	for _, path := range []string{"snippets_test.go", "snippets_cluster_test.go", "example_test.go", "monitoring/example_test.go", "ledger/server/client_example_test.go", "ledger/server/faulty/example_test.go"} {
 		source, err := os.ReadFile(path)
 		require.NoError(t, err)
 		sources = append(sources, squeezed(string(source)))
@@ -149,6 +149,9 @@ func TestSnippetsAreCompiled(t *testing.T) {
 	all, seen := strings.Join(sources, "\n"), 0
 	for path, text := range documents(t) {
 		for _, m := range snippet.FindAllStringSubmatch(text, -1) {
+			if strings.HasPrefix(m[1], "package main\n") {
+				continue // the tests of cmd/peerledger run it
+			}
 			for line := range strings.Lines(m[1]) {
 				line = strings.TrimSuffix(squeezed(line), "/* all peers in the ledger, with balances */ }") // the document leaves the body empty
 				require.True(t, strings.Contains(all, strings.TrimSpace(line)), "%s: add this line of the document to snippets_test.go: %s", path, line)

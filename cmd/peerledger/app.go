@@ -122,7 +122,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		Short: "Look after the peers, credit and settlements of an Interledger connector on TigerBeetle",
 		Long: `Diagnose a TigerBeetle cluster, show and change the peers, credit lines and settlements
 that a connector keeps in it, and back a single node up. No command writes to a ledger
-without --yes.
+without --yes, except that serve writes what its clients write.
 
 The file peerledger.yaml (--config) names the ledger, the assets and the peers:
 

@@ -6,7 +6,8 @@
 //	peerledger credit set alice 500 --yes
 //
 // The file peerledger.yaml (--config) names the ledger, the assets and the peers. Flags and the
-// environment may name another ledger. No command writes to a ledger without --yes.
+// environment may name another ledger. No command writes to a ledger without --yes, except
+// that serve writes what its clients write.
 // docs/operations.md is the guide; "peerledger help" lists the commands.
 //
 // The exit statuses:

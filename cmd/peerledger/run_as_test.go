@@ -53,7 +53,7 @@ func translateStart(args []string) []string {
 			address = "127.0.0.1:" + port
 		}
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
 		if listener, err := net.Listen("tcp", address); err == nil {
 			_ = listener.Close()
 			break

@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
@@ -139,17 +139,11 @@ func TestServeBeyondLoopbackWarns(t *testing.T) {
 // bytes.
 func register(t *testing.T, address string) uint32 {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
-	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // a test's connection
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 	body := make([]byte, 256)
 	header := vsr.Request{Release: vsr.NewRelease(0, 17, 9), Client: uint128.From64(4711), Operation: vsr.OperationRegister}.
 		Encode(uint128.Zero, body)
-	_, err = conn.Write(append(header[:], body...))
-	require.NoError(t, err)
-	answer := make([]byte, vsr.HeaderSize+64)
-	_, err = io.ReadFull(conn, answer)
-	require.NoError(t, err)
-	return binary.LittleEndian.Uint32(answer[vsr.HeaderSize:])
+	client := vsrtest.Dial(t, address)
+	client.Write(header[:], body)
+	_, answer := client.Read()
+	return binary.LittleEndian.Uint32(answer)
 }
