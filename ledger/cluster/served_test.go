@@ -80,10 +80,10 @@ func runWaiting(t *testing.T, tests map[string]func(t *testing.T)) {
 func TestEvictionReasons(t *testing.T) {
 	t.Parallel()
 	again := func(reason server.Eviction) func(*testing.T) {
-		return func(t *testing.T) { evictOnce(t, reason) }
+		return func(t *testing.T) { t.Helper(); evictOnce(t, reason) }
 	}
 	refused := func(reason server.Eviction, why string) func(*testing.T) {
-		return func(t *testing.T) { evictForGood(t, reason, why) }
+		return func(t *testing.T) { t.Helper(); evictForGood(t, reason, why) }
 	}
 	runWaiting(t, map[string]func(*testing.T){
 		"1, no session":                    again(1),

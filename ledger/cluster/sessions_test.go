@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,4 +46,17 @@ func TestSmallCallsKeepOutOfTheWay(t *testing.T) {
 		require.Zero(t, ln.conn.events)
 		require.Zero(t, ln.conn.calls)
 	}
+}
+
+// A call whose context has ended gets no connection, also where one is free.
+func TestEndedContextAcquiresNoConnection(t *testing.T) {
+	t.Parallel()
+	s := newSessions(1)
+	require.True(t, s.installConn(&conn{slot: s.slots[0]}, false))
+	ctx, cancel := cancellableContext(t)
+	cancel()
+	c, err := s.acquireConn(ctx, 1)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Nil(t, c)
+	require.Zero(t, s.calls)
 }
