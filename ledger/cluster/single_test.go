@@ -37,13 +37,17 @@ func TestConformance(t *testing.T) {
 		t.Helper()
 		return c.Open(t)
 	})
-	l := c.Open(t)
+	testBatchMax(t, c, ledger.BatchMax)
+	requireNoSessions(t, c)
+}
+
+// Random programs are answered as by the embedded ledger.
+func TestDifferential(t *testing.T) {
+	t.Parallel()
+	l := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true}).Open(t)
 	for range countDifferentialPrograms() {
 		ledgertest.RunDifferential(t, l, embedded.New(), ledgertest.Seed(t))
 	}
-	require.NoError(t, l.Close())
-	testBatchMax(t, c, ledger.BatchMax)
-	requireNoSessions(t, c)
 }
 
 // testBatchMax sends the largest request, and one event more.
