@@ -64,10 +64,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	serving, stop := context.WithCancelCause(ctx)
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // requests under way outlast ctx
-	context.AfterFunc(serving, func() {
-		_ = listener.Close() // ends Accept
-		time.AfterFunc(s.cfg.CloseTimeout, stopWork)
-	})
+	context.AfterFunc(serving, func() { _ = listener.Close() })         // ends Accept
 	var connections sync.WaitGroup
 	err := s.acceptConnections(serving, listener, func(conn net.Conn) {
 		connections.Go(func() { s.serveConnection(serving, working, stop, conn) })
@@ -76,7 +73,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		err = context.Cause(serving)
 	}
 	stop(nil)
+	_ = listener.Close() // Serve has closed the listener when it returns, also after an error of the listener
+	forced := time.AfterFunc(s.cfg.CloseTimeout, stopWork)
 	connections.Wait()
+	forced.Stop()
 	stopWork()
 	if ctx.Err() != nil {
 		return nil
