@@ -2,6 +2,7 @@ package vsr
 
 import (
 	"encoding/binary"
+	"strconv"
 
 	"lukechampine.com/uint128"
 )
@@ -43,6 +44,20 @@ const (
 	EvictionSessionTooLow          Eviction = 7 // the client has a newer session
 	EvictionSessionReleaseMismatch Eviction = 8 // the client changed its release
 )
+
+// String returns TigerBeetle's name of the reason, for example "no_session".
+func (e Eviction) String() string {
+	names := [...]string{
+		EvictionNoSession: "no_session", EvictionReleaseTooLow: "client_release_too_low", EvictionReleaseTooHigh: "client_release_too_high",
+		EvictionInvalidOperation: "invalid_request_operation", EvictionInvalidBody: "invalid_request_body",
+		EvictionInvalidBodySize: "invalid_request_body_size", EvictionSessionTooLow: "session_too_low",
+		EvictionSessionReleaseMismatch: "session_release_mismatch",
+	}
+	if int(e) < len(names) && e != 0 {
+		return names[e]
+	}
+	return "eviction(" + strconv.Itoa(int(e)) + ")"
+}
 
 // Offsets in the header of every message.
 const (

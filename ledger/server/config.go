@@ -52,7 +52,8 @@ type Config struct {
 	// AllowRemote allows listeners beyond loopback. The protocol has no authentication and no
 	// encryption: every program that reaches the port can move every balance.
 	AllowRemote bool
-	// Log receives warnings, and the ends of connections at level Debug. Default: nothing is logged.
+	// Log receives warnings: evictions with their reasons, clients of other clusters, failed requests.
+	// It receives the ends of connections at level Debug. Default: nothing is logged.
 	Log *slog.Logger
 
 	// OnRequest, if not nil, is called before a request or a ping is handled, for tests. With

@@ -80,7 +80,8 @@ func (c *connection) handleMessages(serving, working context.Context) error {
 
 // The reasons for the end of a connection, for the log.
 var (
-	errFraming = errors.New("server: a message with a wrong checksum, size or cluster")
+	errFraming = errors.New("server: a message with a wrong checksum or size")
+	errCluster = errors.New("server: a message to another cluster")
 	errCommand = errors.New("server: a message with an unknown command")
 	errClient  = errors.New("server: a ping of a second client")
 )
@@ -92,8 +93,14 @@ func (c *connection) readMessage() (*vsr.Header, []byte, error) {
 		return nil, nil, err
 	}
 	size := header.Size()
-	if !header.ChecksumHolds() || size < vsr.HeaderSize || size > vsr.MessageMax || header.Cluster() != c.cfg.Cluster {
+	if !header.ChecksumHolds() || size < vsr.HeaderSize || size > vsr.MessageMax {
 		return nil, nil, errFraming
+	}
+	if header.Cluster() != c.cfg.Cluster {
+		// The client repeats its request for ever, and its caller hangs.
+		c.cfg.Log.Warn("a client asks for another cluster, and its calls hang",
+			"client", c.conn.RemoteAddr().String(), "asked", header.Cluster().String(), "served", c.cfg.Cluster.String())
+		return nil, nil, errCluster
 	}
 	if err := c.readBody(int(size - vsr.HeaderSize)); err != nil {
 		return nil, nil, err
@@ -152,7 +159,7 @@ func (c *connection) handlePing(ping vsr.Ping) error {
 		return errClient
 	}
 	m := Message{Client: ping.Client}
-	if done, err := c.interceptMessage(&m); done {
+	if done, err := c.interceptMessage(m); done {
 		return err
 	}
 	switch {
@@ -179,23 +186,24 @@ func (c *connection) claim(client uint128.Uint128) bool {
 }
 
 // interceptMessage calls [Config.OnRequest]. done means that the message needs no more work.
-func (c *connection) interceptMessage(m *Message) (done bool, err error) {
-	m.Listener = c.conn.LocalAddr()
+func (c *connection) interceptMessage(m Message) (done bool, err error) {
 	if c.onRequest == nil {
 		return false, nil
 	}
-	err = c.onRequest(*m)
+	err = c.onRequest(m)
 	var eviction *EvictError
 	switch {
 	case errors.Is(err, ErrIgnore):
 		return true, nil
 	case errors.As(err, &eviction):
-		return true, c.evict(*m, eviction.Reason)
+		return true, c.evict(m, eviction.Reason)
 	}
 	return err != nil, err
 }
 
+// evict evicts a client. Its callers see at most that, so the log has the reason.
 func (c *connection) evict(m Message, reason vsr.Eviction) error {
+	c.cfg.Log.Warn("a client is evicted", "client", c.conn.RemoteAddr().String(), "reason", reason.String(), "operation", m.Operation.String())
 	eviction := vsr.EncodeEviction(c.cfg.Cluster, view, c.cfg.release, m.Client, reason)
 	return c.answer(m, eviction[:])
 }

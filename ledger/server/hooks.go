@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"net"
 
 	"lukechampine.com/uint128"
 
@@ -16,7 +15,6 @@ type Message struct {
 	Client    uint128.Uint128
 	Operation Operation // 0 of a ping
 	Number    uint32    // of the request in its session: 0 of a register and a ping, then 1, 2, 3, ...
-	Listener  net.Addr  // the address that the client dialled
 	Repeat    bool      // the answer was sent before; false in OnRequest
 }
 
@@ -29,7 +27,7 @@ type EvictError struct {
 }
 
 func (e *EvictError) Error() string {
-	return fmt.Sprintf("server: evict the client, reason %d", e.Reason)
+	return fmt.Sprintf("server: evict the client: %v", e.Reason)
 }
 
 // Eviction is the reason for which a server ends a client, with TigerBeetle's number.

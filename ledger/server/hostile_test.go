@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"log/slog"
 	"net"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,10 +81,33 @@ func TestIgnoredMessages(t *testing.T) {
 		change(&h)
 		h.Seal(emptyLookup())
 		s.Write(h[:], emptyLookup())
+		t.Log(name) // the last one is the cause of a failure
 		s.RequireSilence(s.Next.Client)
-		require.NotEmpty(t, name)
 	}
 	s.RequireReply(emptyLookup())
+}
+
+// The log names what a client does not: its wrong cluster, and the reason of its eviction.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder // complete when the server has ended
+	ctx, stop := context.WithCancel(t.Context())
+	listener := listen(t)
+	done := make(chan error, 1)
+	go func() {
+		done <- server.Serve(ctx, listener, embedded.New(), server.Config{Cluster: cluster, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	}()
+	s := openSession(t, listener.Addr().String(), 1)
+	s.Next.Operation = 200
+	s.SendNext(emptyLookup())
+	s.RequireEviction(vsr.EvictionInvalidOperation)
+	h := s.Next.Encode(cluster.Add64(1), nil)
+	s.Write(h[:])
+	s.RequireEnd()
+	stop()
+	require.NoError(t, <-done)
+	require.Regexp(t, `level=WARN msg="a client is evicted" client=127.0.0.1:\d+ reason=invalid_request_operation operation=operation\(200\)\n`, log.String())
+	require.Regexp(t, `level=WARN msg="a client asks for another cluster, and its calls hang" client=127.0.0.1:\d+ asked=8 served=7\n`, log.String())
 }
 
 // Messages may come in pieces of any length, and several at once.
@@ -103,11 +129,12 @@ func TestPieces(t *testing.T) {
 
 // pipes is a listener without a network, for tests in which time is virtual.
 type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
+	conns   chan net.Conn
+	closing sync.Once
+	done    chan struct{}
 }
 
-func newPipes() *pipes { return &pipes{make(chan net.Conn), make(chan struct{})} }
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
 
 func (p *pipes) Accept() (net.Conn, error) {
 	select {
@@ -119,11 +146,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 }
 
 func (p *pipes) Close() error {
-	select {
-	case <-p.done:
-	default:
-		close(p.done)
-	}
+	p.closing.Do(func() { close(p.done) })
 	return nil
 }
 

@@ -35,12 +35,15 @@ const (
 	createTransfersSparse        Operation = 139
 )
 
-// String returns TigerBeetle's name of the operation, for example "create_transfers".
+// String returns TigerBeetle's name of the operation, for example "create_transfers", or "ping" for
+// 0, the operation of a ping's [Message].
 func (o Operation) String() string {
-	if o == Register {
+	switch o { //nolint:exhaustive // the others have rules
+	case 0:
+		return "ping"
+	case Register:
 		return "register"
-	}
-	if o == Noop {
+	case Noop:
 		return "noop"
 	}
 	if rules, known := findRules(o); known {

@@ -249,6 +249,7 @@ func (p *player) receive(l *line) {
 	}
 	require.Equal(p.t, wantBody, body, "the body, line %d", l.Number)
 	copy(wantHeader[:48], h[:]) // checksums
+	require.Equal(p.t, uint32(1), h.View(), "the view, line %d", l.Number)
 	copy(wantHeader[atView:atView+4], h[atView:])
 	require.Equal(p.t, wantHeader, h, "the header, line %d", l.Number)
 }

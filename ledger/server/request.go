@@ -23,7 +23,7 @@ func (c *connection) handleRequest(ctx context.Context, r vsr.Request, sum check
 		return nil
 	}
 	m := Message{Client: r.Client, Operation: Operation(r.Operation), Number: r.Number}
-	if done, err := c.interceptMessage(&m); done {
+	if done, err := c.interceptMessage(m); done {
 		return err
 	}
 	work, reason, ignored := c.checkRequest(r, body)
@@ -86,15 +86,15 @@ func (c *connection) checkRequest(r vsr.Request, body []byte) (w work, reason vs
 
 // register opens a session, or repeats the answer.
 func (c *connection) register(m Message, r vsr.Request, sum checksum) error {
-	v := c.sessions.register(r, sum, func(op uint64) []byte {
+	reply := c.sessions.register(r, sum, func(op uint64) []byte {
 		message := make([]byte, vsr.HeaderSize+registerReplySize)
 		binary.LittleEndian.PutUint32(message[vsr.HeaderSize:], uint32(c.cfg.RequestMax-vsr.HeaderSize))
 		return c.sealReply(message, r, sum, op, c.nextTimestamp(0))
 	})
-	if v.repeat == nil {
+	if reply == nil {
 		return nil
 	}
-	return c.answer(m, v.repeat)
+	return c.answer(m, reply)
 }
 
 // execute runs an admitted request on the ledger and answers it.
@@ -125,6 +125,8 @@ func (c *connection) handleFailure(m Message, err error) error {
 		return c.evict(m, vsr.EvictionInvalidBody)
 	case errors.Is(err, ledger.ErrClosed):
 		c.stop(fmt.Errorf("server: %v: %w", m.Operation, err))
+	default:
+		c.cfg.Log.Warn("a request has failed, and its client will repeat the request", "operation", m.Operation.String(), "cause", err)
 	}
 	return fmt.Errorf("%v: %w", m.Operation, err)
 }

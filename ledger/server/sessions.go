@@ -43,8 +43,8 @@ func newSessions(limit int) *sessions {
 	return &sessions{limit: limit, byClient: map[uint128.Uint128]*session{}, op: firstOp}
 }
 
-// verdict is the decision on a request. At most one field is set; without any, the request is
-// ignored.
+// verdict is the decision on a request. At most one of execute, repeat and evict is set; without
+// any, the request is ignored.
 type verdict struct {
 	execute *session
 	op      uint64 // of the request to execute
@@ -97,15 +97,16 @@ func (s *sessions) abortRequest(executed *session) {
 }
 
 // register opens the session of a client, or finds the answer to a register that is repeated.
-// encode returns the reply for the number of the session.
-func (s *sessions) register(r vsr.Request, sum checksum, encode func(op uint64) []byte) verdict {
+// encode returns the reply for the number of the session. The result is the reply, or nil if the
+// register is ignored.
+func (s *sessions) register(r vsr.Request, sum checksum, encode func(op uint64) []byte) (reply []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.byClient[r.Client]; known != nil {
 		if known.request == 0 && known.checksum == sum {
-			return verdict{repeat: known.reply}
+			return known.reply
 		}
-		return verdict{}
+		return nil
 	}
 	if len(s.byClient) >= s.limit {
 		s.evictOldest()
@@ -113,9 +114,9 @@ func (s *sessions) register(r vsr.Request, sum checksum, encode func(op uint64) 
 	s.op++
 	opened := &session{number: s.op}
 	s.byClient[r.Client] = opened
-	reply := encode(s.op)
+	reply = encode(s.op)
 	opened.answered(r, sum, s.op, reply)
-	return verdict{repeat: reply}
+	return reply
 }
 
 // evictOldest removes the session that has executed nothing for longest. mu is held.
@@ -130,7 +131,7 @@ func (s *sessions) evictOldest() {
 	delete(s.byClient, oldest)
 }
 
-// checkPing returns whether a ping names a session that is gone.
+// isGone reports whether a ping names a session that is gone.
 func (s *sessions) isGone(p vsr.Ping) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
