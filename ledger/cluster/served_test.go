@@ -4,9 +4,7 @@ package cluster_test
 
 import (
 	"context"
-	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +13,8 @@ import (
 
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
-	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/server"
+	"github.com/peerledger/peerledger/ledger/server/faulty"
 )
 
 // Each test of this file has the native client and a server in this process, with answers that no
@@ -24,37 +22,26 @@ import (
 
 // served is a server in this process with an empty ledger.
 type served struct {
-	server  *server.Server
-	address string
+	*faulty.Server
 }
 
 // startServed starts a server. The end of the test ends the server.
-func startServed(t *testing.T, cfg server.Config) *served {
+func startServed(t *testing.T, cfg server.Config) served {
 	t.Helper()
-	l := embedded.New()
-	s, err := server.New(l, cfg)
+	s, err := faulty.Start(faulty.Config{Server: cfg})
 	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	serving, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(serving, listener) }() // the cleanup waits for the end
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-ended)
-		require.NoError(t, l.Close())
-	})
-	return &served{s, listener.Addr().String()}
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return served{s}
 }
 
 // config returns the configuration of a ledger with one session.
-func (s *served) config() cluster.Config {
-	return cluster.Config{Addresses: []string{s.address}, Sessions: 1}
+func (s served) config() cluster.Config {
+	return cluster.Config{Addresses: s.Addresses(), Sessions: 1}
 }
 
 // openServed opens a ledger with one session, and closes the ledger at the end of the test.
 // reopened receives what Events reports.
-func (s *served) openServed(t *testing.T) (l *cluster.Ledger, reopened chan cluster.SessionReopened) {
+func (s served) openServed(t *testing.T) (l *cluster.Ledger, reopened chan cluster.SessionReopened) {
 	t.Helper()
 	reopened = make(chan cluster.SessionReopened, 10)
 	cfg := s.config()
@@ -97,23 +84,12 @@ func TestEvictionReasons(t *testing.T) {
 	})
 }
 
-// evictTransfers evicts the client of each request with transfers while it is armed, and disarms
-// itself.
-func evictTransfers(armed *atomic.Bool, reason server.Eviction) func(context.Context, server.Message) error {
-	return func(_ context.Context, m server.Message) error {
-		if m.Operation == server.CreateTransfers && armed.CompareAndSwap(true, false) {
-			return &server.EvictError{Reason: reason}
-		}
-		return nil
-	}
-}
-
 func evictOnce(t *testing.T, reason server.Eviction) {
 	t.Helper()
-	var armed atomic.Bool
-	l, reopened := startServed(t, server.Config{OnRequest: evictTransfers(&armed, reason)}).openServed(t)
+	s := startServed(t, server.Config{})
+	l, reopened := s.openServed(t)
 	p := newPair(t, l)
-	armed.Store(true)
+	s.Inject(faulty.Fault{Do: faulty.Evict(reason)})
 	results, err := l.CreateTransfers(t.Context(), p.newTransfers(1))
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
@@ -126,10 +102,10 @@ func evictOnce(t *testing.T, reason server.Eviction) {
 
 func evictForGood(t *testing.T, reason server.Eviction, why string) {
 	t.Helper()
-	var armed atomic.Bool
-	l, reopened := startServed(t, server.Config{OnRequest: evictTransfers(&armed, reason)}).openServed(t)
+	s := startServed(t, server.Config{})
+	l, reopened := s.openServed(t)
 	p := newPair(t, l)
-	armed.Store(true)
+	s.Inject(faulty.Fault{Do: faulty.Evict(reason)})
 	_, err := l.CreateTransfers(t.Context(), p.newTransfers(1))
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown, "the request was sent")
 	require.ErrorIs(t, err, cluster.ErrClientRelease)
@@ -175,7 +151,7 @@ func TestSessionsForgotten(t *testing.T) {
 	l, err := cluster.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	w := startLoad(t, l)
-	s.server.ForgetSessions()
+	s.EvictAll()
 	require.ElementsMatch(t, []int{0, 1, 2}, []int{<-reopened, <-reopened, <-reopened})
 	w.awaitAnswers(t, 50)
 	stats := l.Stats()
@@ -191,24 +167,16 @@ func TestSessionsForgotten(t *testing.T) {
 // linked_event_failed.
 func TestAnswerAndSessionLost(t *testing.T) {
 	t.Parallel()
-	var armed atomic.Bool
-	var s *served
-	s = startServed(t, server.Config{
-		OnAnswer: func(_ context.Context, m server.Message, answer []byte, send func([]byte) error) error {
-			if m.Operation == server.CreateTransfers && armed.CompareAndSwap(true, false) {
-				s.server.ForgetSessions()
-				return nil
-			}
-			return send(answer)
-		},
-	})
+	s := startServed(t, server.Config{})
 	l, reopened := s.openServed(t)
 	p := newPair(t, l)
 	transfers := p.newTransfers(4)
 	transfers[0].Flags, transfers[1].Flags = ledger.TransferLinked, ledger.TransferLinked
-	armed.Store(true)
+	lost := s.Inject(faulty.Fault{Do: faulty.DropAnswer()})
+	s.Inject(faulty.Fault{Do: faulty.Evict(server.EvictionNoSession), Skip: 1}) // the request that the native client repeats
 	results, err := l.CreateTransfers(t.Context(), transfers)
 	require.NoError(t, err)
+	require.Equal(t, 1, lost.Hits())
 	require.ErrorIs(t, (<-reopened).Cause, cluster.ErrEvicted)
 	var ids []ledger.ID
 	for i := range transfers {
@@ -227,20 +195,8 @@ func TestAnswerAndSessionLost(t *testing.T) {
 // Answers that come late, twice, or after the next answer change nothing.
 func TestAnswersOutOfTurn(t *testing.T) {
 	t.Parallel()
-	var previous atomic.Pointer[[]byte]
-	s := startServed(t, server.Config{
-		OnAnswer: func(_ context.Context, m server.Message, answer []byte, send func([]byte) error) error {
-			older := previous.Swap(&answer)
-			for _, message := range []*[]byte{older, &answer, &answer, older} {
-				if message != nil {
-					if err := send(*message); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		},
-	})
+	s := startServed(t, server.Config{})
+	stale := s.Inject(faulty.Fault{On: faulty.Everything(), Times: -1, Do: faulty.StaleAnswers()})
 	l, reopened := s.openServed(t)
 	p := newPair(t, l)
 	for n := range 10 {
@@ -252,6 +208,7 @@ func TestAnswersOutOfTurn(t *testing.T) {
 		}
 	}
 	require.Equal(t, uint64(55), p.postedAmount(t, l))
+	require.GreaterOrEqual(t, stale.Hits(), 13, "a register, accounts, transfers and a look-up")
 	require.Empty(t, reopened)
 }
 
@@ -259,17 +216,11 @@ func TestAnswersOutOfTurn(t *testing.T) {
 // the server answers again.
 func TestServerIgnoresRequests(t *testing.T) {
 	t.Parallel()
-	var ignoring atomic.Bool
-	s := startServed(t, server.Config{OnRequest: func(context.Context, server.Message) error {
-		if ignoring.Load() {
-			return server.ErrIgnore
-		}
-		return nil
-	}})
+	s := startServed(t, server.Config{})
 	l, reopened := s.openServed(t)
 	p := newPair(t, l)
 	transfers := p.newTransfers(10)
-	ignoring.Store(true)
+	ignoring := s.Inject(faulty.Fault{On: faulty.Everything(), Times: -1, Do: faulty.DropRequest()})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := l.CreateTransfers(ctx, transfers)
@@ -279,7 +230,7 @@ func TestServerIgnoresRequests(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "the context had ended before the look-up was sent")
 	require.Equal(t, cluster.Stats{Sessions: 1, Calls: 1, Abandoned: 1}, l.Stats())
-	ignoring.Store(false)
+	ignoring.Stop()
 	for _, r := range createUntilKnown(t, l, transfers, time.Minute) {
 		require.Equal(t, ledger.TransferExists, r.Status, "the native client sent the request again first")
 	}
@@ -291,28 +242,21 @@ func TestServerIgnoresRequests(t *testing.T) {
 // Close returns within CloseTimeout although the server answers nothing.
 func TestCloseWithoutAnswers(t *testing.T) {
 	t.Parallel()
-	var ignoring atomic.Bool
-	asked := make(chan struct{}, 100)
-	s := startServed(t, server.Config{OnRequest: func(context.Context, server.Message) error {
-		if ignoring.Load() {
-			asked <- struct{}{}
-			return server.ErrIgnore
-		}
-		return nil
-	}})
+	s := startServed(t, server.Config{})
 	cfg := s.config()
 	cfg.CloseTimeout = 100 * time.Millisecond
 	l, err := cluster.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	p := newPair(t, l)
-	ignoring.Store(true)
+	asked := s.Inject(faulty.Fault{Do: faulty.DropRequest()})
+	s.Inject(faulty.Fault{On: faulty.Everything(), Times: -1, Do: faulty.DropRequest()})
 	var call sync.WaitGroup
 	call.Go(func() {
 		_, err := l.CreateTransfers(t.Context(), p.newTransfers(1))
 		assert.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		assert.NotErrorIs(t, err, ledger.ErrClosed, "ErrClosed means that nothing was sent")
 	})
-	<-asked
+	<-asked.Done()
 	start := time.Now()
 	require.NoError(t, l.Close())
 	require.GreaterOrEqual(t, time.Since(start), cfg.CloseTimeout)

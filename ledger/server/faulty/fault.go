@@ -76,7 +76,21 @@ func DropAnswer() Action { return Action{after: func(*answer) error { return nil
 // CutAfter ends the connection in place of an answer: the request is executed.
 func CutAfter() Action { return Action{after: func(*answer) error { return errCut }} }
 
-// DelayAnswer sends an answer late. Other messages pass it.
+// HoldAnswer sends an answer when the test closes release. Other messages pass the answer.
+func HoldAnswer(release <-chan struct{}) Action {
+	return Action{after: func(a *answer) error {
+		a.later(func() {
+			select {
+			case <-release:
+				_ = a.send(a.message) // fails if the connection has ended
+			case <-a.ctx.Done():
+			}
+		})
+		return nil
+	}}
+}
+
+// DelayAnswer sends an answer late. Other messages pass the answer.
 func DelayAnswer(by time.Duration) Action {
 	return Action{after: func(a *answer) error {
 		a.later(func() {
@@ -97,54 +111,23 @@ func RepeatAnswer() Action {
 	}}
 }
 
+// StaleAnswers sends an answer twice, between two copies of the answer that the fault disturbed
+// before, which may be another client's.
+func StaleAnswers() Action {
+	var mu sync.Mutex
+	var before []byte
+	return Action{after: func(a *answer) error {
+		mu.Lock()
+		stale := before
+		before = a.message
+		mu.Unlock()
+		return errors.Join(a.send(stale), a.send(a.message), a.send(a.message), a.send(stale))
+	}}
+}
+
 // TruncateAnswer sends the first bytes of an answer, and ends the connection.
 func TruncateAnswer(bytes int) Action {
 	return Action{after: func(a *answer) error {
 		return errors.Join(a.send(a.message[:min(bytes, len(a.message))]), errCut)
 	}}
-}
-
-// Injection is a fault at work. All methods may be called concurrently.
-type Injection struct {
-	fault Fault
-	done  chan struct{}
-
-	mu   sync.Mutex
-	seen int
-	hits int
-}
-
-// Done returns a channel that is closed when the fault has disturbed its number of messages.
-func (i *Injection) Done() <-chan struct{} { return i.done }
-
-// Hits returns the number of messages that the fault has disturbed.
-func (i *Injection) Hits() int {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.hits
-}
-
-// Stop ends the fault: further messages are left alone.
-func (i *Injection) Stop() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.fault.Times = i.hits
-}
-
-// apply reports whether the fault disturbs a message.
-func (i *Injection) apply(m server.Message) bool {
-	if !i.fault.On(m) {
-		return false
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.seen++
-	if i.seen <= i.fault.Skip || (i.fault.Times >= 0 && i.hits >= i.fault.Times) {
-		return false
-	}
-	i.hits++
-	if i.hits == i.fault.Times {
-		close(i.done)
-	}
-	return true
 }

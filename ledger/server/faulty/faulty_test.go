@@ -1,6 +1,7 @@
 package faulty_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"testing"
@@ -110,34 +111,6 @@ func TestTruncatedAnswer(t *testing.T) {
 	said, err := io.ReadAll(c.Conn)
 	require.NoError(t, err)
 	require.Len(t, said, 100)
-}
-
-func TestRepeatedAnswer(t *testing.T) {
-	t.Parallel()
-	s := startFaulty(t, faulty.Config{})
-	s.Inject(faulty.Fault{Do: faulty.RepeatAnswer()})
-	c := openSession(t, s, 1)
-	first, _ := c.Ask(accountBody(1))
-	second, _ := c.Read()
-	require.Equal(t, first, second)
-	c.RequireSilence(c.Next.Client)
-}
-
-// Other messages pass a delayed answer. The delay is no time limit of the test: it ends when the
-// server closes, at the latest.
-func TestDelayedAnswer(t *testing.T) {
-	t.Parallel()
-	s := startFaulty(t, faulty.Config{})
-	s.Inject(faulty.Fault{Do: faulty.DelayAnswer(time.Millisecond)})
-	s.Inject(faulty.Fault{Do: faulty.DelayAnswer(time.Hour)})
-	c := openSession(t, s, 1)
-	message := c.SendNext(accountBody(1))
-	h, _ := c.Read()
-	require.Equal(t, [16]byte(message[:16]), vsr.DecodeReply(&h).RequestChecksum)
-	c.Write(message)
-	c.RequireSilence(c.Next.Client) // an hour early
-	again, _ := c.Ask(accountBody(1))
-	require.Equal(t, h, again)
 }
 
 // Skip and Times count the messages that On picks.
@@ -289,6 +262,8 @@ func TestWrongConfigs(t *testing.T) {
 	t.Parallel()
 	_, err := faulty.Start(faulty.Config{Addresses: 7})
 	require.ErrorContains(t, err, "Addresses")
+	_, err = faulty.Start(faulty.Config{Server: server.Config{OnRequest: func(context.Context, server.Message) error { return nil }}})
+	require.ErrorContains(t, err, "must be nil")
 	_, err = faulty.Start(faulty.Config{Server: server.Config{Release: "new"}})
 	require.ErrorIs(t, err, server.ErrConfig)
 	_, err = faulty.Start(faulty.Config{OpenLedger: func() (ledger.Ledger, error) { return nil, io.ErrUnexpectedEOF }})

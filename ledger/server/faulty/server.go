@@ -16,7 +16,7 @@ import (
 
 // Config configures a [Server].
 type Config struct {
-	// Server configures the server itself. OnRequest and OnAnswer belong to this package.
+	// Server configures the server itself. OnRequest and OnAnswer must be nil: see [Server.Inject].
 	Server server.Config
 	// OpenLedger opens the ledger at the start, and again after it was closed by
 	// [Server.Restart]. Default [embedded.New] in memory.
@@ -47,6 +47,9 @@ type Server struct {
 func Start(cfg Config) (*Server, error) {
 	if cfg.OpenLedger == nil {
 		cfg.OpenLedger = func() (ledger.Ledger, error) { return embedded.New(), nil }
+	}
+	if cfg.Server.OnRequest != nil || cfg.Server.OnAnswer != nil {
+		return nil, errors.New("faulty: Server.OnRequest and Server.OnAnswer must be nil: use Inject")
 	}
 	cfg.Addresses = cmp.Or(cfg.Addresses, 1)
 	if cfg.Addresses < 1 || cfg.Addresses > 6 {
@@ -86,19 +89,6 @@ func (s *Server) Stats() server.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.server.Stats()
-}
-
-// Inject adds a fault.
-func (s *Server) Inject(f Fault) *Injection {
-	if f.On == nil {
-		f.On = Requests()
-	}
-	f.Times = cmp.Or(f.Times, 1)
-	i := &Injection{fault: f, done: make(chan struct{})}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.injections = append(s.injections, i)
-	return i
 }
 
 // Stall makes the server silent: connections stay, and messages wait until [Server.Resume].
@@ -282,42 +272,4 @@ func (s *Server) openDoors() (open []*door) {
 		}
 	}
 	return open
-}
-
-// disturbRequest is the server's OnRequest.
-func (s *Server) disturbRequest(ctx context.Context, m server.Message) error {
-	s.mu.Lock()
-	resumed := s.resumed
-	s.mu.Unlock()
-	select {
-	case <-resumed:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if action, found := s.findAction(m, func(a Action) bool { return a.before != nil }); found {
-		return action.before()
-	}
-	return nil
-}
-
-// disturbAnswer is the server's OnAnswer.
-func (s *Server) disturbAnswer(ctx context.Context, m server.Message, message []byte, send func([]byte) error) error {
-	action, found := s.findAction(m, func(a Action) bool { return a.after != nil })
-	if !found {
-		return send(message)
-	}
-	return action.after(&answer{ctx, message, send, s.later.Go})
-}
-
-// findAction returns the first action that applies to a message, of those that isOfStage picks.
-func (s *Server) findAction(m server.Message, isOfStage func(Action) bool) (Action, bool) {
-	s.mu.Lock()
-	injections := s.injections
-	s.mu.Unlock()
-	for _, i := range injections {
-		if isOfStage(i.fault.Do) && i.apply(m) {
-			return i.fault.Do, true
-		}
-	}
-	return Action{}, false
 }
