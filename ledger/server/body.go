@@ -86,7 +86,7 @@ func (r *rules) decodeBody(body []byte) (b batches, valid bool) {
 		trailer = trailerSize(len(b.counts), r.result)
 	}
 	results := len(b.elements) / r.event
-	if r.filter {
+	if r.limitAt != noFilter {
 		results = 0
 		most := bodyMax / r.result
 		if r.multiBatch {
@@ -96,20 +96,9 @@ func (r *rules) decodeBody(body []byte) (b batches, valid bool) {
 			if n != 1 {
 				return b, false
 			}
-			results += min(r.filterLimit(b.elements[i*r.event:]), most)
+			limit := binary.LittleEndian.Uint32(b.elements[i*r.event+r.limitAt:])
+			results += int(min(limit, uint32(most)))
 		}
 	}
 	return b, results*r.result+trailer <= bodyMax
-}
-
-// filterLimit returns the largest number of rows that a filter asks for.
-func (r *rules) filterLimit(filter []byte) int {
-	at := 120 // an account filter
-	switch {
-	case r.result == changeEventSize:
-		at = 16
-	case r.event == queryFilterSize:
-		at = 56
-	}
-	return int(binary.LittleEndian.Uint32(filter[at:]))
 }

@@ -62,12 +62,20 @@ const (
 	changeEventSize  = 384
 )
 
+// Offsets of the limit in a filter.
+const (
+	noFilter            = 0
+	limitOfAccount      = 120
+	limitOfQuery        = 56
+	limitOfChangeEvents = 16
+)
+
 // rules are the sizes of an operation's events and results, and its work.
 type rules struct {
 	name          string
 	event, result int  // sizes in bytes
 	multiBatch    bool // bodies carry several batches, and a trailer
-	filter        bool // a batch is exactly one filter
+	limitAt       int  // the offset of the limit in a filter; not 0: a batch is exactly one filter
 	run           run
 }
 
@@ -75,23 +83,23 @@ type rules struct {
 func findRules(o Operation) (r rules, known bool) {
 	switch o { //nolint:exhaustive // register and noop concern sessions alone
 	case CreateAccounts:
-		return rules{"create_accounts", rowSize, resultSize, true, false, runCreateAccounts}, true
+		return rules{"create_accounts", rowSize, resultSize, true, noFilter, runCreateAccounts}, true
 	case CreateTransfers:
-		return rules{"create_transfers", rowSize, resultSize, true, false, runCreateTransfers}, true
+		return rules{"create_transfers", rowSize, resultSize, true, noFilter, runCreateTransfers}, true
 	case LookupAccounts:
-		return rules{"lookup_accounts", idSize, rowSize, true, false, runLookupAccounts}, true
+		return rules{"lookup_accounts", idSize, rowSize, true, noFilter, runLookupAccounts}, true
 	case LookupTransfers:
-		return rules{"lookup_transfers", idSize, rowSize, true, false, runLookupTransfers}, true
+		return rules{"lookup_transfers", idSize, rowSize, true, noFilter, runLookupTransfers}, true
 	case GetAccountTransfers:
-		return rules{"get_account_transfers", rowSize, rowSize, true, true, runGetAccountTransfers}, true
+		return rules{"get_account_transfers", rowSize, rowSize, true, limitOfAccount, runGetAccountTransfers}, true
 	case GetAccountBalances:
-		return rules{"get_account_balances", rowSize, rowSize, true, true, runGetAccountBalances}, true
+		return rules{"get_account_balances", rowSize, rowSize, true, limitOfAccount, runGetAccountBalances}, true
 	case QueryAccounts:
-		return rules{"query_accounts", queryFilterSize, rowSize, true, true, runQueryAccounts}, true
+		return rules{"query_accounts", queryFilterSize, rowSize, true, limitOfQuery, runQueryAccounts}, true
 	case QueryTransfers:
-		return rules{"query_transfers", queryFilterSize, rowSize, true, true, runQueryTransfers}, true
+		return rules{"query_transfers", queryFilterSize, rowSize, true, limitOfQuery, runQueryTransfers}, true
 	case GetChangeEvents:
-		return rules{"get_change_events", queryFilterSize, changeEventSize, false, true, runGetChangeEvents}, true
+		return rules{"get_change_events", queryFilterSize, changeEventSize, false, limitOfChangeEvents, runGetChangeEvents}, true
 	default:
 		return findOldRules(o)
 	}
@@ -101,25 +109,25 @@ func findRules(o Operation) (r rules, known bool) {
 func findOldRules(o Operation) (r rules, known bool) {
 	switch o { //nolint:exhaustive // the rest is unknown
 	case createAccountsSparse:
-		return rules{"create_accounts_sparse", rowSize, sparseResultSize, true, false, sparse(runCreateAccounts)}, true
+		return rules{"create_accounts_sparse", rowSize, sparseResultSize, true, noFilter, sparse(runCreateAccounts)}, true
 	case createTransfersSparse:
-		return rules{"create_transfers_sparse", rowSize, sparseResultSize, true, false, sparse(runCreateTransfers)}, true
+		return rules{"create_transfers_sparse", rowSize, sparseResultSize, true, noFilter, sparse(runCreateTransfers)}, true
 	case createAccountsUnbatched:
-		return rules{"create_accounts_unbatched", rowSize, sparseResultSize, false, false, sparse(runCreateAccounts)}, true
+		return rules{"create_accounts_unbatched", rowSize, sparseResultSize, false, noFilter, sparse(runCreateAccounts)}, true
 	case createTransfersUnbatched:
-		return rules{"create_transfers_unbatched", rowSize, sparseResultSize, false, false, sparse(runCreateTransfers)}, true
+		return rules{"create_transfers_unbatched", rowSize, sparseResultSize, false, noFilter, sparse(runCreateTransfers)}, true
 	case lookupAccountsUnbatched:
-		return rules{"lookup_accounts_unbatched", idSize, rowSize, false, false, runLookupAccounts}, true
+		return rules{"lookup_accounts_unbatched", idSize, rowSize, false, noFilter, runLookupAccounts}, true
 	case lookupTransfersUnbatched:
-		return rules{"lookup_transfers_unbatched", idSize, rowSize, false, false, runLookupTransfers}, true
+		return rules{"lookup_transfers_unbatched", idSize, rowSize, false, noFilter, runLookupTransfers}, true
 	case getAccountTransfersUnbatched:
-		return rules{"get_account_transfers_unbatched", rowSize, rowSize, false, true, runGetAccountTransfers}, true
+		return rules{"get_account_transfers_unbatched", rowSize, rowSize, false, limitOfAccount, runGetAccountTransfers}, true
 	case getAccountBalancesUnbatched:
-		return rules{"get_account_balances_unbatched", rowSize, rowSize, false, true, runGetAccountBalances}, true
+		return rules{"get_account_balances_unbatched", rowSize, rowSize, false, limitOfAccount, runGetAccountBalances}, true
 	case queryAccountsUnbatched:
-		return rules{"query_accounts_unbatched", queryFilterSize, rowSize, false, true, runQueryAccounts}, true
+		return rules{"query_accounts_unbatched", queryFilterSize, rowSize, false, limitOfQuery, runQueryAccounts}, true
 	case queryTransfersUnbatched:
-		return rules{"query_transfers_unbatched", queryFilterSize, rowSize, false, true, runQueryTransfers}, true
+		return rules{"query_transfers_unbatched", queryFilterSize, rowSize, false, limitOfQuery, runQueryTransfers}, true
 	default:
 		return rules{}, false
 	}
