@@ -36,8 +36,9 @@ TigerBeetle. The protocol has no authentication and no encryption, so serve take
 loopback alone, unless --allow-remote is given.
 
 When clients may connect, serve prints one line, also with --json. SIGINT or SIGTERM ends serve:
-requests under way are answered, the folder is closed, and the exit status is 0. serve reads
-neither configuration file nor environment. docs/testing.md has an example for each client.`,
+requests under way are answered, the folder is closed, and the exit status is 0. Of the global
+flags serve takes --folder, --cluster-id (0 without the flag) and --json. serve reads neither
+configuration file nor environment. docs/testing.md has an example for each client.`,
 		Example: "  peerledger serve\n  peerledger serve --folder books --cluster-id 7 --address 127.0.0.1:3001\n  peerledger serve --address 127.0.0.1:0 --json",
 		Args:    exactArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serveLedger(cmd.Context(), flags) },
