@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/internal/scripttest"
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
 const tigerbeetleModule = "github.com/tigerbeetle/tigerbeetle-go"
@@ -72,11 +73,8 @@ func copyModule(t *testing.T, from, to string) {
 // replacePort replaces the port in the source of the tests by a free port.
 func replacePort(t *testing.T, path string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	_, port, err := net.SplitHostPort(tigerbeetletest.FindFreeAddress(t))
 	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
 	source, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Len(t, modulePort.FindAll(source, -1), 1)

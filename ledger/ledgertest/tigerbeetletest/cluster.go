@@ -97,7 +97,7 @@ func (c *Cluster) acquireSlots(count int) {
 func (c *Cluster) assignPorts(count int) (ports []string) {
 	c.t.Helper()
 	for to := range count {
-		ports = append(ports, findFreeAddress(c.t))
+		ports = append(ports, FindFreeAddress(c.t))
 		for from := Client; from < count; from++ {
 			if from == to {
 				continue

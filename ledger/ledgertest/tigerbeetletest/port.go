@@ -28,8 +28,9 @@ func pickAddress(from int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(from+rand.IntN(portRangeSize)))
 }
 
-// findFreeAddress returns an address for a replica, with a free port.
-func findFreeAddress(tb testing.TB) string {
+// FindFreeAddress returns an address of 127.0.0.1 for a server that a test starts later. The port is
+// free, and no client's connection takes the port meanwhile.
+func FindFreeAddress(tb testing.TB) string {
 	tb.Helper()
 	for range portTries {
 		address := pickAddress(replicaPorts)
