@@ -288,25 +288,3 @@ func (p *player) requireSameOrder() {
 		require.Less(p.t, p.timestamps[recorded[i-1]], p.timestamps[recorded[i]], "the order of recorded %d and %d", recorded[i-1], recorded[i])
 	}
 }
-
-// timestampsOf returns the offsets of the timestamps in the body of a reply. Those in its trailer
-// are not timestamps and are equal anyway.
-func timestampsOf(o server.Operation, size int) (offsets []int) {
-	row, fields := 128, []int{120}
-	switch o.String() {
-	case "create_accounts", "create_transfers":
-		row, fields = 16, []int{0}
-	case "get_account_balances", "get_account_balances_unbatched":
-		fields = []int{64}
-	case "get_change_events":
-		row, fields = 384, []int{352, 360, 368, 376}
-	case "register", "noop", "create_accounts_sparse", "create_transfers_sparse", "create_accounts_unbatched", "create_transfers_unbatched":
-		return nil
-	}
-	for at := 0; at+row <= size; at += row {
-		for _, field := range fields {
-			offsets = append(offsets, at+field)
-		}
-	}
-	return offsets
-}
