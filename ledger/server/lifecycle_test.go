@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,4 +105,50 @@ func TestRequestUnderWay(t *testing.T) {
 		stop()
 		require.NoError(t, <-done)
 	})
+}
+
+// failingLedger loses the answer to its first look-up of accounts, and may end with it.
+type failingLedger struct {
+	*embedded.Ledger
+
+	ends  bool
+	calls atomic.Int32
+}
+
+func (l *failingLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	if l.calls.Add(1) > 1 {
+		return l.Ledger.LookupAccounts(ctx, ids)
+	}
+	if l.ends {
+		_ = l.Close() // of a ledger in memory: never fails
+	}
+	return nil, fmt.Errorf("the disk: %w", ledger.ErrOutcomeUnknown)
+}
+
+// After a lost answer of the ledger the client repeats its request on another connection, and gets
+// the answer there. If the ledger has ended, the server ends with the same request.
+func TestLostAnswerOfTheLedger(t *testing.T) {
+	t.Parallel()
+	for _, ends := range []bool{false, true} {
+		l := &failingLedger{Ledger: embedded.New(), ends: ends}
+		ctx, stop := context.WithCancel(t.Context())
+		listener := listen(t)
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(ctx, listener, l, server.Config{Cluster: cluster}) }()
+		s := openSession(t, listener.Addr().String(), 1)
+		message := s.SendNext(emptyLookup())
+		s.RequireEnd()
+		if ends {
+			require.ErrorIs(t, <-done, ledger.ErrClosed)
+		} else {
+			again := vsrtest.Dial(t, listener.Addr().String())
+			again.Write(message)
+			h, _ := again.Read()
+			require.Equal(t, [16]byte(message[:16]), vsr.DecodeReply(&h).RequestChecksum)
+		}
+		stop()
+		if !ends {
+			require.NoError(t, <-done)
+		}
+	}
 }

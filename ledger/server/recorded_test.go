@@ -111,9 +111,13 @@ func (p *player) playLine(i int, l *line) {
 	case l.Event == "close":
 		_ = p.clients[l.Conn].Conn.Close()
 		delete(p.clients, l.Conn)
+	case l.fromClient() && p.wasLost(i, l):
+		p.t.Logf("line %d is not sent: the recorded server was starting and did not answer it", l.Number)
 	case l.fromClient():
 		p.send(i, l)
-	case l.fromServer() && !p.isUnasked(i, l):
+	case l.fromServer() && p.isUnasked(i, l):
+		p.t.Logf("line %d is not awaited: the recorded server repeated its log after a restart", l.Number)
+	case l.fromServer():
 		p.receive(l)
 	}
 }
@@ -155,7 +159,7 @@ func (p *player) wasLost(i int, l *line) bool {
 
 // send sends a recorded message with the values of this server.
 func (p *player) send(i int, l *line) {
-	if l.Action == "drop" || l.Action == "cut" || p.wasLost(i, l) {
+	if l.Action == "drop" || l.Action == "cut" {
 		return
 	}
 	h, body := l.header, slices.Clone(l.body)

@@ -105,7 +105,7 @@ func (c *connection) execute(ctx context.Context, m Message, r vsr.Request, sum 
 		reply, err := w.rules.run(ctx, c.ledger, w.request)
 		if err != nil {
 			c.sessions.abortRequest(v.execute)
-			return c.handleFailure(m, err)
+			return c.handleFailure(ctx, m, err)
 		}
 		last = reply.timestamp
 		message = w.rules.encodeReply(reply.batches)
@@ -117,7 +117,13 @@ func (c *connection) execute(ctx context.Context, m Message, r vsr.Request, sum 
 
 // handleFailure ends the connection after a request without an answer: its client sends the request
 // again. A ledger that has ended ends the server.
-func (c *connection) handleFailure(m Message, err error) error {
+func (c *connection) handleFailure(ctx context.Context, m Message, err error) error {
+	if errors.Is(err, ledger.ErrOutcomeUnknown) {
+		// The ledger may have ended with this request. An empty request tells.
+		if _, probeErr := c.ledger.LookupAccounts(ctx, nil); errors.Is(probeErr, ledger.ErrClosed) {
+			err = probeErr
+		}
+	}
 	switch {
 	case errors.Is(err, errUnsupported):
 		return c.evict(m, vsr.EvictionInvalidOperation)
