@@ -72,6 +72,8 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //  1. A fulfill with a Journal that meets [Recorder.Close] may be recorded by the next
 //     recorder: use no new id to record the fulfill again.
 //  2. Limits refuse new packets only. Packets held already can be fulfilled and rejected.
+//     The prepare of a held packet is refused like a new packet when it is recorded again;
+//     the packet stays held.
 //  3. A fulfill refused with [accounts.ErrPeerClosed] can be recorded again when the
 //     account is open, up to four times. Then it is refused with [ledger.ErrIDBurnt]:
 //     when the hold has expired, book the amount with [Recorder.Forward] under a new id.
