@@ -283,3 +283,29 @@ func TestBatchMaxIsLearnt(t *testing.T) {
 		require.ErrorContains(t, err, "at most")
 	}
 }
+
+// A query of change events that gets no memory gives its turn to the next.
+func TestChangeEventsWithoutMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{MaxInFlightBytes: callBytes + 2000})
+		query := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := l.GetChangeEvents(ctx, ledger.ChangeEventsFilter{Limit: 1})
+			return err
+		}
+		away := make(chan struct{})
+		s.setNextFate(fate{before: away})
+		var call sync.WaitGroup
+		call.Go(func() { assert.NoError(t, l.Ping(t.Context())) })
+		synctest.Wait() // the look-up has the memory
+		err := query()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "there is no room for another")
+		close(away)
+		call.Wait()
+		require.NoError(t, query())
+	})
+}
