@@ -14,6 +14,9 @@ import (
 // longestLabel is the longest part of a host name between two dots.
 var longestLabel = strings.Repeat("a", 63)
 
+// longestName is the longest host name.
+var longestName = strings.Repeat(longestLabel+".", 3) + strings.Repeat("b", 61)
+
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -29,6 +32,7 @@ func TestAddresses(t *testing.T) {
 		"3com.example:3000":    "3com.example:3000",
 		"xn--bcher-kva.ch:443": "xn--bcher-kva.ch:443",
 		longestLabel + ".ch":   longestLabel + ".ch:3001",
+		longestName:            longestName + ":3001",
 	} {
 		a, reason := parseAddress(text)
 		require.Empty(t, reason, text)
@@ -49,6 +53,7 @@ func TestWrongAddresses(t *testing.T) {
 		"local host:3000":  "is neither",
 		"a..b":             "is neither",
 		longestLabel + "a": "is neither",
+		longestName + "b":  "is neither",
 		"10.0.0.256:3000":  "is neither",
 		"http://tb:3000":   "several colons",
 		"::1":              "must stand in brackets",

@@ -309,3 +309,22 @@ func TestChangeEventsWithoutMemory(t *testing.T) {
 		require.NoError(t, query())
 	})
 }
+
+// A call that ends while no session is open gives its memory back.
+func TestMemoryOfACallWithoutSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{Sessions: 1, MaxInFlightBytes: callBytes + 2000})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
+		for range 2 { // the first loses the session, and both end before the next is open
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			require.ErrorIs(t, l.Ping(ctx), context.DeadlineExceeded)
+			cancel()
+		}
+		require.NoError(t, awaitSessions(t, l, 1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.NoError(t, l.Ping(ctx))
+	})
+}
