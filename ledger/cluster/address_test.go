@@ -5,10 +5,17 @@ package cluster
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
+
+// longestLabel is the longest part of a host name between two dots.
+var longestLabel = strings.Repeat("a", 63)
+
+// longestName is the longest host name.
+var longestName = strings.Repeat(longestLabel+".", 3) + strings.Repeat("b", 61)
 
 func TestAddresses(t *testing.T) {
 	t.Parallel()
@@ -24,6 +31,8 @@ func TestAddresses(t *testing.T) {
 		"tigerbeetle_0.":       "tigerbeetle_0.:3001",
 		"3com.example:3000":    "3com.example:3000",
 		"xn--bcher-kva.ch:443": "xn--bcher-kva.ch:443",
+		longestLabel + ".ch":   longestLabel + ".ch:3001",
+		longestName:            longestName + ":3001",
 	} {
 		a, reason := parseAddress(text)
 		require.Empty(t, reason, text)
@@ -39,29 +48,39 @@ func TestAddresses(t *testing.T) {
 func TestWrongAddresses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"":                "is neither an IP address nor a host name",
-		" localhost":      "is neither",
-		"local host:3000": "is neither",
-		"a..b":            "is neither",
-		"10.0.0.256:3000": "is neither",
-		"http://tb:3000":  "several colons",
-		"::1":             "must stand in brackets",
-		"::1:3000":        "must stand in brackets",
-		"[::1":            "is not an IPv6 address in brackets",
-		"[10.0.0.1]:3000": "is not an IPv6 address in brackets",
-		"[fe80::1%eth0]":  "without a zone",
-		"tb:":             `the port ""`,
-		"tb:0":            `the port "0"`,
-		"tb:65536":        `the port "65536"`,
-		"tb:+1":           `the port "+1"`,
-		"tb:http":         `the port "http"`,
-		"70000":           `the port "70000"`,
-		"0":               `the port "0"`,
-		"tb:3000/":        `the port "3000/"`,
+		"":                 "is neither an IP address nor a host name",
+		" localhost":       "is neither",
+		"local host:3000":  "is neither",
+		"a..b":             "is neither",
+		longestLabel + "a": "is neither",
+		longestName + "b":  "is neither",
+		"10.0.0.256:3000":  "is neither",
+		"http://tb:3000":   "several colons",
+		"::1":              "must stand in brackets",
+		"::1:3000":         "must stand in brackets",
+		"[::1":             "is not an IPv6 address in brackets",
+		"[10.0.0.1]:3000":  "is not an IPv6 address in brackets",
+		"[fe80::1%eth0]":   "without a zone",
+		"tb:":              `the port ""`,
+		"tb:0":             `the port "0"`,
+		"tb:65536":         `the port "65536"`,
+		"tb:+1":            `the port "+1"`,
+		"tb:http":          `the port "http"`,
+		"70000":            `the port "70000"`,
+		"0":                `the port "0"`,
+		"tb:3000/":         `the port "3000/"`,
 	} {
 		_, reason := parseAddress(text)
 		require.Contains(t, reason, want, "%q", text)
 	}
+}
+
+func TestSixReplicas(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Addresses: []string{"1", "2", "3", "4", "5", "6"}}
+	require.NoError(t, cfg.Validate())
+	cfg.Addresses = append(cfg.Addresses, "7")
+	require.ErrorContains(t, cfg.Validate(), "names 7 replicas, at most 6")
 }
 
 func TestConfigReportsAllFaultsAtOnce(t *testing.T) {

@@ -121,6 +121,29 @@ func TestCloseEndsThoseWhoWait(t *testing.T) {
 	})
 }
 
+// A call that waits for memory ends at the beginning of Close, and not when the call with the memory
+// has ended.
+func TestCloseEndsTheWaitForMemoryAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{MaxInFlightBytes: callBytes + 2000, CloseTimeout: time.Second})
+		s.setFate(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
+		start := time.Now()
+		var calls sync.WaitGroup
+		calls.Go(func() { assert.ErrorIs(t, l.Ping(t.Context()), ledger.ErrOutcomeUnknown) })
+		synctest.Wait() // the first call has the memory
+		calls.Go(func() {
+			assert.ErrorIs(t, l.Ping(t.Context()), ledger.ErrClosed)
+			assert.Zero(t, time.Since(start))
+		})
+		synctest.Wait()
+		require.NoError(t, l.Close())
+		require.Equal(t, time.Second, time.Since(start), "the first call had its time")
+		calls.Wait()
+	})
+}
+
 // Close leaves no session open, at any moment of losing and reopening sessions.
 func TestCloseWhileSessionsAreLost(t *testing.T) {
 	t.Parallel()

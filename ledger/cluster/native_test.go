@@ -187,6 +187,29 @@ func TestNativeLog(t *testing.T) {
 	require.LessOrEqual(t, len(l.nativeLog.lastLines()), keptLines)
 }
 
+// The native log is diverted while a ledger is open, and restored after the last.
+func TestNativeLogIsRestored(t *testing.T) { //nolint:paralleltest // the native log is the process's, and parallel tests open ledgers
+	if !nativeLogDiverted {
+		t.Skip("the native client's log can be had on Linux only")
+	}
+	isDiverted := func() bool {
+		listenersMu.Lock()
+		defer listenersMu.Unlock()
+		return logDiverted
+	}
+	require.False(t, isDiverted())
+	s := newServers()
+	first, err := openWith(t.Context(), Config{Addresses: localAddresses}, s.dialFake)
+	require.NoError(t, err)
+	require.True(t, isDiverted())
+	second, err := openWith(t.Context(), Config{Addresses: localAddresses}, s.dialFake)
+	require.NoError(t, err)
+	require.NoError(t, first.Close())
+	require.True(t, isDiverted())
+	require.NoError(t, second.Close())
+	require.False(t, isDiverted())
+}
+
 func TestLinesAreKeptOnce(t *testing.T) {
 	t.Parallel()
 	n := new(nativeLog)

@@ -283,3 +283,48 @@ func TestBatchMaxIsLearnt(t *testing.T) {
 		require.ErrorContains(t, err, "at most")
 	}
 }
+
+// A query of change events that gets no memory gives its turn to the next.
+func TestChangeEventsWithoutMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{MaxInFlightBytes: callBytes + 2000})
+		query := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := l.GetChangeEvents(ctx, ledger.ChangeEventsFilter{Limit: 1})
+			return err
+		}
+		away := make(chan struct{})
+		s.setNextFate(fate{before: away})
+		var call sync.WaitGroup
+		call.Go(func() { assert.NoError(t, l.Ping(t.Context())) })
+		synctest.Wait() // the look-up has the memory
+		err := query()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "there is no room for another")
+		close(away)
+		call.Wait()
+		require.NoError(t, query())
+	})
+}
+
+// A call that ends while no session is open gives its memory back.
+func TestMemoryOfACallWithoutSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{Sessions: 1, MaxInFlightBytes: callBytes + 2000})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
+		for range 2 { // the first loses the session, and both end before the next is open
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			require.ErrorIs(t, l.Ping(ctx), context.DeadlineExceeded)
+			cancel()
+		}
+		require.NoError(t, awaitSessions(t, l, 1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.NoError(t, l.Ping(ctx))
+	})
+}
