@@ -130,11 +130,11 @@ func (s *sessions) evictOldest() {
 	delete(s.byClient, oldest)
 }
 
-// checkPing returns whether a ping names a session that is gone.
+// isGone reports whether a ping names a session that is gone, perhaps with an earlier server.
 func (s *sessions) isGone(p vsr.Ping) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.byClient[p.Client] == nil && p.Session != 0 && p.Session <= s.op
+	return s.byClient[p.Client] == nil && p.Session != 0
 }
 
 // forgetAll removes every session.
