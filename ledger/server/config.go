@@ -62,7 +62,8 @@ type Config struct {
 	OnRequest func(ctx context.Context, m Message) error
 	// OnAnswer, if not nil, sends the server's answers, for tests. It calls send as often as it
 	// likes, with any bytes, also later and from another goroutine; send fails when the connection
-	// has ended. With an error the server ends the connection.
+	// has ended. answer is a copy that OnAnswer may change and keep. With an error the server ends
+	// the connection.
 	OnAnswer func(ctx context.Context, m Message, answer []byte, send func([]byte) error) error
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -211,7 +212,7 @@ func (c *connection) evict(m Message, reason vsr.Eviction) error {
 // answer sends an answer.
 func (c *connection) answer(m Message, message []byte) error {
 	if c.onAnswer != nil {
-		return c.onAnswer(m, message)
+		return c.onAnswer(m, bytes.Clone(message)) // the session keeps the message for repeats
 	}
 	return c.send(message)
 }

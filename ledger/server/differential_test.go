@@ -152,18 +152,10 @@ func (d *differential) randomRequest() (server.Operation, []byte) {
 	all := shapes()
 	s := all[d.random.IntN(len(all))]
 	var elements, trailer []byte
-	counts := []int{}
-	for range 1 + d.random.IntN(5) {
-		n := d.random.IntN(6)
-		if s.filter && d.random.IntN(20) > 0 {
-			n = 1
-		}
-		counts = append(counts, n)
+	counts := d.randomCounts(s)
+	for _, n := range counts {
 		for range n {
 			elements = append(elements, s.random(d)...)
-		}
-		if !s.batched {
-			break
 		}
 	}
 	if s.batched {
@@ -180,17 +172,6 @@ func (d *differential) randomRequest() (server.Operation, []byte) {
 		}
 	}
 	return s.operation, append(elements, trailer...)
-}
-
-func encodeTrailer(counts []int, element int) []byte {
-	var trailer []byte
-	for _, n := range append([]int{len(counts)}, counts...) {
-		trailer = append(binary.LittleEndian.AppendUint16(nil, uint16(n)), trailer...)
-	}
-	for len(trailer)%element != 0 {
-		trailer = append([]byte{0xFF}, trailer...)
-	}
-	return trailer
 }
 
 // ourFilters returns the body with our timestamps in place of the real server's.

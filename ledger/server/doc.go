@@ -24,8 +24,9 @@
 //     server with a connection that is idle for longer than clients ever are.
 //   - The batches of a request that must not be merged (chains left open, imported events) are
 //     separate requests of the ledger: another session's request may run between them.
-//   - A request that fails in the ledger, for example with [ledger.ErrOutcomeUnknown], has no answer. Its
-//     client repeats it, and events that were applied the first time then exist.
+//   - A request that the ledger fails, for example at the end of [Config.CloseTimeout], has no
+//     answer. If the server serves on, the client's repeat executes again, and finds the events that
+//     the first execution created ([ledger.ErrOutcomeUnknown]).
 //   - A client of release 0.16.4 may send one event more in a request than a client of later
 //     releases. The embedded ledger does not take it, and the client is evicted.
 package server

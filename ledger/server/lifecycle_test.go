@@ -48,6 +48,33 @@ func TestEndOfServing(t *testing.T) {
 	}
 }
 
+// Serve returns after the listener's Close has: the address is free for the next listener.
+func TestEndOfTheListener(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		listener := &slowListener{pipes: newPipes()}
+		time.AfterFunc(time.Second, stop)
+		require.NoError(t, server.Serve(ctx, listener, embedded.New(), server.Config{}))
+		require.True(t, listener.free.Load())
+	})
+}
+
+// slowListener ends Accept at the beginning of Close, and frees its address at the end, as the
+// network may.
+type slowListener struct {
+	*pipes
+
+	free atomic.Bool
+}
+
+func (l *slowListener) Close() error {
+	_ = l.pipes.Close()
+	time.Sleep(time.Second) //nolint:forbidigo // virtual time
+	l.free.Store(true)
+	return nil
+}
+
 // slowLedger takes its time for a look-up.
 type slowLedger struct {
 	*embedded.Ledger

@@ -86,7 +86,9 @@ func (c *connection) checkRequest(r vsr.Request, body []byte) (w work, reason vs
 
 // register opens a session, or repeats the answer.
 func (c *connection) register(m Message, r vsr.Request, sum checksum) error {
+	m.Repeat = true
 	reply := c.sessions.register(r, sum, func(op uint64) []byte {
+		m.Repeat = false
 		message := make([]byte, vsr.HeaderSize+registerReplySize)
 		binary.LittleEndian.PutUint32(message[vsr.HeaderSize:], uint32(c.cfg.RequestMax-vsr.HeaderSize))
 		return c.sealReply(message, r, sum, op, c.nextTimestamp(0))

@@ -47,7 +47,8 @@ func Serve(ctx context.Context, listener net.Listener, l ledger.Ledger, cfg Conf
 var ErrRemote = errors.New("server: the address is beyond loopback, and the protocol has no authentication")
 
 // Serve serves connections until ctx ends, and then waits for the requests under way, at most
-// [Config.CloseTimeout]. It closes the listener and all its connections, and returns nil.
+// [Config.CloseTimeout]. It closes the listener and all its connections, and returns nil. The address
+// is free then.
 //
 // A server may serve several listeners, at the same time or one after the other: the sessions are
 // the server's. A client that finds its session again goes on as after a cut of the network.
@@ -64,7 +65,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	serving, stop := context.WithCancelCause(ctx)
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // requests under way outlast ctx
-	context.AfterFunc(serving, func() { _ = listener.Close() })         // ends Accept
+	closed := make(chan struct{})
+	context.AfterFunc(serving, func() {
+		_ = listener.Close() // ends Accept, and then frees the address
+		close(closed)
+	})
 	var connections sync.WaitGroup
 	err := s.acceptConnections(serving, listener, func(conn net.Conn) {
 		connections.Go(func() { s.serveConnection(serving, working, stop, conn) })
@@ -73,10 +78,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		err = context.Cause(serving)
 	}
 	stop(nil)
-	_ = listener.Close() // Serve has closed the listener when it returns, also after an error of the listener
-	forced := time.AfterFunc(s.cfg.CloseTimeout, stopWork)
+	<-closed
+	late := time.AfterFunc(s.cfg.CloseTimeout, stopWork)
 	connections.Wait()
-	forced.Stop()
+	late.Stop()
 	stopWork()
 	if ctx.Err() != nil {
 		return nil

@@ -131,7 +131,8 @@ func (s *sessions) evictOldest() {
 	delete(s.byClient, oldest)
 }
 
-// isGone reports whether a ping names a session that is gone.
+// isGone reports whether a ping names a session that is gone. A number above every session so far is
+// none of this server's, and TigerBeetle answers it with a pong.
 func (s *sessions) isGone(p vsr.Ping) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

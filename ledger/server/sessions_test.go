@@ -163,7 +163,7 @@ func TestPings(t *testing.T) {
 	gone := ping(func(*vsr.Ping) {})
 	require.Equal(t, vsr.EvictionNoSession, gone.EvictionReason())
 	require.Equal(t, vsr.CommandPongClient, commandOf(ping(func(p *vsr.Ping) { p.Session = 0 })))
-	require.Equal(t, vsr.CommandPongClient, commandOf(ping(func(p *vsr.Ping) { p.Session += 100 })), "a session that never was")
+	require.Equal(t, vsr.CommandPongClient, commandOf(ping(func(p *vsr.Ping) { p.Session += 100 })), "a session that never was, as on TigerBeetle")
 	s.SendNext(emptyLookup())
 	s.RequireEviction(vsr.EvictionNoSession)
 }

@@ -125,9 +125,10 @@ func StaleAnswers() Action {
 	}}
 }
 
-// TruncateAnswer sends the first bytes of an answer, and ends the connection.
+// TruncateAnswer sends the first bytes of an answer, and ends the connection. A negative number
+// counts as 0.
 func TruncateAnswer(bytes int) Action {
 	return Action{after: func(a *answer) error {
-		return errors.Join(a.send(a.message[:min(bytes, len(a.message))]), errCut)
+		return errors.Join(a.send(a.message[:max(0, min(bytes, len(a.message)))]), errCut)
 	}}
 }

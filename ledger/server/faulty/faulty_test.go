@@ -74,6 +74,7 @@ func TestLostRequestsAndAnswers(t *testing.T) {
 		"cut after the execution":  {do: faulty.CutAfter(), ends: true, executed: true},
 		"answer truncated":         {do: faulty.TruncateAnswer(300), ends: true, executed: true},
 		"answer truncated to none": {do: faulty.TruncateAnswer(0), ends: true, executed: true},
+		"answer truncated below":   {do: faulty.TruncateAnswer(-1), ends: true, executed: true},
 		"answer cut in its header": {do: faulty.TruncateAnswer(100), ends: true, executed: true},
 	} {
 		t.Run(name, func(t *testing.T) {

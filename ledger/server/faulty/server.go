@@ -31,6 +31,7 @@ type Server struct {
 	addresses []string
 
 	changing sync.Mutex // for Restart, Leave, Return and Close, one at a time
+	closed   bool       // changing is held
 
 	mu         sync.Mutex
 	ledger     ledger.Ledger
@@ -136,10 +137,14 @@ func (s *Server) Leave(address int) {
 	s.close(address)
 }
 
-// Return brings the server back to an address.
+// Return brings the server back to an address. After Close it returns an error matching
+// [ledger.ErrClosed].
 func (s *Server) Return(address int) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
+	if s.closed {
+		return errClosed
+	}
 	if s.door(address) != nil {
 		return nil
 	}
@@ -157,10 +162,15 @@ const (
 )
 
 // Restart restarts the server, as after a crash: connections end, and the answers to requests under
-// way are lost. It returns the error of closing or opening the ledger, or of the network.
+// way are lost. It returns the error of closing or opening the ledger, or of the network; then the
+// server has left the addresses that it has not opened again, until Return. After Close the error
+// matches [ledger.ErrClosed].
 func (s *Server) Restart(keep Kept) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
+	if s.closed {
+		return errClosed
+	}
 	var open []int
 	for i := range s.addresses {
 		if s.door(i) != nil {
@@ -179,10 +189,14 @@ func (s *Server) Restart(keep Kept) error {
 	return nil
 }
 
+// errClosed is the error of a method after Close.
+var errClosed = fmt.Errorf("faulty: %w", ledger.ErrClosed)
+
 // Close ends the server and closes its ledger.
 func (s *Server) Close() error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
+	s.closed = true
 	for i := range s.addresses {
 		s.close(i)
 	}
