@@ -190,7 +190,7 @@ func TestNativeLog(t *testing.T) {
 // The native log is diverted while a ledger is open, and restored after the last.
 func TestNativeLogIsRestored(t *testing.T) { //nolint:paralleltest // the native log is the process's, and parallel tests open ledgers
 	if !nativeLogDiverted {
-		t.Skip("the native client's log can be had on Linux only")
+		t.Skip("needs Linux: the native client's log is read there only")
 	}
 	isDiverted := func() bool {
 		listenersMu.Lock()

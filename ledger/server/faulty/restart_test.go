@@ -7,26 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/peerledger/peerledger/internal/vsr"
-	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/server/faulty"
 )
-
-// A client without requests learns from its ping that its session is gone.
-func TestPingAfterRestart(t *testing.T) {
-	t.Parallel()
-	for _, keep := range []faulty.Kept{faulty.KeepLedger, faulty.KeepFolder} {
-		s := startFaulty(t, faulty.Config{})
-		c := openSession(t, s, 1)
-		require.NoError(t, s.Restart(keep))
-		c = reconnect(t, s, c)
-		ping := vsr.Ping{Release: vsrtest.Release, Client: c.Next.Client, Session: c.Next.Session}.Encode(vsrtest.Cluster)
-		c.Write(ping[:])
-		c.RequireEviction(vsr.EvictionNoSession)
-	}
-}
 
 // A closed server opens neither ledger nor address.
 func TestAfterClose(t *testing.T) {

@@ -157,7 +157,7 @@ type Kept uint8
 // The parts.
 const (
 	KeepSessions Kept = iota // everything, as TigerBeetle
-	KeepLedger               // the ledger: each client is evicted at its next word
+	KeepLedger               // the ledger: each client is evicted at its next request
 	KeepFolder               // what OpenLedger finds: the ledger is closed and opened again
 )
 
