@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -216,10 +217,13 @@ func TestRestartInMemory(t *testing.T) {
 	require.False(t, hasAccount(t, s, 1))
 }
 
+// freeAddresses are addresses with a free port each.
+func freeAddresses(n int) []string { return slices.Repeat([]string{"127.0.0.1:0"}, n) }
+
 // All addresses have the same sessions. An address that the server has left refuses connections.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
-	s := startFaulty(t, faulty.Config{Addresses: 3})
+	s := startFaulty(t, faulty.Config{Addresses: freeAddresses(3)})
 	c := openSession(t, s, 1)
 	first := c.SendNext(accountBody(1))
 	want, _ := c.Read()
@@ -247,7 +251,7 @@ func TestAddresses(t *testing.T) {
 
 func TestCut(t *testing.T) {
 	t.Parallel()
-	s := startFaulty(t, faulty.Config{Addresses: 2})
+	s := startFaulty(t, faulty.Config{Addresses: freeAddresses(2)})
 	clients := []*vsrtest.Client{vsrtest.Dial(t, s.Addresses()[0]), vsrtest.Dial(t, s.Addresses()[1])}
 	for i, c := range clients {
 		c.RequireSilence(uint128.From64(uint64(i + 1)))
@@ -261,7 +265,7 @@ func TestCut(t *testing.T) {
 
 func TestWrongConfigs(t *testing.T) {
 	t.Parallel()
-	_, err := faulty.Start(faulty.Config{Addresses: 7})
+	_, err := faulty.Start(faulty.Config{Addresses: make([]string, 7)})
 	require.ErrorContains(t, err, "Addresses")
 	_, err = faulty.Start(faulty.Config{Server: server.Config{OnRequest: func(context.Context, server.Message) error { return nil }}})
 	require.ErrorContains(t, err, "must be nil")

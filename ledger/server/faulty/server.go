@@ -1,7 +1,6 @@
 package faulty
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +20,9 @@ type Config struct {
 	// OpenLedger opens the ledger at the start, and again after it was closed by
 	// [Server.Restart]. Default [embedded.New] in memory.
 	OpenLedger func() (ledger.Ledger, error)
-	// Addresses is the number of addresses, all of the same server, 1 to 6. Default 1.
-	Addresses int
+	// Addresses are the addresses of the server, 1 to 6, with an IP address and a port each. Port 0
+	// takes a free port. Default one address, "127.0.0.1:0".
+	Addresses []string
 }
 
 // Server is a server that a test disturbs. All methods may be called concurrently.
@@ -52,9 +52,11 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.Server.OnRequest != nil || cfg.Server.OnAnswer != nil {
 		return nil, errors.New("faulty: Server.OnRequest and Server.OnAnswer must be nil: use Inject")
 	}
-	cfg.Addresses = cmp.Or(cfg.Addresses, 1)
-	if cfg.Addresses < 1 || cfg.Addresses > 6 {
-		return nil, fmt.Errorf("faulty: Addresses %d must be 1 to 6", cfg.Addresses)
+	if len(cfg.Addresses) == 0 {
+		cfg.Addresses = []string{"127.0.0.1:0"}
+	}
+	if len(cfg.Addresses) > 6 {
+		return nil, fmt.Errorf("faulty: %d Addresses, at most 6: clients take no more", len(cfg.Addresses))
 	}
 	s := &Server{cfg: cfg, resumed: make(chan struct{})}
 	close(s.resumed)
@@ -62,10 +64,10 @@ func Start(cfg Config) (*Server, error) {
 	if err := s.renew(KeepFolder); err != nil {
 		return nil, err
 	}
-	s.doors = make([]*door, cfg.Addresses)
-	s.addresses = make([]string, cfg.Addresses)
-	for i := range s.doors {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+	s.doors = make([]*door, len(cfg.Addresses))
+	s.addresses = slices.Clone(cfg.Addresses)
+	for i, address := range cfg.Addresses {
+		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("faulty: %w", err), s.Close())
 		}
