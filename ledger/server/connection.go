@@ -98,9 +98,7 @@ func (c *connection) readMessage() (*vsr.Header, []byte, error) {
 		return nil, nil, errFraming
 	}
 	if header.Cluster() != c.cfg.Cluster {
-		// The client repeats its request for ever, and its caller hangs.
-		c.cfg.Log.Warn("a client asks for another cluster, and its calls hang",
-			"client", c.conn.RemoteAddr().String(), "asked", header.Cluster().String(), "served", c.cfg.Cluster.String())
+		c.warnOfCluster(header.Cluster())
 		return nil, nil, errCluster
 	}
 	if err := c.readBody(int(size - vsr.HeaderSize)); err != nil {
@@ -110,6 +108,16 @@ func (c *connection) readMessage() (*vsr.Header, []byte, error) {
 		return nil, nil, errFraming
 	}
 	return header, c.body, nil
+}
+
+// warnOfCluster logs that a client asks for another cluster. Such a client connects again for ever,
+// while its caller hangs, so one warning has to do until a client asks for a third cluster.
+func (c *connection) warnOfCluster(asked uint128.Uint128) {
+	if before := c.askedCluster.Swap(&asked); before != nil && *before == asked {
+		return
+	}
+	c.cfg.Log.Warn("a client asks for another cluster, and its calls hang",
+		"client", c.conn.RemoteAddr().String(), "asked", asked.String(), "served", c.cfg.Cluster.String())
 }
 
 // bodyStep is the memory that a body gets before any of it has come, in bytes. A header can promise

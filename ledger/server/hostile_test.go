@@ -104,8 +104,12 @@ func TestLog(t *testing.T) {
 	h := s.Next.Encode(cluster.Add64(1), nil)
 	s.Write(h[:])
 	s.RequireEnd()
+	again := vsrtest.Dial(t, listener.Addr().String()) // as the client does, for ever
+	again.Write(h[:])
+	again.RequireEnd()
 	stop()
 	require.NoError(t, <-done)
+	require.Equal(t, 1, strings.Count(log.String(), "another cluster"))
 	require.Regexp(t, `level=WARN msg="a client is evicted" client=127.0.0.1:\d+ reason=invalid_request_operation operation=operation\(200\)\n`, log.String())
 	require.Regexp(t, `level=WARN msg="a client asks for another cluster, and its calls hang" client=127.0.0.1:\d+ asked=8 served=7\n`, log.String())
 }

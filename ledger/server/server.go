@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"lukechampine.com/uint128"
+
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -20,7 +22,8 @@ type Server struct {
 	sessions *sessions
 	clock    atomic.Uint64 // the newest timestamp of a reply
 
-	connections atomic.Int64
+	connections  atomic.Int64
+	askedCluster atomic.Pointer[uint128.Uint128] // the other cluster that the log has named last
 }
 
 // New returns a server of a ledger, with no sessions. The ledger stays the caller's, who closes it
