@@ -179,3 +179,24 @@ func TestLostAnswerOfTheLedger(t *testing.T) {
 		}
 	}
 }
+
+// A client that does not read its answer delays the end of the server by the close time at most.
+func TestEndWithASlowReader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		s, err := server.New(embedded.New(), server.Config{Cluster: cluster})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(ctx, p) }()
+		c := p.dial(t)
+		ping := vsr.Ping{Release: release, Client: uint128.From64(1)}.Encode(cluster)
+		c.Write(ping[:])
+		synctest.Wait()
+		began := time.Now()
+		stop()
+		require.NoError(t, <-done)
+		require.Equal(t, 5*time.Second, time.Since(began))
+	})
+}

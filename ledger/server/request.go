@@ -26,11 +26,11 @@ func (c *connection) handleRequest(ctx context.Context, r vsr.Request, sum check
 	if done, err := c.interceptMessage(m); done {
 		return err
 	}
-	work, reason, ignored := c.checkRequest(r, body)
+	work, refused, reason := c.checkRequest(r, body)
 	switch {
-	case reason != 0:
+	case refused && reason != 0:
 		return c.evict(m, reason)
-	case ignored:
+	case refused:
 		return nil
 	case m.Operation == Register:
 		return c.register(m, r, sum)
@@ -54,34 +54,31 @@ type work struct {
 	request batches
 }
 
-// checkRequest checks what does not depend on the sessions. It returns the reason of an eviction, or
-// whether the request is ignored.
-func (c *connection) checkRequest(r vsr.Request, body []byte) (w work, reason vsr.Eviction, ignored bool) {
+// checkRequest checks what does not depend on the sessions. A refused request without a reason of an
+// eviction is ignored.
+func (c *connection) checkRequest(r vsr.Request, body []byte) (w work, refused bool, reason vsr.Eviction) {
 	operation := Operation(r.Operation)
 	rules, known := findRules(operation)
 	switch {
 	case r.Release < c.cfg.oldest:
-		return w, vsr.EvictionReleaseTooLow, false
+		return w, true, vsr.EvictionReleaseTooLow
 	case r.Release > c.cfg.release:
-		return w, vsr.EvictionReleaseTooHigh, false
+		return w, true, vsr.EvictionReleaseTooHigh
 	case vsr.HeaderSize+len(body) > c.cfg.RequestMax:
-		return w, vsr.EvictionInvalidBodySize, false
+		return w, true, vsr.EvictionInvalidBodySize
 	case operation == Register && len(body) == 0:
-		return w, vsr.EvictionInvalidBodySize, false
+		return w, true, vsr.EvictionInvalidBodySize
 	case operation == Register:
-		return w, 0, len(body) != registerSize
+		return w, len(body) != registerSize, 0
 	case operation == Noop && len(body) == 0:
-		return w, 0, false
+		return w, false, 0
 	case operation == Noop:
-		return w, vsr.EvictionInvalidBody, false
+		return w, true, vsr.EvictionInvalidBody
 	case !known:
-		return w, vsr.EvictionInvalidOperation, false
+		return w, true, vsr.EvictionInvalidOperation
 	}
 	request, valid := rules.decodeBody(body)
-	if !valid {
-		return w, vsr.EvictionInvalidBody, false
-	}
-	return work{rules, request}, 0, false
+	return work{rules, request}, !valid, vsr.EvictionInvalidBody
 }
 
 // register opens a session, or repeats the answer.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -181,4 +182,29 @@ func TestOneClientAConnection(t *testing.T) {
 	ping := vsr.Ping{Release: release, Client: uint128.From64(6)}.Encode(cluster)
 	s.Write(ping[:])
 	s.RequireEnd()
+}
+
+// A filter may ask for more rows than a reply has room for, as those of clients before 0.17 do.
+func TestFiltersBeyondTheLimit(t *testing.T) {
+	t.Parallel()
+	_, address := serveCluster(t, server.Config{})
+	s := openSession(t, address, 5)
+	for operation, at := range map[server.Operation]int{
+		server.GetAccountTransfers: 120, server.GetAccountBalances: 120, server.QueryAccounts: 56, server.QueryTransfers: 56, server.GetChangeEvents: 16,
+	} {
+		body := make([]byte, 128)
+		switch operation { //nolint:exhaustive // the others are queries
+		case server.GetChangeEvents:
+			body = body[:64]
+		case server.GetAccountTransfers, server.GetAccountBalances:
+			body = append(body, bytes.Repeat([]byte{0xFF}, 128)...)
+			copy(body[252:], []byte{1, 0, 1, 0})
+		default:
+			copy(body[64:], bytes.Repeat([]byte{0xFF}, 64))
+			copy(body[124:], []byte{1, 0, 1, 0})
+		}
+		binary.LittleEndian.PutUint32(body[at:], 1<<31)
+		s.Next.Operation = uint8(operation)
+		s.RequireReply(body)
+	}
 }
