@@ -54,3 +54,28 @@ func block(t *testing.T, text, language string) string {
 	require.True(t, found)
 	return inside
 }
+
+// The parts of programs in docs/testing.md are bodies of examples, and the outputs below them are the examples' outputs.
+func TestTestingGuideIsTheExamples(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("docs/testing.md")
+	require.NoError(t, err)
+	sources := ""
+	for _, path := range []string{"ledger/server/client_example_test.go", "ledger/server/faulty/example_test.go"} {
+		source, err := os.ReadFile(path)
+		require.NoError(t, err)
+		sources += string(source)
+	}
+	indent := regexp.MustCompile(`(?m)^(.)`)
+	shown := regexp.MustCompile("(?s)```go\n(.*?)```\n+```text\n(.*?)```\n").FindAllStringSubmatch(string(guide), -1)
+	examples := 0
+	for _, pair := range shown {
+		if strings.HasPrefix(pair[1], "package main\n") {
+			continue // the tests of cmd/peerledger run it
+		}
+		want := indent.ReplaceAllString(pair[1], "\t$1") + "\t// Output:\n" + indent.ReplaceAllString(pair[2], "\t// $1")
+		require.Contains(t, sources, want)
+		examples++
+	}
+	require.Equal(t, 3, examples)
+}

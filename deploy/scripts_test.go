@@ -55,6 +55,17 @@ func TestShellcheck(t *testing.T) {
 	require.NoError(t, err, string(output))
 }
 
+// The gate runs nothing if one of its steps does not exist, and lists the steps.
+func TestUnknownStepOfTheGate(t *testing.T) {
+	t.Parallel()
+	bash := findTool(t, "bash", "bash")
+	output, err := exec.CommandContext(t.Context(), bash, "../.ci/run", "gofmt", "nosuch").CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, string(output))
+	require.Equal(t, 2, exit.ExitCode(), string(output))
+	require.Equal(t, "there is no step nosuch: the steps are gofmt vet modules users nocgo test race lint fuzz bench examples fmt\n", string(output))
+}
+
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	units, err := filepath.Glob("systemd/*.[st][ei][rm]*")

@@ -86,6 +86,8 @@ func (a *app) printError(err error, status int) {
 	}
 	fmt.Fprintln(a.stderr, "peerledger:", formatError(err))
 	switch {
+	case errors.Is(err, errServedInUse):
+		fmt.Fprintln(a.stderr, "One process at a time uses a folder: stop that process first, or give another --folder.")
 	case errors.Is(err, embedded.ErrInUse):
 		fmt.Fprintln(a.stderr, "Nothing was changed. One process at a time uses a folder: stop that process first. A running connector shows its books through its metrics.")
 	case status == statusNoAnswer:
@@ -105,7 +107,7 @@ func exitStatus(err error) int {
 		return statusFound
 	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errOrderOpen), errors.Is(err, settlement.ErrOrdersOpen):
 		return statusUnknown
-	case errors.Is(err, errNoAnswer), errors.Is(err, backup.ErrInUse), errors.Is(err, embedded.ErrInUse):
+	case errors.Is(err, errNoAnswer), errors.Is(err, backup.ErrInUse), errors.Is(err, embedded.ErrInUse), errors.Is(err, errServedInUse):
 		return statusNoAnswer
 	case errors.Is(err, errUsage), errors.Is(err, wal.ErrNoLog), errors.Is(err, accounts.ErrInvalid), errors.Is(err, accounts.ErrUnknownAsset),
 		errors.Is(err, bench.ErrUsage), errors.Is(err, replay.ErrUsage), errors.Is(err, flag.ErrHelp):
@@ -148,7 +150,10 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: checkFlags,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %w; %s --help lists the flags", errUsage, err, cmd.CommandPath())
+	})
+	hideRefusedFlags(root)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.config, "config", "", "configuration `file` (default $PEERLEDGER_CONFIG, or peerledger.yaml if it exists)")
 	flags.StringVar(&a.folder, "folder", "", "use the embedded ledger in this `folder` (default $PEERLEDGER_FOLDER)")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,11 +55,29 @@ func checkLedgerFlags(cmd *cobra.Command) error {
 		return fmt.Errorf("%w: --folder names an embedded ledger, and --cluster-id and --addresses name a cluster: give one of the two", errUsage)
 	}
 	for _, name := range refusedFlags[cmd.CommandPath()] {
-		if isGiven(name) {
-			return fmt.Errorf("%w: %s takes no --%s", errUsage, cmd.CommandPath(), name)
+		if !isGiven(name) {
+			continue
 		}
+		if isServe && name == "addresses" {
+			return fmt.Errorf("%w: serve takes no --addresses: --address is the address to listen on", errUsage)
+		}
+		return fmt.Errorf("%w: %s takes no --%s", errUsage, cmd.CommandPath(), name)
 	}
 	return nil
+}
+
+// hideRefusedFlags leaves the flags of refusedFlags out of the help of the command. The flags belong to all
+// commands: they are hidden when a help is written, after which the process ends.
+func hideRefusedFlags(root *cobra.Command) {
+	write := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		for _, name := range refusedFlags[cmd.CommandPath()] {
+			if flag := cmd.InheritedFlags().Lookup(name); flag != nil {
+				flag.Hidden = true
+			}
+		}
+		write(cmd, args)
+	})
 }
 
 // isClusterInEnv reports whether the environment names a cluster, or a part of one.
@@ -133,8 +152,8 @@ func (a *app) openFolder(folder string, options ...embedded.Option) (ledger.Ledg
 	case err == nil:
 		a.warnOfClock(folder, l.Recovery().ClockAhead)
 		return l, nil
-	case errors.Is(err, fs.ErrNotExist): // the parent folder is missing
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: the parent folder %s does not exist: create it first", errUsage, filepath.Dir(filepath.Clean(folder)))
 	case errors.Is(err, embedded.ErrCorrupt), errors.Is(err, embedded.ErrIncompatible):
 		return nil, fmt.Errorf("nothing was changed: %w", err)
 	default:

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,21 +31,24 @@ func (a *app) newServeCommand() *cobra.Command {
 		Short: "Serve an embedded ledger to TigerBeetle's clients, for tests",
 		Long: `Serve the embedded ledger to TigerBeetle's clients for Node, Python, Go and others, and to
 "tigerbeetle repl", as a TigerBeetle cluster of one replica. The ledger is in memory, or in a
-folder (--folder), which serve creates if it is missing. serve writes what its clients write.
+folder (--folder), which serve creates if it is missing. The parent folder must exist. A folder is not
+bound to a cluster id. serve writes what its clients write.
 
 serve is one process without replication, for tests and development. In production use
 TigerBeetle. The protocol has no authentication and no encryption, so serve takes addresses of
 loopback alone, unless --allow-remote is given.
 
 When clients may connect, serve prints one line, also with --json. SIGINT or SIGTERM ends serve:
-requests under way are answered, the folder is closed, and the exit status is 0. Of the global
-flags serve takes --folder, --cluster-id (0 without the flag) and --json. serve reads neither
-configuration file nor environment. docs/testing.md has an example for each client.`,
+requests under way are answered, the folder is closed, and the exit status is 0. serve reads
+neither configuration file nor environment. docs/testing.md has an example for each client.`,
 		Example: "  peerledger serve\n  peerledger serve --folder books --cluster-id 7 --address 127.0.0.1:3001\n  peerledger serve --address 127.0.0.1:0 --json",
 		Args:    exactArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serveLedger(cmd.Context(), flags) },
 	}
-	cmd.Flags().StringVar(&flags.address, "address", "127.0.0.1:3000", "`address` to listen on; port 0 takes a free port, named in the ready line")
+	cmd.Flags().StringVar(&flags.address, "address", "127.0.0.1:3000", "`address` to listen on; port 0 takes a free port, named in the ready line; a port alone is one of 127.0.0.1")
+	// These two take the places of the global flags, whose defaults in the environment serve ignores.
+	cmd.Flags().StringVar(&a.folder, "folder", "", "keep the ledger in this `folder` (default in memory)")
+	cmd.Flags().StringVar(&a.clusterID, "cluster-id", "", "the `id` of the cluster, decimal (default 0)")
 	cmd.Flags().BoolVar(&flags.development, "development", false, "take requests of 32 KiB (253 events), as tigerbeetle start --development does, not of 1 MiB (8,189 events)")
 	cmd.Flags().BoolVar(&flags.allowRemote, "allow-remote", false, "allow an address beyond loopback: every program that reaches it can read and change the books")
 	return cmd
@@ -95,20 +100,26 @@ func (a *app) newServerConfig(flags serveFlags) (server.Config, error) {
 	return cfg, nil
 }
 
-// listen listens on the address. It refuses an address beyond loopback before any client can
-// connect.
+// listen listens on the address. It takes a port alone as a port of 127.0.0.1, as TigerBeetle does, and
+// refuses an address beyond loopback before any client can connect.
 func listen(ctx context.Context, flags serveFlags) (net.Listener, error) {
+	if flags.address != "" && strings.Trim(flags.address, "0123456789") == "" {
+		flags.address = "127.0.0.1:" + flags.address
+	}
 	address, err := net.ResolveTCPAddr("tcp", flags.address)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: --address %s: %w", errUsage, flags.address, err)
 	case !address.IP.IsLoopback() && !flags.allowRemote:
 		return nil, fmt.Errorf("%w: --address %s is beyond loopback, and the protocol has no authentication and no encryption: "+
-			"give an address such as 127.0.0.1:3000, or --allow-remote", errUsage, flags.address)
+			"give an address such as 127.0.0.1:%d, or --allow-remote", errUsage, flags.address, address.Port)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address.String())
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("--address %s: %w; for a free port give port 0", flags.address, err)
+	case err != nil:
+		return nil, fmt.Errorf("--address %s: %w", flags.address, err)
 	}
 	return listener, nil
 }
@@ -126,8 +137,15 @@ func (a *app) openServed(development bool) (ledger.Ledger, error) {
 		return embedded.New(options...), nil
 	}
 	a.mayCreateLedger, a.yes = true, true
-	return a.openFolder(a.folder, options...)
+	l, err := a.openFolder(a.folder, options...)
+	if errors.Is(err, embedded.ErrInUse) {
+		return nil, fmt.Errorf("%w: %s", errServedInUse, a.folder)
+	}
+	return l, err
 }
+
+// errServedInUse is returned when another process has the folder open that serve is to serve.
+var errServedInUse = errors.New("another process has the folder open")
 
 // ready is the ready line with --json.
 type ready struct {

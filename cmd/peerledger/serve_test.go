@@ -92,6 +92,8 @@ func TestServeRefuses(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer busy.Close() //nolint:errcheck // a test's listener
+	_, busyPort, err := net.SplitHostPort(busy.Addr().String())
+	require.NoError(t, err)
 	used, file := filepath.Join(t.TempDir(), "used"), filepath.Join(t.TempDir(), "file")
 	l, err := embedded.Open(used)
 	require.NoError(t, err)
@@ -103,17 +105,21 @@ func TestServeRefuses(t *testing.T) {
 		args   []string
 	}{
 		{statusFailed, "address already in use; for a free port give port 0", []string{"--address", busy.Addr().String()}},
+		{statusFailed, "--address 127.0.0.1:" + busyPort + ": ", []string{"--address", busyPort}},
 		{statusUsage, "missing port", []string{"--address", "127.0.0.1"}},
 		{statusUsage, "invalid port", []string{"--address", "127.0.0.1:99999"}},
 		{statusUsage, "nobody.invalid", []string{"--address", "nobody.invalid:1"}},
 		{statusUsage, "is beyond loopback, and the protocol has no authentication and no encryption", []string{"--address", ":0"}},
+		{statusUsage, "give an address such as 127.0.0.1:3001, or --allow-remote", []string{"--address", ":3001"}},
 		{statusUsage, "is beyond loopback", []string{"--address", "0.0.0.0:0"}},
 		{statusUsage, "is beyond loopback", []string{"--address", "[::]:0"}},
 		{statusUsage, `cluster id "seven" is not`, []string{"--cluster-id", "seven"}},
-		{statusNoAnswer, "folder is in use: " + used, []string{"--folder", used}},
+		{statusNoAnswer, "peerledger: another process has the folder open: " + used + "\n", []string{"--folder", used}},
 		{statusNoAnswer, "One process at a time uses a folder", []string{"--folder", used}},
 		{statusUsage, "is a file", []string{"--folder", file}},
-		{statusUsage, "no such file", []string{"--folder", filepath.Join(used, "no", "such")}},
+		{statusUsage, "peerledger: the parent folder " + filepath.Join(used, "no") + " does not exist: create it first\n", []string{"--folder", filepath.Join(used, "no", "such") + "/"}},
+		{statusUsage, "peerledger: serve takes no --addresses: --address is the address to listen on\n", []string{"--addresses", "3001"}},
+		{statusUsage, "peerledger: unknown flag: --port; peerledger serve --help lists the flags\n", []string{"--port", "3001"}},
 		{statusFailed, "corrupt", []string{"--folder", corruptFolder(t)}},
 	} {
 		args := []string{"serve"}
@@ -125,6 +131,33 @@ func TestServeRefuses(t *testing.T) {
 		require.Contains(t, got.errors, c.want)
 		require.Empty(t, got.out, "%v", c.args)
 	}
+}
+
+// The hint about a free port is for an address in use alone.
+func TestServeOnAnAddressOfAnotherHost(t *testing.T) {
+	t.Parallel()
+	got := runApp(t, "serve", "--allow-remote", "--address", "192.0.2.1:3001") // an address of documents
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "--address 192.0.2.1:3001: ")
+	require.NotContains(t, got.errors, "free port")
+}
+
+// The help of serve has the flags that serve takes, with the defaults that serve has.
+func TestHelpOfServe(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"serve", "--help"}, {"help", "serve"}} {
+		got := runApp(t, args...)
+		require.Equal(t, statusDone, got.status)
+		_, flags, found := strings.Cut(got.out, "\nFlags:\n")
+		require.True(t, found, got.out)
+		for _, taken := range []string{"--address ", "--folder folder ", "--cluster-id id ", "--json ", "--development ", "--allow-remote "} {
+			require.Equal(t, 1, strings.Count("\n"+flags, "\n      "+taken), "%s: %s", taken, got.out)
+		}
+		for _, refused := range []string{"--addresses", "--config", "--timeout", "$"} {
+			require.NotContains(t, got.out, refused)
+		}
+	}
+	require.Contains(t, runApp(t, "doctor", "--help").out, "--addresses", "the flag stays in the help of others")
 }
 
 func TestServeBeyondLoopbackWarns(t *testing.T) {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -86,7 +85,7 @@ func findNode(ctx context.Context, t *testing.T, source string) *exec.Cmd {
 	t.Helper()
 	folder := os.Getenv("PEERLEDGER_NODE_CLIENT") // has node_modules/tigerbeetle-node
 	if folder == "" {
-		t.Skip("needs TigerBeetle's client for Node: .ci/install node, and set PEERLEDGER_NODE_CLIENT to the folder .bin/node-client")
+		t.Skip("needs TigerBeetle's client for Node: .ci/install node && export PEERLEDGER_NODE_CLIENT=\"$PWD/.bin/node-client\" in the root (an absolute path)")
 	}
 	cmd := exec.CommandContext(ctx, "node", writeSource(t, "program.js", source))
 	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(folder, "node_modules"))
@@ -97,7 +96,7 @@ func findPython(ctx context.Context, t *testing.T, source string) *exec.Cmd {
 	t.Helper()
 	python := os.Getenv("PEERLEDGER_PYTHON_CLIENT") // a Python with the package tigerbeetle
 	if python == "" {
-		t.Skip("needs TigerBeetle's client for Python: .ci/install python, and set PEERLEDGER_PYTHON_CLIENT to .bin/python-client/bin/python")
+		t.Skip("needs TigerBeetle's client for Python: .ci/install python && export PEERLEDGER_PYTHON_CLIENT=\"$PWD/.bin/python-client/bin/python\" in the root (an absolute path)")
 	}
 	return exec.CommandContext(ctx, python, writeSource(t, "program.py", source))
 }
@@ -110,9 +109,9 @@ func findGo(ctx context.Context, t *testing.T, source string) *exec.Cmd {
 
 func findRepl(ctx context.Context, t *testing.T, source string) *exec.Cmd {
 	t.Helper()
-	binary, err := exec.LookPath(cmp.Or(os.Getenv("TIGERBEETLE_BINARY"), "tigerbeetle"))
+	binary, err := tigerbeetletest.FindBinary()
 	if err != nil {
-		t.Skip("needs " + tigerbeetletest.MissingBinary)
+		t.Skip("needs " + err.Error())
 	}
 	source = strings.ReplaceAll(source, "tigerbeetle repl", "'"+binary+"' repl")
 	return exec.CommandContext(ctx, "sh", "-e", writeSource(t, "program.sh", source))

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,9 +77,9 @@ func TestBenchNeedsACluster(t *testing.T) {
 // A backup of a real node is verified against the recorded totals and the original.
 func TestBackupOnTigerBeetle(t *testing.T) {
 	t.Parallel()
-	binary, err := exec.LookPath(cmp.Or(os.Getenv("TIGERBEETLE_BINARY"), "tigerbeetle"))
+	binary, err := tigerbeetletest.FindBinary()
 	if err != nil {
-		t.Skip("needs " + tigerbeetletest.MissingBinary)
+		t.Skip("needs " + err.Error())
 	}
 	dir := t.TempDir()
 	file, folder, pid := filepath.Join(dir, "7_0.tigerbeetle"), filepath.Join(dir, "backups"), filepath.Join(dir, "pid")

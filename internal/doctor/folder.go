@@ -17,7 +17,7 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 	subject := "ledger in " + s.Folder
 	l, err := embedded.Read(s.Folder, embedded.WithClock(s.Now))
 	if err != nil {
-		r.addFinding(classifyFolderError(err), subject, err.Error())
+		r.addFolderError(subject, err)
 		return
 	}
 	defer func() { _ = l.Close() }() // its error is always nil
@@ -44,7 +44,7 @@ func (s Subject) examineJournal(r *Report) {
 	subject := "journal in " + s.Journal
 	found, err := transfers.ReadJournal(s.Journal)
 	if err != nil {
-		r.addFinding(classifyFolderError(err), subject, err.Error())
+		r.addFolderError(subject, err)
 		return
 	}
 	text := fmt.Sprintf("namespace %q", found.Namespace)
@@ -63,6 +63,18 @@ func (s Subject) examineJournal(r *Report) {
 		r.addFinding(ClockBehind, "clock", fmt.Sprintf("a packet in the journal expires %v in this machine's future", ahead.Round(time.Second)))
 	}
 	checkFolderVolume(s.Journal, r)
+}
+
+// unchecked is the text for a folder in use. A running connector has its folders open, so the level is [OK].
+const unchecked = "nothing in it was checked: another process has it open, as a running connector does; to check it, end that process and run doctor again"
+
+// addFolderError adds a finding about an error of reading a folder.
+func (r *Report) addFolderError(subject string, err error) {
+	code, text := classifyFolderError(err), err.Error()
+	if code == FolderInUse {
+		text = unchecked
+	}
+	r.addFinding(code, subject, text)
 }
 
 // classifyFolderError returns the code for an error of reading a folder.

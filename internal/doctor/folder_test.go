@@ -118,5 +118,6 @@ func TestFoldersInUse(t *testing.T) {
 	r := Examine(t.Context(), Subject{Folder: folder})
 	require.Equal(t, []Code{FolderInUse}, listFolderCodes(r))
 	require.Equal(t, OK, r.Worst())
+	require.Regexp(t, "nothing in it was checked: .* end that process and run doctor again", r[0].Found)
 	require.NoError(t, l.Close())
 }

@@ -39,10 +39,10 @@ func runNodeClient(t *testing.T, address string) []string {
 	t.Helper()
 	folder := os.Getenv("PEERLEDGER_NODE_CLIENT")
 	if folder == "" {
-		t.Skip("needs TigerBeetle's client for Node: .ci/install node, and set PEERLEDGER_NODE_CLIENT to the folder .bin/node-client")
+		t.Skip("needs TigerBeetle's client for Node: .ci/install node && export PEERLEDGER_NODE_CLIENT=\"$PWD/.bin/node-client\" in the root (an absolute path)")
 	}
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", "tigerbeetle-node")); err != nil {
-		t.Skipf("needs TigerBeetle's client for Node: npm install tigerbeetle-node in the folder of PEERLEDGER_NODE_CLIENT (%v)", err)
+		t.Skipf("needs TigerBeetle's client for Node: npm install tigerbeetle-node in the folder of PEERLEDGER_NODE_CLIENT, an absolute path (%v)", err)
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -55,10 +55,10 @@ func runPythonClient(t *testing.T, address string) []string {
 	t.Helper()
 	python := os.Getenv("PEERLEDGER_PYTHON_CLIENT")
 	if python == "" {
-		t.Skip("needs TigerBeetle's client for Python: .ci/install python, and set PEERLEDGER_PYTHON_CLIENT to .bin/python-client/bin/python")
+		t.Skip("needs TigerBeetle's client for Python: .ci/install python && export PEERLEDGER_PYTHON_CLIENT=\"$PWD/.bin/python-client/bin/python\" in the root (an absolute path)")
 	}
 	if output, err := exec.CommandContext(t.Context(), python, "-c", "import tigerbeetle").CombinedOutput(); err != nil {
-		t.Skipf("needs TigerBeetle's client for Python: pip install tigerbeetle for the interpreter of PEERLEDGER_PYTHON_CLIENT (%v: %s)", err, output)
+		t.Skipf("needs TigerBeetle's client for Python: pip install tigerbeetle for the interpreter of PEERLEDGER_PYTHON_CLIENT, an absolute path (%v: %s)", err, output)
 	}
 	return runProgram(t, python, "run.py", address, strconv.Itoa(clusterID), "script.json")
 }

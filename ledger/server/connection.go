@@ -117,7 +117,8 @@ func (c *connection) warnOfCluster(asked uint128.Uint128) {
 		return
 	}
 	c.cfg.Log.Warn("a client asks for another cluster, and its calls hang",
-		"client", c.conn.RemoteAddr().String(), "asked", asked.String(), "served", c.cfg.Cluster.String())
+		"client", c.conn.RemoteAddr().String(), "asked", asked.String(), "served", c.cfg.Cluster.String(),
+		"remedy", fmt.Sprintf("give the client cluster id %v, or the server cluster id %v", c.cfg.Cluster, asked))
 }
 
 // bodyStep is the memory that a body gets before any of it has come, in bytes. A header can promise

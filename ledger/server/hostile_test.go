@@ -111,7 +111,7 @@ func TestLog(t *testing.T) {
 	require.NoError(t, <-done)
 	require.Equal(t, 1, strings.Count(log.String(), "another cluster"))
 	require.Regexp(t, `level=WARN msg="a client is evicted" client=127.0.0.1:\d+ reason=invalid_request_operation operation=operation\(200\)\n`, log.String())
-	require.Regexp(t, `level=WARN msg="a client asks for another cluster, and its calls hang" client=127.0.0.1:\d+ asked=8 served=7\n`, log.String())
+	require.Regexp(t, `level=WARN msg="a client asks for another cluster, and its calls hang" client=127.0.0.1:\d+ asked=8 served=7 remedy="give the client cluster id 7, or the server cluster id 8"\n`, log.String())
 }
 
 // Messages may come in pieces of any length, and several at once.

@@ -124,7 +124,7 @@ func isLoopback(address net.Addr) bool {
 }
 
 // ForgetSessions ends every session, as the restart of a server without a log does. Each client is
-// evicted at its next word.
+// evicted at its next request or ping.
 func (s *Server) ForgetSessions() { s.sessions.forgetAll() }
 
 // Stats are figures of a [Server].

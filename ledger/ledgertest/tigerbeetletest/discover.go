@@ -3,6 +3,7 @@
 package tigerbeetletest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,8 +124,26 @@ const (
 	getImage  = "start Docker for the image " + Image
 )
 
-// MissingBinary names TigerBeetle's binary and how to get the binary: a test without it skips with "needs " and this text.
-const MissingBinary = "the TigerBeetle binary: " + getBinary
+// FindBinary returns the path of the binary that TIGERBEETLE_BINARY names, else of "tigerbeetle" on PATH. The error tells
+// how to get the binary: a test without the binary skips with "needs " and the error's text.
+func FindBinary() (string, error) {
+	return findBinary(os.Getenv("TIGERBEETLE_BINARY"))
+}
+
+func findBinary(named string) (string, error) {
+	path, err := exec.LookPath(cmp.Or(named, "tigerbeetle"))
+	if err == nil {
+		return path, nil
+	}
+	tried := "TIGERBEETLE_BINARY is not set, and PATH has no tigerbeetle"
+	if named != "" {
+		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+			err = inner // the innermost error alone does not repeat the name
+		}
+		tried = fmt.Sprintf("TIGERBEETLE_BINARY=%s: %v", named, err)
+	}
+	return "", fmt.Errorf("the TigerBeetle binary: %s (%s)", getBinary, tried)
+}
 
 // chooseHost returns the host for a cluster, and one line that describes the host. Without a host
 // the line describes the missing parts, and fail is true if missing parts fail the test.

@@ -163,3 +163,20 @@ func TestLastLines(t *testing.T) {
 	require.Equal(t, "b\nc", lastLines("a\nb\nc\n", 2))
 	require.Equal(t, "a", lastLines("a", 2))
 }
+
+// The error of a missing binary names the wrong value of the variable, once.
+func TestFindBinary(t *testing.T) {
+	t.Parallel()
+	missing, text := filepath.Join(t.TempDir(), "nope"), filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(text, nil, 0o600))
+	for named, want := range map[string]string{missing: "no such file or directory", text: "permission denied"} {
+		_, err := findBinary(named)
+		require.ErrorContains(t, err, "the TigerBeetle binary: download ")
+		require.ErrorContains(t, err, "(TIGERBEETLE_BINARY="+named+": "+want+")")
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	got, err := findBinary(self)
+	require.NoError(t, err)
+	require.Equal(t, self, got)
+}

@@ -19,7 +19,7 @@ type Fault struct {
 	Skip int
 	// Times is the number of messages to disturb. A negative number means all. Default 1.
 	Times int
-	// Do is the disturbance.
+	// Do is the disturbance. It has no default.
 	Do Action
 }
 

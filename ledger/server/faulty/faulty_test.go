@@ -263,6 +263,18 @@ func TestCut(t *testing.T) {
 	reconnect(t, s, &vsrtest.Session{}).RequireSilence(uint128.From64(1))
 }
 
+// A wrong use of a method fails at once, and changes nothing.
+func TestWrongUses(t *testing.T) {
+	t.Parallel()
+	s := startFaulty(t, faulty.Config{})
+	require.PanicsWithValue(t, "faulty: Fault.Do is missing", func() { s.Inject(faulty.Fault{Times: -1}) })
+	require.Panics(t, func() { s.Leave(1) })
+	require.Panics(t, func() { _ = s.Return(-1) })
+	c := openSession(t, s, 1)
+	require.EqualError(t, s.Restart(faulty.KeepFolder+1), "faulty: Restart: there is no Kept 3")
+	c.RequireReply(accountBody(1))
+}
+
 func TestWrongConfigs(t *testing.T) {
 	t.Parallel()
 	_, err := faulty.Start(faulty.Config{Addresses: make([]string, 7)})

@@ -53,8 +53,11 @@ func (i *Injection) apply(m server.Message) bool {
 	return true
 }
 
-// Inject adds a fault.
+// Inject adds a fault. It panics if f.Do is missing.
 func (s *Server) Inject(f Fault) *Injection {
+	if f.Do.before == nil && f.Do.after == nil {
+		panic("faulty: Fault.Do is missing")
+	}
 	if f.On == nil {
 		f.On = Requests()
 	}

@@ -123,7 +123,7 @@ func (s *Server) Cut() {
 	}
 }
 
-// EvictAll ends all sessions: each client is evicted at its next word.
+// EvictAll ends all sessions: each client is evicted at its next request or ping.
 func (s *Server) EvictAll() {
 	s.mu.Lock()
 	current := s.server
@@ -131,16 +131,16 @@ func (s *Server) EvictAll() {
 	current.ForgetSessions()
 }
 
-// Leave makes the server leave an address, by its position in Addresses: connections there end, and
-// new ones are refused.
+// Leave makes the server leave an address, by its position in Addresses, from 0: connections there
+// end, and new ones are refused until [Server.Return]. It panics if there is no such position.
 func (s *Server) Leave(address int) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	s.close(address)
 }
 
-// Return brings the server back to an address. After Close it returns an error matching
-// [ledger.ErrClosed].
+// Return brings the server back to an address, by its position in Addresses. It returns an error of
+// the network, and after Close an error matching [ledger.ErrClosed]. It panics if there is no such position.
 func (s *Server) Return(address int) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -158,16 +158,23 @@ type Kept uint8
 
 // The parts.
 const (
-	KeepSessions Kept = iota // everything, as TigerBeetle
-	KeepLedger               // the ledger: each client is evicted at its next request
-	KeepFolder               // what OpenLedger finds: the ledger is closed and opened again
+	// KeepSessions restarts as a TigerBeetle does: ledger and sessions stay, and clients go on.
+	KeepSessions Kept = iota
+	// KeepLedger keeps the ledger. Each client loses its session and is evicted at its next request.
+	KeepLedger
+	// KeepFolder restarts as "peerledger serve --folder" does: the ledger is closed, OpenLedger opens it
+	// again, and each client loses its session. With the default OpenLedger the books are empty afterwards.
+	KeepFolder
 )
 
 // Restart restarts the server, as after a crash: connections end, and the answers to requests under
 // way are lost. It returns the error of closing or opening the ledger, or of the network; then the
 // server has left the addresses that it has not opened again, until Return. After Close the error
-// matches [ledger.ErrClosed].
+// matches [ledger.ErrClosed]. With an unknown Kept it returns an error and changes nothing.
 func (s *Server) Restart(keep Kept) error {
+	if keep > KeepFolder {
+		return fmt.Errorf("faulty: Restart: there is no Kept %d", keep)
+	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if s.closed {

@@ -20,15 +20,15 @@ import (
 // findBinary returns the path of a TigerBeetle server, or skips the test.
 func findBinary(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{os.Getenv("TIGERBEETLE_BINARY"), "tigerbeetle"} {
-		if path, err := exec.LookPath(name); name != "" && err == nil {
-			return path
-		}
+	binary, err := tigerbeetletest.FindBinary()
+	switch {
+	case err == nil:
+		return binary
+	case os.Getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1":
+		t.Fatal("needs " + err.Error())
+	default:
+		t.Skip("needs " + err.Error())
 	}
-	if os.Getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1" {
-		t.Fatal("needs " + tigerbeetletest.MissingBinary)
-	}
-	t.Skip("needs " + tigerbeetletest.MissingBinary)
 	return ""
 }
 
