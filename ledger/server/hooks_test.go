@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"context"
+	"errors"
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,4 +40,46 @@ func TestAnswersThatAreChanged(t *testing.T) {
 	for _, want := range []bool{false, true, false, true} {
 		require.Equal(t, want, <-repeats)
 	}
+}
+
+// OnRequest ignores a message, evicts a client, or ends the connection.
+func TestRequestsThatAreIntercepted(t *testing.T) {
+	t.Parallel()
+	next := make(chan error, 1)
+	_, address := serveCluster(t, server.Config{OnRequest: func(_ context.Context, m server.Message) error {
+		if m.Operation != server.LookupAccounts {
+			return nil
+		}
+		return <-next
+	}})
+	s := openSession(t, address, 5)
+	next <- server.ErrIgnore
+	s.SendNext(emptyLookup())
+	s.RequireSilence(s.Next.Client)
+	next <- &server.EvictError{Reason: server.EvictionSessionTooLow}
+	s.SendNext(emptyLookup())
+	s.RequireEviction(server.EvictionSessionTooLow)
+	s.RequireSilence(s.Next.Client)
+	next <- nil
+	s.RequireReply(emptyLookup())
+	next <- errors.New("any other")
+	s.SendNext(emptyLookup())
+	s.RequireEnd()
+}
+
+// An answer that is sent after the end of its connection returns an error.
+func TestAnswerAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	late := make(chan func([]byte) error, 1)
+	_, address := serveCluster(t, server.Config{
+		OnAnswer: func(_ context.Context, _ server.Message, _ []byte, send func([]byte) error) error {
+			late <- send
+			return errors.New("end the connection")
+		},
+	})
+	c := vsrtest.Dial(t, address)
+	ping := vsr.Ping{Release: release, Client: uint128.From64(1)}.Encode(cluster)
+	c.Write(ping[:])
+	c.RequireEnd()
+	require.ErrorIs(t, (<-late)(ping[:]), net.ErrClosed)
 }

@@ -266,15 +266,25 @@ func TestMemoryOfPromisedBodies(t *testing.T) {
 	require.Less(t, after.HeapAlloc-before.HeapAlloc, uint64(128*64<<10))
 }
 
-// The server takes no listener beyond loopback unless it is told to.
+// remotePipes is a listener at an address beyond loopback.
+type remotePipes struct{ *pipes }
+
+func (remotePipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3000} }
+
+// The server takes no listener beyond loopback unless it is told to, and then warns.
 func TestRemoteListener(t *testing.T) {
 	t.Parallel()
-	s, err := server.New(embedded.New(), server.Config{})
-	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "0.0.0.0:0")
-	require.NoError(t, err)
-	require.ErrorIs(t, s.Serve(t.Context(), listener), server.ErrRemote)
-	require.ErrorIs(t, listener.Close(), net.ErrClosed)
+	remote := remotePipes{newPipes()}
+	require.ErrorIs(t, server.Serve(t.Context(), remote, embedded.New(), server.Config{}), server.ErrRemote)
+	<-remote.done // it is closed
+	for listener, warning := range map[net.Listener]string{remotePipes{newPipes()}: "has no authentication", newPipes(): ""} {
+		var log strings.Builder // complete when the server has ended
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		require.NoError(t, server.Serve(ctx, listener, embedded.New(), server.Config{AllowRemote: true, Log: slog.New(slog.NewTextHandler(&log, nil))}))
+		require.Contains(t, log.String(), warning)
+		require.Equal(t, warning == "", log.Len() == 0)
+	}
 }
 
 func TestWrongConfigs(t *testing.T) {
@@ -290,6 +300,7 @@ func TestWrongConfigs(t *testing.T) {
 		require.ErrorIs(t, server.Serve(t.Context(), listener, embedded.New(), cfg), server.ErrConfig)
 	}
 	require.NoError(t, server.Config{}.Validate())
+	require.NoError(t, server.Config{Sessions: 1, MaxConnections: 1, IdleTimeout: 1, WriteTimeout: 1, CloseTimeout: 1}.Validate())
 	for _, size := range []int{4095, 4096 - 128, 4096 + 64} {
 		require.Error(t, server.Config{RequestMax: size}.Validate(), size)
 	}

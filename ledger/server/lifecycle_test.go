@@ -1,8 +1,10 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -94,15 +96,43 @@ func (l *slowLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]led
 // A ledger that has ended ends the server with the cause.
 func TestEndOfTheLedger(t *testing.T) {
 	t.Parallel()
-	l := embedded.New()
-	listener := listen(t)
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(t.Context(), listener, l, server.Config{Cluster: cluster}) }()
-	s := openSession(t, listener.Addr().String(), 1)
-	require.NoError(t, l.Close())
-	s.SendNext(emptyLookup())
-	s.RequireEnd()
-	require.ErrorIs(t, <-done, ledger.ErrClosed)
+	account, filter := make([]byte, 256), make([]byte, 128)
+	copy(account[128:], bytes.Repeat([]byte{0xFF}, 128))
+	copy(account[252:], []byte{1, 0, 1, 0})
+	copy(filter[64:], bytes.Repeat([]byte{0xFF}, 64))
+	copy(filter[124:], []byte{1, 0, 1, 0})
+	for operation, body := range map[server.Operation][]byte{
+		server.LookupAccounts: emptyLookup(), server.CreateAccounts: account, server.CreateTransfers: account, server.QueryAccounts: filter,
+	} {
+		l := embedded.New()
+		listener := listen(t)
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(t.Context(), listener, l, server.Config{Cluster: cluster}) }()
+		s := openSession(t, listener.Addr().String(), 1)
+		require.NoError(t, l.Close())
+		s.Next.Operation = uint8(operation)
+		s.SendNext(body)
+		s.RequireEnd()
+		require.ErrorIs(t, <-done, ledger.ErrClosed, "%v", operation)
+	}
+}
+
+// A listener that fails ends the server with its error.
+func TestListenerThatFails(t *testing.T) {
+	t.Parallel()
+	p := newPipes()
+	require.NoError(t, p.Close())
+	require.ErrorIs(t, server.Serve(t.Context(), p, embedded.New(), server.Config{}), net.ErrClosed)
+}
+
+// A ledger without change events does not have their operation.
+func TestLedgerWithoutChangeEvents(t *testing.T) {
+	t.Parallel()
+	_, address := start(t, struct{ ledger.Ledger }{embedded.New()}, server.Config{Cluster: cluster})
+	s := openSession(t, address, 1)
+	s.Next.Operation = uint8(server.GetChangeEvents)
+	s.SendNext(make([]byte, 64))
+	s.RequireEviction(vsr.EvictionInvalidOperation)
 }
 
 // A copy of a request that is being executed is ignored, whichever connection brings it, and a
