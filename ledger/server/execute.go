@@ -52,7 +52,7 @@ func runCreate[E, R any](request batches, flagsOf func(*E) eventFlags, exists ui
 	var timestamp uint64
 	for next, end := 0, 0; next < len(request.counts); {
 		start := end
-		for merge := true; merge && next < len(request.counts); next++ {
+		for merge := true; merge; next++ {
 			batch := events[end : end+request.counts[next]]
 			end += len(batch)
 			merge = next+1 < len(request.counts) &&

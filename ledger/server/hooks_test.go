@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
@@ -82,4 +84,23 @@ func TestAnswerAfterTheEnd(t *testing.T) {
 	c.Write(ping[:])
 	c.RequireEnd()
 	require.ErrorIs(t, (<-late)(ping[:]), net.ErrClosed)
+}
+
+// A late answer that its client does not read ends the connection: a part may have been written.
+func TestLateAnswerIsNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		failed := make(chan error, 1)
+		_, p := servePipes(t, server.Config{
+			OnAnswer: func(_ context.Context, _ server.Message, answer []byte, send func([]byte) error) error {
+				go func() { failed <- send(answer) }()
+				return nil
+			},
+		})
+		c := p.dial(t)
+		ping := vsr.Ping{Release: release, Client: uint128.From64(1)}.Encode(cluster)
+		c.Write(ping[:])
+		require.ErrorIs(t, <-failed, os.ErrDeadlineExceeded)
+		c.RequireEnd()
+	})
 }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,6 +126,40 @@ func TestListenerThatFails(t *testing.T) {
 	p := newPipes()
 	require.NoError(t, p.Close())
 	require.ErrorIs(t, server.Serve(t.Context(), p, embedded.New(), server.Config{}), net.ErrClosed)
+}
+
+// crowdedListener has no file for its first connection.
+type crowdedListener struct {
+	*pipes
+
+	refused atomic.Bool
+}
+
+func (l *crowdedListener) Accept() (net.Conn, error) {
+	if l.refused.CompareAndSwap(false, true) {
+		return nil, syscall.EMFILE
+	}
+	return l.pipes.Accept()
+}
+
+// A process without free files accepts connections again when it has some.
+func TestNoFreeFile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder // complete when the server has ended
+		listener := &crowdedListener{pipes: newPipes()}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- server.Serve(ctx, listener, embedded.New(), server.Config{Cluster: cluster, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		}()
+		began := time.Now()
+		listener.dial(t).RequireSilence(uint128.From64(1))
+		require.Equal(t, 50*time.Millisecond, time.Since(began))
+		stop()
+		require.NoError(t, <-done)
+		require.Contains(t, log.String(), "too many open files")
+	})
 }
 
 // A ledger without change events does not have their operation.
