@@ -23,6 +23,7 @@ type roundJob struct {
 	legs   []ledger.Transfer
 	refs   []legRef
 	record uint64 // number of the attempt's record
+	data   []byte // of the attempt's record; round may have changed since, for the next attempt
 	isGone bool   // a post was refused because its reservation is gone
 	voids  []voidedHold
 }
@@ -38,7 +39,7 @@ func (m *machine) isCutDue() bool {
 	if len(m.tallies) == 0 && len(m.renewals) == 0 {
 		return false
 	}
-	return m.cutNow || m.closing || len(m.tallies) > 1 || m.mono-m.cutAt >= m.rules.interval
+	return m.cutNow || m.closing || m.flushTo > m.through || len(m.tallies) > 1 || m.mono-m.cutAt >= m.rules.interval
 }
 
 // cutRound forms the next round of the oldest tally and of the reservations that are due, and
@@ -134,7 +135,8 @@ func (m *machine) journalAttempt() {
 		return
 	}
 	job.stage, job.isGone, job.voids = stageJournal, false, nil
-	job.record = m.appendRecord(recordAttempt, appendRound(nil, job.round))
+	job.data = appendRound(nil, job.round)
+	job.record = m.appendRecord(recordAttempt, job.data)
 }
 
 // nameRenewed gives the new reservation of a sender its id in this attempt. Before the ledger's

@@ -40,12 +40,14 @@ type machine struct {
 	round   *roundJob
 	cutAt   time.Duration // of the last round
 	cutNow  bool          // cut as soon as no round is under way
+	flushTo uint64        // number of the last fulfill to write without waiting for the interval
 
 	wants    []*peer  // to look up, and to top up if packets wait or reservations are short
 	lookedUp []*peer  // of the look-up under way
 	topUps   []topUp  // to send next
 	renewals []*peer  // whose reservations the next round renews
 	inFlight *request // waits for its answer
+	isTimed  bool     // the shell waits no longer than the round interval
 	yield    bool     // a round goes ahead of the next look-up
 	polledAt time.Duration
 	recovery recovery

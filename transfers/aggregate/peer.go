@@ -87,13 +87,3 @@ const recentShift = 4
 func (p *peer) noteUse(amount uint64) {
 	p.recent = max(min(amount, maxReserved>>recentShift), p.recent-p.recent/8-min(p.recent, 1))
 }
-
-// removeHold removes a reservation that the ledger no longer holds.
-func (p *peer) removeHold(id ledger.ID) {
-	for i := range p.holds {
-		if p.holds[i].id == id {
-			p.holds = append(p.holds[:i], p.holds[i+1:]...)
-			return
-		}
-	}
-}

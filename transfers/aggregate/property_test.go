@@ -91,7 +91,7 @@ func (w *world) act() {
 	case n < 93 && w.faults.operators:
 		w.operate()
 	case n < 94 && w.faults.late:
-		w.now += time.Duration(w.rnd.IntN(90)) * time.Second
+		w.now += time.Duration(w.rnd.IntN(200)) * time.Second
 	case n < 95 && w.faults.late:
 		in.jump = time.Duration(w.rnd.IntN(21)-10) * time.Second
 	default:
@@ -112,24 +112,29 @@ func (w *world) prepare(in *instance) {
 		return
 	}
 	op := transfers.PrepareOp(k.packet)
-	r, pending := in.machine.submit(in.moment(), &op, k)
-	if !pending {
-		k.takePrepared(&r)
+	w.submit(in, op, func(r *reply) {
+		if r.result.Err == nil {
+			k.life, k.packet = in.life, r.result.Packet
+		}
+	})
+	if w.faults.oldLives && w.chance(5) { // at once, perhaps while the prepare waits
+		w.resolve(k, transfers.FulfillOp(k.packet))
 	}
-	in.takeDecided()
 }
 
-func (k *modelPacket) takePrepared(r *reply) {
-	if r.result.Err == nil {
-		k.life, k.packet = k.instance.life, r.result.Packet
+// submit hands an operation over; take gets the reply, now or later.
+func (w *world) submit(in *instance, op transfers.Op, take func(*reply)) {
+	if r, pending := in.machine.submit(in.moment(), &op, take); !pending {
+		take(&r)
 	}
+	in.takeDecided()
 }
 
 // takeDecided gives prepares their late answers.
 func (in *instance) takeDecided() {
 	for _, d := range in.machine.decided {
-		k, _ := d.token.(*modelPacket)
-		k.takePrepared(&d.reply)
+		take, _ := d.token.(func(*reply))
+		take(&d.reply)
 	}
 	in.machine.decided = nil
 }
@@ -193,25 +198,25 @@ func (w *world) resolveSome(again bool) {
 func (w *world) resolve(k *modelPacket, op transfers.Op) {
 	in := k.instance
 	k.done = true
-	r, pending := in.machine.submit(in.moment(), &op, k)
-	require.False(w.tb, pending)
-	if r.result.Err != nil {
-		return
-	}
-	acknowledge := func() {
-		if op.Kind == transfers.KindReject {
-			require.False(w.tb, k.fulfilled, "rejected and fulfilled")
-			k.rejected = true
+	w.submit(in, op, func(r *reply) {
+		if r.result.Err != nil {
 			return
 		}
-		require.False(w.tb, k.rejected, "fulfilled and rejected")
-		k.fulfilled = true
-	}
-	if r.record == 0 || int(r.record)+in.base <= in.synced {
-		acknowledge()
-		return
-	}
-	in.acks = append(in.acks, ack{int(r.record) + in.base, acknowledge})
+		acknowledge := func() {
+			if op.Kind == transfers.KindReject {
+				require.False(w.tb, k.fulfilled, "rejected and fulfilled")
+				k.rejected = true
+				return
+			}
+			require.False(w.tb, k.rejected, "fulfilled and rejected")
+			k.fulfilled = true
+		}
+		if r.record == 0 || int(r.record)+in.base <= in.synced {
+			acknowledge()
+			return
+		}
+		in.acks = append(in.acks, ack{int(r.record) + in.base, acknowledge})
+	})
 }
 
 // finish lets all instances write what they have, and release what they hold.
@@ -225,7 +230,8 @@ func (w *world) finish() {
 	}
 	w.now += time.Minute // holds end
 	for _, in := range w.instances {
-		in.machine.closing = true
+		in.machine.close()
+		in.takeDecided()
 		w.drain(in)
 		w.now += testRules(0).poll // what became free since is released
 		w.drain(in)

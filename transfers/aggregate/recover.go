@@ -9,7 +9,6 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -92,7 +91,7 @@ func (m *machine) restore(r *replayer) error {
 	inRounds := r.through
 	if r.attempt != nil {
 		m.number, inRounds = r.attempt.number, r.attempt.through
-		m.round = &roundJob{round: r.attempt, stage: stageSend}
+		m.round = &roundJob{round: r.attempt, stage: stageSend, data: appendRound(nil, r.attempt)}
 		m.round.legs, m.round.refs = r.attempt.buildLegs(m.book)
 	}
 	for i := range r.resolved {
@@ -227,7 +226,7 @@ func (m *machine) checkpoint(add func(kind uint8, data []byte) error) error {
 	if m.round == nil {
 		return nil
 	}
-	return add(recordAttempt, appendRound(nil, m.round.round))
+	return add(recordAttempt, m.round.data)
 }
 
 // resolvedPackets returns the resolved packets, fulfills in the order of their numbers.
@@ -253,6 +252,3 @@ func (m *machine) sortedPeers() []*peer {
 	slices.SortFunc(peers, func(a, b *peer) int { return a.ids.Peer.Compare(b.ids.Peer) })
 	return peers
 }
-
-// walRecord adapts a record of package wal to the replayer.
-func (r *replayer) addWAL(record wal.Record) error { return r.addRecord(record.Kind, record.Data) }

@@ -274,6 +274,9 @@ func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
 	for i, t := range answered {
 		if results[i].Status.Outcome().Done() {
 			t.peer.holds = append(t.peer.holds, t.hold)
+			if m.closing {
+				m.dueRenewal(t.peer)
+			}
 			m.settleWaiting(t.peer, true)
 			continue
 		}
