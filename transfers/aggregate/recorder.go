@@ -9,6 +9,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/retryledger"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -86,7 +87,7 @@ func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 // checkRequestSize asks the ledger whether it takes requests of n events. The events are invalid and
 // change nothing.
 func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
-	_, err := l.CreateTransfers(ctx, make([]ledger.Transfer, n))
+	_, err := retryledger.Ledger{Ledger: l}.CreateTransfers(ctx, make([]ledger.Transfer, n))
 	if errors.Is(err, ledger.ErrTooMuchData) {
 		return fmt.Errorf("%w than RequestSize, %d: %w", ErrRequestSize, n, err)
 	}
