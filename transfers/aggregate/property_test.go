@@ -71,7 +71,6 @@ func runProgram(t *testing.T, seed uint64, f faults) {
 
 // act does one thing.
 func (w *world) act() {
-	w.steps++
 	in := w.instances[w.rnd.IntN(len(w.instances))]
 	switch n := w.rnd.IntN(100); {
 	case n < 25:
@@ -90,13 +89,25 @@ func (w *world) act() {
 		in.checkpoint()
 	case n < 93 && w.faults.operators:
 		w.operate()
-	case n < 94 && w.faults.late:
-		w.now += time.Duration(w.rnd.IntN(200)) * time.Second
+	case n < 94:
+		w.pause()
 	case n < 95 && w.faults.late:
-		in.jump = time.Duration(w.rnd.IntN(21)-10) * time.Second
+		in.jump = time.Duration(w.rnd.IntN(201)-100) * time.Second
 	default:
 		w.now += time.Duration(w.rnd.IntN(100)) * time.Millisecond
 	}
+}
+
+// pause lets time pass. Without late cases nothing is under way meanwhile.
+func (w *world) pause() {
+	if w.faults.late {
+		w.now += time.Duration(w.rnd.IntN(200)) * time.Second
+		return
+	}
+	for _, in := range w.instances {
+		w.drain(in)
+	}
+	w.now += time.Duration(w.rnd.IntN(40)) * time.Second
 }
 
 // prepare prepares a new packet, or forwards one.
@@ -221,25 +232,30 @@ func (w *world) resolve(k *modelPacket, op transfers.Op) {
 
 // finish lets all instances write what they have, and release what they hold.
 func (w *world) finish() {
+	for _, in := range w.instances {
+		w.drain(in) // also while accounts are closed
+		w.checkHolds(in)
+	}
 	for _, a := range slices.SortedFunc(maps.Keys(w.closed), func(a, b accounts.PeerAccount) int { return a.ID().Compare(b.ID()) }) {
 		require.True(w.tb, w.send(ledger.Transfer{ID: w.newID(), PendingID: w.closed[a], Flags: ledger.TransferVoidPending}))
 		delete(w.closed, a)
 	}
-	for _, in := range w.instances {
-		w.drain(in)
+	w.now += 45 * time.Second // holds end
+	if w.faults.late {
+		w.now += 2 * time.Minute // whatever the clocks show
 	}
-	w.now += time.Minute // holds end
 	for _, in := range w.instances {
+		in.jump = 0
 		in.machine.close()
 		in.takeDecided()
 		w.drain(in)
-		w.now += testRules(0).poll // what became free since is released
+		w.now += time.Second // what became free since is released
 		w.drain(in)
 		require.Empty(w.tb, in.acks)
 	}
+	w.checkReleased()
 	w.now += 10 * time.Minute // horizons pass
 	for _, in := range w.instances {
-		in.jump = 0
 		in.machine.observe(in.moment())
 		require.Empty(w.tb, in.machine.packets)
 		require.Empty(w.tb, in.machine.timeline.packets)
@@ -249,6 +265,35 @@ func (w *world) finish() {
 			require.True(w.tb, p.used.IsZero())
 			require.Empty(w.tb, p.holds)
 		}
+	}
+}
+
+// checkHolds compares the reservations of a machine at rest with the ledger's.
+func (w *world) checkHolds(in *instance) {
+	for _, p := range in.machine.peers {
+		for _, h := range p.holds {
+			rows, err := w.ledger.LookupTransfers(context.Background(), []ledger.ID{h.id})
+			require.NoError(w.tb, err)
+			require.Len(w.tb, rows, 1, "%v", p.account)
+			require.Equal(w.tb, ledger.NewAmount(h.amount), rows[0].Amount)
+		}
+	}
+}
+
+// checkReleased compares what the ledger holds with the open orders.
+func (w *world) checkReleased() {
+	for _, a := range w.peers {
+		rows, err := w.ledger.LookupAccounts(context.Background(), []ledger.ID{a.ID()})
+		require.NoError(w.tb, err)
+		pending := int64(0)
+		for id, of := range w.orders {
+			if of == a {
+				order, err := w.ledger.LookupTransfers(context.Background(), []ledger.ID{id})
+				require.NoError(w.tb, err)
+				pending += amountOf(order[0].Amount)
+			}
+		}
+		require.Equal(w.tb, pending, amountOf(rows[0].DebitsPending), "reservations are left of %v", a)
 	}
 }
 
@@ -296,15 +341,6 @@ func (w *world) checkBooks() {
 		require.Equal(w.tb, want.positions[a], position, "%v", a)
 		owed, _ := rows[1].DebitsPosted.Uint64()
 		arrears += int64(owed)
-		pending := int64(0)
-		for id, of := range w.orders {
-			if of == a {
-				order, err := w.ledger.LookupTransfers(context.Background(), []ledger.ID{id})
-				require.NoError(w.tb, err)
-				pending += amountOf(order[0].Amount)
-			}
-		}
-		require.Equal(w.tb, pending, amountOf(rows[0].DebitsPending), "reservations are left of %v", a)
 	}
 	if !w.faults.late && !w.faults.oldLives && !w.faults.operators {
 		require.Zero(w.tb, arrears, "a late case without a cause")

@@ -72,7 +72,7 @@ func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 		cfg: cfg, book: book, ledger: l, started: time.Now(), wake: make(chan struct{}, 1),
 		loopDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
 	}
-	if err := r.openMachine(); err != nil {
+	if err := r.openMachine(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.recoverMachine(ctx); err != nil {
@@ -95,7 +95,7 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 }
 
 // openMachine opens the journal and restores the machine from it.
-func (r *Recorder) openMachine() (err error) {
+func (r *Recorder) openMachine(ctx context.Context) (err error) {
 	replay := &replayer{namespace: r.book.Namespace(), account: func(number uint32, peer string) (accounts.PeerAccount, error) {
 		return resolveAccount(r.book, number, peer)
 	}}
@@ -109,7 +109,11 @@ func (r *Recorder) openMachine() (err error) {
 	r.machine = newMachine(r.book, r.cfg.rules(replay.journal, r.book.SuspensionPollInterval()), r.journal, newID)
 	r.machine.observe(r.now())
 	if !replay.ownerRead {
+		// On disk before the first request: the next recorder finds this one's reservations by the number.
 		r.machine.appendRecord(recordOwner, encodeOwner(replay.journal, r.book.Namespace()))
+		if err := r.syncAttempt(ctx); err != nil {
+			return errors.Join(err, r.journal.close())
+		}
 		return nil
 	}
 	if err := r.machine.restore(replay); err != nil {

@@ -42,7 +42,7 @@ type world struct {
 	instances []*instance
 	packets   []*modelPacket
 	lastID    uint64
-	steps     int
+	maxLegs   int
 
 	orders map[ledger.ID]accounts.PeerAccount // open orders
 	closed map[accounts.PeerAccount]ledger.ID // closing transfers
@@ -52,10 +52,10 @@ type world struct {
 
 var base = time.Unix(1_700_000_000, 0)
 
-func testRules(number uint64) rules {
+func (w *world) rules(number uint64) rules {
 	return rules{
 		journal: number, timeout: 120, margin: 2 * time.Second, minHold: time.Second, maxHold: 30 * time.Second, outage: 30 * time.Second,
-		horizon: time.Minute, interval: 50 * time.Millisecond, poll: time.Second, maxLegs: 40,
+		horizon: time.Minute, interval: 50 * time.Millisecond, poll: time.Second, maxLegs: w.maxLegs,
 	}
 }
 
@@ -67,6 +67,7 @@ func newWorld(tb testing.TB, seed uint64, f faults) *world {
 		paid: map[accounts.PeerAccount]uint64{}, lines: map[accounts.PeerAccount]uint64{},
 	}
 	w.ledger = embedded.New(embedded.WithClock(func() time.Time { return base.Add(w.now) }))
+	w.maxLegs = mostLegsAdded + w.rnd.IntN(50)
 	var err error
 	w.book, err = accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{usd, eur}})
 	require.NoError(tb, err)
@@ -140,10 +141,11 @@ func (in *instance) start() {
 		require.NoError(w.tb, r.addRecord(rec.kind, rec.data))
 	}
 	in.base = len(in.journal)
-	in.machine = newMachine(w.book, testRules(in.number), in, w.newID)
+	in.machine = newMachine(w.book, w.rules(in.number), in, w.newID)
 	in.machine.observe(in.moment())
 	if !r.ownerRead {
 		in.machine.appendRecord(recordOwner, encodeOwner(in.number, ""))
+		in.sync(len(in.journal)) // as openMachine does
 		return
 	}
 	require.NoError(w.tb, in.machine.restore(r))
@@ -229,7 +231,7 @@ func (w *world) execute(r *request) func(*machine, moment) {
 		return func(m *machine, now moment) { m.answerRows(now, rows) }
 	default:
 		require.NoError(w.tb, w.book.EnsureArrears(ctx, r.arrears...))
-		require.LessOrEqual(w.tb, len(r.transfers), testRules(0).maxLegs)
+		require.LessOrEqual(w.tb, len(r.transfers), w.maxLegs)
 		results, err := w.ledger.CreateTransfers(ctx, r.transfers)
 		require.NoError(w.tb, err)
 		return func(m *machine, now moment) { m.answerTransfers(now, results) }
