@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"math"
 	"time"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -22,9 +23,10 @@ type roundJob struct {
 	stage  roundStage
 	legs   []ledger.Transfer
 	refs   []legRef
-	record uint64 // number of the attempt's record
-	data   []byte // of the attempt's record; round may have changed since, for the next attempt
-	isGone bool   // a post was refused because its reservation is gone
+	record uint64        // number of the attempt's record
+	data   []byte        // of the attempt's record; round may have changed since, for the next attempt
+	endsAt time.Duration // of the new reservations once the ledger has the round
+	isGone bool          // a post was refused because its reservation is gone
 	voids  []voidedHold
 }
 
@@ -65,7 +67,7 @@ func (m *machine) cutRound() {
 	}
 	m.cutRenewals(r, t)
 	m.cutAt, m.cutNow = m.mono, len(m.tallies) > 1
-	m.round = &roundJob{round: r}
+	m.round = &roundJob{round: r, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}
 	m.journalAttempt()
 }
 
@@ -87,9 +89,19 @@ func (m *machine) cutSender(p *peer, amount ledger.Amount) roundSender {
 	s.renewed, _ = wished.Min(ledger.NewAmount(total - covered)).Uint64()
 	p.holds = nil
 	if s.renewed > 0 {
-		p.holds = []hold{{amount: s.renewed, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}}
+		// Until the ledger's answer, the new reservation is as good as those that the round posts.
+		p.holds = []hold{{amount: s.renewed, endsAt: s.firstEnd()}}
 	}
 	return s
+}
+
+// firstEnd returns the moment at which the first of the sender's reservations in the round ends.
+func (s *roundSender) firstEnd() time.Duration {
+	end := time.Duration(math.MaxInt64)
+	for _, h := range s.holds {
+		end = min(end, h.endsAt)
+	}
+	return end
 }
 
 // cutRenewals adds the senders without packets whose reservations are due.
@@ -166,10 +178,24 @@ func (m *machine) shrinkRenewed(s *roundSender, before uint64) {
 	}
 }
 
+// extendHold notes that a new reservation is in the ledger.
+func (p *peer) extendHold(id ledger.ID, endsAt time.Duration) {
+	for i := range p.holds {
+		if p.holds[i].id == id {
+			p.holds[i].endsAt = endsAt
+		}
+	}
+}
+
 // finishRound notes that the ledger has the round.
 func (m *machine) finishRound() {
 	r := m.round.round
 	m.appendRecord(recordApplied, chartU64(r.number))
+	for i, ref := range m.round.refs {
+		if ref.kind == legRenew {
+			m.peerOf(r.senders[ref.index].account).extendHold(m.round.legs[i].ID, m.round.endsAt)
+		}
+	}
 	m.through = r.through
 	m.applied = append(m.applied, r)
 	m.round = nil
