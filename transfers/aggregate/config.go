@@ -122,8 +122,12 @@ func (c Config) Validate() error {
 		name  string
 		value time.Duration
 	}{
-		{"RoundInterval", d.RoundInterval}, {"MinHold", d.MinHold}, {"MaxHold", d.MaxHold}, {"HoldMargin", d.HoldMargin},
-		{"LedgerOutage", d.LedgerOutage}, {"Horizon", d.Horizon},
+		{"RoundInterval", d.RoundInterval},
+		{"MinHold", d.MinHold},
+		{"MaxHold", d.MaxHold},
+		{"HoldMargin", d.HoldMargin},
+		{"LedgerOutage", d.LedgerOutage},
+		{"Horizon", d.Horizon},
 	} {
 		check(f.value > 0 && f.value <= 24*time.Hour, f.name, "must be above 0 and at most 24 h")
 	}

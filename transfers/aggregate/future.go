@@ -54,7 +54,7 @@ func (f Future) unknown(cause error) transfers.Result {
 	return transfers.Result{Kind: f.call.op.Kind, Packet: f.call.op.Packet, Outcome: ledger.OutcomeUnknown, Err: err}
 }
 
-// abandon rejects a prepare whose caller has gone, if nobody else knows the packet's id.
+// abandon rejects a prepare whose caller has gone, unless the caller gave the packet's id.
 func (r *Recorder) abandon(p transfers.Packet, c *call) {
 	if !c.generated {
 		return

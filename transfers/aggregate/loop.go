@@ -174,7 +174,7 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 
 // tryRequest sends a request once.
 func (r *Recorder) tryRequest(ctx context.Context, request *request) error {
-	switch request.kind {
+	switch request.kind { //nolint:exhaustive // the rest creates transfers
 	case requestPeers, requestParties:
 		rows, err := batch.Each(ctx, request.ids, 1, r.ledger.LookupAccounts)
 		return r.answer(err, func(m *machine, now moment) { m.answerAccounts(now, rows) })

@@ -29,15 +29,14 @@ type peer struct {
 	held  uint64        // of packets prepared and not resolved
 	used  ledger.Amount // of packets fulfilled and not in a round yet
 
-	known    bool          // the ledger has answered with the peer's accounts
-	refusal  error         // why new packets of the peer are refused, or nil
-	debtor   bool          // the peer is in arrears
-	headroom uint64        // of the last look-up, with our reservations, less what rounds took since
-	readAt   time.Duration // of the last look-up
-	recent   uint64        // use of an interval, decaying
-	waiting  []*packet     // prepares that need more of the headroom, in order
-	wanted   bool          // in machine.wants
-	renew    bool          // in machine.renewals
+	known    bool      // the ledger has answered with the peer's accounts
+	refusal  error     // why new packets of the peer are refused, or nil
+	debtor   bool      // the peer is in arrears
+	headroom uint64    // of the last look-up, with our reservations, less what rounds took since
+	recent   uint64    // use of an interval, decaying
+	waiting  []*packet // prepares that need more of the headroom, in order
+	wanted   bool      // in machine.wants
+	renew    bool      // in machine.renewals
 }
 
 // reserved returns the sum of the holds that outlive a moment.

@@ -100,27 +100,30 @@ type recorder interface {
 // Both recorders give the same books for the same packets.
 func TestSameBooks(t *testing.T) {
 	t.Parallel()
+	compareBooks(t, embedded.New())
+}
+
+// compareBooks records packets in rounds on l, and one by one on another ledger.
+func compareBooks(t *testing.T, l ledger.Ledger) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)
 	books := [2]map[string]string{}
-	for i := range books {
-		f := newFixture(t, embedded.New(), 100_000)
-		var r recorder
+	for i, on := range []ledger.Ledger{embedded.New(), l} {
+		f := newFixture(t, on, 100_000)
+		var r recorder = f.open(t)
 		if i == 0 {
+			require.NoError(t, r.Close(t.Context()))
 			single, err := transfers.NewRecorder(f.ledger, f.book, transfers.Config{})
 			require.NoError(t, err)
 			r = single
-		} else {
-			r = f.open(t)
 		}
 		rnd := rand.New(rand.NewPCG(seed, 2))
 		for range 300 {
-			p := randomPacket(f, rnd)
-			resolve := rnd.IntN(10)
-			held, err := r.Record(t.Context(), transfers.PrepareOp(p))
+			held, err := r.Record(t.Context(), transfers.PrepareOp(randomPacket(f, rnd)))
 			require.NoError(t, err)
 			op := transfers.FulfillOp(held.Packet)
-			if resolve == 0 {
+			if rnd.IntN(10) == 0 {
 				op = transfers.RejectOp(held.Packet)
 			}
 			_, err = r.Record(t.Context(), op)
@@ -182,7 +185,10 @@ func (l *lossyLedger) CreateTransfers(ctx context.Context, events []ledger.Trans
 // answers are lost.
 func TestRestart(t *testing.T) {
 	t.Parallel()
-	lossy := &lossyLedger{Ledger: embedded.New()}
+	testRestart(t, &lossyLedger{Ledger: embedded.New()})
+}
+
+func testRestart(t *testing.T, lossy *lossyLedger) {
 	f := newFixture(t, lossy, 1_000_000)
 	fulfilled := 0
 	var packets []transfers.Packet

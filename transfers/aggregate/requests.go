@@ -85,7 +85,7 @@ func (m *machine) roundRequest() *request {
 	if job == nil || job.stage == stageJournal && m.synced < job.record {
 		return nil
 	}
-	switch job.stage {
+	switch job.stage { //nolint:exhaustive // the rest sends the attempt
 	case stageLook:
 		return &request{kind: requestParties, ids: job.partyIDs()}
 	case stageVoid:
@@ -253,7 +253,7 @@ func (m *machine) answerTransfers(now moment, results []ledger.CreateTransferRes
 	m.observe(now)
 	kind := m.inFlight.kind
 	m.inFlight = nil
-	switch kind {
+	switch kind { //nolint:exhaustive // look-ups have other answers
 	case requestRound:
 		m.answerRound(results)
 	case requestVoids:

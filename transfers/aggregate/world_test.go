@@ -216,7 +216,7 @@ func (in *instance) step(isReliable bool) (worked bool) {
 // execute runs a request on the ledger, and returns the function that gives the answer.
 func (w *world) execute(r *request) func(*machine, moment) {
 	ctx := context.Background()
-	switch r.kind {
+	switch r.kind { //nolint:exhaustive // the rest creates transfers
 	case requestPeers, requestParties:
 		rows, err := w.ledger.LookupAccounts(ctx, r.ids)
 		require.NoError(w.tb, err)
