@@ -13,8 +13,9 @@ type roundStage uint8
 const (
 	stageJournal roundStage = iota + 1 // its attempt is not on disk yet
 	stageSend                          // the attempt goes to the ledger
+	stageHolds                         // refused: which reservations have expired?
 	stageLook                          // refused: which parties are closed?
-	stageVoid                          // refused: reservations that may be gone are voided
+	stageVoid                          // refused: the reservations of closed senders are voided
 )
 
 // roundJob is the round under way.
@@ -26,8 +27,9 @@ type roundJob struct {
 	record uint64        // number of the attempt's record
 	data   []byte        // of the attempt's record; round may have changed since, for the next attempt
 	endsAt time.Duration // of the new reservations once the ledger has the round
-	isGone bool          // a post was refused because its reservation is gone
 	voids  []voidedHold
+
+	refusedAt uint64 // ledger time of the last refusal, ns since the Unix epoch
 }
 
 // voidedHold is a reservation to void, of a sender of the round.
@@ -146,7 +148,7 @@ func (m *machine) journalAttempt() {
 		m.finishRound()
 		return
 	}
-	job.stage, job.isGone, job.voids = stageJournal, false, nil
+	job.stage, job.voids = stageJournal, nil
 	job.data = appendRound(nil, job.round)
 	job.record = m.appendRecord(recordAttempt, job.data)
 }

@@ -70,8 +70,8 @@
 //     ([ErrNotYet]);
 //   - packets without an Expiry, and those that expire later than [Config].MaxHold: refused with a
 //     [transfers.PacketError];
-//   - RecordAll, TrySubmit, statistics, and events for backlog and journal, as [transfers.Recorder]
-//     has them; Result.BookedAt and Shortfall are not set;
+//   - statistics, and events for backlog and journal, as [transfers.Recorder] has them;
+//     Result.BookedAt and Shortfall are not set;
 //   - the release of the earnings of closed receivers: settlement.Engine.Release does not find them.
 //     Credit the amount by hand after reopening ([accounts.Book.Adjust]), from [Events].Round;
 //   - a settlement engine sees reservations as held, so an order is at most what stays free: with

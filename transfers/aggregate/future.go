@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -46,6 +47,16 @@ func (f Future) Wait(ctx context.Context) transfers.Result {
 	return result
 }
 
+// waitOrAbandon is Wait for a caller without a Future to come back with: a prepare without an answer
+// is abandoned.
+func (f Future) waitOrAbandon(ctx context.Context) transfers.Result {
+	result := f.Wait(ctx)
+	if errors.Is(result.Err, transfers.ErrAbandoned) {
+		f.recorder.abandon(f.call)
+	}
+	return result
+}
+
 func (f Future) unknown(cause error) transfers.Result {
 	err := fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, cause)
 	if f.call.op.Kind == transfers.KindPrepare {
@@ -55,11 +66,10 @@ func (f Future) unknown(cause error) transfers.Result {
 }
 
 // abandon rejects a prepare whose caller has gone, unless the caller gave the packet's id.
-func (r *Recorder) abandon(p transfers.Packet, c *call) {
+func (r *Recorder) abandon(c *call) {
 	if !c.generated {
 		return
 	}
-	p.ID = c.op.Packet.ID
 	op := transfers.RejectOp(c.op.Packet)
 	rejected := &call{op: op, done: make(chan struct{})}
 	r.mu.Lock()

@@ -28,7 +28,7 @@ func (r *Recorder) takeWork() (w work) {
 	w.applied, m.applied = m.applied, nil
 	kept := r.flushes[:0]
 	for _, f := range r.flushes {
-		if m.through >= f.through {
+		if m.through >= f.through || m.stopped != nil {
 			w.flushed = append(w.flushed, f)
 		} else {
 			kept = append(kept, f)
@@ -162,6 +162,7 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 		if r.cfg.Events.RequestFailed != nil {
 			r.cfg.Events.RequestFailed(err)
 		}
+		r.passTime()
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
@@ -172,14 +173,23 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 	}
 }
 
+// passTime refuses prepares that have waited for the ledger until their expiry.
+func (r *Recorder) passTime() {
+	r.mu.Lock()
+	r.machine.observe(r.now())
+	work := r.takeWork()
+	r.mu.Unlock()
+	r.publish(work)
+}
+
 // tryRequest sends a request once.
 func (r *Recorder) tryRequest(ctx context.Context, request *request) error {
 	switch request.kind { //nolint:exhaustive // the rest creates transfers
 	case requestPeers, requestParties:
 		rows, err := batch.Each(ctx, request.ids, 1, r.ledger.LookupAccounts)
 		return r.answer(err, func(m *machine, now moment) { m.answerAccounts(now, rows) })
-	case requestRecover:
-		rows, err := r.ledger.LookupTransfers(ctx, request.ids)
+	case requestRecover, requestHolds:
+		rows, err := batch.Each(ctx, request.ids, 1, r.ledger.LookupTransfers)
 		return r.answer(err, func(m *machine, now moment) { m.answerRows(now, rows) })
 	case requestAdopt:
 		rows, err := r.queryAll(ctx, request.filter)

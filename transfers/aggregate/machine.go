@@ -167,8 +167,9 @@ func (m *machine) checkOp(op *transfers.Op) error {
 			return fmt.Errorf("%w: of %v", accounts.ErrUnknownAsset, a)
 		}
 	}
-	if p.Expiry.IsZero() {
-		return &transfers.PacketError{Kind: op.Kind, ID: p.ID, Field: "Expiry", Reason: "is missing"}
+	const lastYear = 2200 // nanoseconds since 1970 fit 64 bits until 2262
+	if year := p.Expiry.Year(); year < 1970 || year > lastYear {
+		return &transfers.PacketError{Kind: op.Kind, ID: p.ID, Field: "Expiry", Reason: "is missing, or not between 1970 and 2200"}
 	}
 	return nil
 }

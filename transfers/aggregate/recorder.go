@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type Recorder struct {
 	closeErr  error         // set before loopDone is closed
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
+
+	canceledCtx context.Context // ended from the start: asks the log without waiting
 
 	withArrears map[accounts.PeerAccount]struct{} // have arrears accounts; of the loop alone
 }
@@ -80,6 +83,9 @@ func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 	}
 	//nolint:forbidigo // requests serve many callers: Close ends them, and no caller's context
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	var cancel context.CancelFunc
+	r.canceledCtx, cancel = context.WithCancel(r.ctx)
+	cancel()
 	go r.runRounds()
 	return r, nil
 }
@@ -193,12 +199,9 @@ func (r *Recorder) Forward(ctx context.Context, p transfers.Packet) (transfers.R
 func (r *Recorder) Record(ctx context.Context, op transfers.Op) (transfers.Result, error) {
 	future, err := r.Submit(ctx, op)
 	if err != nil {
-		return transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}, err
+		return unrecorded(op, err), err
 	}
-	result := future.Wait(ctx)
-	if errors.Is(result.Err, transfers.ErrAbandoned) {
-		r.abandon(op.Packet, future.call)
-	}
+	result := future.waitOrAbandon(ctx)
 	return result, result.Err
 }
 
@@ -208,6 +211,11 @@ func (r *Recorder) Submit(ctx context.Context, op transfers.Op) (Future, error) 
 	if err := r.journal.waitForSpace(ctx); err != nil {
 		return Future{}, err
 	}
+	return r.submit(op)
+}
+
+// submit hands an operation over to the machine.
+func (r *Recorder) submit(op transfers.Op) (Future, error) {
 	op.Packet.Expiry = op.Packet.Expiry.Round(0) // by the wall clock alone
 	generated := op.Packet.ID.IsZero() && (op.Kind == transfers.KindPrepare || op.Kind == transfers.KindForward)
 	if generated {
@@ -234,6 +242,39 @@ func (r *Recorder) Submit(ctx context.Context, op transfers.Op) (Future, error) 
 	return future, nil
 }
 
+// TrySubmit is Submit without waiting for the disk: the error matches [transfers.ErrBacklogFull] if it
+// is too far behind.
+func (r *Recorder) TrySubmit(op transfers.Op) (Future, error) {
+	if err := r.journal.waitForSpace(r.canceledCtx); err != nil {
+		return Future{}, err
+	}
+	return r.submit(op)
+}
+
+// RecordAll records operations in order and waits for all results, in the order of the operations.
+// The error joins the errors of all.
+func (r *Recorder) RecordAll(ctx context.Context, ops ...transfers.Op) ([]transfers.Result, error) {
+	results := make([]transfers.Result, len(ops))
+	futures := make([]Future, len(ops))
+	errs := make([]error, len(ops))
+	for i, op := range ops {
+		if futures[i], errs[i] = r.Submit(ctx, op); errs[i] != nil {
+			results[i] = unrecorded(op, errs[i])
+		}
+	}
+	for i, future := range futures {
+		if errs[i] == nil {
+			results[i] = future.waitOrAbandon(ctx)
+			errs[i] = results[i].Err
+		}
+	}
+	return results, errors.Join(errs...)
+}
+
+func unrecorded(op transfers.Op, err error) transfers.Result {
+	return transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
+}
+
 // Flush waits until the ledger has all fulfills submitted before the call. The error is the
 // context's, or the recorder's if it has stopped or was closed.
 func (r *Recorder) Flush(ctx context.Context) error {
@@ -248,17 +289,16 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	r.publish(work)
 	select {
 	case <-w.done:
-		return nil
+	case <-r.loopDone:
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-r.loopDone:
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.machine.through >= w.through {
 		return nil
 	}
-	return errors.Join(transfers.ErrRecorderClosed, r.machine.stopped)
+	return cmp.Or(r.machine.stopped, transfers.ErrRecorderClosed)
 }
 
 // Close refuses new operations, writes all fulfills, and releases what is reserved and not held by

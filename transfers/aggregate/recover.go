@@ -157,17 +157,20 @@ func (m *machine) recoveryRequest() *request {
 	}}
 }
 
-// answerRows takes the answer of requestRecover and requestAdopt.
+// answerRows takes the answer of a request that reads transfers.
 func (m *machine) answerRows(now moment, rows []ledger.Transfer) {
 	m.observe(now)
 	kind := m.inFlight.kind
 	m.inFlight = nil
-	if kind == requestAdopt {
+	switch kind { //nolint:exhaustive // the others have other answers
+	case requestHolds:
+		m.dropExpired(rows)
+	case requestAdopt:
 		m.adoptReservations(rows)
-		return
-	}
-	if m.recovery.stage = recoverAdopt; len(rows) > 0 {
-		m.stop(ErrOldJournal)
+	default:
+		if m.recovery.stage = recoverAdopt; len(rows) > 0 {
+			m.stop(ErrOldJournal)
+		}
 	}
 }
 

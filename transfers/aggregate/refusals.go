@@ -3,6 +3,7 @@ package aggregate
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -17,6 +18,7 @@ func (m *machine) answerRound(results []ledger.CreateTransferResult) {
 	case chain.Status == ledger.TransferIDAlreadyFailed:
 		m.nextAttempt() // refused before; the next attempt finds out why
 	default:
+		job.refusedAt = results[chain.Breaker].Timestamp
 		m.refuseRound(job.refs[chain.Breaker], chain)
 	}
 }
@@ -31,7 +33,7 @@ func (m *machine) refuseRound(leg legRef, chain ledger.Chain) {
 	case leg.kind == legPost && isGoneStatus(chain.Status):
 		s := &job.round.senders[leg.index]
 		m.dropHold(s, s.holds[leg.hold].id)
-		job.isGone, job.stage = true, stageLook
+		job.stage = stageHolds
 	case leg.kind == legRenew && chain.Status == ledger.TransferExceedsCredits:
 		s := &job.round.senders[leg.index]
 		before := s.renewed
@@ -73,6 +75,36 @@ func (m *machine) dropHold(s *roundSender, id ledger.ID) {
 	m.shrinkRenewed(s, before)
 }
 
+// holdIDs returns the reservations that the round posts.
+func (j *roundJob) holdIDs() (ids []ledger.ID) {
+	for i := range j.round.senders {
+		for _, h := range j.round.senders[i].holds {
+			ids = append(ids, h.id)
+		}
+	}
+	return ids
+}
+
+// dropExpired takes all reservations out of the round that had expired when the ledger refused it,
+// by the ledger's own clock. Without it, an outage would cost an attempt for each.
+func (m *machine) dropExpired(rows []ledger.Transfer) {
+	job := m.round
+	alive := make(map[ledger.ID]bool, len(rows))
+	for i := range rows {
+		end := rows[i].Timestamp + uint64(rows[i].Timeout)*uint64(time.Second)
+		alive[rows[i].ID] = end > job.refusedAt
+	}
+	for i := range job.round.senders {
+		s := &job.round.senders[i]
+		for _, h := range append([]hold(nil), s.holds...) {
+			if !alive[h.id] {
+				m.dropHold(s, h.id)
+			}
+		}
+	}
+	job.stage = stageLook
+}
+
 // partyIDs returns the peer accounts of the round.
 func (j *roundJob) partyIDs() (ids []ledger.ID) {
 	for i := range j.round.senders {
@@ -87,8 +119,8 @@ func (j *roundJob) partyIDs() (ids []ledger.ID) {
 }
 
 // replaceParties puts other legs in the place of those of closed peers, after a look-up. A closed
-// receiver's part goes to suspense. A closed sender's arrears are charged in full. Its
-// reservations are voided, like those that may have expired.
+// receiver's part goes to suspense. A closed sender's arrears are charged in full, and its
+// reservations are voided.
 func (m *machine) replaceParties(found map[ledger.ID]*ledger.Account) {
 	job := m.round
 	isClosed := func(id ledger.ID) bool { a := found[id]; return a == nil || a.Closed() }
@@ -101,7 +133,7 @@ func (m *machine) replaceParties(found map[ledger.ID]*ledger.Account) {
 		s := &job.round.senders[i]
 		s.closed = isClosed(s.account.ID())
 		for _, h := range s.holds {
-			if s.closed || job.isGone && h.endsAt <= m.mono {
+			if s.closed {
 				job.voids = append(job.voids, voidedHold{i, h})
 			}
 		}

@@ -19,6 +19,7 @@ const (
 	requestPeers                          // look up accounts of peers
 	requestTopUps                         // create reservations, independent of each other
 	requestRound                          // create the legs of a round
+	requestHolds                          // look up the reservations that the round posts
 	requestParties                        // look up the accounts of the round's parties
 	requestVoids                          // void reservations of the round
 )
@@ -86,6 +87,8 @@ func (m *machine) roundRequest() *request {
 		return nil
 	}
 	switch job.stage { //nolint:exhaustive // the rest sends the attempt
+	case stageHolds:
+		return &request{kind: requestHolds, ids: job.holdIDs()}
 	case stageLook:
 		return &request{kind: requestParties, ids: job.partyIDs()}
 	case stageVoid:

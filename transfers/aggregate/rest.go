@@ -1,6 +1,8 @@
 package aggregate
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -49,18 +51,18 @@ func (m *machine) untilNextRequest() time.Duration {
 
 // peers returns the peers of a round.
 func (r *round) peers() []accounts.PeerAccount {
-	var peers []accounts.PeerAccount
+	set := make(map[accounts.PeerAccount]struct{}, len(r.senders)+len(r.gives))
 	for i := range r.senders {
 		if !r.senders[i].amount.IsZero() {
-			peers = append(peers, r.senders[i].account)
+			set[r.senders[i].account] = struct{}{}
 		}
 	}
 	for i := range r.gives {
 		if r.gives[i].party.kind == partyPeer {
-			peers = append(peers, r.gives[i].party.peer)
+			set[r.gives[i].party.peer] = struct{}{}
 		}
 	}
-	return peers
+	return slices.Collect(maps.Keys(set))
 }
 
 // describe returns the round for events.

@@ -221,7 +221,7 @@ func (w *world) execute(r *request) func(*machine, moment) {
 		rows, err := w.ledger.LookupAccounts(ctx, r.ids)
 		require.NoError(w.tb, err)
 		return func(m *machine, now moment) { m.answerAccounts(now, rows) }
-	case requestRecover:
+	case requestRecover, requestHolds:
 		rows, err := w.ledger.LookupTransfers(ctx, r.ids)
 		require.NoError(w.tb, err)
 		return func(m *machine, now moment) { m.answerRows(now, rows) }
