@@ -42,7 +42,7 @@ func (f Future) Wait(ctx context.Context) transfers.Result {
 	}
 	result := f.call.reply.result
 	if err := f.recorder.journal.waitSynced(ctx, f.call.reply.record); err != nil {
-		result.Outcome, result.Err = ledger.OutcomeUnknown, err
+		result.Outcome, result.Err = ledger.OutcomeUnknown, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
 	}
 	return result
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 
 	"github.com/peerledger/peerledger/internal/wal"
-	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
 
@@ -67,20 +66,20 @@ func (j *journal) waitForSpace(ctx context.Context) error {
 	if j.log == nil {
 		return nil
 	}
-	if err := j.log.WaitForSpace(ctx, maxUnsyncedBytes); err != nil && ctx.Err() != nil {
+	if err := j.log.WaitForSpace(ctx, maxUnsyncedBytes); err != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w: the journal's disk is slow: %w", transfers.ErrBacklogFull, context.Cause(ctx))
 	}
 	return nil
 }
 
 // waitSynced waits until the machine's first n records are on disk. The error matches
-// [transfers.ErrJournal] and [ledger.ErrOutcomeUnknown].
+// [transfers.ErrJournal].
 func (j *journal) waitSynced(ctx context.Context, n uint64) error {
 	if j.log == nil || n == 0 {
 		return nil
 	}
 	if err := j.log.Wait(ctx, j.base+wal.Position(n)); err != nil {
-		return errors.Join(j.wrapError(err), ledger.ErrOutcomeUnknown)
+		return j.wrapError(err)
 	}
 	return nil
 }

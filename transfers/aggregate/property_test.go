@@ -25,21 +25,32 @@ import (
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	programs, first := environment(t, "PEERLEDGER_ROUND_PROGRAMS", 200), environment(t, "PEERLEDGER_ROUND_SEED", 1)
-	kinds := []faults{
-		{},
-		{crashes: true},
-		{crashes: true, oldLives: true, late: true},
-		{crashes: true, oldLives: true, late: true, operators: true},
-		{operators: true},
-	}
 	for worker := range 2 {
 		t.Run(fmt.Sprint("worker", worker), func(t *testing.T) {
 			t.Parallel()
 			for seed := first + worker; seed < first+programs; seed += 2 {
-				runProgram(t, uint64(seed), kinds[seed%len(kinds)])
+				runProgram(t, uint64(seed))
 			}
 		})
 	}
+}
+
+// Programs that failed once: a reservation that had expired was renewed and used before the answer;
+// reservations were given away after a restart; a journal lost its owner.
+func TestProgramsThatFailed(t *testing.T) {
+	t.Parallel()
+	for _, seed := range []uint64{117865, 1066426, 1114541, 2711, 4436} {
+		runProgram(t, seed)
+	}
+}
+
+// kindsOfFaults are the faults of a program, by its seed.
+var kindsOfFaults = []faults{
+	{},
+	{crashes: true},
+	{crashes: true, oldLives: true, late: true},
+	{crashes: true, oldLives: true, late: true, operators: true},
+	{operators: true},
 }
 
 func environment(t *testing.T, name string, value int) int {
@@ -54,8 +65,9 @@ func environment(t *testing.T, name string, value int) int {
 
 const programSteps = 160
 
-func runProgram(t *testing.T, seed uint64, f faults) {
+func runProgram(t *testing.T, seed uint64) {
 	t.Helper()
+	f := kindsOfFaults[seed%uint64(len(kindsOfFaults))]
 	defer func() {
 		if t.Failed() {
 			t.Logf("seed %d, faults %+v", seed, f)

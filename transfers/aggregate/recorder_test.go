@@ -356,3 +356,93 @@ func TestOldJournalRefused(t *testing.T) {
 	_, err := aggregate.NewRecorder(t.Context(), f.ledger, f.book, aggregate.Config{JournalFolder: old})
 	require.ErrorIs(t, err, aggregate.ErrOldJournal)
 }
+
+// What a receiver earned whose account is closed meanwhile waits in suspense, and the round reports it.
+func TestClosedReceiver(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, embedded.New(), 1000)
+	var rounds []aggregate.Round
+	r := f.open(t, func(c *aggregate.Config) {
+		c.RoundInterval = time.Hour
+		c.Events.Round = func(r aggregate.Round) { rounds = append(rounds, r) }
+	})
+	held, err := r.Prepare(t.Context(), f.packet(0, 1, 100, 98))
+	require.NoError(t, err)
+	require.NoError(t, f.book.ClosePeer(t.Context(), f.peers[1]))
+	_, err = r.Fulfill(t.Context(), held.Packet)
+	require.NoError(t, err)
+	require.NoError(t, r.Close(t.Context()))
+	require.NotEmpty(t, rounds)
+	last := rounds[0]
+	require.Equal(t, []aggregate.Charge{{Account: f.peers[1], Amount: ledger.NewAmount(98)}}, last.Suspense)
+	require.Equal(t, 2, last.Attempts)
+	figures := f.figures(t)
+	require.Equal(t, "98", figures["suspense in USD"])
+	require.Equal(t, "owed 0 owes 100 arrears 0 sent 100 earned 0 held 0", figures[f.peers[0].String()])
+}
+
+// A prepare whose caller goes away is rejected when the recorder generated its id.
+func TestAbandonedPrepare(t *testing.T) {
+	t.Parallel()
+	lossy := &lossyLedger{Ledger: embedded.New()}
+	f := newFixture(t, lossy, 1000)
+	failed := make(chan struct{}, 100)
+	r := f.open(t, func(c *aggregate.Config) {
+		c.Events.RequestFailed = func(error) {
+			select {
+			case failed <- struct{}{}:
+			default:
+			}
+		}
+	})
+	lossy.away.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-failed
+		cancel()
+	}()
+	_, err := r.Prepare(ctx, f.packet(0, 1, 1000, 1000))
+	require.ErrorIs(t, err, transfers.ErrAbandoned)
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	lossy.away.Store(false)
+	held, err := r.Prepare(t.Context(), f.packet(0, 1, 1000, 1000))
+	require.NoError(t, err, "nothing is held for the abandoned packet")
+	_, err = r.Reject(t.Context(), held.Packet)
+	require.NoError(t, err)
+	require.NoError(t, r.Close(t.Context()))
+	require.Equal(t, "owed 0 owes 0 arrears 0 sent 0 earned 0 held 0", f.figures(t)[f.peers[0].String()])
+}
+
+// Operations recorded together are recorded in order.
+func TestRecordAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, embedded.New(), 1000)
+	r := f.open(t)
+	p := f.packet(0, 1, 10, 10)
+	p.ID = ledger.NewID(1<<8, 0)
+	results, err := r.RecordAll(t.Context(), transfers.PrepareOp(p), transfers.RejectOp(p), transfers.FulfillOp(p))
+	require.ErrorIs(t, err, transfers.ErrPacketConflict)
+	require.Equal(t, ledger.OutcomeApplied, results[0].Outcome)
+	require.Equal(t, ledger.OutcomeApplied, results[1].Outcome)
+	require.Equal(t, ledger.OutcomeRefused, results[2].Outcome)
+	future, err := r.TrySubmit(transfers.PrepareOp(f.packet(0, 1, 10, 10)))
+	require.NoError(t, err)
+	require.NoError(t, future.Wait(t.Context()).Err)
+	require.NoError(t, r.Close(t.Context()))
+	_, err = r.TrySubmit(transfers.PrepareOp(p))
+	require.ErrorIs(t, err, transfers.ErrRecorderClosed)
+}
+
+// Without a journal, fulfills are booked by Close.
+func TestWithoutJournal(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, embedded.New(), 1000)
+	r := f.open(t, func(c *aggregate.Config) { c.JournalFolder, c.LoseFulfillsWithProcess = "", true })
+	held, err := r.Prepare(t.Context(), f.packet(0, 1, 10, 9))
+	require.NoError(t, err)
+	_, err = r.Fulfill(t.Context(), held.Packet)
+	require.NoError(t, err)
+	require.NoError(t, r.Close(t.Context()))
+	require.Equal(t, "1", f.figures(t)["revenue in USD"])
+	require.NoError(t, r.Flush(t.Context()), "there is nothing left to write")
+}

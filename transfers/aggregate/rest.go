@@ -30,7 +30,7 @@ func (m *machine) isAtRest() bool {
 
 // isJournaling reports whether the round waits for its record.
 func (m *machine) isJournaling() bool {
-	return m.round != nil && m.round.stage == stageJournal && m.synced < m.round.record
+	return m.stopped == nil && m.round != nil && m.round.stage == stageJournal && m.synced < m.round.record
 }
 
 // hasUrgentWork reports whether the machine has a request before the round interval ends.

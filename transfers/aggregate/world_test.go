@@ -234,7 +234,21 @@ func (w *world) execute(r *request) func(*machine, moment) {
 		require.LessOrEqual(w.tb, len(r.transfers), w.maxLegs)
 		results, err := w.ledger.CreateTransfers(ctx, r.transfers)
 		require.NoError(w.tb, err)
+		if r.kind == requestRound && results[0].Status == ledger.TransferCreated {
+			w.checkCollected(r.arrears)
+		}
 		return func(m *machine, now moment) { m.answerTransfers(now, results) }
+	}
+}
+
+// checkCollected checks that right after a round no sender has arrears beside headroom.
+func (w *world) checkCollected(senders []accounts.PeerAccount) {
+	for _, a := range senders {
+		ids := w.book.PeerIDs(a)
+		rows, err := w.ledger.LookupAccounts(context.Background(), []ledger.ID{ids.Peer, ids.Arrears})
+		require.NoError(w.tb, err)
+		free := rows[0].CreditsPosted.SubFloor(rows[0].DebitsPosted).SubFloor(rows[0].DebitsPending)
+		require.True(w.tb, rows[0].Closed() || free.IsZero() || posted(&rows[1]) == 0, "arrears of %v beside headroom", a)
 	}
 }
 
