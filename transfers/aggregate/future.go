@@ -75,7 +75,7 @@ func (r *Recorder) abandon(c *call) {
 	r.mu.Lock()
 	var work work
 	if !r.closed {
-		_, _ = r.machine.submit(r.now(), &op, rejected)
+		_, _ = r.machine.submit(r.clock.now(), &op, rejected)
 		work = r.takeWork()
 	}
 	r.mu.Unlock()

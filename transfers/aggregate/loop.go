@@ -69,7 +69,7 @@ func (r *Recorder) runRounds() {
 	defer close(r.loopDone)
 	for r.ctx.Err() == nil {
 		r.mu.Lock()
-		request := r.machine.nextRequest(r.now())
+		request := r.machine.nextRequest(r.clock.now())
 		isDone := r.closed && (r.machine.isAtRest() || r.machine.stopped != nil)
 		work := r.takeWork()
 		r.mu.Unlock()
@@ -176,7 +176,7 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 // passTime refuses prepares that have waited for the ledger until their expiry.
 func (r *Recorder) passTime() {
 	r.mu.Lock()
-	r.machine.observe(r.now())
+	r.machine.observe(r.clock.now())
 	work := r.takeWork()
 	r.mu.Unlock()
 	r.publish(work)
@@ -209,7 +209,7 @@ func (r *Recorder) answer(err error, give func(*machine, moment)) error {
 		return err
 	}
 	r.mu.Lock()
-	give(r.machine, r.now())
+	give(r.machine, r.clock.now())
 	work := r.takeWork()
 	r.mu.Unlock()
 	r.publish(work)

@@ -28,9 +28,11 @@ func TestPrograms(t *testing.T) {
 	for worker := range 2 {
 		t.Run(fmt.Sprint("worker", worker), func(t *testing.T) {
 			t.Parallel()
+			var sum totals
 			for seed := first + worker; seed < first+programs; seed += 2 {
-				runProgram(t, uint64(seed))
+				sum.add(runProgram(t, uint64(seed)))
 			}
+			t.Logf("%+v", sum)
 		})
 	}
 }
@@ -65,7 +67,36 @@ func environment(t *testing.T, name string, value int) int {
 
 const programSteps = 160
 
-func runProgram(t *testing.T, seed uint64) {
+// totals count what programs did.
+type totals struct {
+	programs, fulfills, rejects, rounds, attempts, crashes, arrears, suspense int
+}
+
+func (s *totals) add(w *world) {
+	s.programs++
+	for _, in := range w.instances {
+		s.crashes += in.life - 1
+		for _, rec := range in.journal {
+			switch rec.kind {
+			case recordFulfill:
+				s.fulfills++
+			case recordReject:
+				s.rejects++
+			case recordAttempt:
+				r := (&recordReader{rest: rec.data, account: w.resolveRecord}).readRound(in.number)
+				d := r.describe()
+				s.attempts++
+				s.arrears += min(len(d.Arrears), 1)
+				s.suspense += min(len(d.Suspense), 1)
+				if r.attempt == 0 {
+					s.rounds++
+				}
+			}
+		}
+	}
+}
+
+func runProgram(t *testing.T, seed uint64) *world {
 	t.Helper()
 	f := kindsOfFaults[seed%uint64(len(kindsOfFaults))]
 	defer func() {
@@ -79,6 +110,7 @@ func runProgram(t *testing.T, seed uint64) {
 	}
 	w.finish()
 	w.checkBooks()
+	return w
 }
 
 // act does one thing.

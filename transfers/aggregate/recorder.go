@@ -24,11 +24,11 @@ type Recorder struct {
 	cfg     Config
 	book    *accounts.Book
 	ledger  ledger.Ledger
-	started time.Time
 	journal *journal
 
 	mu      sync.Mutex
 	machine *machine
+	clock   clock
 	closed  bool          // no more operations
 	flushes []flushWaiter // of Flush
 	failed  bool          // Events.Stopped was called
@@ -72,7 +72,7 @@ func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 		return nil, err
 	}
 	r := &Recorder{
-		cfg: cfg, book: book, ledger: l, started: time.Now(), wake: make(chan struct{}, 1),
+		cfg: cfg, book: book, ledger: l, clock: newClock(cfg.Clock), wake: make(chan struct{}, 1),
 		loopDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
 	}
 	if err := r.openMachine(ctx); err != nil {
@@ -113,7 +113,7 @@ func (r *Recorder) openMachine(ctx context.Context) (err error) {
 	}
 	newID := func() ledger.ID { return chart.TimedID(r.cfg.Clock()) }
 	r.machine = newMachine(r.book, r.cfg.rules(replay.journal, r.book.SuspensionPollInterval()), r.journal, newID)
-	r.machine.observe(r.now())
+	r.machine.observe(r.clock.now())
 	if !replay.ownerRead {
 		// On disk before the first request: the next recorder finds this one's reservations by the number.
 		r.machine.appendRecord(recordOwner, encodeOwner(replay.journal, r.book.Namespace()))
@@ -131,7 +131,7 @@ func (r *Recorder) openMachine(ctx context.Context) (err error) {
 // recoverMachine sends the machine's requests until it takes operations.
 func (r *Recorder) recoverMachine(ctx context.Context) error {
 	for !r.machine.isReady() {
-		request := r.machine.nextRequest(r.now())
+		request := r.machine.nextRequest(r.clock.now())
 		if request == nil {
 			if r.machine.stopped != nil {
 				return r.machine.stopped
@@ -148,9 +148,25 @@ func (r *Recorder) recoverMachine(ctx context.Context) error {
 	return nil
 }
 
-// now returns the moment. The monotonic clock counts from the start of the recorder.
-func (r *Recorder) now() moment {
-	return moment{wall: r.cfg.Clock().UnixNano(), mono: time.Since(r.started)}
+// clock reads the time. Its owner's lock protects it.
+type clock struct {
+	wall func() time.Time
+	last moment
+	read time.Time // of the last moment
+}
+
+func newClock(wall func() time.Time) clock {
+	return clock{wall: wall, last: moment{wall: wall().UnixNano()}, read: time.Now()}
+}
+
+// now returns the moment. Go's monotonic clock may stand still while the machine is suspended, and
+// the wall clock may jump, so the step of the larger one counts: a reservation must never seem
+// younger than it is.
+func (c *clock) now() moment {
+	read, wall := time.Now(), c.wall().UnixNano()
+	step := max(read.Sub(c.read), time.Duration(wall-c.last.wall))
+	c.last, c.read = moment{wall: wall, mono: c.last.mono + max(step, 0)}, read
+	return c.last
 }
 
 // Prepare decides whether the sender's headroom covers the packet, in memory if the sender's
@@ -229,7 +245,7 @@ func (r *Recorder) submit(op transfers.Op) (Future, error) {
 		r.mu.Unlock()
 		return Future{}, transfers.ErrRecorderClosed
 	}
-	reply, pending := r.machine.submit(r.now(), &op, future.call)
+	reply, pending := r.machine.submit(r.clock.now(), &op, future.call)
 	if !pending {
 		future.call.reply = reply
 	}

@@ -42,6 +42,9 @@ func (m *machine) hasUrgentWork() bool {
 // untilNextRequest returns the time until the machine has a request by itself. If that changes,
 // hasUrgentWork reports it.
 func (m *machine) untilNextRequest() time.Duration {
+	if m.stopped != nil {
+		return m.rules.poll
+	}
 	wait := m.polledAt + m.rules.poll - m.mono
 	if m.isTimed = len(m.tallies)+len(m.renewals) > 0; m.isTimed {
 		wait = min(wait, m.cutAt+m.rules.interval-m.mono)
