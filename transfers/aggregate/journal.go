@@ -17,19 +17,21 @@ type journal struct {
 	folder string
 	log    *wal.Log     // nil without a folder
 	base   wal.Position // before the machine's first record
+
+	checkpointInterval int64 // least number of bytes of log between checkpoints
 }
 
 // maxUnsyncedBytes is how many bytes of log may be on their way to the disk before further
 // fulfills wait.
 const maxUnsyncedBytes = 16 << 20
 
-// checkpointInterval is the least number of bytes of log between checkpoints.
-const checkpointInterval = 16 << 20
+// defaultCheckpointInterval bounds the log of a busy recorder, and what a restart reads.
+const defaultCheckpointInterval = 16 << 20
 
 // openJournal opens the journal in a folder, "" for none, and reads its records into r. The error
 // matches [transfers.ErrJournal].
-func openJournal(folder string, r *replayer) (*journal, error) {
-	j := &journal{folder: folder}
+func openJournal(folder string, checkpointInterval int64, r *replayer) (*journal, error) {
+	j := &journal{folder: folder, checkpointInterval: checkpointInterval}
 	if folder == "" {
 		return j, nil
 	}
@@ -86,7 +88,7 @@ func (j *journal) waitSynced(ctx context.Context, n uint64) error {
 
 // isCheckpointDue reports whether the log has outgrown its newest checkpoint.
 func (j *journal) isCheckpointDue() bool {
-	return j.log != nil && j.log.SinceCheckpoint() > max(checkpointInterval, 2*j.log.CheckpointSize())
+	return j.log != nil && j.log.SinceCheckpoint() > max(j.checkpointInterval, 2*j.log.CheckpointSize())
 }
 
 // close syncs what was appended, and unlocks the folder.

@@ -79,6 +79,8 @@ func (r *Recorder) runRounds() {
 		case request != nil:
 			if err := r.sendRequest(r.ctx, request); err != nil && r.ctx.Err() == nil {
 				r.stopMachine(err)
+			} else if request.kind == requestRound {
+				r.writeCheckpoint()
 			}
 		case isDone:
 			r.cancel(transfers.ErrRecorderClosed)
@@ -110,7 +112,6 @@ func (r *Recorder) waitForWork() {
 		}
 		return
 	}
-	r.writeCheckpoint()
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

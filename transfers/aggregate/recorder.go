@@ -58,6 +58,10 @@ type flushWaiter struct {
 // The error is of [Config.Validate], matches [transfers.ErrJournal], [ErrNotYet], [ErrOldJournal]
 // or [ErrRequestSize], or is of a request. Close the recorder before the ledger.
 func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, error) {
+	return newRecorder(ctx, l, book, cfg, defaultCheckpointInterval)
+}
+
+func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg Config, checkpointInterval int64) (*Recorder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -75,7 +79,7 @@ func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 		cfg: cfg, book: book, ledger: l, clock: newClock(cfg.Clock), wake: make(chan struct{}, 1),
 		loopDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
 	}
-	if err := r.openMachine(ctx); err != nil {
+	if err := r.openMachine(ctx, checkpointInterval); err != nil {
 		return nil, err
 	}
 	if err := r.recoverMachine(ctx); err != nil {
@@ -101,11 +105,11 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 }
 
 // openMachine opens the journal and restores the machine from it.
-func (r *Recorder) openMachine(ctx context.Context) (err error) {
+func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
 	replay := &replayer{namespace: r.book.Namespace(), account: func(number uint32, peer string) (accounts.PeerAccount, error) {
 		return resolveAccount(r.book, number, peer)
 	}}
-	if r.journal, err = openJournal(r.cfg.JournalFolder, replay); err != nil {
+	if r.journal, err = openJournal(r.cfg.JournalFolder, checkpointInterval, replay); err != nil {
 		return err
 	}
 	if !replay.ownerRead {
