@@ -68,6 +68,7 @@
 //
 //   - caps, packet limits, rates and liquidity floors: NewRecorder refuses a book that has any
 //     ([ErrNotYet]);
+//   - packets of more than 2^62 units: refused with [transfers.ErrCreditLine];
 //   - packets without an Expiry, and those that expire later than [Config].MaxHold: refused with a
 //     [transfers.PacketError];
 //   - statistics, and events for backlog and journal, as [transfers.Recorder] has them;

@@ -416,6 +416,8 @@ func (w *world) suspense() map[ledger.ID]int64 {
 		require.NoError(w.tb, err)
 		for i := range rows {
 			require.Equal(w.tb, chart.CodeCorrection, rows[i].Code)
+			_, isLate := chart.HoldOfLate(&rows[i])
+			require.False(w.tb, isLate, "taken for a late packet of package transfers")
 			waiting[ledger.ID(rows[i].UserData128)] += amountOf(rows[i].Amount)
 		}
 	}

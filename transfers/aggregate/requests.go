@@ -212,7 +212,7 @@ func (m *machine) askForMore(p *peer) {
 	}
 	extra := m.wishedReserve(p)
 	if len(p.waiting) > 0 {
-		extra = max(extra, min(need<<recentShift, p.headroom/2))
+		extra = max(extra, min(min(need, maxReserved>>recentShift)<<recentShift, p.headroom/2))
 	}
 	ask := min(max(need, extra-min(extra, own)), free, maxReserved-min(own, maxReserved))
 	if ask == 0 {
