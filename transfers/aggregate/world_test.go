@@ -241,14 +241,18 @@ func (w *world) execute(r *request) func(*machine, moment) {
 	}
 }
 
-// checkCollected checks that right after a round no sender has arrears beside headroom.
+// checkCollected checks that right after a round no sender has arrears beside headroom. An account
+// that was closed when the round looked, and is open again, was not collected from.
 func (w *world) checkCollected(senders []accounts.PeerAccount) {
+	if w.faults.operators {
+		return
+	}
 	for _, a := range senders {
 		ids := w.book.PeerIDs(a)
 		rows, err := w.ledger.LookupAccounts(context.Background(), []ledger.ID{ids.Peer, ids.Arrears})
 		require.NoError(w.tb, err)
 		free := rows[0].CreditsPosted.SubFloor(rows[0].DebitsPosted).SubFloor(rows[0].DebitsPending)
-		require.True(w.tb, rows[0].Closed() || free.IsZero() || posted(&rows[1]) == 0, "arrears of %v beside headroom", a)
+		require.True(w.tb, free.IsZero() || posted(&rows[1]) == 0, "arrears of %v beside headroom", a)
 	}
 }
 
