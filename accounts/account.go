@@ -58,4 +58,5 @@ type AssetIDs struct {
 	Suspense  ledger.ID // money of closed peers, and the opposite side of bookings by hand
 	Outside   ledger.ID // capital put in or taken out
 	Control   ledger.ID // the opposite side of zero-amount markers
+	Transit   ledger.ID // crossed by rounds of packets; exists after [Book.EnsureTransit]
 }

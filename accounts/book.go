@@ -122,6 +122,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 		b.assets[a.Ledger] = bookAsset{asset: a, tag: b.namespace.AssetTag(a.Code), ids: AssetIDs{
 			Liquidity: id(chart.CodeLiquidity), Revenue: id(chart.CodeRevenue), Dust: id(chart.CodeDust),
 			Suspense: id(chart.CodeSuspense), Outside: id(chart.CodeOutside), Control: id(chart.CodeControl),
+			Transit: id(chart.CodeTransit),
 		}}
 		b.suspense[a.Ledger] = newSuspenseRows(b.ledger, id(chart.CodeSuspense))
 	}

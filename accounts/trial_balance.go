@@ -48,7 +48,7 @@ func (s *Sums) addAccount(a *ledger.Account) {
 // TrialLine has the sums of the accounts of one kind.
 type TrialLine struct {
 	// AccountKind is "peer", "line", "settlement" or "arrears" for all peers' accounts of the kind;
-	// "liquidity", "revenue", "dust", "suspense", "outside" or "control" for our own; "other" for
+	// "liquidity", "revenue", "dust", "suspense", "outside", "control" or "transit" for our own; "other" for
 	// accounts of a foreign namespace or program.
 	AccountKind string
 	Sums
@@ -76,6 +76,7 @@ var trialKinds = []struct {
 	{chart.CodeSuspense, "suspense"},
 	{chart.CodeOutside, "outside"},
 	{chart.CodeControl, "control"},
+	{chart.CodeTransit, "transit"},
 }
 
 const otherKind = "other"

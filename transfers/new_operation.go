@@ -12,7 +12,7 @@ import (
 // initOperation fills an operation in from the caller's request, finds every fault that
 // needs no ledger, and fixes the fields that a retry must repeat unchanged.
 func (r *Recorder) initOperation(o *operation, op *Op) error {
-	if err := op.checkFields(); err != nil {
+	if err := op.Validate(); err != nil {
 		return err
 	}
 	if r.ledgerClosed.Load() {

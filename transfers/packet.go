@@ -95,8 +95,8 @@ func (k Kind) isPromised() bool { return k != KindPrepare }
 // beginsPacket reports whether the operation is the first of its packet.
 func (k Kind) beginsPacket() bool { return k == KindPrepare || k == KindForward }
 
-// checkFields finds the faults that need neither ledger nor book. The errors match [ErrPacket].
-func (op *Op) checkFields() error {
+// Validate finds the faults that need neither ledger nor book. The errors match [ErrPacket].
+func (op *Op) Validate() error {
 	p := &op.Packet
 	fault := func(field, reason string) error {
 		return &PacketError{Kind: op.Kind, ID: p.ID, Field: field, Reason: reason}

@@ -20,6 +20,7 @@ const (
 	CodeSuspense   uint16 = 13 // money of closed peers; the other side of bookings by hand
 	CodeOutside    uint16 = 14 // capital put in or taken out
 	CodeControl    uint16 = 15 // the other side of zero-amount markers
+	CodeTransit    uint16 = 16 // crossed by rounds of packets; 0 after every round
 )
 
 // The codes of transfers (ledger.Transfer.Code).
@@ -29,6 +30,8 @@ const (
 	CodeConversion uint16 = 3
 	CodeDustLeg    uint16 = 4
 	CodeCorrection uint16 = 5
+	CodeReserve    uint16 = 6  // a reservation of a sender's headroom for packets of later rounds
+	CodeRound      uint16 = 7  // a part of a round: the sum of many packets
 	CodePause      uint16 = 19 // a pause of payments, or its end, without an amount
 	CodeOrder      uint16 = 20 // a settlement order and its post or void
 	CodeIncoming   uint16 = 21 // a settlement received from the peer
@@ -59,6 +62,9 @@ const LineFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHisto
 // ArrearsFlags are the flags of an arrears account: no more is collected or written off than is
 // owed.
 const ArrearsFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHistory
+
+// TransitFlags are the flags of a transit account: a round pays out no more than it took in.
+const TransitFlags = ledger.AccountDebitsMustNotExceedCredits
 
 // SettlementFlags are the flags of a settlement account.
 const SettlementFlags = ledger.AccountHistory

@@ -71,7 +71,7 @@ func (ns Namespace) PeerAccount(code uint16, peer string, ledgerNumber uint32) l
 }
 
 // AssetAccount returns the id of an account of our own in the asset with this ledger number; code
-// is [CodeLiquidity] to [CodeControl].
+// is [CodeLiquidity] to [CodeTransit].
 func (ns Namespace) AssetAccount(code uint16, ledgerNumber uint32) ledger.ID {
 	return ns.Derive("account", U32(uint32(code)), U32(ledgerNumber))
 }

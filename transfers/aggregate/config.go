@@ -1,0 +1,148 @@
+package aggregate
+
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Config configures a [Recorder].
+type Config struct {
+	// JournalFolder is a folder, created if missing, for fulfills that no round has yet. It is for a
+	// single recorder at a time, always for the same ledger, and never a copy. Required, unless
+	// LoseFulfillsWithProcess is set.
+	JournalFolder string
+	// LoseFulfillsWithProcess allows a recorder without JournalFolder: acknowledged fulfills of the
+	// last moments are lost when the process ends without [Recorder.Close]. Default false.
+	LoseFulfillsWithProcess bool
+	// RoundInterval is the longest time from a fulfill to its round. Default 50 ms.
+	RoundInterval time.Duration
+	// MinHold is the least time left until Expiry when a packet is prepared. Default 1 s.
+	MinHold time.Duration
+	// MaxHold is the longest time left until Expiry when a packet is prepared. Packets that expire
+	// later are refused. Default 60 s.
+	MaxHold time.Duration
+	// HoldMargin is how long a hold outlives the packet's Expiry. Default 2 s.
+	HoldMargin time.Duration
+	// LedgerOutage is how long the ledger may be away without a fulfill becoming a late case.
+	// Default 1 min.
+	LedgerOutage time.Duration
+	// ReservationTimeout is how long the ledger holds a reservation, in whole seconds. At least
+	// MaxHold, HoldMargin, LedgerOutage and RoundInterval together, and 10 s. After a crash the
+	// ledger holds what the next recorder does not need for so long. Default 3 min, or the least.
+	ReservationTimeout time.Duration
+	// Horizon is how long a packet is remembered after the end of its hold. Repeats of its fulfill
+	// are recognized so long, and refused afterwards ([ErrTooLate]). Default 60 s.
+	Horizon time.Duration
+	// RequestSize is the largest number of legs of a round. 64 to [ledger.BatchMax]. A server
+	// started with --development takes 253. Default [ledger.BatchMax].
+	RequestSize int
+	// AllowArrears admits new packets from peers in arrears ([accounts.Balance].Arrears). Default
+	// false.
+	AllowArrears bool
+	// Events are the callbacks. Default: no callbacks.
+	Events Events
+	// Clock is used for ids and expiries. Default time.Now.
+	Clock func() time.Time
+}
+
+// Events are callbacks of a [Recorder]; nil fields are skipped. They run in the recorder's
+// goroutine, one at a time, must not block, must not call the Recorder, and must not keep slices.
+type Events struct {
+	// BalancesChanged receives, after each round with packets, the peers of the round.
+	BalancesChanged func([]accounts.PeerAccount)
+	// Round is called after each round.
+	Round func(Round)
+	// RequestFailed is called when a request to the ledger failed. The recorder sends it again.
+	RequestFailed func(error)
+	// Stopped is called once if the recorder takes no more operations. The error matches
+	// [ErrStopped].
+	Stopped func(error)
+}
+
+// Round describes a round that the ledger has.
+type Round struct {
+	Number   uint64 // from 1, in this journal
+	Packets  uint64 // fulfilled packets
+	Attempts int    // 1, and more if the ledger refused attempts
+	// Arrears are the amounts that were charged to the senders' arrears, since no reservation
+	// covered them. The round has collected what the senders' accounts have.
+	Arrears []Charge
+	// Suspense are the earnings of receivers whose accounts are closed. They wait in suspense.
+	Suspense []Charge
+}
+
+// Charge is an amount of a peer, in units of the peer's asset.
+type Charge struct {
+	Account accounts.PeerAccount
+	Amount  ledger.Amount
+}
+
+const (
+	defaultMaxHold = time.Minute
+	leastRenewal   = 10 * time.Second
+	leastRequest   = 64
+)
+
+func (c Config) withDefaults() Config {
+	c.RoundInterval = cmp.Or(c.RoundInterval, 50*time.Millisecond)
+	c.MinHold = cmp.Or(c.MinHold, time.Second)
+	c.MaxHold = cmp.Or(c.MaxHold, defaultMaxHold)
+	c.HoldMargin = cmp.Or(c.HoldMargin, 2*time.Second)
+	c.LedgerOutage = cmp.Or(c.LedgerOutage, time.Minute)
+	c.ReservationTimeout = cmp.Or(c.ReservationTimeout, max(3*time.Minute, c.leastTimeout()))
+	c.ReservationTimeout = (c.ReservationTimeout + time.Second - 1) / time.Second * time.Second
+	c.Horizon = cmp.Or(c.Horizon, time.Minute)
+	c.RequestSize = cmp.Or(c.RequestSize, ledger.BatchMax)
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return c
+}
+
+func (c Config) leastTimeout() time.Duration {
+	return c.MaxHold + c.HoldMargin + c.LedgerOutage + c.RoundInterval + leastRenewal
+}
+
+// Validate reports all faults of the configuration at once. The errors match
+// [accounts.ErrInvalid] and name the field.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, field, reason string) {
+		if !ok {
+			errs = append(errs, &accounts.FieldError{Subject: "rounds config", Field: field, Reason: reason})
+		}
+	}
+	check((c.JournalFolder != "") != c.LoseFulfillsWithProcess, "JournalFolder", "must be set, unless LoseFulfillsWithProcess is")
+	d := c.withDefaults()
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"RoundInterval", d.RoundInterval},
+		{"MinHold", d.MinHold},
+		{"MaxHold", d.MaxHold},
+		{"HoldMargin", d.HoldMargin},
+		{"LedgerOutage", d.LedgerOutage},
+		{"Horizon", d.Horizon},
+	} {
+		check(f.value > 0 && f.value <= 24*time.Hour, f.name, "must be above 0 and at most 24 h")
+	}
+	check(d.MinHold <= d.MaxHold, "MinHold", "must not be above MaxHold")
+	check(d.ReservationTimeout >= d.leastTimeout(), "ReservationTimeout", "must outlive packets and outages by 10 s: at least "+d.leastTimeout().String())
+	check(d.ReservationTimeout <= 7*24*time.Hour, "ReservationTimeout", "must be at most a week")
+	check(d.RequestSize >= leastRequest && d.RequestSize <= ledger.BatchMax, "RequestSize", "must be 64 to 8189")
+	return errors.Join(errs...)
+}
+
+// rules returns the settings of the machine; c has its defaults.
+func (c *Config) rules(journal uint64, poll time.Duration) rules {
+	return rules{
+		journal: journal, timeout: uint32(c.ReservationTimeout / time.Second), margin: c.HoldMargin, minHold: c.MinHold,
+		maxHold: c.MaxHold, outage: c.LedgerOutage + c.RoundInterval, horizon: c.Horizon, interval: c.RoundInterval,
+		poll: poll, maxLegs: c.RequestSize, allowArrears: c.AllowArrears,
+	}
+}

@@ -1,0 +1,211 @@
+package aggregate
+
+import (
+	"math"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// roundStage is the next step of a round.
+type roundStage uint8
+
+const (
+	stageJournal roundStage = iota + 1 // its attempt is not on disk yet
+	stageSend                          // the attempt goes to the ledger
+	stageHolds                         // refused: which reservations have expired?
+	stageLook                          // refused: which parties are closed?
+	stageVoid                          // refused: the reservations of closed senders are voided
+)
+
+// roundJob is the round under way.
+type roundJob struct {
+	round  *round
+	stage  roundStage
+	legs   []ledger.Transfer
+	refs   []legRef
+	record uint64        // number of the attempt's record
+	data   []byte        // of the attempt's record; round may have changed since, for the next attempt
+	endsAt time.Duration // of the new reservations once the ledger has the round
+	voids  []voidedHold
+
+	refusedAt uint64 // ledger time of the last refusal, ns since the Unix epoch
+}
+
+// voidedHold is a reservation to void, of a sender of the round.
+type voidedHold struct {
+	sender int
+	hold   hold
+}
+
+// isCutDue reports whether a round should be cut.
+func (m *machine) isCutDue() bool {
+	if len(m.tallies) == 0 && len(m.renewals) == 0 {
+		return false
+	}
+	return m.cutNow || m.closing || m.flushTo > m.through || len(m.tallies) > 1 || m.mono-m.cutAt >= m.rules.interval
+}
+
+// cutRound forms the next round of the oldest tally and of the reservations that are due, and
+// journals it. From here on the reservations that the round posts are gone, and the new ones count.
+func (m *machine) cutRound() {
+	t := newTally()
+	if len(m.tallies) > 0 {
+		t = m.tallies[0]
+		m.tallies = m.tallies[1:]
+	} else {
+		t.through = m.through
+	}
+	m.number++
+	r := &round{
+		journal: m.rules.journal, number: m.number, through: t.through, packets: t.packets, digest: t.digest,
+		timeout: m.rules.timeout, takes: t.takes,
+	}
+	for _, give := range t.gives {
+		r.gives = append(r.gives, roundGive{flow: give})
+	}
+	for _, c := range t.charges {
+		r.senders = append(r.senders, m.cutSender(c.peer, c.amount))
+	}
+	m.cutRenewals(r, t)
+	m.cutAt, m.cutNow = m.mono, len(m.tallies) > 1
+	m.round = &roundJob{round: r, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}
+	m.journalAttempt()
+}
+
+// cutSender takes a sender's packets of one tally out of its reservations. Packets that are held,
+// or in later tallies, keep their part.
+func (m *machine) cutSender(p *peer, amount ledger.Amount) roundSender {
+	p.used = p.used.SubFloor(amount)
+	total := p.reservedInAll()
+	kept, _ := p.used.Add(ledger.NewAmount(p.held))
+	free, _ := ledger.NewAmount(total).SubFloor(kept).Uint64()
+	covered, _ := amount.Min(ledger.NewAmount(free)).Uint64()
+	p.headroom -= min(p.headroom, covered)
+	p.noteUse(covered)
+	s := roundSender{account: p.account, amount: amount, covered: covered, holds: p.holds, closed: p.known && p.isClosed()}
+	wished := ledger.NewAmount(m.wishedReserve(p))
+	if wished.Less(kept) {
+		wished = kept
+	}
+	s.renewed, _ = wished.Min(ledger.NewAmount(total - covered)).Uint64()
+	p.holds = nil
+	if s.renewed > 0 {
+		// Until the ledger's answer, the new reservation is as good as those that the round posts.
+		p.holds = []hold{{amount: s.renewed, endsAt: s.firstEnd()}}
+	}
+	return s
+}
+
+// firstEnd returns the moment at which the first of the sender's reservations in the round ends.
+func (s *roundSender) firstEnd() time.Duration {
+	end := time.Duration(math.MaxInt64)
+	for _, h := range s.holds {
+		end = min(end, h.endsAt)
+	}
+	return end
+}
+
+// cutRenewals adds the senders without packets whose reservations are due.
+func (m *machine) cutRenewals(r *round, t *tally) {
+	left := m.renewals[:0]
+	legs := t.maxLegs()
+	for _, p := range m.renewals {
+		_, isCharged := t.chargeIndex[p]
+		switch {
+		case isCharged || len(p.holds) == 0:
+			p.renew = false
+		case legs+legsPerSender > m.rules.maxLegs:
+			left = append(left, p)
+		default:
+			p.renew = false
+			p.recent -= p.recent / 2
+			legs += legsPerSender
+			r.senders = append(r.senders, m.cutSender(p, ledger.Amount{}))
+		}
+	}
+	m.renewals = left
+}
+
+// dueRenewal lets the next round renew, merge or shrink the reservations of a peer.
+func (m *machine) dueRenewal(p *peer) {
+	if !p.renew && len(p.holds) > 0 {
+		p.renew = true
+		m.renewals = append(m.renewals, p)
+	}
+}
+
+// journalAttempt journals the round's attempt. The ledger gets it when the record is on disk.
+func (m *machine) journalAttempt() {
+	job := m.round
+	job.legs, job.refs = job.round.buildLegs(m.book)
+	for i, ref := range job.refs {
+		if ref.kind == legRenew {
+			m.nameRenewed(&job.round.senders[ref.index], job.legs[i].ID)
+		}
+	}
+	if len(job.legs) == 0 { // reservations without posts and packets, all gone
+		m.finishRound()
+		return
+	}
+	job.stage, job.voids = stageJournal, nil
+	job.data = appendRound(nil, job.round)
+	job.record = m.appendRecord(recordAttempt, job.data)
+}
+
+// nameRenewed gives the new reservation of a sender its id in this attempt. Before the ledger's
+// answer it is the sender's first.
+func (m *machine) nameRenewed(s *roundSender, id ledger.ID) {
+	if p := m.peerOf(s.account); len(p.holds) > 0 {
+		p.holds[0].id = id
+	}
+}
+
+// nextAttempt forms the next attempt of a round that was refused for certain.
+func (m *machine) nextAttempt() {
+	m.round.round.attempt++
+	m.journalAttempt()
+}
+
+// shrinkRenewed notes the amount of a sender's new reservation after the round was changed. The
+// new reservation is the sender's first; it has the id of an earlier attempt, or none.
+func (m *machine) shrinkRenewed(s *roundSender, before uint64) {
+	p := m.peerOf(s.account)
+	switch {
+	case before == 0 || s.renewed == before || len(p.holds) == 0:
+	case s.renewed == 0:
+		p.holds = p.holds[1:]
+	default:
+		p.holds[0].amount = s.renewed
+	}
+}
+
+// extendHold notes that a new reservation is in the ledger.
+func (p *peer) extendHold(id ledger.ID, endsAt time.Duration) {
+	for i := range p.holds {
+		if p.holds[i].id == id {
+			p.holds[i].endsAt = endsAt
+		}
+	}
+}
+
+// finishRound notes that the ledger has the round.
+func (m *machine) finishRound() {
+	r := m.round.round
+	m.appendRecord(recordApplied, chartU64(r.number))
+	for i, ref := range m.round.refs {
+		if ref.kind == legRenew {
+			m.peerOf(r.senders[ref.index].account).extendHold(m.round.legs[i].ID, m.round.endsAt)
+		}
+	}
+	m.through = r.through
+	m.applied = append(m.applied, r)
+	m.round = nil
+	m.forgetOverdue()
+	for i := range r.senders {
+		p := m.peerOf(r.senders[i].account)
+		if len(p.waiting) > 0 {
+			m.want(p)
+		}
+	}
+}

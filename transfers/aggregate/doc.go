@@ -1,0 +1,84 @@
+// Package aggregate records ILP packets in rounds: it decides each packet in memory, against a part
+// of the sender's headroom that the ledger has reserved, and writes the sums of many packets as one
+// chain of transfers. It takes the operations of package transfers, and gives its results and errors.
+//
+// # When to use it
+//
+// [transfers.Recorder] writes each packet, twice. The ledger's rate is then the limit, and a
+// prepare takes a round trip. A [Recorder] writes each peer once a round, 20 times a second, and a
+// prepare takes microseconds. In return, the ledger has the sums and not the packets, fulfills
+// depend on a journal on disk, and a packet must be resolved by the recorder that prepared it.
+//
+// # What it promises
+//
+// A fulfill that was acknowledged is in the books once, whatever crashes, if the journal's disk
+// survives: Fulfill returns when the fulfill is on disk, and the next recorder with the same folder
+// books what no round has.
+//
+// The credit line holds, for any number of recorders: the ledger refuses a reservation beyond it,
+// and a packet is accepted only against a reservation. The exceptions are late cases, which debit the
+// sender's arrears, collect what the sender's account has, and are reported by [Events].Round:
+//
+//   - a fulfill of an expired hold, or of a packet that a restart has forgotten, or a Forward, if
+//     the reservation does not cover the amount;
+//   - an outage of the ledger, a pause of the process, or a jump of the wall clock backwards, if it
+//     is longer than [Config].LedgerOutage;
+//   - an account closed while packets of its peer were held.
+//
+// The earnings of a receiver whose account is closed go to the asset's suspense account: a transfer
+// of code 5 from transit, whose user_data_128 is the id of the receiver's account.
+//
+// # Reservations
+//
+// A reservation is a pending transfer of code 6 from a sender to the asset's transit account. It is
+// sized by the sender's recent use and is at most half of the sender's headroom, unless a packet
+// needs more. Each round posts the sender's reservations in part and reserves the rest anew. When a
+// reservation does not cover a prepare, the recorder asks for more of the headroom, and the prepare
+// waits for one look-up and one request. Balances show reservations as held.
+//
+// Suspended and closed peers, and recorders that are closed, keep no more than what packets hold.
+// A suspension takes effect within [accounts.Config].SuspensionPollInterval.
+//
+// # Rounds
+//
+// A round is a linked chain: senders to transit, transit to receivers, revenue and dust. Transit is
+// empty after each. The journal has each attempt of a round before the ledger gets it, and the ids
+// follow from namespace, journal, round, attempt and leg. So a lost answer is asked for again, and
+// after a crash the last attempt is sent again. If the ledger refuses an attempt for good, the next
+// attempt has the same packets, with other legs for lost reservations and closed accounts.
+//
+// # Horizon
+//
+// A resolved packet is remembered until [Config].Horizon after the end of its hold, over restarts
+// too. A repeat is answered as already applied. Later fulfills are refused ([ErrTooLate]). The clock
+// of the horizon never goes back: after a wall clock was ahead by an hour, new packets are refused
+// as too short for an hour.
+//
+// # How it is built
+//
+// machine (machine.go) is the state of all peers and packets. It is pure: operations, the time and
+// the ledger's answers go in; results, journal records and requests come out. cut.go forms rounds,
+// refusals.go changes refused ones, requests.go asks the ledger, recover.go goes on from a journal.
+// [Recorder] and loop.go are the shell with the lock, the journal (package wal) and the ledger.
+// TestPrograms runs the machine against the embedded ledger and a simulated journal.
+//
+// # Not yet
+//
+// These are refused or missing, and nothing else differs from what is written above:
+//
+//   - caps, packet limits, rates and liquidity floors: NewRecorder refuses a book that has any
+//     ([ErrNotYet]);
+//   - packets of more than 2^62 units: refused with [transfers.ErrCreditLine];
+//   - packets without an Expiry, and those that expire later than [Config].MaxHold: refused with a
+//     [transfers.PacketError];
+//   - statistics, and events for backlog and journal, as [transfers.Recorder] has them;
+//     Result.BookedAt and Shortfall are not set;
+//   - the release of the earnings of closed receivers: settlement.Engine.Release does not find them.
+//     Credit the amount by hand after reopening ([accounts.Book.Adjust]), from [Events].Round;
+//   - a settlement engine sees reservations as held, so an order is at most what stays free: with
+//     one recorder at least half of the headroom. Flush before a look writes what is earned;
+//   - statements and comparisons show rounds as entries of kind "other", and there is no archive of
+//     packets: the journal keeps them for the horizon only;
+//   - after a failure of the journal's disk the recorder stops ([ErrStopped]); what it has
+//     acknowledged is booked by the next.
+package aggregate

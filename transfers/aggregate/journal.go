@@ -1,0 +1,103 @@
+package aggregate
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// journal keeps the machine's records on disk, in a log of package wal. Without a folder every
+// record counts as on disk at once.
+type journal struct {
+	folder string
+	log    *wal.Log     // nil without a folder
+	base   wal.Position // before the machine's first record
+
+	checkpointInterval int64 // least number of bytes of log between checkpoints
+}
+
+// maxUnsyncedBytes is how many bytes of log may be on their way to the disk before further
+// fulfills wait.
+const maxUnsyncedBytes = 16 << 20
+
+// defaultCheckpointInterval bounds the log of a busy recorder, and what a restart reads.
+const defaultCheckpointInterval = 16 << 20
+
+// openJournal opens the journal in a folder, "" for none, and reads its records into r. The error
+// matches [transfers.ErrJournal].
+func openJournal(folder string, checkpointInterval int64, r *replayer) (*journal, error) {
+	j := &journal{folder: folder, checkpointInterval: checkpointInterval}
+	if folder == "" {
+		return j, nil
+	}
+	log, _, err := wal.OpenFormat(folder, journalFormat, func(record wal.Record) error { return r.addRecord(record.Kind, record.Data) })
+	if err != nil {
+		return nil, j.wrapError(err)
+	}
+	j.log, j.base = log, log.Appended()
+	return j, nil
+}
+
+func (j *journal) wrapError(err error) error {
+	return &transfers.JournalError{Folder: j.folder, Err: err}
+}
+
+// newJournalNumber returns the number of a new journal. It is part of all ids, so two journals of
+// a namespace must not have the same.
+func newJournalNumber() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return max(binary.BigEndian.Uint64(b[:]), 1)
+}
+
+// appendRecord implements recordWriter.
+func (j *journal) appendRecord(kind uint8, data []byte) {
+	if j.log != nil {
+		j.log.Append(kind, len(data), func(b []byte) []byte { return append(b, data...) })
+	}
+}
+
+// waitForSpace waits until the disk is not too far behind. The error matches
+// [transfers.ErrBacklogFull]. A failed log counts as having space: waitSynced returns the failure.
+func (j *journal) waitForSpace(ctx context.Context) error {
+	if j.log == nil {
+		return nil
+	}
+	if err := j.log.WaitForSpace(ctx, maxUnsyncedBytes); err != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w: the journal's disk is slow: %w", transfers.ErrBacklogFull, context.Cause(ctx))
+	}
+	return nil
+}
+
+// waitSynced waits until the machine's first n records are on disk. The error matches
+// [transfers.ErrJournal].
+func (j *journal) waitSynced(ctx context.Context, n uint64) error {
+	if j.log == nil || n == 0 {
+		return nil
+	}
+	if err := j.log.Wait(ctx, j.base+wal.Position(n)); err != nil {
+		return j.wrapError(err)
+	}
+	return nil
+}
+
+// isCheckpointDue reports whether the log has outgrown its newest checkpoint.
+func (j *journal) isCheckpointDue() bool {
+	return j.log != nil && j.log.SinceCheckpoint() > max(j.checkpointInterval, 2*j.log.CheckpointSize())
+}
+
+// close syncs what was appended, and unlocks the folder.
+func (j *journal) close() error {
+	if j.log == nil {
+		return nil
+	}
+	if err := j.log.Close(); err != nil {
+		return j.wrapError(err)
+	}
+	return nil
+}

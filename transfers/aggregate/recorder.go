@@ -1,0 +1,345 @@
+package aggregate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/retryledger"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// Recorder records operations on packets in rounds. All methods may be called concurrently.
+// Several recorders, each with its own journal, may work on the same ledger; a packet must be
+// resolved by the recorder that prepared it.
+//
+// A Recorder owns a goroutine until [Recorder.Close].
+type Recorder struct {
+	cfg     Config
+	book    *accounts.Book
+	ledger  ledger.Ledger
+	journal *journal
+
+	mu      sync.Mutex
+	machine *machine
+	clock   clock
+	closed  bool          // no more operations
+	flushes []flushWaiter // of Flush
+	failed  bool          // Events.Stopped was called
+
+	wake      chan struct{} // holds one token: the machine may have a request
+	closeOnce sync.Once
+	loopDone  chan struct{} // closed when runRounds has ended
+	closeErr  error         // set before loopDone is closed
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+
+	canceledCtx context.Context // ended from the start: asks the log without waiting
+
+	withArrears map[accounts.PeerAccount]struct{} // have arrears accounts; of the loop alone
+}
+
+// flushWaiter waits until the ledger has the fulfills up to a number.
+type flushWaiter struct {
+	through uint64
+	done    chan struct{}
+}
+
+// NewRecorder starts a recorder for packets between the peers of a book. It creates the transit
+// accounts, and books the fulfills that an earlier recorder left in [Config].JournalFolder with the
+// first round. NewRecorder returns when the ledger has answered, or the context has ended.
+//
+// The error is of [Config.Validate], matches [transfers.ErrJournal], [ErrNotYet], [ErrOldJournal]
+// or [ErrRequestSize], or is of a request. Close the recorder before the ledger.
+func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, error) {
+	return newRecorder(ctx, l, book, cfg, defaultCheckpointInterval)
+}
+
+func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg Config, checkpointInterval int64) (*Recorder, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if book.HasCaps() || book.HasPacketLimits() || len(book.FlooredAssets()) > 0 {
+		return nil, fmt.Errorf("%w: caps, packet limits, rates and liquidity floors of the accounts.Config", ErrNotYet)
+	}
+	cfg = cfg.withDefaults()
+	if err := checkRequestSize(ctx, l, cfg.RequestSize); err != nil {
+		return nil, err
+	}
+	if err := book.EnsureTransit(ctx); err != nil {
+		return nil, err
+	}
+	r := &Recorder{
+		cfg: cfg, book: book, ledger: l, clock: newClock(cfg.Clock), wake: make(chan struct{}, 1),
+		loopDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
+	}
+	if err := r.openMachine(ctx, checkpointInterval); err != nil {
+		return nil, err
+	}
+	if err := r.recoverMachine(ctx); err != nil {
+		return nil, errors.Join(err, r.journal.close())
+	}
+	//nolint:forbidigo // requests serve many callers: Close ends them, and no caller's context
+	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	var cancel context.CancelFunc
+	r.canceledCtx, cancel = context.WithCancel(r.ctx)
+	cancel()
+	go r.runRounds()
+	return r, nil
+}
+
+// checkRequestSize asks the ledger whether it takes requests of n events. The events are invalid and
+// change nothing.
+func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
+	_, err := retryledger.Ledger{Ledger: l}.CreateTransfers(ctx, make([]ledger.Transfer, n))
+	if errors.Is(err, ledger.ErrTooMuchData) {
+		return fmt.Errorf("%w than RequestSize, %d: %w", ErrRequestSize, n, err)
+	}
+	return err
+}
+
+// openMachine opens the journal and restores the machine from it.
+func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
+	replay := &replayer{namespace: r.book.Namespace(), account: func(number uint32, peer string) (accounts.PeerAccount, error) {
+		return resolveAccount(r.book, number, peer)
+	}}
+	if r.journal, err = openJournal(r.cfg.JournalFolder, checkpointInterval, replay); err != nil {
+		return err
+	}
+	if !replay.ownerRead {
+		replay.journal = newJournalNumber()
+	}
+	newID := func() ledger.ID { return chart.TimedID(r.cfg.Clock()) }
+	r.machine = newMachine(r.book, r.cfg.rules(replay.journal, r.book.SuspensionPollInterval()), r.journal, newID)
+	r.machine.observe(r.clock.now())
+	if !replay.ownerRead {
+		// On disk before the first request: the next recorder finds this one's reservations by the number.
+		r.machine.appendRecord(recordOwner, encodeOwner(replay.journal, r.book.Namespace()))
+		if err := r.syncAttempt(ctx); err != nil {
+			return errors.Join(err, r.journal.close())
+		}
+		return nil
+	}
+	if err := r.machine.restore(replay); err != nil {
+		return errors.Join(r.journal.wrapError(err), r.journal.close())
+	}
+	return nil
+}
+
+// recoverMachine sends the machine's requests until it takes operations.
+func (r *Recorder) recoverMachine(ctx context.Context) error {
+	for !r.machine.isReady() {
+		request := r.machine.nextRequest(r.clock.now())
+		if request == nil {
+			if r.machine.stopped != nil {
+				return r.machine.stopped
+			}
+			if err := r.syncAttempt(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.sendRequest(ctx, request); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clock reads the time. Its owner's lock protects it.
+type clock struct {
+	wall func() time.Time
+	last moment
+	read time.Time // of the last moment
+}
+
+func newClock(wall func() time.Time) clock {
+	return clock{wall: wall, last: moment{wall: wall().UnixNano()}, read: time.Now()}
+}
+
+// now returns the moment. Go's monotonic clock may stand still while the machine is suspended, and
+// the wall clock may jump, so the step of the larger one counts: a reservation must never seem
+// younger than it is.
+func (c *clock) now() moment {
+	read, wall := time.Now(), c.wall().UnixNano()
+	step := max(read.Sub(c.read), time.Duration(wall-c.last.wall))
+	c.last, c.read = moment{wall: wall, mono: c.last.mono + max(step, 0)}, read
+	return c.last
+}
+
+// Prepare decides whether the sender's headroom covers the packet, in memory if the sender's
+// reservation has room. Keep [transfers.Result].Packet. See [Recorder.Record].
+func (r *Recorder) Prepare(ctx context.Context, p transfers.Packet) (transfers.Result, error) {
+	return r.Record(ctx, transfers.PrepareOp(p))
+}
+
+// Fulfill books a packet and returns when the fulfill is in the journal on disk. The next round
+// writes it. p is the Packet of the prepare's result; a packet that a restart has forgotten is
+// booked by its own fields. Pass a context that outlives the sender's. See [Recorder.Record].
+func (r *Recorder) Fulfill(ctx context.Context, p transfers.Packet) (transfers.Result, error) {
+	return r.Record(ctx, transfers.FulfillOp(p))
+}
+
+// Reject ends the hold of a packet and returns when the reject is in the journal on disk. Rejects
+// of expired and of forgotten packets succeed. See [Recorder.Record].
+func (r *Recorder) Reject(ctx context.Context, p transfers.Packet) (transfers.Result, error) {
+	return r.Record(ctx, transfers.RejectOp(p))
+}
+
+// Forward books an already fulfilled packet without a prepare, as Fulfill does. See
+// [Recorder.Record].
+func (r *Recorder) Forward(ctx context.Context, p transfers.Packet) (transfers.Result, error) {
+	return r.Record(ctx, transfers.ForwardOp(p))
+}
+
+// Record records one operation and waits for its result. The error is the Result's: nil if the
+// operation is recorded, now or before. Otherwise the error matches:
+//
+//	transfers.ErrPacket, ErrAmounts,          not recorded: correct the operation
+//	 ErrHoldTooShort, accounts.ErrUnknownAsset
+//	transfers.ErrCreditLine, ErrInArrears,    not recorded: reject the PREPARE (transfers.ILPCode)
+//	 accounts.ErrSuspended, ErrPeerClosed,
+//	 accounts.ErrNotProvisioned
+//	transfers.ErrPacketConflict               resolved by the opposite operation before
+//	ledger.ErrIDConflict                      the id belongs to another packet
+//	ErrTooLate                                not recorded: the horizon has passed
+//	transfers.ErrBacklogFull                  not recorded: ctx ended while the disk was behind
+//	transfers.ErrRecorderClosed, ErrStopped   not recorded: record with the next recorder
+//	transfers.ErrAbandoned                    a prepare whose ctx ended: do not forward the packet
+//	ledger.ErrOutcomeUnknown                  unknown: record the same packet again
+//
+// With [transfers.Result].Late, the sender's reservation did not cover the packet: the round may charge
+// the sender's arrears ([Events].Round tells). BookedAt is not set.
+func (r *Recorder) Record(ctx context.Context, op transfers.Op) (transfers.Result, error) {
+	future, err := r.Submit(ctx, op)
+	if err != nil {
+		return unrecorded(op, err), err
+	}
+	result := future.waitOrAbandon(ctx)
+	return result, result.Err
+}
+
+// Submit hands an operation over. The order of submissions is the order of recording. The errors are
+// transfers.ErrBacklogFull and transfers.ErrRecorderClosed; all others are in the Future's result.
+func (r *Recorder) Submit(ctx context.Context, op transfers.Op) (Future, error) {
+	if err := r.journal.waitForSpace(ctx); err != nil {
+		return Future{}, err
+	}
+	return r.submit(op)
+}
+
+// submit hands an operation over to the machine.
+func (r *Recorder) submit(op transfers.Op) (Future, error) {
+	op.Packet.Expiry = op.Packet.Expiry.Round(0) // by the wall clock alone
+	generated := op.Packet.ID.IsZero() && (op.Kind == transfers.KindPrepare || op.Kind == transfers.KindForward)
+	if generated {
+		const reservedLow = 0xff
+		op.Packet.ID = chart.TimedID(r.cfg.Clock())
+		op.Packet.ID.Lo &^= reservedLow
+	}
+	future := Future{recorder: r, call: &call{op: op, generated: generated, done: make(chan struct{})}}
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return Future{}, transfers.ErrRecorderClosed
+	}
+	reply, pending := r.machine.submit(r.clock.now(), &op, future.call)
+	if !pending {
+		future.call.reply = reply
+	}
+	work := r.takeWork()
+	r.mu.Unlock()
+	if !pending {
+		close(future.call.done)
+	}
+	r.publish(work)
+	return future, nil
+}
+
+// TrySubmit is Submit without waiting for the disk: the error matches [transfers.ErrBacklogFull] if it
+// is too far behind.
+func (r *Recorder) TrySubmit(op transfers.Op) (Future, error) {
+	if err := r.journal.waitForSpace(r.canceledCtx); err != nil {
+		return Future{}, err
+	}
+	return r.submit(op)
+}
+
+// RecordAll records operations in order and waits for all results, in the order of the operations.
+// The error joins the errors of all.
+func (r *Recorder) RecordAll(ctx context.Context, ops ...transfers.Op) ([]transfers.Result, error) {
+	results := make([]transfers.Result, len(ops))
+	futures := make([]Future, len(ops))
+	errs := make([]error, len(ops))
+	for i, op := range ops {
+		if futures[i], errs[i] = r.Submit(ctx, op); errs[i] != nil {
+			results[i] = unrecorded(op, errs[i])
+		}
+	}
+	for i, future := range futures {
+		if errs[i] == nil {
+			results[i] = future.waitOrAbandon(ctx)
+			errs[i] = results[i].Err
+		}
+	}
+	return results, errors.Join(errs...)
+}
+
+func unrecorded(op transfers.Op, err error) transfers.Result {
+	return transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
+}
+
+// Flush waits until the ledger has all fulfills submitted before the call. The error is the
+// context's, or the recorder's if it has stopped or was closed.
+func (r *Recorder) Flush(ctx context.Context) error {
+	w := flushWaiter{done: make(chan struct{})}
+	r.mu.Lock()
+	w.through = r.machine.fulfills
+	r.machine.flushTo = w.through
+	r.flushes = append(r.flushes, w)
+	work := r.takeWork()
+	r.mu.Unlock()
+	work.wake = true
+	r.publish(work)
+	select {
+	case <-w.done:
+	case <-r.loopDone:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.machine.through >= w.through {
+		return nil
+	}
+	return cmp.Or(r.machine.stopped, transfers.ErrRecorderClosed)
+}
+
+// Close refuses new operations, writes all fulfills, and releases what is reserved and not held by
+// packets. If ctx ends first, the rest stays in the journal for the next recorder, and the error
+// matches the context's; without a journal it is lost. Close may be called again and returns the
+// same.
+func (r *Recorder) Close(ctx context.Context) error {
+	r.closeOnce.Do(func() {
+		r.mu.Lock()
+		r.closed = true
+		r.machine.close()
+		work := r.takeWork()
+		r.mu.Unlock()
+		work.wake = true
+		r.publish(work)
+	})
+	select {
+	case <-r.loopDone:
+	case <-ctx.Done():
+		r.cancel(context.Cause(ctx))
+		<-r.loopDone
+	}
+	return r.closeErr
+}

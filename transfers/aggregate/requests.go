@@ -1,0 +1,307 @@
+package aggregate
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// requestKind is the kind of a request to the ledger.
+type requestKind uint8
+
+const (
+	requestRecover requestKind = iota + 1 // look up transfers
+	requestAdopt                          // query the reservations of this journal
+	requestRelease                        // void reservations of an earlier process
+	requestPeers                          // look up accounts of peers
+	requestTopUps                         // create reservations, independent of each other
+	requestRound                          // create the legs of a round
+	requestHolds                          // look up the reservations that the round posts
+	requestParties                        // look up the accounts of the round's parties
+	requestVoids                          // void reservations of the round
+)
+
+// request is a request to the ledger. It is sent until it has an answer, always the same.
+type request struct {
+	kind      requestKind
+	ids       []ledger.ID            // to look up
+	transfers []ledger.Transfer      // to create
+	arrears   []accounts.PeerAccount // whose arrears accounts must exist before
+	filter    ledger.QueryFilter     // of requestAdopt; the answer has all pages
+}
+
+// topUp is a new reservation on its way.
+type topUp struct {
+	peer *peer
+	hold hold
+}
+
+// nextRequest returns the next request to the ledger, if one is due. There is one at a time: its
+// answer comes before the next.
+func (m *machine) nextRequest(now moment) *request {
+	m.observe(now)
+	if m.inFlight != nil || m.stopped != nil {
+		return nil
+	}
+	m.inFlight = m.pickRequest()
+	return m.inFlight
+}
+
+func (m *machine) pickRequest() *request {
+	if m.recovery.stage == recoverCheck {
+		return m.checkRequest()
+	}
+	if m.round != nil {
+		if r := m.roundRequest(); r != nil || m.recovery.stage != recoverDone {
+			return r
+		}
+	}
+	if m.recovery.stage != recoverDone {
+		return m.recoveryRequest()
+	}
+	m.pollPeers()
+	if m.round == nil && m.isCutDue() && (m.yield || len(m.wants)+len(m.topUps) == 0) {
+		m.yield = false
+		m.cutRound()
+		if r := m.roundRequest(); r != nil {
+			return r
+		}
+	}
+	switch {
+	case len(m.topUps) > 0:
+		return m.topUpRequest()
+	case len(m.wants) > 0:
+		return m.peersRequest()
+	default:
+		return nil
+	}
+}
+
+// roundRequest returns the request for the round's next step; nil while its attempt is not on disk.
+func (m *machine) roundRequest() *request {
+	job := m.round
+	if job == nil || job.stage == stageJournal && m.synced < job.record {
+		return nil
+	}
+	switch job.stage { //nolint:exhaustive // the rest sends the attempt
+	case stageHolds:
+		return &request{kind: requestHolds, ids: job.holdIDs()}
+	case stageLook:
+		return &request{kind: requestParties, ids: job.partyIDs()}
+	case stageVoid:
+		return &request{kind: requestVoids, transfers: m.voidTransfers(job.voids)}
+	default:
+		job.stage = stageSend
+		r := &request{kind: requestRound, transfers: job.legs}
+		for i := range job.round.senders {
+			if s := &job.round.senders[i]; !s.arrears().IsZero() {
+				r.arrears = append(r.arrears, s.account)
+			}
+		}
+		return r
+	}
+}
+
+// pollPeers looks at all peers again after the poll interval, and renews old reservations.
+func (m *machine) pollPeers() {
+	if m.mono-m.polledAt < m.rules.poll {
+		return
+	}
+	m.polledAt = m.mono
+	for _, p := range m.sortedPeers() {
+		m.want(p)
+		if kept, _ := p.used.Add(ledger.NewAmount(p.held)); m.isReleasing(p) && kept.Less(ledger.NewAmount(p.reservedInAll())) {
+			m.dueRenewal(p)
+		}
+		for _, h := range p.holds {
+			if h.endsAt-m.mono < time.Duration(m.rules.timeout)*time.Second-m.rules.renewAfter() {
+				m.dueRenewal(p)
+			}
+		}
+	}
+}
+
+// accountsPerPeer is the number of accounts that a look-up of a peer reads.
+const accountsPerPeer = 3
+
+// peersRequest looks up the accounts of the peers that need it.
+func (m *machine) peersRequest() *request {
+	n := min(len(m.wants), m.rules.maxLegs/accountsPerPeer)
+	m.lookedUp = append([]*peer(nil), m.wants[:n]...)
+	m.wants = append([]*peer(nil), m.wants[n:]...)
+	r := &request{kind: requestPeers}
+	for _, p := range m.lookedUp {
+		p.wanted = false
+		r.ids = append(r.ids, p.ids.Peer, p.ids.Line, p.ids.Arrears)
+	}
+	return r
+}
+
+// answerAccounts takes the answer of a look-up of accounts.
+func (m *machine) answerAccounts(now moment, found []ledger.Account) {
+	m.observe(now)
+	byID := make(map[ledger.ID]*ledger.Account, len(found))
+	for i := range found {
+		byID[found[i].ID] = &found[i]
+	}
+	kind := m.inFlight.kind
+	m.inFlight = nil
+	if kind == requestParties {
+		m.replaceParties(byID)
+		return
+	}
+	for _, p := range m.lookedUp {
+		m.readPeer(p, byID)
+	}
+	for _, p := range m.lookedUp {
+		m.askForMore(p)
+	}
+	m.lookedUp = nil
+	m.yield = len(m.topUps) == 0
+}
+
+// readPeer notes the state of a peer's accounts.
+func (m *machine) readPeer(p *peer, found map[ledger.ID]*ledger.Account) {
+	account, line, arrears := found[p.ids.Peer], found[p.ids.Line], found[p.ids.Arrears]
+	before := p.refusal
+	p.known, p.refusal, p.headroom, p.debtor = true, nil, 0, false
+	switch {
+	case account == nil || line == nil:
+		p.refusal = fmt.Errorf("%w: %v", accounts.ErrNotProvisioned, p.account)
+	case account.Closed():
+		p.refusal = fmt.Errorf("%w: %v", accounts.ErrPeerClosed, p.account)
+	case line.Closed():
+		p.refusal = fmt.Errorf("%w: %v", accounts.ErrSuspended, p.account)
+	}
+	if account != nil {
+		free := account.CreditsPosted.SubFloor(account.DebitsPosted).SubFloor(account.DebitsPending).Min(ledger.NewAmount(maxReserved))
+		p.headroom, _ = free.Uint64()
+	}
+	if arrears != nil {
+		p.debtor = arrears.CreditsPosted.Less(arrears.DebitsPosted)
+	}
+	if p.refusal != nil && before == nil {
+		m.dueRenewal(p) // its reservations shrink to what is held
+		m.cutNow = true
+	}
+}
+
+// isClosed reports whether the last look-up found the peer's account closed or missing.
+func (p *peer) isClosed() bool {
+	return isAny(p.refusal, accounts.ErrPeerClosed, accounts.ErrNotProvisioned)
+}
+
+// askForMore forms a top-up after a look-up: for the prepares that wait, for what the reservations
+// lack, and for recent use. p.headroom has what is free in the ledger.
+func (m *machine) askForMore(p *peer) {
+	free := p.headroom
+	own := p.reservedInAll()
+	p.headroom += min(own, maxReserved)
+	need := p.shortage()
+	if p.refusal != nil || need == 0 && m.wishedReserve(p) <= own+own/2 {
+		m.settleWaiting(p, true)
+		return
+	}
+	if len(p.holds) >= maxHolds {
+		m.dueRenewal(p) // the next round merges them; then the peer is looked up again
+		m.cutNow = true
+		return
+	}
+	extra := m.wishedReserve(p)
+	if len(p.waiting) > 0 {
+		extra = max(extra, min(min(need, maxReserved>>recentShift)<<recentShift, p.headroom/2))
+	}
+	ask := min(max(need, extra-min(extra, own)), free, maxReserved-min(own, maxReserved))
+	if ask == 0 {
+		m.settleWaiting(p, true)
+		return
+	}
+	h := hold{id: m.newID(), amount: ask, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}
+	m.topUps = append(m.topUps, topUp{p, h})
+}
+
+// shortage returns what the peer's reservations lack for its packets and for the prepares that wait.
+func (p *peer) shortage() uint64 {
+	demand, _ := p.used.Add(ledger.NewAmount(p.held))
+	until := time.Duration(0)
+	for _, k := range p.waiting {
+		if k.sender == p {
+			demand, _ = demand.Add(ledger.NewAmount(k.flows.charge))
+			until = max(until, k.until)
+		}
+	}
+	short, _ := demand.SubFloor(ledger.NewAmount(p.reserved(until))).Min(ledger.NewAmount(maxReserved)).Uint64()
+	return short
+}
+
+func (m *machine) topUpRequest() *request {
+	r := &request{kind: requestTopUps}
+	for _, t := range m.topUps[:min(len(m.topUps), m.rules.maxLegs)] {
+		own, _ := m.book.AssetIDs(t.peer.account.Ledger())
+		transfer := reservation(t.peer.ids.Peer, own.Transit, t.peer.account.Ledger(), t.hold.amount, m.rules.timeout)
+		transfer.ID, transfer.UserData64 = t.hold.id, m.rules.journal
+		r.transfers = append(r.transfers, transfer)
+	}
+	return r
+}
+
+// maxTries is how often a top-up is asked for again after others took the headroom in between.
+const maxTries = 3
+
+// answerTransfers takes the answer of a request that creates transfers.
+func (m *machine) answerTransfers(now moment, results []ledger.CreateTransferResult) {
+	m.observe(now)
+	kind := m.inFlight.kind
+	m.inFlight = nil
+	switch kind { //nolint:exhaustive // look-ups have other answers
+	case requestRound:
+		m.answerRound(results)
+	case requestVoids:
+		m.dropVoided()
+	case requestRelease:
+		if m.recovery.unused = m.recovery.unused[len(results):]; len(m.recovery.unused) == 0 {
+			m.recovery.stage = recoverDone
+		}
+	default:
+		m.answerTopUps(results)
+	}
+}
+
+func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
+	answered := m.topUps[:len(results)]
+	m.topUps = append([]topUp(nil), m.topUps[len(results):]...)
+	m.yield = true
+	for i, t := range answered {
+		if results[i].Status.Outcome().Done() {
+			t.peer.holds = append(t.peer.holds, t.hold)
+			if m.closing {
+				m.dueRenewal(t.peer)
+			}
+			m.settleWaiting(t.peer, true)
+			continue
+		}
+		t.peer.headroom = 0
+		if len(t.peer.waiting) > 0 && t.peer.waiting[0].tries < maxTries {
+			t.peer.waiting[0].tries++
+			m.want(t.peer)
+			continue
+		}
+		m.settleWaiting(t.peer, true)
+	}
+}
+
+// voidTransfers returns the voids of reservations, each on its own. Any answer to a void means
+// that the reservation is gone.
+func (m *machine) voidTransfers(voids []voidedHold) []ledger.Transfer {
+	transfers := make([]ledger.Transfer, 0, len(voids))
+	for _, v := range voids {
+		transfers = append(transfers, ledger.Transfer{ID: m.newID(), PendingID: v.hold.id, Flags: ledger.TransferVoidPending})
+	}
+	return transfers
+}
+
+// chartU64 encodes a number of a round.
+func chartU64(n uint64) []byte { return chart.U64(n) }
