@@ -2,6 +2,9 @@
 // of the sender's headroom that the ledger has reserved, and writes the sums of many packets as one
 // chain of transfers. It takes the operations of package transfers, and gives its results and errors.
 //
+// Experimental: the part "Not yet" at the end lists what is missing, and names may change until it is
+// gone.
+//
 // # When to use it
 //
 // [transfers.Recorder] writes each packet, twice. The ledger's rate is then the limit, and a
