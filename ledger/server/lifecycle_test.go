@@ -106,6 +106,7 @@ func TestEndOfTheLedger(t *testing.T) {
 	copy(filter[124:], []byte{1, 0, 1, 0})
 	for operation, body := range map[server.Operation][]byte{
 		server.LookupAccounts: emptyLookup(), server.CreateAccounts: account, server.CreateTransfers: account, server.QueryAccounts: filter,
+		138: account, // create_accounts of release 0.16
 	} {
 		l := embedded.New()
 		listener := listen(t)

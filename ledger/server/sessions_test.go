@@ -157,6 +157,7 @@ func TestPings(t *testing.T) {
 	require.Equal(t, uint64(77), binary.LittleEndian.Uint64(pong[128:]))
 	tooOld := ping(func(p *vsr.Ping) { p.Release = vsr.NewRelease(0, 16, 3) })
 	require.Equal(t, vsr.EvictionReleaseTooLow, tooOld.EvictionReason())
+	require.Equal(t, vsr.CommandPongClient, commandOf(ping(func(p *vsr.Ping) { p.Release = vsr.NewRelease(0, 16, 4) })), "the oldest")
 	tooNew := ping(func(p *vsr.Ping) { p.Release = vsr.NewRelease(0, 18, 0) })
 	require.Equal(t, vsr.EvictionReleaseTooHigh, tooNew.EvictionReason())
 
