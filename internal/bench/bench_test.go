@@ -197,7 +197,7 @@ func TestChecksAlone(t *testing.T) {
 	out, err := runBench(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1000000000", "-phase", "single")
 	require.NoError(t, err)
 	require.Contains(t, out, "single-phase submit from 2: 0 orders paid")
-	out, err = runBench(t, "-packets", "40000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1", "-phase", "single")
+	out, err = runBench(t, "-packets", "400000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1", "-phase", "single")
 	require.NoError(t, err)
 	require.NotContains(t, out, ": 0 orders paid")
 }
