@@ -140,6 +140,20 @@ func (b *Book) PeerAccount(peer string, asset Asset) (PeerAccount, error) {
 	return b.peerHandle(p), nil
 }
 
+// AccountIn returns the handle of a peer, or with the peer "" our own, in the asset with a ledger
+// number, as journals name it. The errors match [ErrInvalid] or [ErrUnknownAsset].
+func (b *Book) AccountIn(ledgerNumber uint32, peer string) (PeerAccount, error) {
+	asset, isKnown := b.Asset(ledgerNumber)
+	switch {
+	case !isKnown:
+		return PeerAccount{}, fmt.Errorf("%w: ledger number %d", ErrUnknownAsset, ledgerNumber)
+	case peer == "":
+		return b.OwnAccount(asset)
+	default:
+		return b.PeerAccount(peer, asset)
+	}
+}
+
 // OwnAccount returns our own handle in an asset, for packets that begin or end here. The error
 // matches [ErrUnknownAsset].
 func (b *Book) OwnAccount(asset Asset) (PeerAccount, error) {

@@ -92,27 +92,12 @@ func (f *recoveredJournal) dropRefused(id ledger.ID) {
 
 // buildReplay returns operations for the fulfills without a refusal.
 func (r *Recorder) buildReplay(book *accounts.Book, fulfills []journalRecord) ([]operation, error) {
-	assets := make(map[uint32]accounts.Asset)
-	for _, a := range book.Assets() {
-		assets[a.Ledger] = a
-	}
-	account := func(peer string, number uint32) (accounts.PeerAccount, error) {
-		asset, isKnown := assets[number]
-		switch {
-		case !isKnown:
-			return accounts.PeerAccount{}, fmt.Errorf("%w: ledger number %d", accounts.ErrUnknownAsset, number)
-		case peer == "":
-			return book.OwnAccount(asset)
-		default:
-			return book.PeerAccount(peer, asset)
-		}
-	}
 	fulfills = slices.DeleteFunc(fulfills, func(f journalRecord) bool { return f.refused })
 	operations := make([]operation, len(fulfills))
 	for i, f := range fulfills {
 		var err error
-		if f.packet.From, err = account(f.from, f.fromLedger); err == nil {
-			f.packet.To, err = account(f.to, f.toLedger)
+		if f.packet.From, err = book.AccountIn(f.fromLedger, f.from); err == nil {
+			f.packet.To, err = book.AccountIn(f.toLedger, f.to)
 		}
 		op := FulfillOp(f.packet)
 		if err == nil {

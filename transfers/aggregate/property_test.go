@@ -83,7 +83,7 @@ func (s *totals) add(w *world) {
 			case recordReject:
 				s.rejects++
 			case recordAttempt:
-				r := (&recordReader{rest: rec.data, account: w.resolveRecord}).readRound(in.number)
+				r := (&recordReader{rest: rec.data, account: w.book.AccountIn}).readRound(in.number)
 				d := r.describe()
 				s.attempts++
 				s.arrears += min(len(d.Arrears), 1)
@@ -434,7 +434,7 @@ func (w *world) expected() expectation {
 			if rec.kind != recordFulfill && rec.kind != recordReject {
 				continue
 			}
-			p := (&recordReader{rest: rec.data, account: w.resolveRecord}).readResolved().packet
+			p := (&recordReader{rest: rec.data, account: w.book.AccountIn}).readResolved().packet
 			if rec.kind == recordReject {
 				rejected[p.ID] = true
 				continue
@@ -450,10 +450,6 @@ func (w *world) expected() expectation {
 		require.False(w.tb, booked[k.packet.ID] && rejected[k.packet.ID], "fulfilled and rejected")
 	}
 	return e
-}
-
-func (w *world) resolveRecord(number uint32, peer string) (accounts.PeerAccount, error) {
-	return resolveAccount(w.book, number, peer)
 }
 
 // add adds a packet by the rules of DESIGN, not by the code's.

@@ -106,9 +106,7 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 
 // openMachine opens the journal and restores the machine from it.
 func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
-	replay := &replayer{namespace: r.book.Namespace(), account: func(number uint32, peer string) (accounts.PeerAccount, error) {
-		return resolveAccount(r.book, number, peer)
-	}}
+	replay := &replayer{namespace: r.book.Namespace(), account: r.book.AccountIn}
 	if r.journal, err = openJournal(r.cfg.JournalFolder, checkpointInterval, replay); err != nil {
 		return err
 	}

@@ -39,9 +39,7 @@ func TestFirstLegNamesPackets(t *testing.T) {
 	}
 	require.Equal(t, []legKind{legPost, legRenew, legArrears, legGive, legCollect}, kinds)
 
-	read := &recordReader{rest: appendRound(nil, build(1)), account: func(number uint32, peer string) (accounts.PeerAccount, error) {
-		return resolveAccount(book, number, peer)
-	}}
+	read := &recordReader{rest: appendRound(nil, build(1)), account: book.AccountIn}
 	again := read.readRound(1)
 	require.NoError(t, read.finish())
 	legs, _ := again.buildLegs(book)

@@ -136,7 +136,7 @@ func (in *instance) start() {
 	w := in.world
 	in.life++
 	in.sent, in.acks = nil, nil
-	r := &replayer{account: w.resolveRecord}
+	r := &replayer{account: w.book.AccountIn}
 	for _, rec := range append(append([]record(nil), in.live...), in.journal[in.from:]...) {
 		require.NoError(w.tb, r.addRecord(rec.kind, rec.data))
 	}
