@@ -187,6 +187,14 @@ func refuse(op *transfers.Op, err error) reply {
 	}}
 }
 
+// refuseConflict refuses the fulfill of a rejected packet, or the reject of a fulfilled one. The
+// answer rests on the record of the first.
+func refuseConflict(op *transfers.Op, k *packet) reply {
+	r := refuse(op, transfers.ErrPacketConflict)
+	r.record = k.record
+	return r
+}
+
 func accept(op *transfers.Op, k *packet, outcome ledger.Outcome) reply {
 	return reply{result: transfers.Result{Kind: op.Kind, Packet: k.packet, Outcome: outcome}, record: k.record}
 }
@@ -364,10 +372,7 @@ func (m *machine) answerQueue(k *packet, err error) {
 
 // fulfill books a packet. A packet without a hold, as after a restart, is booked by its own fields.
 func (m *machine) fulfill(k *packet, op *transfers.Op) reply {
-	end := m.endOf(&op.Packet)
-	if k != nil {
-		end = k.end
-	}
+	end := m.holdEnd(k, &op.Packet)
 	if m.beyondHorizon(end) {
 		return refuse(op, ErrTooLate)
 	}
@@ -382,9 +387,7 @@ func (m *machine) fulfill(k *packet, op *transfers.Op) reply {
 	case k.state == stateFulfilled:
 		return accept(op, k, ledger.OutcomeAlreadyApplied)
 	case k.state == stateRejected:
-		r := refuse(op, transfers.ErrPacketConflict)
-		r.record = k.record
-		return r
+		return refuseConflict(op, k)
 	}
 	late := k.state == stateExpired && k.sender != nil && k.flows.charge > k.sender.free(m.mono)
 	if k.state == stateOpen {
@@ -432,10 +435,7 @@ func (m *machine) addToTally(k *packet) {
 // reject ends a hold. A reject of an unknown packet is noted too: its prepare may have been
 // forgotten in a restart.
 func (m *machine) reject(k *packet, op *transfers.Op) reply {
-	end := m.endOf(&op.Packet)
-	if k != nil {
-		end = k.end
-	}
+	end := m.holdEnd(k, &op.Packet)
 	if m.beyondHorizon(end) {
 		return refuse(op, ErrTooLate)
 	}
@@ -445,9 +445,7 @@ func (m *machine) reject(k *packet, op *transfers.Op) reply {
 	case k.state == stateRejected:
 		return accept(op, k, ledger.OutcomeAlreadyApplied)
 	case k.state == stateFulfilled:
-		r := refuse(op, transfers.ErrPacketConflict)
-		r.record = k.record
-		return r
+		return refuseConflict(op, k)
 	case k.state == stateOpen:
 		k.sender.release(k.flows.charge)
 	}

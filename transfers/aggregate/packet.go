@@ -168,5 +168,14 @@ func (m *machine) endOf(p *transfers.Packet) int64 {
 	return p.Expiry.UnixNano() + int64(m.rules.margin)
 }
 
+// holdEnd returns the end of a remembered packet's hold, or without one the end by the packet's own
+// fields.
+func (m *machine) holdEnd(k *packet, p *transfers.Packet) int64 {
+	if k != nil {
+		return k.end
+	}
+	return m.endOf(p)
+}
+
 // remembered returns the packet with an id, or nil.
 func (m *machine) remembered(id ledger.ID) *packet { return m.packets[id] }

@@ -48,9 +48,14 @@ func appendResolved(b []byte, number uint64, clock int64, p *transfers.Packet) [
 }
 
 func appendAccount(b []byte, a accounts.PeerAccount) []byte {
-	b = binary.BigEndian.AppendUint32(b, a.Ledger())
-	b = binary.BigEndian.AppendUint16(b, uint16(len(a.Peer())))
-	return append(b, a.Peer()...)
+	return appendName(b, a.Ledger(), a.Peer())
+}
+
+// appendName appends an account by its ledger number and its peer's id, "" for our own.
+func appendName(b []byte, number uint32, peer string) []byte {
+	b = binary.BigEndian.AppendUint32(b, number)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(peer)))
+	return append(b, peer...)
 }
 
 func appendState(b []byte, clock int64, round, through, fulfills uint64) []byte {
@@ -94,10 +99,7 @@ func appendRound(b []byte, r *round) []byte {
 }
 
 func appendFlow(b []byte, f *flow) []byte {
-	b = append(b, byte(f.party.kind))
-	b = binary.BigEndian.AppendUint32(b, f.party.ledger)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(f.party.peer.Peer())))
-	b = append(b, f.party.peer.Peer()...)
+	b = appendName(append(b, byte(f.party.kind)), f.party.ledger, f.party.peer.Peer())
 	return appendAmount(b, f.amount)
 }
 
