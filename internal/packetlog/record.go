@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The kinds of the records of a journal. Integers are big endian; "uvarint" is that of encoding/binary.
+// The kinds of the records of a journal. Integers are big endian; "uvarint" is of encoding/binary.
 const (
 	KindOwner   uint8 = iota + 1 // of package aggregate: the first record
 	KindFulfill                  // a packet: see AppendPacket
