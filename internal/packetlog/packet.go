@@ -24,7 +24,7 @@ type Packet struct {
 func (p *Packet) IsRejected() bool { return p.Number == 0 }
 
 // Round is a round that the ledger has. Its packets are the fulfills behind the round before, up to
-// Through. A fulfill of a packet without amounts has the number of the fulfill before it, and is in no round.
+// Through. Packets without amounts have numbers too, and are in no round.
 type Round struct {
 	Number  uint64 // from 1 in its journal
 	Attempt uint32 // from 0: which attempt the ledger took

@@ -34,6 +34,10 @@ type Config struct {
 	// MaxHold, HoldMargin, LedgerOutage and RoundInterval together, and 10 s. After a crash the
 	// ledger holds what the next recorder does not need for so long. Default 3 min, or the least.
 	ReservationTimeout time.Duration
+	// ReservationShare is the part of a sender's headroom that reservations may take, in percent: 1
+	// to 100. The rest is for other recorders and for settlement. A packet that needs more gets it.
+	// Default 50.
+	ReservationShare int
 	// Horizon is how long a packet is remembered after the end of its hold. Repeats of its fulfill
 	// are recognized so long, and refused afterwards ([ErrTooLate]). Default 60 s.
 	Horizon time.Duration
@@ -85,6 +89,8 @@ const (
 	defaultMaxHold = time.Minute
 	leastRenewal   = 10 * time.Second
 	leastRequest   = 64
+	defaultShare   = 50 // percent
+	wholeHeadroom  = 100
 )
 
 func (c Config) withDefaults() Config {
@@ -95,6 +101,7 @@ func (c Config) withDefaults() Config {
 	c.LedgerOutage = cmp.Or(c.LedgerOutage, time.Minute)
 	c.ReservationTimeout = cmp.Or(c.ReservationTimeout, max(3*time.Minute, c.leastTimeout()))
 	c.ReservationTimeout = (c.ReservationTimeout + time.Second - 1) / time.Second * time.Second
+	c.ReservationShare = cmp.Or(c.ReservationShare, defaultShare)
 	c.Horizon = cmp.Or(c.Horizon, time.Minute)
 	c.RequestSize = cmp.Or(c.RequestSize, ledger.BatchMax)
 	if c.Clock == nil {
@@ -134,15 +141,16 @@ func (c Config) Validate() error {
 	check(d.MinHold <= d.MaxHold, "MinHold", "must not be above MaxHold")
 	check(d.ReservationTimeout >= d.leastTimeout(), "ReservationTimeout", "must outlive packets and outages by 10 s: at least "+d.leastTimeout().String())
 	check(d.ReservationTimeout <= 7*24*time.Hour, "ReservationTimeout", "must be at most a week")
+	check(d.ReservationShare >= 1 && d.ReservationShare <= wholeHeadroom, "ReservationShare", "must be 1 to 100")
 	check(d.RequestSize >= leastRequest && d.RequestSize <= ledger.BatchMax, "RequestSize", "must be 64 to 8189")
 	return errors.Join(errs...)
 }
 
 // rules returns the settings of the machine; c has its defaults.
-func (c *Config) rules(journal uint64, poll time.Duration) rules {
+func (c *Config) rules(poll time.Duration) rules {
 	return rules{
-		journal: journal, timeout: uint32(c.ReservationTimeout / time.Second), margin: c.HoldMargin, minHold: c.MinHold,
+		journal: randomNumber(), seed: [2]uint64{randomNumber(), randomNumber()}, timeout: uint32(c.ReservationTimeout / time.Second), margin: c.HoldMargin, minHold: c.MinHold,
 		maxHold: c.MaxHold, outage: c.LedgerOutage + c.RoundInterval, horizon: c.Horizon, interval: c.RoundInterval,
-		poll: poll, maxLegs: c.RequestSize, allowArrears: c.AllowArrears,
+		poll: poll, sharePercent: uint64(c.ReservationShare), maxLegs: c.RequestSize, allowArrears: c.AllowArrears,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -24,12 +25,20 @@ type roundJob struct {
 	stage  roundStage
 	legs   []ledger.Transfer
 	refs   []legRef
-	record uint64        // number of the attempt's record
-	data   []byte        // of the attempt's record; round may have changed since, for the next attempt
+	record uint64 // number of the attempt's record
+	data   []byte // of the attempt's record; round may have changed since, for the next attempt
+	cutAt  time.Duration
 	endsAt time.Duration // of the new reservations once the ledger has the round
 	voids  []voidedHold
 
 	refusedAt uint64 // ledger time of the last refusal, ns since the Unix epoch
+}
+
+// appliedRound is a round that the ledger has.
+type appliedRound struct {
+	round    *round
+	legs     int
+	duration time.Duration // from the cut to the answer
 }
 
 // voidedHold is a reservation to void, of a sender of the round.
@@ -49,36 +58,32 @@ func (m *machine) isCutDue() bool {
 // cutRound forms the next round of the oldest tally and of the reservations that are due, and
 // journals it. From here on the reservations that the round posts are gone, and the new ones count.
 func (m *machine) cutRound() {
-	t := newTally()
+	t := &tally{through: m.through}
 	if len(m.tallies) > 0 {
 		t = m.tallies[0]
-		m.tallies = m.tallies[1:]
-	} else {
-		t.through = m.through
+		m.tallies = append([]*tally(nil), m.tallies[1:]...)
 	}
 	m.number++
 	r := &round{
 		journal: m.rules.journal, number: m.number, through: t.through, packets: t.packets, digest: t.digest,
-		timeout: m.rules.timeout, takes: t.takes,
+		timeout: m.rules.timeout,
 	}
-	for _, give := range t.gives {
-		r.gives = append(r.gives, roundGive{flow: give})
-	}
+	r.takes, r.gives = t.flows()
 	for _, c := range t.charges {
 		r.senders = append(r.senders, m.cutSender(c.peer, c.amount))
 	}
 	m.cutRenewals(r, t)
 	m.cutAt, m.cutNow = m.mono, len(m.tallies) > 1
-	m.round = &roundJob{round: r, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}
+	m.round = &roundJob{round: r, cutAt: m.mono, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}
 	m.journalAttempt()
 }
 
 // cutSender takes a sender's packets of one tally out of its reservations. Packets that are held,
 // or in later tallies, keep their part.
 func (m *machine) cutSender(p *peer, amount ledger.Amount) roundSender {
-	p.used = p.used.SubFloor(amount)
+	p.used, p.cutIn = p.used.SubFloor(amount), m.number
 	total := p.reservedInAll()
-	kept, _ := p.used.Add(ledger.NewAmount(p.held))
+	kept := p.kept()
 	free, _ := ledger.NewAmount(total).SubFloor(kept).Uint64()
 	covered, _ := amount.Min(ledger.NewAmount(free)).Uint64()
 	p.headroom -= min(p.headroom, covered)
@@ -109,18 +114,18 @@ func (s *roundSender) firstEnd() time.Duration {
 // cutRenewals adds the senders without packets whose reservations are due.
 func (m *machine) cutRenewals(r *round, t *tally) {
 	left := m.renewals[:0]
-	legs := t.maxLegs()
+	legs := t.legs
 	for _, p := range m.renewals {
-		_, isCharged := t.chargeIndex[p]
+		added := len(p.holds) + legsBesidePosts
 		switch {
-		case isCharged || len(p.holds) == 0:
+		case p.cutIn == m.number || len(p.holds) == 0:
 			p.renew = false
-		case legs+legsPerSender > m.rules.maxLegs:
+		case legs+added > m.rules.maxLegs:
 			left = append(left, p)
 		default:
 			p.renew = false
 			p.recent -= p.recent / 2
-			legs += legsPerSender
+			legs += added
 			r.senders = append(r.senders, m.cutSender(p, ledger.Amount{}))
 		}
 	}
@@ -145,18 +150,18 @@ func (m *machine) journalAttempt() {
 		}
 	}
 	if len(job.legs) == 0 { // reservations without posts and packets, all gone
-		m.finishRound()
+		m.finishRound(0)
 		return
 	}
 	job.stage, job.voids = stageJournal, nil
 	job.data = appendRound(nil, job.round)
-	job.record = m.appendRecord(recordAttempt, job.data)
+	job.record = m.appendRecord(packetlog.KindAttempt, job.data)
 }
 
 // nameRenewed gives the new reservation of a sender its id in this attempt. Before the ledger's
 // answer it is the sender's first.
 func (m *machine) nameRenewed(s *roundSender, id ledger.ID) {
-	if p := m.peerOf(s.account); len(p.holds) > 0 {
+	if p := m.knownPeer(s.account); len(p.holds) > 0 {
 		p.holds[0].id = id
 	}
 }
@@ -170,7 +175,7 @@ func (m *machine) nextAttempt() {
 // shrinkRenewed notes the amount of a sender's new reservation after the round was changed. The
 // new reservation is the sender's first; it has the id of an earlier attempt, or none.
 func (m *machine) shrinkRenewed(s *roundSender, before uint64) {
-	p := m.peerOf(s.account)
+	p := m.knownPeer(s.account)
 	switch {
 	case before == 0 || s.renewed == before || len(p.holds) == 0:
 	case s.renewed == 0:
@@ -189,21 +194,21 @@ func (p *peer) extendHold(id ledger.ID, endsAt time.Duration) {
 	}
 }
 
-// finishRound notes that the ledger has the round.
-func (m *machine) finishRound() {
+// finishRound notes that the ledger has the round, since a time by its clock.
+func (m *machine) finishRound(at uint64) {
 	r := m.round.round
-	m.appendRecord(recordApplied, chartU64(r.number))
+	applied := packetlog.Round{Number: r.number, Attempt: r.attempt, Through: r.through, Packets: r.packets, At: at}
+	m.appendRecord(packetlog.KindApplied, packetlog.AppendRound(nil, &applied))
 	for i, ref := range m.round.refs {
 		if ref.kind == legRenew {
-			m.peerOf(r.senders[ref.index].account).extendHold(m.round.legs[i].ID, m.round.endsAt)
+			m.knownPeer(r.senders[ref.index].account).extendHold(m.round.legs[i].ID, m.round.endsAt)
 		}
 	}
 	m.through = r.through
-	m.applied = append(m.applied, r)
+	m.applied = append(m.applied, appliedRound{r, len(m.round.legs), m.mono - m.round.cutAt})
 	m.round = nil
-	m.forgetOverdue()
 	for i := range r.senders {
-		p := m.peerOf(r.senders[i].account)
+		p := m.knownPeer(r.senders[i].account)
 		if len(p.waiting) > 0 {
 			m.want(p)
 		}

@@ -25,88 +25,66 @@ type party struct {
 	peer   accounts.PeerAccount // zero for our own
 }
 
-// flow is an amount that a packet takes from an account or gives to an account.
+// flow is an amount that a round takes from an account or gives to an account.
 type flow struct {
 	party  party
 	amount ledger.Amount
 }
 
+func ownParty(kind partyKind, number uint32) party { return party{kind: kind, ledger: number} }
+
+func peerParty(p *peer) party {
+	return party{kind: partyPeer, ledger: p.account.Ledger(), peer: p.account}
+}
+
 // packetFlows is how a packet changes accounts. In each asset the takes and the gives are equal.
 // The sums over many packets are the same as those of the legs that [transfers.Recorder] writes.
+// Of two assets, the first is the sender's and the second the receiver's.
 type packetFlows struct {
-	charge    uint64 // taken from the sender; 0 if the packet is from ourselves
-	takes     [2]flow
-	gives     [3]flow
-	takeCount int
-	giveCount int
-}
-
-func (f *packetFlows) take(p party, amount uint64) {
-	if amount > 0 {
-		f.takes[f.takeCount] = flow{p, ledger.NewAmount(amount)}
-		f.takeCount++
-	}
-}
-
-func (f *packetFlows) give(p party, amount uint64) {
-	if amount > 0 {
-		f.gives[f.giveCount] = flow{p, ledger.NewAmount(amount)}
-		f.giveCount++
-	}
+	charge      uint64 // taken from the sender; 0 if the packet is from ourselves
+	takeFirst   uint64 // taken from liquidity, first asset
+	takeSecond  uint64 // taken from liquidity, second asset
+	receive     uint64 // given to the receiver; 0 if the packet is to ourselves
+	toLiquidity uint64 // given to liquidity, first asset
+	revenue     uint64 // first asset
+	dust        uint64 // first asset
 }
 
 // isEmpty reports whether the packet moves nothing.
-func (f *packetFlows) isEmpty() bool { return f.charge == 0 && f.takeCount == 0 && f.giveCount == 0 }
-
-func ownParty(kind partyKind, number uint32) party { return party{kind: kind, ledger: number} }
-
-func accountParty(a accounts.PeerAccount) party {
-	if a.IsOwn() {
-		return ownParty(partyLiquidity, a.Ledger())
-	}
-	return party{kind: partyPeer, ledger: a.Ledger(), peer: a}
+func (f *packetFlows) isEmpty() bool {
+	return f.charge|f.takeFirst|f.takeSecond|f.receive|f.toLiquidity|f.revenue|f.dust == 0
 }
 
 // flowsOf returns the flows of a packet. The error matches [transfers.ErrAmounts].
 func flowsOf(p *transfers.Packet, allowLoss bool) (f packetFlows, err error) {
-	if p.From.Ledger() != p.To.Ledger() {
-		return conversionFlows(p), nil
-	}
-	number := p.From.Ledger()
-	liquidity := ownParty(partyLiquidity, number)
+	fromUs, toUs := p.From.IsOwn(), p.To.IsOwn()
 	switch {
-	case p.From == p.To && p.From.IsOwn():
-	case p.From.IsOwn():
+	case p.From.Ledger() != p.To.Ledger():
+		return conversionFlows(p, fromUs, toUs), nil
+	case fromUs && toUs:
+	case fromUs:
 		// We pay what the receiver gets, and charge ourselves no fee.
-		f.take(liquidity, p.Out)
-		f.give(accountParty(p.To), p.Out)
+		f.takeFirst, f.receive = p.Out, p.Out
 	case p.In < p.Out && !allowLoss:
 		err = fmt.Errorf("%w: in %d, out %d", transfers.ErrAmounts, p.In, p.Out)
-	case p.To.IsOwn():
+	case toUs:
 		// A packet to ourselves keeps its whole In with us.
-		f.charge = p.In
-		f.give(liquidity, p.In)
+		f.charge, f.toLiquidity = p.In, p.In
 	default:
-		f.charge = p.In
-		f.take(liquidity, p.Out-min(p.In, p.Out))
-		f.give(accountParty(p.To), p.Out)
-		f.give(ownParty(partyRevenue, number), p.In-min(p.In, p.Out))
+		through := min(p.In, p.Out)
+		f.charge, f.receive, f.takeFirst, f.revenue = p.In, p.Out, p.Out-through, p.In-through
 	}
 	return f, err
 }
 
-func conversionFlows(p *transfers.Packet) (f packetFlows) {
-	a, b := p.From.Ledger(), p.To.Ledger()
-	if p.From.IsOwn() {
-		f.take(ownParty(partyLiquidity, a), p.Dust) // the rest stays in liquidity
+func conversionFlows(p *transfers.Packet, fromUs, toUs bool) (f packetFlows) {
+	if f.dust = p.Dust; fromUs {
+		f.takeFirst = p.Dust // the rest stays in liquidity
 	} else {
-		f.charge = p.In
-		f.give(ownParty(partyLiquidity, a), p.In-p.Dust)
+		f.charge, f.toLiquidity = p.In, p.In-p.Dust
 	}
-	f.give(ownParty(partyDust, a), p.Dust)
-	if !p.To.IsOwn() {
-		f.take(ownParty(partyLiquidity, b), p.Out)
-		f.give(accountParty(p.To), p.Out)
+	if !toUs {
+		f.takeSecond, f.receive = p.Out, p.Out
 	}
 	return f
 }

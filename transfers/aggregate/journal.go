@@ -28,28 +28,27 @@ const maxUnsyncedBytes = 16 << 20
 // defaultCheckpointInterval bounds the log of a busy recorder, and what a restart reads.
 const defaultCheckpointInterval = 16 << 20
 
-// openJournal opens the journal in a folder, "" for none, and reads its records into r. The error
-// matches [transfers.ErrJournal].
-func openJournal(folder string, checkpointInterval int64, r *replayer) (*journal, error) {
-	j := &journal{folder: folder, checkpointInterval: checkpointInterval}
-	if folder == "" {
-		return j, nil
+// open opens the journal in its folder, if it has one, and gives r the records. The error matches
+// [transfers.ErrJournal].
+func (j *journal) open(r *replayer) error {
+	if j.folder == "" {
+		return nil
 	}
-	log, _, err := wal.OpenFormat(folder, journalFormat, func(record wal.Record) error { return r.addRecord(record.Kind, record.Data) })
+	log, _, err := wal.OpenFormat(j.folder, journalFormat, func(record wal.Record) error { return r.addRecord(record.Kind, record.Data) })
 	if err != nil {
-		return nil, j.wrapError(err)
+		return j.wrapError(err)
 	}
 	j.log, j.base = log, log.Appended()
-	return j, nil
+	return nil
 }
 
 func (j *journal) wrapError(err error) error {
 	return &transfers.JournalError{Folder: j.folder, Err: err}
 }
 
-// newJournalNumber returns the number of a new journal. It is part of all ids, so two journals of
-// a namespace must not have the same.
-func newJournalNumber() uint64 {
+// randomNumber returns a number above 0, as for a new journal: it is part of all ids, so two
+// journals of a namespace must not have the same.
+func randomNumber() uint64 {
 	var b [8]byte
 	rand.Read(b[:])
 	return max(binary.BigEndian.Uint64(b[:]), 1)

@@ -16,7 +16,7 @@ import (
 type work struct {
 	decided []decision
 	flushed []flushWaiter
-	applied []*round
+	applied []appliedRound
 	stopped error
 	wake    bool
 }
@@ -267,10 +267,7 @@ func (r *Recorder) writeCheckpoint() {
 	var entries []entry
 	r.mu.Lock()
 	checkpoint := r.journal.log.Checkpoint()
-	_ = r.machine.checkpoint(func(kind uint8, data []byte) error { // the callback returns no error
-		entries = append(entries, entry{kind, data})
-		return nil
-	})
+	r.machine.checkpoint(func(kind uint8, data []byte) { entries = append(entries, entry{kind, data}) })
 	r.mu.Unlock()
 	defer func() { _ = checkpoint.Discard() }()
 	for _, e := range entries {
@@ -291,8 +288,9 @@ func (r *Recorder) reportFailure(err error) {
 }
 
 // reportRounds calls the events of rounds.
-func (r *Recorder) reportRounds(rounds []*round) {
-	for _, d := range rounds {
+func (r *Recorder) reportRounds(rounds []appliedRound) {
+	for _, a := range rounds {
+		d := a.round
 		if r.cfg.Events.BalancesChanged != nil && d.packets > 0 {
 			r.cfg.Events.BalancesChanged(d.peers())
 		}

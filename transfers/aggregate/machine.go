@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -24,16 +25,21 @@ type machine struct {
 	clock int64         // the highest wall clock seen
 	mono  time.Duration // the monotonic clock
 
-	peers    map[accounts.PeerAccount]*peer
-	packets  map[ledger.ID]*packet
-	timeline timeline
-	overdue  []*packet // fulfilled, beyond their horizon, and in no applied round
-	tallies  []*tally  // fulfills that no round has; the last one grows
-	decided  []decision
+	assets  map[uint32]*asset
+	peers   []*peer // by index
+	logged  []*peer // by index in the journal
+	byID    map[ledger.ID]*peer
+	memory  memory // of packets within their horizons
+	held    heldPackets
+	waiting map[uint32]*waitingPacket // by index of the heldPacket
+	tallies []*tally                  // fulfills that no round has; the last one grows
+	serial  uint64                    // of the last tally
+	decided []decision
 
 	records  uint64 // appended to the journal by this machine
 	synced   uint64 // of them on disk
 	fulfills uint64 // number of the last fulfill
+	summed   uint64 // number of the last fulfill in a tally
 
 	number  uint64 // of the last round
 	through uint64 // number of the last fulfill in an applied round
@@ -50,15 +56,18 @@ type machine struct {
 	isTimed  bool     // the shell waits no longer than the round interval
 	yield    bool     // a round goes ahead of the next look-up
 	polledAt time.Duration
+	swept    int // shards of the memory, of the sweep under way
 	recovery recovery
 	closing  bool
 	stopped  error
-	applied  []*round // for the shell's events; it takes them
+	applied  []appliedRound // for the shell's events; it takes them
+	scratch  []byte         // for the record of a packet
 }
 
 // rules are the settings of a machine.
 type rules struct {
 	journal      uint64        // the journal's number
+	seed         [2]uint64     // of the memory's hashes
 	timeout      uint32        // of reservations, seconds
 	margin       time.Duration // from a packet's expiry to the end of its hold
 	minHold      time.Duration // least time to the expiry of a new packet
@@ -67,6 +76,7 @@ type rules struct {
 	horizon      time.Duration // from the end of a hold until the packet is forgotten
 	interval     time.Duration // between rounds
 	poll         time.Duration // between looks at all peers
+	sharePercent uint64        // of a headroom, the most that reservations take
 	maxLegs      int           // of a request
 	allowArrears bool
 }
@@ -99,25 +109,13 @@ type reply struct {
 	record uint64 // 0: needs no record
 }
 
-func newMachine(book *accounts.Book, r rules, journal recordWriter, newID func() ledger.ID) *machine {
-	return &machine{
-		rules: r, book: book, journal: journal, newID: newID,
-		peers: map[accounts.PeerAccount]*peer{}, packets: map[ledger.ID]*packet{},
-		timeline: timeline{horizon: r.horizon},
+func newMachine(book *accounts.Book, r rules, journal recordWriter, newID func() ledger.ID, now moment) *machine {
+	m := &machine{
+		rules: r, book: book, journal: journal, newID: newID, wall: now.wall, clock: now.wall, mono: now.mono,
+		assets: map[uint32]*asset{}, byID: map[ledger.ID]*peer{}, memory: newMemory(r.seed), waiting: map[uint32]*waitingPacket{},
 	}
-}
-
-// peerOf returns the peer with a handle; nil for ourselves.
-func (m *machine) peerOf(a accounts.PeerAccount) *peer {
-	if a.IsOwn() {
-		return nil
-	}
-	p := m.peers[a]
-	if p == nil {
-		p = &peer{account: a, ids: m.book.PeerIDs(a)}
-		m.peers[a] = p
-	}
-	return p
+	m.held = newHeldPackets(r.maxHold+r.margin, now.wall)
+	return m
 }
 
 // appendRecord appends a record to the journal and returns its number.
@@ -130,54 +128,71 @@ func (m *machine) appendRecord(kind uint8, data []byte) uint64 {
 // markSynced notes that the first n records of this machine are on disk.
 func (m *machine) markSynced(n uint64) { m.synced = max(m.synced, n) }
 
-// submit takes an operation. If it returns pending, the reply comes later as a decision with the
-// token.
-func (m *machine) submit(now moment, op *transfers.Op, token any) (r reply, pending bool) {
+// submit takes an operation. If it returns a queued operation, the reply comes later as a decision
+// with the token that the caller gives it.
+func (m *machine) submit(now moment, op *transfers.Op) (r reply, later *queued) {
 	m.observe(now)
-	if err := m.checkOp(op); err != nil {
-		return refuse(op, err), false
+	sender, receiver, err := m.checkOp(op)
+	if err != nil {
+		return refuse(op, err), nil
 	}
-	k := m.remembered(op.Packet.ID)
+	seal, end := m.seal(&op.Packet), m.endOf(&op.Packet)
+	e := m.memory.find(op.Packet.ID)
+	if e != nil && e.isBeyond(m.forgetBefore()) {
+		m.memory.remove(op.Packet.ID)
+		e = nil
+	}
 	switch {
-	case k != nil && !k.sameAs(&op.Packet):
-		return refuse(op, fmt.Errorf("%w: packet %v has other amounts or peers", ledger.ErrIDConflict, op.Packet.ID)), false
-	case k != nil && k.state == stateWaiting:
-		k.queue = append(k.queue, queued{*op, token})
-		return reply{}, true
-	case op.Kind == transfers.KindPrepare:
-		return m.prepare(k, op, token)
-	case op.Kind == transfers.KindReject:
-		return m.reject(k, op), false
+	case e != nil && e.seal != seal:
+		return refuse(op, fmt.Errorf("%w: packet %v has other amounts or peers", ledger.ErrIDConflict, op.Packet.ID)), nil
+	case m.beyondHorizon(end) && op.Kind != transfers.KindPrepare:
+		return refuse(op, ErrTooLate), nil
+	case e != nil && e.kind() == stateHeld && m.held.at(e.open()).waiting:
+		w := m.waiting[e.open()]
+		later = &queued{op: *op}
+		w.queue = append(w.queue, later)
+		return reply{}, later
+	}
+	switch op.Kind {
+	case transfers.KindPrepare:
+		return m.prepare(e, op, sender, receiver, seal)
+	case transfers.KindReject:
+		return m.reject(e, op, sender, receiver, seal, end), nil
 	default:
-		return m.fulfill(k, op), false
+		return m.fulfill(e, op, sender, receiver, seal, end), nil
 	}
 }
 
-// checkOp finds the faults that need no peer.
-func (m *machine) checkOp(op *transfers.Op) error {
+// checkOp finds the faults that need no peer's accounts, and returns sender and receiver.
+func (m *machine) checkOp(op *transfers.Op) (sender, receiver *peer, err error) {
 	if m.stopped != nil {
-		return m.stopped
+		return nil, nil, m.stopped
 	}
 	if err := op.Validate(); err != nil {
-		return err
+		return nil, nil, err
 	}
 	p := &op.Packet
-	for _, a := range []accounts.PeerAccount{p.From, p.To} {
-		if _, known := m.book.Asset(a.Ledger()); !known {
-			return fmt.Errorf("%w: of %v", accounts.ErrUnknownAsset, a)
-		}
+	if sender, err = m.peerOf(p.From); err != nil {
+		return nil, nil, err
 	}
-	const lastYear = 2200 // nanoseconds since 1970 fit 64 bits until 2262
-	if year := p.Expiry.Year(); year < 1970 || year > lastYear {
-		return &transfers.PacketError{Kind: op.Kind, ID: p.ID, Field: "Expiry", Reason: "is missing, or not between 1970 and 2200"}
+	if receiver, err = m.peerOf(p.To); err != nil {
+		return nil, nil, err
 	}
-	return nil
+	const first, last = 0, 7_258_118_400 // 1970 and 2200: nanoseconds since 1970 fit 64 bits until 2262
+	if s := p.Expiry.Unix(); s < first || s >= last {
+		return nil, nil, &transfers.PacketError{Kind: op.Kind, ID: p.ID, Field: "Expiry", Reason: "is missing, or not between 1970 and 2200"}
+	}
+	return sender, receiver, nil
 }
 
-// flows returns the flows of a packet.
-func (m *machine) flows(p *transfers.Packet) (packetFlows, error) {
-	asset, _ := m.book.Asset(p.From.Ledger())
-	return flowsOf(p, asset.AllowLoss)
+// seal returns a hash of the fields that make a packet: those that a repeat must have too.
+func (m *machine) seal(p *transfers.Packet) uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	h, from, to := m.rules.seed[0]^m.rules.seed[1], p.From.ID(), p.To.ID()
+	for _, field := range [...]uint64{p.In, p.Out, p.Dust, uint64(p.Expiry.UnixNano()), from.Lo, from.Hi, to.Lo, to.Hi} {
+		h = mixWords(h^field, odd)
+	}
+	return h
 }
 
 func refuse(op *transfers.Op, err error) reply {
@@ -187,280 +202,92 @@ func refuse(op *transfers.Op, err error) reply {
 	}}
 }
 
+// accept answers an operation when a record is on disk.
+func accept(op *transfers.Op, record uint64, outcome ledger.Outcome) reply {
+	return reply{result: transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: outcome}, record: record}
+}
+
 // refuseConflict refuses the fulfill of a rejected packet, or the reject of a fulfilled one. The
-// answer rests on the record of the first.
-func refuseConflict(op *transfers.Op, k *packet) reply {
+// answer rests on the record of the first, which is one of those so far.
+func (m *machine) refuseConflict(op *transfers.Op) reply {
 	r := refuse(op, transfers.ErrPacketConflict)
-	r.record = k.record
+	r.record = m.records
 	return r
 }
 
-func accept(op *transfers.Op, k *packet, outcome ledger.Outcome) reply {
-	return reply{result: transfers.Result{Kind: op.Kind, Packet: k.packet, Outcome: outcome}, record: k.record}
+// acceptAgain answers a repeat when the record of the first is on disk.
+func (m *machine) acceptAgain(op *transfers.Op) reply {
+	return accept(op, m.records, ledger.OutcomeAlreadyApplied)
 }
 
-// prepare decides a new packet, or lets it wait for a look-up or a top-up.
-func (m *machine) prepare(k *packet, op *transfers.Op, token any) (r reply, pending bool) {
-	if k != nil {
-		return accept(op, k, ledger.OutcomeAlreadyApplied), false
-	}
-	k = &packet{packet: op.Packet, state: stateWaiting, index: -1}
-	if err := m.initPrepare(k); err != nil {
-		return refuse(op, err), false
-	}
-	if done, err := m.decidePrepare(k); err != nil {
-		return refuse(op, err), false
-	} else if done {
-		m.remember(k)
-		return accept(op, k, ledger.OutcomeApplied), false
-	}
-	k.queue = append(k.queue, queued{*op, token})
-	m.remember(k)
-	return reply{}, true
-}
-
-// initPrepare checks a new packet and fixes its end.
-func (m *machine) initPrepare(k *packet) (err error) {
-	if m.closing {
-		return transfers.ErrRecorderClosed
-	}
-	p := &k.packet
-	if k.flows, err = m.flows(p); err != nil {
-		return err
-	}
-	k.sender = m.peerOf(p.From)
-	// The highest wall clock counts: a hold must end after the horizon's clock has passed it.
-	left := time.Duration(p.Expiry.UnixNano() - m.clock)
-	if left < m.rules.minHold {
-		return fmt.Errorf("%w: %v until %v, want %v", transfers.ErrHoldTooShort, left, p.Expiry, m.rules.minHold)
-	}
-	if left > m.rules.maxHold {
-		return &transfers.PacketError{Kind: transfers.KindPrepare, ID: p.ID, Field: "Expiry", Reason: fmt.Sprintf("must be within Config.MaxHold, %v", m.rules.maxHold)}
-	}
-	p.Hold = left + m.rules.margin
-	k.end, k.until = m.endOf(p), m.mono+p.Hold+m.rules.outage
-	return nil
-}
-
-// decidePrepare accepts a packet (done), refuses it (err), or lets it wait.
-func (m *machine) decidePrepare(k *packet) (done bool, err error) {
-	if m.clock >= k.packet.Expiry.UnixNano() {
-		return false, transfers.ErrHoldTooShort
-	}
-	receiver := m.peerOf(k.packet.To)
-	for _, p := range []*peer{k.sender, receiver} {
-		if p != nil && p.known && p.refusal != nil {
-			return false, p.refusal
-		}
-	}
-	if s := k.sender; s != nil && s.known && s.debtor && !m.rules.allowArrears {
-		return false, transfers.ErrInArrears
-	}
-	isReady := true
-	for _, p := range []*peer{k.sender, receiver} {
-		if p != nil && !p.known {
-			isReady = false
-			m.want(p)
-		}
-	}
-	if s := k.sender; s != nil && (!isReady || k.flows.charge > s.free(k.until) || len(s.waiting) > 0 && s.waiting[0] != k) {
-		m.waitFor(s, k)
-		return false, nil
-	}
-	if !isReady { // a packet from ourselves waits at its receiver
-		m.waitFor(receiver, k)
-		return false, nil
-	}
-	if k.sender != nil {
-		k.sender.held += k.flows.charge
-	}
-	k.state = stateOpen
-	return true, nil
-}
-
-// waitFor lets a prepare wait at a peer, once.
-func (m *machine) waitFor(p *peer, k *packet) {
-	for _, other := range p.waiting {
-		if other == k {
+// observe moves the clocks on: holds end. The horizon's clock never goes back.
+func (m *machine) observe(now moment) {
+	m.mono = max(m.mono, now.mono)
+	m.wall = now.wall
+	m.clock = max(m.clock, now.wall)
+	for {
+		i, ended := m.held.firstEnded(m.clock)
+		if !ended {
 			return
 		}
-	}
-	p.waiting = append(p.waiting, k)
-	m.want(p)
-}
-
-// want asks for a look-up of the peer.
-func (m *machine) want(p *peer) {
-	if !p.wanted {
-		p.wanted = true
-		m.wants = append(m.wants, p)
-	}
-}
-
-// settleWaiting decides the prepares that wait at a peer, in order, after a look-up or a top-up.
-// isFinal refuses those that the peer's headroom does not cover.
-func (m *machine) settleWaiting(p *peer, isFinal bool) {
-	for len(p.waiting) > 0 {
-		k := p.waiting[0]
-		done, err := m.decidePrepare(k)
-		if !done && err == nil {
-			if !isFinal {
-				return
-			}
-			if !m.isKnown(k) {
-				m.want(p) // once more, behind the other peer
-				return
-			}
-			err = transfers.ErrCreditLine
-		}
-		if err != nil {
-			m.refuseWaiting(k, err)
-			continue
-		}
-		p.waiting = p.waiting[1:]
-		m.remember(k)
-		m.answerQueue(k, nil)
-	}
-}
-
-func (m *machine) isKnown(k *packet) bool {
-	receiver := m.peerOf(k.packet.To)
-	return (k.sender == nil || k.sender.known) && (receiver == nil || receiver.known)
-}
-
-// refuseWaiting refuses a waiting prepare.
-func (m *machine) refuseWaiting(k *packet, err error) {
-	if k.sender != nil {
-		k.sender.dropWaiting(k)
-	} else if p := m.peerOf(k.packet.To); p != nil {
-		p.dropWaiting(k)
-	}
-	m.forget(k)
-	m.answerQueue(k, err)
-}
-
-func (p *peer) dropWaiting(k *packet) {
-	for i := range p.waiting {
-		if p.waiting[i] == k {
-			p.waiting = append(p.waiting[:i:i], p.waiting[i+1:]...)
-			return
+		if m.held.at(i).waiting {
+			m.refuseWaiting(m.waiting[i], transfers.ErrHoldTooShort)
+		} else {
+			m.endHold(i)
 		}
 	}
 }
 
-// answerQueue answers the operations behind a decided prepare, in order.
-func (m *machine) answerQueue(k *packet, err error) {
-	queue := k.queue
-	k.queue = nil
-	for i := range queue {
-		q := &queue[i]
-		var r reply
-		switch {
-		case err != nil && q.op.Kind == transfers.KindPrepare:
-			r = refuse(&q.op, err)
-		case i == 0:
-			r = accept(&q.op, k, ledger.OutcomeApplied)
-		default:
-			var pending bool
-			if r, pending = m.submit(moment{m.wall, m.mono}, &q.op, q.token); pending {
-				continue
-			}
-		}
-		m.decided = append(m.decided, decision{q.token, r})
-	}
+// endHold gives the amount of a hold that has ended back to the reservation.
+func (m *machine) endHold(i uint32) {
+	k := m.held.at(i)
+	m.peers[k.sender].held -= k.charge
+	m.memory.find(k.id).setEnded(stateExpired, k.end)
+	m.held.remove(i)
 }
 
-// fulfill books a packet. A packet without a hold, as after a restart, is booked by its own fields.
-func (m *machine) fulfill(k *packet, op *transfers.Op) reply {
-	end := m.holdEnd(k, &op.Packet)
-	if m.beyondHorizon(end) {
-		return refuse(op, ErrTooLate)
-	}
-	switch {
-	case k == nil:
-		k = &packet{packet: op.Packet, state: stateExpired, end: end, sender: m.peerOf(op.Packet.From), index: -1}
-		var err error
-		if k.flows, err = m.flows(&op.Packet); err != nil {
-			return refuse(op, err)
-		}
-		m.remember(k)
-	case k.state == stateFulfilled:
-		return accept(op, k, ledger.OutcomeAlreadyApplied)
-	case k.state == stateRejected:
-		return refuseConflict(op, k)
-	}
-	late := k.state == stateExpired && k.sender != nil && k.flows.charge > k.sender.free(m.mono)
-	if k.state == stateOpen {
-		k.sender.release(k.flows.charge)
-	}
-	m.bookFulfill(k)
-	k.record = m.appendRecord(recordFulfill, appendResolved(nil, k.number, m.clock, &k.packet))
-	m.remember(k)
-	r := accept(op, k, ledger.OutcomeApplied)
-	r.result.Late, r.result.ShortfallUnknown = late, late
-	return r
-}
+// beyondHorizon reports whether a hold that ended then is out of the machine's memory.
+func (m *machine) beyondHorizon(end int64) bool { return m.clock > end+int64(m.rules.horizon) }
 
-// bookFulfill adds a fulfilled packet to the sums of the next round.
-func (m *machine) bookFulfill(k *packet) {
-	k.state = stateFulfilled
-	if k.flows.isEmpty() {
-		return
-	}
-	m.fulfills++
-	k.number = m.fulfills
-	m.addToTally(k)
-}
+// forgetBefore is the moment before which ended holds are forgotten, ms since the Unix epoch.
+func (m *machine) forgetBefore() int64 { return (m.clock - int64(m.rules.horizon)) / nanosPerMilli }
 
-// addToTally adds a numbered packet to the last tally, or to a new one if a round is full.
-func (m *machine) addToTally(k *packet) {
-	last := len(m.tallies) - 1
-	if last < 0 || m.tallies[last].maxLegs()+mostLegsAdded > m.rules.maxLegs {
-		m.tallies = append(m.tallies, newTally())
-		last++
-	}
-	m.tallies[last].addPacket(k.sender, &k.flows, k.packet.ID, k.number)
-	if s := k.sender; s != nil {
-		s.used, _ = s.used.Add(ledger.NewAmount(k.flows.charge))
-		used, fits := s.used.Uint64()
-		if !fits || used > s.reservedInAll()/2 {
-			m.cutNow = true // so that the reservation is renewed before it is used up
-		}
-		if !fits || used > s.reservedInAll() {
-			m.want(s) // the headroom may cover it
-		}
-	}
-}
-
-// reject ends a hold. A reject of an unknown packet is noted too: its prepare may have been
-// forgotten in a restart.
-func (m *machine) reject(k *packet, op *transfers.Op) reply {
-	end := m.holdEnd(k, &op.Packet)
-	if m.beyondHorizon(end) {
-		return refuse(op, ErrTooLate)
-	}
-	switch {
-	case k == nil:
-		k = &packet{packet: op.Packet, end: end, index: -1, state: stateRejected}
-	case k.state == stateRejected:
-		return accept(op, k, ledger.OutcomeAlreadyApplied)
-	case k.state == stateFulfilled:
-		return refuseConflict(op, k)
-	case k.state == stateOpen:
-		k.sender.release(k.flows.charge)
-	}
-	k.state = stateRejected
-	k.record = m.appendRecord(recordReject, appendResolved(nil, 0, m.clock, &k.packet))
-	m.remember(k)
-	return accept(op, k, ledger.OutcomeApplied)
+// endOf returns the end of a packet's hold.
+func (m *machine) endOf(p *transfers.Packet) int64 {
+	return p.Expiry.UnixNano() + int64(m.rules.margin)
 }
 
 // stop ends the machine after a fault that it cannot explain. What is journaled stays there.
 func (m *machine) stop(err error) {
 	m.stopped = cmp.Or(m.stopped, fmt.Errorf("%w: %w", ErrStopped, err))
-	for _, p := range m.peers {
-		for len(p.waiting) > 0 {
-			m.refuseWaiting(p.waiting[0], m.stopped)
-		}
+	m.refuseAllWaiting(m.stopped)
+}
+
+// appendPacket journals a resolved packet.
+func (m *machine) appendPacket(kind uint8, p *transfers.Packet, number uint64, sender, receiver *peer) uint64 {
+	m.declare(sender)
+	m.declare(receiver)
+	resolved := packetlog.Packet{
+		Number: number, ResolvedAt: m.clock, Expiry: p.Expiry.UnixNano(), ID: p.ID, In: p.In, Out: p.Out, Dust: p.Dust, Condition: p.Condition,
 	}
+	m.scratch = packetlog.AppendPacket(m.scratch[:0], &resolved, sender.logIndex, receiver.logIndex)
+	return m.appendRecord(kind, m.scratch)
+}
+
+// declare journals a peer's index, before the first record with it.
+func (m *machine) declare(p *peer) {
+	if !p.isLogged {
+		m.logPeer(p)
+		m.appendRecord(packetlog.KindParty, packetlog.AppendParty(nil, p.logIndex, p.logParty()))
+	}
+}
+
+// logPeer gives a peer the next index in the journal.
+func (m *machine) logPeer(p *peer) {
+	p.isLogged, p.logIndex = true, uint32(len(m.logged))
+	m.logged = append(m.logged, p)
+}
+
+func (p *peer) logParty() packetlog.Party {
+	return packetlog.Party{Ledger: p.account.Ledger(), Peer: p.account.Peer()}
 }

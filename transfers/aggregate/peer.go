@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -17,32 +18,79 @@ type hold struct {
 	endsAt time.Duration // the ledger may release it from then on, by the monotonic clock; 0: unknown
 }
 
-// peer is a peer in an asset, as sender and as receiver.
+// asset is one of the book's assets.
+type asset struct {
+	number    uint32
+	allowLoss bool
+	own       accounts.AssetIDs
+	sumsAt    tallyPlace
+}
+
+// peer is a peer in an asset, as sender and as receiver. Our own account in an asset is one too: it
+// has no reservations.
 //
 // The credit line rests on one rule: held + used <= the sum of holds. Only late packets and lost
 // reservations break it; a round then charges the rest to the peer's arrears.
 type peer struct {
 	account accounts.PeerAccount
+	index   uint32 // in machine.peers
+	isOwn   bool
+	asset   *asset
 	ids     accounts.PeerIDs
 
 	holds []hold        // in the ledger, or in the round under way
 	held  uint64        // of packets prepared and not resolved
 	used  ledger.Amount // of packets fulfilled and not in a round yet
 
-	known    bool      // the ledger has answered with the peer's accounts
-	refusal  error     // why new packets of the peer are refused, or nil
-	debtor   bool      // the peer is in arrears
-	headroom uint64    // of the last look-up, with our reservations, less what rounds took since
-	recent   uint64    // use of an interval, decaying
-	waiting  []*packet // prepares that need more of the headroom, in order
-	wanted   bool      // in machine.wants
-	renew    bool      // in machine.renewals
+	chargeAt tallyPlace // in the last tally
+	giveAt   tallyPlace
+	cutIn    uint64 // number of the last round with a charge of the peer
+
+	known    bool             // the ledger has answered with the peer's accounts
+	refusal  error            // why new packets of the peer are refused, or nil
+	debtor   bool             // the peer is in arrears
+	headroom uint64           // of the last look-up, with our reservations, less what rounds took since
+	recent   uint64           // use of an interval, decaying
+	asked    int              // top-ups on their way
+	adopting bool             // reservations of an earlier process may still be found
+	waiting  []*waitingPacket // prepares that need more of the headroom, in order
+	wanted   bool             // in machine.wants
+	renew    bool             // in machine.renewals
+	isLogged bool             // the journal has its index
+	logIndex uint32
 }
+
+// peerOf returns the peer with a handle, also our own. The error matches [accounts.ErrUnknownAsset].
+func (m *machine) peerOf(a accounts.PeerAccount) (*peer, error) {
+	if p := m.byID[a.ID()]; p != nil {
+		return p, nil
+	}
+	s := m.assets[a.Ledger()]
+	if s == nil {
+		described, known := m.book.Asset(a.Ledger())
+		if !known {
+			return nil, fmt.Errorf("%w: of %v", accounts.ErrUnknownAsset, a)
+		}
+		s = &asset{number: a.Ledger(), allowLoss: described.AllowLoss}
+		s.own, _ = m.book.AssetIDs(a.Ledger())
+		m.assets[a.Ledger()] = s
+	}
+	p := &peer{account: a, index: uint32(len(m.peers)), isOwn: a.IsOwn(), asset: s, known: a.IsOwn()}
+	if !p.isOwn {
+		p.ids = m.book.PeerIDs(a)
+	}
+	m.peers = append(m.peers, p)
+	m.byID[a.ID()] = p
+	return p, nil
+}
+
+// knownPeer returns the peer of a round's sender or receiver.
+func (m *machine) knownPeer(a accounts.PeerAccount) *peer { return m.byID[a.ID()] }
 
 // reserved returns the sum of the holds that outlive a moment.
 func (p *peer) reserved(until time.Duration) (sum uint64) {
-	for _, h := range p.holds {
-		if h.endsAt >= until {
+	for i := range p.holds {
+		if h := &p.holds[i]; h.endsAt >= until {
 			sum += h.amount
 		}
 	}
@@ -51,8 +99,8 @@ func (p *peer) reserved(until time.Duration) (sum uint64) {
 
 // reservedInAll returns the sum of all holds.
 func (p *peer) reservedInAll() (sum uint64) {
-	for _, h := range p.holds {
-		sum += h.amount
+	for i := range p.holds {
+		sum += p.holds[i].amount
 	}
 	return sum
 }
@@ -67,13 +115,25 @@ func (p *peer) free(until time.Duration) uint64 {
 	return free
 }
 
+// kept returns what packets of the peer need of its reservations.
+func (p *peer) kept() ledger.Amount {
+	kept, _ := p.used.Add(ledger.NewAmount(p.held))
+	return kept
+}
+
 // wishedReserve returns how much the peer's reservations should have in all: enough for its
-// recent use, and no more than stays free beside them.
+// recent use, and no more than its share of the headroom.
 func (m *machine) wishedReserve(p *peer) uint64 {
 	if m.isReleasing(p) {
 		return 0
 	}
-	return min(p.recent<<recentShift, p.headroom/2, maxReserved)
+	return min(p.recent<<recentShift, m.share(p.headroom), maxReserved)
+}
+
+// share returns the part of a headroom that reservations may take.
+func (m *machine) share(headroom uint64) uint64 {
+	const hundred = 100
+	return headroom/hundred*m.rules.sharePercent + headroom%hundred*m.rules.sharePercent/hundred
 }
 
 // isReleasing reports whether the peer's reservations shrink to its packets.

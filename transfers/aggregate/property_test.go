@@ -15,6 +15,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -78,11 +79,11 @@ func (s *totals) add(w *world) {
 		s.crashes += in.life - 1
 		for _, rec := range in.journal {
 			switch rec.kind {
-			case recordFulfill:
+			case packetlog.KindFulfill:
 				s.fulfills++
-			case recordReject:
+			case packetlog.KindReject:
 				s.rejects++
-			case recordAttempt:
+			case packetlog.KindAttempt:
 				r := (&recordReader{rest: rec.data, account: w.book.AccountIn}).readRound(in.number)
 				d := r.describe()
 				s.attempts++
@@ -179,8 +180,10 @@ func (w *world) prepare(in *instance) {
 
 // submit hands an operation over; take gets the reply, now or later.
 func (w *world) submit(in *instance, op transfers.Op, take func(*reply)) {
-	if r, pending := in.machine.submit(in.moment(), &op, take); !pending {
+	if r, later := in.machine.submit(in.moment(), &op); later == nil {
 		take(&r)
+	} else {
+		later.token = take
 	}
 	in.takeDecided()
 }
@@ -301,9 +304,10 @@ func (w *world) finish() {
 	w.now += 10 * time.Minute // horizons pass
 	for _, in := range w.instances {
 		in.machine.observe(in.moment())
-		require.Empty(w.tb, in.machine.packets)
-		require.Empty(w.tb, in.machine.timeline.packets)
-		require.Empty(w.tb, in.machine.overdue)
+		in.machine.memory.sweep(in.machine.forgetBefore())
+		require.Zero(w.tb, in.machine.memory.live)
+		require.Zero(w.tb, in.machine.held.count)
+		require.Empty(w.tb, in.machine.waiting)
 		for _, p := range in.machine.peers {
 			require.Zero(w.tb, p.held)
 			require.True(w.tb, p.used.IsZero())
@@ -368,7 +372,7 @@ func (w *world) checkTransit() {
 
 // expectation is what the journals say.
 type expectation struct {
-	positions     map[accounts.PeerAccount]int64
+	positions     map[packetlog.Party]int64
 	revenue, dust map[uint32]int64
 }
 
@@ -382,7 +386,7 @@ func (w *world) checkBooks() {
 		rows, err := w.ledger.LookupAccounts(context.Background(), []ledger.ID{ids.Peer, ids.Arrears})
 		require.NoError(w.tb, err)
 		position := posted(&rows[0]) - int64(w.lines[a]) + posted(&rows[1]) + waiting[ids.Peer] + int64(w.paid[a])
-		require.Equal(w.tb, want.positions[a], position, "%v", a)
+		require.Equal(w.tb, want.positions[packetlog.Party{Ledger: a.Ledger(), Peer: a.Peer()}], position, "%v", a)
 		owed, _ := rows[1].DebitsPosted.Uint64()
 		arrears += int64(owed)
 	}
@@ -426,16 +430,12 @@ func (w *world) suspense() map[ledger.ID]int64 {
 
 // expected adds up the fulfills in the journals, and compares them with the acknowledgements.
 func (w *world) expected() expectation {
-	e := expectation{map[accounts.PeerAccount]int64{}, map[uint32]int64{}, map[uint32]int64{}}
+	e := expectation{map[packetlog.Party]int64{}, map[uint32]int64{}, map[uint32]int64{}}
 	booked := map[ledger.ID]bool{}
 	rejected := map[ledger.ID]bool{}
 	for _, in := range w.instances {
-		for _, rec := range in.journal {
-			if rec.kind != recordFulfill && rec.kind != recordReject {
-				continue
-			}
-			p := (&recordReader{rest: rec.data, account: w.book.AccountIn}).readResolved().packet
-			if rec.kind == recordReject {
+		for _, p := range in.resolved(len(in.journal)) {
+			if p.IsRejected() {
 				rejected[p.ID] = true
 				continue
 			}
@@ -453,19 +453,20 @@ func (w *world) expected() expectation {
 }
 
 // add adds a packet by the rules of DESIGN, not by the code's.
-func (e *expectation) add(p *transfers.Packet) {
-	if !p.From.IsOwn() {
+func (e *expectation) add(p *packetlog.Packet) {
+	fromUs, toUs := p.From.Peer == "", p.To.Peer == ""
+	if !fromUs {
 		e.positions[p.From] -= int64(p.In)
 	}
-	if !p.To.IsOwn() {
+	if !toUs {
 		e.positions[p.To] += int64(p.Out)
 	}
-	sameAsset := p.From.Ledger() == p.To.Ledger()
-	if sameAsset && !p.From.IsOwn() && !p.To.IsOwn() && p.In > p.Out {
-		e.revenue[p.From.Ledger()] += int64(p.In - p.Out)
+	sameAsset := p.From.Ledger == p.To.Ledger
+	if sameAsset && !fromUs && !toUs && p.In > p.Out {
+		e.revenue[p.From.Ledger] += int64(p.In - p.Out)
 	}
 	if !sameAsset {
-		e.dust[p.From.Ledger()] += int64(p.Dust)
+		e.dust[p.From.Ledger] += int64(p.Dust)
 	}
 }
 

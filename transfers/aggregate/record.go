@@ -3,7 +3,6 @@ package aggregate
 import (
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/wal"
@@ -11,18 +10,16 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// The kinds of records in a journal. All integers are big endian. A party's peer and a packet's
-// accounts are stored by ledger number and peer id; the peer id of ourselves is empty.
-const (
-	recordOwner   uint8 = iota + 1 // number of the journal u64, namespace: the first record
-	recordFulfill                  // number of the fulfill u64, clock i64, packet
-	recordReject                   // 0 u64, clock i64, packet
-	recordAttempt                  // an attempt of a round; the ledger gets it when this record is on disk
-	recordApplied                  // number of a round u64: the ledger has it
-	recordState                    // clock i64, last round u64, its through u64, last fulfill u64: of a checkpoint
-)
+// The records of a journal are of packetlog's kinds. All integers are big endian. Those of this package are:
+//
+//	KindOwner    number of the journal u64, then the namespace
+//	KindAttempt  an attempt of a round; the ledger gets it when this record is on disk
+//	KindState    of a checkpoint: clock i64, then u64: last applied round, its through, last fulfill
+//	KindTally    of a checkpoint: the sums of fulfills that no round has
+//
+// Attempts name accounts by ledger number and peer id, which is empty for our own; tallies name them by index.
 
-const recordVersion = 1
+const recordVersion = 2
 
 // journalFormat is the format written by this package.
 var journalFormat = wal.Format{Name: "rounds", Newest: recordVersion}
@@ -32,32 +29,6 @@ func encodeOwner(number uint64, namespace string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, number), namespace...)
 }
 
-// appendResolved appends a fulfill or a reject.
-func appendResolved(b []byte, number uint64, clock int64, p *transfers.Packet) []byte {
-	b = binary.BigEndian.AppendUint64(b, number)
-	b = binary.BigEndian.AppendUint64(b, uint64(clock))
-	id := p.ID.Bytes()
-	b = append(b, id[:]...)
-	b = binary.BigEndian.AppendUint64(b, p.In)
-	b = binary.BigEndian.AppendUint64(b, p.Out)
-	b = binary.BigEndian.AppendUint64(b, p.Dust)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.Expiry.UnixNano()))
-	b = append(b, p.Condition[:]...)
-	b = appendAccount(b, p.From)
-	return appendAccount(b, p.To)
-}
-
-func appendAccount(b []byte, a accounts.PeerAccount) []byte {
-	return appendName(b, a.Ledger(), a.Peer())
-}
-
-// appendName appends an account by its ledger number and its peer's id, "" for our own.
-func appendName(b []byte, number uint32, peer string) []byte {
-	b = binary.BigEndian.AppendUint32(b, number)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(peer)))
-	return append(b, peer...)
-}
-
 func appendState(b []byte, clock int64, round, through, fulfills uint64) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(clock))
 	b = binary.BigEndian.AppendUint64(b, round)
@@ -65,9 +36,68 @@ func appendState(b []byte, clock int64, round, through, fulfills uint64) []byte 
 	return binary.BigEndian.AppendUint64(b, fulfills)
 }
 
+// appendTally appends the sums of a tally.
+func appendTally(b []byte, t *tally) []byte {
+	for _, n := range [...]uint64{t.through, t.packets, t.digest, uint64(t.begunAt)} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	for _, sums := range [...][]peerSum{t.charges, t.gives} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(sums)))
+		for i := range sums {
+			b = binary.BigEndian.AppendUint32(b, sums[i].peer.logIndex)
+			b = appendAmount(b, sums[i].amount)
+		}
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(t.assets)))
+	for i := range t.assets {
+		s := &t.assets[i]
+		b = binary.BigEndian.AppendUint32(b, s.asset.number)
+		for _, amount := range [...]ledger.Amount{s.take, s.liquidity, s.revenue, s.dust} {
+			b = appendAmount(b, amount)
+		}
+	}
+	return b
+}
+
+// readTally reads a tally.
+func (m *machine) readTally(r *recordReader) *tally {
+	t := m.newTally()
+	t.through, t.packets, t.digest, t.begunAt = r.readU64(), r.readU64(), r.readU64(), int64(r.readU64())
+	through, packets, digest := t.through, t.packets, t.digest
+	for _, add := range [...]func(*peer, ledger.Amount){t.addCharge, t.addGive} {
+		const size = 4 + 16
+		for range r.readCount(size) {
+			index, amount := r.readU32(), r.readAmount()
+			if r.err == nil && int(index) >= len(m.logged) {
+				r.err = fmt.Errorf("%w: a sum of party %d, which is unknown", transfers.ErrJournalForeign, index)
+			}
+			if r.err != nil {
+				return nil
+			}
+			add(m.logged[index], amount)
+		}
+	}
+	const size = 4 + 4*16
+	for range r.readCount(size) {
+		own := r.resolveAccount(r.readU32(), "")
+		if r.err != nil {
+			return nil
+		}
+		p, err := m.peerOf(own)
+		if err != nil {
+			r.err = err
+			return nil
+		}
+		s := t.sumsOf(p.asset)
+		s.take, s.liquidity, s.revenue, s.dust = r.readAmount(), r.readAmount(), r.readAmount(), r.readAmount()
+	}
+	t.through, t.packets, t.digest = through, packets, digest
+	return t
+}
+
 // appendRound appends an attempt of a round.
 func appendRound(b []byte, r *round) []byte {
-	for _, n := range []uint64{r.number, r.through, r.packets, r.digest} {
+	for _, n := range [...]uint64{r.number, r.through, r.packets, r.digest} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
 	b = binary.BigEndian.AppendUint32(b, r.attempt)
@@ -75,15 +105,15 @@ func appendRound(b []byte, r *round) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(r.senders)))
 	for i := range r.senders {
 		s := &r.senders[i]
-		b = appendAccount(b, s.account)
+		b = appendName(b, s.account.Ledger(), s.account.Peer())
 		b = appendAmount(b, s.amount)
 		b = binary.BigEndian.AppendUint64(b, s.covered)
 		b = binary.BigEndian.AppendUint64(b, s.renewed)
 		b = appendBool(b, s.closed)
 		b = append(b, byte(len(s.holds)))
 		for _, h := range s.holds {
-			id := h.id.Bytes()
-			b = append(b, id[:]...)
+			b = binary.BigEndian.AppendUint64(b, h.id.Hi)
+			b = binary.BigEndian.AppendUint64(b, h.id.Lo)
 			b = binary.BigEndian.AppendUint64(b, h.amount)
 		}
 	}
@@ -103,9 +133,16 @@ func appendFlow(b []byte, f *flow) []byte {
 	return appendAmount(b, f.amount)
 }
 
+// appendName appends an account by its ledger number and its peer's id, "" for our own.
+func appendName(b []byte, number uint32, peer string) []byte {
+	b = binary.BigEndian.AppendUint32(b, number)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(peer)))
+	return append(b, peer...)
+}
+
 func appendAmount(b []byte, a ledger.Amount) []byte {
-	bytes := ledger.ID(a).Bytes()
-	return append(b, bytes[:]...)
+	b = binary.BigEndian.AppendUint64(b, a.Hi)
+	return binary.BigEndian.AppendUint64(b, a.Lo)
 }
 
 func appendBool(b []byte, set bool) []byte {
@@ -178,23 +215,6 @@ func (r *recordReader) finish() error {
 		r.err = fmt.Errorf("%w: %d bytes behind a record", transfers.ErrJournalForeign, len(r.rest))
 	}
 	return r.err
-}
-
-// resolved is a fulfill or reject read from a journal.
-type resolved struct {
-	number uint64
-	clock  int64
-	packet transfers.Packet
-}
-
-func (r *recordReader) readResolved() (f resolved) {
-	f.number, f.clock = r.readU64(), int64(r.readU64())
-	p := &f.packet
-	p.ID, p.In, p.Out, p.Dust = r.readID(), r.readU64(), r.readU64(), r.readU64()
-	p.Expiry = time.Unix(0, int64(r.readU64())).UTC()
-	p.Condition = [32]byte(r.readBytes(32))
-	p.From, p.To = r.readAccount(), r.readAccount()
-	return f
 }
 
 func (r *recordReader) readRound(journal uint64) *round {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/internal/retryledger"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
@@ -106,25 +107,22 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 
 // openMachine opens the journal and restores the machine from it.
 func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
-	replay := &replayer{namespace: r.book.Namespace(), account: r.book.AccountIn}
-	if r.journal, err = openJournal(r.cfg.JournalFolder, checkpointInterval, replay); err != nil {
+	r.journal = &journal{folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval}
+	newID := func() ledger.ID { return chart.TimedID(r.cfg.Clock()) }
+	r.machine = newMachine(r.book, r.cfg.rules(r.book.SuspensionPollInterval()), r.journal, newID, r.clock.now())
+	replay := &replayer{machine: r.machine, namespace: r.book.Namespace(), account: r.book.AccountIn}
+	if err := r.journal.open(replay); err != nil {
 		return err
 	}
 	if !replay.ownerRead {
-		replay.journal = newJournalNumber()
-	}
-	newID := func() ledger.ID { return chart.TimedID(r.cfg.Clock()) }
-	r.machine = newMachine(r.book, r.cfg.rules(replay.journal, r.book.SuspensionPollInterval()), r.journal, newID)
-	r.machine.observe(r.clock.now())
-	if !replay.ownerRead {
 		// On disk before the first request: the next recorder finds this one's reservations by the number.
-		r.machine.appendRecord(recordOwner, encodeOwner(replay.journal, r.book.Namespace()))
+		r.machine.appendRecord(packetlog.KindOwner, encodeOwner(r.machine.rules.journal, r.book.Namespace()))
 		if err := r.syncAttempt(ctx); err != nil {
 			return errors.Join(err, r.journal.close())
 		}
 		return nil
 	}
-	if err := r.machine.restore(replay); err != nil {
+	if err := replay.restore(); err != nil {
 		return errors.Join(r.journal.wrapError(err), r.journal.close())
 	}
 	return nil
@@ -241,21 +239,21 @@ func (r *Recorder) submit(op transfers.Op) (Future, error) {
 		op.Packet.ID = chart.TimedID(r.cfg.Clock())
 		op.Packet.ID.Lo &^= reservedLow
 	}
-	future := Future{recorder: r, call: &call{op: op, generated: generated, done: make(chan struct{})}}
+	future := Future{recorder: r}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
 		return Future{}, transfers.ErrRecorderClosed
 	}
-	reply, pending := r.machine.submit(r.clock.now(), &op, future.call)
-	if !pending {
-		future.call.reply = reply
+	reply, later := r.machine.submit(r.clock.now(), &op)
+	if later == nil {
+		future.reply = reply
+	} else {
+		future.call = &call{op: op, generated: generated, done: make(chan struct{})}
+		later.token = future.call
 	}
 	work := r.takeWork()
 	r.mu.Unlock()
-	if !pending {
-		close(future.call.done)
-	}
 	r.publish(work)
 	return future, nil
 }
@@ -298,7 +296,7 @@ func unrecorded(op transfers.Op, err error) transfers.Result {
 func (r *Recorder) Flush(ctx context.Context) error {
 	w := flushWaiter{done: make(chan struct{})}
 	r.mu.Lock()
-	w.through = r.machine.fulfills
+	w.through = r.machine.summed
 	r.machine.flushTo = w.through
 	r.flushes = append(r.flushes, w)
 	work := r.takeWork()

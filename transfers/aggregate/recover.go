@@ -1,14 +1,12 @@
 package aggregate
 
 import (
-	"cmp"
-	"container/heap"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -33,94 +31,206 @@ type recovery struct {
 // isReady reports whether the machine takes operations.
 func (m *machine) isReady() bool { return m.recovery.stage == recoverDone }
 
-// replayer builds a machine from the records of a journal.
+// replayer gives a machine the records of a journal.
 type replayer struct {
+	machine   *machine
 	namespace string
 	account   func(ledgerNumber uint32, peer string) (accounts.PeerAccount, error)
 
-	journal   uint64 // the journal's number
 	ownerRead bool
-	clock     int64
-	number    uint64 // of the last applied round
-	through   uint64
-	fulfills  uint64
-	resolved  []resolvedRecord
-	attempt   *round // not known to be applied
+	decoder   packetlog.Decoder
+	attempt   *round     // not known to be applied
+	unbooked  []unbooked // fulfills behind the newest attempt, in order
+	tallies   []*tally   // of a checkpoint, behind the newest attempt
+	archived  map[packetlog.Party]*peer
 }
 
-type resolvedRecord struct {
-	resolved
-	kind uint8
+// unbooked is a fulfill that no attempt of a round has.
+type unbooked struct {
+	number           uint64
+	sender, receiver *peer
+	packet           transfers.Packet // id and amounts
 }
 
 // addRecord reads a record. The error matches [transfers.ErrJournalForeign].
 func (r *replayer) addRecord(kind uint8, data []byte) error {
-	read := &recordReader{rest: data, account: r.account}
+	m, read := r.machine, &recordReader{rest: data, account: r.account}
 	switch {
-	case kind == recordOwner:
-		r.ownerRead, r.journal = true, read.readU64()
+	case kind == packetlog.KindOwner:
+		r.ownerRead, m.rules.journal = true, read.readU64()
 		if namespace := string(read.rest); read.err == nil && namespace != r.namespace {
 			return fmt.Errorf("%w: journal of namespace %q, want %q", transfers.ErrJournalForeign, namespace, r.namespace)
 		}
 		return read.err
 	case !r.ownerRead:
 		return fmt.Errorf("%w: a record of kind %d before its owner's", transfers.ErrJournalForeign, kind)
-	case kind == recordFulfill || kind == recordReject:
-		f := read.readResolved()
-		r.clock, r.fulfills = max(r.clock, f.clock), max(r.fulfills, f.number)
-		r.resolved = append(r.resolved, resolvedRecord{f, kind})
-	case kind == recordAttempt:
-		r.attempt = read.readRound(r.journal)
-	case kind == recordApplied:
-		n := read.readU64()
-		if a := r.attempt; a != nil && a.number == n {
-			r.number, r.through, r.attempt = n, a.through, nil
+	}
+	switch kind {
+	case packetlog.KindParty:
+		return r.addParty(data)
+	case packetlog.KindFulfill, packetlog.KindReject:
+		return r.addPacket(kind, data)
+	case packetlog.KindAttempt:
+		r.addAttempt(read.readRound(m.rules.journal))
+	case packetlog.KindApplied:
+		applied, err := packetlog.ReadRound(data)
+		if err != nil {
+			return fmt.Errorf("%w: %w", transfers.ErrJournalForeign, err)
 		}
-	case kind == recordState:
-		r.clock = max(r.clock, int64(read.readU64()))
-		r.number, r.through, r.fulfills = read.readU64(), read.readU64(), read.readU64()
+		if a := r.attempt; a != nil && a.number == applied.Number {
+			m.number, m.through, r.attempt = a.number, a.through, nil
+		}
+		return nil
+	case packetlog.KindState:
+		m.clock = max(m.clock, int64(read.readU64()))
+		m.number, m.through, m.fulfills = read.readU64(), read.readU64(), read.readU64()
+	case packetlog.KindTally:
+		r.tallies = append(r.tallies, m.readTally(read))
 	default:
 		return fmt.Errorf("%w: a record of kind %d", transfers.ErrJournalForeign, kind)
 	}
 	return read.finish()
 }
 
-// restore gives the state of the journal to a new machine.
-func (m *machine) restore(r *replayer) error {
-	m.clock, m.number, m.through, m.fulfills = r.clock, r.number, r.through, r.fulfills
-	inRounds := r.through
-	if r.attempt != nil {
-		m.number, inRounds = r.attempt.number, r.attempt.through
-		m.round = &roundJob{round: r.attempt, stage: stageSend, data: appendRound(nil, r.attempt)}
-		m.round.legs, m.round.refs = r.attempt.buildLegs(m.book)
+// addParty reads the index of a peer. A checkpoint has each index again.
+func (r *replayer) addParty(data []byte) error {
+	if err := r.decoder.AddParty(data); err != nil {
+		return fmt.Errorf("%w: %w", transfers.ErrJournalForeign, err)
 	}
-	for i := range r.resolved {
-		if err := m.restorePacket(&r.resolved[i], inRounds); err != nil {
+	parties := r.decoder.Parties()
+	for len(r.machine.logged) < len(parties) {
+		p, err := r.findPeer(parties[len(r.machine.logged)])
+		if err != nil {
 			return err
 		}
+		r.machine.logPeer(p)
 	}
-	m.recovery.stage = recoverCheck
 	return nil
 }
 
-// restorePacket remembers a resolved packet. A fulfill that no round has is booked by the next.
-func (m *machine) restorePacket(f *resolvedRecord, inRounds uint64) (err error) {
-	k := &packet{packet: f.packet, number: f.number, end: m.endOf(&f.packet), state: stateRejected, index: -1}
-	isUnbooked := f.kind == recordFulfill && f.number > inRounds
-	if f.kind == recordFulfill {
-		k.state = stateFulfilled
-		k.sender = m.peerOf(f.packet.From)
-		if k.flows, err = m.flows(&f.packet); err != nil {
-			return fmt.Errorf("a fulfill in the journal cannot be booked with these assets: %w", err)
+func (r *replayer) findPeer(party packetlog.Party) (*peer, error) {
+	a, err := r.account(party.Ledger, party.Peer)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.machine.peerOf(a)
+	if err == nil {
+		p.adopting = true
+	}
+	return p, err
+}
+
+// addPacket remembers a resolved packet. A fulfill that no round has is booked by the next.
+func (r *replayer) addPacket(kind uint8, data []byte) error {
+	p, from, to, err := r.decoder.ReadPacket(data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", transfers.ErrJournalForeign, err)
+	}
+	m := r.machine
+	m.clock, m.fulfills = max(m.clock, p.ResolvedAt), max(m.fulfills, p.Number)
+	sender, receiver := m.logged[from], m.logged[to]
+	packet := m.restorePacket(kind, &p, sender, receiver)
+	if kind == packetlog.KindFulfill {
+		r.unbooked = append(r.unbooked, unbooked{p.Number, sender, receiver, packet})
+	}
+	return nil
+}
+
+// addAttempt takes the fulfills of an attempt out of those that no round has.
+func (r *replayer) addAttempt(a *round) {
+	r.attempt = a
+	for len(r.unbooked) > 0 && r.unbooked[0].number <= a.through {
+		r.unbooked = r.unbooked[1:]
+	}
+	for len(r.tallies) > 0 && r.tallies[0].through <= a.through {
+		r.tallies = r.tallies[1:]
+	}
+}
+
+// addArchived remembers a packet of the archive.
+func (r *replayer) addArchived(p *packetlog.Packet) error {
+	sender, err := r.archivedPeer(p.From)
+	if err != nil {
+		return err
+	}
+	receiver, err := r.archivedPeer(p.To)
+	if err != nil {
+		return err
+	}
+	kind := packetlog.KindFulfill
+	if p.IsRejected() {
+		kind = packetlog.KindReject
+	}
+	r.machine.clock = max(r.machine.clock, p.ResolvedAt)
+	r.machine.restorePacket(kind, p, sender, receiver)
+	return nil
+}
+
+func (r *replayer) archivedPeer(party packetlog.Party) (*peer, error) {
+	if p := r.archived[party]; p != nil {
+		return p, nil
+	}
+	p, err := r.findPeer(party)
+	if err != nil {
+		return nil, err
+	}
+	if r.archived == nil {
+		r.archived = map[packetlog.Party]*peer{}
+	}
+	r.archived[party] = p
+	return p, nil
+}
+
+// restorePacket remembers a resolved packet from journal or archive.
+func (m *machine) restorePacket(kind uint8, p *packetlog.Packet, sender, receiver *peer) transfers.Packet {
+	packet := transfers.Packet{
+		ID: p.ID, In: p.In, Out: p.Out, Dust: p.Dust, From: sender.account, To: receiver.account, Expiry: time.Unix(0, p.Expiry).UTC(),
+	}
+	state := stateRejected
+	if kind == packetlog.KindFulfill {
+		state = stateFulfilled
+	}
+	e := m.memory.find(p.ID)
+	if e == nil {
+		e = m.memory.insert(p.ID, m.forgetBefore())
+	}
+	e.seal = m.seal(&packet)
+	e.setEnded(state, m.endOf(&packet))
+	return packet
+}
+
+// restore lets a machine go on from the records of its journal.
+func (r *replayer) restore() error {
+	m := r.machine
+	if a := r.attempt; a != nil {
+		m.number = a.number
+		m.round = &roundJob{round: a, stage: stageSend, data: appendRound(nil, a)}
+		for _, account := range a.accounts() {
+			if _, err := m.peerOf(account); err != nil {
+				return err
+			}
+		}
+		m.round.legs, m.round.refs = a.buildLegs(m.book)
+	}
+	m.tallies = r.tallies
+	for _, t := range r.tallies {
+		m.summed = t.through
+		for _, c := range t.charges {
+			c.peer.used, _ = c.peer.used.Add(c.amount)
 		}
 	}
-	if isUnbooked {
-		m.addToTally(k)
+	for i := range r.unbooked {
+		u := &r.unbooked[i]
+		flows, err := flowsOf(&u.packet, u.sender.asset.allowLoss)
+		if err != nil {
+			return fmt.Errorf("a fulfill in the journal cannot be booked with these assets: %w", err)
+		}
+		if !flows.isEmpty() {
+			m.summed = u.number
+			m.sumPacket(&u.packet, &flows, u.sender, u.receiver, u.number)
+		}
 	}
-	if old := m.packets[f.packet.ID]; old == nil {
-		m.packets[f.packet.ID] = k
-		heap.Push(&m.timeline, k)
-	}
+	m.recovery.stage = recoverCheck
 	return nil
 }
 
@@ -177,6 +287,9 @@ func (m *machine) answerRows(now moment, rows []ledger.Transfer) {
 // adoptReservations takes over the reservations that an earlier process left. The first round
 // posts those of senders with fulfills in the journal. The others are voided.
 func (m *machine) adoptReservations(rows []ledger.Transfer) {
+	for _, p := range m.peers {
+		p.adopting = false
+	}
 	resolved := make(map[ledger.ID]bool)
 	for i := range rows {
 		resolved[rows[i].PendingID] = true
@@ -204,54 +317,22 @@ func (m *machine) adoptReservations(rows []ledger.Transfer) {
 	}
 }
 
-// checkpoint passes the records of the machine's state to add: a machine restored from them is the
-// same as one restored from all records so far.
-func (m *machine) checkpoint(add func(kind uint8, data []byte) error) error {
+// checkpoint passes the records of the machine's state to add: a machine restored from them, with
+// the packets of the archive, is the same as one restored from all records so far.
+func (m *machine) checkpoint(add func(kind uint8, data []byte)) {
 	number := m.number
 	if m.round != nil {
 		number--
 	}
-	if err := add(recordOwner, encodeOwner(m.rules.journal, m.book.Namespace())); err != nil {
-		return err
+	add(packetlog.KindOwner, encodeOwner(m.rules.journal, m.book.Namespace()))
+	add(packetlog.KindState, appendState(nil, m.clock, number, m.through, m.fulfills))
+	for _, p := range m.logged {
+		add(packetlog.KindParty, packetlog.AppendParty(nil, p.logIndex, p.logParty()))
 	}
-	if err := add(recordState, appendState(nil, m.clock, number, m.through, m.fulfills)); err != nil {
-		return err
+	if m.round != nil {
+		add(packetlog.KindAttempt, m.round.data)
 	}
-	for _, k := range m.resolvedPackets() {
-		kind := recordReject
-		if k.state == stateFulfilled {
-			kind = recordFulfill
-		}
-		if err := add(kind, appendResolved(nil, k.number, m.clock, &k.packet)); err != nil {
-			return err
-		}
+	for _, t := range m.tallies {
+		add(packetlog.KindTally, appendTally(nil, t))
 	}
-	if m.round == nil {
-		return nil
-	}
-	return add(recordAttempt, m.round.data)
-}
-
-// resolvedPackets returns the resolved packets, fulfills in the order of their numbers.
-func (m *machine) resolvedPackets() []*packet {
-	var packets []*packet
-	for _, k := range m.packets {
-		if k.state == stateFulfilled || k.state == stateRejected {
-			packets = append(packets, k)
-		}
-	}
-	slices.SortFunc(packets, func(a, b *packet) int {
-		return cmp.Or(cmp.Compare(a.number, b.number), a.packet.ID.Compare(b.packet.ID))
-	})
-	return packets
-}
-
-// sortedPeers returns the peers in a fixed order.
-func (m *machine) sortedPeers() []*peer {
-	peers := make([]*peer, 0, len(m.peers))
-	for _, p := range m.peers {
-		peers = append(peers, p)
-	}
-	slices.SortFunc(peers, func(a, b *peer) int { return a.ids.Peer.Compare(b.ids.Peer) })
-	return peers
 }

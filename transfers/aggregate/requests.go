@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -43,6 +42,7 @@ type topUp struct {
 // answer comes before the next.
 func (m *machine) nextRequest(now moment) *request {
 	m.observe(now)
+	m.sweepMemory()
 	if m.inFlight != nil || m.stopped != nil {
 		return nil
 	}
@@ -111,9 +111,9 @@ func (m *machine) pollPeers() {
 		return
 	}
 	m.polledAt = m.mono
-	for _, p := range m.sortedPeers() {
+	for _, p := range m.peers {
 		m.want(p)
-		if kept, _ := p.used.Add(ledger.NewAmount(p.held)); m.isReleasing(p) && kept.Less(ledger.NewAmount(p.reservedInAll())) {
+		if m.isReleasing(p) && p.kept().Less(ledger.NewAmount(p.reservedInAll())) {
 			m.dueRenewal(p)
 		}
 		for _, h := range p.holds {
@@ -200,36 +200,35 @@ func (m *machine) askForMore(p *peer) {
 	free := p.headroom
 	own := p.reservedInAll()
 	p.headroom += min(own, maxReserved)
-	need := p.shortage()
+	need := m.shortage(p)
 	if p.refusal != nil || need == 0 && m.wishedReserve(p) <= own+own/2 {
 		m.settleWaiting(p, true)
 		return
 	}
-	if len(p.holds) >= maxHolds {
+	if len(p.holds) >= maxHolds || !m.hasRoomForHold(p) {
 		m.dueRenewal(p) // the next round merges them; then the peer is looked up again
 		m.cutNow = true
 		return
 	}
 	extra := m.wishedReserve(p)
 	if len(p.waiting) > 0 {
-		extra = max(extra, min(min(need, maxReserved>>recentShift)<<recentShift, p.headroom/2))
+		extra = max(extra, min(min(need, maxReserved>>recentShift)<<recentShift, m.share(p.headroom)))
 	}
 	ask := min(max(need, extra-min(extra, own)), free, maxReserved-min(own, maxReserved))
 	if ask == 0 {
 		m.settleWaiting(p, true)
 		return
 	}
-	h := hold{id: m.newID(), amount: ask, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}
-	m.topUps = append(m.topUps, topUp{p, h})
+	m.askTopUp(p, ask)
 }
 
 // shortage returns what the peer's reservations lack for its packets and for the prepares that wait.
-func (p *peer) shortage() uint64 {
-	demand, _ := p.used.Add(ledger.NewAmount(p.held))
-	until := time.Duration(0)
-	for _, k := range p.waiting {
-		if k.sender == p {
-			demand, _ = demand.Add(ledger.NewAmount(k.flows.charge))
+func (m *machine) shortage(p *peer) uint64 {
+	demand, until := p.kept(), time.Duration(0)
+	for _, w := range p.waiting {
+		if w.sender == p {
+			k := m.held.at(w.index)
+			demand, _ = demand.Add(ledger.NewAmount(k.charge))
 			until = max(until, k.until)
 		}
 	}
@@ -240,8 +239,7 @@ func (p *peer) shortage() uint64 {
 func (m *machine) topUpRequest() *request {
 	r := &request{kind: requestTopUps}
 	for _, t := range m.topUps[:min(len(m.topUps), m.rules.maxLegs)] {
-		own, _ := m.book.AssetIDs(t.peer.account.Ledger())
-		transfer := reservation(t.peer.ids.Peer, own.Transit, t.peer.account.Ledger(), t.hold.amount, m.rules.timeout)
+		transfer := reservation(t.peer.ids.Peer, t.peer.asset.own.Transit, t.peer.account.Ledger(), t.hold.amount, m.rules.timeout)
 		transfer.ID, transfer.UserData64 = t.hold.id, m.rules.journal
 		r.transfers = append(r.transfers, transfer)
 	}
@@ -275,6 +273,7 @@ func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
 	m.topUps = append([]topUp(nil), m.topUps[len(results):]...)
 	m.yield = true
 	for i, t := range answered {
+		t.peer.asked--
 		if results[i].Status.Outcome().Done() {
 			t.peer.holds = append(t.peer.holds, t.hold)
 			if m.closing {
@@ -293,6 +292,32 @@ func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
 	}
 }
 
+// hasRoomForHold reports whether the rounds of a peer's packets have room for one leg more.
+func (m *machine) hasRoomForHold(p *peer) bool {
+	if p.used.IsZero() {
+		return true
+	}
+	for _, t := range m.tallies {
+		if t.legs >= m.rules.maxLegs {
+			return false
+		}
+	}
+	return true
+}
+
+// askTopUp queues a top-up. The round of the peer's packets has to post it.
+func (m *machine) askTopUp(p *peer, amount uint64) {
+	h := hold{id: m.newID(), amount: amount, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}
+	m.topUps = append(m.topUps, topUp{p, h})
+	p.asked++
+	if p.used.IsZero() {
+		return
+	}
+	for _, t := range m.tallies {
+		t.legs++
+	}
+}
+
 // voidTransfers returns the voids of reservations, each on its own. Any answer to a void means
 // that the reservation is gone.
 func (m *machine) voidTransfers(voids []voidedHold) []ledger.Transfer {
@@ -302,6 +327,3 @@ func (m *machine) voidTransfers(voids []voidedHold) []ledger.Transfer {
 	}
 	return transfers
 }
-
-// chartU64 encodes a number of a round.
-func chartU64(n uint64) []byte { return chart.U64(n) }

@@ -14,13 +14,11 @@ import (
 func (m *machine) close() {
 	m.closing = true
 	m.wants, m.lookedUp = nil, nil
-	for _, p := range m.sortedPeers() {
+	for _, p := range m.peers {
 		p.wanted = false
-		for len(p.waiting) > 0 {
-			m.refuseWaiting(p.waiting[0], transfers.ErrRecorderClosed)
-		}
 		m.dueRenewal(p)
 	}
+	m.refuseAllWaiting(transfers.ErrRecorderClosed)
 }
 
 // isAtRest reports whether a closing machine has nothing left to send.
@@ -50,6 +48,19 @@ func (m *machine) untilNextRequest() time.Duration {
 		wait = min(wait, m.cutAt+m.rules.interval-m.mono)
 	}
 	return max(wait, time.Millisecond)
+}
+
+// accounts returns the accounts of all peers of a round, of some twice.
+func (r *round) accounts() (all []accounts.PeerAccount) {
+	for i := range r.senders {
+		all = append(all, r.senders[i].account)
+	}
+	for i := range r.gives {
+		if r.gives[i].party.kind == partyPeer {
+			all = append(all, r.gives[i].party.peer)
+		}
+	}
+	return all
 }
 
 // peers returns the peers of a round.

@@ -20,13 +20,13 @@ func TestFirstLegNamesPackets(t *testing.T) {
 	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(t, err)
 	build := func(id uint64) *round {
-		tally := newTally()
-		flows := packetFlows{charge: 10}
-		flows.give(accountParty(alice), 10)
-		tally.addPacket(&peer{account: alice}, &flows, ledger.NewID(id<<8, 0), 1)
+		tally := &tally{serial: 1}
+		p := &peer{account: alice}
+		tally.addPacket(p, p, &packetFlows{charge: 10, receive: 10}, ledger.NewID(id<<8, 0), 1)
 		r := &round{journal: 1, number: 1, through: tally.through, packets: tally.packets, digest: tally.digest, timeout: 60}
 		r.senders = []roundSender{{account: alice, amount: ledger.NewAmount(10), covered: 7, renewed: 2, holds: []hold{{id: ledger.NewID(5, 5), amount: 9}}}}
-		r.gives = []roundGive{{flow: tally.gives[0], toSuspense: true}}
+		_, r.gives = tally.flows()
+		r.gives[0].toSuspense = true
 		return r
 	}
 	first, refs := build(1).buildLegs(book)

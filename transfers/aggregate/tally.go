@@ -6,72 +6,136 @@ import (
 
 // tally adds up fulfilled packets until a round writes the sums.
 type tally struct {
-	charges []charge
-	takes   []flow
-	gives   []flow
+	serial  uint64 // of the machine's tallies
+	charges []peerSum
+	gives   []peerSum
+	assets  []assetSums
+	legs    int    // upper bound of the legs of its round
 	through uint64 // the number of the last fulfill in it
 	packets uint64
 	digest  uint64 // of the packets' ids, in order
-
-	chargeIndex map[*peer]int
-	takeIndex   map[party]int
-	giveIndex   map[party]int
+	begunAt int64  // wall clock of the first fulfill
 }
 
-// charge is what a sender owes for the packets of a tally.
-type charge struct {
+// peerSum is what a sender owes for the packets of a tally, or what a receiver earns.
+type peerSum struct {
 	peer   *peer
 	amount ledger.Amount
 }
 
-func newTally() *tally {
-	return &tally{chargeIndex: map[*peer]int{}, takeIndex: map[party]int{}, giveIndex: map[party]int{}}
+// assetSums are the amounts of our own accounts in an asset.
+type assetSums struct {
+	asset                          *asset
+	take, liquidity, revenue, dust ledger.Amount // take is from liquidity
+}
+
+// tallyPlace is the index of a party in a tally, if the serial is that tally's.
+type tallyPlace struct {
+	serial uint64
+	index  int
 }
 
 // maxHolds is the number of a sender's reservations at which a round merges them.
 const maxHolds = 4
 
-// legsPerSender is the largest number of legs for a sender: posts, the new reservation, and two
-// for arrears. A sender gets one top-up more before a round merges its reservations.
-const legsPerSender = maxHolds + 1 + 3
+// The legs of a round: for a sender the posts of its reservations, the new reservation, and two for
+// arrears; one for a receiver; four for an asset.
+const (
+	legsBesidePosts = 3
+	legsPerAsset    = 4
+)
 
-// maxLegs returns an upper bound of the legs of the tally's round.
-func (t *tally) maxLegs() int { return legsPerSender*len(t.charges) + len(t.takes) + len(t.gives) }
+// mostLegsAdded is an upper bound of what a packet adds to a tally's legs.
+const mostLegsAdded = maxHolds + legsBesidePosts + 1 + 2*legsPerAsset
 
-// mostLegsAdded is an upper bound of what a packet adds to maxLegs.
-const mostLegsAdded = legsPerSender + 5
-
-// addPacket adds the flows of a fulfilled packet. Amounts fit: a tally has less than 2^64
-// packets of less than 2^64 units.
-func (t *tally) addPacket(sender *peer, f *packetFlows, id ledger.ID, number uint64) {
+// addPacket adds the flows of a fulfilled packet. Amounts fit: a tally has less than 2^64 packets
+// of less than 2^64 units.
+func (t *tally) addPacket(sender, receiver *peer, f *packetFlows, id ledger.ID, number uint64) {
 	if f.charge > 0 {
-		i, known := t.chargeIndex[sender]
-		if !known {
-			i = len(t.charges)
-			t.chargeIndex[sender] = i
-			t.charges = append(t.charges, charge{peer: sender})
-		}
-		t.charges[i].amount, _ = t.charges[i].amount.Add(ledger.NewAmount(f.charge))
+		t.addCharge(sender, ledger.NewAmount(f.charge))
 	}
-	for _, take := range f.takes[:f.takeCount] {
-		t.takes = addFlow(t.takes, t.takeIndex, take)
+	if f.receive > 0 {
+		t.addGive(receiver, ledger.NewAmount(f.receive))
 	}
-	for _, give := range f.gives[:f.giveCount] {
-		t.gives = addFlow(t.gives, t.giveIndex, give)
+	if f.takeFirst|f.toLiquidity|f.revenue|f.dust > 0 {
+		s := t.sumsOf(sender.asset)
+		addTo(&s.take, f.takeFirst)
+		addTo(&s.liquidity, f.toLiquidity)
+		addTo(&s.revenue, f.revenue)
+		addTo(&s.dust, f.dust)
+	}
+	if f.takeSecond > 0 {
+		addTo(&t.sumsOf(receiver.asset).take, f.takeSecond)
 	}
 	t.through = number
 	t.packets++
 	t.digest = mixWord(mixWord(t.digest, id.Lo), id.Hi)
 }
 
-func addFlow(flows []flow, index map[party]int, add flow) []flow {
-	i, known := index[add.party]
-	if !known {
-		index[add.party] = len(flows)
-		return append(flows, add)
+func addTo(sum *ledger.Amount, amount uint64) {
+	if amount > 0 {
+		*sum, _ = sum.Add(ledger.NewAmount(amount))
 	}
-	flows[i].amount, _ = flows[i].amount.Add(add.amount)
-	return flows
+}
+
+func (t *tally) addCharge(p *peer, amount ledger.Amount) {
+	if p.chargeAt.serial != t.serial {
+		p.chargeAt = tallyPlace{t.serial, len(t.charges)}
+		t.charges = append(t.charges, peerSum{peer: p})
+		t.legs += p.mostHolds() + legsBesidePosts
+	}
+	s := &t.charges[p.chargeAt.index]
+	s.amount, _ = s.amount.Add(amount)
+}
+
+// mostHolds is the largest number of reservations that the peer's next round may post, as long as
+// no top-up is asked for.
+func (p *peer) mostHolds() int {
+	if p.adopting {
+		return maxHolds
+	}
+	return len(p.holds) + p.asked
+}
+
+func (t *tally) addGive(p *peer, amount ledger.Amount) {
+	if p.giveAt.serial != t.serial {
+		p.giveAt = tallyPlace{t.serial, len(t.gives)}
+		t.gives = append(t.gives, peerSum{peer: p})
+		t.legs++
+	}
+	s := &t.gives[p.giveAt.index]
+	s.amount, _ = s.amount.Add(amount)
+}
+
+func (t *tally) sumsOf(a *asset) *assetSums {
+	if a.sumsAt.serial != t.serial {
+		a.sumsAt = tallyPlace{t.serial, len(t.assets)}
+		t.assets = append(t.assets, assetSums{asset: a})
+		t.legs += legsPerAsset
+	}
+	return &t.assets[a.sumsAt.index]
+}
+
+// flows returns what the tally's round takes from liquidity and gives.
+func (t *tally) flows() (takes []flow, gives []roundGive) {
+	for _, g := range t.gives {
+		gives = append(gives, roundGive{flow: flow{peerParty(g.peer), g.amount}})
+	}
+	for i := range t.assets {
+		s := &t.assets[i]
+		number := s.asset.number
+		if !s.take.IsZero() {
+			takes = append(takes, flow{ownParty(partyLiquidity, number), s.take})
+		}
+		for _, own := range [...]flow{
+			{ownParty(partyLiquidity, number), s.liquidity}, {ownParty(partyRevenue, number), s.revenue}, {ownParty(partyDust, number), s.dust},
+		} {
+			if !own.amount.IsZero() {
+				gives = append(gives, roundGive{flow: own})
+			}
+		}
+	}
+	return takes, gives
 }
 
 // mixWord adds a word to a hash. A multiplication carries only upwards, so the top half is folded

@@ -11,6 +11,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/transfers"
@@ -55,7 +56,8 @@ var base = time.Unix(1_700_000_000, 0)
 func (w *world) rules(number uint64) rules {
 	return rules{
 		journal: number, timeout: 120, margin: 2 * time.Second, minHold: time.Second, maxHold: 30 * time.Second, outage: 30 * time.Second,
-		horizon: time.Minute, interval: 50 * time.Millisecond, poll: time.Second, maxLegs: w.maxLegs,
+		horizon: time.Minute, interval: 50 * time.Millisecond, poll: time.Second, sharePercent: 50, maxLegs: w.maxLegs,
+		seed: [2]uint64{number, 7},
 	}
 }
 
@@ -108,7 +110,7 @@ type instance struct {
 	machine *machine
 	journal []record // of all lives, for the model
 	synced  int
-	live    []record // of the newest checkpoint; records from liveFrom on follow it
+	live    []record // of the newest checkpoint; records from from on follow it
 	from    int
 	base    int // records before this life
 	jump    time.Duration
@@ -136,19 +138,38 @@ func (in *instance) start() {
 	w := in.world
 	in.life++
 	in.sent, in.acks = nil, nil
-	r := &replayer{account: w.book.AccountIn}
+	in.base = len(in.journal)
+	in.machine = newMachine(w.book, w.rules(in.number), in, w.newID, in.moment())
+	r := &replayer{machine: in.machine, account: w.book.AccountIn}
 	for _, rec := range append(append([]record(nil), in.live...), in.journal[in.from:]...) {
 		require.NoError(w.tb, r.addRecord(rec.kind, rec.data))
 	}
-	in.base = len(in.journal)
-	in.machine = newMachine(w.book, w.rules(in.number), in, w.newID)
-	in.machine.observe(in.moment())
 	if !r.ownerRead {
-		in.machine.appendRecord(recordOwner, encodeOwner(in.number, ""))
+		in.machine.appendRecord(packetlog.KindOwner, encodeOwner(in.number, ""))
 		in.sync(len(in.journal)) // as openMachine does
 		return
 	}
-	require.NoError(w.tb, in.machine.restore(r))
+	for _, p := range in.resolved(in.from) { // the archive
+		require.NoError(w.tb, r.addArchived(&p))
+	}
+	require.NoError(w.tb, r.restore())
+}
+
+// resolved returns the packets of the first n records of the journal.
+func (in *instance) resolved(n int) (packets []packetlog.Packet) {
+	var d packetlog.Decoder
+	for _, rec := range in.journal[:n] {
+		switch rec.kind {
+		case packetlog.KindParty:
+			require.NoError(in.world.tb, d.AddParty(rec.data))
+		case packetlog.KindFulfill, packetlog.KindReject:
+			p, _, _, err := d.ReadPacket(rec.data)
+			require.NoError(in.world.tb, err)
+			require.Equal(in.world.tb, rec.kind == packetlog.KindReject, p.IsRejected())
+			packets = append(packets, p)
+		}
+	}
+	return packets
 }
 
 // crash ends a life. A part of the records behind the synced ones may have reached the disk.
@@ -163,10 +184,9 @@ func (in *instance) crash() {
 func (in *instance) checkpoint() {
 	in.sync(len(in.journal))
 	in.live = nil
-	require.NoError(in.world.tb, in.machine.checkpoint(func(kind uint8, data []byte) error {
+	in.machine.checkpoint(func(kind uint8, data []byte) {
 		in.live = append(in.live, record{kind, append([]byte(nil), data...)})
-		return nil
-	}))
+	})
 	in.from = len(in.journal)
 }
 

@@ -1,0 +1,241 @@
+package aggregate
+
+import (
+	"math/bits"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// packetState is what a machine remembers of a packet. 0 is no packet.
+type packetState uint8
+
+const (
+	stateHeld      packetState = iota + 1 // prepared, or waiting for it: an openPacket has the rest
+	stateExpired                          // the hold has ended
+	stateFulfilled                        // journaled
+	stateRejected                         // journaled
+)
+
+// memory remembers packets by id, until their horizon has passed. It has no pointers, so the garbage
+// collector does not look into it. Ids spread over shards. A shard that is full is built again
+// without the packets beyond the horizon, so a packet may stay longer than its horizon: its state
+// then has no meaning, since the machine refuses such packets before it asks.
+type memory struct {
+	seed   [2]uint64
+	shards []memoryShard
+	live   int // in all shards, with those beyond the horizon
+}
+
+type memoryShard struct {
+	entries []memoryEntry
+	used    int
+}
+
+// memoryEntry is a packet in 32 bytes.
+type memoryEntry struct {
+	id    ledger.ID
+	seal  uint64 // a hash of the packet's fields: see [machine.seal]
+	state uint64 // stateBits of packetState, then the index of the openPacket, or the end of the hold in ms since the Unix epoch
+}
+
+const (
+	shardBits = 12
+	stateBits = 3
+	stateMask = 1<<stateBits - 1
+	leastSize = 8 // entries of a shard that is not empty
+)
+
+func newMemory(seed [2]uint64) memory {
+	return memory{seed: seed, shards: make([]memoryShard, 1<<shardBits)}
+}
+
+func (e *memoryEntry) kind() packetState { return packetState(e.state & stateMask) }
+
+// open returns the index of the openPacket of a packet that is held.
+func (e *memoryEntry) open() uint32 { return uint32(e.state >> stateBits) }
+
+func (e *memoryEntry) setHeld(open uint32) { e.state = uint64(open)<<stateBits | uint64(stateHeld) }
+
+// setEnded notes that a packet is no longer held. end is the end of its hold, ns since the Unix epoch.
+func (e *memoryEntry) setEnded(state packetState, end int64) {
+	e.state = uint64(ceilMillis(end))<<stateBits | uint64(state)
+}
+
+// isBeyond reports whether the packet may be forgotten at a moment: its hold ended before.
+func (e *memoryEntry) isBeyond(ms int64) bool {
+	return e.kind() != stateHeld && int64(e.state>>stateBits) < ms
+}
+
+const nanosPerMilli = 1_000_000
+
+func ceilMillis(ns int64) int64 { return (max(ns, 0) + nanosPerMilli - 1) / nanosPerMilli }
+
+// mixWords returns a hash of two words: the halves of their product, folded.
+func mixWords(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
+
+func (t *memory) hash(id ledger.ID) uint64 {
+	const first, second = 0xa0761d6478bd642f, 0xe7037ed1a0b428db // odd, with bits all over
+	return mixWords(mixWords(id.Lo^t.seed[0], first)^id.Hi, t.seed[1]^second)
+}
+
+// shardOf returns the shard of a hash, and the hash for its slots.
+func (t *memory) shardOf(h uint64) (*memoryShard, uint64) {
+	return &t.shards[h>>(64-shardBits)], h << shardBits
+}
+
+// slot returns the first slot to look at.
+func (s *memoryShard) slot(h uint64) int {
+	hi, _ := bits.Mul64(h, uint64(len(s.entries)))
+	return int(hi)
+}
+
+// find returns the entry of an id, or nil. The entry is valid until the next insert or remove.
+func (t *memory) find(id ledger.ID) *memoryEntry {
+	s, h := t.shardOf(t.hash(id))
+	if s.used == 0 {
+		return nil
+	}
+	i := s.slot(h)
+	for {
+		e := &s.entries[i]
+		switch {
+		case e.state == 0:
+			return nil
+		case e.id == id:
+			return e
+		}
+		if i++; i == len(s.entries) {
+			i = 0
+		}
+	}
+}
+
+// insert adds an id that is not there, and returns its entry, which the caller fills. forgetBefore
+// is the moment before which ended holds may be forgotten, ms since the Unix epoch.
+func (t *memory) insert(id ledger.ID, forgetBefore int64) *memoryEntry {
+	s, h := t.shardOf(t.hash(id))
+	if (s.used+1)*5 > len(s.entries)*4 {
+		t.rebuild(s, forgetBefore)
+	}
+	i := s.slot(h)
+	for s.entries[i].state != 0 {
+		if i++; i == len(s.entries) {
+			i = 0
+		}
+	}
+	e := &s.entries[i]
+	*e = memoryEntry{id: id, state: uint64(stateHeld)}
+	s.used++
+	t.live++
+	return e
+}
+
+// rebuild makes room in a shard: without what may be forgotten, it is at most 5/8 full.
+func (t *memory) rebuild(s *memoryShard, forgetBefore int64) {
+	old, kept := s.entries, 0
+	for i := range old {
+		if old[i].state != 0 && !old[i].isBeyond(forgetBefore) {
+			kept++
+		}
+	}
+	t.live -= s.used - kept
+	s.used = kept
+	if kept == 0 && len(old) <= leastSize {
+		clear(old)
+		if len(old) == 0 {
+			s.entries = make([]memoryEntry, leastSize)
+		}
+		return
+	}
+	s.entries = make([]memoryEntry, max(leastSize, kept*8/5+2))
+	for i := range old {
+		if old[i].state == 0 || old[i].isBeyond(forgetBefore) {
+			continue
+		}
+		_, h := t.shardOf(t.hash(old[i].id))
+		j := s.slot(h)
+		for s.entries[j].state != 0 {
+			if j++; j == len(s.entries) {
+				j = 0
+			}
+		}
+		s.entries[j] = old[i]
+	}
+}
+
+// sweep forgets what may be forgotten, and gives memory back.
+func (t *memory) sweep(forgetBefore int64) {
+	for i := range t.shards {
+		t.sweepShard(i, forgetBefore)
+	}
+}
+
+// sweepShard is sweep for one shard.
+func (t *memory) sweepShard(i int, forgetBefore int64) {
+	s := &t.shards[i]
+	beyond := 0
+	for j := range s.entries {
+		if s.entries[j].state != 0 && s.entries[j].isBeyond(forgetBefore) {
+			beyond++
+		}
+	}
+	switch {
+	case beyond == s.used:
+		t.live -= s.used
+		*s = memoryShard{}
+	case beyond*2 > s.used:
+		t.rebuild(s, forgetBefore)
+	}
+}
+
+// remove forgets an id that is there. The entries behind it move up, so that no search ends early.
+func (t *memory) remove(id ledger.ID) {
+	e := t.find(id)
+	s, h := t.shardOf(t.hash(id))
+	n := len(s.entries)
+	hole := s.slot(h)
+	for &s.entries[hole] != e {
+		if hole++; hole == n {
+			hole = 0
+		}
+	}
+	for i := hole; ; {
+		if i++; i == n {
+			i = 0
+		}
+		if s.entries[i].state == 0 {
+			break
+		}
+		_, h := t.shardOf(t.hash(s.entries[i].id))
+		// The entry may fill the hole if its first slot is not between the hole and the entry.
+		if first := s.slot(h); (i-first+n)%n >= (i-hole+n)%n {
+			s.entries[hole] = s.entries[i]
+			hole = i
+		}
+	}
+	s.entries[hole] = memoryEntry{}
+	s.used--
+	t.live--
+}
+
+// bytes returns the memory's size.
+func (t *memory) bytes() (sum int) {
+	const entrySize, shardSize = 32, 32
+	for i := range t.shards {
+		sum += shardSize + entrySize*cap(t.shards[i].entries)
+	}
+	return sum
+}
+
+// sweepMemory looks at some shards of the memory. It is called for each request, so memory shrinks
+// when traffic does.
+func (m *machine) sweepMemory() {
+	const shards = 8
+	for range shards {
+		m.memory.sweepShard(m.swept, m.forgetBefore())
+		m.swept = (m.swept + 1) % len(m.memory.shards)
+	}
+}
