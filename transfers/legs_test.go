@@ -3,7 +3,6 @@ package transfers
 import (
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -204,38 +203,6 @@ func TestHashNoticesEveryPart(t *testing.T) {
 	change(6, func(l *leg) { l.amount = 1 | 1<<63 })
 	require.Equal(t, uint32(0x60a350af), hashLegs([]leg{{ledger.NewID(1, 2), ledger.NewID(3, 4), 5, 6, 7, 0}}),
 		"the hash is in ledgers already")
-}
-
-func TestIDsGrowAndLeaveTheLowBits(t *testing.T) {
-	t.Parallel()
-	now := time.UnixMilli(1_800_000_000_000)
-	source := idSource{}
-	last := ledger.ID{}
-	for i := range 10_000 {
-		if i == 5_000 {
-			now = now.Add(-time.Hour)
-		}
-		id := source.nextID(now)
-		require.Zero(t, id.Lo&0xff)
-		require.Equal(t, 1, id.Compare(last))
-		require.Equal(t, uint64(1_800_000_000_000), id.Hi>>16, "the clock went back, the ids do not")
-		last = id
-	}
-	now = now.Add(2 * time.Hour)
-	require.Equal(t, uint64(now.UnixMilli()), source.nextID(now).Hi>>16)
-
-	// A clock out of order: before 1970, and beyond 48 bits.
-	for _, ms := range []int64{-1, 0, 1 << 60} {
-		early, other := idSource{}, idSource{}
-		wrong := time.UnixMilli(ms)
-		require.NotEqual(t, early.nextID(wrong), other.nextID(wrong))
-		first := early.nextID(wrong)
-		require.Equal(t, 1, early.nextID(now).Compare(first), "ids still grow when the clock is mended")
-	}
-
-	// Out of unique bits: the count carries into the next millisecond.
-	source.last.Lo, source.last.Hi = 1<<64-1, source.last.Hi|0xff
-	require.Equal(t, uint64(now.UnixMilli()+1), source.nextID(now).Hi>>16)
 }
 
 func TestTransferIDsOfAPacketDiffer(t *testing.T) {

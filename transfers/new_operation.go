@@ -55,7 +55,7 @@ const maxLaneImbalance = ledger.BatchMax / 2
 // share a backlog: with evenly spread ids the slowest lane would come to hold the whole
 // backlog, and faster lanes would have nothing to send.
 func (r *Recorder) newPacketID(now time.Time) ledger.ID {
-	id := r.ids.nextID(now)
+	id := r.ids.NextID(now)
 	if len(r.lanes) == 1 {
 		return id
 	}
@@ -69,7 +69,7 @@ func (r *Recorder) newPacketID(now time.Time) ledger.ID {
 		if r.laneOf(id).load.Load()-least <= maxLaneImbalance {
 			break
 		}
-		id = r.ids.nextID(now)
+		id = r.ids.NextID(now)
 	}
 	return id
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -19,7 +20,7 @@ import (
 type Recorder struct {
 	cfg             Config
 	assets          map[uint32]*assetInfo // by ledger number
-	ids             idSource
+	ids             chart.PacketIDs
 	lanes           []*lane
 	backlog         *backlog
 	admission       *admission
@@ -150,6 +151,6 @@ func (r *Recorder) Close(ctx context.Context) error {
 
 // laneOf returns the lane of a packet, the same for all operations on the packet.
 func (r *Recorder) laneOf(id ledger.ID) *lane {
-	mixed := (id.Lo>>reservedLow ^ id.Hi) * 0x9e3779b97f4a7c15
+	mixed := (id.Lo>>(phaseBits+legShift) ^ id.Hi) * 0x9e3779b97f4a7c15
 	return r.lanes[(mixed>>32)%uint64(len(r.lanes))]
 }

@@ -104,9 +104,6 @@ func (c Config) withDefaults() Config {
 	c.ReservationShare = cmp.Or(c.ReservationShare, defaultShare)
 	c.Horizon = cmp.Or(c.Horizon, time.Minute)
 	c.RequestSize = cmp.Or(c.RequestSize, ledger.BatchMax)
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
 	return c
 }
 

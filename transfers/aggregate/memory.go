@@ -230,12 +230,9 @@ func (t *memory) bytes() (sum int) {
 	return sum
 }
 
-// sweepMemory looks at some shards of the memory. It is called for each request, so memory shrinks
-// when traffic does.
+// sweepMemory looks at a shard of the memory. It is called for each request, so memory shrinks when
+// traffic does.
 func (m *machine) sweepMemory() {
-	const shards = 8
-	for range shards {
-		m.memory.sweepShard(m.swept, m.forgetBefore())
-		m.swept = (m.swept + 1) % len(m.memory.shards)
-	}
+	m.memory.sweepShard(m.swept, m.forgetBefore())
+	m.swept = (m.swept + 1) % len(m.memory.shards)
 }

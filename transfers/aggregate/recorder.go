@@ -34,6 +34,7 @@ type Recorder struct {
 	flushes []flushWaiter // of Flush
 	failed  bool          // Events.Stopped was called
 
+	packetIDs chart.PacketIDs
 	wake      chan struct{} // holds one token: the machine may have a request
 	closeOnce sync.Once
 	loopDone  chan struct{} // closed when runRounds has ended
@@ -108,7 +109,7 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 // openMachine opens the journal and restores the machine from it.
 func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
 	r.journal = &journal{folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval}
-	newID := func() ledger.ID { return chart.TimedID(r.cfg.Clock()) }
+	newID := func() ledger.ID { return chart.TimedID(time.Unix(0, r.clock.last.wall)) }
 	r.machine = newMachine(r.book, r.cfg.rules(r.book.SuspensionPollInterval()), r.journal, newID, r.clock.now())
 	replay := &replayer{machine: r.machine, namespace: r.book.Namespace(), account: r.book.AccountIn}
 	if err := r.journal.open(replay); err != nil {
@@ -150,20 +151,31 @@ func (r *Recorder) recoverMachine(ctx context.Context) error {
 
 // clock reads the time. Its owner's lock protects it.
 type clock struct {
-	wall func() time.Time
+	wall func() time.Time // nil: time.Now
 	last moment
 	read time.Time // of the last moment
 }
 
 func newClock(wall func() time.Time) clock {
-	return clock{wall: wall, last: moment{wall: wall().UnixNano()}, read: time.Now()}
+	c := clock{wall: wall, read: time.Now()}
+	c.last.wall = c.wallAt(c.read)
+	return c
+}
+
+// wallAt returns the wall clock, in ns since the Unix epoch. now is the time just read.
+func (c *clock) wallAt(now time.Time) int64 {
+	if c.wall == nil {
+		return now.UnixNano()
+	}
+	return c.wall().UnixNano()
 }
 
 // now returns the moment. Go's monotonic clock may stand still while the machine is suspended, and
 // the wall clock may jump, so the step of the larger one counts: a reservation must never seem
 // younger than it is.
 func (c *clock) now() moment {
-	read, wall := time.Now(), c.wall().UnixNano()
+	read := time.Now()
+	wall := c.wallAt(read)
 	step := max(read.Sub(c.read), time.Duration(wall-c.last.wall))
 	c.last, c.read = moment{wall: wall, mono: c.last.mono + max(step, 0)}, read
 	return c.last
@@ -234,18 +246,17 @@ func (r *Recorder) Submit(ctx context.Context, op transfers.Op) (Future, error) 
 func (r *Recorder) submit(op transfers.Op) (Future, error) {
 	op.Packet.Expiry = op.Packet.Expiry.Round(0) // by the wall clock alone
 	generated := op.Packet.ID.IsZero() && (op.Kind == transfers.KindPrepare || op.Kind == transfers.KindForward)
-	if generated {
-		const reservedLow = 0xff
-		op.Packet.ID = chart.TimedID(r.cfg.Clock())
-		op.Packet.ID.Lo &^= reservedLow
-	}
 	future := Future{recorder: r}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
 		return Future{}, transfers.ErrRecorderClosed
 	}
-	reply, later := r.machine.submit(r.clock.now(), &op)
+	now := r.clock.now()
+	if generated {
+		op.Packet.ID = r.packetIDs.NextID(time.Unix(0, now.wall))
+	}
+	reply, later := r.machine.submit(now, &op)
 	if later == nil {
 		future.reply = reply
 	} else {

@@ -200,7 +200,8 @@ func (m *machine) askForMore(p *peer) {
 	free := p.headroom
 	own := p.reservedInAll()
 	p.headroom += min(own, maxReserved)
-	need := m.shortage(p)
+	demand, until := m.demand(p)
+	need := demand - min(demand, p.reserved(until))
 	if p.refusal != nil || need == 0 && m.wishedReserve(p) <= own+own/2 {
 		m.settleWaiting(p, true)
 		return
@@ -211,8 +212,8 @@ func (m *machine) askForMore(p *peer) {
 		return
 	}
 	extra := m.wishedReserve(p)
-	if len(p.waiting) > 0 {
-		extra = max(extra, min(min(need, maxReserved>>recentShift)<<recentShift, m.share(p.headroom)))
+	if len(p.waiting) > 0 { // recent use lags behind a peer that is new, or busier than before
+		extra = max(extra, min(min(demand, maxReserved>>recentShift)<<recentShift, m.share(p.headroom)))
 	}
 	ask := min(max(need, extra-min(extra, own)), free, maxReserved-min(own, maxReserved))
 	if ask == 0 {
@@ -222,18 +223,19 @@ func (m *machine) askForMore(p *peer) {
 	m.askTopUp(p, ask)
 }
 
-// shortage returns what the peer's reservations lack for its packets and for the prepares that wait.
-func (m *machine) shortage(p *peer) uint64 {
-	demand, until := p.kept(), time.Duration(0)
+// demand returns what the peer's packets and the prepares that wait need of its reservations, and
+// how long these must last.
+func (m *machine) demand(p *peer) (amount uint64, until time.Duration) {
+	sum := p.kept()
 	for _, w := range p.waiting {
 		if w.sender == p {
 			k := m.held.at(w.index)
-			demand, _ = demand.Add(ledger.NewAmount(k.charge))
+			sum, _ = sum.Add(ledger.NewAmount(k.charge))
 			until = max(until, k.until)
 		}
 	}
-	short, _ := demand.SubFloor(ledger.NewAmount(p.reserved(until))).Min(ledger.NewAmount(maxReserved)).Uint64()
-	return short
+	amount, _ = sum.Min(ledger.NewAmount(maxReserved)).Uint64()
+	return amount, until
 }
 
 func (m *machine) topUpRequest() *request {
