@@ -65,27 +65,27 @@ func (g *traffic) packets(n int) []packetlog.Packet {
 }
 
 // writeArchive writes a file with packets and rounds, and returns its path.
-func writeArchive(t testing.TB, folder string, number uint64, packets []packetlog.Packet, rounds ...packetlog.Round) string {
-	t.Helper()
+func writeArchive(tb testing.TB, folder string, number uint64, packets []packetlog.Packet, rounds ...packetlog.Round) string {
+	tb.Helper()
 	w, err := packetlog.CreateArchive(folder, 77, number)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	for i := range packets {
-		require.NoError(t, w.Add(&packets[i]))
+		require.NoError(tb, w.Add(&packets[i]))
 	}
 	for _, r := range rounds {
-		require.NoError(t, w.AddRound(r))
+		require.NoError(tb, w.AddRound(r))
 	}
-	require.NoError(t, w.Commit())
-	require.NoError(t, w.Discard(), "nothing after a commit")
+	require.NoError(tb, w.Commit())
+	require.NoError(tb, w.Discard(), "nothing after a commit")
 	path := filepath.Join(folder, fmt.Sprintf("packets-%016x", number))
-	require.FileExists(t, path)
-	require.NoFileExists(t, path+".tmp")
+	require.FileExists(tb, path)
+	require.NoFileExists(tb, path+".tmp")
 	return path
 }
 
-func readAll(t testing.TB, folder string) (packets []packetlog.Packet) {
-	t.Helper()
-	require.NoError(t, packetlog.ReadRecent(folder, math.MinInt64, func(p *packetlog.Packet) error {
+func readAll(tb testing.TB, folder string) (packets []packetlog.Packet) {
+	tb.Helper()
+	require.NoError(tb, packetlog.ReadRecent(folder, math.MinInt64, func(p *packetlog.Packet) error {
 		packets = append(packets, *p)
 		return nil
 	}))
@@ -211,4 +211,32 @@ func TestRemoveArchives(t *testing.T) {
 	require.Error(t, err)
 	require.Len(t, removed, 2)
 	require.FileExists(t, damaged, "what cannot be read stays")
+}
+
+// AddRecord adds what the records of a journal have, and fails for a record that no journal has.
+func TestArchiveTakesRecords(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	w, err := packetlog.CreateArchive(folder, 1, 1)
+	require.NoError(t, err)
+	alice, bob := packetlog.Party{Ledger: 1, Peer: "alice"}, packetlog.Party{Ledger: 2, Peer: "bob"}
+	want := []packetlog.Packet{
+		{Number: 1, ResolvedAt: 1, ID: ledger.NewID(0, 1), From: alice, To: bob, In: 2, Out: 1},
+		{ResolvedAt: 2, ID: ledger.NewID(0, 2), From: bob, To: alice, In: 3, Out: 3},
+	}
+	round := packetlog.Round{Number: 1, Through: 1, Packets: 1, At: 5}
+	require.NoError(t, w.AddRecord(packetlog.KindOwner, nil))
+	require.NoError(t, w.AddRecord(packetlog.KindParty, packetlog.AppendParty(nil, 0, alice)))
+	require.ErrorIs(t, w.AddRecord(packetlog.KindFulfill, packetlog.AppendPacket(nil, &want[0], 0, 1)), packetlog.ErrRecord)
+	require.NoError(t, w.AddRecord(packetlog.KindParty, packetlog.AppendParty(nil, 1, bob)))
+	require.NoError(t, w.AddRecord(packetlog.KindFulfill, packetlog.AppendPacket(nil, &want[0], 0, 1)))
+	require.NoError(t, w.AddRecord(packetlog.KindReject, packetlog.AppendPacket(nil, &want[1], 1, 0)))
+	require.NoError(t, w.AddRecord(packetlog.KindApplied, packetlog.AppendRound(nil, &round)))
+	require.ErrorIs(t, w.AddRecord(packetlog.KindApplied, nil), packetlog.ErrRecord)
+	require.ErrorIs(t, w.AddRecord(packetlog.KindParty, nil), packetlog.ErrRecord)
+	require.NoError(t, w.Commit())
+	require.Equal(t, want, readAll(t, folder))
+	list, err := packetlog.ListArchives(folder)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, list[0].Rounds)
 }

@@ -27,6 +27,7 @@ type ArchiveWriter struct {
 	encoder  *zstd.Encoder
 	err      error // the first; errWriterDone at the end
 
+	records    Decoder // of AddRecord
 	partyIndex map[Party]uint32
 	partyTable []byte // encoded parties that no chunk has
 	roundTable roundChunk
@@ -77,7 +78,7 @@ func makeFolder(folder string) error {
 	return syncFolder(filepath.Dir(folder))
 }
 
-// Add adds a packet. A packet that an earlier file has may be added again: [Search] finds it once.
+// Add adds a packet. A packet that an earlier file has may be added again: a search finds it once.
 // Packets in the order of ResolvedAt are searched fastest. An error is the file system's, or names a
 // field that no packet can have; after an error only [ArchiveWriter.Discard] is useful.
 func (w *ArchiveWriter) Add(p *Packet) error {
@@ -98,6 +99,30 @@ func (w *ArchiveWriter) Add(p *Packet) error {
 		w.endBlock()
 	}
 	return w.err
+}
+
+// AddRecord adds the packet or round of a record of a journal. It takes the records of kind [KindParty] as
+// well, so pass it the records in order, and skips the kinds of package aggregate. Errors match
+// [ErrRecord], or are as of [ArchiveWriter.Add].
+func (w *ArchiveWriter) AddRecord(kind uint8, data []byte) error {
+	switch kind {
+	case KindParty:
+		return w.records.AddParty(data)
+	case KindFulfill, KindReject:
+		p, _, _, err := w.records.ReadPacket(data)
+		if err != nil {
+			return err
+		}
+		return w.Add(&p)
+	case KindApplied:
+		r, err := ReadRound(data)
+		if err != nil {
+			return err
+		}
+		return w.AddRound(r)
+	default:
+		return w.err
+	}
 }
 
 // addParty returns the index of a party in the file's table.

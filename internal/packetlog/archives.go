@@ -37,8 +37,8 @@ func ListArchives(folder string) (list []Archive, err error) {
 }
 
 // RemoveArchives removes the archive files whose NewestResolvedAt is before a time, in ns since the Unix
-// epoch, and returns them. It goes on after an error, and returns all errors: they are those of
-// [ListArchives]. A file that cannot be read stays.
+// epoch, and returns them. It goes on after an error, and returns all errors, which match the same as
+// those from [ListArchives]. A file that cannot be read stays.
 func RemoveArchives(folder string, before int64) (removed []Archive, err error) {
 	list, err := ListArchives(folder)
 	for _, a := range list {
