@@ -111,10 +111,11 @@ func (d *Decoder) ReadPacket(data []byte) (p Packet, from, to uint32, err error)
 	return p, uint32(fields[0]), uint32(fields[1]), nil
 }
 
+const roundSize = 4*8 + 4
+
 // ReadRound reads a record of kind [KindApplied].
 func ReadRound(data []byte) (r Round, err error) {
-	const size = 4*8 + 4
-	if len(data) != size {
+	if len(data) != roundSize {
 		return r, fmt.Errorf("%w: a round of %d bytes", ErrRecord, len(data))
 	}
 	return Round{
@@ -129,5 +130,5 @@ func readUvarint(b []byte) (uint64, []byte) {
 	if size <= 0 {
 		return 0, nil
 	}
-	return n, b[size : len(b) : len(b)]
+	return n, b[size:len(b):len(b)]
 }
