@@ -38,6 +38,9 @@ type Config struct {
 	// to 100. The rest is for other recorders and for settlement. A packet that needs more gets it.
 	// Default 50.
 	ReservationShare int
+	// ArchiveRetention is how long packets stay in the archive, the sub-folder "archive" of
+	// JournalFolder. At least MaxHold, HoldMargin and Horizon together. Default 30 days.
+	ArchiveRetention time.Duration
 	// Horizon is how long a packet is remembered after the end of its hold. Repeats of its fulfill
 	// are recognized so long, and refused afterwards ([ErrTooLate]). Default 60 s.
 	Horizon time.Duration
@@ -86,11 +89,12 @@ type Charge struct {
 }
 
 const (
-	defaultMaxHold = time.Minute
-	leastRenewal   = 10 * time.Second
-	leastRequest   = 64
-	defaultShare   = 50 // percent
-	wholeHeadroom  = 100
+	defaultMaxHold   = time.Minute
+	defaultRetention = 30 * 24 * time.Hour
+	leastRenewal     = 10 * time.Second
+	leastRequest     = 64
+	defaultShare     = 50 // percent
+	wholeHeadroom    = 100
 )
 
 func (c Config) withDefaults() Config {
@@ -101,6 +105,7 @@ func (c Config) withDefaults() Config {
 	c.LedgerOutage = cmp.Or(c.LedgerOutage, time.Minute)
 	c.ReservationTimeout = cmp.Or(c.ReservationTimeout, max(3*time.Minute, c.leastTimeout()))
 	c.ReservationTimeout = (c.ReservationTimeout + time.Second - 1) / time.Second * time.Second
+	c.ArchiveRetention = cmp.Or(c.ArchiveRetention, defaultRetention)
 	c.ReservationShare = cmp.Or(c.ReservationShare, defaultShare)
 	c.Horizon = cmp.Or(c.Horizon, time.Minute)
 	c.RequestSize = cmp.Or(c.RequestSize, ledger.BatchMax)
@@ -138,6 +143,8 @@ func (c Config) Validate() error {
 	check(d.MinHold <= d.MaxHold, "MinHold", "must not be above MaxHold")
 	check(d.ReservationTimeout >= d.leastTimeout(), "ReservationTimeout", "must outlive packets and outages by 10 s: at least "+d.leastTimeout().String())
 	check(d.ReservationTimeout <= 7*24*time.Hour, "ReservationTimeout", "must be at most a week")
+	least := d.MaxHold + d.HoldMargin + d.Horizon
+	check(d.ArchiveRetention >= least, "ArchiveRetention", "must be at least MaxHold, HoldMargin and Horizon together: "+least.String())
 	check(d.ReservationShare >= 1 && d.ReservationShare <= wholeHeadroom, "ReservationShare", "must be 1 to 100")
 	check(d.RequestSize >= leastRequest && d.RequestSize <= ledger.BatchMax, "RequestSize", "must be 64 to 8189")
 	return errors.Join(errs...)

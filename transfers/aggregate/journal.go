@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/transfers"
@@ -18,15 +19,18 @@ type journal struct {
 	log    *wal.Log     // nil without a folder
 	base   wal.Position // before the machine's first record
 
-	checkpointInterval int64 // least number of bytes of log between checkpoints
+	number             uint64        // the journal's
+	checkpointInterval int64         // least number of bytes of log between checkpoints
+	retention          time.Duration // of the archive
 }
 
 // maxUnsyncedBytes is how many bytes of log may be on their way to the disk before further
 // fulfills wait.
 const maxUnsyncedBytes = 16 << 20
 
-// defaultCheckpointInterval bounds the log of a busy recorder, and what a restart reads.
-const defaultCheckpointInterval = 16 << 20
+// defaultCheckpointInterval bounds the log of a busy recorder, and is the size of a file of the archive
+// before its compression.
+const defaultCheckpointInterval = 64 << 20
 
 // open opens the journal in its folder, if it has one, and gives r the records. The error matches
 // [transfers.ErrJournal].
@@ -83,11 +87,6 @@ func (j *journal) waitSynced(ctx context.Context, n uint64) error {
 		return j.wrapError(err)
 	}
 	return nil
-}
-
-// isCheckpointDue reports whether the log has outgrown its newest checkpoint.
-func (j *journal) isCheckpointDue() bool {
-	return j.log != nil && j.log.SinceCheckpoint() > max(j.checkpointInterval, 2*j.log.CheckpointSize())
 }
 
 // close syncs what was appended, and unlocks the folder.

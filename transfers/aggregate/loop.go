@@ -80,7 +80,7 @@ func (r *Recorder) runRounds() {
 			if err := r.sendRequest(r.ctx, request); err != nil && r.ctx.Err() == nil {
 				r.stopMachine(err)
 			} else if request.kind == requestRound {
-				r.writeCheckpoint()
+				r.startCheckpoint()
 			}
 		case isDone:
 			r.cancel(transfers.ErrRecorderClosed)
@@ -88,6 +88,7 @@ func (r *Recorder) runRounds() {
 			r.waitForWork()
 		}
 	}
+	r.waitForCheckpoint()
 	r.closeErr = r.journal.close()
 	if cause := context.Cause(r.ctx); !errors.Is(cause, transfers.ErrRecorderClosed) {
 		r.closeErr = errors.Join(cause, r.closeErr)
@@ -252,33 +253,6 @@ func (r *Recorder) ensureArrears(ctx context.Context, senders []accounts.PeerAcc
 		r.withArrears[a] = struct{}{}
 	}
 	return nil
-}
-
-// writeCheckpoint replaces the journal's log by the machine's state when it has grown enough. A
-// checkpoint that fails leaves the log as it is.
-func (r *Recorder) writeCheckpoint() {
-	if !r.journal.isCheckpointDue() {
-		return
-	}
-	type entry struct {
-		kind uint8
-		data []byte
-	}
-	var entries []entry
-	r.mu.Lock()
-	checkpoint := r.journal.log.Checkpoint()
-	r.machine.checkpoint(func(kind uint8, data []byte) { entries = append(entries, entry{kind, data}) })
-	r.mu.Unlock()
-	defer func() { _ = checkpoint.Discard() }()
-	for _, e := range entries {
-		if err := checkpoint.Append(e.kind, e.data); err != nil {
-			r.reportFailure(err)
-			return
-		}
-	}
-	if err := checkpoint.Commit(r.ctx); err != nil {
-		r.reportFailure(err)
-	}
 }
 
 func (r *Recorder) reportFailure(err error) {

@@ -38,9 +38,11 @@ type Recorder struct {
 	wake      chan struct{} // holds one token: the machine may have a request
 	closeOnce sync.Once
 	loopDone  chan struct{} // closed when runRounds has ended
-	closeErr  error         // set before loopDone is closed
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
+
+	checkpointing chan struct{} // has room for one token: a checkpoint is being written
+	closeErr      error         // set before loopDone is closed
+	ctx           context.Context
+	cancel        context.CancelCauseFunc
 
 	canceledCtx context.Context // ended from the start: asks the log without waiting
 
@@ -78,7 +80,7 @@ func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 		return nil, err
 	}
 	r := &Recorder{
-		cfg: cfg, book: book, ledger: l, clock: newClock(cfg.Clock), wake: make(chan struct{}, 1),
+		cfg: cfg, book: book, ledger: l, clock: newClock(cfg.Clock), wake: make(chan struct{}, 1), checkpointing: make(chan struct{}, 1),
 		loopDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
 	}
 	if err := r.openMachine(ctx, checkpointInterval); err != nil {
@@ -108,13 +110,14 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 
 // openMachine opens the journal and restores the machine from it.
 func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
-	r.journal = &journal{folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval}
+	r.journal = &journal{folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval, retention: r.cfg.ArchiveRetention}
 	newID := func() ledger.ID { return chart.TimedID(time.Unix(0, r.clock.last.wall)) }
 	r.machine = newMachine(r.book, r.cfg.rules(r.book.SuspensionPollInterval()), r.journal, newID, r.clock.now())
 	replay := &replayer{machine: r.machine, namespace: r.book.Namespace(), account: r.book.AccountIn}
 	if err := r.journal.open(replay); err != nil {
 		return err
 	}
+	r.journal.number = r.machine.rules.journal
 	if !replay.ownerRead {
 		// On disk before the first request: the next recorder finds this one's reservations by the number.
 		r.machine.appendRecord(packetlog.KindOwner, encodeOwner(r.machine.rules.journal, r.book.Namespace()))
@@ -125,6 +128,9 @@ func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (e
 	}
 	if err := replay.restore(); err != nil {
 		return errors.Join(r.journal.wrapError(err), r.journal.close())
+	}
+	if err := r.journal.restoreRecent(replay, r.cfg.HoldMargin+r.cfg.Horizon); err != nil {
+		return errors.Join(err, r.journal.close())
 	}
 	return nil
 }

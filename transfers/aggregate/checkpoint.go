@@ -1,0 +1,111 @@
+package aggregate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/peerledger/peerledger/internal/packetlog"
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// checkpoint is a state of the machine that replaces the journal's log. The packets of that log go
+// into a file of the archive first, so that they are in one of the two at any moment.
+type checkpoint struct {
+	state   *wal.Checkpoint
+	entries []checkpointEntry
+	now     int64 // the horizon's clock
+}
+
+type checkpointEntry struct {
+	kind uint8
+	data []byte
+}
+
+// isCheckpointDue reports whether the log has outgrown its newest checkpoint.
+func (j *journal) isCheckpointDue() bool {
+	return j.log != nil && j.log.SinceCheckpoint() > max(j.checkpointInterval, 2*j.log.CheckpointSize())
+}
+
+// startCheckpoint begins a checkpoint if one is due, and writes it in a goroutine of its own: rounds
+// go on. The recorder's loop calls it, and waits for the goroutine at its end.
+func (r *Recorder) startCheckpoint() {
+	if !r.journal.isCheckpointDue() {
+		return
+	}
+	select {
+	case r.checkpointing <- struct{}{}:
+	default:
+		return // the last one is still being written
+	}
+	r.mu.Lock()
+	c := &checkpoint{state: r.journal.log.Checkpoint(), now: r.machine.clock}
+	r.machine.checkpoint(func(kind uint8, data []byte) { c.entries = append(c.entries, checkpointEntry{kind, data}) })
+	r.mu.Unlock()
+	go func() {
+		defer func() { <-r.checkpointing }()
+		if err := r.journal.writeCheckpoint(r.ctx, c); err != nil && r.ctx.Err() == nil {
+			r.reportFailure(err)
+		}
+	}()
+}
+
+// waitForCheckpoint waits until no checkpoint is being written.
+func (r *Recorder) waitForCheckpoint() { r.checkpointing <- struct{}{} }
+
+// writeCheckpoint archives the log's packets and then replaces the log. After an error the log is as
+// it was; a file of the archive may be there, and is written again by the next.
+func (j *journal) writeCheckpoint(ctx context.Context, c *checkpoint) (err error) {
+	defer func() { err = errors.Join(err, c.state.Discard()) }()
+	for _, e := range c.entries {
+		if err := c.state.Append(e.kind, e.data); err != nil {
+			return err
+		}
+	}
+	if err := j.archiveLog(ctx, c.state); err != nil {
+		return fmt.Errorf("archive packets: %w", err)
+	}
+	if err := c.state.Commit(ctx); err != nil {
+		return err
+	}
+	if _, err = packetlog.RemoveArchives(j.archiveFolder(), c.now-int64(j.retention)); err != nil {
+		return fmt.Errorf("remove old packets of the archive: %w", err)
+	}
+	return nil
+}
+
+func (j *journal) archiveFolder() string { return filepath.Join(j.folder, packetlog.ArchiveFolder) }
+
+// archiveLog writes the packets and rounds of the log that a checkpoint replaces.
+func (j *journal) archiveLog(ctx context.Context, state *wal.Checkpoint) (err error) {
+	w, err := packetlog.CreateArchive(j.archiveFolder(), j.number, state.Number())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Discard()) }()
+	if err := state.ReadLog(ctx, journalFormat, func(record wal.Record) error { return w.AddRecord(record.Kind, record.Data) }); err != nil {
+		return err
+	}
+	return w.Commit()
+}
+
+// restoreRecent gives r the packets of the archive that are within their horizon.
+func (j *journal) restoreRecent(r *replayer, horizon time.Duration) error {
+	if j.log == nil {
+		return nil
+	}
+	err := packetlog.ReadRecent(j.archiveFolder(), r.machine.clock-int64(horizon), r.addArchived)
+	if errors.Is(err, packetlog.ErrArchiveCorrupt) {
+		err = fmt.Errorf("%w: %w", transfers.ErrJournalCorrupt, err)
+	}
+	if errors.Is(err, packetlog.ErrArchiveVersion) {
+		err = fmt.Errorf("%w: %w", transfers.ErrJournalForeign, err)
+	}
+	if err != nil {
+		return j.wrapError(err)
+	}
+	return nil
+}
