@@ -17,9 +17,8 @@ const (
 )
 
 // memory remembers packets by id, until their horizon has passed. It has no pointers, so the garbage
-// collector does not look into it. Ids spread over shards. A shard that is full is built again
-// without the packets beyond the horizon, so a packet may stay longer than its horizon: its state
-// then has no meaning, since the machine refuses such packets before it asks.
+// collector does not look into it. Ids spread over shards. Packets beyond the horizon go when their
+// place is needed, or in a sweep, so a packet may stay longer than its horizon.
 type memory struct {
 	seed   [2]uint64
 	shards []memoryShard
@@ -114,23 +113,40 @@ func (t *memory) find(id ledger.ID) *memoryEntry {
 }
 
 // insert adds an id that is not there, and returns its entry, which the caller fills. forgetBefore
-// is the moment before which ended holds may be forgotten, ms since the Unix epoch.
+// is the moment before which ended holds may be forgotten, ms since the Unix epoch: the place of such
+// a packet is used again, so a busy shard is seldom built again.
 func (t *memory) insert(id ledger.ID, forgetBefore int64) *memoryEntry {
 	s, h := t.shardOf(t.hash(id))
-	if (s.used+1)*5 > len(s.entries)*4 {
+	e := s.place(h, forgetBefore)
+	if e == nil {
 		t.rebuild(s, forgetBefore)
+		e = s.place(h, forgetBefore)
 	}
-	i := s.slot(h)
-	for s.entries[i].state != 0 {
+	if e.state == 0 {
+		s.used++
+		t.live++
+	}
+	*e = memoryEntry{id: id, state: uint64(stateHeld)}
+	return e
+}
+
+// place returns the entry for a new packet; nil if the shard is full.
+func (s *memoryShard) place(h uint64, forgetBefore int64) *memoryEntry {
+	if len(s.entries) == 0 {
+		return nil
+	}
+	for i := s.slot(h); ; {
+		e := &s.entries[i]
+		switch {
+		case e.state == 0 && (s.used+1)*5 > len(s.entries)*4:
+			return nil
+		case e.state == 0 || e.isBeyond(forgetBefore):
+			return e
+		}
 		if i++; i == len(s.entries) {
 			i = 0
 		}
 	}
-	e := &s.entries[i]
-	*e = memoryEntry{id: id, state: uint64(stateHeld)}
-	s.used++
-	t.live++
-	return e
 }
 
 // rebuild makes room in a shard: without what may be forgotten, it is at most 5/8 full.
