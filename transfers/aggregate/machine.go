@@ -81,9 +81,10 @@ type rules struct {
 	allowArrears bool
 }
 
-// renewAfter returns the age at which a reservation is renewed.
+// renewAfter returns the age at which a reservation is renewed: half of the age at which it no
+// longer outlives the longest packets, so that a round in good time renews it.
 func (r *rules) renewAfter() time.Duration {
-	return time.Duration(r.timeout)*time.Second - r.maxHold - r.margin - r.outage
+	return (time.Duration(r.timeout)*time.Second - r.maxHold - r.margin - r.outage) / 2
 }
 
 // moment is a moment of both clocks.
