@@ -133,8 +133,7 @@ func (m *machine) markSynced(n uint64) { m.synced = max(m.synced, n) }
 // with the token that the caller gives it.
 func (m *machine) submit(now moment, op *transfers.Op) (r reply, later *queued) {
 	m.observe(now)
-	sender, receiver, err := m.checkOp(op)
-	if err != nil {
+	if err := m.checkOp(op); err != nil {
 		return refuse(op, err), nil
 	}
 	seal, end := m.seal(&op.Packet), m.endOf(&op.Packet)
@@ -154,36 +153,46 @@ func (m *machine) submit(now moment, op *transfers.Op) (r reply, later *queued) 
 		w.queue = append(w.queue, later)
 		return reply{}, later
 	}
-	switch op.Kind {
-	case transfers.KindPrepare:
+	sender, receiver, err := m.parties(e, &op.Packet)
+	switch {
+	case err != nil:
+		return refuse(op, err), nil
+	case op.Kind == transfers.KindPrepare:
 		return m.prepare(e, op, sender, receiver, seal)
-	case transfers.KindReject:
+	case op.Kind == transfers.KindReject:
 		return m.reject(e, op, sender, receiver, seal, end), nil
 	default:
 		return m.fulfill(e, op, sender, receiver, seal, end), nil
 	}
 }
 
-// checkOp finds the faults that need no peer's accounts, and returns sender and receiver.
-func (m *machine) checkOp(op *transfers.Op) (sender, receiver *peer, err error) {
+// checkOp finds the faults that need no peer.
+func (m *machine) checkOp(op *transfers.Op) error {
 	if m.stopped != nil {
-		return nil, nil, m.stopped
+		return m.stopped
 	}
 	if err := op.Validate(); err != nil {
-		return nil, nil, err
+		return err
 	}
-	p := &op.Packet
+	const first, last = 0, 7_258_118_400 // 1970 and 2200: nanoseconds since 1970 fit 64 bits until 2262
+	if s := op.Packet.Expiry.Unix(); s < first || s >= last {
+		return &transfers.PacketError{Kind: op.Kind, ID: op.Packet.ID, Field: "Expiry", Reason: "is missing, or not between 1970 and 2200"}
+	}
+	return nil
+}
+
+// parties returns sender and receiver of a packet. A held packet with the same seal has them already.
+// The error matches [accounts.ErrUnknownAsset].
+func (m *machine) parties(e *memoryEntry, p *transfers.Packet) (sender, receiver *peer, err error) {
+	if e != nil && e.kind() == stateHeld {
+		k := m.held.at(e.open())
+		return m.peers[k.sender], m.peers[k.receiver], nil
+	}
 	if sender, err = m.peerOf(p.From); err != nil {
 		return nil, nil, err
 	}
-	if receiver, err = m.peerOf(p.To); err != nil {
-		return nil, nil, err
-	}
-	const first, last = 0, 7_258_118_400 // 1970 and 2200: nanoseconds since 1970 fit 64 bits until 2262
-	if s := p.Expiry.Unix(); s < first || s >= last {
-		return nil, nil, &transfers.PacketError{Kind: op.Kind, ID: p.ID, Field: "Expiry", Reason: "is missing, or not between 1970 and 2200"}
-	}
-	return sender, receiver, nil
+	receiver, err = m.peerOf(p.To)
+	return sender, receiver, err
 }
 
 // seal returns a hash of the fields that make a packet: those that a repeat must have too.
