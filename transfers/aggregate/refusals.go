@@ -14,18 +14,13 @@ func (m *machine) answerRound(results []ledger.CreateTransferResult) {
 	chain := ledger.ChainOutcome(results)
 	switch {
 	case chain.Outcome.Done():
-		m.finishRound(lastTimestamp(results))
+		m.finishRound(results[0].Timestamp)
 	case chain.Status == ledger.TransferIDAlreadyFailed:
 		m.nextAttempt() // refused before; the next attempt finds out why
 	default:
 		job.refusedAt = results[chain.Breaker].Timestamp
 		m.refuseRound(job.refs[chain.Breaker], chain)
 	}
-}
-
-// lastTimestamp returns the ledger's time of the last result.
-func lastTimestamp(results []ledger.CreateTransferResult) uint64 {
-	return results[len(results)-1].Timestamp
 }
 
 // refuseRound takes the leg that was refused out of the round. The next attempt has all packets,
