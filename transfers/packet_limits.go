@@ -7,6 +7,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/ilp"
+	"github.com/peerledger/peerledger/internal/tokenbucket"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -83,21 +84,21 @@ func (l *peerLimits) takeRate(amount uint64, asset accounts.Asset, now time.Time
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.packetBucket.takeTokens(1, now) {
+	if !l.packetBucket.Take(1, now) {
 		return l.rateError(&l.packetBucket, 1, accounts.Asset{})
 	}
-	if !l.amountBucket.takeTokens(amount, now) {
-		l.packetBucket.putBack(1)
+	if !l.amountBucket.Take(amount, now) {
+		l.packetBucket.PutBack(1)
 		return l.rateError(&l.amountBucket, amount, asset)
 	}
 	return nil
 }
 
 // rateError returns the error of a packet beyond a rate. REQUIRES: mu is held.
-func (l *peerLimits) rateError(b *bucket, wanted uint64, asset accounts.Asset) error {
+func (l *peerLimits) rateError(b *tokenbucket.Bucket, wanted uint64, asset accounts.Asset) error {
 	return &PacketLimitError{
-		Account: l.account, Asset: asset, Cause: ErrRateLimited, Limit: ledger.NewAmount(b.rate.Count),
-		Used: ledger.NewAmount(b.rate.Count - b.level), Wanted: ledger.NewAmount(wanted),
+		Account: l.account, Asset: asset, Cause: ErrRateLimited, Limit: ledger.NewAmount(b.Count),
+		Used: ledger.NewAmount(b.Used()), Wanted: ledger.NewAmount(wanted),
 	}
 }
 

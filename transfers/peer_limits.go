@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/tokenbucket"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -42,8 +43,8 @@ type peerLimits struct {
 	usageAtReadStart   usageByDirection // when the read of balance began
 	usageAtReadEnd     usageByDirection // when the read of balance ended
 
-	packetBucket bucket // packets sent by the peer
-	amountBucket bucket // amounts sent by the peer
+	packetBucket tokenbucket.Bucket // packets sent by the peer
+	amountBucket tokenbucket.Bucket // amounts sent by the peer
 }
 
 func newPeerLimits(book *accounts.Book, a accounts.PeerAccount) *peerLimits {
@@ -55,7 +56,9 @@ func newPeerLimits(book *accounts.Book, a accounts.PeerAccount) *peerLimits {
 		return l
 	}
 	l.capped = l.limits.PayableCapped || l.limits.InFlightCapped
-	l.packetBucket.rate, l.amountBucket.rate = l.limits.PacketRate, l.limits.AmountRate
+	packets, amounts := l.limits.PacketRate, l.limits.AmountRate
+	l.packetBucket.Count, l.packetBucket.Per = packets.Count, packets.Per
+	l.amountBucket.Count, l.amountBucket.Per = amounts.Count, amounts.Per
 	return l
 }
 

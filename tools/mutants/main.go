@@ -42,7 +42,7 @@ Flags:
 `
 
 // packagesByDefault are the packages in which a wrong line costs money.
-var packagesByDefault = []string{"transfers", "accounts", "settlement", "ledger/cluster", "internal/wal", "ledger/server"}
+var packagesByDefault = []string{"transfers", "accounts", "settlement", "ledger/cluster", "internal/wal", "internal/tokenbucket", "ledger/server"}
 
 // options holds the flags.
 type options struct {

@@ -45,10 +45,11 @@ type detection struct {
 // dependents are the packages whose tests also exercise a package. Their tests run after the
 // package's own.
 var dependents = map[string][]string{
-	"accounts":      {"transfers", "settlement"},
-	"internal/wal":  {"transfers"},
-	"ledger/server": {"ledger/server/faulty"},
-	"transfers":     {"settlement"},
+	"accounts":             {"transfers", "settlement"},
+	"internal/tokenbucket": {"transfers"},
+	"internal/wal":         {"transfers"},
+	"ledger/server":        {"ledger/server/faulty"},
+	"transfers":            {"settlement"},
 }
 
 // tryMutant compiles a mutant and runs the tests of its package until one fails. The tests that

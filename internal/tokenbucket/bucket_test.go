@@ -1,15 +1,16 @@
-package transfers
+package tokenbucket_test
 
 import (
+	"fmt"
 	"math"
-	"math/big" //nolint:depguard // the model is a test's
+	"math/big"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/tokenbucket"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
@@ -19,12 +20,12 @@ func TestBucketAgainstFractions(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
 	for range 500 {
-		rate := accounts.Rate{Count: 1 + random.Uint64()>>random.IntN(64), Per: time.Duration(1 + random.Int64()>>random.IntN(63))}
-		b, now := bucket{rate: rate}, time.Unix(1, 0)
+		rate := tokenbucket.Bucket{Count: 1 + random.Uint64()>>random.IntN(64), Per: time.Duration(1 + random.Int64()>>random.IntN(63))}
+		b, now := rate, time.Unix(1, 0)
 		count := new(big.Rat).SetFrac(new(big.Int).SetUint64(rate.Count), big.NewInt(1))
 		speed := new(big.Rat).Quo(count, new(big.Rat).SetInt64(int64(rate.Per)))
 		level := new(big.Rat).Set(count)
-		require.True(t, b.takeTokens(0, now))
+		require.True(t, b.Take(0, now))
 		for step := range int64(100) {
 			passed := random.Int64N(int64(rate.Per)/8 + 2)
 			now = now.Add(time.Duration(passed))
@@ -34,7 +35,7 @@ func TestBucketAgainstFractions(t *testing.T) {
 			}
 			n := random.Uint64N(rate.Count/8 + 1)
 			wanted := new(big.Rat).SetInt(new(big.Int).SetUint64(n))
-			took := b.takeTokens(n, now)
+			took := b.Take(n, now)
 			if took {
 				require.GreaterOrEqual(t, level.Cmp(wanted), 0, "%+v: %d out of %v", rate, n, level)
 				level.Sub(level, wanted)
@@ -51,30 +52,45 @@ func TestBucketAgainstFractions(t *testing.T) {
 func TestBucketAtTheEnds(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1, 0)
-	none := bucket{}
-	require.True(t, none.takeTokens(math.MaxUint64, now))
-	b := bucket{rate: accounts.Rate{Count: 3, Per: time.Second}}
-	require.False(t, b.takeTokens(4, now))
-	require.True(t, b.takeTokens(3, now))
-	require.False(t, b.takeTokens(1, now))
+	none := tokenbucket.Bucket{}
+	require.True(t, none.Take(math.MaxUint64, now))
+	b := tokenbucket.Bucket{Count: 3, Per: time.Second}
+	require.False(t, b.Take(4, now))
+	require.True(t, b.Take(3, now))
+	require.False(t, b.Take(1, now))
 	now = now.Add(-time.Hour) // the clock is set back: the bucket goes on from there
-	require.False(t, b.takeTokens(1, now))
+	require.False(t, b.Take(1, now))
 	now = now.Add(time.Second / 3)
-	require.False(t, b.takeTokens(1, now), "a nanosecond is missing")
+	require.False(t, b.Take(1, now), "a nanosecond is missing")
 	now = now.Add(1)
-	require.True(t, b.takeTokens(1, now))
-	b.putBack(1)
-	require.True(t, b.takeTokens(1, now))
-	b.putBack(9)
-	require.True(t, b.takeTokens(3, now))
-	require.False(t, b.takeTokens(1, now))
+	require.True(t, b.Take(1, now))
+	b.PutBack(1)
+	require.True(t, b.Take(1, now))
+	b.PutBack(9)
+	require.True(t, b.Take(3, now))
+	require.False(t, b.Take(1, now))
 	now = now.Add(time.Second)
-	require.True(t, b.takeTokens(0, now))
+	require.True(t, b.Take(0, now))
 	now = now.Add(time.Second/3 - 1) // a full bucket gains nothing, not even a part of a token
-	require.True(t, b.takeTokens(1, now))
+	require.True(t, b.Take(1, now))
 	now = now.Add(2)
-	require.False(t, b.takeTokens(3, now))
+	require.False(t, b.Take(3, now))
 	now = now.Add(365 * 24 * time.Hour)
-	require.True(t, b.takeTokens(3, now))
-	require.False(t, b.takeTokens(1, now))
+	require.True(t, b.Take(3, now))
+	require.False(t, b.Take(1, now))
+}
+
+// Three packets at once, and then one each 20 seconds.
+func ExampleBucket_Take() {
+	b, now := tokenbucket.Bucket{Count: 3, Per: time.Minute}, time.Unix(0, 0)
+	for range 5 {
+		fmt.Println(now.Unix(), b.Take(1, now), b.Used())
+		now = now.Add(5 * time.Second)
+	}
+	// Output:
+	// 0 true 1
+	// 5 true 2
+	// 10 true 3
+	// 15 false 3
+	// 20 true 3
 }
