@@ -28,6 +28,7 @@ func parseFloor(asset Asset, floors map[Asset]Decimal) (*big.Int, error) {
 type LiquidityReserve struct {
 	Asset      Asset
 	AboveFloor ledger.Amount // units above the floor, held units included; 0 if the liquidity is below the floor
+	BelowFloor ledger.Amount // units missing to the floor; 0 if the liquidity is above the floor
 	Held       ledger.Amount // units of the liquidity held by packets
 }
 
@@ -60,16 +61,27 @@ func (b *Book) LiquidityReserves(ctx context.Context) ([]LiquidityReserve, error
 		if !found {
 			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
 		}
-		floor, _ := parseFloor(a, b.floors) // Config.Validate has checked the floor
-		above := new(big.Int).Sub(account.CreditsPosted.Big(), account.DebitsPosted.Big())
-		above.Sub(above, floor)
-		reserves[i] = LiquidityReserve{Asset: a, Held: account.DebitsPending}
-		if above.Sign() <= 0 {
-			continue
-		}
-		if reserves[i].AboveFloor, err = ledger.ParseAmount(above.String()); err != nil {
-			reserves[i].AboveFloor = ledger.AmountMax
-		}
+		reserves[i] = b.LiquidityReserve(a, &account)
 	}
 	return reserves, nil
+}
+
+// LiquidityReserve returns our liquidity in an asset, computed from the record of its liquidity
+// account ([AssetIDs]). An asset without a floor counts as one with the floor 0.
+func (b *Book) LiquidityReserve(a Asset, liquidity *ledger.Account) LiquidityReserve {
+	above := new(big.Int).Sub(liquidity.CreditsPosted.Big(), liquidity.DebitsPosted.Big())
+	if floor, _ := parseFloor(a, b.floors); floor != nil { // Config.Validate has checked the floor
+		above.Sub(above, floor)
+	}
+	reserve := LiquidityReserve{Asset: a, Held: liquidity.DebitsPending}
+	units, err := ledger.ParseAmount(new(big.Int).Abs(above).String())
+	if err != nil {
+		units = ledger.AmountMax
+	}
+	if above.Sign() < 0 {
+		reserve.BelowFloor = units
+	} else {
+		reserve.AboveFloor = units
+	}
+	return reserve
 }

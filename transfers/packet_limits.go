@@ -66,12 +66,8 @@ func (o *operation) checkConversion(cfg *Config) error {
 	if o.fromAsset == o.toAsset || !cfg.GuardConversions && cfg.Rate == nil || p.From.IsOwn() || p.To.IsOwn() {
 		return nil
 	}
-	isLoss := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.toAsset.allowLoss)
-	if !isLoss && cfg.Rate != nil && p.Out > 0 && !o.toAsset.allowLoss {
-		converter := cfg.Rate(o.fromAsset.asset, o.toAsset.asset)
-		isLoss = converter != nil && !converter.Covers(p.In, p.Out)
-	}
-	if isLoss {
+	guard := accounts.ConversionGuard{GuardConversions: cfg.GuardConversions, Rate: cfg.Rate}
+	if !guard.Allows(o.fromAsset.asset, o.toAsset.asset, p.In, p.Out) {
 		return fmt.Errorf("%w: in %d of %v, out %d of %v", ErrAmounts, p.In, o.fromAsset.asset, p.Out, o.toAsset.asset)
 	}
 	return nil
