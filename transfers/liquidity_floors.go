@@ -38,7 +38,10 @@ func (a *admission) limitedAmounts(o *operation, dst *[maxLimitedAmounts]limited
 		}
 		a := limitedAmount{limits: floor, exempt: p.From.IsOwn()}
 		in, out := sumThroughLiquidity(legs, asset.ids.Liquidity)
-		if a.direction = outgoing; in > out {
+		switch a.direction = outgoing; {
+		case in == out:
+			continue // the packet does not cross our liquidity
+		case in > out:
 			in, out, a.direction = out, in, incoming
 		}
 		a.amount = ledger.NewAmount(out - in)
@@ -64,7 +67,8 @@ func sumThroughLiquidity(legs []leg, liquidity ledger.ID) (in, out uint64) {
 
 // newFloorLimits returns the limits of our liquidity in each asset with a floor, by ledger
 // number. The liquidity above the floor may be paid out, so the floor is enforced as a
-// PayableCap of 0 on a peer that owes us the liquidity above the floor.
+// PayableCap of 0 on a peer that owes us the liquidity above the floor, or to whom we owe what
+// is missing.
 func newFloorLimits(book *accounts.Book) map[uint32]*peerLimits {
 	floors := make(map[uint32]*peerLimits)
 	for _, a := range book.FlooredAssets() {
@@ -90,7 +94,7 @@ func (a *admission) readFloors(ctx context.Context) error {
 		return err
 	}
 	for _, reserve := range reserves {
-		a.floors[reserve.Asset.Ledger].endRead(accounts.Balance{Receivable: reserve.AboveFloor, HeldOut: reserve.Held}, nil)
+		a.floors[reserve.Asset.Ledger].endRead(accounts.Balance{Payable: reserve.BelowFloor, Receivable: reserve.AboveFloor, HeldOut: reserve.Held}, nil)
 	}
 	return nil
 }

@@ -325,6 +325,36 @@ func TestLiquidityFloor(t *testing.T) {
 	}
 }
 
+// Our own packets have taken the liquidity below the floor. Packets that do not cross the liquidity
+// pass, and incoming packets make up for what is missing before anything may go out again.
+func TestLiquidityBelowTheFloor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newConfigured(t, accounts.Config{LiquidityFloors: map[accounts.Asset]accounts.Decimal{loss: "0"}}, transfers.Config{})
+		own, err := f.book.OwnAccount(loss)
+		require.NoError(t, err)
+		ours, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: own, To: f.bobEUR, Out: 20, Hold: time.Hour})
+		require.NoError(t, err)
+		within := transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 5, Out: 5, Hold: time.Hour}
+		require.NoError(t, f.prepareAndReject(t, within), "our packet is held")
+		_, err = f.recorder.Fulfill(t.Context(), ours.Packet)
+		require.NoError(t, err)
+		require.NoError(t, f.prepareAndReject(t, within), "our packet is fulfilled")
+		time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time, for a refresh
+		require.NoError(t, f.prepareAndReject(t, within), "and read")
+
+		in, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: f.aliceEUR, To: f.bob, In: 25, Out: 1, Hold: time.Hour})
+		require.NoError(t, err)
+		_, err = f.recorder.Fulfill(t.Context(), in.Packet)
+		require.NoError(t, err)
+		out := transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Out: 6, Hold: time.Hour}
+		require.ErrorIs(t, f.prepareAndReject(t, out), transfers.ErrLiquidity)
+		out.Out = 5
+		require.NoError(t, f.prepareAndReject(t, out))
+		f.closeAndCheck(t)
+	})
+}
+
 // Packets between two assets that deliver nothing for something, or something for nothing.
 func TestGuardedConversions(t *testing.T) {
 	t.Parallel()
