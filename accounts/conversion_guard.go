@@ -8,8 +8,8 @@ type ConversionGuard struct {
 	// the receiver's asset has AllowLoss.
 	GuardConversions bool
 	// Rate returns the exchange rate between whole units of two assets, or nil for no check.
-	// Packets that pay out more than the worth of what came in are refused, unless the receiver's
-	// asset has AllowLoss.
+	// A packet paying out more than the worth of its incoming amount is refused, unless the
+	// receiver's asset has AllowLoss.
 	Rate func(from, to Asset) *Converter
 }
 

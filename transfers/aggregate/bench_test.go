@@ -15,9 +15,23 @@ import (
 )
 
 // A packet's prepare and fulfill between 1,000 peers, without a journal; one round for each 50 ms.
-func BenchmarkPacket(b *testing.B) {
+func BenchmarkPacket(b *testing.B) { benchmarkPacket(b, accounts.Config{}) }
+
+// The same with every limit for every peer.
+func BenchmarkLimitedPacket(b *testing.B) {
+	benchmarkPacket(b, accounts.Config{
+		Limits: accounts.Rules[accounts.Limits]{Default: accounts.Limits{
+			PayableCap: "1000000", InFlightShare: "0.5", MaxPacket: "1", MaxHold: time.Minute, PacketRate: "1000000000/1s", AmountRate: "1000000000/1s",
+		}},
+		LiquidityFloors: map[accounts.Asset]accounts.Decimal{usd: "-1000"},
+	})
+}
+
+func benchmarkPacket(b *testing.B, cfg accounts.Config) {
+	b.Helper()
 	l := embedded.New()
-	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+	cfg.Assets = []accounts.Asset{usd}
+	book, err := accounts.NewBook(l, cfg)
 	require.NoError(b, err)
 	var peers []accounts.PeerAccount
 	for i := range 1000 {

@@ -21,3 +21,10 @@ func TestRestartOnACluster(t *testing.T) {
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
 	testRestart(t, &lossyLedger{Ledger: c.Open(t)})
 }
+
+// Reservations on a TigerBeetle, or else on a server in this process, are not taken for packets.
+func TestInFlightShareOnACluster(t *testing.T) {
+	t.Parallel()
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
+	testInFlightShare(t, c.Open(t))
+}

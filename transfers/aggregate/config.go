@@ -23,7 +23,8 @@ type Config struct {
 	// MinHold is the least time left until Expiry when a packet is prepared. Default 1 s.
 	MinHold time.Duration
 	// MaxHold is the longest time left until Expiry when a packet is prepared. Packets that expire
-	// later are refused. Default 60 s.
+	// later are refused, unless the MaxHold of a peer ([accounts.Limits]) makes their Expiry earlier.
+	// Default 60 s.
 	MaxHold time.Duration
 	// HoldMargin is how long a hold outlives the packet's Expiry. Default 2 s.
 	HoldMargin time.Duration
@@ -35,7 +36,7 @@ type Config struct {
 	// ledger holds what the next recorder does not need for so long. Default 3 min, or the least.
 	ReservationTimeout time.Duration
 	// ReservationShare is the part of a sender's headroom that reservations may take, in percent: 1
-	// to 100. The rest is for other recorders and for settlement. A packet that needs more gets it.
+	// to 100; with an InFlightShare ([accounts.Limits]), the part of what it leaves. The rest is for other recorders and for settlement. A packet that needs more gets it.
 	// Default 50.
 	ReservationShare int
 	// ArchiveRetention is how long packets stay in the archive, the sub-folder "archive" of
@@ -50,6 +51,16 @@ type Config struct {
 	// AllowArrears admits new packets from peers in arrears ([accounts.Balance].Arrears). Default
 	// false.
 	AllowArrears bool
+	// GuardConversions refuses ([transfers.ErrAmounts]) new packets between two assets that deliver
+	// 0 for more than 0, or more than 0 for 0 unless the receiver's asset has AllowLoss. Default
+	// false.
+	GuardConversions bool
+	// Rate returns the exchange rate between whole units of two assets
+	// ([accounts.NewConverter]), or nil for no check. A new packet paying out more than the worth
+	// of In is refused ([transfers.ErrAmounts]), unless the receiver's asset has AllowLoss. Rate is
+	// called for each new packet between two assets, one at a time, under the recorder's lock: it
+	// must not block, and must not call the Recorder. Default: no check.
+	Rate func(from, to accounts.Asset) *accounts.Converter
 	// Events are the callbacks. Default: no callbacks.
 	Events Events
 	// Clock is used for ids and expiries. Default time.Now.
@@ -156,5 +167,6 @@ func (c *Config) rules(poll time.Duration) rules {
 		journal: randomNumber(), seed: [2]uint64{randomNumber(), randomNumber()}, timeout: uint32(c.ReservationTimeout / time.Second), margin: c.HoldMargin, minHold: c.MinHold,
 		maxHold: c.MaxHold, outage: c.LedgerOutage + c.RoundInterval, horizon: c.Horizon, interval: c.RoundInterval,
 		poll: poll, sharePercent: uint64(c.ReservationShare), maxLegs: c.RequestSize, allowArrears: c.AllowArrears,
+		guard: accounts.ConversionGuard{GuardConversions: c.GuardConversions, Rate: c.Rate},
 	}
 }

@@ -205,6 +205,7 @@ func (m *machine) finishRound(at uint64) {
 		}
 	}
 	m.through = r.through
+	m.noteBooked(r)
 	m.applied = append(m.applied, appliedRound{r, len(m.round.legs), m.mono - m.round.cutAt})
 	m.round = nil
 	for i := range r.senders {

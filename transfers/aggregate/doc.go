@@ -57,11 +57,26 @@
 // of the horizon never goes back: after a wall clock was ahead by an hour, new packets are refused
 // as too short for an hour.
 //
+// # Limits
+//
+// Caps, packet limits and rates of peers ([accounts.Limits]) and the floors of our liquidity hold as
+// in package transfers, with the same errors ([transfers.PacketLimitError]). A recorder counts its own
+// packets exactly, with the fulfilled ones that no round has. Of others, it counts what the ledger
+// shows at the last look-up: reservations of other recorders are held like packets, and their
+// packets to a peer appear with their rounds. So each recorder keeps a cap with its own packets, and
+// several together may exceed a PayableCap or a floor by what the others have open. To leave
+// others a part of an InFlightShare, a recorder reserves at most [Config].ReservationShare of what the
+// share leaves, unless a packet needs more. Forwards and late fulfills are never refused, and they count.
+//
+// A MaxHold of a peer cuts the Expiry of a new packet, to whole milliseconds: send the PREPARE on with
+// the Expiry of the result's packet.
+//
 // # How it is built
 //
 // machine (machine.go) is the state of all peers and packets. It is pure: operations, the time and
 // the ledger's answers go in; results, journal records and requests come out. cut.go forms rounds,
-// refusals.go changes refused ones, requests.go asks the ledger, recover.go goes on from a journal.
+// refusals.go changes refused ones, requests.go asks the ledger, recover.go goes on from a journal,
+// limiter.go and limits.go count packets against limits.
 // [Recorder] and loop.go are the shell with the lock, the journal (package wal) and the ledger.
 // TestPrograms runs the machine against the embedded ledger and a simulated journal.
 //
@@ -69,11 +84,9 @@
 //
 // These are refused or missing, and nothing else differs from what is written above:
 //
-//   - caps, packet limits, rates and liquidity floors: NewRecorder refuses a book that has any
-//     ([ErrNotYet]);
 //   - packets of more than 2^62 units: refused with [transfers.ErrCreditLine];
-//   - packets without an Expiry, and those that expire later than [Config].MaxHold: refused with a
-//     [transfers.PacketError];
+//   - packets without an Expiry, and those that expire later than [Config].MaxHold, unless the
+//     MaxHold of a peer cuts them: refused with a [transfers.PacketError];
 //   - statistics, and events for backlog and journal, as [transfers.Recorder] has them;
 //     Result.BookedAt and Shortfall are not set;
 //   - the release of the earnings of closed receivers: settlement.Engine.Release does not find them.

@@ -14,9 +14,6 @@ var (
 	// ErrOldJournal is returned when the ledger has rounds that the journal lacks: the journal is an
 	// old copy. Going on would book packets twice.
 	ErrOldJournal = errors.New("aggregate: the journal is older than the ledger")
-	// ErrNotYet is returned for a setting that this package does not support yet. The package
-	// documentation lists them.
-	ErrNotYet = errors.New("aggregate: not supported yet")
 	// ErrRequestSize is returned when the ledger takes fewer events in a request than
 	// [Config].RequestSize.
 	ErrRequestSize = errors.New("aggregate: the ledger takes smaller requests")

@@ -18,6 +18,7 @@ type heldPacket struct {
 	next     uint32 // index + 1 in the list of its bucket, or of the free ones; 0: the last
 	previous uint32 // index + 1
 	waiting  bool   // not decided: machine.waiting has the rest, and the sender's held does not count it
+	isRated  bool   // the sender's rates count it
 }
 
 // heldPackets are the held packets by index, in lists by the time at which their holds end. They

@@ -20,6 +20,7 @@ type machine struct {
 	book    *accounts.Book
 	journal recordWriter
 	newID   func() ledger.ID // a fresh id of a transfer
+	limiter *limiter         // nil without limits
 
 	wall  int64         // the wall clock, ns since the Unix epoch
 	clock int64         // the highest wall clock seen
@@ -79,6 +80,7 @@ type rules struct {
 	sharePercent uint64        // of a headroom, the most that reservations take
 	maxLegs      int           // of a request
 	allowArrears bool
+	guard        accounts.ConversionGuard
 }
 
 // renewAfter returns the age at which a reservation is renewed: half of the age at which it no
@@ -112,7 +114,7 @@ type reply struct {
 
 func newMachine(book *accounts.Book, r rules, journal recordWriter, newID func() ledger.ID, now moment) *machine {
 	m := &machine{
-		rules: r, book: book, journal: journal, newID: newID, wall: now.wall, clock: now.wall, mono: now.mono,
+		rules: r, book: book, journal: journal, newID: newID, limiter: newLimiter(book), wall: now.wall, clock: now.wall, mono: now.mono,
 		assets: map[uint32]*asset{}, byID: map[ledger.ID]*peer{}, memory: newMemory(r.seed), waiting: map[uint32]*waitingPacket{},
 	}
 	m.held = newHeldPackets(r.maxHold+r.margin, now.wall)
@@ -141,6 +143,10 @@ func (m *machine) submit(now moment, op *transfers.Op) (r reply, later *queued) 
 	if e != nil && e.isBeyond(m.forgetBefore()) {
 		m.memory.remove(op.Packet.ID)
 		e = nil
+	}
+	if m.limiter != nil && op.Kind == transfers.KindPrepare && (e == nil || e.seal != seal) {
+		m.cutExpiry(&op.Packet, e)
+		seal = m.seal(&op.Packet)
 	}
 	switch {
 	case e != nil && e.seal != seal:
@@ -252,6 +258,7 @@ func (m *machine) observe(now moment) {
 func (m *machine) endHold(i uint32) {
 	k := m.held.at(i)
 	m.peers[k.sender].held -= k.charge
+	m.releaseLimits(i)
 	m.memory.find(k.id).setEnded(stateExpired, k.end)
 	m.held.remove(i)
 }

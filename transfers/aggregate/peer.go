@@ -37,6 +37,7 @@ type peer struct {
 	isOwn   bool
 	asset   *asset
 	ids     accounts.PeerIDs
+	limits  *limits // nil without limits
 
 	holds []hold        // in the ledger, or in the round under way
 	held  uint64        // of packets prepared and not resolved
@@ -78,6 +79,9 @@ func (m *machine) peerOf(a accounts.PeerAccount) (*peer, error) {
 	p := &peer{account: a, index: uint32(len(m.peers)), isOwn: a.IsOwn(), asset: s, known: a.IsOwn()}
 	if !p.isOwn {
 		p.ids = m.book.PeerIDs(a)
+		if m.limiter != nil {
+			p.limits = newLimits(m.book, a)
+		}
 	}
 	m.peers = append(m.peers, p)
 	m.byID[a.ID()] = p
@@ -127,7 +131,13 @@ func (m *machine) wishedReserve(p *peer) uint64 {
 	if m.isReleasing(p) {
 		return 0
 	}
-	return min(p.recent<<recentShift, m.share(p.headroom), maxReserved)
+	return min(p.recent<<recentShift, m.mostReserved(p))
+}
+
+// mostReserved returns how much the peer's reservations should have in all, unless packets need more.
+// Other recorders count a reservation as held, so it must leave them a part of an InFlightShare.
+func (m *machine) mostReserved(p *peer) uint64 {
+	return m.share(min(p.headroom, p.limits.leftByOthers()))
 }
 
 // share returns the part of a headroom that reservations may take.

@@ -30,7 +30,7 @@ func (m *machine) prepare(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 		op.Packet.Hold = max(left, 0) + m.rules.margin
 		return m.acceptAgain(op), nil
 	}
-	charge, err := m.checkPrepare(op, sender, left)
+	charge, err := m.checkPrepare(op, sender, receiver, left)
 	if err != nil {
 		return refuse(op, err), nil
 	}
@@ -39,13 +39,13 @@ func (m *machine) prepare(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 		id: op.Packet.ID, charge: charge, end: m.endOf(&op.Packet), until: m.mono + op.Packet.Hold + m.rules.outage + 1<<bucketShift,
 		sender: sender.index, receiver: receiver.index,
 	}
-	isFree, err := m.decide(&k, sender, receiver, len(sender.waiting) > 0)
+	isFree, err := m.decide(&op.Packet, &k, sender, receiver, len(sender.waiting) > 0)
 	if err != nil {
 		return refuse(op, err), nil
 	}
 	if isFree {
 		sender.held += charge
-		m.remember(&k, seal)
+		m.holdLimits(m.remember(&k, seal), &op.Packet, sender, receiver)
 		return accept(op, 0, ledger.OutcomeApplied), nil
 	}
 	k.waiting = true
@@ -60,11 +60,14 @@ func (m *machine) prepare(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 // checkPrepare finds the faults of a new packet that need no accounts, and returns what it charges
 // to the sender. left is the time to its expiry by the highest wall clock: a hold must end after
 // the horizon's clock has passed it.
-func (m *machine) checkPrepare(op *transfers.Op, sender *peer, left time.Duration) (charge uint64, err error) {
+func (m *machine) checkPrepare(op *transfers.Op, sender, receiver *peer, left time.Duration) (charge uint64, err error) {
 	if m.closing {
 		return 0, transfers.ErrRecorderClosed
 	}
 	flows, err := flowsOf(&op.Packet, sender.asset.allowLoss)
+	if err == nil {
+		err = m.checkPacketLimits(&op.Packet, sender, receiver)
+	}
 	switch {
 	case err != nil:
 		return 0, err
@@ -87,7 +90,7 @@ func (m *machine) remember(k *heldPacket, seal uint64) uint32 {
 
 // decide reports whether the sender's reservations cover a packet (isFree), refuses it (err), or
 // lets it wait. isBehind: prepares of the sender wait before it.
-func (m *machine) decide(k *heldPacket, sender, receiver *peer, isBehind bool) (isFree bool, err error) {
+func (m *machine) decide(packet *transfers.Packet, k *heldPacket, sender, receiver *peer, isBehind bool) (isFree bool, err error) {
 	for _, p := range [...]*peer{sender, receiver} {
 		if p.known && p.refusal != nil {
 			return false, p.refusal
@@ -96,7 +99,13 @@ func (m *machine) decide(k *heldPacket, sender, receiver *peer, isBehind bool) (
 	if sender.known && sender.debtor && !m.rules.allowArrears {
 		return false, transfers.ErrInArrears
 	}
-	return sender.known && receiver.known && !isBehind && (k.charge == 0 || k.charge <= sender.free(k.until)), nil
+	if !sender.known || !receiver.known {
+		return false, nil
+	}
+	if err := m.checkLimits(packet, k, sender, receiver); err != nil {
+		return false, err
+	}
+	return !isBehind && (k.charge == 0 || k.charge <= sender.free(k.until)), nil
 }
 
 // waitsAt returns the peer at which a prepare waits: the sender, or the receiver of a packet from
@@ -140,7 +149,7 @@ func (m *machine) settleWaiting(p *peer, isFinal bool) {
 		w := p.waiting[0]
 		isFree, err := false, error(transfers.ErrHoldTooShort)
 		if m.clock < w.packet.Expiry.UnixNano() {
-			isFree, err = m.decide(m.held.at(w.index), w.sender, w.receiver, false)
+			isFree, err = m.decide(&w.packet, m.held.at(w.index), w.sender, w.receiver, false)
 		}
 		switch {
 		case isFree:
@@ -164,6 +173,7 @@ func (m *machine) acceptWaiting(w *waitingPacket) {
 	k := m.held.at(w.index)
 	k.waiting = false
 	w.sender.held += k.charge
+	m.holdLimits(w.index, &w.packet, w.sender, w.receiver)
 	m.endWaiting(w)
 	m.answerQueue(w, nil)
 }

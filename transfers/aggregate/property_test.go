@@ -3,6 +3,7 @@ package aggregate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -71,10 +72,18 @@ const programSteps = 160
 // totals count what programs did.
 type totals struct {
 	programs, fulfills, rejects, rounds, attempts, crashes, arrears, suspense int
+
+	limited, overCap, overShare, belowFloor, overRate, tooLarge int // packets within limits, and refused
 }
 
 func (s *totals) add(w *world) {
 	s.programs++
+	s.limited += w.accepted
+	s.overCap += w.refusals[transfers.ErrPayableCap]
+	s.overShare += w.refusals[transfers.ErrInFlightShare]
+	s.belowFloor += w.refusals[transfers.ErrLiquidity]
+	s.overRate += w.refusals[transfers.ErrRateLimited]
+	s.tooLarge += w.refusals[transfers.ErrPacketTooLarge]
 	for _, in := range w.instances {
 		s.crashes += in.life - 1
 		for _, rec := range in.journal {
@@ -171,6 +180,11 @@ func (w *world) prepare(in *instance) {
 	w.submit(in, op, func(r *reply) {
 		if r.result.Err == nil {
 			k.life, k.packet = in.life, r.result.Packet
+			in.noteAccepted(&k.packet)
+		}
+		var limit *transfers.PacketLimitError
+		if errors.As(r.result.Err, &limit) {
+			w.refusals[limit.Cause]++
 		}
 	})
 	if w.faults.oldLives && w.chance(5) { // at once, perhaps while the prepare waits
@@ -195,6 +209,7 @@ func (in *instance) takeDecided() {
 		take(&d.reply)
 	}
 	in.machine.decided = nil
+	in.checkAccepted()
 }
 
 func (w *world) randomPacket(in *instance) transfers.Packet {

@@ -59,7 +59,7 @@ type flushWaiter struct {
 // accounts, and books the fulfills that an earlier recorder left in [Config].JournalFolder with the
 // first round. NewRecorder returns when the ledger has answered, or the context has ended.
 //
-// The error is of [Config.Validate], matches [transfers.ErrJournal], [ErrNotYet], [ErrOldJournal]
+// The error is of [Config.Validate], matches [transfers.ErrJournal], [ErrOldJournal]
 // or [ErrRequestSize], or is of a request. Close the recorder before the ledger.
 func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, error) {
 	return newRecorder(ctx, l, book, cfg, defaultCheckpointInterval)
@@ -68,9 +68,6 @@ func NewRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg Config, checkpointInterval int64) (*Recorder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
-	}
-	if book.HasCaps() || book.HasPacketLimits() || len(book.FlooredAssets()) > 0 {
-		return nil, fmt.Errorf("%w: caps, packet limits, rates and liquidity floors of the accounts.Config", ErrNotYet)
 	}
 	cfg = cfg.withDefaults()
 	if err := checkRequestSize(ctx, l, cfg.RequestSize); err != nil {
@@ -218,8 +215,10 @@ func (r *Recorder) Forward(ctx context.Context, p transfers.Packet) (transfers.R
 //	transfers.ErrPacket, ErrAmounts,          not recorded: correct the operation
 //	 ErrHoldTooShort, accounts.ErrUnknownAsset
 //	transfers.ErrCreditLine, ErrInArrears,    not recorded: reject the PREPARE (transfers.ILPCode)
-//	 accounts.ErrSuspended, ErrPeerClosed,
-//	 accounts.ErrNotProvisioned
+//	 ErrPayableCap, ErrInFlightShare,
+//	 ErrLiquidity, ErrPacketTooLarge,
+//	 ErrRateLimited, accounts.ErrSuspended,
+//	 ErrPeerClosed, ErrNotProvisioned
 //	transfers.ErrPacketConflict               resolved by the opposite operation before
 //	ledger.ErrIDConflict                      the id belongs to another packet
 //	ErrTooLate                                not recorded: the horizon has passed

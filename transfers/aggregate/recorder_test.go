@@ -327,12 +327,6 @@ func TestOpenRefused(t *testing.T) {
 	require.NoError(t, err)
 	_, err = aggregate.NewRecorder(t.Context(), f.ledger, otherBook, aggregate.Config{JournalFolder: f.folder, RequestSize: 253})
 	require.ErrorIs(t, err, transfers.ErrJournalForeign)
-	cappedBook, err := accounts.NewBook(f.ledger, accounts.Config{
-		Assets: []accounts.Asset{usd}, Limits: accounts.Rules[accounts.Limits]{Default: accounts.Limits{MaxPacket: "5"}},
-	})
-	require.NoError(t, err)
-	_, err = aggregate.NewRecorder(t.Context(), f.ledger, cappedBook, aggregate.Config{JournalFolder: f.folder, RequestSize: 253})
-	require.ErrorIs(t, err, aggregate.ErrNotYet)
 }
 
 // A recorder with an old copy of a journal is refused: it would book packets again.

@@ -212,6 +212,7 @@ func (r *replayer) restore() error {
 		}
 		m.round.legs, m.round.refs = a.buildLegs(m.book)
 	}
+	m.restoreLimits(r.attempt, r.tallies)
 	m.tallies = r.tallies
 	for _, t := range r.tallies {
 		m.summed = t.through
@@ -225,6 +226,7 @@ func (r *replayer) restore() error {
 		if err != nil {
 			return fmt.Errorf("a fulfill in the journal cannot be booked with these assets: %w", err)
 		}
+		m.fulfillLimits(&u.packet, u.sender, u.receiver)
 		if !flows.isEmpty() {
 			m.summed = u.number
 			m.sumPacket(&u.packet, &flows, u.sender, u.receiver, u.number)

@@ -130,12 +130,21 @@ const accountsPerPeer = 3
 // peersRequest looks up the accounts of the peers that need it.
 func (m *machine) peersRequest() *request {
 	n := min(len(m.wants), m.rules.maxLegs/accountsPerPeer)
+	if m.limiter != nil {
+		n = min(len(m.wants), max(1, (m.rules.maxLegs-len(m.limiter.floors))/(accountsPerPeer+1)))
+	}
 	m.lookedUp = append([]*peer(nil), m.wants[:n]...)
 	m.wants = append([]*peer(nil), m.wants[n:]...)
 	r := &request{kind: requestPeers}
 	for _, p := range m.lookedUp {
 		p.wanted = false
 		r.ids = append(r.ids, p.ids.Peer, p.ids.Line, p.ids.Arrears)
+		if p.limits != nil {
+			r.ids = append(r.ids, p.ids.Settlement)
+		}
+	}
+	if m.limiter != nil {
+		r.ids = append(r.ids, m.limiter.liquidityIDs()...)
 	}
 	return r
 }
@@ -153,8 +162,12 @@ func (m *machine) answerAccounts(now moment, found []ledger.Account) {
 		m.replaceParties(byID)
 		return
 	}
+	if m.limiter != nil {
+		m.limiter.readFloors(byID)
+	}
 	for _, p := range m.lookedUp {
 		m.readPeer(p, byID)
+		m.readLimits(p, byID)
 	}
 	for _, p := range m.lookedUp {
 		m.askForMore(p)
@@ -213,7 +226,7 @@ func (m *machine) askForMore(p *peer) {
 	}
 	extra := m.wishedReserve(p)
 	if len(p.waiting) > 0 { // recent use lags behind a peer that is new, or busier than before
-		extra = max(extra, min(min(demand, maxReserved>>recentShift)<<recentShift, m.share(p.headroom)))
+		extra = max(extra, min(min(demand, maxReserved>>recentShift)<<recentShift, m.mostReserved(p)))
 	}
 	ask := min(max(need, extra-min(extra, own)), free, maxReserved-min(own, maxReserved))
 	if ask == 0 {

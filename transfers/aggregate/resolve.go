@@ -28,6 +28,7 @@ func (m *machine) fulfill(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 		late = m.isLate(sender, &flows)
 	}
 	e.setEnded(stateFulfilled, end)
+	m.fulfillLimits(&op.Packet, sender, receiver)
 	m.bookFulfill(&op.Packet, &flows, sender, receiver)
 	r := accept(op, m.appendPacket(packetlog.KindFulfill, &op.Packet, m.fulfills, sender, receiver), ledger.OutcomeApplied)
 	r.result.Late, r.result.ShortfallUnknown = late, late
@@ -43,6 +44,7 @@ func (m *machine) isLate(sender *peer, f *packetFlows) bool {
 func (m *machine) releaseHeld(i uint32) {
 	k := m.held.at(i)
 	m.peers[k.sender].held -= k.charge
+	m.releaseLimits(i)
 	m.held.remove(i)
 }
 

@@ -32,18 +32,22 @@ type faults struct {
 
 // world is a ledger with some instances of the recorder's machine, and what they must agree with.
 type world struct {
-	tb     testing.TB
-	rnd    *rand.Rand
-	faults faults
-	ledger *embedded.Ledger
-	book   *accounts.Book
-	peers  []accounts.PeerAccount
-	now    time.Duration // since base
+	tb      testing.TB
+	rnd     *rand.Rand
+	faults  faults
+	limited bool // peers and liquidity have limits
+	ledger  *embedded.Ledger
+	book    *accounts.Book
+	peers   []accounts.PeerAccount
+	now     time.Duration // since base
 
 	instances []*instance
 	packets   []*modelPacket
 	lastID    uint64
 	maxLegs   int
+
+	accepted int           // packets, checked against the limits
+	refusals map[error]int // by the cause of the limit
 
 	orders map[ledger.ID]accounts.PeerAccount // open orders
 	closed map[accounts.PeerAccount]ledger.ID // closing transfers
@@ -64,14 +68,14 @@ func (w *world) rules(number uint64) rules {
 func newWorld(tb testing.TB, seed uint64, f faults) *world {
 	tb.Helper()
 	w := &world{
-		tb: tb, rnd: rand.New(rand.NewPCG(seed, 1)), faults: f,
+		tb: tb, rnd: rand.New(rand.NewPCG(seed, 1)), faults: f, limited: seed%3 == 0, refusals: map[error]int{},
 		orders: map[ledger.ID]accounts.PeerAccount{}, closed: map[accounts.PeerAccount]ledger.ID{},
 		paid: map[accounts.PeerAccount]uint64{}, lines: map[accounts.PeerAccount]uint64{},
 	}
 	w.ledger = embedded.New(embedded.WithClock(func() time.Time { return base.Add(w.now) }))
 	w.maxLegs = mostLegsAdded + w.rnd.IntN(50)
 	var err error
-	w.book, err = accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{usd, eur}})
+	w.book, err = accounts.NewBook(w.ledger, worldConfig(w.limited))
 	require.NoError(tb, err)
 	for _, asset := range []accounts.Asset{usd, eur} {
 		for i := range 3 {
@@ -117,6 +121,7 @@ type instance struct {
 	life    int
 	sent    *request
 	acks    []ack
+	limits  limitsOfWorld
 }
 
 // ack is a reply that waits for its record.
@@ -138,6 +143,7 @@ func (in *instance) start() {
 	w := in.world
 	in.life++
 	in.sent, in.acks = nil, nil
+	in.limits = limitsOfWorld{seen: map[accounts.PeerAccount]othersPart{}, open: map[ledger.ID]transfers.Packet{}}
 	in.base = len(in.journal)
 	in.machine = newMachine(w.book, w.rules(in.number), in, w.newID, in.moment())
 	r := &replayer{machine: in.machine, account: w.book.AccountIn}
@@ -223,6 +229,9 @@ func (in *instance) step(isReliable bool) (worked bool) {
 	w.checkTransit()
 	if !isReliable && w.chance(5) {
 		return true // the answer is lost
+	}
+	if in.sent.kind == requestPeers {
+		w.noteLookUp(in, in.sent)
 	}
 	in.sent = nil
 	answer(in.machine, in.moment())
