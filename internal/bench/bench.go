@@ -151,5 +151,8 @@ func measureAll(ctx context.Context, opts options, shown progress.Progress) (rep
 	if opts.variesAxis(axisMemory) {
 		rep.memory, err = measureMemory(ctx, opts)
 	}
+	if err == nil && opts.requests {
+		rep.demands, err = b.measureDemands(ctx)
+	}
 	return rep, err
 }

@@ -53,7 +53,7 @@ func TestEverything(t *testing.T) {
 	opts, err := parseOptions(args, io.Discard)
 	require.NoError(t, err)
 	plan := makePlan(opts)
-	require.Equal(t, map[string]int{"throughput": len(plan), "low load": 2, "memory": 5}, kinds)
+	require.Equal(t, map[string]int{"throughput": len(plan), "low load": 2, "memory": 8}, kinds)
 
 	content, err := os.ReadFile(csvFile)
 	require.NoError(t, err)
@@ -94,6 +94,26 @@ func checkJSONLine(t *testing.T, text string) {
 		require.Equal(t, 1.0, line.OpsPerBatch.Median)
 	}
 	require.Equal(t, line.Varied != "", line.ToBase != nil, text)
+	require.Equal(t, line.Way.isInRounds(), line.InRounds != nil)
+	if line.Way.isInRounds() {
+		checkRoundsLine(t, &line)
+	}
+}
+
+func checkRoundsLine(t *testing.T, line *jsonLine) {
+	t.Helper()
+	in := line.InRounds
+	require.Equal(t, line.Callers, in.Instances)
+	require.NotNil(t, line.ToMixed)
+	require.Equal(t, line.Settle, line.ToSubmit == nil || line.Varied == "settle on", "the recorder of the same work")
+	require.Equal(t, spread{60, 60, 60}, in.Remembered)
+	require.Equal(t, line.Way == modeRoundsJournal, in.JournalBytes.Min > 0)
+	for _, s := range []spread{in.RequestRate, in.HalfRate, in.TopUps, in.TopUpP50, in.TopUpP99, in.FulfillP50, in.FulfillP99} {
+		require.Positive(t, s.Min)
+	}
+	if line.Varied == "" {
+		require.NotNil(t, in.PrepareToCall)
+	}
 }
 
 func TestTables(t *testing.T) {
@@ -102,7 +122,8 @@ func TestTables(t *testing.T) {
 	out, err := runBench(t, append([]string{"-plot", plotFile, "-phase", "two", "-settle", "on"}, smallRun...)...)
 	require.NoError(t, err)
 	for _, text := range []string{
-		"│ (a) batched │", "│ (b) single  │", "│ (c) submit  │", "│ (d) record  │",
+		"│ (a) batched         │", "│ (b) single          │", "│ (c) submit          │", "│ (d) record          │",
+		"│ (e) rounds          │", "│ (f) rounds, journal │", "│ rounds-journal │",
 		"lanes 1", "peers 5", // lists given as flags are varied
 		"one caller, phase two: Record p50 / raw call p50 = ", "orders paid\n",
 	} {
@@ -128,7 +149,7 @@ func TestTimeIsLimited(t *testing.T) {
 	t.Parallel()
 	out, err := runBench(t, "-packets", "1000000000", "-max", "1ms", "-count", "1", "-callers", "1,3", "-json")
 	require.NoError(t, err)
-	require.Equal(t, 13, strings.Count(out, `"kind":"throughput"`))
+	require.Equal(t, 15, strings.Count(out, `"kind":"throughput"`))
 }
 
 // An interrupt ends every mode and leaves nothing behind.
@@ -167,7 +188,7 @@ type interruptingLedger struct {
 }
 
 func (l interruptingLedger) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if events[0].Code == chart.CodePacket { // no credit line
+	if code := events[0].Code; code == chart.CodePacket || code == chart.CodeReserve { // no credit line
 		l.interrupt()
 	}
 	return l.Ledger.CreateTransfers(ctx, events)
@@ -177,8 +198,8 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"-nothing", "argument", "-ledger disk", "-packets 0", "-count 0", "-max 0s", "-delay -1s", "-delay 1s -ledger cluster",
-		"-phase three", "-ways by-hand", "-ways ,", "-ways mixed -phase single", "-callers 0", "-callers 1,x", "-lanes 17", "-lanes 2,2", "-peers 1", "-load cold", "-settle maybe",
-		"-journal ,", "-axes all,lanes", "-plot bench.gif", "-plot svg",
+		"-phase three", "-ways by-hand", "-ways ,", "-ways mixed -phase single", "-ways rounds -phase single", "-callers 0", "-callers 1,x", "-lanes 17", "-lanes 2,2", "-peers 1", "-load cold", "-settle maybe",
+		"-journal ,", "-axes all,lanes", "-duration -1s", "-warmup -1s", "-instances 0", "-instances 17", "-requests -ways submit", "-plot bench.gif", "-plot svg",
 	} {
 		_, err := runBench(t, strings.Fields(args)...)
 		require.ErrorIs(t, err, ErrUsage, args)
@@ -227,7 +248,7 @@ func TestSomeWays(t *testing.T) {
 // work.
 func TestPlan(t *testing.T) {
 	t.Parallel()
-	opts, err := parseOptions([]string{"-phase", "two", "-callers", "1,9", "-lanes", "1,2", "-load", "uniform,hot", "-settle", "off,on"}, io.Discard)
+	opts, err := parseOptions([]string{"-phase", "two", "-callers", "1,9", "-lanes", "1,2", "-load", "uniform,hot", "-settle", "off,on", "-instances", "1,2"}, io.Discard)
 	require.NoError(t, err)
 	plan := makePlan(opts)
 	var got []string
@@ -245,18 +266,28 @@ func TestPlan(t *testing.T) {
 		"two-phase submit from 2 / " + base + " / two-phase submit from 2",
 		"two-phase record from 1 / " + base + " / two-phase record from 1",
 		"two-phase record from 9 / " + base + " / two-phase record from 9",
+		"two-phase rounds from 1 / " + base + " / two-phase rounds from 1",
+		"two-phase rounds-journal from 1 / " + base + " / two-phase rounds-journal from 1",
 		"two-phase batched from 1, lanes 1 / two-phase batched from 1, lanes 1 / " + base,
+		"two-phase mixed from 1, lanes 1 / two-phase batched from 1, lanes 1 / two-phase mixed from 2",
 		"two-phase single from 9, lanes 1 / two-phase batched from 1, lanes 1 / two-phase single from 9",
 		"two-phase submit from 1, lanes 1 / two-phase batched from 1, lanes 1 / two-phase submit from 2",
 		"two-phase record from 1, lanes 1 / two-phase batched from 1, lanes 1 / two-phase record from 1",
 		"two-phase record from 9, lanes 1 / two-phase batched from 1, lanes 1 / two-phase record from 9",
 		"two-phase batched from 2, load hot / two-phase batched from 2, load hot / " + base,
+		"two-phase mixed from 2, load hot / two-phase batched from 2, load hot / two-phase mixed from 2",
 		"two-phase single from 9, load hot / two-phase batched from 2, load hot / two-phase single from 9",
 		"two-phase submit from 2, load hot / two-phase batched from 2, load hot / two-phase submit from 2",
 		"two-phase record from 1, load hot / two-phase batched from 2, load hot / two-phase record from 1",
 		"two-phase record from 9, load hot / two-phase batched from 2, load hot / two-phase record from 9",
+		"two-phase rounds from 1, load hot / two-phase batched from 2, load hot / two-phase rounds from 1",
+		"two-phase rounds-journal from 1, load hot / two-phase batched from 2, load hot / two-phase rounds-journal from 1",
 		"two-phase submit from 2, settle on / " + base + " / two-phase submit from 2",
 		"two-phase record from 1, settle on / " + base + " / two-phase record from 1",
 		"two-phase record from 9, settle on / " + base + " / two-phase record from 9",
+		"two-phase rounds from 1, settle on / " + base + " / two-phase rounds from 1",
+		"two-phase rounds-journal from 1, settle on / " + base + " / two-phase rounds-journal from 1",
+		"two-phase rounds from 2, instances 2 / " + base + " / two-phase rounds from 1",
+		"two-phase rounds-journal from 2, instances 2 / " + base + " / two-phase rounds-journal from 1",
 	}, got)
 }

@@ -34,9 +34,14 @@ type jsonLine struct {
 	Allocs      spread  `json:"allocs_per_op"`
 	Bytes       spread  `json:"bytes_per_op"`
 	Orders      spread  `json:"orders"`
+	Cost        spread  `json:"cpu_ns_per_packet"` // of this process; 0: not known
 	ToBatched   *spread `json:"of_batched,omitempty"`
 	ToSingle    *spread `json:"of_single,omitempty"`
 	ToBase      *spread `json:"of_base,omitempty"`
+	ToMixed     *spread `json:"of_mixed,omitempty"`
+	ToSubmit    *spread `json:"of_submit,omitempty"`
+
+	InRounds *roundsLine `json:"in_rounds,omitempty"`
 }
 
 func (l *resultLine) toJSON() jsonLine {
@@ -45,7 +50,8 @@ func (l *resultLine) toJSON() jsonLine {
 		Lanes: l.lanes, Peers: l.peers, Load: l.distribution, Settle: l.settle, Journal: l.journal,
 		Rounds: l.rounds, Packets: l.packets, Rate: l.rate, P50: l.p50, P99: l.p99, P100: l.p100,
 		OpsPerBatch: l.opsPerBatch, Allocs: l.allocs, Bytes: l.bytes, Orders: l.orders,
-		ToBatched: l.toBatched, ToSingle: l.toSingle, ToBase: l.toBase,
+		Cost: l.cost, ToBatched: l.toBatched, ToSingle: l.toSingle, ToBase: l.toBase,
+		ToMixed: l.toMixed, ToSubmit: l.toSubmit, InRounds: l.inRounds,
 	}
 }
 
@@ -76,6 +82,9 @@ func (r *report) writeJSON(w io.Writer) error {
 	for _, m := range r.memory {
 		objects = append(objects, jsonMemory{"memory", m})
 	}
+	for _, d := range r.demands {
+		objects = append(objects, d.toJSON())
+	}
 	for _, o := range objects {
 		if err := jsonline.Write(w, o); err != nil {
 			return err
@@ -103,6 +112,27 @@ var csvColumns = []csvColumn{
 	{"of_batched", func(l *resultLine) *spread { return l.toBatched }},
 	{"of_single", func(l *resultLine) *spread { return l.toSingle }},
 	{"of_base", func(l *resultLine) *spread { return l.toBase }},
+	{"cpu_ns_per_packet", func(l *resultLine) *spread { return &l.cost }},
+	{"of_mixed", func(l *resultLine) *spread { return l.toMixed }},
+	{"of_submit", func(l *resultLine) *spread { return l.toSubmit }},
+	{"requests_per_second", ofRounds(func(l *roundsLine) *spread { return &l.RequestRate })},
+	{"rss_bytes_per_id", ofRounds(func(l *roundsLine) *spread { return &l.BytesPerID })},
+	{"journal_bytes_per_packet", ofRounds(func(l *roundsLine) *spread { return &l.JournalBytes })},
+	{"prepare_p50_us", ofRounds(func(l *roundsLine) *spread { return &l.PrepareP50 })},
+	{"prepare_p99_us", ofRounds(func(l *roundsLine) *spread { return &l.PrepareP99 })},
+	{"prepare_top_up_p99_us", ofRounds(func(l *roundsLine) *spread { return &l.TopUpP99 })},
+	{"fulfill_p50_us", ofRounds(func(l *roundsLine) *spread { return &l.FulfillP50 })},
+	{"fulfill_p99_us", ofRounds(func(l *roundsLine) *spread { return &l.FulfillP99 })},
+}
+
+// ofRounds returns a column that is empty for ways without rounds.
+func ofRounds(of func(*roundsLine) *spread) func(*resultLine) *spread {
+	return func(l *resultLine) *spread {
+		if l.inRounds == nil {
+			return nil
+		}
+		return of(l.inRounds)
+	}
 }
 
 // writeCSV writes the measurements with the median, minimum and maximum of each figure.

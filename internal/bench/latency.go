@@ -42,6 +42,23 @@ func (s *latencyShard) recordLatency(took time.Duration) {
 	_ = s.histogram.RecordValue(int64(min(max(took, 0), latencyMax))) // no error: the value is in the range
 }
 
+// reset forgets all durations.
+func (l *latencies) reset() {
+	for i := range l.shards {
+		l.shards[i].mu.Lock()
+		l.shards[i].histogram.Reset()
+		l.shards[i].mu.Unlock()
+	}
+}
+
+// countLatencies returns the number of timed calls.
+func (l *latencies) countLatencies() (n int64) {
+	for i := range l.shards {
+		n += l.shards[i].histogram.TotalCount()
+	}
+	return n
+}
+
 // computePercentiles returns the percentiles over all callers, or 0 if no call was timed.
 func (l *latencies) computePercentiles() (p50, p99, p100 time.Duration) {
 	all := newHistogram()

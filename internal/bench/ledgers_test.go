@@ -189,6 +189,11 @@ func TestTraffic(t *testing.T) {
 			require.NotEqual(t, p.from, p.to)
 			require.Less(t, max(p.from, p.to), int32(n))
 		}
+		for _, p := range drawZipf(n, 7) {
+			require.NotEqual(t, p.from, p.to)
+			require.Less(t, max(p.from, p.to), int32(n))
+		}
+		require.Len(t, drawZipf(n, 7), max(1<<16, 8*n))
 		for _, p := range drawHot(n, 7) {
 			require.NotEqual(t, p.from, p.to)
 			require.Zero(t, min(p.from, p.to))

@@ -21,10 +21,21 @@ type sample struct {
 	opsPerBatch   float64 // 0: not counted
 	allocs, bytes float64 // per operation
 	orders        int64   // paid by the settlement engine
+	processorTime time.Duration
+	requests      requestCounts // to the ledger; 0: not counted
+	rounds        roundsSample
 }
 
 // computePacketRate returns packets per second.
 func (s sample) computePacketRate() float64 { return float64(s.packets) / s.elapsed.Seconds() }
+
+// computeProcessorCost returns the nanoseconds of processor time per packet.
+func (s sample) computeProcessorCost() float64 {
+	return float64(s.processorTime) / float64(max(1, s.packets))
+}
+
+// computeRequestRate returns the requests to the ledger a second.
+func (s sample) computeRequestRate() float64 { return float64(s.requests.sum()) / s.elapsed.Seconds() }
 
 // bencher makes measurements on one target.
 type bencher struct {
@@ -73,26 +84,43 @@ func (b *bencher) measureRounds(ctx context.Context, plan []measurement, shown p
 
 // measureOnce makes one measurement and verifies the books.
 func (b *bencher) measureOnce(ctx context.Context, m measurement) (s sample, err error) {
+	err = b.withWorkload(ctx, m, func(prepared preparedTarget, w *workload) (err error) {
+		switch {
+		case m.mode.isRaw():
+			s, err = b.measureRaw(ctx, m, prepared, w)
+		case m.mode.isInRounds():
+			s, err = b.measureInRounds(ctx, m, prepared, w)
+		default:
+			s, err = b.measureRecorder(ctx, m, prepared, w)
+		}
+		return err
+	})
+	return s, err
+}
+
+// withWorkload calls measure with the ledger and the peers of a measurement, and verifies the books.
+func (b *bencher) withWorkload(ctx context.Context, m measurement, measure func(preparedTarget, *workload) error) (err error) {
 	prepared, err := b.target.prepareTarget(ctx, m.lanes)
 	if err != nil {
-		return s, err
+		return err
 	}
 	defer func() { err = errors.Join(err, prepared.closePrepared()) }()
 	w, err := b.openWorkload(ctx, prepared, m.peers)
 	if err != nil {
-		return s, err
+		return err
 	}
-	q := &quota{total: int64(b.opts.packets)}
-	if m.mode.isRaw() {
-		s, err = b.measureRaw(ctx, m, prepared, w, q)
-	} else {
-		s, err = b.measureRecorder(ctx, m, prepared, w, q)
+	if err := measure(prepared, w); err != nil {
+		return err
 	}
-	if err != nil {
-		return s, err
+	return w.verifyBooks(ctx, prepared.ledger)
+}
+
+// newQuota returns the packets of a measurement: a number, unless the measurement has a duration.
+func (b *bencher) newQuota(packets int) *quota {
+	if b.opts.duration > 0 {
+		return &quota{total: unlimited}
 	}
-	w.countSent(m.distribution, s.packets)
-	return s, w.verifyBooks(ctx, prepared.ledger)
+	return &quota{total: int64(packets)}
 }
 
 // openWorkload returns the workload of the run with so many peers. A new ledger gets a new
@@ -108,7 +136,8 @@ func (b *bencher) openWorkload(ctx context.Context, prepared preparedTarget, pee
 	return w, err
 }
 
-func (b *bencher) measureRaw(ctx context.Context, m measurement, prepared preparedTarget, w *workload, q *quota) (sample, error) {
+func (b *bencher) measureRaw(ctx context.Context, m measurement, prepared preparedTarget, w *workload) (sample, error) {
+	q := b.newQuota(b.opts.packets)
 	run := &rawRun{traffic: w.newTraffic(m.distribution), phase: m.phase, quota: q, latencies: newLatencies(m.callers)}
 	var workers []worker
 	batch := int64(1)
@@ -120,14 +149,16 @@ func (b *bencher) measureRaw(ctx context.Context, m measurement, prepared prepar
 	default:
 		workers = run.sendSingle(prepared.connections, m.callers)
 	}
-	s, err := b.timeWorkers(ctx, m, workers, q, run.latencies)
+	s, err := b.timeWorkers(ctx, m, pass{workers: workers, quota: q, latencies: run.latencies})
+	w.countSent(m.distribution, q.countTaken())
 	s.opsPerBatch = float64(s.packets) / float64(max(1, divideUp(s.packets, batch)))
 	return s, err
 }
 
 func (b *bencher) measureRecorder(
-	ctx context.Context, m measurement, prepared preparedTarget, w *workload, q *quota,
+	ctx context.Context, m measurement, prepared preparedTarget, w *workload,
 ) (s sample, err error) {
+	q := b.newQuota(b.opts.packets)
 	r, err := w.startRecording(ctx, prepared.ledger, m.scenario, computeThreshold(b.opts.threshold, b.opts.packets, len(w.peers)))
 	if err != nil {
 		return s, err
@@ -144,42 +175,97 @@ func (b *bencher) measureRecorder(
 		recorder: r.recorder, traffic: w.newTraffic(m.distribution), phase: m.phase,
 		quota: q, latencies: newLatencies(m.callers),
 	}
+	workers := run.recordAll
 	if m.mode == modeSubmit {
-		return b.timeWorkers(ctx, m, run.submitAll(m.callers), q, run.latencies)
+		workers = run.submitAll
 	}
-	return b.timeWorkers(ctx, m, run.recordAll(m.callers), q, run.latencies)
+	s, err = b.timeWorkers(ctx, m, pass{workers: workers(m.callers), quota: q, latencies: run.latencies})
+	w.countSent(m.distribution, q.countTaken())
+	return s, err
+}
+
+// pass is one run of workers against the clock.
+type pass struct {
+	workers   []worker
+	quota     *quota
+	latencies *latencies
+	also      []*latencies   // forgotten after the warm-up too
+	counted   *countedLedger // nil: requests are not counted
+}
+
+// meter has the counters of the process at a moment.
+type meter struct {
+	at            time.Time
+	packets       int64
+	processorTime time.Duration
+	requests      requestCounts
+	memory        runtime.MemStats
+}
+
+func (p *pass) readMeter() (m meter) {
+	runtime.ReadMemStats(&m.memory)
+	if p.counted != nil {
+		m.requests = p.counted.readCounts()
+	}
+	m.packets, m.processorTime, m.at = p.quota.countTaken(), readProcessorTime(), time.Now()
+	return m
 }
 
 // timeWorkers runs the workers and measures them. All goroutines exist before the clock starts.
-func (b *bencher) timeWorkers(ctx context.Context, m measurement, workers []worker, q *quota, l *latencies) (s sample, err error) {
+// With a duration the clock starts after the warm-up. A packet counts if it was taken since then,
+// and the time ends when all packets have their answers.
+func (b *bencher) timeWorkers(ctx context.Context, m measurement, p pass) (s sample, err error) {
 	group, working := errgroup.WithContext(ctx)
 	start := make(chan struct{})
-	for _, work := range workers {
+	for _, work := range p.workers {
 		group.Go(func() error {
 			<-start
 			return work(working)
 		})
 	}
 	runtime.GC() // garbage of earlier work does not count
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	stop := q.endAfter(ctx, b.opts.maxTime)
+	stop := p.quota.endAfter(ctx, b.opts.computeLimit())
 	defer stop()
-	began := time.Now()
+	began := p.readMeter()
 	close(start)
+	if b.opts.duration > 0 && b.opts.warmup > 0 {
+		waitFor(working, b.opts.warmup)
+		for _, l := range append(p.also, p.latencies) {
+			l.reset()
+		}
+		began = p.readMeter()
+	}
 	err = group.Wait()
-	s.elapsed = time.Since(began)
-	runtime.ReadMemStats(&after)
+	ended := p.readMeter()
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // the workers stop without an error when ctx ends
 	}
 	if err != nil {
 		return s, err
 	}
-	s.packets = q.countTaken()
+	s.elapsed, s.packets = ended.at.Sub(began.at), ended.packets-began.packets
+	s.processorTime, s.requests = ended.processorTime-began.processorTime, ended.requests.subtract(began.requests)
 	operations := float64(max(1, s.packets*m.phase.countOperations()))
-	s.allocs = float64(after.Mallocs-before.Mallocs) / operations
-	s.bytes = float64(after.TotalAlloc-before.TotalAlloc) / operations
-	s.p50, s.p99, s.p100 = l.computePercentiles()
+	s.allocs = float64(ended.memory.Mallocs-began.memory.Mallocs) / operations
+	s.bytes = float64(ended.memory.TotalAlloc-began.memory.TotalAlloc) / operations
+	s.p50, s.p99, s.p100 = p.latencies.computePercentiles()
 	return s, nil
+}
+
+// computeLimit returns the longest time of a measurement.
+func (o *options) computeLimit() time.Duration {
+	if o.duration > 0 {
+		return o.warmup + o.duration
+	}
+	return o.maxTime
+}
+
+// waitFor waits for a time, or for the end of ctx.
+func waitFor(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
@@ -42,6 +43,13 @@ func measureMemory(ctx context.Context, opts options) ([]memoryRow, error) {
 			return nil, fmt.Errorf("memory of the backlog: %w", err)
 		}
 		rows = append(rows, row)
+	}
+	if slices.ContainsFunc(opts.modes, mode.isInRounds) {
+		inRounds, err := measureRoundsMemory(ctx, opts)
+		if err != nil {
+			return nil, fmt.Errorf("memory of rounds: %w", err)
+		}
+		rows = append(rows, inRounds...)
 	}
 	return rows, nil
 }

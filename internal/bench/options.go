@@ -19,6 +19,8 @@ type options struct {
 	packets   int // per measurement
 	rounds    int
 	maxTime   time.Duration
+	duration  time.Duration // 0: -packets and -max limit a measurement
+	warmup    time.Duration // before duration
 	delay     time.Duration
 	seed      uint64
 	threshold uint64 // in packets; 0: see computeThreshold
@@ -33,9 +35,13 @@ type options struct {
 	distributions []distribution
 	settle        []bool
 	journal       []bool
+	instances     []int
 	axes          []string // the lists whose other values are measured too
 
 	cluster func() (cluster.Config, error) // nil: cluster.ConfigFromEnv
+
+	journalDir string // of journals; "" is the folder for temporary files
+	requests   bool   // measure the requests of rounds
 
 	json bool
 	csv  string // files; "" is none
@@ -44,15 +50,16 @@ type options struct {
 
 // The axes, named after their flags.
 const (
-	axisLanes   = "lanes"
-	axisLoad    = "load"
-	axisSettle  = "settle"
-	axisJournal = "journal"
-	axisPeers   = "peers"
-	axisMemory  = "memory"
+	axisLanes     = "lanes"
+	axisLoad      = "load"
+	axisSettle    = "settle"
+	axisJournal   = "journal"
+	axisPeers     = "peers"
+	axisInstances = "instances"
+	axisMemory    = "memory"
 )
 
-var allAxes = []string{axisLanes, axisLoad, axisSettle, axisJournal, axisPeers, axisMemory}
+var allAxes = []string{axisLanes, axisLoad, axisSettle, axisJournal, axisPeers, axisInstances, axisMemory}
 
 func (o *options) variesAxis(axis string) bool { return slices.Contains(o.axes, axis) }
 
@@ -64,6 +71,9 @@ func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	flags.IntVar(&opts.packets, "packets", 40_000, "packets per measurement")
 	flags.IntVar(&opts.rounds, "count", 3, "number of `rounds`; each makes all measurements once")
 	flags.DurationVar(&opts.maxTime, "max", 3*time.Second, "longest `time` of a measurement")
+	flags.DurationVar(&opts.duration, "duration", 0,
+		"`time` of a measurement in place of -packets and -max; the embedded ledger keeps all rows in memory")
+	flags.DurationVar(&opts.warmup, "warmup", time.Second, "`time` before -duration that does not count")
 	flags.DurationVar(&opts.delay, "delay", 0, "`time` by which the embedded ledger delays each answer")
 	flags.Uint64Var(&opts.seed, "seed", 1, "`seed` of the random traffic")
 	flags.Uint64Var(&opts.threshold, "at", 0,
@@ -71,25 +81,31 @@ func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	flags.BoolVar(&opts.json, "json", false, "print each measurement as a line of JSON")
 	flags.StringVar(&opts.csv, "csv", "", "also write the measurements to this CSV `file`")
 	flags.StringVar(&opts.plot, "plot", "", "draw throughput against callers into this `file` (.svg or .png)")
+	flags.StringVar(&opts.journalDir, "journal-dir", "",
+		"`folder` on a disk for the journals; empty is the folder for temporary files")
+	flags.BoolVar(&opts.requests, "requests", false,
+		"also count the ledger's requests of rounds and a settlement engine at 100000 packets a second and 1000 peers")
 	phases := flags.String("phase", "two,single", "`list` of phases: two (a hold, then its post), single (one transfer)")
-	ways := flags.String("ways", "batched,mixed,single,submit,record",
+	ways := flags.String("ways", "batched,mixed,single,submit,record,rounds,rounds-journal",
 		"`list` of ways to measure; ratios to a missing way are left out")
 	callers := flags.String("callers", "1,64,10000", "`list` of numbers of recording goroutines")
 	lanes := flags.String(axisLanes, "1,2,4", "`list` of numbers of sessions")
 	peers := flags.String(axisPeers, "10,1000,100000", "`list` of numbers of peers")
-	loads := flags.String(axisLoad, "uniform,hot", "`list` of distributions of packets: uniform, hot (one peer sends or receives every packet)")
+	loads := flags.String(axisLoad, "uniform,hot", "`list` of distributions of packets: uniform, hot (one peer sends or receives every packet), zipf")
+	instances := flags.String(axisInstances, "1,2,3", "`list` of numbers of recorders in rounds on one ledger")
 	settle := flags.String(axisSettle, "off,on", "`list` of off and on, for the settlement engine")
 	journal := flags.String(axisJournal, "off,on", "`list` of off and on, for the recorder's journal")
 	axes := flags.String("axes", "none",
-		"`list` of axes to vary, one at a time: lanes, load, settle, journal, peers, memory (a separate table); or all, or none")
+		"`list` of axes to vary, one at a time: lanes, load, settle, journal, peers, instances, memory (a separate table); or all, or none")
 	return func() error {
-		var errs [9]error
+		var errs [10]error
 		opts.phases, errs[0] = parseList(*phases, "phase", parseName(phaseTwo, phaseSingle))
-		opts.modes, errs[8] = parseList(*ways, "ways", parseName(modeBatched, modeMixed, modeSingle, modeSubmit, modeRecord))
+		opts.modes, errs[8] = parseList(*ways, "ways", parseName(allModes...))
+		opts.instances, errs[9] = parseList(*instances, axisInstances, parseNumber)
 		opts.callers, errs[1] = parseList(*callers, "callers", parseNumber)
 		opts.lanes, errs[2] = parseList(*lanes, axisLanes, parseNumber)
 		opts.peers, errs[3] = parseList(*peers, axisPeers, parseNumber)
-		opts.distributions, errs[4] = parseList(*loads, axisLoad, parseName(uniformTraffic, hotTraffic))
+		opts.distributions, errs[4] = parseList(*loads, axisLoad, parseName(uniformTraffic, hotTraffic, zipfTraffic))
 		opts.settle, errs[5] = parseList(*settle, axisSettle, parseSwitch)
 		opts.journal, errs[6] = parseList(*journal, axisJournal, parseSwitch)
 		switch *axes {
@@ -147,6 +163,9 @@ func parseNumber(text string) (int, error) {
 	return n, nil
 }
 
+// instancesMax bounds the recorders of a measurement. Each has a goroutine for its packets.
+const instancesMax = 16
+
 // sessionsMax is the largest Sessions of [cluster.Config].
 const sessionsMax = 16
 
@@ -161,10 +180,14 @@ func (o *options) validateOptions() error {
 	check(o.packets > 0, "-packets must be above 0, not %d", o.packets)
 	check(o.rounds > 0, "-count must be above 0, not %d", o.rounds)
 	check(o.maxTime > 0, "-max must be above 0, not %v", o.maxTime)
+	check(o.duration >= 0, "-duration must not be negative: %v", o.duration)
+	check(o.warmup >= 0, "-warmup must not be negative: %v", o.warmup)
 	check(o.delay >= 0, "-delay must not be negative: %v", o.delay)
 	check(o.delay == 0 || o.ledger == "embedded", "-delay requires -ledger embedded")
 	check(len(o.lanes) == 0 || slices.Max(o.lanes) <= sessionsMax, "-lanes: at most %d", sessionsMax)
 	check(len(o.peers) == 0 || slices.Min(o.peers) >= 2, "-peers: at least 2")
+	check(len(o.instances) == 0 || slices.Max(o.instances) <= instancesMax, "-instances: at most %d", instancesMax)
+	check(!o.requests || slices.ContainsFunc(o.modes, mode.isInRounds), "-requests requires rounds or rounds-journal in -ways")
 	extension := filepath.Ext(o.plot)
 	check(o.plot == "" || extension == ".svg" || extension == ".png", "-plot must end in .svg or .png, not %q", o.plot)
 	return errors.Join(errs...)

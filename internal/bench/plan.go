@@ -26,11 +26,12 @@ type distribution string
 
 const (
 	uniformTraffic distribution = "uniform"
-	hotTraffic     distribution = "hot" // one peer sends or receives every packet
+	hotTraffic     distribution = "hot"  // one peer sends or receives every packet
+	zipfTraffic    distribution = "zipf" // peer k sends and receives in proportion to 1/(k+1)^1.1
 )
 
 // mode is the way in which packets are written. The package comment of examples/bench explains (a)
-// to (d).
+// to (f).
 type mode string
 
 const (
@@ -39,10 +40,18 @@ const (
 	modeSingle  mode = "single"  // (b)
 	modeSubmit  mode = "submit"  // (c)
 	modeRecord  mode = "record"  // (d)
+
+	modeRounds        mode = "rounds"         // (e)
+	modeRoundsJournal mode = "rounds-journal" // (f)
 )
+
+var allModes = []mode{modeBatched, modeMixed, modeSingle, modeSubmit, modeRecord, modeRounds, modeRoundsJournal}
 
 // isRaw reports whether the mode works without the recorder.
 func (w mode) isRaw() bool { return w == modeBatched || w == modeMixed || w == modeSingle }
+
+// isInRounds reports whether the mode uses [aggregate.Recorder].
+func (w mode) isInRounds() bool { return w == modeRounds || w == modeRoundsJournal }
 
 // scenario is the set of conditions of a measurement.
 type scenario struct {
@@ -51,7 +60,8 @@ type scenario struct {
 	peers        int
 	distribution distribution
 	settle       bool
-	journal      bool
+	journal      bool // of a [transfers.Recorder]; in rounds the mode tells
+	instances    int  // recorders in rounds
 }
 
 // measurement is one line of the table.
@@ -84,14 +94,9 @@ func makePlan(opts options) []measurement {
 			plan = append(plan, measurement{scenario: base, mode: modeSingle, callers: n})
 		}
 		plan = append(plan, listRecorderMeasurements(opts, base, "")...)
+		plan = append(plan, listRoundsMeasurements(base, "")...)
 		for _, v := range listVariants(opts, base) {
-			// Modes (a) and (b) depend on the ledger's work alone.
-			if v.lanes != base.lanes || v.distribution != base.distribution || v.peers != base.peers {
-				plan = append(plan,
-					measurement{scenario: v.scenario, mode: modeBatched, callers: v.lanes, varied: v.name},
-					measurement{scenario: v.scenario, mode: modeSingle, callers: slices.Max(opts.callers), varied: v.name})
-			}
-			plan = append(plan, listRecorderMeasurements(opts, v.scenario, v.name)...)
+			plan = append(plan, listVariantMeasurements(opts, base, v)...)
 		}
 	}
 	return slices.DeleteFunc(plan, func(m measurement) bool { return !slices.Contains(opts.modes, m.mode) })
@@ -105,6 +110,37 @@ func listRecorderMeasurements(opts options, s scenario, varied string) []measure
 	return ways
 }
 
+// listRoundsMeasurements returns the measurements in rounds. They have two phases.
+func listRoundsMeasurements(s scenario, varied string) []measurement {
+	if s.phase != phaseTwo {
+		return nil
+	}
+	return []measurement{
+		{scenario: s, mode: modeRounds, callers: s.instances, varied: varied},
+		{scenario: s, mode: modeRoundsJournal, callers: s.instances, varied: varied},
+	}
+}
+
+// listVariantMeasurements returns the modes that the variant changes.
+func listVariantMeasurements(opts options, base scenario, v variant) (plan []measurement) {
+	// Modes (a) and (b) depend on the ledger's work alone.
+	if v.lanes != base.lanes || v.distribution != base.distribution || v.peers != base.peers {
+		plan = append(plan, measurement{scenario: v.scenario, mode: modeBatched, callers: v.lanes, varied: v.name})
+		if v.phase == phaseTwo {
+			plan = append(plan, measurement{scenario: v.scenario, mode: modeMixed, callers: v.lanes, varied: v.name})
+		}
+		plan = append(plan, measurement{scenario: v.scenario, mode: modeSingle, callers: slices.Max(opts.callers), varied: v.name})
+	}
+	if v.instances == base.instances {
+		plan = append(plan, listRecorderMeasurements(opts, v.scenario, v.name)...)
+	}
+	// Rounds use one session, and their mode tells whether they have a journal.
+	if v.lanes == base.lanes && v.journal == base.journal {
+		plan = append(plan, listRoundsMeasurements(v.scenario, v.name)...)
+	}
+	return plan
+}
+
 func newBaseScenario(opts options, p phase) scenario {
 	lanes := opts.lanes[0]
 	if slices.Contains(opts.lanes, 2) {
@@ -113,6 +149,7 @@ func newBaseScenario(opts options, p phase) scenario {
 	return scenario{
 		phase: p, lanes: lanes, peers: opts.peers[0], distribution: opts.distributions[0],
 		settle: opts.settle[0], journal: opts.journal[0],
+		instances: opts.instances[0],
 	}
 }
 
@@ -153,6 +190,11 @@ func listVariants(opts options, base scenario) []variant {
 		s := base
 		s.peers = n
 		add(axisPeers, s, fmt.Sprintf("peers %d", n))
+	}
+	for _, n := range opts.instances {
+		s := base
+		s.instances = n
+		add(axisInstances, s, fmt.Sprintf("instances %d", n))
 	}
 	return all
 }

@@ -15,6 +15,9 @@ type quota struct {
 	stopped atomic.Bool
 }
 
+// unlimited is the total of a quota that only ends by time.
+const unlimited = 1 << 62
+
 // takePackets takes up to n packets: numbers first to first+count-1. If count is 0, none are left.
 func (q *quota) takePackets(n int64) (first, count int64) {
 	if q.stopped.Load() && q.next.Load() > 0 {

@@ -9,6 +9,7 @@ type report struct {
 	lines   []resultLine
 	lowLoad []lowLoad
 	memory  []memoryRow
+	demands []demand
 }
 
 // resultLine is a measurement with the figures of all rounds. A ratio is nil if no measurement of the
@@ -24,8 +25,12 @@ type resultLine struct {
 	allocs      spread // per operation
 	bytes       spread
 	orders      spread
-	toBatched   *spread // (a)
-	toSingle    *spread // (b)
+	cost        spread      // nanoseconds of processor time per packet
+	inRounds    *roundsLine // nil: not in rounds
+	toBatched   *spread     // (a)
+	toSingle    *spread     // (b)
+	toMixed     *spread     // the ways mixed and submit; of rounds
+	toSubmit    *spread
 	toBase      *spread
 }
 
@@ -58,6 +63,9 @@ func newReport(plan []measurement, rounds [][]sample) *report {
 		if j := findSample(plan, m.isBaseOf); j >= 0 && m.varied != "" {
 			l.toBase = all[i].computeRatio(all[j], sample.computePacketRate)
 		}
+		if m.mode.isInRounds() {
+			l.addRounds(plan, all, i)
+		}
 		if m.varied == "" && m.mode == modeRecord && m.callers == 1 {
 			if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == 1 }); j >= 0 {
 				r.lowLoad = append(r.lowLoad, newLowLoad(m.phase, all[i], all[j]))
@@ -65,6 +73,23 @@ func newReport(plan []measurement, rounds [][]sample) *report {
 		}
 	}
 	return r
+}
+
+// addRounds adds the figures of rounds to line i.
+func (l *resultLine) addRounds(plan []measurement, all []stats, i int) {
+	m := plan[i]
+	if j := findSample(plan, func(o measurement) bool { return m.hasSameWork(o, modeMixed) }); j >= 0 {
+		l.toMixed = all[i].computeRatio(all[j], sample.computePacketRate)
+	}
+	isSubmit := func(o measurement) bool { return m.hasSameWork(o, modeSubmit) && o.settle == m.settle && !o.journal }
+	if j := findSample(plan, isSubmit); j >= 0 {
+		l.toSubmit = all[i].computeRatio(all[j], sample.computePacketRate)
+	}
+	var call stats
+	if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == 1 }); j >= 0 {
+		call = all[j]
+	}
+	l.inRounds = newRoundsLine(m, all[i], call)
 }
 
 func findSample(plan []measurement, is func(measurement) bool) int { return slices.IndexFunc(plan, is) }
@@ -87,8 +112,9 @@ func (m measurement) isSingleOf(other measurement) bool { return m.hasSameWork(o
 
 // isBaseOf reports whether other has the mode of m in the base scenario.
 func (m measurement) isBaseOf(other measurement) bool {
-	// Batched and submit have one goroutine per lane.
-	sameCallers := m.callers == other.callers || m.mode == modeBatched || m.mode == modeSubmit
+	// These have one goroutine per lane or per instance.
+	ofLanes := m.mode == modeBatched || m.mode == modeMixed || m.mode == modeSubmit
+	sameCallers := m.callers == other.callers || ofLanes || m.mode.isInRounds()
 	return other.varied == "" && other.phase == m.phase && other.mode == m.mode && sameCallers
 }
 
@@ -104,6 +130,7 @@ func newLine(m measurement, f stats) resultLine {
 		allocs:      f.computeSpread(func(s sample) float64 { return s.allocs }),
 		bytes:       f.computeSpread(func(s sample) float64 { return s.bytes }),
 		orders:      f.computeSpread(func(s sample) float64 { return float64(s.orders) }),
+		cost:        f.computeSpread(sample.computeProcessorCost),
 	}
 }
 

@@ -35,7 +35,7 @@ func (r *report) writeTables(w io.Writer) error {
 		}
 		t.AppendRow(l.toRow())
 	}
-	_, err := fmt.Fprintf(w, "%s\n%s", t.Render(), r.listRemarks())
+	_, err := fmt.Fprintf(w, "%s\n%s%s%s", t.Render(), r.listRemarks(), r.renderRounds(), r.renderDemands())
 	if err != nil || len(r.memory) == 0 {
 		return err
 	}
@@ -50,17 +50,14 @@ func (r *report) writeTables(w io.Writer) error {
 func (l *resultLine) toRow() table.Row {
 	names := map[mode]string{
 		modeBatched: "(a) batched", modeMixed: "(a) mixed", modeSingle: "(b) single", modeSubmit: "(c) submit", modeRecord: "(d) record",
-	}
-	varied := l.varied
-	if varied == "" {
-		varied = "base"
+		modeRounds: "(e) rounds", modeRoundsJournal: "(f) rounds, journal",
 	}
 	ops := "-"
 	if l.opsPerBatch.Median > 0 {
 		ops = fmt.Sprintf("%.0f", l.opsPerBatch.Median)
 	}
 	return table.Row{
-		l.phase, varied, names[l.mode], l.callers, l.rate.formatSpread("%.0f", l.rounds),
+		l.phase, nameVaried(l.varied), names[l.mode], l.callers, l.rate.formatSpread("%.0f", l.rounds),
 		formatDuration(l.p50.Median), formatDuration(l.p99.Median), formatDuration(l.p100.Median),
 		ops, fmt.Sprintf("%.2f", l.allocs.Median), fmt.Sprintf("%.0f", l.bytes.Median),
 		l.toBatched.formatRatio(l.rounds), l.toSingle.formatRatio(l.rounds), l.toBase.formatRatio(l.rounds),
@@ -106,6 +103,9 @@ func (r *report) listRemarks() string {
 	for _, l := range r.lines {
 		if l.settle {
 			s += fmt.Sprintf("%v: %s orders paid\n", l.measurement, l.orders.formatSpread("%.0f", l.rounds))
+		}
+		if l.inRounds != nil && l.inRounds.JournalInMemory {
+			s += fmt.Sprintf("%v: the journal is in memory, not on a disk (-journal-dir)\n", l.measurement)
 		}
 	}
 	return s

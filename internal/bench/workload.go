@@ -20,7 +20,8 @@ const unit = 1
 type workload struct {
 	cfg   accounts.Config
 	peers []accounts.PeerAccount
-	pairs map[distribution][]pair
+	seed  uint64
+	pairs map[distribution][]pair // those used so far
 
 	// Expected units per peer.
 	sent, delivered []uint64
@@ -29,15 +30,15 @@ type workload struct {
 // pair is a sender and a receiver, as indices into peers.
 type pair struct{ from, to int32 }
 
-// pairsMax is the period of the traffic in packets.
-const pairsMax = 1 << 16
+// countPairs returns the period of the traffic of n peers in packets. Nearly all peers take part.
+func countPairs(n int) int { return max(1<<16, 8*n) }
 
 // newWorkload provisions n peers in a namespace of their own.
 func newWorkload(ctx context.Context, l ledger.Ledger, namespace string, n int, seed uint64) (*workload, error) {
 	w := &workload{
 		cfg:  accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},
 		sent: make([]uint64, n), delivered: make([]uint64, n),
-		pairs: map[distribution][]pair{uniformTraffic: drawUniform(n, seed), hotTraffic: drawHot(n, seed)},
+		seed: seed, pairs: map[distribution][]pair{},
 	}
 	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {
@@ -51,10 +52,19 @@ func newWorkload(ctx context.Context, l ledger.Ledger, namespace string, n int, 
 	return w, err
 }
 
+// selectPairs returns the pairs of a distribution.
+func (w *workload) selectPairs(d distribution) []pair {
+	if w.pairs[d] == nil {
+		draw := map[distribution]func(int, uint64) []pair{uniformTraffic: drawUniform, hotTraffic: drawHot, zipfTraffic: drawZipf}[d]
+		w.pairs[d] = draw(len(w.peers), w.seed)
+	}
+	return w.pairs[d]
+}
+
 // drawUniform draws pairs of any two peers.
 func drawUniform(n int, seed uint64) []pair {
 	random := rand.New(rand.NewPCG(seed, 0))
-	pairs := make([]pair, pairsMax)
+	pairs := make([]pair, countPairs(n))
 	for i := range pairs {
 		from := random.Int32N(int32(n))
 		to := (from + 1 + random.Int32N(int32(n-1))) % int32(n)
@@ -66,7 +76,7 @@ func drawUniform(n int, seed uint64) []pair {
 // drawHot draws pairs with peer 0, which sends and receives in turn.
 func drawHot(n int, seed uint64) []pair {
 	random := rand.New(rand.NewPCG(seed, 1))
-	pairs := make([]pair, pairsMax)
+	pairs := make([]pair, countPairs(n))
 	for i := range pairs {
 		other := 1 + random.Int32N(int32(n-1))
 		if i%2 == 0 {
@@ -78,17 +88,34 @@ func drawHot(n int, seed uint64) []pair {
 	return pairs
 }
 
+// zipfExponent makes the first of 1,000 peers send every sixth packet.
+const zipfExponent = 1.1
+
+// drawZipf draws skewed senders and skewed receivers.
+func drawZipf(n int, seed uint64) []pair {
+	zipf := rand.NewZipf(rand.New(rand.NewPCG(seed, 2)), zipfExponent, 1, uint64(n-1))
+	pairs := make([]pair, countPairs(n))
+	for i := range pairs {
+		from, to := int32(zipf.Uint64()), int32(zipf.Uint64())
+		if from == to {
+			to = (to + 1) % int32(n)
+		}
+		pairs[i] = pair{from, to}
+	}
+	return pairs
+}
+
 // traffic is the sequence of packets of a measurement.
 type traffic struct {
 	peers []accounts.PeerAccount
 	pairs []pair
 }
 
-func (w *workload) newTraffic(l distribution) traffic { return traffic{w.peers, w.pairs[l]} }
+func (w *workload) newTraffic(l distribution) traffic { return traffic{w.peers, w.selectPairs(l)} }
 
 // choosePeers returns the sender and receiver of packet i.
 func (t traffic) choosePeers(i int64) (from, to accounts.PeerAccount) {
-	p := t.pairs[i%pairsMax]
+	p := t.pairs[i%int64(len(t.pairs))]
 	return t.peers[p.from], t.peers[p.to]
 }
 
@@ -100,8 +127,9 @@ func computeConditionTag(i int64) uint64 {
 
 // countSent adds the first n packets of a distribution to the expected books.
 func (w *workload) countSent(l distribution, n int64) {
+	pairs := w.selectPairs(l)
 	for i := range n {
-		p := w.pairs[l][i%pairsMax]
+		p := pairs[i%int64(len(pairs))]
 		w.sent[p.from] += unit
 		w.delivered[p.to] += unit
 	}
