@@ -294,7 +294,10 @@ func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
 			if m.closing {
 				m.dueRenewal(t.peer)
 			}
-			m.settleWaiting(t.peer, true)
+			// The top-up lacks the prepares that came after it was asked for. They wait for the next.
+			if m.settleWaiting(t.peer, false); len(t.peer.waiting) > 0 {
+				m.want(t.peer)
+			}
 			continue
 		}
 		t.peer.headroom = 0
