@@ -107,10 +107,14 @@ func checkRoundsLine(t *testing.T, line *jsonLine) {
 	require.NotNil(t, line.ToMixed)
 	require.Equal(t, line.Settle, line.ToSubmit == nil || line.Varied == "settle on", "the recorder of the same work")
 	require.Equal(t, spread{60, 60, 60}, in.Remembered)
+	require.Nil(t, in.BytesPerID, "the process is larger than 60 ids")
 	require.Equal(t, line.Way == modeRoundsJournal, in.JournalBytes.Min > 0)
-	for _, s := range []spread{in.RequestRate, in.HalfRate, in.TopUps, in.TopUpP50, in.TopUpP99, in.FulfillP50, in.FulfillP99} {
+	for _, s := range []spread{in.RequestRate, in.HalfRate, in.FulfillP50, in.FulfillP99} {
 		require.Positive(t, s.Min)
 	}
+	// Two of the first prepares are timed, whether or not they were decided at once.
+	require.Positive(t, in.PrepareP50.Max+in.TopUpP50.Max)
+	require.LessOrEqual(t, in.PrepareP50.Median, in.PrepareP99.Median)
 	if line.Varied == "" {
 		require.NotNil(t, in.PrepareToCall)
 	}

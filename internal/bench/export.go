@@ -116,7 +116,7 @@ var csvColumns = []csvColumn{
 	{"of_mixed", func(l *resultLine) *spread { return l.toMixed }},
 	{"of_submit", func(l *resultLine) *spread { return l.toSubmit }},
 	{"requests_per_second", ofRounds(func(l *roundsLine) *spread { return &l.RequestRate })},
-	{"rss_bytes_per_id", ofRounds(func(l *roundsLine) *spread { return &l.BytesPerID })},
+	{"rss_bytes_per_id", ofRounds(func(l *roundsLine) *spread { return l.BytesPerID })},
 	{"journal_bytes_per_packet", ofRounds(func(l *roundsLine) *spread { return &l.JournalBytes })},
 	{"prepare_p50_us", ofRounds(func(l *roundsLine) *spread { return &l.PrepareP50 })},
 	{"prepare_p99_us", ofRounds(func(l *roundsLine) *spread { return &l.PrepareP99 })},

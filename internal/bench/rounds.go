@@ -39,6 +39,10 @@ func (s roundsSample) computeBytesPerID() float64 {
 	return float64(s.memoryAfter-s.memoryBefore) / float64(max(1, s.remembered))
 }
 
+// leastRemembered is the least number of ids for a figure of memory: the rest of the process is small
+// beside so many.
+const leastRemembered = 1_000_000
+
 func (s roundsSample) computeJournalBytesPerPacket() float64 {
 	return float64(s.journalBytes) / float64(max(1, s.written))
 }
@@ -158,8 +162,12 @@ func (b *bencher) measureInRounds(ctx context.Context, m measurement, prepared p
 	}
 	half := load{rate: s.computePacketRate() / 2, packets: (greatest.packets + 1) / 2, threshold: greatest.threshold}
 	paced, durations, err := b.measureLoad(ctx, m, prepared, w, half)
-	durations.rate, s.rounds.half = paced.computePacketRate(), durations
-	return s, err
+	if err != nil {
+		return s, err
+	}
+	durations.rate = paced.computePacketRate()
+	s.rounds.half = durations
+	return s, nil
 }
 
 // measureLoad writes packets through new recorders.

@@ -9,13 +9,13 @@ import (
 // roundsLine has the figures of a [resultLine] that only rounds have. Durations are at half of the
 // greatest load.
 type roundsLine struct {
-	Instances    int    `json:"instances"`
-	RequestRate  spread `json:"requests_per_second"` // to the ledger, at the greatest load
-	MemoryBefore spread `json:"rss_anon_before_bytes"`
-	MemoryAfter  spread `json:"rss_anon_after_bytes"` // at the end of the greatest load
-	Remembered   spread `json:"remembered_ids"`
-	BytesPerID   spread `json:"rss_bytes_per_id"`
-	JournalBytes spread `json:"journal_bytes_per_packet"`
+	Instances    int     `json:"instances"`
+	RequestRate  spread  `json:"requests_per_second"` // to the ledger, at the greatest load
+	MemoryBefore spread  `json:"rss_anon_before_bytes"`
+	MemoryAfter  spread  `json:"rss_anon_after_bytes"` // at the end of the greatest load
+	Remembered   spread  `json:"remembered_ids"`
+	BytesPerID   *spread `json:"rss_bytes_per_id,omitempty"` // of a million ids or more
+	JournalBytes spread  `json:"journal_bytes_per_packet"`
 
 	HalfRate      spread  `json:"half_packets_per_second"`
 	PrepareP50    spread  `json:"prepare_p50_us"` // decided at once
@@ -39,7 +39,6 @@ func newRoundsLine(m measurement, f, call stats) *roundsLine {
 		MemoryBefore: f.computeSpread(func(s sample) float64 { return float64(s.rounds.memoryBefore) }),
 		MemoryAfter:  f.computeSpread(func(s sample) float64 { return float64(s.rounds.memoryAfter) }),
 		Remembered:   f.computeSpread(func(s sample) float64 { return float64(s.rounds.remembered) }),
-		BytesPerID:   f.computeSpread(func(s sample) float64 { return s.rounds.computeBytesPerID() }),
 		JournalBytes: f.computeSpread(func(s sample) float64 { return s.rounds.computeJournalBytesPerPacket() }),
 		HalfRate:     f.computeSpread(func(s sample) float64 { return s.rounds.half.rate }),
 		PrepareP50:   f.computeSpread(sample.prepareMicroseconds),
@@ -49,6 +48,10 @@ func newRoundsLine(m measurement, f, call stats) *roundsLine {
 		TopUpP99:     f.computeSpread(func(s sample) float64 { return toMicroseconds(s.rounds.half.topUpP99) }),
 		FulfillP50:   f.computeSpread(func(s sample) float64 { return toMicroseconds(s.rounds.half.fulfillP50) }),
 		FulfillP99:   f.computeSpread(func(s sample) float64 { return toMicroseconds(s.rounds.half.fulfillP99) }),
+	}
+	if l.Remembered.Min >= leastRemembered && l.MemoryBefore.Min > 0 {
+		s := f.computeSpread(func(s sample) float64 { return s.rounds.computeBytesPerID() })
+		l.BytesPerID = &s
 	}
 	if call != nil {
 		ratios := make([]float64, len(f))
@@ -83,7 +86,7 @@ func (r *report) renderRounds() string {
 			in.RequestRate.formatSpread("%.0f", n), formatTimed(in.PrepareP50), formatTimed(in.PrepareP99),
 			in.PrepareToCall.formatRatio(n), fmt.Sprintf("%.0f", in.TopUps.Median), formatTimed(in.TopUpP50),
 			formatTimed(in.TopUpP99), formatTimed(in.FulfillP50), formatTimed(in.FulfillP99),
-			fmt.Sprintf("%.0f", in.BytesPerID.Median), fmt.Sprintf("%.0f", in.JournalBytes.Median),
+			in.BytesPerID.formatBytes(), fmt.Sprintf("%.0f", in.JournalBytes.Median),
 		})
 	}
 	if t.Length() == 0 {
@@ -98,6 +101,13 @@ func formatTimed(s spread) string {
 		return "-"
 	}
 	return formatDuration(s.Median)
+}
+
+func (s *spread) formatBytes() string {
+	if s == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", s.Median)
 }
 
 func nameVaried(varied string) string {
