@@ -211,6 +211,9 @@ func (p *pass) readMeter() (m meter) {
 	return m
 }
 
+// errTooShort is returned when no packet was begun after the warm-up.
+var errTooShort = errors.New("no packet in the time of the measurement: give a longer -duration")
+
 // timeWorkers runs the workers and measures them. All goroutines exist before the clock starts.
 // With a duration the clock starts after the warm-up. A packet counts if it was taken since then,
 // and the time ends when all packets have their answers.
@@ -242,6 +245,9 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, p pass) (s sam
 	}
 	if err != nil {
 		return s, err
+	}
+	if ended.packets == began.packets {
+		return s, errTooShort
 	}
 	s.elapsed, s.packets = ended.at.Sub(began.at), ended.packets-began.packets
 	s.processorTime, s.requests = ended.processorTime-began.processorTime, ended.requests.subtract(began.requests)
