@@ -5,7 +5,7 @@
 //	go run ./examples/bench -ledger cluster -packets 1000000 -count 5 -axes all -plot bench.svg
 //
 // Four ways to write the same rows are measured, with a hold and its post (phase two) and in one
-// step (phase single):
+// step (phase single), and in two phases two ways to write the sums of the same packets:
 //
 //	batched   (a) calls of the ledger's client with full batches built by hand, from
 //	          one goroutine per session
@@ -16,6 +16,11 @@
 //	          under way each, and at most 49152 together; a fulfill follows the answer to
 //	          its prepare, as in a connector
 //	record    (d) Recorder.Record, from many goroutines that each wait for their answers
+//	rounds    (e) aggregate.Recorder.Submit without a journal, from one goroutine per instance;
+//	          8,192 packets are open, and each is fulfilled
+//	rounds-journal
+//	          (f) as (e), with a journal: at most 65,536 fulfills wait for the disk, and a
+//	          packet counts when its fulfill is on disk
 //
 // (b) has the largest number of goroutines in -callers. Smaller numbers are measured too, for
 // latencies and for the plot. Both sides of a ratio have the same number of sessions: a recorder
@@ -26,7 +31,13 @@
 // ledger's work changes: with other lanes, loads or peers. A settlement engine and a journal are
 // compared with (a) and (b) of the base scenario. The engine looks at balances after every batch.
 // Its threshold lets a few peers be paid per measurement, by a rail that pays at once. The journal
-// is a folder in TMPDIR: in memory (tmpfs) it costs less than on a disk, where it belongs.
+// is a folder in -journal-dir, or else in TMPDIR: in memory (tmpfs) it costs less than on a disk, where
+// it belongs, and the figures of (f) are then marked.
+//
+// The packets of (e) and (f) expire after 30 s, and an id is remembered for 92 s. With -duration a
+// measurement takes so long, after a warm-up that does not count (-warmup); the other limits of a
+// measurement are -packets and -max. Several -instances are recorders in this process, each with its
+// own journal. After the greatest load, new recorders get half of it, for the durations of calls.
 //
 // # Columns
 //
@@ -38,6 +49,17 @@
 // request, or "-" if not counted. Allocs/op and B/op are heap allocations of the whole process: of
 // this program and of an embedded ledger. The last columns are ratios of throughput: to (a), to
 // (b), and to the same way in the base scenario.
+//
+// The second table is of (e) and (f). Of mixed and of submit are ratios of throughput. Ns/packet is
+// the processor time of the whole process. Requests/s are the calls of the ledger's interface, at
+// the greatest load. The durations are at half of the greatest load: of a prepare that is decided at
+// once, and its ratio to a call of (b) from one caller; the number and the durations of timed prepares that
+// wait for a top-up, those of new recorders included; and of a fulfill until it is on disk. B/id is
+// the growth of the process's memory (RssAnon) by remembered id, if there are a million. -axes memory
+// measures ids, open packets and peers alone.
+//
+// -requests adds a table: the requests at 100,000 packets a second, 1,000 peers and a settlement
+// engine that checks balances; no payment is due.
 //
 // With -count above 1 all measurements are made once, then all of them again, every second round
 // backwards, so that other load on the machine hits all sides alike. A figure is the median of the
