@@ -18,7 +18,7 @@ func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../deploy/*/README.md")
 	require.NoError(t, err)
-	files = append(files, "../../README.md", "../../docs/operations.md", "../../docs/settlement.md", "../../docs/monitoring.md", "../../docs/money.md", "../../docs/testing.md")
+	files = append(files, "../../README.md", "../../docs/operations.md", "../../docs/settlement.md", "../../docs/monitoring.md", "../../docs/money.md", "../../docs/testing.md", "../../docs/aggregation.md")
 	seen := map[string]bool{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)

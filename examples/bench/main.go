@@ -59,7 +59,7 @@
 // measures ids, open packets and peers alone.
 //
 // -requests adds a table: the requests at 100,000 packets a second, 1,000 peers and a settlement
-// engine that checks balances; no payment is due.
+// engine that checks balances; no payment is due. It takes as long as -duration or -max.
 //
 // With -count above 1 all measurements are made once, then all of them again, every second round
 // backwards, so that other load on the machine hits all sides alike. A figure is the median of the

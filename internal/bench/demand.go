@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -47,10 +48,10 @@ func (b *bencher) measureDemands(ctx context.Context) (all []demand, err error) 
 func (b *bencher) measureDemand(ctx context.Context, way mode, instances int) (d demand, err error) {
 	m := measurement{scenario: newBaseScenario(b.opts, phaseTwo), mode: way, callers: instances}
 	m.peers, m.settle, m.instances = demandPeers, true, instances
+	timed := *b // the first top-ups belong to the warm-up
+	timed.opts.duration = cmp.Or(b.opts.duration, b.opts.maxTime)
 	err = b.withWorkload(ctx, m, func(prepared preparedTarget, w *workload) error {
-		s, paced, err := b.measureLoad(ctx, m, prepared, w, load{
-			rate: demandRate, threshold: ledger.NewAmount(demandThreshold), packets: b.opts.packets,
-		})
+		s, paced, err := timed.measureLoad(ctx, m, prepared, w, load{rate: demandRate, threshold: ledger.NewAmount(demandThreshold)})
 		d = demand{
 			mode: way, instances: instances, packetRate: s.computePacketRate(), seconds: s.elapsed.Seconds(),
 			requests: s.requests, paced: paced,

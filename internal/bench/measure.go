@@ -60,9 +60,11 @@ func (b *bencher) closeTargets() error { return b.target.closeTarget() }
 // down over time must not slow down the same modes in every round. The samples of a round are in
 // the order of the plan.
 func (b *bencher) measureRounds(ctx context.Context, plan []measurement, shown progress.Progress) ([][]sample, error) {
-	// The first measurement also pays for the start of the process, so it is not counted.
-	if _, err := b.measureOnce(ctx, plan[0]); err != nil {
-		return nil, fmt.Errorf("%v: %w", plan[0], err)
+	if b.opts.duration == 0 { // without a warm-up
+		// The first measurement also pays for the start of the process, so it is not counted.
+		if _, err := b.measureOnce(ctx, plan[0]); err != nil {
+			return nil, fmt.Errorf("%v: %w", plan[0], err)
+		}
 	}
 	rounds := make([][]sample, b.opts.rounds)
 	for n := range rounds {

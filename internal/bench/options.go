@@ -84,7 +84,7 @@ func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	flags.StringVar(&opts.journalDir, "journal-dir", "",
 		"`folder` on a disk for the journals; empty is the folder for temporary files")
 	flags.BoolVar(&opts.requests, "requests", false,
-		"also count the ledger's requests of rounds and a settlement engine at 100000 packets a second and 1000 peers")
+		"also count, for -max or -duration, the ledger's requests of rounds and a settlement engine at 100000 packets a second and 1000 peers")
 	phases := flags.String("phase", "two,single", "`list` of phases: two (a hold, then its post), single (one transfer)")
 	ways := flags.String("ways", "batched,mixed,single,submit,record,rounds,rounds-journal",
 		"`list` of ways to measure; ratios to a missing way are left out")

@@ -39,7 +39,7 @@ func TestDuration(t *testing.T) {
 // The requests of the fixed load are counted by operation, for each number of instances.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	args := []string{"-requests", "-packets", "3000", "-count", "1", "-peers", "3", "-phase", "two", "-ways", "rounds,rounds-journal", "-instances", "1,2", "-axes", "none"}
+	args := []string{"-requests", "-packets", "10", "-max", "300ms", "-warmup", "50ms", "-count", "1", "-peers", "3", "-phase", "two", "-ways", "rounds,rounds-journal", "-instances", "1,2", "-axes", "none"}
 	out, err := runBench(t, append(args, "-json")...)
 	require.NoError(t, err)
 	var demands []jsonDemand
