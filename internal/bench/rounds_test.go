@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -131,4 +132,18 @@ func TestCountedLedger(t *testing.T) {
 	require.Equal(t, want, c.readCounts().subtract(before))
 	require.Equal(t, int64(36), want.sum())
 	require.NoError(t, c.Close())
+}
+
+// The packets of a worker cost little beside the recorder's work on them.
+func BenchmarkNewPacket(b *testing.B) {
+	l := embedded.New()
+	w, err := newWorkload(b.Context(), l, "", 1000, 1)
+	require.NoError(b, err)
+	run := &roundsWorker{run: &roundsRun{traffic: w.newTraffic(uniformTraffic)}, prefix: 1}
+	expiry := time.Now()
+	b.ReportAllocs()
+	for i := int64(0); b.Loop(); i++ {
+		run.newPacket(i, expiry)
+	}
+	require.NoError(b, l.Close())
 }
