@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // smallRun has the flags of a quick run.
-var smallRun = []string{"-packets", "60", "-count", "2", "-callers", "1,3", "-lanes", "1,2", "-peers", "3,5"}
+var smallRun = []string{"-packets", "60", "-count", "2", "-callers", "1,3", "-lanes", "1,2", "-peers", "3,5", "-instances", "1,2"}
 
 func runBench(t *testing.T, args ...string) (string, error) {
 	t.Helper()

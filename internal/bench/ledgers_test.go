@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,11 +190,16 @@ func TestTraffic(t *testing.T) {
 			require.NotEqual(t, p.from, p.to)
 			require.Less(t, max(p.from, p.to), int32(n))
 		}
+		require.Equal(t, drawZipf(n, 7), drawZipf(n, 7))
+		sent := make([]int, n)
 		for _, p := range drawZipf(n, 7) {
-			require.NotEqual(t, p.from, p.to)
-			require.Less(t, max(p.from, p.to), int32(n))
+			if p.from == p.to {
+				require.Fail(t, "a packet from a peer to itself")
+			}
+			sent[p.from]++
 		}
-		require.Len(t, drawZipf(n, 7), max(1<<16, 8*n))
+		require.Equal(t, slices.Max(sent), sent[0], "the first peer sends most")
+		require.Len(t, drawZipf(n, 7), countPairs(n))
 		for _, p := range drawHot(n, 7) {
 			require.NotEqual(t, p.from, p.to)
 			require.Zero(t, min(p.from, p.to))

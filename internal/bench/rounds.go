@@ -174,7 +174,9 @@ func (b *bencher) measureInRounds(ctx context.Context, m measurement, prepared p
 func (b *bencher) measureLoad(
 	ctx context.Context, m measurement, prepared preparedTarget, w *workload, of load,
 ) (s sample, durations pacedSample, err error) {
-	debug.FreeOSMemory() // the memory before is without the garbage of earlier measurements
+	if b.opts.duration > 0 || of.packets >= leastRemembered {
+		debug.FreeOSMemory() // the memory before is without the garbage of earlier measurements
+	}
 	before := readAnonymousMemory()
 	r, err := b.startRounds(ctx, w, prepared, m, of.threshold)
 	if err != nil {

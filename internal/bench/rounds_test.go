@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
@@ -40,20 +42,19 @@ func TestDuration(t *testing.T) {
 // The requests of the fixed load are counted by operation, for each number of instances.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	args := []string{"-requests", "-packets", "10", "-max", "300ms", "-warmup", "50ms", "-count", "1", "-peers", "3", "-phase", "two", "-ways", "rounds,rounds-journal", "-instances", "1,2", "-axes", "none"}
-	out, err := runBench(t, append(args, "-json")...)
+	opts, err := parseOptions([]string{
+		"-requests", "-packets", "10", "-max", "200ms", "-warmup", "50ms", "-count", "1", "-peers", "3", "-ways", "rounds", "-instances", "1,2",
+	}, io.Discard)
 	require.NoError(t, err)
-	var demands []jsonDemand
-	for text := range strings.Lines(out) {
-		if strings.Contains(text, `"kind":"requests"`) {
-			var d jsonDemand
-			require.NoError(t, json.Unmarshal([]byte(text), &d))
-			demands = append(demands, d)
-		}
-	}
-	require.Len(t, demands, 4)
-	for _, d := range demands {
+	r, err := measureAll(t.Context(), opts, progress.Progress{})
+	require.NoError(t, err)
+	require.Len(t, r.demands, 2)
+	for i, demand := range r.demands {
+		d := demand.toJSON()
+		require.Equal(t, modeRounds, d.Way)
+		require.Equal(t, i+1, d.Instances)
 		require.Equal(t, demandPeers, d.Peers)
+		require.Positive(t, d.Rate)
 		require.LessOrEqual(t, d.Rate, demandRate*1.1, "paced")
 		require.Positive(t, d.ByOperation["create_transfers"])
 		require.Positive(t, d.ByOperation["lookup_accounts"])
@@ -63,10 +64,12 @@ func TestRequests(t *testing.T) {
 		}
 		require.InEpsilon(t, d.RequestRate, sum, 1e-9)
 	}
-	out, err = runBench(t, args...)
-	require.NoError(t, err)
-	require.Contains(t, out, "create_transfers ")
-	require.Contains(t, out, "requests/s")
+	var out, text bytes.Buffer
+	require.NoError(t, r.writeJSON(&out))
+	require.Equal(t, 2, strings.Count(out.String(), `"kind":"requests"`))
+	require.NoError(t, r.writeTables(&text))
+	require.Contains(t, text.String(), "create_transfers ")
+	require.Contains(t, text.String(), "requests/s")
 }
 
 // The journals are in the folder of -journal-dir while a measurement runs, and gone afterwards.
