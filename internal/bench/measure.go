@@ -213,9 +213,6 @@ func (p *pass) readMeter() (m meter) {
 	return m
 }
 
-// errTooShort is returned when no packet was begun after the warm-up.
-var errTooShort = errors.New("no packet in the time of the measurement: give a longer -duration")
-
 // timeWorkers runs the workers and measures them. All goroutines exist before the clock starts.
 // With a duration the clock starts after the warm-up. A packet counts if it was taken since then,
 // and the time ends when all packets have their answers.
@@ -229,17 +226,19 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, p pass) (s sam
 		})
 	}
 	runtime.GC() // garbage of earlier work does not count
-	stop := p.quota.endAfter(ctx, b.opts.computeLimit())
-	defer stop()
-	began := p.readMeter()
+	began, limit := p.readMeter(), b.opts.maxTime
 	close(start)
-	if b.opts.duration > 0 && b.opts.warmup > 0 {
+	if b.opts.duration > 0 {
+		limit = b.opts.duration
 		waitFor(working, b.opts.warmup)
 		for _, l := range append(p.also, p.latencies) {
 			l.reset()
 		}
 		began = p.readMeter()
+		p.quota.counted.Store(began.packets)
 	}
+	stop := p.quota.endAfter(ctx, limit)
+	defer stop()
 	err = group.Wait()
 	ended := p.readMeter()
 	if err == nil && ctx.Err() != nil {
@@ -248,9 +247,6 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, p pass) (s sam
 	if err != nil {
 		return s, err
 	}
-	if ended.packets == began.packets {
-		return s, errTooShort
-	}
 	s.elapsed, s.packets = ended.at.Sub(began.at), ended.packets-began.packets
 	s.processorTime, s.requests = ended.processorTime-began.processorTime, ended.requests.subtract(began.requests)
 	operations := float64(max(1, s.packets*m.phase.countOperations()))
@@ -258,14 +254,6 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, p pass) (s sam
 	s.bytes = float64(ended.memory.TotalAlloc-began.memory.TotalAlloc) / operations
 	s.p50, s.p99, s.p100 = p.latencies.computePercentiles()
 	return s, nil
-}
-
-// computeLimit returns the longest time of a measurement.
-func (o *options) computeLimit() time.Duration {
-	if o.duration > 0 {
-		return o.warmup + o.duration
-	}
-	return o.maxTime
 }
 
 // waitFor waits for a time, or for the end of ctx.

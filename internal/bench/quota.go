@@ -7,10 +7,11 @@ import (
 )
 
 // quota hands out the packets of a measurement, by number and in order. Every packet taken is
-// written, so the number of packets taken determines the books. The first packets can always be
-// taken, however short the time.
+// written, so the number of packets taken determines the books. The first packets that count can
+// always be taken, however short the time.
 type quota struct {
 	total   int64
+	counted atomic.Int64 // number of the first packet that counts; above 0 after a warm-up
 	next    atomic.Int64
 	stopped atomic.Bool
 }
@@ -20,7 +21,7 @@ const unlimited = 1 << 62
 
 // takePackets takes up to n packets: numbers first to first+count-1. If count is 0, none are left.
 func (q *quota) takePackets(n int64) (first, count int64) {
-	if q.stopped.Load() && q.next.Load() > 0 {
+	if q.stopped.Load() && q.next.Load() > q.counted.Load() {
 		return 0, 0
 	}
 	first = q.next.Add(n) - n

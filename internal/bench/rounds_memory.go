@@ -14,7 +14,7 @@ import (
 )
 
 // memoryPackets is the number of packets of the measurement.
-const memoryPackets = 20 * memoryPeers
+const memoryPackets = 10 * memoryPeers
 
 // measureRoundsMemory measures a recorder in rounds on a ledger that keeps nothing.
 func measureRoundsMemory(ctx context.Context, opts options) (rows []memoryRow, err error) {
