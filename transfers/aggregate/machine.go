@@ -50,6 +50,7 @@ type machine struct {
 	flushTo uint64        // number of the last fulfill to write without waiting for the interval
 
 	wants    []*peer  // to look up, and to top up if packets wait or reservations are short
+	polls    []*peer  // to look up again, behind those
 	lookedUp []*peer  // of the look-up under way
 	topUps   []topUp  // to send next
 	renewals []*peer  // whose reservations the next round renews

@@ -56,6 +56,8 @@ type peer struct {
 	adopting bool             // reservations of an earlier process may still be found
 	waiting  []*waitingPacket // prepares that need more of the headroom, in order
 	wanted   bool             // in machine.wants
+	polled   bool             // in machine.polls, or in wants as well
+	activeAt time.Duration    // of the last prepare, by the monotonic clock
 	renew    bool             // in machine.renewals
 	isLogged bool             // the journal has its index
 	logIndex uint32

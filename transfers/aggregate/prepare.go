@@ -35,6 +35,7 @@ func (m *machine) prepare(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 		return refuse(op, err), nil
 	}
 	op.Packet.Hold = left + m.rules.margin
+	sender.activeAt, receiver.activeAt = m.mono, m.mono
 	k := heldPacket{
 		id: op.Packet.ID, charge: charge, end: m.endOf(&op.Packet), until: m.mono + op.Packet.Hold + m.rules.outage + 1<<bucketShift,
 		sender: sender.index, receiver: receiver.index,

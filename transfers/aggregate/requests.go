@@ -63,7 +63,7 @@ func (m *machine) pickRequest() *request {
 		return m.recoveryRequest()
 	}
 	m.pollPeers()
-	if m.round == nil && m.isCutDue() && (m.yield || len(m.wants)+len(m.topUps) == 0) {
+	if m.round == nil && m.isCutDue() && (m.yield || len(m.wants)+len(m.polls)+len(m.topUps) == 0) {
 		m.yield = false
 		m.cutRound()
 		if r := m.roundRequest(); r != nil {
@@ -73,7 +73,7 @@ func (m *machine) pickRequest() *request {
 	switch {
 	case len(m.topUps) > 0:
 		return m.topUpRequest()
-	case len(m.wants) > 0:
+	case len(m.wants)+len(m.polls) > 0:
 		return m.peersRequest()
 	default:
 		return nil
@@ -112,7 +112,14 @@ func (m *machine) pollPeers() {
 	}
 	m.polledAt = m.mono
 	for _, p := range m.peers {
-		m.want(p)
+		if m.isIdle(p) {
+			p.known = false // its next packet waits for a look-up
+			continue
+		}
+		if !p.polled && !p.isOwn {
+			p.polled = true
+			m.polls = append(m.polls, p)
+		}
 		if m.isReleasing(p) && p.kept().Less(ledger.NewAmount(p.reservedInAll())) {
 			m.dueRenewal(p)
 		}
@@ -124,20 +131,27 @@ func (m *machine) pollPeers() {
 	}
 }
 
+// idlePolls is the number of polls after which a peer without packets and reservations is left out.
+const idlePolls = 60
+
+// isIdle reports whether polls leave a peer out.
+func (m *machine) isIdle(p *peer) bool {
+	return !p.isOwn && len(p.holds)+len(p.waiting)+p.asked == 0 && p.kept().IsZero() && m.mono-p.activeAt > idlePolls*m.rules.poll
+}
+
 // accountsPerPeer is the number of accounts that a look-up of a peer reads.
 const accountsPerPeer = 3
 
 // peersRequest looks up the accounts of the peers that need it.
 func (m *machine) peersRequest() *request {
-	n := min(len(m.wants), m.rules.maxLegs/accountsPerPeer)
+	most := m.rules.maxLegs / accountsPerPeer
 	if m.limiter != nil {
-		n = min(len(m.wants), max(1, (m.rules.maxLegs-len(m.limiter.floors))/(accountsPerPeer+1)))
+		most = max(1, (m.rules.maxLegs-len(m.limiter.floors))/(accountsPerPeer+1))
 	}
-	m.lookedUp = append([]*peer(nil), m.wants[:n]...)
-	m.wants = append([]*peer(nil), m.wants[n:]...)
+	m.lookedUp, m.wants = takePeers(nil, m.wants, most)
+	m.lookedUp, m.polls = takePeers(m.lookedUp, m.polls, most)
 	r := &request{kind: requestPeers}
 	for _, p := range m.lookedUp {
-		p.wanted = false
 		r.ids = append(r.ids, p.ids.Peer, p.ids.Line, p.ids.Arrears)
 		if p.limits != nil {
 			r.ids = append(r.ids, p.ids.Settlement)
@@ -147,6 +161,18 @@ func (m *machine) peersRequest() *request {
 		r.ids = append(r.ids, m.limiter.liquidityIDs()...)
 	}
 	return r
+}
+
+// takePeers moves peers to those of a request, until it has most. A peer is there once.
+func takePeers(taken, queue []*peer, most int) (all, left []*peer) {
+	for len(queue) > 0 && len(taken) < most {
+		p := queue[0]
+		if queue = queue[1:]; p.wanted || p.polled {
+			p.wanted, p.polled = false, false
+			taken = append(taken, p)
+		}
+	}
+	return taken, append([]*peer(nil), queue...)
 }
 
 // answerAccounts takes the answer of a look-up of accounts.

@@ -13,9 +13,9 @@ import (
 // are refused.
 func (m *machine) close() {
 	m.closing = true
-	m.wants, m.lookedUp = nil, nil
+	m.wants, m.polls, m.lookedUp = nil, nil, nil
 	for _, p := range m.peers {
-		p.wanted = false
+		p.wanted, p.polled = false, false
 		m.dueRenewal(p)
 	}
 	m.refuseAllWaiting(transfers.ErrRecorderClosed)
