@@ -1,0 +1,255 @@
+package packetlog
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/peerledger/peerledger/internal/wal"
+)
+
+// JournalFormat is the newest format of a journal whose records this package reads.
+var JournalFormat = wal.Format{Name: "rounds", Newest: 2}
+
+// ErrNoRound is returned for a round whose packets are not in the journal: retention removed them, or the
+// journal has no such round.
+var ErrNoRound = errors.New("packetlog: the packets of the round are not in the journal")
+
+// ErrForeignArchive is returned for an archive file that is not of the journal whose folder it is in.
+var ErrForeignArchive = errors.New("packetlog: archive of another journal")
+
+// Reader reads the packets and rounds of a journal: of its archive, and of its log. A recorder may have the
+// journal open, in this or another process. One goroutine at a time uses a Reader.
+//
+// All errors of its methods match [wal.ErrNoLog] if the folder has neither log nor archive, [wal.ErrCorrupt],
+// [wal.ErrVersion], [ErrRecord], [ErrArchiveCorrupt], [ErrArchiveVersion] or [ErrForeignArchive], or are the
+// file system's or the context's.
+type Reader struct {
+	folder    string
+	decoder   *zstd.Decoder
+	summaries map[string]summary // by path; a file never changes
+}
+
+// summary is what a Reader remembers of an archive file, to leave it closed.
+type summary struct {
+	journal          uint64
+	resolved, number span // of the packets
+	rounds           span // their numbers
+}
+
+// NewReader returns a reader of the journal in a folder. Close it after use.
+func NewReader(folder string) (*Reader, error) {
+	decoder, err := newDecoder()
+	if err != nil {
+		return nil, fmt.Errorf("packetlog: %w", err)
+	}
+	return &Reader{folder: folder, decoder: decoder, summaries: make(map[string]summary)}, nil
+}
+
+// Close frees the reader's memory.
+func (r *Reader) Close() { r.decoder.Close() }
+
+// Search opens a [Reader] for one call of [Reader.Search].
+func Search(ctx context.Context, folder string, q Query, yield func(*Packet) error) error {
+	r, err := NewReader(folder)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return r.Search(ctx, q, yield)
+}
+
+// Journal returns the number of the journal.
+func (r *Reader) Journal(ctx context.Context) (uint64, error) {
+	log, err := r.readLog(ctx, func(*Packet) bool { return false })
+	if err != nil {
+		return 0, err
+	}
+	_, err = r.listArchives(log)
+	return log.journal, err
+}
+
+// Rounds returns the applied rounds with numbers from first to last, both included, in the order of their
+// numbers. Rounds that the journal no longer has are missing.
+func (r *Reader) Rounds(ctx context.Context, first, last uint64) ([]Round, error) {
+	log, err := r.readLog(ctx, func(*Packet) bool { return false })
+	if err != nil {
+		return nil, err
+	}
+	paths, err := r.listArchives(log)
+	if err != nil {
+		return nil, err
+	}
+	rounds := log.rounds
+	for _, path := range paths {
+		if s := r.summaries[path].rounds; !s.seen || uint64(s.high) < first || uint64(s.low) > last {
+			continue
+		}
+		if rounds, err = r.appendRounds(rounds, path, first, last); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	rounds = slices.DeleteFunc(rounds, func(a Round) bool { return a.Number < first || a.Number > last })
+	slices.SortFunc(rounds, func(a, b Round) int { return cmp.Compare(a.Number, b.Number) })
+	return slices.CompactFunc(rounds, func(a, b Round) bool { return a.Number == b.Number }), nil
+}
+
+func (r *Reader) appendRounds(rounds []Round, path string, first, last uint64) (_ []Round, err error) {
+	a, err := openArchive(path, r.decoder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return rounds, nil // RemoveArchives removed it since the folder was listed
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	for i := range a.footer.rounds {
+		at := &a.footer.rounds[i]
+		if uint64(at.number.high) < first || uint64(at.number.low) > last {
+			continue
+		}
+		err := a.readRounds(at, func(round Round) error {
+			rounds = append(rounds, round)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return rounds, nil
+}
+
+// RoundNumbers returns the bounds of the numbers of the fulfills in a round, for [Query].After and
+// Query.Through. An error can match [ErrNoRound]: the record of the round, or of the round before, is gone.
+func (r *Reader) RoundNumbers(ctx context.Context, number uint64) (after, through uint64, err error) {
+	if number == 0 {
+		return 0, 0, fmt.Errorf("%w: rounds count from 1", ErrNoRound)
+	}
+	rounds, err := r.Rounds(ctx, number-1, number)
+	if err != nil {
+		return 0, 0, err
+	}
+	if number == 1 {
+		rounds = append([]Round{{}}, rounds...)
+	}
+	if len(rounds) != 2 {
+		return 0, 0, fmt.Errorf("%w: round %d", ErrNoRound, number)
+	}
+	return rounds[0].Through, rounds[1].Through, nil
+}
+
+// logContent is what the log of a journal has at a moment.
+type logContent struct {
+	exists   bool
+	journal  uint64
+	rounds   []Round
+	packets  []Packet // those that were selected
+	resolved span     // of them
+}
+
+// readLog reads the log of the journal.
+func (r *Reader) readLog(ctx context.Context, selects func(*Packet) bool) (*logContent, error) {
+	log := &logContent{}
+	var decoder Decoder
+	records := 0
+	_, err := wal.ReadLive(r.folder, JournalFormat, func(record wal.Record) error {
+		if records++; records%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return log.addRecord(&decoder, record, selects)
+	})
+	if log.exists = !errors.Is(err, wal.ErrNoLog); !log.exists {
+		err = nil
+	}
+	return log, err
+}
+
+func (l *logContent) addRecord(decoder *Decoder, record wal.Record, selects func(*Packet) bool) error {
+	switch record.Kind {
+	case KindOwner:
+		if len(record.Data) < 8 {
+			return fmt.Errorf("%w: of the owner", ErrRecord)
+		}
+		l.journal = binary.BigEndian.Uint64(record.Data)
+	case KindParty:
+		return decoder.AddParty(record.Data)
+	case KindFulfill, KindReject:
+		p, _, _, err := decoder.ReadPacket(record.Data)
+		if err != nil {
+			return err
+		}
+		if selects(&p) {
+			l.packets = append(l.packets, p)
+			l.resolved.add(p.ResolvedAt)
+		}
+	case KindApplied:
+		round, err := ReadRound(record.Data)
+		if err != nil {
+			return err
+		}
+		l.rounds = append(l.rounds, round)
+	}
+	return nil
+}
+
+// listArchives returns the paths of the archive files, and reads the summaries of new ones.
+//
+// The log was read before. The recorder first gives an archive file its name, and then removes that
+// part of the log. So a packet that the log no longer had is in a file that the list has. In the other
+// order, a packet could be in neither.
+func (r *Reader) listArchives(log *logContent) ([]string, error) {
+	paths, err := archivePaths(filepath.Join(r.folder, ArchiveFolder))
+	if err != nil {
+		return nil, err
+	}
+	if !log.exists && len(paths) == 0 {
+		return nil, fmt.Errorf("%w: %s", wal.ErrNoLog, r.folder)
+	}
+	kept := paths[:0]
+	for _, path := range paths {
+		s, ok := r.summaries[path]
+		if !ok {
+			if s, err = r.readSummary(path); errors.Is(err, fs.ErrNotExist) {
+				continue // RemoveArchives removed it since the folder was listed
+			}
+			if err != nil {
+				return nil, err
+			}
+			r.summaries[path] = s
+		}
+		if log.journal == 0 {
+			log.journal = s.journal
+		}
+		if s.journal != log.journal {
+			return nil, fmt.Errorf("%w: %s is of journal %016x, the folder of %016x", ErrForeignArchive, path, s.journal, log.journal)
+		}
+		kept = append(kept, path)
+	}
+	return kept, nil
+}
+
+func (r *Reader) readSummary(path string) (summary, error) {
+	a, err := openArchive(path, r.decoder)
+	if err != nil {
+		return summary{}, err
+	}
+	s := summary{journal: a.journal}
+	for i := range a.footer.blocks {
+		s.resolved.addSpan(a.footer.blocks[i].resolved)
+		s.number.addSpan(a.footer.blocks[i].number)
+	}
+	for i := range a.footer.rounds {
+		s.rounds.addSpan(a.footer.rounds[i].number)
+	}
+	return s, a.close()
+}
