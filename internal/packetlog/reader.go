@@ -68,27 +68,24 @@ func Search(ctx context.Context, folder string, q Query, yield func(*Packet) err
 
 // Journal returns the number of the journal.
 func (r *Reader) Journal(ctx context.Context) (uint64, error) {
-	log, err := r.readLog(ctx, func(*Packet) bool { return false })
+	c, err := r.readContent(ctx, selectNone, func(*summary) bool { return true })
 	if err != nil {
 		return 0, err
 	}
-	_, err = r.listArchives(log)
-	return log.journal, err
+	return c.journal, nil
 }
+
+func selectNone(*Packet) bool { return false }
 
 // Rounds returns the applied rounds with numbers from first to last, both included, in the order of their
 // numbers. Rounds that the journal no longer has are missing.
 func (r *Reader) Rounds(ctx context.Context, first, last uint64) ([]Round, error) {
-	log, err := r.readLog(ctx, func(*Packet) bool { return false })
+	c, err := r.readContent(ctx, selectNone, func(s *summary) bool { return s.rounds.reaches(last) })
 	if err != nil {
 		return nil, err
 	}
-	paths, err := r.listArchives(log)
-	if err != nil {
-		return nil, err
-	}
-	rounds := log.rounds
-	for _, path := range paths {
+	rounds := c.rounds
+	for _, path := range c.archives {
 		if s := r.summaries[path].rounds; !s.seen || uint64(s.high) < first || uint64(s.low) > last {
 			continue
 		}
@@ -103,6 +100,10 @@ func (r *Reader) Rounds(ctx context.Context, first, last uint64) ([]Round, error
 	slices.SortFunc(rounds, func(a, b Round) int { return cmp.Compare(a.Number, b.Number) })
 	return slices.CompactFunc(rounds, func(a, b Round) bool { return a.Number == b.Number }), nil
 }
+
+// reaches reports whether a file with these numbers shows that all numbers up to n are in the archive: the
+// log becomes archive in order.
+func (s *span) reaches(n uint64) bool { return s.seen && uint64(s.high) >= n }
 
 func (r *Reader) appendRounds(rounds []Round, path string, first, last uint64) (_ []Round, err error) {
 	a, err := openArchive(path, r.decoder)
@@ -148,39 +149,67 @@ func (r *Reader) RoundNumbers(ctx context.Context, number uint64) (after, throug
 	return rounds[0].Through, rounds[1].Through, nil
 }
 
-// logContent is what the log of a journal has at a moment.
-type logContent struct {
-	exists   bool
-	journal  uint64
+// content is what a journal has at a moment.
+type content struct {
+	hasLog   bool
+	journal  uint64   // number of the journal
+	archives []string // paths of the archive files; the Reader has their summaries
+	// Of the log, if it was read.
 	rounds   []Round
 	packets  []Packet // those that were selected
 	resolved span     // of them
 }
 
-// readLog reads the log of the journal.
-func (r *Reader) readLog(ctx context.Context, selects func(*Packet) bool) (*logContent, error) {
-	log := &logContent{}
+// readContent lists the archive and reads the log, unless a file shows that the archive has all.
+//
+// The log is read before the archive is listed. The recorder first gives an archive file its name, and then
+// removes that part of the log. So a packet that the log no longer has is in a file that the list has. In
+// the other order, a packet could be in neither.
+func (r *Reader) readContent(ctx context.Context, selects func(*Packet) bool, isEnough func(*summary) bool) (*content, error) {
+	c := &content{}
+	if err := r.listArchives(c); err != nil {
+		return nil, err
+	}
+	for _, path := range c.archives {
+		if s := r.summaries[path]; isEnough(&s) {
+			return c, nil
+		}
+	}
+	c = &content{}
+	if err := r.readLog(ctx, c, selects); err != nil {
+		return nil, err
+	}
+	if err := r.listArchives(c); err != nil {
+		return nil, err
+	}
+	if !c.hasLog && len(c.archives) == 0 {
+		return nil, fmt.Errorf("%w: %s", wal.ErrNoLog, r.folder)
+	}
+	return c, nil
+}
+
+func (r *Reader) readLog(ctx context.Context, c *content, selects func(*Packet) bool) error {
 	var decoder Decoder
 	records := 0
 	_, err := wal.ReadLive(r.folder, JournalFormat, func(record wal.Record) error {
-		if records++; records%4096 == 0 && ctx.Err() != nil {
+		if records++; records%4096 == 1 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return log.addRecord(&decoder, record, selects)
+		return c.addRecord(&decoder, record, selects)
 	})
-	if log.exists = !errors.Is(err, wal.ErrNoLog); !log.exists {
-		err = nil
+	if c.hasLog = !errors.Is(err, wal.ErrNoLog); !c.hasLog {
+		return nil
 	}
-	return log, err
+	return err
 }
 
-func (l *logContent) addRecord(decoder *Decoder, record wal.Record, selects func(*Packet) bool) error {
+func (c *content) addRecord(decoder *Decoder, record wal.Record, selects func(*Packet) bool) error {
 	switch record.Kind {
 	case KindOwner:
 		if len(record.Data) < 8 {
 			return fmt.Errorf("%w: of the owner", ErrRecord)
 		}
-		l.journal = binary.BigEndian.Uint64(record.Data)
+		c.journal = binary.BigEndian.Uint64(record.Data)
 	case KindParty:
 		return decoder.AddParty(record.Data)
 	case KindFulfill, KindReject:
@@ -189,33 +218,25 @@ func (l *logContent) addRecord(decoder *Decoder, record wal.Record, selects func
 			return err
 		}
 		if selects(&p) {
-			l.packets = append(l.packets, p)
-			l.resolved.add(p.ResolvedAt)
+			c.packets = append(c.packets, p)
+			c.resolved.add(p.ResolvedAt)
 		}
 	case KindApplied:
 		round, err := ReadRound(record.Data)
 		if err != nil {
 			return err
 		}
-		l.rounds = append(l.rounds, round)
+		c.rounds = append(c.rounds, round)
 	}
 	return nil
 }
 
-// listArchives returns the paths of the archive files, and reads the summaries of new ones.
-//
-// The log was read before. The recorder first gives an archive file its name, and then removes that
-// part of the log. So a packet that the log no longer had is in a file that the list has. In the other
-// order, a packet could be in neither.
-func (r *Reader) listArchives(log *logContent) ([]string, error) {
+// listArchives lists the archive files, and reads the summaries of new ones.
+func (r *Reader) listArchives(c *content) error {
 	paths, err := archivePaths(filepath.Join(r.folder, ArchiveFolder))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if !log.exists && len(paths) == 0 {
-		return nil, fmt.Errorf("%w: %s", wal.ErrNoLog, r.folder)
-	}
-	kept := paths[:0]
 	for _, path := range paths {
 		s, ok := r.summaries[path]
 		if !ok {
@@ -223,19 +244,19 @@ func (r *Reader) listArchives(log *logContent) ([]string, error) {
 				continue // RemoveArchives removed it since the folder was listed
 			}
 			if err != nil {
-				return nil, err
+				return err
 			}
 			r.summaries[path] = s
 		}
-		if log.journal == 0 {
-			log.journal = s.journal
+		if c.journal == 0 {
+			c.journal = s.journal
 		}
-		if s.journal != log.journal {
-			return nil, fmt.Errorf("%w: %s is of journal %016x, the folder of %016x", ErrForeignArchive, path, s.journal, log.journal)
+		if s.journal != c.journal {
+			return fmt.Errorf("%w: %s is of journal %016x, the folder of %016x", ErrForeignArchive, path, s.journal, c.journal)
 		}
-		kept = append(kept, path)
+		c.archives = append(c.archives, path)
 	}
-	return kept, nil
+	return nil
 }
 
 func (r *Reader) readSummary(path string) (summary, error) {

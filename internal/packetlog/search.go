@@ -18,22 +18,18 @@ func (r *Reader) Search(ctx context.Context, q Query, yield func(*Packet) error)
 	if err := q.check(); err != nil {
 		return err
 	}
-	log, err := r.readLog(ctx, q.matches)
-	if err != nil {
-		return err
-	}
-	paths, err := r.listArchives(log)
+	c, err := r.readContent(ctx, q.matches, func(s *summary) bool { return q.Through != 0 && s.number.reaches(q.Through) })
 	if err != nil {
 		return err
 	}
 	s := &search{reader: r, query: &q, yield: yield}
-	if len(log.packets) > 0 {
-		s.push(log.resolved, func() error {
-			s.pending = append(s.pending, log.packets...)
+	if len(c.packets) > 0 {
+		s.push(c.resolved, func() error {
+			s.pending = append(s.pending, c.packets...)
 			return nil
 		})
 	}
-	for _, path := range paths {
+	for _, path := range c.archives {
 		if summary := r.summaries[path]; q.meets(summary.resolved, summary.number) {
 			s.push(summary.resolved, func() error { return s.pushBlocks(path) })
 		}
