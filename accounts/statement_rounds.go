@@ -94,7 +94,8 @@ func (x *expander) close() {
 // addEntry takes the next entry, and returns false at the end.
 func (x *expander) addEntry(e Entry, err error) bool {
 	isRound := err == nil && e.Kind == EntryRound
-	if len(x.rows) > 0 && !(isRound && e.Journal == x.rows[0].Journal && e.Round == x.rows[0].Round) && !x.endRound() {
+	goesOn := isRound && len(x.rows) > 0 && e.Journal == x.rows[0].Journal && e.Round == x.rows[0].Round
+	if !goesOn && !x.endRound() {
 		return false
 	}
 	if !isRound {

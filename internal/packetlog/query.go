@@ -14,8 +14,8 @@ import (
 type Query struct {
 	// Peer selects packets from or to a peer, "" those of all.
 	Peer string
-	// Ledger selects packets whose sender or receiver, with Peer that of both which is the peer, has the
-	// asset with this ledger number; 0: all.
+	// Ledger selects packets from or to an account in the asset with this ledger number, with Peer an
+	// account of the peer; 0: all.
 	Ledger uint32
 	// Since and Until bound ResolvedAt, ns since the Unix epoch: Since <= ResolvedAt < Until. Until 0 is
 	// no bound.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -34,11 +35,13 @@ var ErrForeignArchive = errors.New("packetlog: archive of another journal")
 type Reader struct {
 	folder    string
 	decoder   *zstd.Decoder
-	summaries map[string]summary // by path; a file never changes
+	summaries map[string]summary // by path
 }
 
-// summary is what a Reader remembers of an archive file, to leave it closed.
+// summary is what a Reader remembers of an archive file, to leave it closed. A recorder whose checkpoint failed
+// after the archive file was written replaces the file by one with more packets.
 type summary struct {
+	file             fs.FileInfo
 	journal          uint64
 	resolved, number span // of the packets
 	rounds           span // their numbers
@@ -238,15 +241,12 @@ func (r *Reader) listArchives(c *content) error {
 		return err
 	}
 	for _, path := range paths {
-		s, ok := r.summaries[path]
-		if !ok {
-			if s, err = r.readSummary(path); errors.Is(err, fs.ErrNotExist) {
-				continue // RemoveArchives removed it since the folder was listed
-			}
-			if err != nil {
-				return err
-			}
-			r.summaries[path] = s
+		s, err := r.summaryOf(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // RemoveArchives removed it since the folder was listed
+		}
+		if err != nil {
+			return err
 		}
 		if c.journal == 0 {
 			c.journal = s.journal
@@ -259,12 +259,20 @@ func (r *Reader) listArchives(c *content) error {
 	return nil
 }
 
-func (r *Reader) readSummary(path string) (summary, error) {
+// summaryOf returns the summary of a file, and reads the file only if it is another one than before.
+func (r *Reader) summaryOf(path string) (summary, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return summary{}, fmt.Errorf("packetlog: %w", err)
+	}
+	if s, ok := r.summaries[path]; ok && os.SameFile(s.file, info) && s.file.Size() == info.Size() && s.file.ModTime().Equal(info.ModTime()) {
+		return s, nil
+	}
 	a, err := openArchive(path, r.decoder)
 	if err != nil {
 		return summary{}, err
 	}
-	s := summary{journal: a.journal}
+	s := summary{file: info, journal: a.journal}
 	for i := range a.footer.blocks {
 		s.resolved.addSpan(a.footer.blocks[i].resolved)
 		s.number.addSpan(a.footer.blocks[i].number)
@@ -272,5 +280,6 @@ func (r *Reader) readSummary(path string) (summary, error) {
 	for i := range a.footer.rounds {
 		s.rounds.addSpan(a.footer.rounds[i].number)
 	}
+	r.summaries[path] = s
 	return s, a.close()
 }

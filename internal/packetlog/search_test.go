@@ -330,3 +330,23 @@ func TestSearchRefuses(t *testing.T) {
 	require.ErrorIs(t, err, packetlog.ErrForeignArchive)
 	require.ErrorContains(t, err, "packets-0000000000000005")
 }
+
+// A reader notices that a file was replaced by one with more packets, as after a checkpoint that failed.
+func TestReaderOfAReplacedFile(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	packets := newTraffic(4, 2).packets(200)
+	writeArchive(t, filepath.Join(folder, packetlog.ArchiveFolder), 1, packets[:100])
+	r, err := packetlog.NewReader(folder)
+	require.NoError(t, err)
+	defer r.Close()
+	count := func() (n int) {
+		q := packetlog.Query{Since: packets[50].ResolvedAt}
+		require.NoError(t, r.Search(t.Context(), q, func(*packetlog.Packet) error { n++; return nil }))
+		return n
+	}
+	require.Equal(t, 50, count())
+	writeArchive(t, filepath.Join(folder, packetlog.ArchiveFolder), 1, packets)
+	require.Equal(t, 150, count())
+}
