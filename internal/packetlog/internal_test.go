@@ -150,3 +150,57 @@ func TestPostings(t *testing.T) {
 		}
 	}
 }
+
+// A chunk of another file, or at another place, has another sum.
+func TestChunkSumNamesThePlace(t *testing.T) {
+	t.Parallel()
+	data := []byte("data")
+	sum := chunkSum(1, 40, data)
+	require.Equal(t, sum, chunkSum(1, 40, data))
+	require.NotEqual(t, sum, chunkSum(2, 40, data))
+	require.NotEqual(t, sum, chunkSum(1, 44, data))
+}
+
+// Whatever step fails or is the last before a crash, the file of before is there or the new one, whole. The file
+// is on disk before it gets its name.
+func TestStepsOfCommit(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("failed")
+	write := func(folder string, number uint64, fail string) (steps []string, err error) {
+		w, err := CreateArchive(folder, 1, 1)
+		require.NoError(t, err)
+		w.before = func(step string) error {
+			if steps = append(steps, step); step == fail {
+				return failed
+			}
+			return nil
+		}
+		require.NoError(t, w.Add(&Packet{Number: number}))
+		err = w.Commit()
+		require.NoError(t, w.Discard())
+		require.NoFileExists(t, w.path+tmpSuffix)
+		return steps, err
+	}
+	read := func(folder string) (numbers []uint64) {
+		require.NoError(t, ReadRecent(folder, math.MinInt64, func(p *Packet) error {
+			numbers = append(numbers, p.Number)
+			return nil
+		}))
+		return numbers
+	}
+	all, err := write(t.TempDir(), 1, "")
+	require.NoError(t, err)
+	require.Equal(t, []string{"flush", "sync", "close", "rename", "sync folder"}, all)
+	for i, step := range all {
+		folder := t.TempDir()
+		_, err := write(folder, 1, step)
+		require.ErrorIs(t, err, failed)
+		isNamed := i > 3
+		require.Equal(t, isNamed, len(read(folder)) == 1, step)
+		_, err = write(folder, 2, "")
+		require.NoError(t, err)
+		_, err = write(folder, 3, step)
+		require.ErrorIs(t, err, failed)
+		require.Equal(t, []uint64{map[bool]uint64{false: 2, true: 3}[isNamed]}, read(folder), step)
+	}
+}

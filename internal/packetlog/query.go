@@ -28,7 +28,7 @@ type Query struct {
 	After, Through uint64
 	// Limit bounds the number of packets; 0 is no bound.
 	Limit int
-	// Newest returns the newest packets first. The order is that of ResolvedAt, then Number, then ID.
+	// Newest returns the newest packets first. Packets are in the order of ResolvedAt, then Number, then ID.
 	Newest bool
 }
 

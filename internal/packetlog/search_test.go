@@ -350,3 +350,36 @@ func TestReaderOfAReplacedFile(t *testing.T) {
 	writeArchive(t, filepath.Join(folder, packetlog.ArchiveFolder), 1, packets)
 	require.Equal(t, 150, count())
 }
+
+// The bounds of a query are those of single packets, also where a file or a block begins or ends.
+func TestSearchBounds(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	archive := filepath.Join(folder, packetlog.ArchiveFolder)
+	var packets []packetlog.Packet
+	for n := range uint64(6000) {
+		packets = append(packets, packetlog.Packet{Number: n + 1, ResolvedAt: int64(10 * n), Expiry: int64(10*n) + 5, From: packetlog.Party{Ledger: 1}, To: packetlog.Party{Ledger: 1}})
+	}
+	writeArchive(t, archive, 1, packets[:3000])
+	writeArchive(t, archive, 2, packets[3000:])
+	for _, n := range []int{0, 1, 2047, 2048, 2999, 3000, 3001, 5047, 5048, 5999} {
+		at := packets[n].ResolvedAt
+		require.Equal(t, packets[n:], search(t, folder, packetlog.Query{Since: at}), n)
+		require.Equal(t, packets[:n+1], search(t, folder, packetlog.Query{Until: at + 1}), n)
+		require.Equal(t, packets[n:n+1], search(t, folder, packetlog.Query{Since: at, Until: at + 1}), n)
+		require.Equal(t, packets[n:n+1], search(t, folder, packetlog.Query{After: uint64(n), Through: uint64(n + 1)}), n)
+		if n > 0 {
+			require.Equal(t, packets[:n], search(t, folder, packetlog.Query{Until: at}), n)
+		}
+		for _, later := range []int64{0, 1} {
+			first := packets[n].Expiry + later
+			var got []packetlog.Packet
+			require.NoError(t, packetlog.ReadRecent(archive, first, func(p *packetlog.Packet) error {
+				got = append(got, *p)
+				return nil
+			}))
+			require.Len(t, got, 6000-n-int(later), n)
+		}
+	}
+}
