@@ -46,6 +46,8 @@ type roundBooks struct {
 	round, fulfills uint64
 	clock           int64
 	sent, received  [2]int64 // by the last round
+	last            uint64   // round
+	early           []packetlog.Packet
 }
 
 func newRoundBooks(t *testing.T, l ledger.Ledger, number uint64) *roundBooks {
@@ -116,6 +118,9 @@ func (b *roundBooks) packet() packetlog.Packet {
 		to = 1 - to
 	}
 	p := packetlog.Packet{Number: b.fulfills, ResolvedAt: b.clock, Expiry: b.clock + 1e9, ID: randomID(), In: uint64(b.random.IntN(100)), Out: 0}
+	if b.fulfills%13 == 0 {
+		p.In = 0 // in no round
+	}
 	if p.Out = p.In - p.In/10; from == 2 {
 		p.In = p.Out
 	}
@@ -172,6 +177,13 @@ func (b *roundBooks) cut(packets []packetlog.Packet) {
 	rows[len(rows)-1].Flags &^= ledger.TransferLinked
 	b.create(rows...)
 	r := packetlog.Round{Number: b.round, Through: b.fulfills, Packets: uint64(len(packets))}
+	// While the round was under way there were packets, and now and then the log became archive.
+	if b.early = nil; b.round < b.last {
+		b.early = []packetlog.Packet{b.packet(), b.packet(), b.packet()}
+	}
+	if b.round%4 == 0 {
+		b.archive()
+	}
 	b.append(packetlog.KindApplied, packetlog.AppendRound(nil, &r))
 	require.NoError(b.t, b.log.Wait(context.Background(), b.log.Appended()))
 }
@@ -230,17 +242,15 @@ func (b *roundBooks) statement(n int, options ...accounts.StatementOption) *acco
 
 // run writes random rounds, and moves the log into the archive now and then.
 func (b *roundBooks) run(rounds int) (packets []packetlog.Packet) {
+	b.last = uint64(rounds)
 	b.reserve(0, 300, 500)
-	for round := range rounds {
-		var list []packetlog.Packet
+	for range rounds {
+		list := b.early
 		for range b.random.IntN(20) {
 			list = append(list, b.packet())
 		}
 		b.cut(list)
 		packets = append(packets, list...)
-		if round%4 == 3 {
-			b.archive()
-		}
 		if b.random.IntN(3) == 0 {
 			b.reserve(b.random.IntN(2), 50)
 		}
