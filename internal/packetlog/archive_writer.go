@@ -264,7 +264,9 @@ func (w *ArchiveWriter) publish() error {
 		name string
 		run  func() error
 	}{
-		{"flush", w.buffered.Flush}, {"sync", w.file.Sync}, {"close", w.close},
+		{"flush", w.buffered.Flush},
+		{"sync", w.file.Sync},
+		{"close", w.close},
 		{"rename", func() error { return os.Rename(w.path+tmpSuffix, w.path) }},
 		{"sync folder", func() error { return syncFolder(filepath.Dir(w.path)) }},
 	} {

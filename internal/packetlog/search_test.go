@@ -211,7 +211,7 @@ func TestSearchProperty(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	found := 0
-	for journal := range 15 {
+	for journal := range 8 {
 		m := makeModel(t, rng)
 		for range 40 {
 			q := m.randomQuery(rng)
@@ -351,7 +351,7 @@ func TestReaderOfAReplacedFile(t *testing.T) {
 	require.Equal(t, 50, count(150))
 }
 
-// The bounds of a query are those of single packets, also where a file or a block begins or ends.
+// A query takes packets up to its bounds, also where a file or a block begins or ends.
 func TestSearchBounds(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "journal")
