@@ -12,16 +12,16 @@ import (
 )
 
 // parseTime parses the time of the line. Times increase strictly: a ledger never uses a
-// nanosecond twice.
-func (in *csvReader) parseTime() time.Time {
+// nanosecond twice. The packets of a round have the time of the round's row.
+func (in *csvReader) parseTime(e *Entry) time.Time {
 	at, err := time.Parse(time.RFC3339Nano, in.field("time"))
 	switch {
 	case err != nil:
 		in.setFault("time", "must be a time as in RFC 3339")
-	case !at.After(in.last):
+	case at.Equal(in.last.Time) && e.Round != 0 && e.Transfer == in.last.Transfer:
+	case !at.After(in.last.Time):
 		in.setFault("time", "must be later than the entry before")
 	}
-	in.last = at
 	return at
 }
 
@@ -31,6 +31,27 @@ func (in *csvReader) parseLate() bool {
 		in.setFault("late", "must be "+lateText+" or nothing")
 	}
 	return text == lateText
+}
+
+// parseJournal parses the number of a journal; an empty field is 0.
+func (in *csvReader) parseJournal() uint64 {
+	text := in.field("journal")
+	if text == "" {
+		return 0
+	}
+	number, err := strconv.ParseUint(text, 16, 64)
+	if err != nil || len(text) != 16 {
+		in.setFault("journal", "must be 16 hexadecimal digits")
+	}
+	return number
+}
+
+func (in *csvReader) parsePacketsGone() bool {
+	text := in.field("packets")
+	if text != "" && text != packetsGone {
+		in.setFault("packets", "must be "+packetsGone+" or nothing")
+	}
+	return text == packetsGone
 }
 
 func (in *csvReader) parseCondition() (c [8]byte) {

@@ -38,7 +38,7 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 		{"closing,USD/9,,,0.000000005", "closing,USD/9,,,0.000000004", 5, "position"},
 		{row, strings.Replace(row, "2", "x", 1), 4, "time"},
 		{row, strings.Replace(row, ",out,", ",up,", 1), 4, "direction"},
-		{row, strings.TrimSuffix(row, ",") + "invoice 17,", 4, "key"},
+		{row, strings.TrimSuffix(row, ",,,,") + "invoice 17,,,,", 4, "key"},
 		{row, strings.Replace(row, ",out,", ",out,xyz", 1), 4, "key_hash"},
 	} {
 		require.Contains(t, good, c.old)

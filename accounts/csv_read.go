@@ -8,7 +8,6 @@ import (
 	"math/big"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -34,7 +33,7 @@ func (e *CSVError) Is(target error) bool { return target == ErrInvalid }
 // peer's statement for [Compare]. It reads as the caller iterates, once.
 //
 // ReadCSV never guesses. Positions must follow from the amounts, from the opening balance to the
-// closing balance. Times must increase. An unknown kind or column is an error: Compare would
+// closing balance. Times must increase, except among the packets of one row of a round. An unknown kind or column is an error: Compare would
 // ignore its meaning. A byte order mark at the beginning, as spreadsheets write, is skipped.
 // Files of earlier versions without the last columns are accepted; their arrears are 0. A line
 // may have 65,536 bytes and a field 2,048, so a file of any size and content takes little memory.
@@ -66,7 +65,7 @@ type csvReader struct {
 	opened     bool
 	position   *big.Int // after the last line
 	creditLine *big.Int // after the last line
-	last       time.Time
+	last       Entry    // the entry before
 	record     []string
 	fault      error
 }
@@ -138,7 +137,7 @@ func (in *csvReader) readOpening() error {
 func (in *csvReader) readHeaders() error {
 	known := len(csvColumns)
 	switch given := in.record; {
-	case slices.Equal(given, csvColumns), slices.Equal(given, csvColumns[:firstColumns]):
+	case slices.Equal(given, csvColumns), slices.ContainsFunc(earlierColumns, func(n int) bool { return slices.Equal(given, csvColumns[:n]) }):
 		in.columns = slices.Clone(given)
 		return nil
 	case len(given) > known && slices.Equal(given[:known], csvColumns):
@@ -189,11 +188,13 @@ func (in *csvReader) checkAsset() {
 
 func (in *csvReader) parseEntry() Entry {
 	e := Entry{
-		Time: in.parseTime(), Kind: EntryKind(in.field("kind")), Amount: in.parseUnits("amount"), Position: in.parseUnits("position"),
+		Kind: EntryKind(in.field("kind")), Amount: in.parseUnits("amount"), Position: in.parseUnits("position"),
 		Packet: in.parseID("packet"), ConditionTag: in.parseCondition(), Order: in.parseID("order"), Transfer: in.parseID("transfer"),
 		Code: uint16(in.parseNumber("code", 16)), ReasonCode: uint32(in.parseNumber("reason", 32)), Late: in.parseLate(),
 		Counterparty: in.parseCounterparty(), Direction: in.parseDirection(), KeyHash: in.parseID("key_hash"), Key: in.parseKey(), Arrears: in.parseArrears(),
+		Journal: in.parseJournal(), Round: in.parseNumber("round", 64), PacketsGone: in.parsePacketsGone(),
 	}
+	e.Time = in.parseTime(&e)
 	if in.field("held") != "" {
 		e.Held = in.parseUnits("held")
 	}
@@ -206,7 +207,7 @@ func (in *csvReader) parseEntry() Entry {
 	if in.position.Add(in.position, e.Amount).Cmp(e.Position) != 0 {
 		in.setFault("position", "does not follow from the amount")
 	}
-	in.creditLine = line
+	in.creditLine, in.last = line, e
 	return e
 }
 
@@ -214,7 +215,7 @@ func (in *csvReader) parseEntry() Entry {
 func (in *csvReader) checkKind(e *Entry) {
 	switch e.Kind {
 	case EntryPacket, EntryFee, EntryConversion, EntryDust, EntrySettlement, EntryByHand, EntryReturned,
-		EntryCorrection, EntryWriteOff, EntryCreditLine, EntryFunding, EntryHold, EntryOther:
+		EntryCorrection, EntryWriteOff, EntryCreditLine, EntryFunding, EntryHold, EntryRound, EntryOther:
 	default:
 		in.setFault("kind", fmt.Sprintf("is %.40q, which is no kind of entry", e.Kind))
 	}

@@ -21,7 +21,7 @@ const (
 		"2026-01-01T00:00:00Z,credit line,USD/9,0,,0,7,line,,,,,,9,40\n" +
 		"2026-01-01T00:00:02Z,packet,USD/9,5,,5,7,peer bob,1,c0ffee0000000000,,,,3,1\n" +
 		",closing,USD/9,,,5,7,,,,,,,,\n"
-	newHead = "time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code,direction,key_hash,key,arrears\n"
+	newHead = "time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code,direction,key_hash,key,arrears,journal,round,packets\n"
 )
 
 func TestReadCSVOfTheFirstVersion(t *testing.T) {

@@ -55,8 +55,11 @@ func TestReadCSVIsStrict(t *testing.T) {
 		{"a packet from before", line(4, "20", "19"), 4, "time"},
 		{"the same moment twice", line(4, strings.Split(lines[3], ",")[0], strings.Split(lines[2], ",")[0]), 4, "time"},
 		{"another asset at the beginning", line(2, "USD/9", "USD/2"), 2, "asset"},
-		{"arrears below 0", line(4, lines[3], lines[3]+"-0.000000001"), 4, "arrears"},
-		{"arrears that are no amount", line(5, lines[4], lines[4]+"some"), 5, "arrears"},
+		{"arrears below 0", line(4, lines[3], strings.TrimSuffix(lines[3], ",,,")+"-0.000000001,,,"), 4, "arrears"},
+		{"arrears that are no amount", line(5, lines[4], strings.TrimSuffix(lines[4], ",,,")+"some,,,"), 5, "arrears"},
+		{"a journal that is no number", line(4, lines[3], strings.TrimSuffix(lines[3], ",,,")+",4d,1,"), 4, "journal"},
+		{"a round that is no number", line(4, lines[3], strings.TrimSuffix(lines[3], ",,,")+",000000000000004d,-1,"), 4, "round"},
+		{"packets that are neither", line(4, lines[3], lines[3]+"here"), 4, "packets"},
 		{"another asset at the end", line(5, "USD/9", "EUR/9"), 5, "asset"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -24,6 +24,7 @@ const (
 	EntryWriteOff   EntryKind = "write-off"   // of arrears, or by [Book.ClosePeer]
 	EntryCreditLine EntryKind = "credit line" // changes the line, not the position
 	EntryFunding    EntryKind = "funding"     // capital, in our own account
+	EntryRound      EntryKind = "round"       // a part of a round of package transfers/aggregate: the sum of many packets
 	EntryHold       EntryKind = "hold"        // moves nothing; listed with [WithHolds]
 	EntryOther      EntryKind = "other"       // booked by a foreign program: see Code
 )
@@ -56,6 +57,13 @@ type Entry struct {
 	// beyond the sender's line.
 	Late       bool
 	ReasonCode uint32 // of [Book.Adjust], a write-off, or a change of the line
+	// Journal and Round are the numbers of the journal and of the round in it, for EntryRound and for
+	// the packets that [WithJournals] shows in its place; otherwise 0. The ledger keeps the last 32
+	// bits of a round's number.
+	Journal, Round uint64
+	// PacketsGone is set for an EntryRound of a statement [WithJournals] when the journals do not have
+	// the round's packets. The amount is still exact.
+	PacketsGone bool
 	// Counterparty is the account on the opposite side.
 	Counterparty Counterparty
 	// Amount is the change of the position, in units: above 0 we owe the peer more, or the peer
@@ -88,7 +96,7 @@ type Counterparty struct {
 	ID ledger.ID
 	// AccountKind is "peer" for a different peer or its arrears; "line" or "settlement" for an account
 	// of the statement's peer; or one of our accounts: "liquidity", "revenue", "dust",
-	// "suspense", "outside", "control".
+	// "suspense", "outside", "control", "transit".
 	AccountKind string
 	// Peer is the id of the different peer, if given to [WithKnownAccounts]; otherwise "".
 	Peer string

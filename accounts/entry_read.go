@@ -27,6 +27,8 @@ func (s *Statement) newEntry(row *statementRow) Entry {
 		e.Kind = EntryOther
 	}
 	switch {
+	case s.crossesTransit(row.Transfer):
+		e.Kind, e.Journal, e.Round, e.Late = EntryRound, row.UserData64, uint64(row.UserData32), row.Code == chart.CodeCorrection
 	case row.Code == chart.CodeCorrection && row.named.Code == chart.CodeOrder, row.Code == chart.CodeOverpaid:
 		e.Kind, e.Order = EntrySettlement, ledger.ID(row.UserData128)
 	case row.Code <= chart.CodeCorrection:
@@ -63,7 +65,7 @@ func (s *Statement) entryDirection(row *statementRow, kind EntryKind) Direction 
 		return directionOf(credits)
 	case kind == EntrySettlement, kind == EntryByHand, kind == EntryReturned, row.Code == chart.CodeOrder:
 		return directionOf(credits)
-	case row.Code <= chart.CodeCorrection:
+	case kind == EntryRound, row.Code <= chart.CodeCorrection:
 		return directionOf(!credits)
 	default:
 		return ""

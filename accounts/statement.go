@@ -40,8 +40,9 @@ type Statement struct {
 	keysByHash   map[ledger.ID]string // by their hash in the ledger
 	pageSize     int
 	withHolds    bool
-	first        uint64 // time of the first row, inclusive
-	last         uint64 // time of the last row; 0 without rows
+	journals     []string // folders
+	first        uint64   // time of the first row, inclusive
+	last         uint64   // time of the last row; 0 without rows
 }
 
 // StatementOption is an option of [Book.Statement].
@@ -106,7 +107,7 @@ func (b *Book) Statement(ctx context.Context, account PeerAccount, from, to time
 	}
 	s.accountKinds = map[ledger.ID]string{
 		entry.ids.Liquidity: "liquidity", entry.ids.Revenue: "revenue", entry.ids.Dust: "dust",
-		entry.ids.Suspense: "suspense", entry.ids.Outside: "outside", entry.ids.Control: "control",
+		entry.ids.Suspense: "suspense", entry.ids.Outside: "outside", entry.ids.Control: "control", entry.ids.Transit: "transit",
 		s.ids.Line: "line", s.ids.Settlement: "settlement", s.ids.Arrears: "arrears",
 	}
 	ours := entry.ids.Liquidity
@@ -135,9 +136,17 @@ func (b *Book) Statement(ctx context.Context, account PeerAccount, from, to time
 // Entries returns the movements, oldest first. It reads a page at a time as the caller iterates,
 // and may be iterated any number of times.
 //
-// If an error ends it, the last pair has the error, of a request or [ErrStatement], and the
-// entries before it are not the whole statement.
+// If an error ends it, the last pair has the error, of a request, of a journal, or [ErrStatement], and
+// the entries before it are not the whole statement.
 func (s *Statement) Entries(ctx context.Context) iter.Seq2[Entry, error] {
+	if len(s.journals) > 0 && !s.Account.IsOwn() {
+		return s.expandRounds(ctx, s.readEntries(ctx))
+	}
+	return s.readEntries(ctx)
+}
+
+// readEntries returns the movements as the ledger has them.
+func (s *Statement) readEntries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		balance := s.Opening
 		for row, err := range s.readRows(ctx, s.first, s.last) {
@@ -160,5 +169,5 @@ func (s *Statement) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 }
 
 func (s *Statement) isShown(row *statementRow, e *Entry) bool {
-	return row.Code != chart.CodeCollection && row.Code != chart.CodeProbe && (s.withHolds || e.Kind != EntryHold)
+	return row.Code != chart.CodeCollection && row.Code != chart.CodeProbe && !s.isReservation(row) && (s.withHolds || e.Kind != EntryHold)
 }

@@ -73,11 +73,11 @@ func ExampleWriteCSV() {
 		panic(err)
 	}
 	// Output:
-	// time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code,direction,key_hash,key,arrears
-	// ,opening,USD/2,,,0.00,0.00,,,,,,,,,,,,
-	// 2026-01-01T00:00:00.000000013Z,credit line,USD/2,0.00,,0.00,100.00,line,,,,,,0ed57408d2307f95a6c541e800356bb6,40,,,,
-	// 2026-01-01T00:00:00.000000017Z,correction,USD/2,12.50,,12.50,100.00,suspense,,c0ffee0000000000,,,3,c6de9afe13f0c73d7c82be70f59138b5,31,,9447aabed9c6a792730027e1c4e7edc2,key ticket 7,
-	// ,closing,USD/2,,,12.50,100.00,,,,,,,,,,,,
+	// time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code,direction,key_hash,key,arrears,journal,round,packets
+	// ,opening,USD/2,,,0.00,0.00,,,,,,,,,,,,,,,
+	// 2026-01-01T00:00:00.000000013Z,credit line,USD/2,0.00,,0.00,100.00,line,,,,,,0ed57408d2307f95a6c541e800356bb6,40,,,,,,,
+	// 2026-01-01T00:00:00.000000017Z,correction,USD/2,12.50,,12.50,100.00,suspense,,c0ffee0000000000,,,3,c6de9afe13f0c73d7c82be70f59138b5,31,,9447aabed9c6a792730027e1c4e7edc2,key ticket 7,,,,
+	// ,closing,USD/2,,,12.50,100.00,,,,,,,,,,,,,,,
 }
 
 func ExampleWriteJSON() {

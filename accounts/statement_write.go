@@ -35,17 +35,20 @@ type exportLine struct {
 	Direction    string `json:"direction,omitempty"`
 	KeyHash      string `json:"key_hash,omitempty"`
 	Key          string `json:"key,omitempty"`
+	Journal      string `json:"journal,omitempty"` // 16 hexadecimal digits
+	Round        uint64 `json:"round,omitempty"`
+	Packets      string `json:"packets,omitempty"` // packetsGone
 }
 
-// csvColumns are the columns of a CSV file, in order. The first version had only the firstColumns
+// csvColumns are the columns of a CSV file, in order. Earlier versions had only the earlierColumns
 // of them. Readers recognize the version by the columns: a new version appends columns.
 var csvColumns = []string{
 	"time", "kind", "asset", "amount", "held", "position", "credit_line", "counterparty",
 	"packet", "condition", "order", "late", "reason", "transfer", "code",
-	"direction", "key_hash", "key", "arrears",
+	"direction", "key_hash", "key", "arrears", "journal", "round", "packets",
 }
 
-const firstColumns = 15
+var earlierColumns = []int{15, 19}
 
 // keyPrefix stands before a key in a CSV file: foreign text must not begin a field.
 const keyPrefix = "key "
@@ -62,6 +65,9 @@ const (
 
 // lateText is the value in the column "late".
 const lateText = "late"
+
+// packetsGone is the value in the column "packets" of a round whose packets no journal has.
+const packetsGone = "gone"
 
 func (a Asset) balanceLine(kind string, at time.Time, s StatementBalance) exportLine {
 	l := exportLine{Kind: kind, Position: a.formatSigned(s.Position), CreditLine: a.Format(s.CreditLine), Arrears: a.formatArrears(s.Arrears)}
@@ -84,6 +90,12 @@ func (a Asset) entryLine(e *Entry) exportLine {
 	}
 	if e.ConditionTag != [8]byte{} {
 		l.Condition = hex.EncodeToString(e.ConditionTag[:])
+	}
+	if e.Round != 0 {
+		l.Journal, l.Round = fmt.Sprintf("%016x", e.Journal), e.Round
+	}
+	if e.PacketsGone {
+		l.Packets = packetsGone
 	}
 	return l
 }
@@ -109,7 +121,7 @@ func formatID(id ledger.ID) string {
 }
 
 func (l *exportLine) csvFields(asset string) []string {
-	late, reason, code, key := "", "", "", ""
+	late, reason, code, key, round := "", "", "", "", ""
 	if l.Key != "" {
 		key = keyPrefix + l.Key
 	}
@@ -119,12 +131,16 @@ func (l *exportLine) csvFields(asset string) []string {
 	if l.Reason != 0 {
 		reason = strconv.FormatUint(uint64(l.Reason), 10)
 	}
+	if l.Round != 0 {
+		round = strconv.FormatUint(l.Round, 10)
+	}
 	if l.Code != 0 {
 		code = strconv.FormatUint(uint64(l.Code), 10)
 	}
 	return []string{
 		l.Time, l.Kind, asset, l.Amount, l.Held, l.Position, l.CreditLine, l.Counterparty,
 		l.Packet, l.Condition, l.Order, late, reason, l.Transfer, code, l.Direction, l.KeyHash, key, l.Arrears,
+		l.Journal, round, l.Packets,
 	}
 }
 

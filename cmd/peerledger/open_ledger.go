@@ -26,6 +26,7 @@ var refusedFlags = map[string][]string{
 	"peerledger backup list": ledgerFlags,
 	"peerledger bench":       {"folder"},
 	"peerledger help":        ledgerFlags,
+	"peerledger packets":     {"folder", "cluster-id", "addresses", "timeout"},
 	"peerledger replay":      ledgerFlags,
 	"peerledger restore":     ledgerFlags,
 	"peerledger serve":       {"addresses", "config", "timeout"},

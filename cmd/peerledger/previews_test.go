@@ -116,6 +116,6 @@ func TestStatementOfArrears(t *testing.T) {
 	s := newTestLedger(t)
 	s.runOK(t, "adjust", "debit", "bob@USD", "7", "--key", "a", "--reason", "1", "--beyond-headroom", "--yes")
 	require.Regexp(t, `correction +│ +-7.00 │ +-7.00 │ +7.00 │ +0.00 │ +│ suspense`, s.runOK(t, "statement", "bob@USD"))
-	require.Regexp(t, `,31,,[0-9a-f]{32},,7.00\n`, s.runOK(t, "statement", "bob@USD", "--csv"))
+	require.Regexp(t, `,31,,[0-9a-f]{32},,7.00,,,\n`, s.runOK(t, "statement", "bob@USD", "--csv"))
 	require.Contains(t, runApp(t, "statement", "--help").out, "parentheses")
 }

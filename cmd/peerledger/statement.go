@@ -17,7 +17,8 @@ type statementRow struct{ time, kind, direction, amount, position, arrears, cred
 func (a *app) newStatementCommand() *cobra.Command {
 	var asset, from, to string
 	var keys []string
-	var csv, holds, own bool
+	var journals []string
+	var csv, holds, own, packets bool
 	cmd := &cobra.Command{
 		Use:   "statement peer",
 		Short: "Show the entries of a peer's account, with opening and closing balance",
@@ -31,6 +32,11 @@ The column key identifies a payment, an adjustment or capital. The ledger keeps 
 key: the table shows the hash, or the key itself if you give it with --key. With --csv and
 --json the hash is key_hash.
 
+A recorder of rounds books the sums of many packets. The statement shows each sum, and the number
+of its round. With --packets, it shows the packets in place of the sums: --journal names the
+folder of the recorder's journal, which may be in use. Give it once for each recorder. The
+statement says of which rounds the packets are gone.
+
 With --holds, also list the amounts that packets and settlement orders held, in parentheses,
 with the sign of the later movement. A hold moves nothing; the fulfill or the payment is a
 separate entry.`,
@@ -41,6 +47,9 @@ separate entry.`,
 			if err != nil {
 				return err
 			}
+			if packets != (len(journals) > 0) {
+				return fmt.Errorf("%w: --packets and --journal go together", errUsage)
+			}
 			if own == (len(args) == 1) {
 				return fmt.Errorf("%w: name a peer, or give --own", errUsage)
 			}
@@ -49,11 +58,7 @@ separate entry.`,
 				if err != nil {
 					return err
 				}
-				counterparties, err := s.parseAccounts(cmd.Context(), nil, found.String())
-				if err != nil {
-					counterparties = nil // without configured peers, counterparties have no names
-				}
-				options := []accounts.StatementOption{accounts.WithKnownAccounts(counterparties...), accounts.WithKnownKeys(keys...)}
+				options := []accounts.StatementOption{s.nameCounterparties(cmd.Context(), found), accounts.WithKnownKeys(keys...), accounts.WithJournals(journals...)}
 				if holds {
 					options = append(options, accounts.WithHolds())
 				}
@@ -72,8 +77,19 @@ separate entry.`,
 	flags.StringArrayVar(&keys, "key", nil, "show this `key` instead of its hash; may be given several times")
 	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
 	flags.BoolVar(&holds, "holds", false, "also list holds of packets and orders, as (amounts) that move nothing")
+	flags.BoolVar(&packets, "packets", false, "show the packets of rounds, from the journals")
+	flags.StringArrayVar(&journals, "journal", nil, "journal `folder` of a recorder of rounds, for --packets; may be given several times")
 	flags.BoolVar(&own, "own", false, "show our own liquidity")
 	return cmd
+}
+
+// nameCounterparties names the configured peers; without any, counterparties have no names.
+func (s *session) nameCounterparties(ctx context.Context, asset accounts.Asset) accounts.StatementOption {
+	known, err := s.parseAccounts(ctx, nil, asset.String())
+	if err != nil {
+		known = nil
+	}
+	return accounts.WithKnownAccounts(known...)
 }
 
 // statementAccount returns the account of the peer in args, or our own account without arguments.
@@ -109,6 +125,12 @@ func (s *session) writeStatement(cmd *cobra.Command, statement *accounts.Stateme
 		}
 		if !e.Packet.IsZero() {
 			row.packet = e.Packet.String()
+		}
+		if e.PacketsGone {
+			row.packet = "packets are gone"
+		}
+		if e.Kind == accounts.EntryRound {
+			row.kind = fmt.Sprintf("%s %d", e.Kind, e.Round)
 		}
 		if row.key = e.Key; row.key == "" && !e.KeyHash.IsZero() {
 			row.key = "#" + e.KeyHash.String()

@@ -58,7 +58,7 @@ func TestStatementShowsKeyAndWay(t *testing.T) {
 
 	records, err := csv.NewReader(strings.NewReader(s.runOK(t, "statement", "bob@USD", "--csv", "--key", "wire 1"))).ReadAll()
 	require.NoError(t, err)
-	require.Equal(t, []string{"direction", "key_hash", "key", "arrears"}, records[0][15:])
+	require.Equal(t, []string{"direction", "key_hash", "key", "arrears", "journal", "round", "packets"}, records[0][15:])
 	paid := len(records) - 2
 	require.Equal(t, []string{"in", "key wire 1"}, []string{records[paid-1][15], records[paid-1][17]})
 	require.Equal(t, []string{"out", ""}, []string{records[paid][15], records[paid][17]})

@@ -38,7 +38,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 	},
 	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
 	others: map[string]string{
-		"doctor": "doctor", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
+		"doctor": "doctor", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
 		"bench": "bench", "replay": "replay", "serve": "serve", "version": "version", "help": "help", "completion bash": "completion bash",
 		"completion zsh": "completion zsh", "completion fish": "completion fish", "completion powershell": "completion powershell",
 	},

@@ -171,15 +171,18 @@ func (c *cursor) int() int64 {
 	return int64(n>>1) ^ -int64(n&1)
 }
 
-// count reads a number of parts that follow, each of at least one byte.
-func (c *cursor) count() int {
+// atMost reads an integer with a bound.
+func (c *cursor) atMost(bound uint64) int {
 	n := c.uint()
-	if n > uint64(len(c.rest)) {
+	if n > bound {
 		c.bad, c.rest = true, nil
 		return 0
 	}
 	return int(n)
 }
+
+// count reads a number of parts that follow, each of at least one byte.
+func (c *cursor) count() int { return c.atMost(uint64(len(c.rest))) }
 
 func (c *cursor) bytes(n int) []byte {
 	if n > len(c.rest) {

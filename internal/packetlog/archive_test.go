@@ -20,23 +20,20 @@ import (
 // traffic makes the packets of a journal: in the order of ResolvedAt, most of them fulfilled.
 type traffic struct {
 	rng     *rand.Rand
-	peers   int
+	parties []packetlog.Party
 	fulfils uint64
 	clock   int64
 }
 
 func newTraffic(seed uint64, peers int) *traffic {
-	return &traffic{rng: rand.New(rand.NewPCG(seed, 0)), peers: peers, clock: 1_700_000_000_000_000_000}
+	g := &traffic{rng: rand.New(rand.NewPCG(seed, 0)), parties: []packetlog.Party{{Ledger: 1}}, clock: 1_700_000_000_000_000_000}
+	for n := range peers {
+		g.parties = append(g.parties, packetlog.Party{Ledger: uint32(1 + n%2), Peer: fmt.Sprintf("peer-%d", n+1)})
+	}
+	return g
 }
 
-func (g *traffic) party() packetlog.Party {
-	n := g.rng.IntN(g.peers + 1)
-	p := packetlog.Party{Ledger: uint32(1 + n%2)}
-	if n > 0 {
-		p.Peer = fmt.Sprintf("peer-%d", n)
-	}
-	return p
-}
+func (g *traffic) party() packetlog.Party { return g.parties[g.rng.IntN(len(g.parties))] }
 
 func (g *traffic) packet() packetlog.Packet {
 	g.clock += g.rng.Int64N(20_000)

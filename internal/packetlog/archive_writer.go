@@ -25,7 +25,8 @@ type ArchiveWriter struct {
 	size     int64
 	sum      uint32 // of the header
 	encoder  *zstd.Encoder
-	err      error // the first; errWriterDone at the end
+	err      error                   // the first; errWriterDone at the end
+	before   func(step string) error // before each step of publish; for tests
 
 	records    Decoder // of AddRecord
 	partyIndex map[Party]uint32
@@ -60,6 +61,7 @@ func CreateArchive(folder string, journal, number uint64) (*ArchiveWriter, error
 	}
 	w := &ArchiveWriter{
 		path: path, file: file, buffered: bufio.NewWriterSize(file, 256<<10), encoder: encoder, partyIndex: make(map[Party]uint32),
+		before: func(string) error { return nil },
 	}
 	header, sum := encodeHeader(journal, number)
 	w.sum = sum
@@ -256,20 +258,25 @@ func (w *ArchiveWriter) Commit() error {
 	return nil
 }
 
+// publish makes the file durable before it gets its name, and then its name. Windows renames no open file.
 func (w *ArchiveWriter) publish() error {
-	err := w.buffered.Flush()
-	if err == nil {
-		err = w.file.Sync()
-	}
-	// The file must be closed: Windows does not rename open files.
-	if err = errors.Join(err, w.close()); err == nil {
-		err = os.Rename(w.path+tmpSuffix, w.path)
-	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(w.path))
-	}
-	if err != nil {
-		return fmt.Errorf("packetlog: %w", err)
+	for _, step := range []struct {
+		name string
+		run  func() error
+	}{
+		{"flush", w.buffered.Flush},
+		{"sync", w.file.Sync},
+		{"close", w.close},
+		{"rename", func() error { return os.Rename(w.path+tmpSuffix, w.path) }},
+		{"sync folder", func() error { return syncFolder(filepath.Dir(w.path)) }},
+	} {
+		err := w.before(step.name)
+		if err == nil {
+			err = step.run()
+		}
+		if err != nil {
+			return fmt.Errorf("packetlog: %w", err)
+		}
 	}
 	return nil
 }

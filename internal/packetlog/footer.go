@@ -82,17 +82,16 @@ func readFooter(data []byte) (f footer, ok bool) {
 	}
 	f.rounds = make([]roundChunk, c.count())
 	for i := range f.rounds {
-		f.rounds[i] = roundChunk{c.chunk(), int(c.uint()), c.span(), c.span()}
+		f.rounds[i] = roundChunk{c.chunk(), c.atMost(maxRawChunk), c.span(), c.span()}
 	}
 	f.blocks = make([]blockPlace, c.count())
 	for i := range f.blocks {
-		f.blocks[i] = blockPlace{c.chunk(), int(c.uint()), c.span(), c.span(), c.span()}
+		f.blocks[i] = blockPlace{c.chunk(), c.atMost(packetsPerBlock), c.span(), c.span(), c.span()}
 	}
 	f.groups = make([]group, c.count())
 	blocks := 0
 	for i := range f.groups {
-		f.groups[i] = group{int(c.uint()), c.chunk(), c.chunk(), c.chunk()}
-		c.bad = c.bad || f.groups[i].blocks <= 0 || f.groups[i].blocks > blocksPerGroup
+		f.groups[i] = group{c.atMost(blocksPerGroup), c.chunk(), c.chunk(), c.chunk()}
 		blocks += f.groups[i].blocks
 	}
 	return f, c.isRead() && blocks == len(f.blocks)

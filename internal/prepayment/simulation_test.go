@@ -22,7 +22,11 @@ type simulatedPeer struct {
 	accounts prepayment.Accounts
 	suspense ledger.ID
 	own      ledger.ID
+	transit  ledger.ID
 	next     uint64
+
+	reserved []ledger.Transfer // reservations that no round has posted
+	waiting  []int64           // earned while the peer was closed: in suspense
 
 	net, prepaid int64
 	moments      []moment
@@ -41,7 +45,7 @@ func newSimulatedPeer(tb testing.TB, seed uint64, history bool) *simulatedPeer {
 		accounts: prepayment.Accounts{
 			Peer: ledger.NewID(1, 0), Line: ledger.NewID(2, 0), Settlement: ledger.NewID(3, 0), Arrears: ledger.NewID(4, 0),
 		},
-		suspense: ledger.NewID(5, 0), own: ledger.NewID(6, 0), next: 100,
+		suspense: ledger.NewID(5, 0), own: ledger.NewID(6, 0), transit: ledger.NewID(7, 0), next: 100,
 	}
 	flags := chart.PeerFlags
 	if !history {
@@ -54,6 +58,7 @@ func newSimulatedPeer(tb testing.TB, seed uint64, history bool) *simulatedPeer {
 		{ID: l.accounts.Arrears, Ledger: 1, Code: chart.CodeArrears, Flags: chart.ArrearsFlags},
 		{ID: l.suspense, Ledger: 1, Code: chart.CodeSuspense},
 		{ID: l.own, Ledger: 1, Code: chart.CodeLiquidity},
+		{ID: l.transit, Ledger: 1, Code: chart.CodeTransit, Flags: chart.TransitFlags},
 	})
 	require.NoError(tb, err)
 	for _, r := range results {
@@ -136,7 +141,7 @@ func (l *simulatedPeer) runStep() {
 			apply(a)
 		}
 	}
-	switch l.random.IntN(14) {
+	switch l.random.IntN(18) {
 	case 0, 1, 2:
 		if l.writeChain(l.newRow(l.own, p.Peer, a, chart.CodePacket)) {
 			l.applyEarned(a)
@@ -170,10 +175,70 @@ func (l *simulatedPeer) runStep() {
 		}
 	case 12:
 		debit(p.Settlement, chart.CodeOutgoing, l.applyOut)
+	case 13, 14:
+		l.writeRound(l.random.Int64N(100), l.random.Int64N(100))
+	case 15:
+		l.reserve(a)
+	case 16:
+		l.earnWhileClosed(a)
 	default:
 		l.writeOff(a)
 	}
 	l.recordMoment()
+}
+
+// reserve reserves headroom for packets of later rounds: nothing moves.
+func (l *simulatedPeer) reserve(a int64) {
+	row := l.newRow(l.accounts.Peer, l.transit, a, chart.CodeReserve)
+	row.ID, row.Flags = ledger.NewID(l.next, 11), ledger.TransferPending
+	if l.writeChain(row) {
+		l.reserved = append(l.reserved, row)
+	}
+}
+
+// writeRound writes a round in which the peer sent and earned by packets. It posts all reservations, reserves
+// the rest again, and charges arrears with what the reservations do not cover.
+func (l *simulatedPeer) writeRound(sent, earned int64) {
+	p := l.accounts
+	var rows []ledger.Transfer
+	left, free := sent, int64(0)
+	for _, r := range l.reserved {
+		amount, _ := r.Amount.Uint64()
+		posted := min(left, int64(amount))
+		left, free = left-posted, free+int64(amount)-posted
+		rows = append(rows, ledger.Transfer{PendingID: r.ID, Amount: ledger.NewAmount(uint64(posted)), Flags: ledger.TransferPostPending})
+	}
+	var renewed []ledger.Transfer
+	if free > 0 {
+		row := l.newRow(p.Peer, l.transit, free, chart.CodeReserve)
+		row.ID, row.Flags = ledger.NewID(l.next, 12), ledger.TransferPending
+		rows, renewed = append(rows, row), []ledger.Transfer{row}
+	}
+	if left > 0 {
+		rows = append(rows, l.newRow(p.Arrears, l.transit, left, chart.CodeCorrection))
+	}
+	rows = append(rows, l.newRow(l.own, l.transit, earned, chart.CodeRound))
+	rows = append(rows, l.newRow(l.transit, l.own, sent, chart.CodeRound), l.newRow(l.transit, p.Peer, earned, chart.CodeRound))
+	if left > 0 {
+		rows = append(rows, l.newCollection())
+	}
+	require.True(l.tb, l.writeChain(rows...))
+	l.reserved = renewed
+	l.applySent(sent)
+	l.applyEarned(earned)
+}
+
+// earnWhileClosed writes a round whose part for the peer goes to suspense, since the peer is closed, or gives
+// such a part back.
+func (l *simulatedPeer) earnWhileClosed(a int64) {
+	if len(l.waiting) == 0 || l.random.IntN(2) == 0 {
+		require.True(l.tb, l.writeChain(l.newRow(l.own, l.transit, a, chart.CodeRound), l.newRow(l.transit, l.suspense, a, chart.CodeCorrection)))
+		l.waiting = append(l.waiting, a)
+		return
+	}
+	require.True(l.tb, l.writeChain(l.newRow(l.suspense, l.accounts.Peer, l.waiting[0], chart.CodeCorrection)))
+	l.applyEarned(l.waiting[0])
+	l.waiting = l.waiting[1:]
 }
 
 // runOrder pays an order in full, beyond it, or not at all.

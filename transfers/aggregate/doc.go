@@ -50,6 +50,10 @@
 // after a crash the last attempt is sent again. If the ledger refuses an attempt for good, the next
 // attempt has the same packets, with other legs for lost reservations and closed accounts.
 //
+// A statement shows rounds, and their packets with [accounts.WithJournals]. The packets stay in the
+// journal's folder: in the log, and then in its archive, for [Config].ArchiveRetention. The command
+// peerledger packets searches them.
+//
 // # Horizon
 //
 // A resolved packet is remembered until [Config].Horizon after the end of its hold, over restarts
@@ -93,8 +97,6 @@
 //     Credit the amount by hand after reopening ([accounts.Book.Adjust]), from [Events].Round;
 //   - a settlement engine sees reservations as held, so an order is at most what stays free: with
 //     one recorder at least half of the headroom. Flush before a look writes what is earned;
-//   - statements and comparisons show rounds as entries of kind "other", and there is no archive of
-//     packets: the journal keeps them for the horizon only;
 //   - after a failure of the journal's disk the recorder stops ([ErrStopped]); what it has
 //     acknowledged is booked by the next.
 package aggregate

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -19,10 +19,8 @@ import (
 //
 // Attempts name accounts by ledger number and peer id, which is empty for our own; tallies name them by index.
 
-const recordVersion = 2
-
 // journalFormat is the format written by this package.
-var journalFormat = wal.Format{Name: "rounds", Newest: recordVersion}
+var journalFormat = packetlog.JournalFormat
 
 // encodeOwner returns the first record of a journal.
 func encodeOwner(number uint64, namespace string) []byte {

@@ -138,14 +138,12 @@ func (r *round) buildLegs(ids accountIDs) ([]ledger.Transfer, []legRef) {
 	return b.legs, b.refs
 }
 
-// addTransfer adds a leg. user_data_64 has the journal's number and user_data_32 the round's; a
-// post inherits both from its reservation.
+// addTransfer adds a leg. user_data_64 has the journal's number and user_data_32 the round's, also of a post,
+// which otherwise inherits the number of the round that made the reservation.
 func (b *legBuilder) addTransfer(ref legRef, t ledger.Transfer) {
 	t.ID = b.round.legID(b.ids, len(b.legs))
 	t.Flags |= ledger.TransferLinked
-	if ref.kind != legPost {
-		t.UserData64, t.UserData32 = b.round.journal, uint32(b.round.number)
-	}
+	t.UserData64, t.UserData32 = b.round.journal, uint32(b.round.number)
 	b.legs, b.refs = append(b.legs, t), append(b.refs, ref)
 }
 
