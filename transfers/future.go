@@ -8,24 +8,29 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Future is the pending result of a submitted operation. [Recorder.Submit] and
-// [Recorder.TrySubmit] return it. A Future may be copied, waited for by several callers at
+// Future is the pending result of a submitted operation. Submit and TrySubmit of each
+// [PacketRecorder] return it. A Future may be copied, waited for by several callers at
 // once, and thrown away. The zero Future must not be used.
 type Future struct {
-	recorder   *Recorder
-	slot       *resultSlot
-	kind       Kind
+	owner      any          // the [*Recorder] of slot; without slot a Waiter
+	slot       *resultSlot  // nil: the operation is another implementation's
 	journalPos wal.Position // of a fulfill in the journal; 0 without
+	kind       Kind
+	outcome    ledger.Outcome // outcome and late are for a Waiter
+	late       bool
 	packet     Packet
 }
 
 // Packet returns the packet as it will be recorded, with its ID and Hold.
 func (f Future) Packet() Packet { return f.packet }
 
-// Wait waits for the ledger's answer. If the context ends first, the Result's Outcome is
-// unknown and its Err matches [ledger.ErrOutcomeUnknown]. The operation goes on, also a
-// prepare, and Wait may be called again.
+// Wait waits for the result of the operation: with a [Recorder] for the ledger's answer. If the
+// context ends first, the Result's Outcome is unknown and its Err matches
+// [ledger.ErrOutcomeUnknown]. The operation goes on, also a prepare, and Wait may be called again.
 func (f Future) Wait(ctx context.Context) Result {
+	if f.slot == nil {
+		return f.waiter().Wait(ctx, f.submission())
+	}
 	if f.slot.waitPublished(ctx) {
 		return f.slot.buildResult(f.kind, f.packet)
 	}
@@ -42,12 +47,18 @@ func (f Future) Wait(ctx context.Context) Result {
 // money is booked.
 func (f Future) Journaled(ctx context.Context) error {
 	if f.slot == nil {
-		return fmt.Errorf("%w: the zero Future has no operation", ErrJournal)
+		return f.waiter().Journaled(ctx, f.submission())
 	}
 	if f.kind != KindFulfill || f.slot.isApplied() {
 		return nil
 	}
-	return f.recorder.journal.waitSynced(ctx, f.journalPos)
+	return f.recorder().journal.waitSynced(ctx, f.journalPos)
+}
+
+// recorder returns the recorder of the slot.
+func (f Future) recorder() *Recorder {
+	r, _ := f.owner.(*Recorder)
+	return r
 }
 
 // waitOrAbandon is Wait for a caller without a Future to come back with: a prepare without

@@ -57,7 +57,7 @@ func (r *Recorder) enqueueOperation(o *operation) (Future, error) {
 	if o.slot == nil {
 		o.slot = r.slotPool.takeSlot()
 	}
-	future := Future{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
+	future := Future{owner: r, slot: o.slot, kind: o.kind, packet: o.packet}
 	ln := r.laneOf(o.packet.ID)
 	writesNothing := o.legCount == 0 && o.isVerified()
 	isJournaled := o.kind == KindFulfill && r.journal != nil && !writesNothing
