@@ -67,38 +67,6 @@ type Config struct {
 	Clock func() time.Time
 }
 
-// Events are callbacks of a [Recorder]; nil fields are skipped. They run in the recorder's
-// goroutine, one at a time, must not block, must not call the Recorder, and must not keep slices.
-type Events struct {
-	// BalancesChanged receives, after each round with packets, the peers of the round.
-	BalancesChanged func([]accounts.PeerAccount)
-	// Round is called after each round.
-	Round func(Round)
-	// RequestFailed is called when a request to the ledger failed. The recorder sends it again.
-	RequestFailed func(error)
-	// Stopped is called once if the recorder takes no more operations. The error matches
-	// [ErrStopped].
-	Stopped func(error)
-}
-
-// Round describes a round that the ledger has.
-type Round struct {
-	Number   uint64 // from 1, in this journal
-	Packets  uint64 // fulfilled packets
-	Attempts int    // 1, and more if the ledger refused attempts
-	// Arrears are the amounts that were charged to the senders' arrears, since no reservation
-	// covered them. The round has collected what the senders' accounts have.
-	Arrears []Charge
-	// Suspense are the earnings of receivers whose accounts are closed. They wait in suspense.
-	Suspense []Charge
-}
-
-// Charge is an amount of a peer, in units of the peer's asset.
-type Charge struct {
-	Account accounts.PeerAccount
-	Amount  ledger.Amount
-}
-
 const (
 	defaultMaxHold   = time.Minute
 	defaultRetention = 30 * 24 * time.Hour

@@ -84,12 +84,12 @@ func (r *round) describe() Round {
 	d := Round{Number: r.number, Packets: r.packets, Attempts: int(r.attempt) + 1}
 	for i := range r.senders {
 		if rest := r.senders[i].arrears(); !rest.IsZero() {
-			d.Arrears = append(d.Arrears, Charge{r.senders[i].account, rest})
+			d.Arrears = append(d.Arrears, Charge{Account: r.senders[i].account, Amount: rest})
 		}
 	}
 	for i := range r.gives {
 		if r.gives[i].toSuspense {
-			d.Suspense = append(d.Suspense, Charge{r.gives[i].party.peer, r.gives[i].amount})
+			d.Suspense = append(d.Suspense, Charge{Account: r.gives[i].party.peer, Amount: r.gives[i].amount})
 		}
 	}
 	return d
