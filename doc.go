@@ -8,14 +8,15 @@
 //
 //  1. Open a client: [OpenEmbedded] in memory, or [New] over any ledger.
 //  2. Create the accounts of the peers: [Client.Provision].
-//  3. Before forwarding a packet, hold its amounts: [transfers.Recorder.Prepare].
-//  4. After the answer, post or void them: [transfers.Recorder.Fulfill], [transfers.Recorder.Reject].
+//  3. Before forwarding a packet, hold its amounts: Prepare of [Client.Recorder].
+//  4. After the answer, post or void them: Fulfill or Reject ([transfers.PacketRecorder]).
 //  5. At the end: [Client.Close].
 //
 // # Packages
 //
 //   - [accounts]: assets, peers, credit lines, balances, statements ([Client.Book])
 //   - [transfers]: packets, recorded in batches ([Client.Recorder])
+//   - [aggregate]: the same, recorded in rounds ([Config.Rounds])
 //   - [settlement]: policies, orders, payments ([Client.Settlement])
 //   - [ledger]: the Ledger interface, with the types and errors that its implementations share
 //   - [embedded]: a ledger in the process, in memory or in a folder
