@@ -1,7 +1,7 @@
 // Package monitoring gives Prometheus the figures of a connector's books.
 //
-// [New] registers the metrics. [Metrics.Recorder] and [Metrics.Settlement] wrap the events of a
-// recorder and an engine and count them. [Metrics.Watch] names the parts to ask when Prometheus
+// [New] registers the metrics. [Metrics.Recorder], [Metrics.Rounds] and [Metrics.Settlement] wrap
+// the events of recorders and an engine and count them. [Metrics.Watch] names the parts to ask when Prometheus
 // scrapes. Package clustermetrics has the metrics of a TigerBeetle cluster's sessions and needs
 // cgo. Nothing is registered globally, and no goroutine is left running.
 //

@@ -68,6 +68,7 @@ func (c Config) withDefaults() Config {
 type Metrics struct {
 	cfg        Config
 	recorder   *recorderMetrics
+	rounds     *roundMetrics
 	settlement *settlementMetrics
 	watcher    *watcher
 }
@@ -80,10 +81,11 @@ func New(registerer prometheus.Registerer, cfg Config) (*Metrics, error) {
 	}
 	cfg = cfg.withDefaults()
 	m := &Metrics{
-		cfg: cfg, recorder: newRecorderMetrics(), settlement: newSettlementMetrics(), watcher: newWatcher(cfg),
+		cfg: cfg, recorder: newRecorderMetrics(), rounds: newRoundMetrics(), settlement: newSettlementMetrics(), watcher: newWatcher(cfg),
 	}
 	all := []prometheus.Collector{m.watcher}
 	all = append(all, m.recorder.listCollectors()...)
+	all = append(all, m.rounds.listCollectors()...)
 	all = append(all, m.settlement.listCollectors()...)
 	for i, c := range all {
 		if err := registerer.Register(c); err != nil {

@@ -39,7 +39,7 @@ func assetLabels(a accounts.Asset) []string {
 // Metrics of the recorder and of the reads.
 var (
 	backlog        = describeMetric("peerledger_recorder_backlog", "Operations waiting or in flight.")
-	backlogLimit   = describeMetric("peerledger_recorder_backlog_limit", "The most operations that may wait or be in flight.")
+	backlogLimit   = describeMetric("peerledger_recorder_backlog_limit", "The most operations that may wait or be in flight; absent without such a bound.")
 	backlogFull    = describeMetric("peerledger_recorder_backlog_full", "1 from the moment the backlog is full until it has drained to its low water mark: prepares wait.")
 	inFlight       = describeMetric("peerledger_recorder_in_flight", "Operations of the backlog in a request under way.")
 	scrapeDuration = describeMetric("peerledger_scrape_duration_seconds", "How long the newest read of the ledger took.")
@@ -104,7 +104,9 @@ func (o *output) addGauge(d *prometheus.Desc, value float64, labels ...string) {
 
 func (o *output) addRecorder(s transfers.Stats) {
 	o.addGauge(backlog, float64(s.Backlog))
-	o.addGauge(backlogLimit, float64(s.BacklogMax))
+	if s.BacklogMax > 0 {
+		o.addGauge(backlogLimit, float64(s.BacklogMax))
+	}
 	o.addGauge(backlogFull, boolValue(s.BacklogFull))
 	o.addGauge(inFlight, float64(s.InFlight))
 }

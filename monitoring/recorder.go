@@ -33,7 +33,7 @@ func newRecorderMetrics() *recorderMetrics {
 		requests:        newCounter("peerledger_recorder_requests_total", "Requests with transfers sent to the ledger."),
 		resent:          newCounter("peerledger_recorder_requests_resent_total", "Requests for a batch beyond its first."),
 		backlogFilled:   newCounter("peerledger_recorder_backlog_filled_total", "How often the backlog became full."),
-		late:            newCounter("peerledger_recorder_late_total", "Packets booked by a correction: the hold had expired, or the credit line did not cover the packet."),
+		late:            newCounter("peerledger_recorder_late_total", "Packets booked by a correction, or fulfilled beyond a reservation: the hold had expired, or the credit line did not cover the packet."),
 		replayed:        newCounter("peerledger_recorder_replayed_total", "Answered fulfills from the journal of an earlier recorder."),
 		refreshFailures: newCounter("peerledger_recorder_look_errors_total", "Failed refreshes: reads of suspensions, arrears or balances."),
 		journalFaults:   newCounter("peerledger_recorder_journal_errors_total", "Faults of the journal."),
@@ -65,20 +65,26 @@ func (m *recorderMetrics) countBatch(b transfers.Batch) {
 	m.unknown.Add(float64(b.Unknown))
 }
 
+func (m *recorderMetrics) countBacklog(full bool) {
+	if full {
+		m.backlogFilled.Inc()
+	}
+}
+
+func (m *recorderMetrics) countLate(late []transfers.Result) { m.late.Add(float64(len(late))) }
+
+func (m *recorderMetrics) countReplayed(left []transfers.Result) { m.replayed.Add(float64(len(left))) }
+
 // Recorder returns events for a [transfers.Config] that are counted and then passed to events.
 // Several recorders may share the result; their figures are summed up. Replayed is counted only
 // if events has a Replayed function: a recorder with a Journal needs one.
 func (m *Metrics) Recorder(events transfers.Events) transfers.Events {
 	r, user := m.recorder, events
 	events.Batch = chainEvent(r.countBatch, user.Batch)
-	events.BacklogFull = chainEvent(func(full bool) {
-		if full {
-			r.backlogFilled.Inc()
-		}
-	}, user.BacklogFull)
-	events.Late = chainEvent(func(late []transfers.Result) { r.late.Add(float64(len(late))) }, user.Late)
+	events.BacklogFull = chainEvent(r.countBacklog, user.BacklogFull)
+	events.Late = chainEvent(r.countLate, user.Late)
 	if user.Replayed != nil {
-		events.Replayed = chainEvent(func(left []transfers.Result) { r.replayed.Add(float64(len(left))) }, user.Replayed)
+		events.Replayed = chainEvent(r.countReplayed, user.Replayed)
 	}
 	events.RefreshFailed = chainEvent(func(error) { r.refreshFailures.Inc() }, user.RefreshFailed)
 	events.JournalFailed = chainEvent(func(error) { r.journalFaults.Inc() }, user.JournalFailed)

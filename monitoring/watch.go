@@ -15,8 +15,9 @@ import (
 
 // Sources are the parts to ask in a scrape. The series of a nil part are absent.
 type Sources struct {
-	// Recorder has the backlog. Reading it needs no request to the ledger.
-	Recorder *transfers.Recorder
+	// Recorder has the backlog, and an [aggregate.Recorder] the reservations and open packets.
+	// Reading them needs no request to the ledger.
+	Recorder transfers.PacketRecorder
 	// Book reads our own positions and the balances of the Accounts.
 	Book *accounts.Book
 	// Accounts returns the peers to show. All must be provisioned: a missing account fails the
@@ -133,6 +134,10 @@ func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 	if now.ctx != nil && now.ctx.Err() == nil {
 		if now.Recorder != nil {
 			out.addRecorder(now.Recorder.Stats())
+			if r, hasRounds := now.Recorder.(roundStats); hasRounds {
+				stats := r.RoundStats()
+				out.addRounds(&stats)
+			}
 		}
 		if now.Book != nil {
 			out.metrics = append(out.metrics, w.cachedRead(now)...)
