@@ -18,6 +18,7 @@ import (
 	"github.com/peerledger/peerledger/monitoring"
 	"github.com/peerledger/peerledger/settlement"
 	"github.com/peerledger/peerledger/transfers"
+	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
 // The books; deploy/peerledger.yaml has the same settings for the operator's command.
@@ -61,19 +62,19 @@ func openConnector(ctx context.Context, opts options, log *slog.Logger) (*connec
 	if err != nil {
 		return nil, err
 	}
-	return c, c.startOn(ctx, l, opts.grace)
+	return c, c.startOn(ctx, l, opts)
 }
 
 // startOn starts the connector on a ledger. After an error the ledger is closed.
-func (c *connector) startOn(ctx context.Context, l ledger.Ledger, grace time.Duration) (err error) {
-	cfg := c.newClientConfig()
+func (c *connector) startOn(ctx context.Context, l ledger.Ledger, opts options) (err error) {
+	cfg := c.newClientConfig(opts)
 	if c.client, err = peerledger.New(l, cfg); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stopWatch = stop
 	if err := c.provisionPeers(ctx, watching, cfg); err != nil {
-		return errors.Join(err, c.closeConnector(grace))
+		return errors.Join(err, c.closeConnector(opts.grace))
 	}
 	return nil
 }
@@ -120,11 +121,10 @@ func (c *connector) openLedger(ctx context.Context, name string) (ledger.Ledger,
 
 // newClientConfig returns a configuration that pays a peer when we owe 5 dollars, down to one
 // dollar, on a rail without delays.
-func (c *connector) newClientConfig() peerledger.Config {
+func (c *connector) newClientConfig(opts options) peerledger.Config {
 	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.payOrder)}
-	return peerledger.Config{
+	cfg := peerledger.Config{
 		Accounts: accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},
-		Recorder: transfers.Config{Events: c.metrics.Recorder(transfers.Events{})},
 		Settlement: settlement.Config{
 			Instance: "example-connector",
 			Rails:    settlement.Rails{Default: rail},
@@ -133,6 +133,41 @@ func (c *connector) newClientConfig() peerledger.Config {
 				Failed: func(err error) { c.log.Warn("settlement", "err", err) },
 			}),
 		},
+	}
+	if opts.rounds {
+		cfg.Rounds = c.newRoundsConfig(opts.journal)
+	} else {
+		cfg.Recorder = c.newRecorderConfig(opts.journal)
+	}
+	return cfg
+}
+
+// newRecorderConfig returns the configuration of a recorder that writes each packet.
+func (c *connector) newRecorderConfig(journal string) transfers.Config {
+	return transfers.Config{JournalFolder: journal, Events: c.metrics.Recorder(transfers.Events{
+		Replayed: c.reportReplayed,
+	})}
+}
+
+// newRoundsConfig returns the configuration of a recorder that writes rounds. Without a journal, as
+// with a ledger in memory, fulfills may be lost with the process.
+func (c *connector) newRoundsConfig(journal string) *aggregate.Config {
+	return &aggregate.Config{JournalFolder: journal, LoseFulfillsWithProcess: journal == "", Events: c.metrics.Rounds(aggregate.Events{
+		Replayed: c.reportReplayed,
+		Round: func(r aggregate.Round) {
+			if len(r.Arrears)+len(r.Suspense) > 0 {
+				c.log.Warn("late packets", "round", r.Number, "arrears", r.Arrears, "suspense", r.Suspense)
+			}
+		},
+		RequestFailed: func(err error) { c.log.Warn("round", "err", err) },
+		Stopped:       func(err error) { c.log.Error("recorder stopped", "err", err) },
+	})}
+}
+
+// reportReplayed logs the fulfills that an earlier process left in the journal.
+func (c *connector) reportReplayed(left []transfers.Result) {
+	for _, r := range left {
+		c.log.Info("fulfill of the earlier process", "packet", r.Packet.ID, "outcome", r.Outcome, "err", r.Err)
 	}
 }
 

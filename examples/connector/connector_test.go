@@ -26,48 +26,85 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
 }
 
+// withBothRecorders runs a test with a recorder of single packets, and with one of rounds.
+func withBothRecorders(t *testing.T, test func(t *testing.T, rounds bool)) {
+	t.Helper()
+	for _, rounds := range []bool{false, true} {
+		t.Run(fmt.Sprint("rounds ", rounds), func(t *testing.T) {
+			t.Parallel()
+			test(t, rounds)
+		})
+	}
+}
+
 func TestTraffic(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
-	require.NoError(t, runConnector(t.Context(), []string{"-packets", "3000", "-json"}, &out, io.Discard))
-	var s summary
-	require.NoError(t, json.Unmarshal(out.Bytes(), &s))
-	require.Len(t, s.Peers, 3)
-	require.Equal(t, "0.000000000", s.Held)
+	withBothRecorders(t, func(t *testing.T, rounds bool) {
+		flag := fmt.Sprintf("-rounds=%t", rounds)
+		var out bytes.Buffer
+		require.NoError(t, runConnector(t.Context(), []string{flag, "-packets", "3000", "-json"}, &out, io.Discard))
+		var s summary
+		require.NoError(t, json.Unmarshal(out.Bytes(), &s))
+		require.Len(t, s.Peers, 3)
+		if !rounds { // otherwise it has the reservations
+			require.Equal(t, "0.000000000", s.Held)
+		}
 
-	out.Reset()
-	require.NoError(t, runConnector(t.Context(), nil, &out, io.Discard))
-	require.Contains(t, out.String(), "the books add up")
+		out.Reset()
+		require.NoError(t, runConnector(t.Context(), []string{flag}, &out, io.Discard))
+		require.Contains(t, out.String(), "the books add up")
+	})
 }
 
 // The traffic takes peers past the threshold of 5 dollars.
 func TestSettlements(t *testing.T) {
 	t.Parallel()
-	c, err := openConnector(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
+	withBothRecorders(t, func(t *testing.T, rounds bool) {
+		opts := options{ledger: "embedded", grace: time.Minute, packets: 3000, seed: 1, rounds: rounds}
+		c, err := openConnector(t.Context(), opts, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		require.NoError(t, c.sendPackets(t.Context(), opts))
+		require.NoError(t, c.client.Recorder.Flush(t.Context()))
+		_, err = c.client.Settlement.Settle(t.Context())
+		require.NoError(t, err)
+		s, err := c.summarizeBooks(t.Context())
+		require.NoError(t, err)
+		require.Positive(t, s.Settlements)
+		batches, inRounds := c.countObservations(t, "peerledger_recorder_batch_operations"), c.countObservations(t, "peerledger_rounds_packets")
+		require.Equal(t, []bool{!rounds, rounds}, []bool{batches > 0, inRounds > 0}, "the recorder is the one asked for")
+		require.NoError(t, c.closeConnector(time.Minute))
+	})
+}
+
+// countObservations returns the number of observations of a histogram.
+func (c *connector) countObservations(t *testing.T, name string) (n uint64) {
+	t.Helper()
+	families, err := c.registry.Gather()
 	require.NoError(t, err)
-	require.NoError(t, c.sendPackets(t.Context(), options{packets: 3000, seed: 1}))
-	_, err = c.client.Settlement.Settle(t.Context())
-	require.NoError(t, err)
-	s, err := c.summarizeBooks(t.Context())
-	require.NoError(t, err)
-	require.Positive(t, s.Settlements)
-	require.NoError(t, c.closeConnector(time.Minute))
+	for _, f := range families {
+		if f.GetName() == name {
+			n += f.GetMetric()[0].GetHistogram().GetSampleCount()
+		}
+	}
+	return n
 }
 
 // An interrupted connector still prints the books.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	timer := time.AfterFunc(100*time.Millisecond, cancel)
-	defer timer.Stop()
-	var out bytes.Buffer
-	require.NoError(t, runConnector(ctx, []string{"-packets", "0", "-rate", "500"}, &out, io.Discard))
-	require.Contains(t, out.String(), "the books add up")
+	withBothRecorders(t, func(t *testing.T, rounds bool) {
+		ctx, cancel := context.WithCancel(t.Context())
+		timer := time.AfterFunc(100*time.Millisecond, cancel)
+		defer timer.Stop()
+		var out bytes.Buffer
+		require.NoError(t, runConnector(ctx, []string{"-packets", "0", "-rate", "500", fmt.Sprintf("-rounds=%t", rounds)}, &out, io.Discard))
+		require.Contains(t, out.String(), "the books add up")
+	})
 }
 
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-ledger", "paper"}, {"-packets", "-1"}, {"-rate", "-1"}, {"-grace", "0s"}, {"more"}, {"-frob"}, {"-check", "::"}} {
+	for _, args := range [][]string{{"-ledger", "paper"}, {"-packets", "-1"}, {"-rate", "-1"}, {"-grace", "0s"}, {"more"}, {"-frob"}, {"-check", "::"}, {"-journal", "x"}, {"-rounds", "-ledger", "cluster"}} {
 		require.ErrorIs(t, runConnector(t.Context(), args, io.Discard, io.Discard), errUsage, args)
 	}
 	require.ErrorIs(t, runConnector(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp)
@@ -107,20 +144,26 @@ func (s stalling) CreateTransfers(ctx context.Context, transfers []ledger.Transf
 // with an error for the unread books, even if the ledger does not answer.
 func TestEndsWithinItsGrace(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		opts := options{ledger: "embedded", rate: 10, grace: 15 * time.Second}
-		c, err := newConnector(slog.New(slog.DiscardHandler))
-		require.NoError(t, err)
-		l := stalling{embedded.New(), make(chan struct{})}
-		require.NoError(t, c.startOn(t.Context(), l, opts.grace))
-		ctx, cancel := context.WithCancel(t.Context())
-		var interrupted time.Time
-		time.AfterFunc(10*time.Second, func() { close(l.stalled) })
-		time.AfterFunc(11*time.Second, func() { interrupted = time.Now(); cancel() })
-		_, err = c.runTraffic(ctx, opts)
-		require.Error(t, err)
-		require.LessOrEqual(t, time.Since(interrupted), opts.grace)
-	})
+	for _, rounds := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			testGrace(t, options{ledger: "embedded", rate: 10, grace: 15 * time.Second, rounds: rounds})
+		})
+	}
+}
+
+func testGrace(t *testing.T, opts options) {
+	t.Helper()
+	c, err := newConnector(slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	l := stalling{embedded.New(), make(chan struct{})}
+	require.NoError(t, c.startOn(t.Context(), l, opts))
+	ctx, cancel := context.WithCancel(t.Context())
+	var interrupted time.Time
+	time.AfterFunc(10*time.Second, func() { close(l.stalled) })
+	time.AfterFunc(11*time.Second, func() { interrupted = time.Now(); cancel() })
+	_, err = c.runTraffic(ctx, opts)
+	require.Error(t, err)
+	require.LessOrEqual(t, time.Since(interrupted), opts.grace)
 }
 
 // away is a ledger that does not answer look-ups.

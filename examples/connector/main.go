@@ -3,7 +3,11 @@
 // Real connectors can copy the wiring.
 //
 //	go run ./examples/connector                                # 500 packets on the embedded ledger
+//	go run ./examples/connector -rounds                        # the same, recorded in rounds
 //	go run ./examples/connector -ledger cluster -packets 0 -rate 20 -listen 127.0.0.1:9464
+//
+// With -rounds the connector records in rounds (package transfers/aggregate): the wiring is the same but for
+// one field of the configuration. -journal FOLDER keeps promised fulfills on disk, with either recorder.
 //
 // With -ledger cluster the books are on the cluster of TIGERBEETLE_CLUSTER_ID and
 // TIGERBEETLE_ADDRESSES. With -packets 0 the connector runs until an interrupt (SIGINT, SIGTERM).
@@ -61,6 +65,8 @@ type options struct {
 	grace    time.Duration // for all work after an interrupt
 	checkURL string
 	json     bool
+	rounds   bool
+	journal  string // folder; "": none
 }
 
 func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
@@ -73,6 +79,8 @@ func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
 	flags.StringVar(&opts.listen, "listen", "", "serve /livez, /readyz and /metrics on this `address`")
 	flags.DurationVar(&opts.grace, "grace", 15*time.Second, "`time` for all remaining work after an interrupt")
 	flags.StringVar(&opts.checkURL, "check", "", "request this `URL` and end with status 0 if the answer is 200")
+	flags.BoolVar(&opts.rounds, "rounds", false, "record in rounds, the sums of many packets; on a cluster with -journal")
+	flags.StringVar(&opts.journal, "journal", "", "`folder` for fulfills that the ledger does not have yet; with -ledger cluster")
 	flags.BoolVar(&opts.json, "json", false, "print the summary as JSON")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -85,6 +93,10 @@ func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
 		err = fmt.Errorf("%w: unexpected arguments after the flags: %q", errUsage, flags.Args())
 	case opts.ledger != "embedded" && opts.ledger != "cluster":
 		err = fmt.Errorf("%w: -ledger is embedded or cluster, not %q", errUsage, opts.ledger)
+	case opts.journal != "" && opts.ledger != "cluster":
+		err = fmt.Errorf("%w: -journal needs -ledger cluster: the embedded ledger ends with the process", errUsage)
+	case opts.rounds && opts.journal == "" && opts.ledger == "cluster":
+		err = fmt.Errorf("%w: -rounds on a cluster needs -journal: a fulfill is in the journal before its round is in the ledger", errUsage)
 	case opts.packets < 0 || opts.rate < 0 || opts.grace <= 0:
 		err = fmt.Errorf("%w: -packets and -rate must not be negative, and -grace must be above 0", errUsage)
 	}

@@ -17,7 +17,7 @@ var errBooks = errors.New("the books do not add up")
 type summary struct {
 	Peers       map[string]string `json:"peers"` // positions
 	Revenue     string            `json:"revenue"`
-	Held        string            `json:"held"`        // by packets of other connectors, or of a killed process
+	Held        string            `json:"held"`        // by reservations of rounds, by packets of other connectors, or of a killed process
 	Settlements int               `json:"settlements"` // by this process
 }
 
