@@ -191,6 +191,17 @@ func (l *Log) pendingSpace(maxUnsynced int64) (<-chan struct{}, error) {
 	return nil, nil
 }
 
+// UnsyncedBytes returns how many bytes are appended and not yet synced, with the framing of the
+// records. It is 0 after the log has failed or was closed: nothing more is synced.
+func (l *Log) UnsyncedBytes() (bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, g := range l.queue {
+		bytes += int64(len(g.frames))
+	}
+	return bytes
+}
+
 // Appended returns the position behind the last record: to wait for it is to wait for all records.
 func (l *Log) Appended() Position {
 	l.mu.Lock()

@@ -24,6 +24,7 @@ func TestWaitForSpace(t *testing.T) {
 		const frame = frameHeader + 10
 		data := appendText("ten bytes!")
 		require.NoError(t, l.WaitForSpace(t.Context(), 0))
+		require.Zero(t, l.UnsyncedBytes())
 		l.Append(1, 10, data)
 		synctest.Wait() // it is being synced, alone
 		l.Append(1, 10, data)
@@ -32,6 +33,7 @@ func TestWaitForSpace(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		require.NoError(t, l.WaitForSpace(ended, 3*frame), "it is known, whatever the context")
+		require.EqualValues(t, 3*frame, l.UnsyncedBytes())
 		require.ErrorIs(t, l.WaitForSpace(ended, 3*frame-1), context.Canceled)
 		two, none := make(chan error, 1), make(chan error, 1)
 		go func() { two <- l.WaitForSpace(t.Context(), 3*frame-1) }()
@@ -42,6 +44,7 @@ func TestWaitForSpace(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, <-two)
 		require.ErrorIs(t, l.WaitForSpace(ended, 2*frame-1), context.Canceled)
+		require.EqualValues(t, 2*frame, l.UnsyncedBytes())
 		require.Empty(t, none)
 		l.Append(1, 10, data)
 		syncs <- nil
@@ -49,6 +52,7 @@ func TestWaitForSpace(t *testing.T) {
 		require.Empty(t, none, "there is another one by now")
 		syncs <- nil
 		require.NoError(t, <-none)
+		require.Zero(t, l.UnsyncedBytes())
 		go func() { syncs <- nil }()
 		require.NoError(t, l.Close())
 	})
@@ -74,6 +78,7 @@ func TestWaitForSpaceEndsWithTheLog(t *testing.T) {
 	require.ErrorIs(t, err, ErrFailed)
 	require.ErrorIs(t, err, errInjected)
 	require.ErrorIs(t, l.WaitForSpace(t.Context(), 1<<40), ErrFailed, "no use in appending")
+	require.Zero(t, l.UnsyncedBytes())
 	require.ErrorIs(t, l.Close(), ErrFailed)
 	require.ErrorIs(t, l.WaitForSpace(t.Context(), 1<<40), ErrFailed)
 

@@ -34,9 +34,8 @@ type Stats struct {
 	// time since the first of them was fulfilled, 0 without any.
 	UnbookedPackets uint64
 	OldestUnbooked  time.Duration
-	// UnsyncedRecords are appended to the journal and not on disk yet. Their number is read
-	// without the disk.
-	UnsyncedRecords uint64
+	// UnsyncedBytes are appended to the journal and not on disk yet.
+	UnsyncedBytes int64
 
 	// Assets has the reservations, by asset, in the order of [accounts.Book.Assets].
 	Assets []AssetStats
