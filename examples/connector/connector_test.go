@@ -26,54 +26,52 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
 }
 
-// withBothRecorders runs a test with a recorder of single packets, and with one of rounds.
-func withBothRecorders(t *testing.T, test func(t *testing.T, rounds bool)) {
-	t.Helper()
-	for _, rounds := range []bool{false, true} {
-		t.Run(fmt.Sprint("rounds ", rounds), func(t *testing.T) {
-			t.Parallel()
-			test(t, rounds)
-		})
-	}
-}
+// recorders are the values of -rounds.
+var recorders = map[string]bool{"single packets": false, "rounds": true}
 
 func TestTraffic(t *testing.T) {
 	t.Parallel()
-	withBothRecorders(t, func(t *testing.T, rounds bool) {
-		flag := fmt.Sprintf("-rounds=%t", rounds)
-		var out bytes.Buffer
-		require.NoError(t, runConnector(t.Context(), []string{flag, "-packets", "3000", "-json"}, &out, io.Discard))
-		var s summary
-		require.NoError(t, json.Unmarshal(out.Bytes(), &s))
-		require.Len(t, s.Peers, 3)
-		if !rounds { // otherwise it has the reservations
-			require.Equal(t, "0.000000000", s.Held)
-		}
+	for name, rounds := range recorders {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			flag := fmt.Sprintf("-rounds=%t", rounds)
+			var out bytes.Buffer
+			require.NoError(t, runConnector(t.Context(), []string{flag, "-packets", "3000", "-json"}, &out, io.Discard))
+			var s summary
+			require.NoError(t, json.Unmarshal(out.Bytes(), &s))
+			require.Len(t, s.Peers, 3)
+			if !rounds { // otherwise it has the reservations
+				require.Equal(t, "0.000000000", s.Held)
+			}
 
-		out.Reset()
-		require.NoError(t, runConnector(t.Context(), []string{flag}, &out, io.Discard))
-		require.Contains(t, out.String(), "the books add up")
-	})
+			out.Reset()
+			require.NoError(t, runConnector(t.Context(), []string{flag}, &out, io.Discard))
+			require.Contains(t, out.String(), "the books add up")
+		})
+	}
 }
 
 // The traffic takes peers past the threshold of 5 dollars.
 func TestSettlements(t *testing.T) {
 	t.Parallel()
-	withBothRecorders(t, func(t *testing.T, rounds bool) {
-		opts := options{ledger: "embedded", grace: time.Minute, packets: 3000, seed: 1, rounds: rounds}
-		c, err := openConnector(t.Context(), opts, slog.New(slog.DiscardHandler))
-		require.NoError(t, err)
-		require.NoError(t, c.sendPackets(t.Context(), opts))
-		require.NoError(t, c.client.Recorder.Flush(t.Context()))
-		_, err = c.client.Settlement.Settle(t.Context())
-		require.NoError(t, err)
-		s, err := c.summarizeBooks(t.Context())
-		require.NoError(t, err)
-		require.Positive(t, s.Settlements)
-		batches, inRounds := c.countObservations(t, "peerledger_recorder_batch_operations"), c.countObservations(t, "peerledger_rounds_packets")
-		require.Equal(t, []bool{!rounds, rounds}, []bool{batches > 0, inRounds > 0}, "the recorder is the one asked for")
-		require.NoError(t, c.closeConnector(time.Minute))
-	})
+	for name, rounds := range recorders {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts := options{ledger: "embedded", grace: time.Minute, packets: 3000, seed: 1, rounds: rounds}
+			c, err := openConnector(t.Context(), opts, slog.New(slog.DiscardHandler))
+			require.NoError(t, err)
+			require.NoError(t, c.sendPackets(t.Context(), opts))
+			require.NoError(t, c.client.Recorder.Flush(t.Context()))
+			_, err = c.client.Settlement.Settle(t.Context())
+			require.NoError(t, err)
+			s, err := c.summarizeBooks(t.Context())
+			require.NoError(t, err)
+			require.Positive(t, s.Settlements)
+			batches, inRounds := c.countObservations(t, "peerledger_recorder_batch_operations"), c.countObservations(t, "peerledger_rounds_packets")
+			require.Equal(t, []bool{!rounds, rounds}, []bool{batches > 0, inRounds > 0}, "the recorder is the one asked for")
+			require.NoError(t, c.closeConnector(time.Minute))
+		})
+	}
 }
 
 // countObservations returns the number of observations of a histogram.
@@ -92,14 +90,17 @@ func (c *connector) countObservations(t *testing.T, name string) (n uint64) {
 // An interrupted connector still prints the books.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	withBothRecorders(t, func(t *testing.T, rounds bool) {
-		ctx, cancel := context.WithCancel(t.Context())
-		timer := time.AfterFunc(100*time.Millisecond, cancel)
-		defer timer.Stop()
-		var out bytes.Buffer
-		require.NoError(t, runConnector(ctx, []string{"-packets", "0", "-rate", "500", fmt.Sprintf("-rounds=%t", rounds)}, &out, io.Discard))
-		require.Contains(t, out.String(), "the books add up")
-	})
+	for name, rounds := range recorders {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			timer := time.AfterFunc(100*time.Millisecond, cancel)
+			defer timer.Stop()
+			var out bytes.Buffer
+			require.NoError(t, runConnector(ctx, []string{"-packets", "0", "-rate", "500", fmt.Sprintf("-rounds=%t", rounds)}, &out, io.Discard))
+			require.Contains(t, out.String(), "the books add up")
+		})
+	}
 }
 
 func TestWrongCommandLines(t *testing.T) {

@@ -69,7 +69,7 @@ func (f *bothFixture) record(op transfers.Op) transfers.Packet {
 
 // passPolls lets the recorder see what an operator has changed.
 func (f *bothFixture) passPolls() {
-	time.Sleep(3 * f.book.SuspensionPollInterval()) // in the time of synctest
+	time.Sleep(3 * f.book.SuspensionPollInterval()) //nolint:forbidigo // virtual time in synctest
 	synctest.Wait()
 }
 
@@ -146,7 +146,8 @@ var bothScenarios = map[string]func(f *bothFixture){
 		loss := f.packet(3, 4, 10, 15)
 		for _, p := range []transfers.Packet{
 			dusty, loss, f.packet(0, 1, 0, 0), f.packet(0, 0, 5, 5),
-			{From: usdOwn, To: f.peers[1], In: 40, Out: 40, Expiry: dusty.Expiry}, {From: f.peers[1], To: usdOwn, In: 30, Out: 30, Expiry: dusty.Expiry},
+			{From: usdOwn, To: f.peers[1], In: 40, Out: 40, Expiry: dusty.Expiry},
+			{From: f.peers[1], To: usdOwn, In: 30, Out: 30, Expiry: dusty.Expiry},
 		} {
 			held := f.record(transfers.PrepareOp(p))
 			f.record(transfers.FulfillOp(held))
