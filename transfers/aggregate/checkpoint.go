@@ -48,7 +48,7 @@ func (r *Recorder) startCheckpoint() {
 	go func() {
 		defer func() { <-r.checkpointing }()
 		if err := r.journal.writeCheckpoint(r.ctx, c); err != nil && r.ctx.Err() == nil {
-			r.reportFailure(err)
+			r.reportJournal(r.journal.wrapError(err))
 		}
 	}()
 }

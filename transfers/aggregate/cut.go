@@ -30,6 +30,7 @@ type roundJob struct {
 	cutAt  time.Duration
 	endsAt time.Duration // of the new reservations once the ledger has the round
 	voids  []voidedHold
+	report report
 
 	refusedAt uint64 // ledger time of the last refusal, ns since the Unix epoch
 }
@@ -39,6 +40,7 @@ type appliedRound struct {
 	round    *round
 	legs     int
 	duration time.Duration // from the cut to the answer
+	report   report
 }
 
 // voidedHold is a reservation to void, of a sender of the round.
@@ -74,7 +76,9 @@ func (m *machine) cutRound() {
 	}
 	m.cutRenewals(r, t)
 	m.cutAt, m.cutNow = m.mono, len(m.tallies) > 1
-	m.round = &roundJob{round: r, cutAt: m.mono, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second}
+	m.round = &roundJob{
+		round: r, cutAt: m.mono, endsAt: m.mono + time.Duration(m.rules.timeout)*time.Second, report: m.reportOf(t),
+	}
 	m.journalAttempt()
 }
 
@@ -206,7 +210,7 @@ func (m *machine) finishRound(at uint64) {
 	}
 	m.through = r.through
 	m.noteBooked(r)
-	m.applied = append(m.applied, appliedRound{r, len(m.round.legs), m.mono - m.round.cutAt})
+	m.applied = append(m.applied, appliedRound{r, len(m.round.legs), m.mono - m.round.cutAt, m.round.report})
 	m.round = nil
 	for i := range r.senders {
 		p := m.knownPeer(r.senders[i].account)

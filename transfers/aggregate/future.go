@@ -9,43 +9,84 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
+// The Future of an operation has one of three Waiters: the recorder itself for an operation that it
+// has accepted, whose result is in the Future; a refusal; or a call for an operation that waits.
+
+// decidedOps is a Recorder as the [transfers.Waiter] of accepted operations.
+type decidedOps Recorder
+
+// refusal is a refused operation.
+type refusal struct {
+	recorder *Recorder
+	err      error
+}
+
 // call is an operation that waits for its decision.
 type call struct {
+	recorder  *Recorder
 	op        transfers.Op
 	generated bool // the recorder generated the packet's id
 	done      chan struct{}
 	reply     reply // set before done is closed
 }
 
-// Future is the pending result of a submitted operation. It may be copied, and waited for by
-// several callers. The zero Future must not be used.
-type Future struct {
-	recorder *Recorder
-	call     *call // nil for a decided operation
-	reply    reply // of a decided operation
+// futureOf returns the Future of a submitted operation.
+func (r *Recorder) futureOf(o *operation) transfers.Future {
+	if o.call != nil {
+		return transfers.NewFuture(o.call, transfers.Submission{Kind: o.call.op.Kind, Packet: o.call.op.Packet})
+	}
+	result := &o.reply.result
+	s := transfers.Submission{
+		Kind: result.Kind, Packet: result.Packet, Outcome: result.Outcome, Late: result.Late, Record: o.reply.record,
+	}
+	if result.Err != nil {
+		return transfers.NewFuture(&refusal{r, result.Err}, s)
+	}
+	return transfers.NewFuture((*decidedOps)(r), s)
 }
 
-// Packet returns the packet with its ID.
-func (f Future) Packet() transfers.Packet {
-	if f.call != nil {
-		return f.call.op.Packet
-	}
-	return f.reply.result.Packet
+// Wait implements [transfers.Waiter]: it waits until the operation's record is on disk.
+func (d *decidedOps) Wait(ctx context.Context, s transfers.Submission) transfers.Result {
+	return (*Recorder)(d).waitSynced(ctx, resultOf(&s, nil), s.Record)
 }
 
-// Wait waits for the decision of a prepare, and until a fulfill or reject is on disk. If the
-// context ends first, the Result's Outcome is unknown, and its Err matches
-// [ledger.ErrOutcomeUnknown], for a prepare also [transfers.ErrAbandoned].
-func (f Future) Wait(ctx context.Context) transfers.Result {
-	decided := &f.reply
-	if f.call != nil {
-		if !f.call.wait(ctx) {
-			return f.call.unknown(context.Cause(ctx))
-		}
-		decided = &f.call.reply
+// Journaled implements [transfers.Waiter].
+func (d *decidedOps) Journaled(ctx context.Context, s transfers.Submission) error {
+	return d.Wait(ctx, s).Err
+}
+
+// Wait implements [transfers.Waiter].
+func (f *refusal) Wait(ctx context.Context, s transfers.Submission) transfers.Result {
+	return f.recorder.waitSynced(ctx, resultOf(&s, f.err), s.Record)
+}
+
+// Journaled implements [transfers.Waiter].
+func (f *refusal) Journaled(ctx context.Context, s transfers.Submission) error {
+	return f.Wait(ctx, s).Err
+}
+
+// Wait implements [transfers.Waiter]: it waits for the decision of a prepare, and then for the
+// record. If the context ends first, the Result's Err also matches [transfers.ErrAbandoned] for a
+// prepare.
+func (c *call) Wait(ctx context.Context, _ transfers.Submission) transfers.Result {
+	if !c.wait(ctx) {
+		return c.unknown(context.Cause(ctx))
 	}
-	result := decided.result
-	if err := f.recorder.journal.waitSynced(ctx, decided.record); err != nil {
+	return c.recorder.waitSynced(ctx, c.reply.result, c.reply.record)
+}
+
+// Journaled implements [transfers.Waiter].
+func (c *call) Journaled(ctx context.Context, s transfers.Submission) error {
+	return c.Wait(ctx, s).Err
+}
+
+func resultOf(s *transfers.Submission, err error) transfers.Result {
+	return transfers.Result{Kind: s.Kind, Packet: s.Packet, Outcome: s.Outcome, Late: s.Late, ShortfallUnknown: s.Late, Err: err}
+}
+
+// waitSynced returns a result when a record is on disk.
+func (r *Recorder) waitSynced(ctx context.Context, result transfers.Result, record uint64) transfers.Result {
+	if err := r.journal.waitSynced(ctx, record); err != nil {
 		result.Outcome, result.Err = ledger.OutcomeUnknown, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
 	}
 	return result
@@ -66,22 +107,30 @@ func (c *call) wait(ctx context.Context) bool {
 	}
 }
 
-// waitOrAbandon is Wait for a caller without a Future to come back with: a prepare without an answer
-// is abandoned.
-func (f Future) waitOrAbandon(ctx context.Context) transfers.Result {
-	result := f.Wait(ctx)
-	if errors.Is(result.Err, transfers.ErrAbandoned) {
-		f.recorder.abandon(f.call)
-	}
-	return result
-}
-
 func (c *call) unknown(cause error) transfers.Result {
 	err := fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, cause)
 	if c.op.Kind == transfers.KindPrepare {
 		err = fmt.Errorf("%w: %w", transfers.ErrAbandoned, err)
 	}
 	return transfers.Result{Kind: c.op.Kind, Packet: c.op.Packet, Outcome: ledger.OutcomeUnknown, Err: err}
+}
+
+// operation is a submitted operation, for a caller that waits for it at once.
+type operation struct {
+	call  *call // nil for a decided operation
+	reply reply // of a decided operation
+}
+
+// waitOrAbandon waits for the result. A prepare without an answer is abandoned.
+func (r *Recorder) waitOrAbandon(ctx context.Context, o *operation) transfers.Result {
+	if o.call == nil {
+		return r.waitSynced(ctx, o.reply.result, o.reply.record)
+	}
+	result := o.call.Wait(ctx, transfers.Submission{})
+	if errors.Is(result.Err, transfers.ErrAbandoned) {
+		r.abandon(o.call)
+	}
+	return result
 }
 
 // abandon rejects a prepare whose caller has gone, unless the caller gave the packet's id.

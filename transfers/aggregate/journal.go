@@ -77,6 +77,11 @@ func (j *journal) waitForSpace(ctx context.Context) error {
 	return nil
 }
 
+// isBehind reports whether waitForSpace would wait.
+func (j *journal) isBehind() bool {
+	return j.log != nil && j.log.UnsyncedBytes() > maxUnsyncedBytes
+}
+
 // waitSynced waits until the machine's first n records are on disk. The error matches
 // [transfers.ErrJournal].
 func (j *journal) waitSynced(ctx context.Context, n uint64) error {

@@ -26,6 +26,7 @@ func (r *Recorder) takeWork() (w work) {
 	m := r.machine
 	w.decided, m.decided = m.decided, nil
 	w.applied, m.applied = m.applied, nil
+	m.counts.countWork(&w)
 	kept := r.flushes[:0]
 	for _, f := range r.flushes {
 		if m.through >= f.through || m.stopped != nil {
@@ -75,6 +76,9 @@ func (r *Recorder) runRounds() {
 		r.mu.Unlock()
 		r.publish(work)
 		r.reportRounds(work.applied)
+		if r.backlog.full.Load() {
+			r.noteBacklog()
+		}
 		switch {
 		case request != nil:
 			if err := r.sendRequest(r.ctx, request); err != nil && r.ctx.Err() == nil {
@@ -139,8 +143,12 @@ func (r *Recorder) syncAttempt(ctx context.Context) error {
 func (r *Recorder) stopMachine(err error) {
 	r.mu.Lock()
 	r.machine.stop(err)
+	stopped := r.machine.stopped
 	work := r.takeWork()
 	r.mu.Unlock()
+	if errors.Is(stopped, transfers.ErrJournal) {
+		r.reportJournal(stopped)
+	}
 	r.publish(work)
 }
 
@@ -164,7 +172,7 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 		if r.cfg.Events.RequestFailed != nil {
 			r.cfg.Events.RequestFailed(err)
 		}
-		r.passTime()
+		r.noteFailure()
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
@@ -175,9 +183,11 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 	}
 }
 
-// passTime refuses prepares that have waited for the ledger until their expiry.
-func (r *Recorder) passTime() {
+// noteFailure counts a failed request, and refuses prepares that have waited for the ledger until
+// their expiry.
+func (r *Recorder) noteFailure() {
 	r.mu.Lock()
+	r.machine.counts.requestFailures++
 	r.machine.observe(r.clock.now())
 	work := r.takeWork()
 	r.mu.Unlock()
@@ -189,28 +199,29 @@ func (r *Recorder) tryRequest(ctx context.Context, request *request) error {
 	switch request.kind { //nolint:exhaustive // the rest creates transfers
 	case requestPeers, requestParties:
 		rows, err := batch.Each(ctx, request.ids, 1, r.ledger.LookupAccounts)
-		return r.answer(err, func(m *machine, now moment) { m.answerAccounts(now, rows) })
+		return r.answer(request, err, func(m *machine, now moment) { m.answerAccounts(now, rows) })
 	case requestRecover, requestHolds:
 		rows, err := batch.Each(ctx, request.ids, 1, r.ledger.LookupTransfers)
-		return r.answer(err, func(m *machine, now moment) { m.answerRows(now, rows) })
+		return r.answer(request, err, func(m *machine, now moment) { m.answerRows(now, rows) })
 	case requestAdopt:
 		rows, err := r.queryAll(ctx, request.filter)
-		return r.answer(err, func(m *machine, now moment) { m.answerRows(now, rows) })
+		return r.answer(request, err, func(m *machine, now moment) { m.answerRows(now, rows) })
 	default:
 		if err := r.ensureArrears(ctx, request.arrears); err != nil {
 			return err
 		}
 		results, err := r.ledger.CreateTransfers(ctx, request.transfers)
-		return r.answer(err, func(m *machine, now moment) { m.answerTransfers(now, results) })
+		return r.answer(request, err, func(m *machine, now moment) { m.answerTransfers(now, results) })
 	}
 }
 
 // answer gives the machine an answer, unless the request failed.
-func (r *Recorder) answer(err error, give func(*machine, moment)) error {
+func (r *Recorder) answer(answered *request, err error, give func(*machine, moment)) error {
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
+	r.machine.counts.countRequest(answered.kind)
 	give(r.machine, r.clock.now())
 	work := r.takeWork()
 	r.mu.Unlock()
@@ -253,23 +264,4 @@ func (r *Recorder) ensureArrears(ctx context.Context, senders []accounts.PeerAcc
 		r.withArrears[a] = struct{}{}
 	}
 	return nil
-}
-
-func (r *Recorder) reportFailure(err error) {
-	if r.cfg.Events.RequestFailed != nil {
-		r.cfg.Events.RequestFailed(r.journal.wrapError(err))
-	}
-}
-
-// reportRounds calls the events of rounds.
-func (r *Recorder) reportRounds(rounds []appliedRound) {
-	for _, a := range rounds {
-		d := a.round
-		if r.cfg.Events.BalancesChanged != nil && d.packets > 0 {
-			r.cfg.Events.BalancesChanged(d.peers())
-		}
-		if r.cfg.Events.Round != nil {
-			r.cfg.Events.Round(d.describe())
-		}
-	}
 }

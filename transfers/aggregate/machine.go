@@ -64,6 +64,7 @@ type machine struct {
 	stopped  error
 	applied  []appliedRound // for the shell's events; it takes them
 	scratch  []byte         // for the record of a packet
+	counts   counts
 }
 
 // rules are the settings of a machine.

@@ -94,7 +94,7 @@ func (s *totals) add(w *world) {
 				s.rejects++
 			case packetlog.KindAttempt:
 				r := (&recordReader{rest: rec.data, account: w.book.AccountIn}).readRound(in.number)
-				d := r.describe()
+				d := r.describe(w.book)
 				s.attempts++
 				s.arrears += min(len(d.Arrears), 1)
 				s.suspense += min(len(d.Suspense), 1)

@@ -33,6 +33,7 @@ type Recorder struct {
 	closed  bool          // no more operations
 	flushes []flushWaiter // of Flush
 	failed  bool          // Events.Stopped was called
+	backlog backlog
 
 	packetIDs chart.PacketIDs
 	wake      chan struct{} // holds one token: the machine may have a request
@@ -230,73 +231,86 @@ func (r *Recorder) Forward(ctx context.Context, p transfers.Packet) (transfers.R
 // With [transfers.Result].Late, the sender's reservation did not cover the packet: the round may charge
 // the sender's arrears ([Events].Round tells). BookedAt is not set.
 func (r *Recorder) Record(ctx context.Context, op transfers.Op) (transfers.Result, error) {
-	future, err := r.Submit(ctx, op)
+	o, err := r.submitOp(ctx, &op)
 	if err != nil {
 		return unrecorded(op, err), err
 	}
-	result := future.waitOrAbandon(ctx)
+	result := r.waitOrAbandon(ctx, &o)
 	return result, result.Err
 }
 
 // Submit hands an operation over. The order of submissions is the order of recording. The errors are
 // transfers.ErrBacklogFull and transfers.ErrRecorderClosed; all others are in the Future's result.
-func (r *Recorder) Submit(ctx context.Context, op transfers.Op) (Future, error) {
-	if err := r.journal.waitForSpace(ctx); err != nil {
-		return Future{}, err
+//
+// [transfers.Future.Wait] waits for the decision of a prepare, and until a fulfill or reject is on
+// disk: until then a crash may lose it. Journaled waits as long, and returns the result's error.
+func (r *Recorder) Submit(ctx context.Context, op transfers.Op) (transfers.Future, error) {
+	o, err := r.submitOp(ctx, &op)
+	if err != nil {
+		return transfers.Future{}, err
+	}
+	return r.futureOf(&o), nil
+}
+
+// submitOp waits for the disk, and hands an operation over to the machine.
+func (r *Recorder) submitOp(ctx context.Context, op *transfers.Op) (operation, error) {
+	if err := r.waitForSpace(ctx); err != nil {
+		return operation{}, err
 	}
 	return r.submit(op)
 }
 
 // submit hands an operation over to the machine.
-func (r *Recorder) submit(op transfers.Op) (Future, error) {
+func (r *Recorder) submit(op *transfers.Op) (o operation, err error) {
 	op.Packet.Expiry = op.Packet.Expiry.Round(0) // by the wall clock alone
 	generated := op.Packet.ID.IsZero() && (op.Kind == transfers.KindPrepare || op.Kind == transfers.KindForward)
-	future := Future{recorder: r}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
-		return Future{}, transfers.ErrRecorderClosed
+		return operation{}, transfers.ErrRecorderClosed
 	}
 	now := r.clock.now()
 	if generated {
 		op.Packet.ID = r.packetIDs.NextID(time.Unix(0, now.wall))
 	}
-	reply, later := r.machine.submit(now, &op)
+	reply, later := r.machine.submit(now, op)
 	if later == nil {
-		future.reply = reply
+		o.reply = reply
+		r.machine.counts.countReply(&reply)
 	} else {
-		future.call = &call{op: op, generated: generated, done: make(chan struct{})}
-		later.token = future.call
+		o.call = &call{recorder: r, op: *op, generated: generated, done: make(chan struct{})}
+		later.token = o.call
 	}
 	work := r.takeWork()
 	r.mu.Unlock()
 	r.publish(work)
-	return future, nil
+	return o, nil
 }
 
 // TrySubmit is Submit without waiting for the disk: the error matches [transfers.ErrBacklogFull] if it
 // is too far behind.
-func (r *Recorder) TrySubmit(op transfers.Op) (Future, error) {
-	if err := r.journal.waitForSpace(r.canceledCtx); err != nil {
-		return Future{}, err
+func (r *Recorder) TrySubmit(op transfers.Op) (transfers.Future, error) {
+	o, err := r.submitOp(r.canceledCtx, &op)
+	if err != nil {
+		return transfers.Future{}, err
 	}
-	return r.submit(op)
+	return r.futureOf(&o), nil
 }
 
 // RecordAll records operations in order and waits for all results, in the order of the operations.
 // The error joins the errors of all.
 func (r *Recorder) RecordAll(ctx context.Context, ops ...transfers.Op) ([]transfers.Result, error) {
 	results := make([]transfers.Result, len(ops))
-	futures := make([]Future, len(ops))
+	submitted := make([]operation, len(ops))
 	errs := make([]error, len(ops))
 	for i, op := range ops {
-		if futures[i], errs[i] = r.Submit(ctx, op); errs[i] != nil {
+		if submitted[i], errs[i] = r.submitOp(ctx, &op); errs[i] != nil {
 			results[i] = unrecorded(op, errs[i])
 		}
 	}
-	for i, future := range futures {
+	for i := range submitted {
 		if errs[i] == nil {
-			results[i] = future.waitOrAbandon(ctx)
+			results[i] = r.waitOrAbandon(ctx, &submitted[i])
 			errs[i] = results[i].Err
 		}
 	}

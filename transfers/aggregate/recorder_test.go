@@ -368,7 +368,7 @@ func TestClosedReceiver(t *testing.T) {
 	require.NoError(t, r.Close(t.Context()))
 	require.NotEmpty(t, rounds)
 	last := rounds[0]
-	require.Equal(t, []aggregate.Charge{{Account: f.peers[1], Amount: ledger.NewAmount(98)}}, last.Suspense)
+	require.Equal(t, []aggregate.Charge{{Account: f.peers[1], Asset: usd, Amount: ledger.NewAmount(98)}}, last.Suspense)
 	require.Equal(t, 2, last.Attempts)
 	figures := f.figures(t)
 	require.Equal(t, "98", figures["suspense in USD"])

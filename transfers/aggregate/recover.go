@@ -41,6 +41,7 @@ type replayer struct {
 	decoder   packetlog.Decoder
 	attempt   *round     // not known to be applied
 	unbooked  []unbooked // fulfills behind the newest attempt, in order
+	attempted []unbooked // of the newest attempt, as far as the log has them
 	tallies   []*tally   // of a checkpoint, behind the newest attempt
 	archived  map[packetlog.Party]*peer
 }
@@ -138,10 +139,15 @@ func (r *replayer) addPacket(kind uint8, data []byte) error {
 
 // addAttempt takes the fulfills of an attempt out of those that no round has.
 func (r *replayer) addAttempt(a *round) {
-	r.attempt = a
-	for len(r.unbooked) > 0 && r.unbooked[0].number <= a.through {
-		r.unbooked = r.unbooked[1:]
+	if r.attempt == nil || r.attempt.number != a.number {
+		r.attempted = nil
 	}
+	r.attempt = a
+	n := 0
+	for n < len(r.unbooked) && r.unbooked[n].number <= a.through {
+		n++
+	}
+	r.attempted, r.unbooked = append(r.attempted, r.unbooked[:n]...), r.unbooked[n:]
 	for len(r.tallies) > 0 && r.tallies[0].through <= a.through {
 		r.tallies = r.tallies[1:]
 	}
@@ -204,7 +210,7 @@ func (r *replayer) restore() error {
 	m := r.machine
 	if a := r.attempt; a != nil {
 		m.number = a.number
-		m.round = &roundJob{round: a, stage: stageSend, data: appendRound(nil, a)}
+		m.round = &roundJob{round: a, stage: stageSend, data: appendRound(nil, a), report: m.reportReplayed(r.attempted)}
 		for _, account := range a.accounts() {
 			if _, err := m.peerOf(account); err != nil {
 				return err
@@ -230,6 +236,8 @@ func (r *replayer) restore() error {
 		if !flows.isEmpty() {
 			m.summed = u.number
 			m.sumPacket(&u.packet, &flows, u.sender, u.receiver, u.number)
+			t := m.lastTally()
+			t.replayed = append(t.replayed, u.result())
 		}
 	}
 	m.recovery.stage = recoverCheck

@@ -86,6 +86,7 @@ func (m *machine) roundRequest() *request {
 	if job == nil || job.stage == stageJournal && m.synced < job.record {
 		return nil
 	}
+	job.report.requests++
 	switch job.stage { //nolint:exhaustive // the rest sends the attempt
 	case stageHolds:
 		return &request{kind: requestHolds, ids: job.holdIDs()}
@@ -206,6 +207,7 @@ func (m *machine) answerAccounts(now moment, found []ledger.Account) {
 func (m *machine) readPeer(p *peer, found map[ledger.ID]*ledger.Account) {
 	account, line, arrears := found[p.ids.Peer], found[p.ids.Line], found[p.ids.Arrears]
 	before := p.refusal
+	m.counts.countPeer(p, -1)
 	p.known, p.refusal, p.headroom, p.debtor = true, nil, 0, false
 	switch {
 	case account == nil || line == nil:
@@ -222,6 +224,7 @@ func (m *machine) readPeer(p *peer, found map[ledger.ID]*ledger.Account) {
 	if arrears != nil {
 		p.debtor = arrears.CreditsPosted.Less(arrears.DebitsPosted)
 	}
+	m.counts.countPeer(p, 1)
 	if p.refusal != nil && before == nil {
 		m.dueRenewal(p) // its reservations shrink to what is held
 		m.cutNow = true
@@ -316,6 +319,7 @@ func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
 	for i, t := range answered {
 		t.peer.asked--
 		if results[i].Status.Outcome().Done() {
+			m.counts.topUpsGranted++
 			t.peer.holds = append(t.peer.holds, t.hold)
 			if m.closing {
 				m.dueRenewal(t.peer)
@@ -326,6 +330,7 @@ func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
 			}
 			continue
 		}
+		m.counts.topUpsRefused++
 		t.peer.headroom = 0
 		if len(t.peer.waiting) > 0 && t.peer.waiting[0].tries < maxTries {
 			t.peer.waiting[0].tries++

@@ -31,7 +31,9 @@ func (m *machine) fulfill(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 	m.fulfillLimits(&op.Packet, sender, receiver)
 	m.bookFulfill(&op.Packet, &flows, sender, receiver)
 	r := accept(op, m.appendPacket(packetlog.KindFulfill, &op.Packet, m.fulfills, sender, receiver), ledger.OutcomeApplied)
-	r.result.Late, r.result.ShortfallUnknown = late, late
+	if r.result.Late, r.result.ShortfallUnknown = late, late; late {
+		m.noteLate(&r.result)
+	}
 	return r
 }
 

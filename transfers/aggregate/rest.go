@@ -78,19 +78,3 @@ func (r *round) peers() []accounts.PeerAccount {
 	}
 	return slices.Collect(maps.Keys(set))
 }
-
-// describe returns the round for events.
-func (r *round) describe() Round {
-	d := Round{Number: r.number, Packets: r.packets, Attempts: int(r.attempt) + 1}
-	for i := range r.senders {
-		if rest := r.senders[i].arrears(); !rest.IsZero() {
-			d.Arrears = append(d.Arrears, Charge{Account: r.senders[i].account, Amount: rest})
-		}
-	}
-	for i := range r.gives {
-		if r.gives[i].toSuspense {
-			d.Suspense = append(d.Suspense, Charge{Account: r.gives[i].party.peer, Amount: r.gives[i].amount})
-		}
-	}
-	return d
-}

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
 )
 
 // tally adds up fulfilled packets until a round writes the sums.
@@ -15,6 +16,8 @@ type tally struct {
 	packets uint64
 	digest  uint64 // of the packets' ids, in order
 	begunAt int64  // wall clock of the first fulfill
+
+	late, replayed []transfers.Result // for events
 }
 
 // peerSum is what a sender owes for the packets of a tally, or what a receiver earns.
