@@ -42,7 +42,11 @@ func fillDisk(t *testing.T, limit uint64) {
 	t.Helper()
 	f := newFixture(t, embedded.New(), 1_000_000)
 	stopped := make(chan error, 1)
-	r := f.open(t, func(c *aggregate.Config) { c.Events.Stopped = func(err error) { stopped <- err } })
+	failed := make(chan error, 1)
+	r := f.open(t, func(c *aggregate.Config) {
+		c.Events.Stopped = func(err error) { stopped <- err }
+		c.Events.JournalFailed = func(err error) { failed <- err }
+	})
 	signal.Ignore(syscall.SIGXFSZ) // a write fails instead
 	var before syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
@@ -66,6 +70,10 @@ func fillDisk(t *testing.T, limit uint64) {
 		break
 	}
 	require.ErrorIs(t, <-stopped, transfers.ErrJournal)
+	err := <-failed
+	require.ErrorIs(t, err, transfers.ErrJournal)
+	require.ErrorIs(t, err, aggregate.ErrStopped)
+	require.True(t, r.RoundStats().Stopped)
 	require.ErrorIs(t, r.Flush(t.Context()), aggregate.ErrStopped)
 	require.ErrorIs(t, r.Close(t.Context()), aggregate.ErrStopped)
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))

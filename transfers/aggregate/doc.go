@@ -75,6 +75,19 @@
 // A MaxHold of a peer cuts the Expiry of a new packet, to whole milliseconds: send the PREPARE on with
 // the Expiry of the result's packet.
 //
+// # In the place of a transfers.Recorder
+//
+// A [Recorder] is a [transfers.PacketRecorder]. A program that uses the interface changes one line: with
+// the Client of package peerledger, Config.Rounds in place of Config.Recorder. These things differ:
+//
+//   - Submit of a fulfill does not wait for the disk; [transfers.Future.Wait] and Journaled do;
+//   - a fulfill without its prepare is booked by its own fields, and not refused as unknown;
+//   - a result comes before the packet is in the ledger, so BookedAt and Shortfall are not set
+//     ([Recorder.Record]), and no id is burnt;
+//   - a forward is [transfers.Result].Late if no reservation covers it, also within the line;
+//   - new packets of closed peers are refused with [accounts.ErrPeerClosed], where [transfers.Recorder] may
+//     answer [accounts.ErrSuspended].
+//
 // # How it is built
 //
 // machine (machine.go) is the state of all peers and packets. It is pure: operations, the time and
@@ -82,6 +95,7 @@
 // refusals.go changes refused ones, requests.go asks the ledger, recover.go goes on from a journal,
 // limiter.go and limits.go count packets against limits.
 // [Recorder] and loop.go are the shell with the lock, the journal (package wal) and the ledger.
+// stats.go counts, and report.go tells [Events] about rounds.
 // TestPrograms runs the machine against the embedded ledger and a simulated journal.
 //
 // # Not yet
@@ -91,8 +105,6 @@
 //   - packets of more than 2^62 units: refused with [transfers.ErrCreditLine];
 //   - packets without an Expiry, and those that expire later than [Config].MaxHold, unless the
 //     MaxHold of a peer cuts them: refused with a [transfers.PacketError];
-//   - statistics, and events for backlog and journal, as [transfers.Recorder] has them;
-//     Result.BookedAt and Shortfall are not set;
 //   - the release of the earnings of closed receivers: settlement.Engine.Release does not find them.
 //     Credit the amount by hand after reopening ([accounts.Book.Adjust]), from [Events].Round;
 //   - a settlement engine sees reservations as held, so an order is at most what stays free: with

@@ -22,10 +22,10 @@ type journal struct {
 	number             uint64        // the journal's
 	checkpointInterval int64         // least number of bytes of log between checkpoints
 	retention          time.Duration // of the archive
+	maxUnsynced        int64         // bytes of log on their way to the disk, before further operations wait
 }
 
-// maxUnsyncedBytes is how many bytes of log may be on their way to the disk before further
-// fulfills wait.
+// maxUnsyncedBytes is the maxUnsynced of a journal.
 const maxUnsyncedBytes = 16 << 20
 
 // defaultCheckpointInterval bounds the log of a busy recorder, and is the size of a file of the archive
@@ -71,7 +71,7 @@ func (j *journal) waitForSpace(ctx context.Context) error {
 	if j.log == nil {
 		return nil
 	}
-	if err := j.log.WaitForSpace(ctx, maxUnsyncedBytes); err != nil && errors.Is(err, ctx.Err()) {
+	if err := j.log.WaitForSpace(ctx, j.maxUnsynced); err != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w: the journal's disk is slow: %w", transfers.ErrBacklogFull, context.Cause(ctx))
 	}
 	return nil
@@ -79,7 +79,7 @@ func (j *journal) waitForSpace(ctx context.Context) error {
 
 // isBehind reports whether waitForSpace would wait.
 func (j *journal) isBehind() bool {
-	return j.log != nil && j.log.UnsyncedBytes() > maxUnsyncedBytes
+	return j.log != nil && j.log.UnsyncedBytes() > j.maxUnsynced
 }
 
 // waitSynced waits until the machine's first n records are on disk. The error matches

@@ -108,7 +108,9 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 
 // openMachine opens the journal and restores the machine from it.
 func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
-	r.journal = &journal{folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval, retention: r.cfg.ArchiveRetention}
+	r.journal = &journal{
+		folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval, retention: r.cfg.ArchiveRetention, maxUnsynced: maxUnsyncedBytes,
+	}
 	newID := func() ledger.ID { return chart.TimedID(time.Unix(0, r.clock.last.wall)) }
 	r.machine = newMachine(r.book, r.cfg.rules(r.book.SuspensionPollInterval()), r.journal, newID, r.clock.now())
 	replay := &replayer{machine: r.machine, namespace: r.book.Namespace(), account: r.book.AccountIn}
@@ -228,8 +230,10 @@ func (r *Recorder) Forward(ctx context.Context, p transfers.Packet) (transfers.R
 //	transfers.ErrAbandoned                    a prepare whose ctx ended: do not forward the packet
 //	ledger.ErrOutcomeUnknown                  unknown: record the same packet again
 //
-// With [transfers.Result].Late, the sender's reservation did not cover the packet: the round may charge
-// the sender's arrears ([Events].Round tells). BookedAt is not set.
+// A result comes before the round. So BookedAt is not set. Late means that the sender's reservation did
+// not cover the packet, and ShortfallUnknown is then set too: a new reservation may cover the packet until its
+// round is cut, and otherwise the round charges the sender's arrears. [Events].Late reports the packets of
+// such senders, and [Events].Round the amounts.
 func (r *Recorder) Record(ctx context.Context, op transfers.Op) (transfers.Result, error) {
 	o, err := r.submitOp(ctx, &op)
 	if err != nil {
