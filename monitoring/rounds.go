@@ -92,6 +92,8 @@ var (
 	roundUnbooked   = describeMetric("peerledger_rounds_unbooked_packets", "Fulfilled packets in no round that the ledger has.")
 	roundOldest     = describeMetric("peerledger_rounds_oldest_unbooked_seconds", "Time since the first fulfill that is in no round of the ledger; 0 without any.")
 	roundUnsynced   = describeMetric("peerledger_rounds_journal_unsynced_bytes", "Bytes of the journal that are not on disk yet.")
+	roundFiles      = describeMetric("peerledger_rounds_archive_files", "Files of the archive of packets.")
+	roundBytes      = describeMetric("peerledger_rounds_archive_bytes", "Size of the archive of packets on disk.")
 	roundStopped    = describeMetric("peerledger_rounds_stopped", "1 if the recorder has stopped after a fault: packets are refused.")
 	roundSenders    = describeOfAsset("peerledger_rounds_senders", "Peers with a reservation.")
 	roundReserved   = describeOfAsset("peerledger_rounds_reserved", "The reservations of all peers.")
@@ -111,6 +113,8 @@ func (o *output) addRounds(s *aggregate.Stats) {
 	o.addGauge(roundUnbooked, float64(s.UnbookedPackets))
 	o.addGauge(roundOldest, s.OldestUnbooked.Seconds())
 	o.addGauge(roundUnsynced, float64(s.UnsyncedBytes))
+	o.addGauge(roundFiles, float64(s.ArchiveFiles))
+	o.addGauge(roundBytes, float64(s.ArchiveBytes))
 	o.addGauge(roundStopped, boolValue(s.Stopped))
 	for _, a := range s.Assets {
 		labels, scale := assetLabels(a.Asset), a.Asset.Scale

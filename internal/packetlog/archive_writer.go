@@ -69,6 +69,9 @@ func CreateArchive(folder string, journal, number uint64) (*ArchiveWriter, error
 	return w, nil
 }
 
+// Size returns the bytes written so far: after [ArchiveWriter.Commit], the size of the file.
+func (w *ArchiveWriter) Size() int64 { return w.size }
+
 func makeFolder(folder string) error {
 	err := os.Mkdir(folder, 0o700)
 	if errors.Is(err, fs.ErrExist) {

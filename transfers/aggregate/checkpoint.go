@@ -71,7 +71,9 @@ func (j *journal) writeCheckpoint(ctx context.Context, c *checkpoint) (err error
 	if err := c.state.Commit(ctx); err != nil {
 		return err
 	}
-	if _, err = packetlog.RemoveArchives(j.archiveFolder(), c.now-int64(j.retention)); err != nil {
+	removed, err := packetlog.RemoveArchives(j.archiveFolder(), c.now-int64(j.retention))
+	j.archive.remove(removed)
+	if err != nil {
 		return fmt.Errorf("remove old packets of the archive: %w", err)
 	}
 	return nil
@@ -89,7 +91,11 @@ func (j *journal) archiveLog(ctx context.Context, state *wal.Checkpoint) (err er
 	if err := state.ReadLog(ctx, journalFormat, func(record wal.Record) error { return w.AddRecord(record.Kind, record.Data) }); err != nil {
 		return err
 	}
-	return w.Commit()
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	j.archive.add(state.Number(), w.Size())
+	return nil
 }
 
 // restoreRecent gives r the packets of the archive that are within their horizon.
@@ -98,6 +104,9 @@ func (j *journal) restoreRecent(r *replayer, horizon time.Duration) error {
 		return nil
 	}
 	err := packetlog.ReadRecent(j.archiveFolder(), r.machine.clock-int64(horizon), r.addArchived)
+	if err == nil {
+		err = j.measureArchive()
+	}
 	if errors.Is(err, packetlog.ErrArchiveCorrupt) {
 		err = fmt.Errorf("%w: %w", transfers.ErrJournalCorrupt, err)
 	}
@@ -108,4 +117,13 @@ func (j *journal) restoreRecent(r *replayer, horizon time.Duration) error {
 		return j.wrapError(err)
 	}
 	return nil
+}
+
+// measureArchive counts the files that the archive has.
+func (j *journal) measureArchive() error {
+	list, err := packetlog.ListArchives(j.archiveFolder())
+	for i := range list {
+		j.archive.add(list[i].Number, list[i].Size)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/transfers"
@@ -44,8 +46,37 @@ func TestCheckpoints(t *testing.T) {
 		checkpoints, err := filepath.Glob(filepath.Join(folder, "checkpoint-*"))
 		require.NoError(t, err)
 		require.NotEmpty(t, checkpoints)
+		files, bytes := r.journal.archive.get()
+		archived, err := os.ReadDir(r.journal.archiveFolder())
+		require.NoError(t, err)
+		require.Len(t, archived, files)
+		for _, file := range archived {
+			info, err := file.Info()
+			require.NoError(t, err)
+			bytes -= info.Size()
+		}
+		require.Zero(t, bytes)
+		require.Equal(t, files, r.RoundStats().ArchiveFiles)
 	}
 	balance, err := book.Balance(t.Context(), peers[1])
 	require.NoError(t, err)
 	require.Equal(t, ledger.NewAmount(9*lives*packets), balance.Payable)
+}
+
+// A file that is written again after a crash, and files that are removed, change the size of the archive.
+func TestArchiveSize(t *testing.T) {
+	t.Parallel()
+	var s archiveSize
+	s.add(0, 100)
+	s.add(1, 10)
+	s.add(1, 30)
+	files, bytes := s.get()
+	require.Equal(t, []int64{2, 130}, []int64{int64(files), bytes})
+	s.remove([]packetlog.Archive{{Number: 0, Size: 100}})
+	files, bytes = s.get()
+	require.Equal(t, []int64{1, 30}, []int64{int64(files), bytes})
+	s.remove([]packetlog.Archive{{Number: 1, Size: 30}})
+	s.add(1, 7)
+	files, bytes = s.get()
+	require.Equal(t, []int64{1, 7}, []int64{int64(files), bytes})
 }

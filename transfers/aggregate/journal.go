@@ -22,7 +22,8 @@ type journal struct {
 	number             uint64        // the journal's
 	checkpointInterval int64         // least number of bytes of log between checkpoints
 	retention          time.Duration // of the archive
-	maxUnsynced        int64         // bytes of log on their way to the disk, before further operations wait
+	archive            archiveSize
+	maxUnsynced        int64 // bytes of log on their way to the disk, before further operations wait
 }
 
 // maxUnsyncedBytes is the maxUnsynced of a journal.

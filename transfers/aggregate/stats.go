@@ -38,6 +38,9 @@ type Stats struct {
 	OldestUnbooked  time.Duration
 	// UnsyncedBytes are appended to the journal and not on disk yet.
 	UnsyncedBytes int64
+	// ArchiveFiles and ArchiveBytes are the size of the archive on disk.
+	ArchiveFiles int
+	ArchiveBytes int64
 
 	// Assets has the reservations, by asset, in the order of [accounts.Book.Assets].
 	Assets []AssetStats
@@ -172,6 +175,7 @@ func (r *Recorder) RoundStats() Stats {
 	if r.journal.log != nil {
 		s.UnsyncedBytes = r.journal.log.UnsyncedBytes()
 	}
+	s.ArchiveFiles, s.ArchiveBytes = r.journal.archive.get()
 	byNumber := map[uint32]*AssetStats{}
 	for _, a := range r.book.Assets() {
 		s.Assets = append(s.Assets, AssetStats{Asset: a})
