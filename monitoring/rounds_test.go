@@ -150,6 +150,8 @@ func TestRunningRounds(t *testing.T) {
 			"peerledger_rounds_oldest_unbooked_seconds": {"": 0.25},
 			"peerledger_rounds_journal_unsynced_bytes":  {"": 0},
 			"peerledger_rounds_stopped":                 {"": 0},
+			"peerledger_rounds_archive_files":           {"": 0},
+			"peerledger_rounds_archive_bytes":           {"": 0},
 			"peerledger_rounds_senders":                 {"USD,1": 1, "EUR,2": 0},
 			"peerledger_rounds_reserved":                {"USD,1": 15, "EUR,2": 0}, // 16 packets of 100 units, less the first
 			"peerledger_rounds_held":                    {"USD,1": 3, "EUR,2": 0},
