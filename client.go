@@ -85,27 +85,18 @@ func New(l ledger.Ledger, cfg Config) (*Client, error) {
 const startTimeout = 30 * time.Second
 
 // newRecorder returns the recorder that the configuration asks for. notify is called after the
-// user's BalancesChanged.
+// user's BalancesChanged. After an error the recorder must not be used.
 func newRecorder(l ledger.Ledger, book *accounts.Book, cfg Config, notify func([]accounts.PeerAccount)) (transfers.PacketRecorder, error) {
 	if cfg.Rounds == nil {
 		events := &cfg.Recorder.Events
 		events.BalancesChanged = joinCallbacks(events.BalancesChanged, notify)
-		return asRecorder(transfers.NewRecorder(l, book, cfg.Recorder))
+		return transfers.NewRecorder(l, book, cfg.Recorder)
 	}
 	rounds := *cfg.Rounds // the caller's stays as it is
 	rounds.Events.BalancesChanged = joinCallbacks(rounds.Events.BalancesChanged, notify)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout) //nolint:forbidigo // New has no context
 	defer cancel()
-	return asRecorder(aggregate.NewRecorder(ctx, l, book, rounds))
-}
-
-// asRecorder returns a recorder as a [transfers.PacketRecorder]: nil after an error, and no
-// interface with a nil pointer.
-func asRecorder[R transfers.PacketRecorder](r R, err error) (transfers.PacketRecorder, error) {
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return aggregate.NewRecorder(ctx, l, book, rounds)
 }
 
 // newEndedContext returns a context that has ended, so that Close does not wait.

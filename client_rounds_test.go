@@ -140,7 +140,7 @@ func TestNewWithRoundsAndWithoutAnswers(t *testing.T) {
 	})
 }
 
-// The recorder does not start. The client's recorder is nil then, and not a nil pointer in an interface.
+// The recorder of a client with rounds is one, and does not start with another namespace's journal.
 func TestNewWithForeignJournalOfRounds(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

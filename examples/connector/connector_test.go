@@ -87,6 +87,16 @@ func (c *connector) countObservations(t *testing.T, name string) (n uint64) {
 	return n
 }
 
+// interruptor is a log that interrupts a connector soon after it has started.
+type interruptor struct{ interrupt func() }
+
+func (i interruptor) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("serving")) {
+		time.AfterFunc(50*time.Millisecond, i.interrupt)
+	}
+	return len(line), nil
+}
+
 // An interrupted connector still prints the books.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
@@ -94,10 +104,10 @@ func TestInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
-			timer := time.AfterFunc(100*time.Millisecond, cancel)
-			defer timer.Stop()
+			defer cancel()
 			var out bytes.Buffer
-			require.NoError(t, runConnector(ctx, []string{"-packets", "0", "-rate", "500", fmt.Sprintf("-rounds=%t", rounds)}, &out, io.Discard))
+			args := []string{"-packets", "0", "-rate", "500", "-listen", "127.0.0.1:0", fmt.Sprintf("-rounds=%t", rounds)}
+			require.NoError(t, runConnector(ctx, args, &out, interruptor{cancel}))
 			require.Contains(t, out.String(), "the books add up")
 		})
 	}

@@ -40,6 +40,7 @@ func TestBacklogFull(t *testing.T) {
 	require.ErrorIs(t, err, transfers.ErrBacklogFull)
 	require.Equal(t, "T03", transfers.ILPCode(err))
 	require.True(t, <-changes)
+	require.False(t, <-changes, "also if nobody submits anything")
 	for range 100 {
 		_, err := r.Submit(t.Context(), forward) // waits for room
 		require.NoError(t, err)
@@ -48,7 +49,7 @@ func TestBacklogFull(t *testing.T) {
 	require.NoError(t, r.Flush(t.Context()))
 	require.NoError(t, r.Close(t.Context()))
 	require.False(t, r.Stats().BacklogFull)
-	want := false
+	want := true
 	for len(changes) > 0 {
 		full := <-changes
 		require.Equal(t, want, full)
