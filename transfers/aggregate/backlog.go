@@ -15,18 +15,14 @@ type backlog struct {
 // waitForSpace waits until the journal's disk is not too far behind. The error matches
 // [transfers.ErrBacklogFull].
 func (r *Recorder) waitForSpace(ctx context.Context) error {
-	if !r.journal.isBehind() {
-		if r.backlog.full.Load() {
-			r.noteBacklog()
-		}
-		return nil
+	if r.journal.isBehind() {
+		r.noteBacklog()
+		return r.journal.waitForSpace(ctx)
 	}
-	r.noteBacklog()
-	err := r.journal.waitForSpace(ctx)
-	if err == nil {
+	if r.backlog.full.Load() {
 		r.noteBacklog()
 	}
-	return err
+	return nil
 }
 
 // noteBacklog tells Events.BacklogFull if the disk has fallen behind, or has caught up.

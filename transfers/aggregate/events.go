@@ -27,7 +27,8 @@ type Events struct {
 	// Replayed receives, after each round with any, the fulfills that an earlier process left in the
 	// journal and that this round has booked. After a crash the same results may be reported again.
 	Replayed func([]transfers.Result)
-	// RequestFailed is called when a request to the ledger failed. The recorder sends it again.
+	// RequestFailed is called when a request to the ledger failed, also a look at suspensions, arrears
+	// and headroom. The recorder sends it again.
 	RequestFailed func(error)
 	// JournalFailed is called with faults of the journal. After an error that matches [ErrStopped]
 	// the recorder takes no more operations. Otherwise the journal goes on: it could not be made

@@ -92,6 +92,36 @@ func TestLateEvent(t *testing.T) {
 	})
 }
 
+// Of two late packets in one round, the one whose sender got a reservation in time is not reported.
+func TestLateEventNamesTheSender(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		lossy := &lossyLedger{Ledger: embedded.New()}
+		f := newFixture(t, lossy, 1000)
+		var late []transfers.Result
+		var rounds []aggregate.Round
+		r := openTimed(t, f, func(c *aggregate.Config) {
+			c.Events.Late = func(all []transfers.Result) { late = append(late, all...) }
+			c.Events.Round = func(r aggregate.Round) { rounds = append(rounds, r) }
+		})
+		lossy.away.Store(true)
+		covered, err := r.Forward(ctx, f.packet(0, 2, 300, 300))
+		require.NoError(t, err)
+		require.True(t, covered.Late)
+		beyond, err := r.Forward(ctx, f.packet(1, 2, 1700, 1700))
+		require.NoError(t, err)
+		synctest.Wait()
+		lossy.away.Store(false)
+		require.NoError(t, r.Flush(ctx))
+		require.Len(t, rounds, 1)
+		require.Equal(t, uint64(2), rounds[0].Packets)
+		require.Len(t, rounds[0].Arrears, 1)
+		require.Equal(t, []transfers.Result{beyond}, late)
+		require.NoError(t, r.Close(context.WithoutCancel(ctx)))
+	})
+}
+
 // The next recorder reports what it found in the journal: the packets of the attempt that was not answered,
 // and those behind it.
 func TestReplayedEvent(t *testing.T) {

@@ -210,7 +210,7 @@ func (r *replayer) restore() error {
 	m := r.machine
 	if a := r.attempt; a != nil {
 		m.number = a.number
-		m.round = &roundJob{round: a, stage: stageSend, data: appendRound(nil, a), report: m.reportReplayed(r.attempted)}
+		m.round = &roundJob{round: a, stage: stageSend, data: appendRound(nil, a), report: reportReplayed(r.attempted)}
 		for _, account := range a.accounts() {
 			if _, err := m.peerOf(account); err != nil {
 				return err

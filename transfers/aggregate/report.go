@@ -27,8 +27,7 @@ func (m *machine) reportOf(t *tally) report {
 }
 
 // reportReplayed begins the report of the round that an earlier process has left.
-func (m *machine) reportReplayed(fulfills []unbooked) report {
-	p := report{begunAt: m.wall}
+func reportReplayed(fulfills []unbooked) (p report) {
 	for i := range fulfills {
 		p.replayed = append(p.replayed, fulfills[i].result())
 	}

@@ -68,6 +68,7 @@ func TestStats(t *testing.T) {
 		require.Equal(t, transfers.Stats{Backlog: 1}, r.Stats())
 
 		require.NoError(t, r.Flush(ctx))
+		time.Sleep(time.Millisecond) //nolint:forbidigo // virtual time in synctest
 		s = r.RoundStats()
 		require.Equal(t, []uint64{1, 1, 0}, []uint64{s.Rounds, s.Requests.Rounds, s.UnbookedPackets})
 		require.Zero(t, s.OldestUnbooked)
@@ -140,4 +141,35 @@ func TestStatsOfArrears(t *testing.T) {
 			require.NoError(t, r.Close(context.WithoutCancel(t.Context())))
 		})
 	}
+}
+
+// While the ledger is away, prepares wait, and the oldest fulfill of the round under way gets older.
+func TestStatsWithoutTheLedger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		lossy := &lossyLedger{Ledger: embedded.New()}
+		f := newFixture(t, lossy, 16_000)
+		r := openTimed(t, f)
+		held, err := r.Prepare(ctx, f.packet(0, 1, 100, 99))
+		require.NoError(t, err)
+		lossy.away.Store(true)
+		_, err = r.Fulfill(ctx, held.Packet)
+		require.NoError(t, err)
+		waiting, err := r.Submit(ctx, transfers.PrepareOp(f.packet(2, 1, 100, 99))) // of a new sender
+		require.NoError(t, err)
+		time.Sleep(15 * time.Second) //nolint:forbidigo // virtual time in synctest: the round is cut after 10 s
+		s := r.RoundStats()
+		require.Equal(t, 15*time.Second, s.OldestUnbooked)
+		require.Equal(t, []int{0, 1, 2}, []int{s.OpenPackets, s.WaitingPrepares, s.RememberedPackets})
+		require.Positive(t, s.RequestFailures)
+		require.Equal(t, 2, r.Stats().Backlog)
+		lossy.away.Store(false)
+		require.NoError(t, waiting.Wait(ctx).Err)
+		require.NoError(t, r.Flush(ctx))
+		s = r.RoundStats()
+		require.Equal(t, []int{1, 0, 2}, []int{s.OpenPackets, s.WaitingPrepares, s.RememberedPackets})
+		require.Zero(t, s.OldestUnbooked)
+		require.NoError(t, r.Close(context.WithoutCancel(ctx)))
+	})
 }
