@@ -156,9 +156,11 @@ func TestStatsWithoutTheLedger(t *testing.T) {
 		lossy.away.Store(true)
 		_, err = r.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
+		time.Sleep(12 * time.Second) //nolint:forbidigo // virtual time in synctest: the round is cut after 10 s
+		require.Equal(t, transfers.Stats{Backlog: 1, InFlight: 1}, r.Stats())
 		waiting, err := r.Submit(ctx, transfers.PrepareOp(f.packet(2, 1, 100, 99))) // of a new sender
 		require.NoError(t, err)
-		time.Sleep(15 * time.Second) //nolint:forbidigo // virtual time in synctest: the round is cut after 10 s
+		time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time in synctest
 		s := r.RoundStats()
 		require.Equal(t, 15*time.Second, s.OldestUnbooked)
 		require.Equal(t, []int{0, 1, 2}, []int{s.OpenPackets, s.WaitingPrepares, s.RememberedPackets})
