@@ -21,7 +21,8 @@ func TestFutureWaitsForTheDisk(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	var unknown [3]int // of Wait for fulfills, for refused rejects, and of Journaled
-	for unknown[0] == 0 || unknown[1] == 0 || unknown[2] == 0 {
+	for tries := 0; unknown[0] == 0 || unknown[1] == 0 || unknown[2] == 0; tries++ {
+		require.Less(t, tries, 10_000, "no answer waits for the disk: %v", unknown)
 		held, err := r.Prepare(t.Context(), f.packet(0, 1, 1, 1))
 		require.NoError(t, err)
 		posted, err := r.Submit(t.Context(), transfers.FulfillOp(held.Packet))
