@@ -79,7 +79,7 @@ func (r *roundsRun) computePaced() (p pacedSample) {
 type chunk struct {
 	first   int64 // number of the first packet
 	count   int64
-	futures [chunkSize]aggregate.Future
+	futures [chunkSize]transfers.Future
 }
 
 // roundsWorker is the state of one worker. Its chunks have numbers: awaited <= fulfilled <= prepared.
@@ -89,7 +89,7 @@ type roundsWorker struct {
 	prefix   uint64 // of the ids
 
 	open     [openChunks]chunk
-	resolved [resolvedChunks]aggregate.Future // of each chunk the last fulfill: the journal has an order
+	resolved [resolvedChunks]transfers.Future // of each chunk the last fulfill: the journal has an order
 
 	prepared, fulfilled, awaited int // chunks
 	ended                        bool
@@ -186,7 +186,7 @@ func (t futureTimer) record(took time.Duration, part *latencyShard) {
 
 // stopTimer records the time since began when the result is there. A goroutine waits for a result
 // that is not there at once.
-func (w *roundsWorker) stopTimer(watching context.Context, t futureTimer, f aggregate.Future, began time.Time) {
+func (w *roundsWorker) stopTimer(watching context.Context, t futureTimer, f transfers.Future, began time.Time) {
 	if !errors.Is(f.Wait(w.canceled).Err, ledger.ErrOutcomeUnknown) {
 		t.record(time.Since(began), t.atOnce)
 		return

@@ -69,7 +69,7 @@ func measurePackets(ctx context.Context, l ledger.Ledger, w *workload, item stri
 
 // recordForMemory records memoryPeers packets, from number first on.
 func recordForMemory(ctx context.Context, recorder *aggregate.Recorder, w *workload, first int, fulfill bool) (err error) {
-	futures := make([]aggregate.Future, memoryPeers)
+	futures := make([]transfers.Future, memoryPeers)
 	expiry := time.Now().Add(packetLife)
 	for i := range futures {
 		n := first + i

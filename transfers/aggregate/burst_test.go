@@ -11,7 +11,6 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 	"github.com/peerledger/peerledger/transfers"
-	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
 // slowReservations is a ledger that holds back the first reservation until proceed is closed.
@@ -40,7 +39,7 @@ func TestPreparesDuringATopUp(t *testing.T) {
 	l := &slowReservations{Ledger: embedded.New(), asked: make(chan struct{}, 1), proceed: make(chan struct{})}
 	f := newFixture(t, l, line)
 	r := f.open(t)
-	submit := func(amount uint64) aggregate.Future {
+	submit := func(amount uint64) transfers.Future {
 		future, err := r.Submit(t.Context(), transfers.PrepareOp(f.packet(0, 1, amount, amount)))
 		require.NoError(t, err)
 		return future
@@ -51,7 +50,7 @@ func TestPreparesDuringATopUp(t *testing.T) {
 	tooMuch := submit(2)
 	last := submit(1)
 	close(l.proceed)
-	for _, future := range []aggregate.Future{first, second, last} {
+	for _, future := range []transfers.Future{first, second, last} {
 		result := future.Wait(t.Context())
 		require.NoError(t, result.Err)
 		_, err := r.Reject(t.Context(), result.Packet)

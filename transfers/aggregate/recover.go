@@ -236,7 +236,7 @@ func (r *replayer) restore() error {
 		if !flows.isEmpty() {
 			m.summed = u.number
 			m.sumPacket(&u.packet, &flows, u.sender, u.receiver, u.number)
-			t := m.lastTally()
+			t := m.tallies[len(m.tallies)-1] // lastTally would begin another if this one is full
 			t.replayed = append(t.replayed, u.result())
 		}
 	}
