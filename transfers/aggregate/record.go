@@ -22,7 +22,9 @@ import (
 const recordVersion = 2
 
 // journalFormat is the format written by this package.
-var journalFormat = wal.Format{Name: "rounds", Newest: recordVersion}
+//
+// Format 1 is of a journal of package transfers.
+var journalFormat = wal.Format{Name: "rounds", Newest: recordVersion, Oldest: recordVersion}
 
 // encodeOwner returns the first record of a journal.
 func encodeOwner(number uint64, namespace string) []byte {
