@@ -38,7 +38,7 @@ func newRoundsConnector(t *testing.T, c *clock, l ledger.Ledger, journal string)
 		d.peers = append(d.peers, handles...)
 	}
 	d.recorder, err = aggregate.NewRecorder(t.Context(), l, d.book, aggregate.Config{
-		JournalFolder: journal, RoundInterval: time.Millisecond, Horizon: 12 * time.Hour, Clock: c.currentTime,
+		JournalFolder: journal, RoundInterval: time.Millisecond, Horizon: 12 * time.Hour, Clock: c.currentTime, RequestSize: 253,
 	})
 	require.NoError(t, err)
 	return d
