@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -73,6 +74,25 @@ func TestReservedAmounts(t *testing.T) {
 	list := readRows[trialRow](t, s, "trial-balance", "--asset", "USD")
 	transit := list[len(list)-2]
 	require.Equal(t, []string{"transit", "3.00", "3.00", got[0].In}, []string{transit.Kind, transit.DebitsPosted, transit.CreditsPosted, transit.CreditsPending})
+}
+
+// Doctor compares a journal of rounds with the ledger, and says when the ledger is not there.
+func TestDoctorWithAJournalOfRounds(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	journal := s.recordRounds(t, 3, false)
+	out := s.runOK(t, "doctor", "--rounds-journal", journal)
+	require.Contains(t, out, "no fulfill waits; journal ")
+	copied := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, os.CopyFS(copied, os.DirFS(journal)))
+	s.recordRounds(t, 1, true)
+	out = s.runOK(t, "doctor", "--rounds-journal", journal)
+	require.Contains(t, out, " are reserved: ")
+	got := s.runCommand(t, "doctor", "--rounds-journal", copied)
+	require.Equal(t, statusFound, got.status)
+	require.Contains(t, got.out, "the ledger has later rounds than ")
+	alone := runApp(t, "doctor", "--rounds-journal", journal)
+	require.Equal(t, statusDone, alone.status, alone.out)
 }
 
 // The rates of watch count the rounds, and no part of a round as a packet.

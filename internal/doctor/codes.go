@@ -17,6 +17,7 @@ const (
 	FolderRight    Code = "folder-right"
 	FolderInUse    Code = "folder-in-use"
 	JournalRight   Code = "journal-right"
+	Reserved       Code = "reserved-for-rounds"
 )
 
 // The faults in the configuration and on the network.
@@ -76,6 +77,8 @@ const (
 	FolderForeign Code = "folder-foreign"
 	JournalWaits  Code = "journal-waits"
 	JournalOther  Code = "journal-of-another-namespace"
+	JournalOld    Code = "journal-older-than-ledger"
+	LedgerOld     Code = "ledger-older-than-journal"
 )
 
 // The faults in the books.
@@ -83,6 +86,7 @@ const (
 	InArrears        Code = "peers-in-arrears"
 	NoArrearsAccount Code = "arrears-accounts-missing"
 	MoneyWaits       Code = "money-in-suspense"
+	MoneyInTransit   Code = "money-in-transit"
 	OldEngine        Code = "old-engine"
 	PaymentsPaused   Code = "payments-paused"
 	PeersAlike       Code = "peers-alike"

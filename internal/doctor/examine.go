@@ -12,6 +12,7 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
 // Subject describes the program and the ledger for [Examine].
@@ -33,12 +34,17 @@ type Subject struct {
 	Folder string
 	// Journal is the folder of a closed recorder's journal; "" is none.
 	Journal string
+	// RoundsJournal is the folder of the journal of a recorder in rounds (package
+	// transfers/aggregate); "" is none. It is compared with the ledger, if there is one.
+	RoundsJournal string
 	// Books are checked once a request was answered.
 	Books Books
 	// Patience is how long to wait for a replica. Default: 3 s.
 	Patience time.Duration
 	// Now is this machine's clock. Default: [time.Now].
 	Now func() time.Time
+
+	rounds *aggregate.JournalContent // of RoundsJournal; nil if it was not read
 }
 
 // Session is a session with a cluster, as [cluster.Open] returns.
@@ -54,6 +60,9 @@ func Examine(ctx context.Context, s Subject) Report {
 		s.Now = time.Now
 	}
 	var r Report
+	if s.RoundsJournal != "" {
+		s.rounds = s.examineRoundsJournal(&r)
+	}
 	if s.ConfigErr != nil {
 		for _, err := range flattenErrors(s.ConfigErr) {
 			r.addFinding(ConfigInvalid, "configuration", err.Error())

@@ -33,6 +33,7 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 		s.examineClock(ctx, l, r)
 	}
 	s.examineBooks(ctx, l, r)
+	s.checkRounds(ctx, l, r)
 	checkFolderVolume(s.Folder, r)
 }
 

@@ -1,0 +1,69 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers/aggregate"
+)
+
+// examineRoundsJournal checks the journal of a recorder in rounds, and the journal's volume. It returns
+// the content, nil if it was not read.
+func (s Subject) examineRoundsJournal(r *Report) *aggregate.JournalContent {
+	subject := s.roundsSubject()
+	found, err := aggregate.ReadJournal(s.RoundsJournal)
+	if err != nil {
+		r.addFolderError(subject, err)
+		if classifyFolderError(err) == FolderInUse {
+			checkFolderVolume(s.RoundsJournal, r)
+		}
+		return nil
+	}
+	if len(s.Books.Config.Assets) > 0 && found.Namespace != s.Books.Config.Namespace {
+		r.addFinding(JournalOther, subject, fmt.Sprintf("namespace %q; configured is %q", found.Namespace, s.Books.Config.Namespace))
+	}
+	text := fmt.Sprintf("journal %016x of namespace %q", found.Number, found.Namespace)
+	switch {
+	case found.OpenRound > 0:
+		text += fmt.Sprintf(", round %d was sent and has no answer", found.OpenRound)
+	case found.Round > 0:
+		text += fmt.Sprintf(", the newest round is %d", found.Round)
+	}
+	if !found.NewestAt.IsZero() {
+		text += fmt.Sprintf(", the last packet was resolved at %s UTC", found.NewestAt.UTC().Format(time.DateTime))
+	}
+	if found.TornBytes > 0 {
+		text += fmt.Sprintf("; a crash has left %d bytes of an unconfirmed record at the end", found.TornBytes)
+	}
+	if n := found.PendingFulfills; n > 0 {
+		r.addFinding(JournalWaits, subject, fmt.Sprintf("%s in no round that the ledger is known to have; %s", formatCount(int(n), "fulfill is", "fulfills are"), text))
+	} else {
+		r.addFinding(JournalRight, subject, "no fulfill waits; "+text)
+	}
+	if ahead := found.NewestAt.Sub(s.Now()); ahead > clockTolerance {
+		r.addFinding(ClockBehind, "clock", fmt.Sprintf("the journal's newest packet is from %v in this machine's future: until then the recorder takes packets for too late", ahead.Round(time.Second)))
+	}
+	checkFolderVolume(s.RoundsJournal, r)
+	return &found
+}
+
+func (s Subject) roundsSubject() string { return "journal of rounds in " + s.RoundsJournal }
+
+// checkRounds compares the journal of rounds with the ledger: one of both may be an old copy.
+func (s Subject) checkRounds(ctx context.Context, session ledger.Ledger, r *Report) {
+	if s.rounds == nil {
+		return
+	}
+	err := s.rounds.CheckLedger(ctx, session)
+	switch {
+	case errors.Is(err, aggregate.ErrOldJournal):
+		r.addFinding(JournalOld, s.roundsSubject(), fmt.Sprintf("the ledger has later rounds than %d", max(s.rounds.Round, s.rounds.OpenRound)))
+	case errors.Is(err, aggregate.ErrOldLedger):
+		r.addFinding(LedgerOld, s.roundsSubject(), fmt.Sprintf("the ledger lacks round %d, the newest that it had answered", s.rounds.Round))
+	case err != nil:
+		r.addFinding(BooksUnread, s.roundsSubject(), err.Error())
+	}
+}

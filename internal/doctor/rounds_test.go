@@ -1,0 +1,198 @@
+package doctor
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/transfers"
+	"github.com/peerledger/peerledger/transfers/aggregate"
+)
+
+// leaving is a ledger that goes away.
+type leaving struct {
+	ledger.Ledger
+
+	away atomic.Bool
+}
+
+func (l *leaving) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if l.away.Load() {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	return l.Ledger.CreateTransfers(ctx, events)
+}
+
+// roundsFolders are the folders of an embedded ledger and of a journal of rounds.
+type roundsFolders struct{ ledger, journal string }
+
+func newRoundsFolders(t *testing.T) roundsFolders {
+	t.Helper()
+	dir := t.TempDir()
+	return roundsFolders{filepath.Join(dir, "ledger"), filepath.Join(dir, "rounds")}
+}
+
+// record fulfills packets in rounds; the ledger is away for the last of them.
+func (f roundsFolders) record(t *testing.T, packets, waiting int) {
+	t.Helper()
+	opened, err := embedded.Open(f.ledger)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, opened.Close()) }()
+	l := &leaving{Ledger: opened}
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	peers, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(10_000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
+	require.NoError(t, err)
+	r, err := aggregate.NewRecorder(t.Context(), l, book, aggregate.Config{JournalFolder: f.journal, RoundInterval: time.Millisecond})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var held []transfers.Packet
+	for range packets + waiting {
+		result, err := r.Prepare(t.Context(), transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9, Expiry: time.Now().Add(30 * time.Second)})
+		require.NoError(t, err)
+		held = append(held, result.Packet)
+	}
+	for i, p := range held {
+		if i == packets {
+			require.NoError(t, r.Flush(t.Context()))
+			l.away.Store(true)
+		}
+		_, err = r.Fulfill(t.Context(), p)
+		require.NoError(t, err)
+	}
+	if waiting > 0 {
+		cancel()
+	}
+	_ = r.Close(ctx)
+}
+
+func (f roundsFolders) subject() Subject {
+	return Subject{
+		Folder: f.ledger, RoundsJournal: f.journal,
+		Books: Books{
+			Config: accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}},
+			Peers:  []accounts.PeerAsset{{Peer: "alice", Asset: usd}, {Peer: "bob", Asset: usd}},
+		},
+	}
+}
+
+// A journal of rounds is described, and compared with the ledger.
+func TestJournalOfRounds(t *testing.T) {
+	t.Parallel()
+	f := newRoundsFolders(t)
+	f.record(t, 3, 0)
+	r := Examine(t.Context(), f.subject())
+	require.Equal(t, []Code{JournalRight, FolderRight, ClockPlausible, BooksRight}, listFolderCodes(r), "%+v", r)
+	require.Regexp(t, `^no fulfill waits; journal [0-9a-f]{16} of namespace "test", the newest round is \d+, the last packet was resolved at `, r[0].Found)
+
+	copied := filepath.Join(t.TempDir(), "rounds")
+	require.NoError(t, os.CopyFS(copied, os.DirFS(f.journal)))
+	oldLedger := filepath.Join(t.TempDir(), "ledger")
+	require.NoError(t, os.CopyFS(oldLedger, os.DirFS(f.ledger)))
+	f.record(t, 1, 2)
+	r = Examine(t.Context(), f.subject())
+	require.Equal(t, []Code{JournalWaits, FolderRight, ClockPlausible, BooksRight, Reserved}, listFolderCodes(r), "%+v", r)
+	require.Regexp(t, `^2 fulfills are in no round that the ledger is known to have; .*, round \d+ was sent and has no answer, `, r[0].Found)
+
+	r = Examine(t.Context(), roundsFolders{f.ledger, copied}.subject())
+	require.True(t, r.Has(JournalOld), "%+v", r)
+	r = Examine(t.Context(), roundsFolders{oldLedger, f.journal}.subject())
+	require.True(t, r.Has(LedgerOld), "%+v", r)
+	require.Equal(t, Problem, r.Worst())
+
+	other := f.subject()
+	other.Books.Config.Namespace = "other"
+	require.True(t, Examine(t.Context(), other).Has(JournalOther))
+	early := f.subject()
+	early.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+	r = Examine(t.Context(), early)
+	require.Contains(t, findFinding(t, r, ClockBehind).Found, "the journal's newest packet is from ")
+}
+
+// Folders of another kind, damaged ones and those in use are told apart.
+func TestJournalsOfRoundsThatAreNotRead(t *testing.T) {
+	t.Parallel()
+	f := newRoundsFolders(t)
+	f.record(t, 1, 0)
+	_, single := writeConnectorFolders(t, 0, time.Time{})
+	damaged := t.TempDir()
+	names, err := wal.Names(f.journal)
+	require.NoError(t, err)
+	content, err := os.ReadFile(filepath.Join(f.journal, names[0]))
+	require.NoError(t, err)
+	content[100] ^= 1
+	require.NoError(t, os.WriteFile(filepath.Join(damaged, names[0]), content, 0o600))
+	for name, test := range map[string]struct {
+		subject Subject
+		want    Code
+	}{
+		"missing":                        {Subject{RoundsJournal: f.journal + "/none"}, FolderMissing},
+		"damaged":                        {Subject{RoundsJournal: damaged}, FolderDamaged},
+		"a journal of single packets":    {Subject{RoundsJournal: single}, FolderForeign},
+		"a ledger":                       {Subject{RoundsJournal: f.ledger}, FolderForeign},
+		"rounds for single packets' own": {Subject{Journal: f.journal}, FolderForeign},
+	} {
+		r := Examine(t.Context(), test.subject)
+		require.Equal(t, []Code{test.want}, listFolderCodes(r), "%s: %+v", name, r)
+	}
+	log, _, err := wal.OpenFormat(f.journal, wal.AnyFormat, func(wal.Record) error { return nil })
+	require.NoError(t, err)
+	r := Examine(t.Context(), Subject{RoundsJournal: f.journal})
+	require.Equal(t, []Code{FolderInUse}, listFolderCodes(r))
+	require.Equal(t, OK, r.Worst())
+	require.NoError(t, log.Close())
+}
+
+// Reservations are listed by journal. Those that nobody renews are named.
+func TestReservations(t *testing.T) {
+	t.Parallel()
+	s := newBooksFixture(t, "alice", "bob")
+	own, _ := s.book.AssetIDs(usd.Ledger)
+	require.False(t, Examine(t.Context(), s.subject).Has(Reserved), "books without rounds")
+	require.NoError(t, s.book.EnsureTransit(t.Context()))
+	_, err := s.book.ExtendCredit(t.Context(), mustPeer(t, s.book, "alice"), ledger.NewAmount(10_000))
+	require.NoError(t, err)
+	reserve := func(amount, journal uint64, timeout uint32) ledger.ID {
+		s.writeTransfer(t, ledger.Transfer{
+			DebitAccountID: s.peerIDs(t, "alice").Peer, CreditAccountID: own.Transit, Amount: ledger.NewAmount(amount), Code: chart.CodeReserve,
+			UserData64: journal, Timeout: timeout, Flags: ledger.TransferPending,
+		})
+		return ledger.NewID(0, s.rows)
+	}
+	reserve(500, 1, 3600)
+	reserve(250, 1, 3600)
+	posted := reserve(90, 2, 3600)
+	reserve(100, 2, 60)
+	s.writeTransfer(t, ledger.Transfer{PendingID: posted, Flags: ledger.TransferPostPending}) // with 0
+	now := time.Now().Add(50 * time.Second)
+	s.subject.Now = func() time.Time { return now }
+	r := Examine(t.Context(), s.subject)
+	require.Equal(t, OK, r.Worst(), "%+v", r)
+	require.Regexp(t, `^8\.50 USD are reserved: 7\.50 USD by journal 0000000000000001 in 2 reservations, the newest \d+s old; `+
+		`1\.00 USD by journal 0000000000000002 in 1 reservation, the newest \d+s old, not renewed: if its connector was killed, the ledger frees them until \d\d:\d\d:\d\d UTC$`,
+		findFinding(t, r, Reserved).Found)
+
+	s.writeTransfer(t, ledger.Transfer{DebitAccountID: own.Suspense, CreditAccountID: own.Transit, Amount: ledger.NewAmount(7), Code: chart.CodeAdjust})
+	r = Examine(t.Context(), s.subject)
+	require.Equal(t, "0.07 USD", findFinding(t, r, MoneyInTransit).Found)
+	require.Equal(t, "books in USD/2", findFinding(t, r, MoneyInTransit).Subject)
+	require.Equal(t, Problem, r.Worst())
+}
+
+func mustPeer(t *testing.T, book *accounts.Book, peer string) accounts.PeerAccount {
+	t.Helper()
+	a, err := book.PeerAccount(peer, usd)
+	require.NoError(t, err)
+	return a
+}
