@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) newDoctorCommand() *cobra.Command {
-	var dataFile, journal, rounds string
+	var dataFile, journal string
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -30,21 +30,20 @@ fault. The command writes nothing. It checks, for a cluster:
 
 With --data-file, on the server's host, also check the data file, its volume and the machine.
 With --folder, check the folder of a closed embedded ledger instead of a cluster. With
---journal, check the folder of a closed recorder's journal. With --rounds-journal, check the
-journal of a connector that records in rounds, and compare the journal with the ledger: an old
-copy of either is found.
+--journal, check the folder of a closed recorder's journal. A journal of rounds is compared
+with the ledger: an old copy of either is found.
 
 The exit status is 0 without a problem, also with warnings, and 5 with a problem (with
 --strict, also with a warning).`,
-		Example: "  peerledger doctor\n  peerledger doctor --addresses tb0:3001,tb1:3001,tb2:3001 --cluster-id 7 --json\n  peerledger doctor --data-file /var/lib/tigerbeetle\n  peerledger doctor --folder /var/lib/connector/ledger --journal /var/lib/connector/journal\n  peerledger doctor --rounds-journal /var/lib/connector/rounds",
+		Example: "  peerledger doctor\n  peerledger doctor --addresses tb0:3001,tb1:3001,tb2:3001 --cluster-id 7 --json\n  peerledger doctor --data-file /var/lib/tigerbeetle\n  peerledger doctor --folder /var/lib/connector/ledger --journal /var/lib/connector/journal",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			subject, err := a.newDoctorSubject()
 			if err != nil {
 				return err
 			}
-			subject.DataFile, subject.Journal, subject.RoundsJournal = dataFile, journal, rounds
-			if dataFile+journal+rounds != "" && errors.Is(subject.ConfigErr, errNoLedger) {
+			subject.DataFile, subject.Journal = dataFile, journal
+			if dataFile+journal != "" && errors.Is(subject.ConfigErr, errNoLedger) {
 				subject.ConfigErr = nil // examine the files alone
 			}
 			report := doctor.Examine(cmd.Context(), subject)
@@ -59,7 +58,6 @@ The exit status is 0 without a problem, also with warnings, and 5 with a problem
 	}
 	cmd.Flags().StringVar(&dataFile, "data-file", "", "the server's data file, or its `folder`, on this machine")
 	cmd.Flags().StringVar(&journal, "journal", "", "the `folder` of the recorder's journal")
-	cmd.Flags().StringVar(&rounds, "rounds-journal", "", "the `folder` of the journal of a connector that records in rounds")
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit with status 5 for warnings too")
 	return cmd
 }

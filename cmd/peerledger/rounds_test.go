@@ -76,23 +76,45 @@ func TestReservedAmounts(t *testing.T) {
 	require.Equal(t, []string{"transit", "3.00", "3.00", got[0].In}, []string{transit.Kind, transit.DebitsPosted, transit.CreditsPosted, transit.CreditsPending})
 }
 
-// Doctor compares a journal of rounds with the ledger, and says when the ledger is not there.
+// Doctor compares a journal of rounds with the ledger, or looks at the journal alone.
 func TestDoctorWithAJournalOfRounds(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	journal := s.recordRounds(t, 3, false)
-	out := s.runOK(t, "doctor", "--rounds-journal", journal)
-	require.Contains(t, out, "no fulfill waits; journal ")
+	out := s.runOK(t, "doctor", "--journal", journal)
+	require.Contains(t, out, "no fulfill waits; journal of rounds ")
 	copied := filepath.Join(t.TempDir(), "copy")
 	require.NoError(t, os.CopyFS(copied, os.DirFS(journal)))
 	s.recordRounds(t, 1, true)
-	out = s.runOK(t, "doctor", "--rounds-journal", journal)
+	out = s.runOK(t, "doctor", "--journal", journal)
 	require.Contains(t, out, " are reserved: ")
-	got := s.runCommand(t, "doctor", "--rounds-journal", copied)
+	got := s.runCommand(t, "doctor", "--journal", copied)
 	require.Equal(t, statusFound, got.status)
 	require.Contains(t, got.out, "the ledger has later rounds than ")
-	alone := runApp(t, "doctor", "--rounds-journal", journal)
+	alone := runApp(t, "doctor", "--journal", journal)
 	require.Equal(t, statusDone, alone.status, alone.out)
+}
+
+// A journal of rounds is backed up, verified and restored. An old journal is named as such.
+func TestBackupOfAJournalOfRounds(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	journal := s.recordRounds(t, 3, false)
+	backups, target := filepath.Join(t.TempDir(), "backups"), filepath.Join(t.TempDir(), "rounds")
+	got := runApp(t, "backup", "--folder", s.folder, "--journal", journal, "--to", backups)
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Regexp(t, `the journal rounds of namespace "test", in which nothing waits, with round \d+ as the newest, and 0 archive files of packets`, got.out)
+	require.Contains(t, runApp(t, "backup", "list", backups).out, "0 waiting")
+	got = runApp(t, "verify", backups)
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Contains(t, got.out, "in it nothing waits.")
+	s.recordRounds(t, 1, false)
+	got = runApp(t, "restore", backups, "--journal", target)
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Regexp(t, `Its newest round is \d+\. If the ledger has later rounds, a connector refuses this journal as old: run peerledger doctor --journal \S+ first`, got.out)
+	got = s.runCommand(t, "doctor", "--journal", target)
+	require.Equal(t, statusFound, got.status)
+	require.Contains(t, got.out, "The journal is an old copy")
 }
 
 // The rates of watch count the rounds, and no part of a round as a packet.

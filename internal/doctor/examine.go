@@ -12,7 +12,6 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
-	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
 // Subject describes the program and the ledger for [Examine].
@@ -32,11 +31,10 @@ type Subject struct {
 	DataFile string
 	// Folder is the folder of a closed embedded ledger; "" is none.
 	Folder string
-	// Journal is the folder of a closed recorder's journal; "" is none.
+	// Journal is the folder of a recorder's journal, of single packets (package transfers) or of
+	// rounds (package transfers/aggregate); "" is none. A journal of rounds is compared with the
+	// ledger, if there is one.
 	Journal string
-	// RoundsJournal is the folder of the journal of a recorder in rounds (package
-	// transfers/aggregate); "" is none. It is compared with the ledger, if there is one.
-	RoundsJournal string
 	// Books are checked once a request was answered.
 	Books Books
 	// Patience is how long to wait for a replica. Default: 3 s.
@@ -44,7 +42,7 @@ type Subject struct {
 	// Now is this machine's clock. Default: [time.Now].
 	Now func() time.Time
 
-	rounds *aggregate.JournalContent // of RoundsJournal; nil if it was not read
+	journal journalContent // of Journal
 }
 
 // Session is a session with a cluster, as [cluster.Open] returns.
@@ -60,8 +58,8 @@ func Examine(ctx context.Context, s Subject) Report {
 		s.Now = time.Now
 	}
 	var r Report
-	if s.RoundsJournal != "" {
-		s.rounds = s.examineRoundsJournal(&r)
+	if s.Journal != "" {
+		s.journal = readJournal(s.Journal)
 	}
 	if s.ConfigErr != nil {
 		for _, err := range flattenErrors(s.ConfigErr) {

@@ -10,22 +10,13 @@ import (
 	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
-// examineRoundsJournal checks the journal of a recorder in rounds, and the journal's volume. It returns
-// the content, nil if it was not read.
-func (s Subject) examineRoundsJournal(r *Report) *aggregate.JournalContent {
-	subject := s.roundsSubject()
-	found, err := aggregate.ReadJournal(s.RoundsJournal)
-	if err != nil {
-		r.addFolderError(subject, err)
-		if classifyFolderError(err) == FolderInUse {
-			checkFolderVolume(s.RoundsJournal, r)
-		}
-		return nil
-	}
+// describeRounds describes a journal of rounds.
+func (s Subject) describeRounds(found *aggregate.JournalContent, r *Report) {
+	subject := s.journalSubject()
 	if len(s.Books.Config.Assets) > 0 && found.Namespace != s.Books.Config.Namespace {
 		r.addFinding(JournalOther, subject, fmt.Sprintf("namespace %q; configured is %q", found.Namespace, s.Books.Config.Namespace))
 	}
-	text := fmt.Sprintf("journal %016x of namespace %q", found.Number, found.Namespace)
+	text := fmt.Sprintf("journal of rounds %016x, namespace %q", found.Number, found.Namespace)
 	switch {
 	case found.OpenRound > 0:
 		text += fmt.Sprintf(", round %d was sent and has no answer", found.OpenRound)
@@ -44,26 +35,23 @@ func (s Subject) examineRoundsJournal(r *Report) *aggregate.JournalContent {
 		r.addFinding(JournalRight, subject, "no fulfill waits; "+text)
 	}
 	if ahead := found.NewestAt.Sub(s.Now()); ahead > clockTolerance {
-		r.addFinding(ClockBehind, "clock", fmt.Sprintf("the journal's newest packet is from %v in this machine's future: until then the recorder takes packets for too late", ahead.Round(time.Second)))
+		r.addFinding(ClockBehind, "clock", fmt.Sprintf("the journal's newest packet is from %v in this machine's future: until then a recorder refuses packets as too short", ahead.Round(time.Second)))
 	}
-	checkFolderVolume(s.RoundsJournal, r)
-	return &found
 }
-
-func (s Subject) roundsSubject() string { return "journal of rounds in " + s.RoundsJournal }
 
 // checkRounds compares the journal of rounds with the ledger: one of both may be an old copy.
 func (s Subject) checkRounds(ctx context.Context, session ledger.Ledger, r *Report) {
-	if s.rounds == nil {
+	if s.journal.rounds == nil {
 		return
 	}
-	err := s.rounds.CheckLedger(ctx, session)
+	journal := s.journal.rounds
+	err := journal.CheckLedger(ctx, session)
 	switch {
 	case errors.Is(err, aggregate.ErrOldJournal):
-		r.addFinding(JournalOld, s.roundsSubject(), fmt.Sprintf("the ledger has later rounds than %d", max(s.rounds.Round, s.rounds.OpenRound)))
+		r.addFinding(JournalOld, s.journalSubject(), fmt.Sprintf("the ledger has later rounds than %d", max(journal.Round, journal.OpenRound)))
 	case errors.Is(err, aggregate.ErrOldLedger):
-		r.addFinding(LedgerOld, s.roundsSubject(), fmt.Sprintf("the ledger lacks round %d, the newest that it had answered", s.rounds.Round))
+		r.addFinding(LedgerOld, s.journalSubject(), fmt.Sprintf("the ledger lacks round %d, the newest that it had answered", journal.Round))
 	case err != nil:
-		r.addFinding(BooksUnread, s.roundsSubject(), err.Error())
+		r.addFinding(BooksUnread, s.journalSubject(), err.Error())
 	}
 }
