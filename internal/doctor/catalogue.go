@@ -24,7 +24,7 @@ var catalogue = map[Code]catalogueEntry{
 	Resolved: {level: OK}, ReplicaAnswers: {level: OK}, SessionWorks: {level: OK}, ReleasesMatch: {level: OK},
 	LimitsKnown: {level: OK}, ClockPlausible: {level: OK}, DataFileRight: {level: OK}, HostRight: {level: OK},
 	BooksRight: {level: OK}, FolderRight: {level: OK}, FolderInUse: {level: OK}, JournalRight: {level: OK},
-	Reserved: {level: OK},
+	Reserved: {level: OK}, ArchiveRight: {level: OK},
 
 	ConfigInvalid: {
 		Problem, "The configuration cannot be used.",
@@ -201,6 +201,10 @@ var catalogue = map[Code]catalogueEntry{
 	JournalOld: {
 		Problem, "The journal is an old copy, for example from a backup: the ledger has rounds that the journal lacks. A recorder refuses it, since it would book the packets of these rounds again.",
 		"Look for the newer journal, and start the connector with it. If it is lost, start the connector with an empty folder. Fulfills after the copy that were in no round are booked nowhere: compare with your peers (docs/operations.md#an-old-journal-of-rounds).",
+	},
+	ArchiveDamaged: {
+		Problem, "Files of the archive of packets were changed, are cut, or belong to another journal. No balance depends on them; a recorder does not start without the packets of the last minutes, and statements and searches lack the packets of these files.",
+		"Restore the files from a backup (peerledger restore into another folder, then copy them). Without a copy, move the damaged files out of the folder: what they had is lost, the sums in the ledger are exact.",
 	},
 	LedgerOld: {
 		Problem, "The ledger is an old copy, for example from a backup, or is another ledger: the journal has rounds that the ledger lacks. A recorder would go on, and book these rounds nowhere.",

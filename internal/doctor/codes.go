@@ -17,6 +17,7 @@ const (
 	FolderRight    Code = "folder-right"
 	FolderInUse    Code = "folder-in-use"
 	JournalRight   Code = "journal-right"
+	ArchiveRight   Code = "archive-right"
 	Reserved       Code = "reserved-for-rounds"
 )
 
@@ -71,14 +72,15 @@ const (
 
 // The faults with the folder of an embedded ledger, or with a recorder's journal.
 const (
-	FolderMissing Code = "folder-missing"
-	FolderUnread  Code = "folder-unreadable"
-	FolderDamaged Code = "folder-damaged"
-	FolderForeign Code = "folder-foreign"
-	JournalWaits  Code = "journal-waits"
-	JournalOther  Code = "journal-of-another-namespace"
-	JournalOld    Code = "journal-older-than-ledger"
-	LedgerOld     Code = "ledger-older-than-journal"
+	FolderMissing  Code = "folder-missing"
+	FolderUnread   Code = "folder-unreadable"
+	FolderDamaged  Code = "folder-damaged"
+	FolderForeign  Code = "folder-foreign"
+	JournalWaits   Code = "journal-waits"
+	JournalOther   Code = "journal-of-another-namespace"
+	JournalOld     Code = "journal-older-than-ledger"
+	LedgerOld      Code = "ledger-older-than-journal"
+	ArchiveDamaged Code = "archive-damaged"
 )
 
 // The faults in the books.

@@ -45,14 +45,20 @@ const maxExpiry = 24 * time.Hour
 type journalContent struct {
 	single *transfers.JournalContent // of single packets
 	rounds *aggregate.JournalContent // of rounds
+	inUse  bool                      // of rounds, and a recorder has the journal open
 	err    error
 }
 
-// readJournal reads the journal of a closed recorder of either kind.
+// readJournal reads the journal of a closed recorder of either kind, or of a running one in rounds.
 func readJournal(folder string) journalContent {
 	single, err := transfers.ReadJournal(folder)
 	if err == nil {
 		return journalContent{single: &single}
+	}
+	if errors.Is(err, transfers.ErrJournalInUse) {
+		if rounds, roundsErr := aggregate.ReadOpenJournal(folder); roundsErr == nil {
+			return journalContent{rounds: &rounds, inUse: true}
+		}
 	}
 	if errors.Is(err, transfers.ErrJournalForeign) {
 		rounds, roundsErr := aggregate.ReadJournal(folder)
@@ -73,6 +79,7 @@ func (s Subject) examineJournal(r *Report) {
 		s.describeSingle(j.single, r)
 	case j.rounds != nil:
 		s.describeRounds(j.rounds, r)
+		s.examineArchive(j.rounds.Number, r)
 	default:
 		r.addFolderError(s.journalSubject(), j.err)
 		if code := classifyFolderError(j.err); code != FolderInUse {

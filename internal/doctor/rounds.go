@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers/aggregate"
 )
@@ -29,9 +31,13 @@ func (s Subject) describeRounds(found *aggregate.JournalContent, r *Report) {
 	if found.TornBytes > 0 {
 		text += fmt.Sprintf("; a crash has left %d bytes of an unconfirmed record at the end", found.TornBytes)
 	}
-	if n := found.PendingFulfills; n > 0 {
-		r.addFinding(JournalWaits, subject, fmt.Sprintf("%s in no round that the ledger is known to have; %s", formatCount(int(n), "fulfill is", "fulfills are"), text))
-	} else {
+	waiting := formatCount(int(found.PendingFulfills), "fulfill is", "fulfills are") + " in no round that the ledger is known to have"
+	switch {
+	case s.journal.inUse:
+		r.addFinding(FolderInUse, subject, "a running connector has it open; a moment ago "+waiting+"; "+text)
+	case found.PendingFulfills > 0:
+		r.addFinding(JournalWaits, subject, waiting+"; "+text)
+	default:
 		r.addFinding(JournalRight, subject, "no fulfill waits; "+text)
 	}
 	if ahead := found.NewestAt.Sub(s.Now()); ahead > clockTolerance {
@@ -47,6 +53,7 @@ func (s Subject) checkRounds(ctx context.Context, session ledger.Ledger, r *Repo
 	journal := s.journal.rounds
 	err := journal.CheckLedger(ctx, session)
 	switch {
+	case errors.Is(err, aggregate.ErrOldJournal) && s.journal.inUse: // the connector has gone on
 	case errors.Is(err, aggregate.ErrOldJournal):
 		r.addFinding(JournalOld, s.journalSubject(), fmt.Sprintf("the ledger has later rounds than %d", max(journal.Round, journal.OpenRound)))
 	case errors.Is(err, aggregate.ErrOldLedger):
@@ -54,4 +61,28 @@ func (s Subject) checkRounds(ctx context.Context, session ledger.Ledger, r *Repo
 	case err != nil:
 		r.addFinding(BooksUnread, s.journalSubject(), err.Error())
 	}
+}
+
+// examineArchive checks header and end of each file of a journal's archive of packets.
+func (s Subject) examineArchive(journal uint64, r *Report) {
+	folder := filepath.Join(s.Journal, packetlog.ArchiveFolder)
+	subject := "archive in " + folder
+	list, err := packetlog.ListArchives(folder)
+	var size int64
+	var packets uint64
+	for _, a := range list {
+		if a.Journal != journal {
+			err = errors.Join(err, fmt.Errorf("%s belongs to journal %016x", a.Path, a.Journal))
+		}
+		size, packets = size+a.Size, packets+a.Packets
+	}
+	if err != nil {
+		r.addFinding(ArchiveDamaged, subject, err.Error())
+	}
+	if len(list) == 0 {
+		return
+	}
+	from, to := time.Unix(0, list[0].OldestResolvedAt), time.Unix(0, list[len(list)-1].NewestResolvedAt)
+	r.addFinding(ArchiveRight, subject, fmt.Sprintf("%s with %d packets in %d MiB, resolved from %s to %s UTC", formatCount(len(list), "file", "files"),
+		packets, size>>20, from.UTC().Format(time.DateTime), to.UTC().Format(time.DateTime)))
 }

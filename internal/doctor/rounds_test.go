@@ -12,6 +12,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
@@ -141,12 +142,63 @@ func TestJournalsOfRoundsThatAreNotRead(t *testing.T) {
 		r := Examine(t.Context(), test.subject)
 		require.Equal(t, []Code{test.want}, listFolderCodes(r), "%s: %+v", name, r)
 	}
-	log, _, err := wal.OpenFormat(f.journal, wal.AnyFormat, func(wal.Record) error { return nil })
+}
+
+// The journal of a running connector is read, and neither its waiting fulfills nor the rounds that it has
+// written since are faults.
+func TestJournalOfARunningConnector(t *testing.T) {
+	t.Parallel()
+	f := newRoundsFolders(t)
+	f.record(t, 1, 0)
+	behind := filepath.Join(t.TempDir(), "rounds")
+	require.NoError(t, os.CopyFS(behind, os.DirFS(f.journal)))
+	f.record(t, 1, 1)
+	for _, journal := range []string{f.journal, behind} { // as the running connector's journal is behind the ledger
+		log, _, err := wal.OpenFormat(journal, wal.AnyFormat, func(wal.Record) error { return nil })
+		require.NoError(t, err)
+		r := Examine(t.Context(), roundsFolders{f.ledger, journal}.subject())
+		require.Equal(t, []Code{FolderRight, ClockPlausible, BooksRight, Reserved, FolderInUse}, listFolderCodes(r))
+		require.Equal(t, OK, r.Worst(), "%+v", r)
+		require.Regexp(t, `^a running connector has it open; a moment ago (0|1) fulfills? (is|are) in no round that the ledger is known to have; journal of rounds `,
+			findFinding(t, r, FolderInUse).Found)
+		require.NoError(t, log.Close())
+	}
+	_, single := writeConnectorFolders(t, 0, time.Time{})
+	log, _, err := wal.OpenFormat(single, wal.AnyFormat, func(wal.Record) error { return nil })
 	require.NoError(t, err)
-	r := Examine(t.Context(), Subject{Journal: f.journal})
-	require.Equal(t, []Code{FolderInUse}, listFolderCodes(r))
-	require.Equal(t, OK, r.Worst())
+	require.Contains(t, findFinding(t, Examine(t.Context(), Subject{Journal: single}), FolderInUse).Found, "nothing in it was checked")
 	require.NoError(t, log.Close())
+}
+
+// The files of the archive are counted, and damaged and foreign ones are named.
+func TestArchive(t *testing.T) {
+	t.Parallel()
+	f := newRoundsFolders(t)
+	f.record(t, 1, 0)
+	content, err := aggregate.ReadJournal(f.journal)
+	require.NoError(t, err)
+	folder := filepath.Join(f.journal, packetlog.ArchiveFolder)
+	write := func(number, journal uint64, at time.Time) {
+		w, err := packetlog.CreateArchive(folder, journal, number)
+		require.NoError(t, err)
+		party := packetlog.Party{Ledger: 1, Peer: "alice"}
+		require.NoError(t, w.Add(&packetlog.Packet{Number: number, ResolvedAt: at.UnixNano(), ID: ledger.NewID(number, 1), From: party, To: party, In: 1, Out: 1}))
+		require.NoError(t, w.Commit())
+	}
+	subject := Subject{Journal: f.journal}
+	require.False(t, Examine(t.Context(), subject).Has(ArchiveRight), "no archive yet")
+	first := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	write(1, content.Number, first)
+	write(2, content.Number, first.Add(time.Hour))
+	r := Examine(t.Context(), subject)
+	require.Equal(t, []Code{JournalRight, ArchiveRight}, listFolderCodes(r))
+	require.Equal(t, "2 files with 2 packets in 0 MiB, resolved from 2026-03-01 10:00:00 to 2026-03-01 11:00:00 UTC", findFinding(t, r, ArchiveRight).Found)
+	write(3, content.Number+1, first)
+	require.Contains(t, findFinding(t, Examine(t.Context(), subject), ArchiveDamaged).Found, "packets-0000000000000003 belongs to journal ")
+	require.NoError(t, os.Truncate(filepath.Join(folder, "packets-0000000000000002"), 50))
+	r = Examine(t.Context(), subject)
+	require.Contains(t, findFinding(t, r, ArchiveDamaged).Found, "packets-0000000000000002 is corrupt")
+	require.Equal(t, Problem, r.Worst())
 }
 
 // Reservations are listed by journal. Those that nobody renews are named.

@@ -18,7 +18,7 @@ import (
 // nowhere.
 var ErrOldLedger = errors.New("aggregate: the ledger is older than the journal")
 
-// JournalContent is the content of a journal that no recorder has open.
+// JournalContent is the content of a journal. Its archive is read by other means.
 type JournalContent struct {
 	Namespace string // of the accounts
 	Number    uint64 // of the journal: rows in the ledger have it in user_data_64
@@ -40,9 +40,15 @@ type JournalContent struct {
 // in it. The error is a [*transfers.JournalError]. It matches [transfers.ErrJournalInUse],
 // [transfers.ErrJournalCorrupt], [transfers.ErrJournalForeign], or [fs.ErrNotExist] if the folder has no
 // journal.
-func ReadJournal(folder string) (JournalContent, error) {
+func ReadJournal(folder string) (JournalContent, error) { return readContent(folder, wal.Read) }
+
+// ReadOpenJournal is [ReadJournal] for a journal that a recorder may have open, in any process, without
+// disturbing it. The content is of some moment during the call: the recorder has gone on since.
+func ReadOpenJournal(folder string) (JournalContent, error) { return readContent(folder, wal.ReadLive) }
+
+func readContent(folder string, read func(string, wal.Format, func(wal.Record) error) (wal.Content, error)) (JournalContent, error) {
 	r := &contentReader{}
-	content, err := wal.Read(folder, journalFormat, r.addRecord)
+	content, err := read(folder, journalFormat, r.addRecord)
 	switch {
 	case errors.Is(err, wal.ErrNoLog):
 		err = fmt.Errorf("there is no journal: %w", fs.ErrNotExist)
@@ -121,7 +127,8 @@ func (c *contentReader) finish() JournalContent {
 
 // CheckLedger compares the journal with the rounds of a ledger, with one look-up. The error matches
 // [ErrOldJournal] if the ledger has later rounds: a recorder refuses the journal. It matches [ErrOldLedger]
-// if the ledger lacks the journal's newest round. All further errors are of the request.
+// if the ledger lacks the journal's newest round. All further errors are of the request. For a journal of
+// [ReadOpenJournal], ErrOldJournal means nothing: the recorder has written later rounds since.
 func (c *JournalContent) CheckLedger(ctx context.Context, l ledger.Ledger) error {
 	later := c.laterIDs()
 	ids := later

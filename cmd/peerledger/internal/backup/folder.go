@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/transfers"
@@ -68,23 +70,15 @@ func lockSource(folder string) (lockedFolder, error) {
 	return lockedFolder{folder, append(names, archives...), release}, nil
 }
 
-// archiveFolder is the folder of archive files in the folder of a journal of rounds.
-const archiveFolder = "archive"
-
-// archiveFile matches the names of archive files. Such a file has its name once it is whole, and never
-// changes.
-var archiveFile = regexp.MustCompile(`^packets-[0-9a-f]{16}$`)
-
-// listArchives returns the names of the archive files in a journal's folder, from there, in order.
+// listArchives returns the names of the archive files of packets in a journal's folder, from there, in
+// order. Such a file has its name once it is whole, and is not changed while no recorder is open.
 func listArchives(folder string) (names []string, err error) {
-	entries, err := os.ReadDir(filepath.Join(folder, archiveFolder))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	list, err := packetlog.ListArchives(filepath.Join(folder, packetlog.ArchiveFolder))
+	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
-	for _, entry := range entries {
-		if archiveFile.MatchString(entry.Name()) {
-			names = append(names, path.Join(archiveFolder, entry.Name()))
-		}
+	for _, a := range list {
+		names = append(names, path.Join(packetlog.ArchiveFolder, filepath.Base(a.Path)))
 	}
 	return names, nil
 }
@@ -255,7 +249,7 @@ func linkFiles(from, to string) (err error) {
 		return err
 	}
 	if len(archives) > 0 {
-		folder := filepath.Join(to, archiveFolder)
+		folder := filepath.Join(to, packetlog.ArchiveFolder)
 		if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
@@ -299,8 +293,27 @@ func readJournal(folder string) (Journal, error) {
 	if errors.Is(roundsErr, transfers.ErrJournalForeign) {
 		return Journal{}, err
 	}
-	archives, archiveErr := listArchives(folder)
+	if roundsErr != nil {
+		return Journal{}, roundsErr
+	}
+	archives, err := readArchives(folder, rounds.Number)
 	return Journal{
-		Namespace: rounds.Namespace, Waiting: int(rounds.PendingFulfills), Rounds: true, Round: rounds.Round, Archives: len(archives),
-	}, errors.Join(roundsErr, archiveErr)
+		Namespace: rounds.Namespace, Waiting: int(rounds.PendingFulfills), Rounds: true, Round: rounds.Round, Archives: archives,
+	}, err
+}
+
+// readArchives reads all packets of a journal's archive, with the sums of the files, and returns the
+// number of files.
+func readArchives(folder string, journal uint64) (int, error) {
+	archive := filepath.Join(folder, packetlog.ArchiveFolder)
+	list, err := packetlog.ListArchives(archive)
+	for _, a := range list {
+		if a.Journal != journal {
+			err = errors.Join(err, fmt.Errorf("backup: %s belongs to journal %016x, and the folder to %016x", a.Path, a.Journal, journal))
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(list), packetlog.ReadRecent(archive, math.MinInt64, func(*packetlog.Packet) error { return nil })
 }

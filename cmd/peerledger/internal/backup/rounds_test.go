@@ -87,7 +87,7 @@ func newRoundsConnector(t *testing.T) connector {
 func TestJournalOfRounds(t *testing.T) {
 	t.Parallel()
 	c := newRoundsConnector(t)
-	archives := writeArchives(t, c.journal)
+	archives := writeArchives(t, c.journal, journalNumber(t, c.journal))
 	b := node{}.createBackup(t, c.makeOptions())
 	noted := b.Manifest.Journal.Journal
 	require.Positive(t, noted.Round)
@@ -140,14 +140,14 @@ func TestOldJournalOfRounds(t *testing.T) {
 func TestJournalOfRoundsIsNotMixed(t *testing.T) {
 	t.Parallel()
 	c := newRoundsConnector(t)
-	writeArchives(t, c.journal)
+	writeArchives(t, c.journal, journalNumber(t, c.journal))
 	b := node{}.createBackup(t, c.makeOptions())
 	target := filepath.Join(t.TempDir(), "rounds")
 	require.NoError(t, os.MkdirAll(filepath.Join(target, "archive"), 0o700))
 	require.NoError(t, b.RestoreJournal(t.Context(), target), "an empty folder")
 	target = filepath.Join(t.TempDir(), "rounds")
 	require.NoError(t, os.MkdirAll(target, 0o700))
-	writeArchives(t, target)
+	writeArchives(t, target, 7)
 	require.ErrorIs(t, b.RestoreJournal(t.Context(), target), ErrNotEmpty)
 	require.NoFileExists(t, filepath.Join(target, "log-0000000000000000"))
 }
@@ -156,7 +156,7 @@ func TestJournalOfRoundsIsNotMixed(t *testing.T) {
 func TestJournalOfRoundsThatIsNotAsItWasNoted(t *testing.T) {
 	t.Parallel()
 	c := newRoundsConnector(t)
-	writeArchives(t, c.journal)
+	writeArchives(t, c.journal, journalNumber(t, c.journal))
 	for name, change := range map[string]func(*Manifest){
 		"round":    func(m *Manifest) { m.Journal.Round++ },
 		"archives": func(m *Manifest) { m.Journal.Archives-- },
