@@ -90,7 +90,7 @@ func TestDoctorWithAJournalOfRounds(t *testing.T) {
 	require.Contains(t, out, " are reserved: ")
 	got := s.runCommand(t, "doctor", "--journal", copied)
 	require.Equal(t, statusFound, got.status)
-	require.Contains(t, got.out, "the ledger has later rounds than ")
+	require.Contains(t, got.out, "the ledger has more than round ")
 	alone := runApp(t, "doctor", "--journal", journal)
 	require.Equal(t, statusDone, alone.status, alone.out)
 }

@@ -55,9 +55,9 @@ func (s Subject) checkRounds(ctx context.Context, session ledger.Ledger, r *Repo
 	switch {
 	case errors.Is(err, aggregate.ErrOldJournal) && s.journal.inUse: // the connector has gone on
 	case errors.Is(err, aggregate.ErrOldJournal):
-		r.addFinding(JournalOld, s.journalSubject(), fmt.Sprintf("the ledger has later rounds than %d", max(journal.Round, journal.OpenRound)))
+		r.addFinding(JournalOld, s.journalSubject(), err.Error())
 	case errors.Is(err, aggregate.ErrOldLedger):
-		r.addFinding(LedgerOld, s.journalSubject(), fmt.Sprintf("the ledger lacks round %d, the newest that it had answered", journal.Round))
+		r.addFinding(LedgerOld, s.journalSubject(), err.Error())
 	case err != nil:
 		r.addFinding(BooksUnread, s.journalSubject(), err.Error())
 	}

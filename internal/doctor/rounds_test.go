@@ -24,14 +24,23 @@ import (
 type leaving struct {
 	ledger.Ledger
 
-	away atomic.Bool
+	away  atomic.Bool
+	asked chan struct{} // gets an element when a round comes while the ledger is away
 }
 
 func (l *leaving) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if l.away.Load() {
-		return nil, ledger.ErrOutcomeUnknown
+	if !l.away.Load() {
+		return l.Ledger.CreateTransfers(ctx, events)
 	}
-	return l.Ledger.CreateTransfers(ctx, events)
+	for i := range events {
+		if events[i].Code == chart.CodeRound {
+			select {
+			case l.asked <- struct{}{}:
+			default:
+			}
+		}
+	}
+	return nil, ledger.ErrOutcomeUnknown
 }
 
 // roundsFolders are the folders of an embedded ledger and of a journal of rounds.
@@ -49,7 +58,7 @@ func (f roundsFolders) record(t *testing.T, packets, waiting int) {
 	opened, err := embedded.Open(f.ledger)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, opened.Close()) }()
-	l := &leaving{Ledger: opened}
+	l := &leaving{Ledger: opened, asked: make(chan struct{}, 1)}
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
 	peers, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(10_000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
@@ -73,6 +82,7 @@ func (f roundsFolders) record(t *testing.T, packets, waiting int) {
 		require.NoError(t, err)
 	}
 	if waiting > 0 {
+		<-l.asked
 		cancel()
 	}
 	_ = r.Close(ctx)

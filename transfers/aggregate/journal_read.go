@@ -34,6 +34,8 @@ type JournalContent struct {
 	// TornBytes is the length of an unfinished record that a crash has left at the end. No caller was
 	// promised that it is kept. 0 if there is none.
 	TornBytes int64
+
+	newest packetlog.Round // with rows in the ledger; zero if the log has none behind its checkpoint
 }
 
 // ReadJournal reads a journal ([Config].JournalFolder) that no recorder has open, and changes nothing
@@ -101,6 +103,9 @@ func (c *contentReader) addRecord(record wal.Record) error {
 		var applied packetlog.Round
 		if applied, err = packetlog.ReadRound(record.Data); err == nil {
 			c.content.Round, c.through, c.content.OpenRound, c.content.OpenAttempt = applied.Number, applied.Through, 0, 0
+			if applied.At != 0 { // else it has no rows: see journalAttempt
+				c.content.newest = applied
+			}
 		}
 	case packetlog.KindState:
 		c.clock = max(c.clock, int64(read.readU64()))
@@ -127,29 +132,24 @@ func (c *contentReader) finish() JournalContent {
 
 // CheckLedger compares the journal with the rounds of a ledger, with one look-up. The error matches
 // [ErrOldJournal] if the ledger has later rounds: a recorder refuses the journal. It matches [ErrOldLedger]
-// if the ledger lacks the journal's newest round. All further errors are of the request. For a journal of
+// if the ledger lacks the journal's newest round; right after a checkpoint of the journal, that round is
+// not known and not checked. All further errors are of the request. For a journal of
 // [ReadOpenJournal], ErrOldJournal means nothing: the recorder has written later rounds since.
 func (c *JournalContent) CheckLedger(ctx context.Context, l ledger.Ledger) error {
-	later := c.laterIDs()
-	ids := later
-	for attempt := range uint32(attemptsChecked) {
-		ids = append(ids, c.firstLegID(c.Round, attempt))
-	}
-	rows, err := l.LookupTransfers(ctx, ids)
+	newest := c.firstLegID(c.newest.Number, c.newest.Attempt)
+	rows, err := l.LookupTransfers(ctx, append(c.laterIDs(), newest))
 	if err != nil {
 		return err
 	}
-	isLater := make(map[ledger.ID]bool, len(later))
-	for _, id := range later {
-		isLater[id] = true
-	}
+	hasNewest := false
 	for i := range rows {
-		if isLater[rows[i].ID] {
+		if rows[i].ID != newest {
 			return fmt.Errorf("%w: the ledger has more than round %d", ErrOldJournal, max(c.Round, c.OpenRound))
 		}
+		hasNewest = true
 	}
-	if len(rows) == 0 && c.Round > 0 {
-		return fmt.Errorf("%w: the ledger lacks round %d", ErrOldLedger, c.Round)
+	if !hasNewest && c.newest.Number > 0 {
+		return fmt.Errorf("%w: the ledger lacks round %d", ErrOldLedger, c.newest.Number)
 	}
 	return nil
 }

@@ -83,7 +83,9 @@ func TestReadJournal(t *testing.T) {
 	require.NotZero(t, first.Number)
 	require.Positive(t, first.Round)
 	require.WithinRange(t, first.NewestAt, began, time.Now())
-	require.Equal(t, aggregate.JournalContent{Namespace: first.Namespace, Number: first.Number, Round: first.Round, NewestAt: first.NewestAt}, first)
+	require.Zero(t, first.PendingFulfills)
+	require.Zero(t, first.OpenRound)
+	require.Zero(t, first.TornBytes)
 	require.NoError(t, first.CheckLedger(t.Context(), l))
 
 	r = f.open(t)
