@@ -211,7 +211,7 @@ func TestArchive(t *testing.T) {
 	require.Equal(t, Problem, r.Worst())
 }
 
-// Reservations are listed by journal. Those that nobody renews are named.
+// Reservations are listed by journal. Those without renewal are named.
 func TestReservations(t *testing.T) {
 	t.Parallel()
 	s := newBooksFixture(t, "alice", "bob")
