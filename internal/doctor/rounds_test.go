@@ -58,12 +58,17 @@ func (f roundsFolders) record(t *testing.T, packets, waiting int) {
 	opened, err := embedded.Open(f.ledger)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, opened.Close()) }()
-	l := &leaving{Ledger: opened, asked: make(chan struct{}, 1)}
+	recordRounds(t, opened, f.journal, packets, waiting)
+}
+
+func recordRounds(t *testing.T, on ledger.Ledger, journal string, packets, waiting int) {
+	t.Helper()
+	l := &leaving{Ledger: on, asked: make(chan struct{}, 1)}
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
 	peers, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(10_000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
-	r, err := aggregate.NewRecorder(t.Context(), l, book, aggregate.Config{JournalFolder: f.journal, RoundInterval: time.Millisecond})
+	r, err := aggregate.NewRecorder(t.Context(), l, book, aggregate.Config{JournalFolder: journal, RoundInterval: time.Millisecond, RequestSize: 253})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
