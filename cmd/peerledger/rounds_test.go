@@ -108,6 +108,7 @@ func TestBackupOfAJournalOfRounds(t *testing.T) {
 	got = runApp(t, "verify", backups)
 	require.Equal(t, statusDone, got.status, got.errors)
 	require.Contains(t, got.out, "in it nothing waits.")
+	require.Regexp(t, `Its newest round is \d+\. All packets in its 0 archive files have been read\.`, got.out)
 	s.recordRounds(t, 1, false)
 	got = runApp(t, "restore", backups, "--journal", target)
 	require.Equal(t, statusDone, got.status, got.errors)
