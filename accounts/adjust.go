@@ -45,6 +45,7 @@ type Adjustment struct {
 // Errors:
 //   - [ErrInvalid], naming the field;
 //   - *[CoverError] ([ErrNotCovered]) if the peer's headroom, less its arrears, does not cover a Debit without BeyondHeadroom;
+//     what recorders have reserved ([Book.Reservations]) is no headroom until they release it, as they do after [Book.SuspendPeer];
 //   - [ErrPeerClosed] if the peer is closed, except for a Debit with BeyondHeadroom;
 //   - [ErrKeyReused] if a different adjustment was booked under the key; [ErrKeyBurnt];
 //   - [ErrNotProvisioned], [ErrUnknownAsset];

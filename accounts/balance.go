@@ -32,7 +32,9 @@ type Balance struct {
 	// history.
 	PrepaidAtMost bool
 
-	HeldIn   ledger.Amount // held by packets in flight from the peer: debited if fulfilled
+	// HeldIn is held by packets in flight from the peer, which are debited if fulfilled, and
+	// reserved by recorders in rounds ([Book.Reservations]).
+	HeldIn   ledger.Amount
 	HeldOut  ledger.Amount // held by packets in flight to the peer: credited if fulfilled
 	Settling ledger.Amount // held by settlement orders in flight to the peer
 	// Announced is the sum of the peer's announced payments that are not final yet

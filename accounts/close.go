@@ -37,7 +37,9 @@ func WithForce() CloseOption {
 // ClosePeer first collects arrears from the peer's headroom. It is then refused
 //   - while anything is owed, a prepayment included: *[OwedError] ([ErrOwed]), except with [WithForce];
 //   - while packets, settlement orders or announced payments are in flight: *[HeldError]
-//     ([ErrHeld]). Suspend the peer, and close it when they have ended.
+//     ([ErrHeld]). Suspend the peer, and close it when they have ended. Reservations count as
+//     packets in flight: recorders release those of a suspended peer within one
+//     [Config.SuspensionPollInterval] and a round.
 //
 // Otherwise ClosePeer suspends the peer, waits one [Config.SuspensionPollInterval] for all
 // connectors to see the suspension, and closes the account. If nothing has come in meanwhile, the

@@ -65,9 +65,10 @@ func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.
 }
 
 // RevokeCredit lowers a peer's credit line by an amount of units. The part of the line in use, by
-// debts of the peer or by its packets in flight, cannot be revoked. If the amount is not free in
-// full, a *[LineInUseError] ([ErrLineInUse]) has the free part, unless [WithPartialRevoke] is
-// given. The remaining rules are as for [Book.ExtendCredit].
+// debts of the peer or by its packets in flight, cannot be revoked, and neither can what recorders
+// have reserved ([Book.Reservations]): suspend the peer, wait until they have released it, and
+// suspend the peer again [WithFreeRevoked]. If the amount is not free in full, a *[LineInUseError]
+// ([ErrLineInUse]) has the free part, unless [WithPartialRevoke] is given. The remaining rules are as for [Book.ExtendCredit].
 func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
 	return b.changeLine(ctx, account, opts, func(balance Balance, o lineOptions) (ledger.Amount, error) {
 		if balance.CreditLine.Less(by) && !o.partial {

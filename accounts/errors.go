@@ -142,7 +142,7 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
-	text := fmt.Sprintf("%v: of %v, %s by packets from the peer, %s by packets to the peer, %s by settlement orders",
+	text := fmt.Sprintf("%v: of %v, %s by packets from the peer or reserved for them, %s by packets to the peer, %s by settlement orders",
 		ErrHeld, e.Account, e.Asset.Text(e.HeldIn), e.Asset.Text(e.HeldOut), e.Asset.Text(e.Settling))
 	if !e.Announced.IsZero() {
 		text += fmt.Sprintf("; payments of %s are announced", e.Asset.Text(e.Announced))

@@ -28,7 +28,8 @@ type Hold struct {
 }
 
 // Holds returns the holds of packets from and to a peer, by expiry. Settlement orders are
-// excluded.
+// excluded, and so are packets of recorders in rounds, which the ledger does not know: it has
+// [Book.Reservations] for them.
 //
 // The result is of one moment, the time of the newest row of the peer's account, however long
 // reading takes and whatever is written meanwhile. If nothing was written meanwhile, holds that
@@ -38,6 +39,15 @@ type Hold struct {
 //
 // The error is [ErrUnknownAsset], [ErrNotProvisioned], or of a request.
 func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
+	open, err := b.openRows(ctx, account)
+	if err != nil {
+		return nil, fmt.Errorf("holds of %v: %w", account, err)
+	}
+	return groupByPacket(open, account.id), nil
+}
+
+// openRows returns the unresolved pending rows of a peer's account, by expiry.
+func (b *Book) openRows(ctx context.Context, account PeerAccount) ([]ledger.Transfer, error) {
 	if err := b.checkPeer(account); err != nil {
 		return nil, err
 	}
@@ -49,10 +59,7 @@ func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
 	if err == nil {
 		err = r.forgetExpired(ctx)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("holds of %v: %w", account, err)
-	}
-	return r.groupByPacket(), nil
+	return r.open, err
 }
 
 // holdReader reads the rows of an account, the newest first. So it meets the post or void of a
@@ -174,12 +181,12 @@ func (r *holdReader) forgetExpired(ctx context.Context) error {
 	return nil
 }
 
-// groupByPacket returns the holds of the open rows: all legs of a packet are one hold.
-func (r *holdReader) groupByPacket() []Hold {
+// groupByPacket returns the holds of an account's open rows: all legs of a packet are one hold.
+func groupByPacket(open []ledger.Transfer, accountID ledger.ID) []Hold {
 	var holds []Hold
 	indexByPacket := make(map[ledger.ID]int) // index in holds
-	for i := range r.open {
-		row := &r.open[i]
+	for i := range open {
+		row := &open[i]
 		if row.Code < chart.CodePacket || row.Code > chart.CodeDustLeg {
 			continue
 		}
@@ -196,7 +203,7 @@ func (r *holdReader) groupByPacket() []Hold {
 			holds = append(holds, h)
 		}
 		side := &holds[n].Out
-		if row.DebitAccountID == r.accountID {
+		if row.DebitAccountID == accountID {
 			side = &holds[n].In
 		}
 		*side, _ = side.Add(row.Amount)

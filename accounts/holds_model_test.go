@@ -53,6 +53,7 @@ func newHoldsModel(t *testing.T, seed, program uint64, noHistory bool) *holdsMod
 	require.NoError(t, err)
 	m.peers = provision(t, m.book, 1<<40, "alice", "bob")
 	m.own, _ = m.book.AssetIDs(usd.Ledger)
+	require.NoError(t, m.book.EnsureTransit(t.Context()))
 	return m
 }
 
@@ -200,7 +201,11 @@ func (m *holdsModel) resolve(flag ledger.TransferFlags) {
 	m.create(rows...)
 }
 
-// order places an order: pending, but no hold of a packet.
+// order places an order, or reserves headroom: pending, but no hold of a packet.
 func (m *holdsModel) order() {
+	if m.random.IntN(2) == 0 {
+		m.create(m.leg(chart.CodeReserve, m.peers[0].ID(), m.own.Transit, 7, 20, ledger.TransferPending))
+		return
+	}
 	m.create(m.leg(chart.CodeOrder, m.peers[0].ID(), m.book.PeerIDs(m.peers[0]).Settlement, 7, 0, ledger.TransferPending))
 }

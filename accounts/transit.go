@@ -16,7 +16,7 @@ func (b *Book) EnsureTransit(ctx context.Context) error {
 	for _, a := range b.Assets() {
 		entry := b.assets[a.Ledger]
 		expected = append(expected, expectedAccount{
-			kind: "transit", owner: PeerAccount{id: entry.ids.Liquidity, ledger: a.Ledger},
+			kind: transitKind, owner: PeerAccount{id: entry.ids.Liquidity, ledger: a.Ledger},
 			record: b.newRecord(entry.ids.Transit, a, chart.CodeTransit, chart.TransitFlags),
 		})
 	}

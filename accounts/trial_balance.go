@@ -18,6 +18,9 @@ var (
 	// ErrMoving is returned when accounts changed during every attempt to add them up: the sums are
 	// of no single moment, and prove nothing. Try again at a quieter time, or on a copy.
 	ErrMoving = errors.New("accounts: the books move too fast to be added up")
+	// ErrTransit is returned when a transit account has an amount, as a *[TransitError]. Rounds of
+	// packets cross transit in one chain, so no moment between two requests shows any.
+	ErrTransit = errors.New("accounts: an amount has stayed in transit")
 )
 
 // Sums are sums of ledger accounts, in units of 10^-Scale of the asset. They may exceed 128 bits.
@@ -51,6 +54,8 @@ type TrialLine struct {
 	// "liquidity", "revenue", "dust", "suspense", "outside", "control" or "transit" for our own; "other" for
 	// accounts of a foreign namespace or program.
 	AccountKind string
+	// Sums of "transit" have as pending credits what recorders have reserved ([Book.Reservations]),
+	// and equal posted debits and credits.
 	Sums
 }
 
@@ -76,10 +81,13 @@ var trialKinds = []struct {
 	{chart.CodeSuspense, "suspense"},
 	{chart.CodeOutside, "outside"},
 	{chart.CodeControl, "control"},
-	{chart.CodeTransit, "transit"},
+	{chart.CodeTransit, transitKind},
 }
 
-const otherKind = "other"
+const (
+	transitKind = "transit"
+	otherKind   = "other"
+)
 
 // UnbalancedError has the sums of debits and credits that differ. It matches [ErrUnbalanced].
 type UnbalancedError struct{ Balance TrialBalance }
@@ -93,6 +101,19 @@ func (e *UnbalancedError) Error() string {
 // Is reports whether target is [ErrUnbalanced].
 func (e *UnbalancedError) Is(target error) bool { return target == ErrUnbalanced }
 
+// TransitError has what a transit account holds. It matches [ErrTransit].
+type TransitError struct {
+	Asset  Asset
+	Amount ledger.Amount // posted credits less posted debits, in units
+}
+
+func (e *TransitError) Error() string {
+	return fmt.Sprintf("%v: %s on ledger %d", ErrTransit, e.Asset.Text(e.Amount), e.Asset.Ledger)
+}
+
+// Is reports whether target is [ErrTransit].
+func (e *TransitError) Is(target error) bool { return target == ErrTransit }
+
 // TrialBalance adds up all accounts of the ledger under the asset's number, of all namespaces,
 // and checks that debits equal credits. It reads up to [ledger.QueryMax] accounts in a request,
 // and keeps none of them.
@@ -100,8 +121,8 @@ func (e *UnbalancedError) Is(target error) bool { return target == ErrUnbalanced
 // The sums are of one moment, also during writes: accounts that need several requests are read
 // twice, and again if they changed in between.
 //
-// Errors: *[UnbalancedError] ([ErrUnbalanced]), together with the trial balance; [ErrMoving]
-// after three attempts; [ErrUnknownAsset]; or the error of a request.
+// Errors: *[UnbalancedError] ([ErrUnbalanced]) and *[TransitError] ([ErrTransit]), together with
+// the trial balance; [ErrMoving] after three attempts; [ErrUnknownAsset]; or the error of a request.
 func (b *Book) TrialBalance(ctx context.Context, asset Asset) (TrialBalance, error) {
 	if _, err := b.OwnAccount(asset); err != nil {
 		return TrialBalance{}, err
@@ -113,8 +134,22 @@ func (b *Book) TrialBalance(ctx context.Context, asset Asset) (TrialBalance, err
 	case !balance.Total.Balanced():
 		return balance, &UnbalancedError{balance}
 	default:
-		return balance, nil
+		return balance, balance.checkTransit()
 	}
+}
+
+// checkTransit returns an error if the transit account has an amount. Its flags keep its posted debits
+// from exceeding its credits.
+func (t *TrialBalance) checkTransit() error {
+	for i := range t.Lines {
+		if line := &t.Lines[i]; line.AccountKind == transitKind {
+			amount := ledger.ClampAmount(new(big.Int).Sub(&line.CreditsPosted, &line.DebitsPosted))
+			if !amount.IsZero() {
+				return &TransitError{Asset: t.Asset, Amount: amount}
+			}
+		}
+	}
+	return nil
 }
 
 const trialAttempts = 3

@@ -18,15 +18,22 @@ import (
 )
 
 var trialScenarios = []scenario{
-	{"trial balance", testTrialBalance},
+	{"trial balance", testTrialBalance}, {"transit in a trial balance", testTransitInTrialBalance},
+}
+
+// newTrialBook makes a book of an asset of this test alone.
+func newTrialBook(t *testing.T, l ledger.Ledger) (*accounts.Book, accounts.Asset) {
+	t.Helper()
+	asset := accounts.Asset{Code: "USD", Scale: 2, Ledger: rand.Uint32() | 1<<31}
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{asset}})
+	require.NoError(t, err)
+	return book, asset
 }
 
 // testTrialBalance compares the sums of a Book with the balances of its peers.
 func testTrialBalance(t *testing.T, l ledger.Ledger) {
-	number := rand.Uint32() | 1<<31 // an asset of this test alone
-	asset := accounts.Asset{Code: "USD", Scale: 2, Ledger: number}
-	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{asset}})
-	require.NoError(t, err)
+	book, asset := newTrialBook(t, l)
+	number := asset.Ledger
 	empty, err := book.TrialBalance(t.Context(), asset)
 	require.NoError(t, err)
 	require.Equal(t, accounts.TrialBalance{Asset: asset}, empty)

@@ -14,9 +14,10 @@ import (
 	"github.com/peerledger/peerledger/internal/scripttest"
 )
 
-// loggingComposeStub is a docker compose that logs its arguments. Calls that match FAILS fail, from
-// the FROM-th of these calls on.
+// loggingComposeStub is a docker compose that logs its arguments, but for a question about containers, to
+// which it answers CONNECTOR. Calls that match FAILS fail, from the FROM-th of these calls on.
 const loggingComposeStub = `#!/bin/sh
+[ "$1" != ps ] || { echo "$CONNECTOR"; exit 0; }
 echo "$*" >>"$CALLS"
 case " $* " in
 *$FAILS*) [ "$(grep -c -e "$FAILS" "$CALLS")" -lt "${FROM:-1}" ] || { echo "no" >&2; exit 1; } ;;
@@ -26,11 +27,17 @@ esac
 // runScript runs a script with the stub and returns the logged lines and the script's output.
 func runScript(t *testing.T, fails, from, script string, args ...string) (calls []string, output string, err error) {
 	t.Helper()
+	return runScriptBeside(t, "", fails, from, script, args...)
+}
+
+// runScriptBeside is runScript beside a connector's container; "" is none.
+func runScriptBeside(t *testing.T, connector, fails, from, script string, args ...string) (calls []string, output string, err error) {
+	t.Helper()
 	stub, log := filepath.Join(t.TempDir(), "compose"), filepath.Join(t.TempDir(), "calls")
 	require.NoError(t, scripttest.WriteExecutable(stub, loggingComposeStub))
 	require.NoError(t, os.WriteFile(log, nil, 0o600))
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{script}, args...)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + stub, "CALLS=" + log, "FAILS=" + fails, "FROM=" + from, "PATIENCE=0"}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + stub, "CALLS=" + log, "FAILS=" + fails, "FROM=" + from, "PATIENCE=0", "CONNECTOR=" + connector}
 	printed, err := cmd.CombinedOutput()
 	return strings.Split(strings.TrimSpace(readFile(t, log)), "\n"), string(printed), err
 }
@@ -87,4 +94,16 @@ func TestBackupStartsTheServerAgain(t *testing.T) {
 		require.Equal(t, "start tigerbeetle", calls[len(calls)-1], "%q fails", fails)
 		require.Equal(t, fails != "stop", len(calls) == 3, "%v", calls)
 	}
+}
+
+// A connector is stopped with the server, its journal is copied with the data file, and both are started
+// again, even after a failure.
+func TestBackupBesideAConnector(t *testing.T) {
+	t.Parallel()
+	calls, output, err := runScriptBeside(t, "4b0b16", noMatch, "", "single-node/backup.sh")
+	require.NoError(t, err, output)
+	require.Equal(t, []string{"stop connector tigerbeetle", "run --rm --no-deps -T backup-with-journal", "start connector tigerbeetle"}, calls)
+	calls, _, err = runScriptBeside(t, "4b0b16", "backup", "", "single-node/backup.sh")
+	require.Error(t, err)
+	require.Equal(t, "start connector tigerbeetle", calls[len(calls)-1])
 }

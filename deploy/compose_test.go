@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -224,4 +225,27 @@ func TestOperatorsConfiguration(t *testing.T) {
 	for _, peer := range cfg.Peers {
 		require.Contains(t, source, `"`+peer.ID+`"`)
 	}
+}
+
+// A connector's journal is on a volume of its own, which the operator's command can read. A backup has the
+// journal beside the data file.
+func TestJournalOfTheConnector(t *testing.T) {
+	t.Parallel()
+	const folder = "/var/lib/connector"
+	for _, path := range []string{"single-node/compose.yaml", "cluster/compose.yaml"} {
+		c := parseCompose(t, path)
+		require.Contains(t, c.Volumes, "connector", path)
+		connector := c.Services["connector"]
+		require.Contains(t, connector.Volumes, "connector:"+folder, path)
+		require.Equal(t, []string{"-journal", folder + "/journal"}, connector.Command[len(connector.Command)-2:], path)
+		require.Contains(t, c.Services["peerledger"].Volumes, "connector:"+folder+":ro", path)
+	}
+	c := parseCompose(t, "single-node/compose.yaml")
+	alone, both := c.Services["backup"], c.Services["backup-with-journal"]
+	require.Contains(t, both.Volumes, "connector:"+folder)
+	require.Contains(t, both.Command, "--journal="+folder+"/journal")
+	both.Command = slices.DeleteFunc(both.Command, func(arg string) bool { return strings.HasPrefix(arg, "--journal=") })
+	require.Equal(t, alone, both, "nothing else differs")
+	require.Contains(t, readFile(t, "Dockerfile"), "-o 65532 -g 65532 "+folder)
+	require.Contains(t, readFile(t, "Dockerfile"), "USER 65532:65532")
 }

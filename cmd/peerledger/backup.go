@@ -25,9 +25,9 @@ func (a *app) newBackupCommand() *cobra.Command {
 		Use:   "backup --to folder [--file data-file | --folder ledger] [--journal folder]",
 		Short: "Back the ledger of a single node up, and a recorder's journal",
 		Long: `Copy the data file of a single node (--file), or the folder of an embedded ledger (--folder),
-and the recorder's journal (--journal), into a new folder in --to. The copies are compressed
-and hashed, and read back before the backup gets its name. An interrupted backup changes no
-earlier one.
+and a recorder's journal (--journal), into a new folder in --to. A journal of rounds is copied
+with its archive of packets. The copies are compressed and hashed, and read back before the
+backup gets its name. An interrupted backup changes no earlier one.
 
 With --stop and --start the command stops the server or connector for the copy and starts it
 again. Without these flags, stop the server, and the connector that has the folder or the
@@ -141,7 +141,11 @@ func describeContents(m backup.Manifest) string {
 		parts = append(parts, fmt.Sprintf("the ledger %s, %d bytes in %d, SHA-256 %s", m.Ledger.Name, m.Ledger.Size, m.Ledger.Packed, m.Ledger.SHA256))
 	}
 	if m.Journal != nil {
-		parts = append(parts, fmt.Sprintf("the journal %s of namespace %q, in which %s", m.Journal.Name, m.Journal.Namespace, describeWaiting(m.Journal.Waiting)))
+		part := fmt.Sprintf("the journal %s of namespace %q, in which %s", m.Journal.Name, m.Journal.Namespace, describeWaiting(m.Journal.Waiting))
+		if m.Journal.Rounds {
+			part += fmt.Sprintf(", with round %d as the newest, and %s of packets", m.Journal.Round, formatCount(m.Journal.Archives, "archive file"))
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, "; ")
 }

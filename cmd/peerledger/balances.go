@@ -23,7 +23,7 @@ type peerRow struct {
 	// PrepaidAtMost marks Prepaid as an upper bound.
 	PrepaidAtMost bool   `json:"prepaid_at_most,omitempty"`
 	Due           string `json:"due,omitempty"` // the next order, by the threshold of the configuration
-	HeldIn        string `json:"held_in"`
+	HeldIn        string `json:"held_in"`       // by packets, and reserved for rounds
 	HeldOut       string `json:"held_out"`
 	Settling      string `json:"settling"`
 	Announced     string `json:"announced"` // payments by the peer that are not final yet
@@ -126,7 +126,8 @@ func (a *app) newBalancesCommand() *cobra.Command {
   prepaid    the part of a positive position that the peer paid in and no packet has used
              ("at most" if the ledger keeps no history of the account)
   due        the next order by settle_at and settle_to
-  held       the amounts that packets in flight will move, in and out
+  held       the amounts that packets in flight will move, in and out; "in" has also what
+             connectors reserve for their rounds (peerledger holds shows both apart)
   settling   the amount of the open order to the peer
   announced  payments by the peer that are not final yet and change no balance
 

@@ -210,7 +210,7 @@ func TestHolds(t *testing.T) {
 	want := holdRow{Packet: packet.String(), In: "3.10", Out: "0.00", Condition: "0102030405060708", Peer: "alice", Asset: "USD/2"}
 	require.Equal(t, want, got[0])
 	table := s.runOK(t, "holds", "bob@USD")
-	require.Contains(t, table, packet.String())
+	require.Contains(t, table, "packet "+packet.String())
 	require.Contains(t, table, "3.00")
 	require.Equal(t, statusUsage, s.runCommand(t, "holds").status)
 	require.Equal(t, s.runCommand(t, "statement", "nobody@USD").status, s.runCommand(t, "holds", "nobody@USD").status)

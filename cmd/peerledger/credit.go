@@ -25,7 +25,11 @@ func (a *app) newCreditCommand() *cobra.Command {
 		Short: "Change how much a peer may owe us",
 		Long: `Change a peer's credit line, which the ledger itself enforces. A change is based on the
 current line: if two operators change a line at once, one change is written, and the other
-fails with an error.`,
+fails with an error.
+
+What packets and reservations of connectors hold (peerledger holds) cannot be revoked. To lower
+a line all the same: peers suspend, a moment later peers suspend --revoke-free, peers resume,
+and credit set.`,
 		Example: "  peerledger credit set alice 500 --yes\n  peerledger credit revoke alice 100 --what-is-free --yes",
 		Args:    requireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -25,11 +25,13 @@ fault. The command writes nothing. It checks, for a cluster:
   replicas  names, addresses and their order, cluster id, releases
   session   one look-up, request limits, clocks
   books     of the configured peers: arrears, money in suspense, engines of an earlier
-            version, paused payments
+            version, paused payments; of each asset: an amount left in transit, and what
+            connectors have reserved for their rounds
 
 With --data-file, on the server's host, also check the data file, its volume and the machine.
 With --folder, check the folder of a closed embedded ledger instead of a cluster. With
---journal, check the folder of a closed recorder's journal.
+--journal, check the folder of a closed recorder's journal. A journal of rounds is compared
+with the ledger: an old copy of either is found.
 
 The exit status is 0 without a problem, also with warnings, and 5 with a problem (with
 --strict, also with a warning).`,

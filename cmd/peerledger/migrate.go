@@ -20,8 +20,9 @@ func (a *app) newMigrateCommand() *cobra.Command {
 		Long: `Copy every account and transfer of the ledger into an empty one, each with its own time, as
 imported events, and compare all accounts at the end. Use this to go from one replica to three
 or six: the number of a cluster's replicas never changes. Stop all connectors first. The
-command waits until the timeouts of all holds have passed. Repeat an interrupted command: it
-continues.`,
+command waits until the timeouts of all holds have passed, and of what connectors have reserved
+for rounds. Repeat an interrupted command: it continues. Journals of rounds go on with the new
+ledger as they are.`,
 		Example: "  peerledger migrate --to-cluster-id 42 --to-addresses tb0:3001,tb1:3001,tb2:3001 --yes",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

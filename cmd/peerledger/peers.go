@@ -250,8 +250,9 @@ func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 		Use:   "close peer",
 		Short: "Close a peer's account",
 		Long: `Suspend a peer, wait one SuspensionPollInterval, and close the account. The command is refused
-while packets or an order hold an amount, and while either side owes the other, unless --force
-writes that amount off.`,
+while packets, an order or reservations of connectors hold an amount, and while either side
+owes the other, unless --force writes that amount off. Connectors that record in rounds release
+their reservations of a suspended peer: suspend the peer, and close it a moment later.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "write off the amount owed, in either direction; needs --reason")
 	cmd.Flags().Uint32Var(&reasonCode, "reason", 0, "a `number` to keep with the change")
@@ -278,7 +279,7 @@ func describeClosing(b accounts.Balance, force bool) string {
 	}
 	switch {
 	case !b.HeldIn.IsZero() || !b.HeldOut.IsZero() || !b.Settling.IsZero():
-		return "It will be refused while packets or an order hold an amount."
+		return "It will be refused while packets, reservations of connectors (peerledger holds) or an order hold an amount. After peerledger peers suspend, connectors release their reservations within a second or two."
 	case !b.Announced.IsZero() && !force:
 		return fmt.Sprintf("It will be refused while payments of %s are announced (peerledger settle announced). With --force, received payments wait in our suspense account.",
 			b.Asset.Text(b.Announced))

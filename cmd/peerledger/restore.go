@@ -25,7 +25,10 @@ if it is not certain which backup is the newest.
 
 A restored ledger lacks everything written after the backup. First check whether the old files
 can still be used (peerledger doctor --data-file, --folder, --journal). Restore the journal
-before you start the connector: the fulfills in the journal were promised to peers.`,
+before you start the connector: the fulfills in the journal were promised to peers.
+
+A journal of rounds comes with its archive of packets. A connector refuses a journal of rounds
+that is older than the ledger, since it would book packets again.`,
 		Example: "  peerledger restore /backups /var/lib/tigerbeetle/7_0.tigerbeetle\n  peerledger restore /backups /var/lib/connector/ledger --journal /var/lib/connector/journal",
 		Args:    rangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,6 +77,10 @@ func (a *app) restoreBackup(ctx context.Context, b backup.Backup, target, journa
 		}
 		if !a.json {
 			fmt.Fprintf(a.stdout, "The journal %s is restored; in it %s.\n", journal, describeWaiting(b.Manifest.Journal.Waiting))
+			if b.Manifest.Journal.Rounds {
+				fmt.Fprintf(a.stdout, "Its newest round is %d. If the ledger has later rounds, a connector refuses this journal as old: run peerledger doctor --journal %s first (docs/operations.md#an-old-journal-of-rounds).\n",
+					b.Manifest.Journal.Round, journal)
+			}
 		}
 	}
 	if a.json {

@@ -17,8 +17,10 @@ import (
 type snapshot struct {
 	At time.Time `json:"at"`
 	// PacketsPerSecond is the rate of prepared and forwarded packets by the ledger's clock, since
-	// the last snapshot, or over the newest rateRows rows if more were written.
+	// the last snapshot, or over the newest rateRows rows if more were written. The ledger has no
+	// packets of rounds: RoundsPerSecond is the rate of rounds, of all connectors.
 	PacketsPerSecond float64      `json:"packets_per_second"`
+	RoundsPerSecond  float64      `json:"rounds_per_second,omitempty"`
 	Peers            []watchedRow `json:"peers"`
 	OpenOrders       int          `json:"open_orders"`
 	// Pauses are the paused rails, and the stop of all payments.
@@ -84,7 +86,7 @@ func (w *watcher) takeSnapshot(ctx context.Context) (snapshot, error) {
 	}
 	// Peers nearest to their threshold, or to the end of their line, come first.
 	slices.SortStableFunc(s.Peers, func(x, y watchedRow) int { return max(y.Due, y.Used) - max(x.Due, x.Used) })
-	if s.PacketsPerSecond, err = w.measureRate(ctx, now); err != nil {
+	if s.PacketsPerSecond, s.RoundsPerSecond, err = w.measureRates(ctx, now); err != nil {
 		return s, err
 	}
 	w.lastAt = now
@@ -130,8 +132,8 @@ func computePercent(part, total ledger.Amount) int {
 // rateRows is the largest number of rows from which the rate is computed.
 const rateRows = 2000
 
-// measureRate returns how many packets a second were prepared or forwarded since the last snapshot.
-func (w *watcher) measureRate(ctx context.Context, now time.Time) (float64, error) {
+// measureRates returns how many packets and rounds a second were written since the last snapshot.
+func (w *watcher) measureRates(ctx context.Context, now time.Time) (packetRate, roundRate float64, err error) {
 	since := w.lastAt
 	if since.IsZero() {
 		since = now.Add(-time.Second)
@@ -140,18 +142,35 @@ func (w *watcher) measureRate(ctx context.Context, now time.Time) (float64, erro
 		TimestampMin: uint64(since.UnixNano()), Limit: rateRows, Flags: ledger.QueryFilterReversed,
 	})
 	if err != nil || len(rows) == 0 {
-		return 0, err
-	}
-	packets := map[uint128.Uint128]struct{}{}
-	for _, t := range rows {
-		isPrepare := !t.Flags.Has(ledger.TransferPostPending) && !t.Flags.Has(ledger.TransferVoidPending)
-		if isPrepare && t.Code >= chart.CodePacket && t.Code <= chart.CodeDustLeg {
-			packets[t.UserData128] = struct{}{}
-		}
+		return 0, 0, err
 	}
 	span := now.Sub(since)
 	if len(rows) == rateRows { // more rows were written; these cover a shorter time
 		span = time.Duration(rows[0].Timestamp - rows[len(rows)-1].Timestamp)
 	}
-	return float64(len(packets)) / max(span.Seconds(), 1e-3), nil
+	packets, rounds := countWritten(rows)
+	seconds := max(span.Seconds(), 1e-3)
+	return float64(packets) / seconds, float64(rounds) / seconds, nil
+}
+
+// countWritten counts the packets and the rounds in rows. A round's parts have the numbers of its
+// journal and of the round in place of a packet's id, also its fees and dust.
+func countWritten(rows []ledger.Transfer) (packets, rounds int) {
+	packetIDs := map[uint128.Uint128]struct{}{}
+	type round struct {
+		journal uint64
+		number  uint32
+	}
+	found := map[round]struct{}{}
+	for i := range rows {
+		t := &rows[i]
+		switch {
+		case t.Flags.Has(ledger.TransferPostPending) || t.Flags.Has(ledger.TransferVoidPending):
+		case t.Code == chart.CodeRound:
+			found[round{t.UserData64, t.UserData32}] = struct{}{}
+		case t.Code >= chart.CodePacket && t.Code <= chart.CodeDustLeg && !t.UserData128.IsZero():
+			packetIDs[t.UserData128] = struct{}{}
+		}
+	}
+	return len(packetIDs), len(found)
 }

@@ -29,7 +29,11 @@ func (a *app) newTrialBalanceCommand() *cobra.Command {
 		Long: `Add up all accounts that the ledger has in each asset, by kind. The exit status is 5 if posted
 or pending debits differ from credits. The sums belong to one moment, also while connectors
 write; the command fails if too many accounts change all the time. Accounts of other namespaces
-and programs under the asset's ledger number are listed as "other".`,
+and programs under the asset's ledger number are listed as "other".
+
+Connectors that record in rounds have a transit account: its pending credits are what they have
+reserved of peers' headroom, and its debits and credits are equal. If they differ, the exit
+status is 5 too: an amount has left a peer and reached nobody.`,
 		Example: "  peerledger trial-balance\n  peerledger trial-balance --asset USD --json",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,7 +55,7 @@ func (s *session) trialBalance(cmd *cobra.Command, asset string) error {
 	for _, a := range assets {
 		balance, err := s.book.TrialBalance(cmd.Context(), a)
 		switch {
-		case errors.Is(err, accounts.ErrUnbalanced):
+		case errors.Is(err, accounts.ErrUnbalanced), errors.Is(err, accounts.ErrTransit):
 			unbalanced = errors.Join(unbalanced, err)
 		case err != nil:
 			return err

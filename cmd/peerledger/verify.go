@@ -82,6 +82,9 @@ func (a *app) showVerified(report backup.Report, unbalanced error) error {
 	}
 	if report.Journal != nil {
 		fmt.Fprintf(a.stdout, "The journal of %s opens; in it %s.\n", report.Folder, describeWaiting(report.Journal.Waiting))
+		if report.Journal.Rounds {
+			fmt.Fprintf(a.stdout, "Its newest round is %d. All packets in its %s have been read.\n", report.Journal.Round, formatCount(report.Journal.Archives, "archive file"))
+		}
 	}
 	switch {
 	case report.Manifest.Ledger != nil:

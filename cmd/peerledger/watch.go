@@ -229,8 +229,12 @@ func drawSnapshot(s snapshot, bars int) string {
 			p.Peer, p.Asset, p.State, p.Position, p.Arrears, p.SettleAt, drawBar(p.Due, bars), p.CreditLine, drawBar(p.Used, bars), p.Order, p.OrderAge,
 		})
 	}
-	return fmt.Sprintf("%s UTC · %.1f packets/s · %s\n%s%s",
-		formatTime(s.At), s.PacketsPerSecond, formatCount(s.OpenOrders, "open order"), drawPauses(s.Pauses, bars > 0), t.Render())
+	rate := fmt.Sprintf("%.1f packets/s", s.PacketsPerSecond)
+	if s.RoundsPerSecond > 0 {
+		rate += fmt.Sprintf(" and %.1f rounds/s", s.RoundsPerSecond)
+	}
+	return fmt.Sprintf("%s UTC · %s · %s\n%s%s",
+		formatTime(s.At), rate, formatCount(s.OpenOrders, "open order"), drawPauses(s.Pauses, bars > 0), t.Render())
 }
 
 // drawPauses returns a line for each pause.

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Backs up the single node: stops the server, copies the data file, and starts the server
-# again, also after a failure. Meanwhile the connector refuses new packets (T00). Operations
-# under way are recorded when the server is back.
+# Backs up the single node: stops the connector and the server, copies the data file and the
+# connector's journal, and starts both again, also after a failure. Without a connector it copies
+# the data file alone.
 set -eu
 cd "$(dirname "$0")"
 
@@ -19,15 +19,25 @@ apart() {
 	wait $!
 }
 
-# again waits for the command that stops the server, and starts the server, also after several
+services=tigerbeetle
+backup=backup
+connector=$(run ps --all --quiet connector)
+if [ -n "$connector" ]; then
+	services="connector tigerbeetle"
+	backup=backup-with-journal
+fi
+
+# again waits for the command that stops the services, and starts them, also after several
 # interrupts.
 again() {
 	trap '' HUP INT TERM
 	wait
-	apart start tigerbeetle
+	# shellcheck disable=SC2086 # the services are words
+	apart start $services
 }
 
 trap again EXIT
 trap 'exit 1' HUP INT TERM
-apart stop tigerbeetle
-run run --rm --no-deps -T backup
+# shellcheck disable=SC2086 # the services are words
+apart stop $services
+run run --rm --no-deps -T "$backup"

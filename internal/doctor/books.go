@@ -20,7 +20,8 @@ type Books struct {
 }
 
 // examineBooks checks the balances of the named peers. Requests: two for some 2,000 peers; one for
-// each 8,189 rows of an asset's suspense account; one for the newest orders of each of the first
+// each 8,189 rows of an asset's suspense account; one for an asset's transit account, and up to
+// reservationPages for its reservations; one for the newest orders of each of the first
 // maxOrderPeers peers with orders; one for the pauses in each asset.
 func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Report) {
 	if len(s.Books.Config.Assets) == 0 {
@@ -45,6 +46,9 @@ func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Rep
 		checkArrears(balances, subject, r)
 		checkArrearsAccounts(balances, subject, r)
 		if err := checkSuspense(ctx, book, balances, subject, r); err != nil {
+			r.addFinding(BooksUnread, subject, err.Error())
+		}
+		if err := s.checkTransit(ctx, session, book, asset, subject, r); err != nil {
 			r.addFinding(BooksUnread, subject, err.Error())
 		}
 		if err := checkOrders(ctx, session, book, balances, subject, r); err != nil {

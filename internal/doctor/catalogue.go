@@ -24,6 +24,7 @@ var catalogue = map[Code]catalogueEntry{
 	Resolved: {level: OK}, ReplicaAnswers: {level: OK}, SessionWorks: {level: OK}, ReleasesMatch: {level: OK},
 	LimitsKnown: {level: OK}, ClockPlausible: {level: OK}, DataFileRight: {level: OK}, HostRight: {level: OK},
 	BooksRight: {level: OK}, FolderRight: {level: OK}, FolderInUse: {level: OK}, JournalRight: {level: OK},
+	Reserved: {level: OK}, ArchiveRight: {level: OK},
 
 	ConfigInvalid: {
 		Problem, "The configuration cannot be used.",
@@ -197,6 +198,18 @@ var catalogue = map[Code]catalogueEntry{
 		Problem, "The journal belongs to connectors of another namespace. A recorder refuses the journal.",
 		"Correct the namespace in the configuration, or the path of the journal.",
 	},
+	JournalOld: {
+		Problem, "The journal is an old copy, for example from a backup: the ledger has rounds that the journal lacks. A recorder refuses it, since it would book the packets of these rounds again.",
+		"Look for the newer journal, and start the connector with it. If it is lost, start the connector with an empty folder. Fulfills after the copy that were in no round are booked nowhere: compare with your peers (docs/operations.md#an-old-journal-of-rounds).",
+	},
+	ArchiveDamaged: {
+		Problem, "Files of the archive of packets were changed, are cut, or belong to another journal. No balance depends on them; a recorder does not start without the packets of the last minutes, and statements and searches lack the packets of these files.",
+		"Restore the files from a backup (peerledger restore into another folder, then copy them). Without a copy, move the damaged files out of the folder: what they had is lost, the sums in the ledger are exact.",
+	},
+	LedgerOld: {
+		Problem, "The ledger is an old copy, for example from a backup, or is another ledger: the journal has rounds that the ledger lacks. A recorder would go on, and book these rounds nowhere.",
+		"Correct the configuration if it names another ledger. After a restore, keep connectors stopped and book what the lost rounds had moved: the archive beside the journal has their packets (docs/operations.md#an-old-journal-of-rounds).",
+	},
 	InArrears: {
 		Warning, "An amount was booked that the accounts of these peers did not cover: a late fulfill, a returned payment, a debit or payment by hand, or a payment above its order. Recorders take no packets from these peers until the arrears are paid.",
 		"Find the booking with peerledger statement. A settlement engine collects arrears when a peer has headroom: the peer must earn, pay, or get a larger line. For arrears that will never be paid, give peerledger adjust write-off (docs/money.md#arrears).",
@@ -208,6 +221,10 @@ var catalogue = map[Code]catalogueEntry{
 	MoneyWaits: {
 		Warning, "These peers paid or earned while their accounts were closed. The money waits in our suspense account.",
 		"Reopen the account and release the money: peerledger peers reopen, then peerledger settle release. For a payment that the bank takes back, give peerledger settle returned (docs/money.md#closed-peers).",
+	},
+	MoneyInTransit: {
+		Problem, "An amount has left peers and has reached nobody. A round takes and gives in one chain, so this is no round under way: another program wrote to the transit account, or it is a fault of this library.",
+		"Stop the connectors that record in rounds, keep their journals, and look for the rows of the transit account whose code is not 2 to 7. Report a fault of this library with the report of doctor.",
 	},
 	OldEngine: {
 		Problem, "A settlement engine of an earlier version placed these orders, after an engine of this version had placed others. The earlier version does not check orders, so it may pay prepayments back.",

@@ -17,6 +17,8 @@ const (
 	FolderRight    Code = "folder-right"
 	FolderInUse    Code = "folder-in-use"
 	JournalRight   Code = "journal-right"
+	ArchiveRight   Code = "archive-right"
+	Reserved       Code = "reserved-for-rounds"
 )
 
 // The faults in the configuration and on the network.
@@ -70,12 +72,15 @@ const (
 
 // The faults with the folder of an embedded ledger, or with a recorder's journal.
 const (
-	FolderMissing Code = "folder-missing"
-	FolderUnread  Code = "folder-unreadable"
-	FolderDamaged Code = "folder-damaged"
-	FolderForeign Code = "folder-foreign"
-	JournalWaits  Code = "journal-waits"
-	JournalOther  Code = "journal-of-another-namespace"
+	FolderMissing  Code = "folder-missing"
+	FolderUnread   Code = "folder-unreadable"
+	FolderDamaged  Code = "folder-damaged"
+	FolderForeign  Code = "folder-foreign"
+	JournalWaits   Code = "journal-waits"
+	JournalOther   Code = "journal-of-another-namespace"
+	JournalOld     Code = "journal-older-than-ledger"
+	LedgerOld      Code = "ledger-older-than-journal"
+	ArchiveDamaged Code = "archive-damaged"
 )
 
 // The faults in the books.
@@ -83,6 +88,7 @@ const (
 	InArrears        Code = "peers-in-arrears"
 	NoArrearsAccount Code = "arrears-accounts-missing"
 	MoneyWaits       Code = "money-in-suspense"
+	MoneyInTransit   Code = "money-in-transit"
 	OldEngine        Code = "old-engine"
 	PaymentsPaused   Code = "payments-paused"
 	PeersAlike       Code = "peers-alike"

@@ -31,7 +31,9 @@ type Subject struct {
 	DataFile string
 	// Folder is the folder of a closed embedded ledger; "" is none.
 	Folder string
-	// Journal is the folder of a closed recorder's journal; "" is none.
+	// Journal is the folder of a recorder's journal, of single packets (package transfers) or of
+	// rounds (package transfers/aggregate); "" is none. A journal of rounds is compared with the
+	// ledger, if there is one.
 	Journal string
 	// Books are checked once a request was answered.
 	Books Books
@@ -39,6 +41,8 @@ type Subject struct {
 	Patience time.Duration
 	// Now is this machine's clock. Default: [time.Now].
 	Now func() time.Time
+
+	journal journalContent // of Journal
 }
 
 // Session is a session with a cluster, as [cluster.Open] returns.
@@ -54,6 +58,9 @@ func Examine(ctx context.Context, s Subject) Report {
 		s.Now = time.Now
 	}
 	var r Report
+	if s.Journal != "" {
+		s.journal = readJournal(s.Journal)
+	}
 	if s.ConfigErr != nil {
 		for _, err := range flattenErrors(s.ConfigErr) {
 			r.addFinding(ConfigInvalid, "configuration", err.Error())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/transfers"
+	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
 // examineFolder checks a closed embedded ledger, its books and its volume.
@@ -33,20 +34,66 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 		s.examineClock(ctx, l, r)
 	}
 	s.examineBooks(ctx, l, r)
+	s.checkRounds(ctx, l, r)
 	checkFolderVolume(s.Folder, r)
 }
 
 // maxExpiry is how far in the future a packet may expire. Real packets live for seconds.
 const maxExpiry = 24 * time.Hour
 
+// journalContent is the content of a recorder's journal. One of the pointers or err is not nil.
+type journalContent struct {
+	single *transfers.JournalContent // of single packets
+	rounds *aggregate.JournalContent // of rounds
+	inUse  bool                      // of rounds, and a recorder has the journal open
+	err    error
+}
+
+// readJournal reads the journal of a closed recorder of either kind, or of a running one in rounds.
+func readJournal(folder string) journalContent {
+	single, err := transfers.ReadJournal(folder)
+	if err == nil {
+		return journalContent{single: &single}
+	}
+	if errors.Is(err, transfers.ErrJournalInUse) {
+		if rounds, roundsErr := aggregate.ReadOpenJournal(folder); roundsErr == nil {
+			return journalContent{rounds: &rounds, inUse: true}
+		}
+	}
+	if errors.Is(err, transfers.ErrJournalForeign) {
+		rounds, roundsErr := aggregate.ReadJournal(folder)
+		if roundsErr == nil {
+			return journalContent{rounds: &rounds}
+		}
+		if !errors.Is(roundsErr, transfers.ErrJournalForeign) {
+			err = roundsErr
+		}
+	}
+	return journalContent{err: err}
+}
+
 // examineJournal checks the journal of a closed recorder, and the journal's volume.
 func (s Subject) examineJournal(r *Report) {
-	subject := "journal in " + s.Journal
-	found, err := transfers.ReadJournal(s.Journal)
-	if err != nil {
-		r.addFolderError(subject, err)
-		return
+	switch j := s.journal; {
+	case j.single != nil:
+		s.describeSingle(j.single, r)
+	case j.rounds != nil:
+		s.describeRounds(j.rounds, r)
+		s.examineArchive(j.rounds.Number, r)
+	default:
+		r.addFolderError(s.journalSubject(), j.err)
+		if code := classifyFolderError(j.err); code != FolderInUse {
+			return
+		}
 	}
+	checkFolderVolume(s.Journal, r)
+}
+
+func (s Subject) journalSubject() string { return "journal in " + s.Journal }
+
+// describeSingle describes a journal of single packets.
+func (s Subject) describeSingle(found *transfers.JournalContent, r *Report) {
+	subject := s.journalSubject()
 	text := fmt.Sprintf("namespace %q", found.Namespace)
 	if len(s.Books.Config.Assets) > 0 && found.Namespace != s.Books.Config.Namespace {
 		r.addFinding(JournalOther, subject, fmt.Sprintf("%s; configured is %q", text, s.Books.Config.Namespace))
@@ -62,7 +109,6 @@ func (s Subject) examineJournal(r *Report) {
 	if ahead := found.NewestExpiry.Sub(s.Now()); ahead > maxExpiry {
 		r.addFinding(ClockBehind, "clock", fmt.Sprintf("a packet in the journal expires %v in this machine's future", ahead.Round(time.Second)))
 	}
-	checkFolderVolume(s.Journal, r)
 }
 
 // unchecked is the text for a folder in use. A running connector has its folders open, so the level is [OK].

@@ -42,6 +42,7 @@ func (s Subject) examineSession(ctx context.Context, r *Report) {
 	}
 	s.examineClock(ctx, session, r)
 	s.examineBooks(ctx, session, r)
+	s.checkRounds(ctx, session, r)
 }
 
 // clockTolerance is the harmless difference between clocks: timeouts are whole seconds.

@@ -5,6 +5,8 @@ package doctor
 import (
 	"context"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -55,6 +57,25 @@ func TestOnACluster(t *testing.T) {
 	c.Replica((backup + 1) % 3).Kill()
 	r = Examine(t.Context(), newClusterSubject(c, a...))
 	require.Contains(t, listCodes(r), QuorumLost, "%+v", r)
+}
+
+// A journal of rounds is compared with a cluster, and the reservations on the cluster are listed.
+func TestRoundsOnACluster(t *testing.T) {
+	t.Parallel()
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
+	l, f := c.Open(t), newRoundsFolders(t)
+	recordRounds(t, l, f.journal, 3, 0)
+	copied := filepath.Join(t.TempDir(), "rounds")
+	require.NoError(t, os.CopyFS(copied, os.DirFS(f.journal)))
+	recordRounds(t, l, f.journal, 1, 1)
+	s := newClusterSubject(c, c.Replica(0).Addr())
+	s.Journal, s.Books = f.journal, f.subject().Books
+	r := Examine(t.Context(), s)
+	require.Equal(t, []Code{SmallRequests, JournalWaits}, listCodes(r), "%+v", r)
+	require.Regexp(t, ` USD are reserved: .* USD by journal [0-9a-f]{16} in 1 reservation, the newest \d+s old$`, findFinding(t, r, Reserved).Found)
+	s.Journal = copied
+	r = Examine(t.Context(), s)
+	require.Equal(t, []Code{SmallRequests, JournalOld}, listCodes(r), "%+v", r)
 }
 
 func TestOnASingleNode(t *testing.T) {

@@ -31,7 +31,8 @@ var replayPhases = []uint64{3, 4, 5, 14, 15}
 // A ledger does not list its burnt ids. But a correction proves that each earlier phase had a burnt
 // id. burnAgain burns the ids of the correction's own leg in the earlier phases. This is enough to
 // refuse each of these phases, since the chains of all phases have the same legs. Bookings under
-// other keys need no burnt ids (package idempotent).
+// other keys need no burnt ids (package idempotent). Rounds of packets (package aggregate) need none
+// either: a recorder sends only the last attempt in its journal, and looks for this attempt first.
 //
 // burnAgain must follow the last transfer: a burnt id can no longer be imported.
 func (m *migration) burnAgain() error {

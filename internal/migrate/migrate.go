@@ -5,7 +5,7 @@
 // Rows are written in the order of their times, so the new ledger passes through the same states.
 // Three things differ in the new ledger. Rows have the flag imported. Holds have no timeout,
 // because imported transfers may not have one. An expired hold is voided by an additional row, at
-// the time of expiry or the first free time after.
+// the time of expiry or the first free time after. Reservations of recorders in rounds are holds too.
 //
 // A ledger does not list the ids burnt by refusals. Run burns the ids again that protect packets
 // from being booked twice: see burnAgain.
@@ -64,6 +64,8 @@ type migration struct {
 	now      func() time.Time
 	pageSize int // rows in a request
 
+	requestMax int // most rows in a request, for a chain of more than pageSize
+
 	result        Result
 	accounts      []uint64 // times of all accounts, ascending
 	newestCopied  uint64   // time of the newest transfer in the new ledger at the start
@@ -80,7 +82,7 @@ type migration struct {
 // Errors: [ErrEmpty], [ErrTooYoung], and errors of the requests; [ErrNotEmpty], [ErrRefused] and
 // [ErrDifferent], which name the row.
 func Run(ctx context.Context, from, to ledger.Ledger, batch int, progress func(Progress)) (Result, error) {
-	m := &migration{ctx: ctx, from: from, to: to, progress: progress, now: time.Now, pageSize: min(batch, maxPageSize), holds: newOpenHolds()}
+	m := &migration{ctx: ctx, from: from, to: to, progress: progress, now: time.Now, pageSize: min(batch, maxPageSize), requestMax: batch, holds: newOpenHolds()}
 	return m.runSteps()
 }
 

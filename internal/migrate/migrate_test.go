@@ -44,7 +44,7 @@ type slept struct {
 // newMigration returns a migration between two ledgers on one clock.
 func newMigration(t *testing.T, c *clock, from, to ledger.Ledger, pageSize int) *migration {
 	t.Helper()
-	return &migration{ctx: t.Context(), from: from, to: to, now: c.currentTime, pageSize: pageSize, holds: newOpenHolds()}
+	return &migration{ctx: t.Context(), from: from, to: to, now: c.currentTime, pageSize: pageSize, requestMax: ledger.BatchMax, holds: newOpenHolds()}
 }
 
 func newLedger(t *testing.T, c *clock) *embedded.Ledger {

@@ -24,6 +24,18 @@ func TestOnACluster(t *testing.T) {
 	testThereAndBack(t, tigerbeetletest.Config{Replicas: 3})
 }
 
+// A recorder in rounds goes on with its journal on a cluster, which has rows of its own flag.
+func TestRoundsOnACluster(t *testing.T) {
+	t.Parallel()
+	to := tigerbeetletest.Start(t, tigerbeetletest.Config{}).Open(t)
+	testRoundsGoOn(t, true, false, func(c *clock, from ledger.Ledger) ledger.Ledger {
+		c.advance(time.Hour)
+		_, err := Run(t.Context(), from, to, to.BatchMax(), nil)
+		require.NoError(t, err)
+		return to
+	})
+}
+
 // All rows of a random program on an embedded ledger arrive on a cluster, and from there on another
 // embedded ledger.
 func testThereAndBack(t *testing.T, cfg tigerbeetletest.Config) {

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -126,13 +127,38 @@ func (m *migration) addTransfer(t ledger.Transfer) error {
 		return nil
 	}
 	m.batch = append(m.batch, t)
-	if len(m.batch) < m.pageSize || t.Flags.Has(ledger.TransferLinked) {
+	inChain := t.Flags.Has(ledger.TransferLinked)
+	switch {
+	case inChain && len(m.batch) >= m.requestMax:
+		return m.makeRoom()
+	case inChain || len(m.batch) < m.pageSize:
 		return nil
+	default:
+		return m.writeBatch()
 	}
-	return m.writeBatch()
 }
 
-// writeBatch writes the batch. A chain may make the batch longer than pageSize; chains are short.
+// makeRoom writes a part of a batch that ends inside of a chain and takes no more rows: the rows
+// before the chain, or the rows of the chain so far. A round of packets is a chain of up to
+// [ledger.BatchMax] rows, and the new ledger may take fewer. The chain was applied in the old
+// ledger, so the copy need not be a chain.
+func (m *migration) makeRoom() error {
+	start := len(m.batch) - 1
+	for start > 0 && m.batch[start-1].Flags.Has(ledger.TransferLinked) {
+		start--
+	}
+	if start == 0 {
+		m.batch[len(m.batch)-1].Flags &^= ledger.TransferLinked
+		return m.writeBatch()
+	}
+	chain := slices.Clone(m.batch[start:])
+	m.batch = m.batch[:start]
+	err := m.writeBatch()
+	m.batch = append(m.batch, chain...)
+	return err
+}
+
+// writeBatch writes the batch. A chain may make the batch longer than pageSize, up to requestMax.
 func (m *migration) writeBatch() error {
 	if len(m.batch) == 0 {
 		return nil

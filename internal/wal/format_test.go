@@ -39,6 +39,23 @@ func TestUnknownVersion(t *testing.T) {
 	}
 }
 
+// A folder in a format that the program reads no more is refused, and not changed.
+func TestForgottenFormat(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	l, _, err := openFormat(m, Format{Name: "rounds", Newest: 2}, nil)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	before := m.visibleFiles()
+	_, _, err = openFormat(m, Format{Name: "rounds", Newest: 4, Oldest: 3}, func(Record) error { return nil })
+	require.ErrorIs(t, err, ErrVersion)
+	require.ErrorContains(t, err, "rounds of format 2, this program reads 3 to 4")
+	require.Equal(t, before, m.visibleFiles())
+	l, _, err = openFormat(m, Format{Name: "rounds", Newest: 4, Oldest: 2}, func(Record) error { return nil })
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+}
+
 // A newer program reads an older folder, and keeps its format in all files written; a new folder
 // has the program's own format.
 func TestOlderFormat(t *testing.T) {

@@ -48,16 +48,16 @@ func (r *recovery) readHeader(in *input, magic string, number uint64) (err error
 		return err
 	}
 	in.header, err = decodeHeader(b, magic)
-	if err == nil && in.header.recordFormat >= r.format.Newest {
-		err = &VersionError{Content: r.format.Name, Format: in.header.recordFormat + 1, Reads: r.format.Newest}
+	if found := in.header.recordFormat; err == nil && (found >= r.format.Newest || found+1 < r.format.Oldest) {
+		err = &VersionError{Content: r.format.Name, Format: found + 1, Oldest: r.format.Oldest, Reads: r.format.Newest}
 	}
-	var newer *VersionError
+	var unknown *VersionError
 	switch {
 	case errors.As(err, new(damage)):
 		return in.corruptError(0, err)
-	case errors.As(err, &newer):
-		newer.File = in.path
-		return newer
+	case errors.As(err, &unknown):
+		unknown.File = in.path
+		return unknown
 	case in.header.number != number:
 		return in.corruptError(0, damage(fmt.Sprintf("the file is number %x", in.header.number)))
 	case r.folderIDKnown && in.header.folder != r.folderID:

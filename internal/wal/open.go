@@ -25,6 +25,7 @@ func Open(path string, restore func(Record) error) (*Log, Recovery, error) {
 type Format struct {
 	Name   string // name of the records, for messages: "journal"
 	Newest uint32 // their newest format, from 1; used for a new folder
+	Oldest uint32 // their oldest format. Default 1
 }
 
 var firstFormat = Format{Name: "log", Newest: 1}

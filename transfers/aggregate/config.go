@@ -12,7 +12,8 @@ import (
 // Config configures a [Recorder].
 type Config struct {
 	// JournalFolder is a folder, created if missing, for fulfills that no round has yet. It is for a
-	// single recorder at a time, always for the same ledger, and never a copy. Required, unless
+	// single recorder at a time, and never a copy. The ledger is always the same, or one that has all
+	// its rows (peerledger migrate). Required, unless
 	// LoseFulfillsWithProcess is set.
 	JournalFolder string
 	// LoseFulfillsWithProcess allows a recorder without JournalFolder: acknowledged fulfills of the

@@ -247,12 +247,14 @@ func (r *replayer) restore() error {
 // attemptsChecked is how many attempts of a round are looked up to find an old journal.
 const attemptsChecked = 8
 
-// checkRequest looks for attempts and rounds behind the journal's last.
+// checkRequest looks for the journal's last attempt, if its answer is missing, and for attempts and
+// rounds behind it.
 func (m *machine) checkRequest() *request {
 	r := &request{kind: requestRecover}
 	probe := round{journal: m.rules.journal, number: m.number + 1}
 	if m.round != nil {
 		later := round{journal: m.rules.journal, number: m.number, attempt: m.round.round.attempt}
+		r.ids = append(r.ids, later.legID(m.book, 0))
 		for range attemptsChecked {
 			later.attempt++
 			r.ids = append(r.ids, later.legID(m.book, 0))
@@ -288,9 +290,24 @@ func (m *machine) answerRows(now moment, rows []ledger.Transfer) {
 	case requestAdopt:
 		m.adoptReservations(rows)
 	default:
-		if m.recovery.stage = recoverAdopt; len(rows) > 0 {
+		m.answerCheck(rows)
+	}
+}
+
+// answerCheck takes the answer of the check. An attempt that the ledger has is not sent again: on a ledger
+// that the rows were copied to, the answer would be a conflict, since the copies are marked as imported.
+func (m *machine) answerCheck(rows []ledger.Transfer) {
+	m.recovery.stage = recoverAdopt
+	var found *ledger.Transfer // of the last attempt
+	for i := range rows {
+		if m.round == nil || len(m.round.legs) == 0 || rows[i].ID != m.round.legs[0].ID {
 			m.stop(ErrOldJournal)
+			return
 		}
+		found = &rows[i]
+	}
+	if found != nil && found.UserData128 == m.round.legs[0].UserData128 { // else the ledger answers a conflict
+		m.finishRound(found.Timestamp)
 	}
 }
 

@@ -96,8 +96,10 @@ func (s *roundSender) dropHold(id ledger.ID) {
 
 // legID returns the id of a leg. The low 4 bits are 0: other values mean a late packet of package
 // transfers ([chart.HoldOfLate]).
-func (r *round) legID(ids accountIDs, leg int) ledger.ID {
-	id := chart.Namespace(ids.Namespace()).Derive("round",
+func (r *round) legID(ids accountIDs, leg int) ledger.ID { return r.legIDIn(ids.Namespace(), leg) }
+
+func (r *round) legIDIn(namespace string, leg int) ledger.ID {
+	id := chart.Namespace(namespace).Derive("round",
 		chart.U64(r.journal), chart.U64(r.number), chart.U32(r.attempt), chart.U32(uint32(leg)))
 	id.Lo &^= 0xf
 	return id

@@ -18,7 +18,7 @@ import (
 type Options struct {
 	File    string // the data file; "" is none
 	Ledger  string // the folder of an embedded ledger instead; "" is none
-	Journal string // the folder of the recorder's journal, also without a ledger; "" is none
+	Journal string // the folder of a recorder's journal, also without a ledger; "" is none
 	Folder  string // the folder of the backups; created if missing
 	// Stop stops the server or the connector before the copy. Start starts it again afterwards, in
 	// every case, also after ctx has ended. The end of ctx does not interrupt Stop: a half-stopped
@@ -177,7 +177,7 @@ func (o Options) copySources(ctx context.Context, partial string, before vsr.Sup
 		}
 	}
 	err = o.copyLocked(ctx, partial, before, &m)
-	m.Format, m.Taken, m.Snapshot = currentFormat, o.Now().UTC().Truncate(time.Millisecond), o.Snapshot
+	m.Format, m.Taken, m.Snapshot = roundsFormat-1, o.Now().UTC().Truncate(time.Millisecond), o.Snapshot
 	return m, nil, err
 }
 
@@ -248,6 +248,9 @@ func describeFolders(ctx context.Context, partial string, m *Manifest) error {
 		})
 		if err != nil {
 			return err
+		}
+		if m.Journal.Rounds {
+			m.Format = roundsFormat
 		}
 		if m.File == "" && m.Ledger == nil {
 			m.Sequence = m.Journal.Records

@@ -1,5 +1,5 @@
 // Package backup backs up the data file of a single TigerBeetle node, or the folder of an embedded
-// ledger, and a recorder's journal. It also restores backups, and verifies them by opening the
+// ledger, and a recorder's journal, with the archive of a journal of rounds. It also restores backups, and verifies them by opening the
 // copies: [Create], [List], [Newest], [Open], [Backup.Restore], [Backup.RestoreJournal],
 // [Backup.Verify].
 //
@@ -8,7 +8,7 @@
 //
 //	data.zst         the data file
 //	ledger.tar.zst   the folder of an embedded ledger
-//	journal.tar.zst  the folder of a journal
+//	journal.tar.zst  the folder of a journal, and the files of its archive
 //	manifest.json    the ledger, the time, and the hashes of each archive, packed and unpacked, and of the manifest
 //
 // Create writes a backup into a folder whose name begins with a dot, reads it back, and renames the

@@ -7,14 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 
+	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/transfers"
+	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
 // Folder is the folder of an embedded ledger or of a recorder's journal, packed as a tar archive.
@@ -37,6 +41,10 @@ type Journal struct {
 	Namespace string `json:"namespace"` // of the accounts
 	// Waiting is the number of fulfills that the next recorder must record.
 	Waiting int `json:"waiting"`
+	// Rounds is set for a journal of rounds (package transfers/aggregate).
+	Rounds   bool   `json:"rounds,omitzero"`
+	Round    uint64 `json:"round,omitzero"`    // the newest round that the ledger is known to have
+	Archives int    `json:"archives,omitzero"` // files of the journal's archive of packets
 }
 
 // lockedFolder is a folder that no program can open before release.
@@ -47,15 +55,32 @@ type lockedFolder struct {
 }
 
 // lockSource locks a folder.
-func lockSource(path string) (lockedFolder, error) {
-	names, release, err := wal.LockFolder(path)
+func lockSource(folder string) (lockedFolder, error) {
+	names, release, err := wal.LockFolder(folder)
 	switch {
 	case errors.Is(err, wal.ErrLocked):
-		return lockedFolder{}, fmt.Errorf("%w: %s: a program has this folder open: stop the program first, or give --stop and --start", ErrInUse, path)
+		return lockedFolder{}, fmt.Errorf("%w: %s: a program has this folder open: stop the program first, or give --stop and --start", ErrInUse, folder)
 	case err != nil:
 		return lockedFolder{}, fmt.Errorf("backup: %w", err)
 	}
-	return lockedFolder{path, names, release}, nil
+	archives, err := listArchives(folder)
+	if err != nil {
+		return lockedFolder{}, errors.Join(err, release())
+	}
+	return lockedFolder{folder, append(names, archives...), release}, nil
+}
+
+// listArchives returns the names of the archive files of packets in a journal's folder, from there, in
+// order. Such a file has its name once it is whole, and is not changed while no recorder is open.
+func listArchives(folder string) (names []string, err error) {
+	list, err := packetlog.ListArchives(filepath.Join(folder, packetlog.ArchiveFolder))
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	for _, a := range list {
+		names = append(names, path.Join(packetlog.ArchiveFolder, filepath.Base(a.Path)))
+	}
+	return names, nil
 }
 
 // packFolder packs the folder's files into an archive.
@@ -67,7 +92,7 @@ func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error
 	archive, err := packInto(file, func(w io.Writer) error {
 		out := tar.NewWriter(w)
 		for _, name := range h.names {
-			if err := addFile(ctx, out, filepath.Join(h.path, name)); err != nil {
+			if err := addFile(ctx, out, h.path, name); err != nil {
 				return err
 			}
 		}
@@ -79,9 +104,9 @@ func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error
 	return &Folder{Name: filepath.Base(h.path), Archive: archive}, nil
 }
 
-// addFile adds a file to an archive.
-func addFile(ctx context.Context, out *tar.Writer, path string) error {
-	file, err := os.Open(path)
+// addFile adds a file of a folder to an archive.
+func addFile(ctx context.Context, out *tar.Writer, folder, name string) error {
+	file, err := os.Open(filepath.Join(folder, filepath.FromSlash(name)))
 	if err != nil {
 		return err
 	}
@@ -90,7 +115,7 @@ func addFile(ctx context.Context, out *tar.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := out.WriteHeader(&tar.Header{Name: filepath.Base(path), Mode: 0o600, Size: info.Size()}); err != nil {
+	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: info.Size()}); err != nil {
 		return err
 	}
 	return copyChunks(ctx, file, func(p []byte) error { _, err := out.Write(p); return err }, nil)
@@ -114,7 +139,7 @@ func (f Folder) unpackFolder(ctx context.Context, archive, to string) error {
 }
 
 // logFile matches the names of files that the archive of a folder may hold.
-var logFile = regexp.MustCompile(`^(?:log|checkpoint)-[0-9a-f]{16}$`)
+var logFile = regexp.MustCompile(`^(?:(?:log|checkpoint)-|archive/packets-)[0-9a-f]{16}$`)
 
 // extractFiles writes the files of a tar archive and reads the archive to its end.
 func extractFiles(r io.Reader, to string) error {
@@ -131,7 +156,11 @@ func extractFiles(r io.Reader, to string) error {
 		if header.Typeflag != tar.TypeReg || !logFile.MatchString(header.Name) {
 			return fmt.Errorf("%q is not a file of a log", header.Name)
 		}
-		file, err := os.OpenFile(filepath.Join(to, header.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		name := filepath.Join(to, filepath.FromSlash(header.Name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return err
+		}
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err
 		}
@@ -176,9 +205,13 @@ func (f *Folder) describeArchive(ctx context.Context, archive string, open func(
 // restoreFolder unpacks an archive into target, which must have no log.
 func (f Folder) restoreFolder(ctx context.Context, archive, target string) (err error) {
 	present, err := wal.Names(target)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("backup: %w", err)
+	}
+	archives, err := listArchives(target)
+	switch present = append(present, archives...); {
+	case err != nil:
+		return err
 	case len(present) > 0:
 		return fmt.Errorf("%w: %s has %s; restore into an empty folder, and keep the old folder until the new one is verified", ErrNotEmpty, target, present[0])
 	}
@@ -206,11 +239,23 @@ func (f Folder) restoreFolder(ctx context.Context, archive, target string) (err 
 // linkFiles links a folder's files into another folder and replaces nothing. The oldest segment of
 // the log is linked last: without this segment the folder is refused as corrupt, and never taken
 // for a new one.
-func linkFiles(from, to string) error {
+func linkFiles(from, to string) (err error) {
 	names, err := wal.Names(from)
 	if err != nil {
 		return err
 	}
+	archives, err := listArchives(from)
+	if err != nil {
+		return err
+	}
+	if len(archives) > 0 {
+		folder := filepath.Join(to, packetlog.ArchiveFolder)
+		if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		defer func() { err = errors.Join(err, syncFolder(folder)) }()
+	}
+	names = append(names, archives...)
 	for i, name := range slices.Backward(names) {
 		if err := os.Link(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
 			for _, done := range names[i+1:] {
@@ -241,5 +286,34 @@ func ReadFolder(folder string) func(context.Context) (Totals, error) {
 // readJournal reads a journal that no recorder has open.
 func readJournal(folder string) (Journal, error) {
 	content, err := transfers.ReadJournal(folder)
-	return Journal{content.Namespace, content.PendingFulfills}, err
+	if !errors.Is(err, transfers.ErrJournalForeign) {
+		return Journal{Namespace: content.Namespace, Waiting: content.PendingFulfills}, err
+	}
+	rounds, roundsErr := aggregate.ReadJournal(folder)
+	if errors.Is(roundsErr, transfers.ErrJournalForeign) {
+		return Journal{}, err
+	}
+	if roundsErr != nil {
+		return Journal{}, roundsErr
+	}
+	archives, err := readArchives(folder, rounds.Number)
+	return Journal{
+		Namespace: rounds.Namespace, Waiting: int(rounds.PendingFulfills), Rounds: true, Round: rounds.Round, Archives: archives,
+	}, err
+}
+
+// readArchives reads all packets of a journal's archive, with the sums of the files, and returns the
+// number of files.
+func readArchives(folder string, journal uint64) (int, error) {
+	archive := filepath.Join(folder, packetlog.ArchiveFolder)
+	list, err := packetlog.ListArchives(archive)
+	for _, a := range list {
+		if a.Journal != journal {
+			err = errors.Join(err, fmt.Errorf("backup: %s belongs to journal %016x, and the folder to %016x", a.Path, a.Journal, journal))
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(list), packetlog.ReadRecent(archive, math.MinInt64, func(*packetlog.Packet) error { return nil })
 }

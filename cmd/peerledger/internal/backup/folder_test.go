@@ -131,7 +131,7 @@ func TestFolderAndJournal(t *testing.T) {
 	report, err := b.Verify(t.Context(), nil, ReadFolder(c.ledger), nil)
 	require.NoError(t, err)
 	require.Equal(t, []Relation{Equal, Equal}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
-	require.Equal(t, Journal{"test", 1}, *report.Journal)
+	require.Equal(t, Journal{Namespace: "test", Waiting: 1}, *report.Journal)
 	require.Empty(t, listLeftovers(t, c.backups))
 
 	c.recordPackets(t, 2)

@@ -18,13 +18,14 @@ import (
 )
 
 // The files of a backup, and the current format of the manifest. Format 1 had only a data file, no
-// number, and no hash of the manifest.
+// number, and no hash of the manifest. Format 2 has no journal of rounds.
 const (
 	dataName      = "data.zst"
 	ledgerName    = "ledger.tar.zst"
 	journalName   = "journal.tar.zst"
 	manifestName  = "manifest.json"
-	currentFormat = 2
+	roundsFormat  = 3
+	currentFormat = roundsFormat
 )
 
 // manifestMax is the largest size of a manifest in bytes: totals take about 200 for each ledger
@@ -34,7 +35,7 @@ const manifestMax = 64 << 20
 // Manifest describes a backup: a data file or the folder of an embedded ledger, a recorder's
 // journal, or both.
 type Manifest struct {
-	Format    int           `json:"format"`              // of the backup: 1 or 2
+	Format    int           `json:"format"`              // of the backup: 1, 2, or 3 with a journal of rounds
 	ClusterID ledger.Amount `json:"cluster_id,omitzero"` // of the data file, in decimal digits, like TigerBeetle's flag
 	Taken     time.Time     `json:"taken"`               // by this machine's clock
 	// Number counts the backups of a ledger in a folder, from 1: the order of backups, independent

@@ -111,7 +111,7 @@ func (b Backup) verifyJournal(ctx context.Context, folder string, report *Report
 	}
 	report.Journal = &found
 	if noted := b.Manifest.Journal.Journal; found != noted {
-		return fmt.Errorf("%w: %d fulfills wait in the journal, and the manifest has %d", ErrDamaged, found.Waiting, noted.Waiting)
+		return fmt.Errorf("%w: the journal has %+v, and the manifest %+v", ErrDamaged, found, noted)
 	}
 	return nil
 }
