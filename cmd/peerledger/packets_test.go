@@ -19,9 +19,9 @@ import (
 	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
-// recordRounds sends packets from alice to bob through a recorder of rounds, the first rejected. work gets the
+// recordWhile sends packets from alice to bob through a recorder of rounds, the first rejected. work gets the
 // journal's folder while the recorder runs.
-func (s testLedger) recordRounds(t *testing.T, packets int, work func(folder string)) {
+func (s testLedger) recordWhile(t *testing.T, packets int, work func(folder string)) {
 	t.Helper()
 	cfg, err := parseConfig([]byte(configuration))
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func packetID(n int) ledger.ID { return ledger.NewID(uint64(n+1)<<8, 7) }
 func TestPackets(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
-	s.recordRounds(t, 10, func(folder string) {
+	s.recordWhile(t, 10, func(folder string) {
 		run := func(args ...string) outcome {
 			t.Helper()
 			return runApp(t, append([]string{"packets", "--config", s.config, "--journal", folder}, args...)...)
@@ -111,7 +111,7 @@ func TestStatementOfRounds(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	journal := ""
-	s.recordRounds(t, 5, func(folder string) { journal = folder })
+	s.recordWhile(t, 5, func(folder string) { journal = folder })
 	rounds := s.runOK(t, "statement", "alice@USD")
 	require.Regexp(t, `│ round \d+ +│ +-[0-9.]+ │ `, rounds)
 	require.Regexp(t, `closing +│ +│ +-6.00 │`, rounds)
