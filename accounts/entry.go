@@ -35,7 +35,8 @@ type Entry struct {
 	Transfer ledger.ID // the transfer of the movement
 	Kind     EntryKind
 	Code     uint16 // of the transfer
-	// Packet is the id of the packet, for kinds with a packet; otherwise zero.
+	// Packet is the id of the packet, for kinds with a packet; otherwise zero. A correction of a round
+	// (package transfers/aggregate) has the sum of many packets, and no Packet.
 	Packet ledger.ID
 	// ConditionTag is the first 8 bytes of the packet's execution condition, known to the peer as
 	// well; zero if there is none. An adjustment has its [Adjustment.ConditionTag].
