@@ -100,4 +100,6 @@ func (p *program) roundRow(debit, credit ledger.ID, n uint64, code uint16) ledge
 }
 
 // roundID returns a fresh id. Its low 4 bits are 0, as in each id of a round.
-func (p *program) roundID() ledger.ID { return ledger.NewID(p.random.Uint64()&^0xf, p.random.Uint64()|1) }
+func (p *program) roundID() ledger.ID {
+	return ledger.NewID(p.random.Uint64()&^0xf, p.random.Uint64()|1)
+}
