@@ -24,11 +24,6 @@ type Config struct {
 	PeerPayoutLimits  accounts.Rules[PayoutLimit]
 	AssetPayoutLimits map[accounts.Asset]PayoutLimit
 
-	// Reservations are held back before an order that needs reserved headroom: set it to the recorder if that
-	// records in rounds (package transfers/aggregate). An order waits up to 2 s for reservations, and then takes
-	// what is free. Default none.
-	Reservations Reservations
-
 	// Instance names this Engine among the engines of the ledger. At most one process at a time may use a name.
 	// The name must survive a restart: an Engine resumes the open orders of its own Instance at once. Default ""
 	// (the only engine of a ledger).

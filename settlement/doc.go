@@ -47,7 +47,7 @@
 // refuse it.
 //
 // A recorder that records in rounds (package transfers/aggregate) reserves headroom for packets to come. With
-// [Config.Reservations] the Engine has the reservations of its own process held back, but for packets in
+// [Engine.UseReservations] the Engine has the reservations of its own process held back, but for packets in
 // flight, while it places an order that needs them. What recorders of other processes reserve stays held, and the order
 // is smaller by as much: it follows with a later order. Give each process with such a recorder an Engine.
 //

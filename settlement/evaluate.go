@@ -19,7 +19,7 @@ func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owedAmount(b) }
 // Due returns the next order to a peer, in units, by a balance that was just read: 0 while an order
 // is open or the account is closed. It sends no request. So a policy of time ([Every], [Idle]) counts
 // from long ago until this Engine has found out since when something is owed, and the order may still
-// wait for [Config.OrderCooldown], for [PayoutLimit.MaxPerDay], or for the end of a pause. With [Config.Reservations]
+// wait for [Config.OrderCooldown], for [PayoutLimit.MaxPerDay], or for the end of a pause. With [Engine.UseReservations]
 // the order may be larger, by what is reserved. For a balance of
 // [accounts.Book.LookUpBalances], whose Prepaid may be too large, Due takes that Prepaid as exact.
 func (e *Engine) Due(b accounts.Balance) ledger.Amount {

@@ -93,7 +93,7 @@ func announcementEnded(err error) bool {
 //
 // RecordOutgoing waits while this Engine pays an order of the account, so that the order and the payment are
 // booked in turn. It does not wait for other engines: if two pay, the peer owes the amount beyond its
-// earnings. If the payment needs reserved headroom ([Config.Reservations]), RecordOutgoing waits for it up to 2 s.
+// earnings. If the payment needs reserved headroom ([Engine.UseReservations]), RecordOutgoing waits for it up to 2 s.
 //
 // RecordOutgoing returns the errors of RecordIncoming, and unless BeyondHeadroom is set two more *[BookingError]s,
 // which book nothing and leave the key free: [accounts.ErrNotCovered] if the peer's headroom is less than the

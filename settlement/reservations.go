@@ -24,6 +24,14 @@ type Reservations interface {
 	HoldBack(ctx context.Context, account accounts.PeerAccount) (release func(), err error)
 }
 
+// UseReservations tells the Engine to hold reservations back before an order, or a payment by hand
+// ([Engine.RecordOutgoing]), that needs reserved headroom. An order waits up to 2 s for them, and then takes what is
+// free. Pass the recorder of the Engine's process if that records in rounds (package transfers/aggregate), before
+// the first packet. A call replaces the Reservations of an earlier one.
+//
+// A method, and no field of Config: the recorder is made after the Engine, whose NotifyBalances it calls.
+func (e *Engine) UseReservations(r Reservations) { e.reservations.Store(&r) }
+
 // holdBackWait is how long an order waits for reserved headroom. Then the order is for what is free.
 const holdBackWait = 2 * time.Second
 
@@ -31,7 +39,7 @@ const holdBackWait = 2 * time.Second
 // [Reservations.HoldBack]. The ledger does not tell reservations from packets in flight. After a hold-back that
 // led to no order, the account's reservations are left alone for a while.
 func (e *Engine) countReserved(b accounts.Balance, view *accountView, now time.Time) accounts.Balance {
-	if e.cfg.Reservations != nil && !now.Before(view.holdBackAfter) {
+	if e.reservations.Load() != nil && !now.Before(view.holdBackAfter) {
 		b.Headroom, _ = b.Headroom.Add(b.HeldIn) // parts of the account's credits, so the sum fits
 	}
 	return b
@@ -39,7 +47,7 @@ func (e *Engine) countReserved(b accounts.Balance, view *accountView, now time.T
 
 // amountWithReserved returns what a decision would order if no headroom were reserved: at least d.amount.
 func (e *Engine) amountWithReserved(d *decision) ledger.Amount {
-	if e.cfg.Reservations == nil || !d.notBefore.IsZero() {
+	if e.reservations.Load() == nil || !d.notBefore.IsZero() {
 		return d.amount
 	}
 	view, input := e.tracker.viewOf(d.balance.Account), d.input
@@ -67,7 +75,7 @@ func (e *Engine) decideWithoutReservations(
 // freeReserved holds the reservations of an account back, until release is called, if a payment needs them.
 func (e *Engine) freeReserved(ctx context.Context, a accounts.PeerAccount, amount ledger.Amount) (release func(), err error) {
 	none := func() {}
-	if e.cfg.Reservations == nil {
+	if e.reservations.Load() == nil {
 		return none, nil
 	}
 	b, err := e.book.LookUpBalances(ctx, a)
@@ -84,7 +92,7 @@ func (e *Engine) freeReserved(ctx context.Context, a accounts.PeerAccount, amoun
 func (e *Engine) holdBack(ctx context.Context, a accounts.PeerAccount) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, holdBackWait)
 	defer cancel()
-	if release, err = e.cfg.Reservations.HoldBack(ctx, a); err != nil {
+	if release, err = (*e.reservations.Load()).HoldBack(ctx, a); err != nil {
 		e.deferHoldBack(a)
 	}
 	return release, err

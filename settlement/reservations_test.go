@@ -96,8 +96,9 @@ func TestOrderTakesReservedHeadroom(t *testing.T) {
 			w.earn(w.alice, test.earned)
 			held := newReserver(w, test.reserved, test.keep)
 			cfg := manualConfig(r, at100)
-			cfg.Reservations = held
-			payments, err := w.engine(cfg).Settle(t.Context(), w.alice)
+			e := w.engine(cfg)
+			e.UseReservations(held)
+			payments, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			if test.want == 0 {
 				require.Empty(t, payments)
@@ -137,10 +138,11 @@ func TestReservationsThatStay(t *testing.T) {
 				held := newReserver(w, 1500, 0)
 				held.fail = fail
 				cfg := manualConfig(r, at100)
-				cfg.Reservations, cfg.OrderCooldown = held, time.Minute
+				cfg.OrderCooldown = time.Minute
 				var failed []error
 				cfg.Events.Failed = func(err error) { failed = append(failed, err) }
 				e := w.engine(cfg)
+				e.UseReservations(held)
 				began := time.Now()
 				payments, err := e.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
@@ -178,9 +180,10 @@ func TestHoldBackInVain(t *testing.T) {
 		w.earn(w.alice, 1100)
 		held := newReserver(w, 2100, 2100)
 		cfg := automaticConfig(r)
-		cfg.Reservations, cfg.OrderCooldown, cfg.SweepInterval = held, time.Minute, time.Hour
+		cfg.OrderCooldown, cfg.SweepInterval = time.Minute, time.Hour
 		counting := &countingLedger{Ledger: w.ledger}
 		e := w.engineOn(counting, cfg)
+		e.UseReservations(held)
 		for range 600 {
 			e.NotifyBalances(w.peers)
 			sleepVirtual(time.Second)
@@ -200,8 +203,8 @@ func TestNoHoldBackWithoutAnOrder(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	held := newReserver(w, 1000, 0)
 	cfg := manualConfig(r, at100)
-	cfg.Reservations = held
 	e := w.engine(cfg)
+	e.UseReservations(held)
 	settle := func() {
 		t.Helper()
 		_, _ = e.Settle(t.Context(), w.alice)
@@ -223,8 +226,8 @@ func TestRecordOutgoingTakesReservedHeadroom(t *testing.T) {
 	w := newWorld(t)
 	w.earn(w.alice, 500)
 	held := newReserver(w, 1500, 100)
-	cfg := settlement.Config{Reservations: held}
-	e := w.engine(cfg)
+	e := w.engine(settlement.Config{})
+	e.UseReservations(held)
 	out := settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(1401)}
 	_, err := e.RecordOutgoing(t.Context(), out)
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
