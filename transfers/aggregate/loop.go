@@ -188,12 +188,13 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 	}
 }
 
-// noteFailure counts a failed request, and refuses prepares that have waited for the ledger until
-// their expiry.
+// noteFailure counts a failed request, refuses prepares that have waited for the ledger until their
+// expiry, and ends hold-backs.
 func (r *Recorder) noteFailure() {
 	r.mu.Lock()
 	r.machine.counts.requestFailures++
 	r.machine.observe(r.clock.now())
+	r.machine.endHoldBacks()
 	work := r.takeWork()
 	r.mu.Unlock()
 	r.publish(work)
