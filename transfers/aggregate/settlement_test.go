@@ -128,9 +128,12 @@ func (f *fixture) trade(t *testing.T, n node, rounds int, earns, sends uint64) {
 	pass()
 }
 
+// sleepVirtual waits, in a bubble without taking time.
+func sleepVirtual(d time.Duration) { <-time.After(d) }
+
 // pass lets a round and a look pass, in a bubble.
 func pass() {
-	time.Sleep(51 * time.Millisecond)
+	sleepVirtual(51 * time.Millisecond)
 	synctest.Wait()
 }
 
@@ -239,7 +242,7 @@ func TestHoldBack(t *testing.T) {
 			began := time.Now()
 			decided := make(chan transfers.Result, 1)
 			go func() { decided <- waiting.Wait(context.Background()) }()
-			time.Sleep(2 * time.Second)
+			sleepVirtual(2 * time.Second)
 			synctest.Wait()
 			require.Empty(t, decided)
 			require.Equal(t, uint64(200), f.heldIn(t, 0))
