@@ -27,8 +27,8 @@ func (f *fixture) reserveAll(t *testing.T, n node, peer int) {
 }
 
 // A reservation counts as held: a line that is reserved is not reduced, and a peer with reservations is not closed.
-// Within a poll interval of a suspension the reservations are given back. Then the peer can be closed, or resumed with
-// a smaller line: recorders reserve nothing before their next look.
+// Within a poll interval of a suspension the reservations are given back. Then the peer can be closed, or its free line
+// revoked before it is resumed: recorders have nothing to reserve then.
 func TestOperatorsBesideReservations(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,9 +44,13 @@ func TestOperatorsBesideReservations(t *testing.T) {
 		require.NoError(t, f.book.SuspendPeer(ctx, f.peers[0]))
 		sleepVirtual(aPoll)
 		require.Zero(t, f.heldIn(t, 0))
+		require.NoError(t, f.book.SuspendPeer(ctx, f.peers[0], accounts.WithFreeRevoked()))
 		require.NoError(t, f.book.ResumePeer(ctx, f.peers[0]))
-		_, err = f.book.SetCreditLine(ctx, f.peers[0], units(400))
+		sleepVirtual(aPoll)
+		require.Zero(t, f.heldIn(t, 0))
+		change, err := f.book.SetCreditLine(ctx, f.peers[0], units(400))
 		require.NoError(t, err)
+		require.Zero(t, change.Before)
 		sleepVirtual(aPoll)
 		_, err = n.recorder.Prepare(ctx, f.packet(0, 1, 401, 401))
 		require.ErrorIs(t, err, transfers.ErrCreditLine)

@@ -243,25 +243,24 @@ func (p *settledProgram) payIn(s *settledPeer, amount uint64) {
 // aPoll is the time in which recorders see a suspension, and give the peer's reservations back.
 const aPoll = 1100 * time.Millisecond
 
-// changeLine changes a peer's line as operators do: suspend, wait, resume, change. Recorders see the end of the
-// suspension with their next look, so at the change nothing is reserved, unless a look comes in between.
+// changeLine changes a peer's line as operators do: suspend, wait, revoke what is free, resume, set the line.
 func (p *settledProgram) changeLine(s *settledPeer) {
 	if s.closed {
 		return
 	}
 	ctx := p.t.Context()
-	require.NoError(p.t, p.f.book.SuspendPeer(ctx, s.account))
-	sleepVirtual(aPoll)
 	before, err := p.f.book.LookUpBalances(ctx, s.account)
 	require.NoError(p.t, err)
+	require.NoError(p.t, p.f.book.SuspendPeer(ctx, s.account))
+	sleepVirtual(aPoll)
+	require.NoError(p.t, p.f.book.SuspendPeer(ctx, s.account, accounts.WithFreeRevoked()))
 	require.NoError(p.t, p.f.book.ResumePeer(ctx, s.account))
-	line := units(p.rnd.Uint64N(800))
-	_, err = p.f.book.SetCreditLine(ctx, s.account, line)
+	change, err := p.f.book.SetCreditLine(ctx, s.account, units(p.rnd.Uint64N(800)))
 	switch {
-	case err == nil && line.Less(before[0].CreditLine):
-		p.counts.reduced++
 	case err != nil: // what is owed, and what packets hold, stays covered
 		require.ErrorIs(p.t, err, accounts.ErrLineInUse)
+	case change.After.Less(before[0].CreditLine):
+		p.counts.reduced++
 	}
 }
 
@@ -350,7 +349,7 @@ func (p *settledProgram) comeToRest() {
 	}
 	for _, s := range p.peers {
 		p.reopen(s)
-		p.release(s) // what came since
+		p.release(s) // a round may have added since
 	}
 	for i := range p.nodes {
 		_, err := p.nodes[i].engine.Settle(p.t.Context())
