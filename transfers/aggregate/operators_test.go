@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -162,6 +163,34 @@ func TestPayWhileRoundsRun(t *testing.T) {
 		require.Equal(t, units(sent), b.SettledIn)
 		require.Zero(t, b.Payable)
 		require.Zero(t, b.Receivable)
+		f.requireSettled(t, newPayer())
+	})
+}
+
+// Reservations do not keep arrears from being collected: a peer in arrears, whose packets are refused, gives them back.
+func TestArrearsBesideReservations(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, embedded.New(), 1000)
+		cfg := settledBy(newPayer(), inFull(1))
+		cfg.SweepInterval = time.Second
+		n := f.connect(t, cfg, false)
+		ctx := t.Context()
+		n.engine.Enqueue(f.peers)
+		f.reserveAll(t, n, 0)
+		_, err := f.book.Adjust(ctx, accounts.Adjustment{Account: f.peers[0], Key: "a", Debit: units(300), ReasonCode: 1, BeyondHeadroom: true})
+		require.NoError(t, err)
+		b, err := f.book.Balance(ctx, f.peers[0])
+		require.NoError(t, err)
+		require.Equal(t, units(300), b.Arrears)
+		for range 5 { // two looks of the recorder, one of the engine
+			sleepVirtual(aPoll)
+		}
+		held, err := n.recorder.Prepare(ctx, f.packet(0, 1, 700, 700))
+		require.NoError(t, err)
+		_, err = n.recorder.Reject(ctx, held.Packet)
+		require.NoError(t, err)
+		n.close(t)
 		f.requireSettled(t, newPayer())
 	})
 }
