@@ -3,6 +3,7 @@ package settlement_test
 import (
 	"context"
 	"errors"
+	"math/big"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -216,6 +217,25 @@ func TestNoHoldBackWithoutAnOrder(t *testing.T) {
 	held.reserve(2100)
 	require.NoError(t, e.StopPayments(t.Context()))
 	settle()
+	held.free()
+	w.requireConserved(r)
+}
+
+// An order that waits for its time needs no headroom yet.
+func TestNoHoldBackBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	held := newReserver(w, 500, 0)
+	e := w.engine(manualConfig(r, settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-50)}))
+	e.UseReservations(held)
+	payments, err := e.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{50}, paidAmounts(payments))
+	w.earn(w.alice, 45)
+	payments, err = e.Settle(t.Context(), w.alice) // the next prefunding order waits for OrderCooldown
+	require.NoError(t, err)
+	require.Empty(t, payments)
+	require.Zero(t, held.countCalls())
 	held.free()
 	w.requireConserved(r)
 }

@@ -67,12 +67,12 @@ func TestRequestsWithAnEngine(t *testing.T) {
 				require.NoError(t, err)
 				due := uint64(1_000_000)
 				if ordered {
-					due = 2000
+					due = 1000
 				}
 				cfg := settledBy(pays, inFull(due))
 				cfg.CheckCooldown = 0 // the default
 				n := f.connect(t, cfg, false)
-				const seconds, roundsPerSecond = 5, 20
+				const seconds, roundsPerSecond = 3, 20
 				began := counter.requests.Load()
 				for round := range seconds * roundsPerSecond {
 					for i := range f.peers { // the first ten earn what the others send

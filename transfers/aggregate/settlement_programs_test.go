@@ -29,7 +29,7 @@ import (
 // PEERLEDGER_SETTLED_PROGRAMS sets their number, PEERLEDGER_ROUND_SEED the first seed.
 func TestProgramsWithSettlement(t *testing.T) {
 	t.Parallel()
-	programs, first := 40, 1
+	programs, first := 20, 1
 	for name, value := range map[string]*int{"PEERLEDGER_SETTLED_PROGRAMS": &programs, "PEERLEDGER_ROUND_SEED": &first} {
 		if text := os.Getenv(name); text != "" {
 			var err error
