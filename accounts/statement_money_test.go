@@ -203,8 +203,8 @@ func (m *statementModel) roundMoney(want *expected) {
 	released := withoutName(m.leg(chart.CodeCorrection, m.own.Suspense, 30, 1))
 	released.UserData128 = uint128.Uint128(earned.ID)
 	m.create(released)
-	want.addRow(late, accounts.Entry{Kind: accounts.EntryCorrection, Late: true, Direction: accounts.DirectionIn})
-	want.addRow(released, accounts.Entry{Kind: accounts.EntryCorrection, Direction: accounts.DirectionOut})
+	want.addRow(late, accounts.Entry{Kind: accounts.EntryRound, Late: true, Direction: accounts.DirectionIn, Journal: 99, Round: 7})
+	want.addRow(released, accounts.Entry{Kind: accounts.EntryCorrection, Direction: accounts.DirectionOut, Journal: 99, Round: 7})
 }
 
 // testStatementOfMoney checks all fields of the entries.

@@ -154,12 +154,10 @@ func (s *Statement) namesEarnings(row *ledger.Transfer) bool {
 	return row.Code == chart.CodeCorrection && row.CreditAccountID == s.Account.id && s.isSuspense(row.DebitAccountID)
 }
 
-// isOfRound reports whether a correction has the sum of many packets: what a round charged to arrears,
-// or the release of what a round earned the peer. It has no packet and no condition.
-func (s *Statement) isOfRound(row *statementRow) bool {
-	transit := s.book.assets[s.Account.ledger].ids.Transit
-	_, releases := chart.ReceiverOfRound(&row.named, transit)
-	return releases || row.Code == chart.CodeCorrection && row.CreditAccountID == transit
+// releasesRound reports whether a row releases earnings of a round.
+func (s *Statement) releasesRound(row *statementRow) bool {
+	_, releases := chart.ReceiverOfRound(&row.named, s.book.assets[s.Account.ledger].ids.Transit)
+	return releases
 }
 
 func (s *Statement) isSuspense(id ledger.ID) bool {
