@@ -77,6 +77,9 @@ func New(l ledger.Ledger, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(newEndedContext()))
 	}
+	if rounds, ok := recorder.(settlement.Reservations); ok {
+		engine.UseReservations(rounds)
+	}
 	return &Client{Ledger: l, Book: book, Recorder: recorder, Settlement: engine}, nil
 }
 

@@ -17,11 +17,12 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
 	"github.com/peerledger/peerledger/transfers"
+	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
 // These functions contain the code blocks of the documents. The compiler checks them; nothing calls
 // them.
-var _ = []any{booksOnDisk, onTheHotPath, peersInOperation, settling}
+var _ = []any{booksOnDisk, onTheHotPath, peersInOperation, settling, settlingRounds}
 
 func booksOnDisk(usd accounts.Asset) (*peerledger.Client, error) {
 	l, err := embedded.Open("ledger") // the folder of the books
@@ -53,6 +54,16 @@ func settling(usd accounts.Asset) peerledger.Config {
 		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(10_000), SettleTo: ledger.NewAmount(1_000)}},
 	}}
 	return cfg
+}
+
+func settlingRounds(ctx context.Context, l ledger.Ledger, book *accounts.Book, engine *settlement.Engine, rounds aggregate.Config) (*aggregate.Recorder, error) {
+	rounds.Events.BalancesChanged = engine.NotifyBalances
+	recorder, err := aggregate.NewRecorder(ctx, l, book, rounds)
+	if err != nil {
+		return nil, err
+	}
+	engine.UseReservations(recorder)
+	return recorder, nil
 }
 
 func peersInOperation(ctx context.Context, client *peerledger.Client, peers []accounts.PeerAccount, usd accounts.Asset, from, to time.Time) []any {

@@ -51,8 +51,8 @@ type Balance struct {
 	// Sent is the sum charged for packets from the peer, in time or late, to its account or its
 	// arrears. Collections, debits by hand and returned payments are excluded.
 	Sent ledger.Amount
-	// Earned is the sum credited for packets delivered to the peer, in time or late. Late packets
-	// from a time when the peer was closed count once their amounts are released to the peer
+	// Earned is the sum credited for packets delivered to the peer, in time or late. What
+	// rounds and late packets earned while the peer was closed counts once it is released to the peer
 	// (settlement.Engine.Release). Credits by hand are excluded.
 	Earned ledger.Amount
 	// SettledOut is the sum we paid to the peer: by orders, by a rail beyond an order, and by

@@ -124,7 +124,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 			Suspense: id(chart.CodeSuspense), Outside: id(chart.CodeOutside), Control: id(chart.CodeControl),
 			Transit: id(chart.CodeTransit),
 		}}
-		b.suspense[a.Ledger] = newSuspenseRows(b.ledger, id(chart.CodeSuspense))
+		b.suspense[a.Ledger] = newSuspenseRows(b.ledger, id(chart.CodeSuspense), id(chart.CodeTransit))
 	}
 	return b, nil
 }

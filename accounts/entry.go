@@ -57,9 +57,9 @@ type Entry struct {
 	// beyond the sender's line.
 	Late       bool
 	ReasonCode uint32 // of [Book.Adjust], a write-off, or a change of the line
-	// Journal and Round are the numbers of the journal and of the round in it, for EntryRound and for
-	// the packets that [WithJournals] shows in its place; otherwise 0. The ledger keeps the last 32
-	// bits of a round's number.
+	// Journal and Round are the numbers of the journal and of the round in it, for EntryRound, for
+	// the packets that [WithJournals] shows in its place, and for the correction that releases a round's
+	// earnings to a peer that was closed; otherwise 0. The ledger keeps the last 32 bits of a round's number.
 	Journal, Round uint64
 	// PacketsGone is set for an EntryRound of a statement [WithJournals] when the journals do not have
 	// the round's packets. The amount is still exact.

@@ -31,6 +31,8 @@ func (s *Statement) newEntry(row *statementRow) Entry {
 		e.Kind, e.Journal, e.Round, e.Late = EntryRound, row.UserData64, uint64(row.UserData32), row.Code == chart.CodeCorrection
 	case row.Code == chart.CodeCorrection && row.named.Code == chart.CodeOrder, row.Code == chart.CodeOverpaid:
 		e.Kind, e.Order = EntrySettlement, ledger.ID(row.UserData128)
+	case s.releasesRound(row):
+		e.Journal, e.Round = row.UserData64, uint64(row.UserData32)
 	case row.Code <= chart.CodeCorrection:
 		e.Packet, e.Late = ledger.ID(row.UserData128), row.Code == chart.CodeCorrection
 		binary.BigEndian.PutUint64(e.ConditionTag[:], row.UserData64)

@@ -31,6 +31,7 @@ type counter struct {
 	looked []totals
 	parked [][]ledger.Transfer // payments in suspense, by peer
 	late   [][]ledger.Transfer // late packets to a closed peer
+	rounds [][]ledger.Transfer // earnings of rounds of a closed peer
 	booked map[string]int      // number of bookings, by name
 	still  bool                // no bookings during reading
 }
@@ -39,7 +40,7 @@ type counter struct {
 func (c *counter) waiting() []ledger.Amount {
 	amounts := make([]ledger.Amount, len(c.peers))
 	for i := range amounts {
-		for _, row := range slices.Concat(c.parked[i], c.late[i]) {
+		for _, row := range slices.Concat(c.parked[i], c.late[i], c.rounds[i]) {
 			amounts[i], _ = amounts[i].Add(row.Amount)
 		}
 	}
@@ -162,6 +163,10 @@ func (e *event) packet(n int) {
 		}
 	case 7:
 		receiver := (e.peer + 1) % len(e.peers)
+		if e.random.IntN(2) == 0 {
+			e.roundWithClosedReceiver(receiver)
+			return
+		}
 		row := ofPacket(e.row(r, x, e.amount, chart.CodeCorrection), pickOne[uint64](e.random, 0x0e, 0x0f))
 		hold := e.row(market, e.peers[receiver].ID(), e.amount, chart.CodePacket)
 		hold.ID, hold.Flags = row.ID, ledger.TransferPending
@@ -175,8 +180,21 @@ func (e *event) packet(n int) {
 			row := e.row(x, p, e.amount, chart.CodeCorrection)
 			row.UserData128 = waits.UserData128
 			e.count("late packet released", e.write(row), &e.sum.earned)
+		} else if waits, found := e.takeRow(&e.rounds[e.peer]); found {
+			row := e.row(x, p, e.amount, chart.CodeCorrection)
+			row.UserData128 = uint128.Uint128(waits.ID)
+			e.count("earnings of a round released", e.write(row), &e.sum.earned)
 		}
 	}
+}
+
+// roundWithClosedReceiver books a round whose sender has no reservation and whose receiver is closed.
+func (e *event) roundWithClosedReceiver(receiver int) {
+	charge, give := e.row(e.ids.Arrears, e.own.Transit, e.amount, chart.CodeCorrection), e.row(e.own.Transit, e.own.Suspense, e.amount, chart.CodeCorrection)
+	give.ID.Lo &^= 0xf
+	give.UserData128 = uint128.Uint128(e.peers[receiver].ID())
+	e.count("round with a closed receiver", e.write(charge, give, e.collect), &e.sum.sent)
+	e.rounds[receiver] = append(e.rounds[receiver], give)
 }
 
 // payment books a payment of the peer, waiting or returned ones included.
@@ -258,9 +276,10 @@ func newCounter(t *testing.T, l ledger.Ledger, seed, program uint64) *counter {
 	t.Helper()
 	c := &counter{
 		Ledger: l, t: t, random: rand.New(rand.NewPCG(seed, program)), book: newBook(t, l), truth: make([]totals, 3),
-		looked: make([]totals, 3), parked: make([][]ledger.Transfer, 3), late: make([][]ledger.Transfer, 3), booked: map[string]int{},
+		looked: make([]totals, 3), parked: make([][]ledger.Transfer, 3), late: make([][]ledger.Transfer, 3), rounds: make([][]ledger.Transfer, 3), booked: map[string]int{},
 	}
 	c.peers = provision(t, c.book, 100, "alice", "bob", "carol")
 	c.own, _ = c.book.AssetIDs(usd.Ledger)
+	require.NoError(t, c.book.EnsureTransit(t.Context()))
 	return c
 }

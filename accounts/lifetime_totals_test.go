@@ -56,7 +56,7 @@ func TestLifetimeTotals(t *testing.T) {
 		ledgertest.RequireConserved(t, c.Ledger)
 	}
 	t.Log(booked)
-	require.Len(t, booked, 21)
+	require.Len(t, booked, 23)
 }
 
 // Peers, and balances of many peers at once, have the same totals as a single balance. Balances

@@ -190,16 +190,37 @@ func (m *statementModel) correctMoney(want *expected) {
 	}
 }
 
+// roundMoney writes what rounds book for the peer by corrections: a charge beyond its reservations,
+// and the release of what the peer earned while closed.
+func (m *statementModel) roundMoney(want *expected) {
+	m.t.Helper()
+	require.NoError(m.t, m.book.EnsureTransit(m.t.Context()))
+	late := withoutName(m.arrearsLeg(chart.CodeCorrection, m.own.Transit, -30, 1))
+	earned := withoutName(m.leg(chart.CodeCorrection, m.own.Suspense, 30, 1))
+	earned.DebitAccountID, earned.CreditAccountID = m.own.Transit, m.own.Suspense
+	earned.UserData128 = uint128.Uint128(m.peers[0].ID())
+	m.linked(late, earned, m.collection())
+	released := withoutName(m.leg(chart.CodeCorrection, m.own.Suspense, 30, 1))
+	released.UserData128 = uint128.Uint128(earned.ID)
+	m.create(released)
+	want.addRow(late, accounts.Entry{Kind: accounts.EntryRound, Late: true, Direction: accounts.DirectionIn, Journal: 99, Round: 7})
+	want.addRow(released, accounts.Entry{Kind: accounts.EntryCorrection, Direction: accounts.DirectionOut, Journal: 99, Round: 7})
+}
+
 // testStatementOfMoney checks all fields of the entries.
 func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	c := newStatementModel(t, l, ledgertest.Seed(t), false)
 	var want expected
 	c.payMoney(&want)
 	c.correctMoney(&want)
+	c.roundMoney(&want)
 	s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(1+c.random.IntN(5)))
 	got := collectEntries(t, s.Entries(t.Context()))[1:] // without the line
 	require.Len(t, got, len(want))
 	for i, e := range got {
+		if i == len(want)-2 {
+			require.Equal(t, "transit", e.Counterparty.String())
+		}
 		want[i].Time, want[i].Counterparty, want[i].Amount = e.Time, e.Counterparty, e.Amount
 		want[i].Position, want[i].CreditLine, want[i].Arrears = e.Position, e.CreditLine, e.Arrears
 		require.Equal(t, want[i], e, i)

@@ -117,7 +117,7 @@ func mergeRows(a, b iter.Seq2[statementRow, error]) iter.Seq2[statementRow, erro
 func (s *Statement) lookUpNamed(ctx context.Context, page []ledger.Transfer) (map[ledger.ID]ledger.Transfer, error) {
 	var ids []ledger.ID
 	for i := range page {
-		if s.namesOrder(&page[i]) || s.namesPayment(&page[i]) {
+		if s.namesOrder(&page[i]) || s.namesPayment(&page[i]) || s.namesEarnings(&page[i]) {
 			ids = append(ids, ledger.ID(page[i].UserData128))
 		}
 	}
@@ -146,6 +146,18 @@ func (s *Statement) namesOrder(row *ledger.Transfer) bool {
 // in. A credit by hand looks the same, but names a key.
 func (s *Statement) namesPayment(row *ledger.Transfer) bool {
 	return row.Code == chart.CodeAdjust && row.CreditAccountID == s.Account.id && s.isSuspense(row.DebitAccountID) && !row.UserData128.IsZero()
+}
+
+// namesEarnings reports whether a row may release earnings of a round to a peer that was closed when
+// the round was written. A release of a late packet looks the same, but names the packet.
+func (s *Statement) namesEarnings(row *ledger.Transfer) bool {
+	return row.Code == chart.CodeCorrection && row.CreditAccountID == s.Account.id && s.isSuspense(row.DebitAccountID)
+}
+
+// releasesRound reports whether a row releases earnings of a round.
+func (s *Statement) releasesRound(row *statementRow) bool {
+	_, releases := chart.ReceiverOfRound(&row.named, s.book.assets[s.Account.ledger].ids.Transit)
+	return releases
 }
 
 func (s *Statement) isSuspense(id ledger.ID) bool {

@@ -52,10 +52,10 @@ type flowStep struct {
 	sum ledger.Amount
 }
 
-func newSuspenseRows(l ledger.Ledger, id ledger.ID) *suspenseRows {
+func newSuspenseRows(l ledger.Ledger, id, transit ledger.ID) *suspenseRows {
 	return &suspenseRows{
 		ledger: l, accountID: id, readLock: make(chan struct{}, 1),
-		flows: make(map[flowKey][]flowStep), waiting: newWaitingSums(),
+		flows: make(map[flowKey][]flowStep), waiting: newWaitingSums(transit),
 	}
 }
 
@@ -129,7 +129,7 @@ func (r *suspenseRows) addRows(rows []ledger.Transfer) {
 			key.account, key.kind = t.CreditAccountID, flowOut
 		}
 		r.waiting.addRow(t, key.kind)
-		if t.Code == chart.CodeCorrection && correctsPacket(t) {
+		if _, ofRound := chart.ReceiverOfRound(t, r.waiting.transit); ofRound || t.Code == chart.CodeCorrection && correctsPacket(t) {
 			continue // many rows, without a reader
 		}
 		steps := r.flows[key]

@@ -35,20 +35,22 @@ func (b *Book) WaitingInSuspense(ctx context.Context, balances ...Balance) ([]le
 }
 
 // waitingSums are the amounts waiting in suspense, by the account that identifies the peer: the
-// settlement account of a payer, or the peer account of the receiver of a late packet.
+// settlement account of a payer, or the peer account of the receiver of a late packet or of a round.
 type waitingSums struct {
+	transit      ledger.ID // of the asset
 	received     map[ledger.ID]ledger.Amount
 	released     map[ledger.ID]ledger.Amount  // also amounts of packets with an unknown receiver
-	payments     map[ledger.ID]ledger.ID      // the payer's settlement account, by the id of the row
+	owners       map[ledger.ID]ledger.ID      // of payments and of earnings in rounds: that account, by the id of the row
 	latePackets  map[uint128.Uint128]struct{} // packets with rows in suspense
 	unknownHolds map[ledger.ID]ledger.Amount  // amounts of packets with an unknown receiver, by the id of the hold
 }
 
-func newWaitingSums() waitingSums {
+func newWaitingSums(transit ledger.ID) waitingSums {
 	return waitingSums{
+		transit:      transit,
 		received:     make(map[ledger.ID]ledger.Amount),
 		released:     make(map[ledger.ID]ledger.Amount),
-		payments:     make(map[ledger.ID]ledger.ID),
+		owners:       make(map[ledger.ID]ledger.ID),
 		latePackets:  make(map[uint128.Uint128]struct{}),
 		unknownHolds: make(map[ledger.ID]ledger.Amount),
 	}
@@ -58,24 +60,33 @@ func newWaitingSums() waitingSums {
 func (w *waitingSums) addRow(t *ledger.Transfer, kind flowKind) {
 	switch {
 	case kind == flowIn && (t.Code == chart.CodeIncoming || t.Code == chart.CodeVoucher):
-		w.payments[t.ID] = t.DebitAccountID
-		addTo(w.received, t.DebitAccountID, t.Amount)
+		w.addOwned(t, t.DebitAccountID)
 	case kind == flowIn:
-		if hold, is := chart.HoldOfLate(t); is {
+		if receiver, is := chart.ReceiverOfRound(t, w.transit); is {
+			w.addOwned(t, receiver)
+		} else if hold, is := chart.HoldOfLate(t); is {
 			w.unknownHolds[hold] = t.Amount
 			w.latePackets[t.UserData128] = struct{}{}
 		}
 	case t.Code == chart.CodeReturned:
 		addTo(w.released, t.CreditAccountID, t.Amount)
 	case t.Code == chart.CodeAdjust: // a credit by hand names a key instead of a payment
-		if payer, is := w.payments[ledger.ID(t.UserData128)]; is {
+		if payer, is := w.owners[ledger.ID(t.UserData128)]; is {
 			addTo(w.released, payer, t.Amount)
 		}
 	case t.Code == chart.CodeCorrection: // a correction of an older version names an order, or is of a packet
-		if _, is := w.latePackets[t.UserData128]; is && !correctsPacket(t) {
+		if receiver, is := w.owners[ledger.ID(t.UserData128)]; is {
+			addTo(w.released, receiver, t.Amount)
+		} else if _, is := w.latePackets[t.UserData128]; is && !correctsPacket(t) {
 			addTo(w.released, t.CreditAccountID, t.Amount)
 		}
 	}
+}
+
+// addOwned adds a row that waits for the peer with this account. Its release names the row.
+func (w *waitingSums) addOwned(t *ledger.Transfer, owner ledger.ID) {
+	w.owners[t.ID] = owner
+	addTo(w.received, owner, t.Amount)
 }
 
 func addTo(sums map[ledger.ID]ledger.Amount, account ledger.ID, a ledger.Amount) {

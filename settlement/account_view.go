@@ -25,6 +25,7 @@ type accountView struct {
 	latestIsStale bool // another engine has ordered since the newest order was read
 	owedFor       owedDuration
 	activeAt      time.Time // of the newest packet, as far as we know
+	holdBackAfter time.Time // the account's reservations are left alone until then
 	lineMissing   bool      // it was reported that the policy cannot pay ahead
 	crossed       crossedThresholds
 }

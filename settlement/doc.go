@@ -46,6 +46,11 @@
 // headroom of the peer account (balancing_debit), so a race makes the order smaller, and no limit can
 // refuse it.
 //
+// A recorder that records in rounds (package transfers/aggregate) reserves headroom for packets to come. With
+// [Engine.UseReservations] the Engine has the reservations of its own process held back, but for packets in
+// flight, while it places an order that needs them. What recorders of other processes reserve stays held, and the order
+// is smaller by as much: it follows with a later order. Give each process with such a recorder an Engine.
+//
 // Packets and payments may be booked between the balance that an order rests on and the order. So
 // each order is checked before any engine calls the rail, with the balance at the order's own moment.
 // That balance follows from rows that never change: every engine finds the same, also an engine that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -29,6 +30,8 @@ type Engine struct {
 	noRailSlots chan struct{}           // the slot of accounts without a rail
 	wakeCh      chan struct{}           // wakes the loop
 	started     time.Time               // by Config.Clock
+
+	reservations atomic.Pointer[Reservations] // nil: none
 
 	// Close ends the Engine in three steps: no call begins (closed), visits place no further
 	// order (stopCh), and the contexts of Settlers end (ctx).

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -21,7 +19,8 @@ func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owedAmount(b) }
 // Due returns the next order to a peer, in units, by a balance that was just read: 0 while an order
 // is open or the account is closed. It sends no request. So a policy of time ([Every], [Idle]) counts
 // from long ago until this Engine has found out since when something is owed, and the order may still
-// wait for [Config.OrderCooldown], for [PayoutLimit.MaxPerDay], or for the end of a pause. For a balance of
+// wait for [Config.OrderCooldown], for [PayoutLimit.MaxPerDay], or for the end of a pause. With [Engine.UseReservations]
+// the order may be larger, by what is reserved. For a balance of
 // [accounts.Book.LookUpBalances], whose Prepaid may be too large, Due takes that Prepaid as exact.
 func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	if !b.Settling.IsZero() {
@@ -135,31 +134,24 @@ func (e *Engine) dependsOnTime(input PolicyInput, view *accountView, request Pay
 // readTimes reads into the view when the newest packet was booked and, if that is not known, since
 // when something is owed.
 func (e *Engine) readTimes(ctx context.Context, latest *latestOrder, view *accountView) error {
-	packets := ledger.AccountFilter{
-		AccountID: e.book.PeerIDs(latest.Account).Peer, Code: chart.CodePacket,
-		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
-	}
-	row, found, err := sequence.Newest(ctx, e.ledger, packets)
+	newest, err := e.readNewestPacket(ctx, latest.Account)
 	if err != nil {
-		return wrap("read the newest packet", err)
+		return err
 	}
-	if found {
-		view.activeAt = latestTime(view.activeAt, timeOf(row.Timestamp))
-	}
+	view.activeAt = latestTime(view.activeAt, newest)
 	switch {
 	case view.owedFor.known && view.owedFor.since.IsZero(): // nothing was owed
 	case view.owedFor.known || !latest.timestamp.IsZero():
 		view.owedFor = owedDuration{known: true, since: latestTime(view.owedFor.since, latest.timestamp)}
 	default: // without an order, nothing was owed before the first packet
-		packets.Limit = 1
-		rows, err := e.ledger.GetAccountTransfers(ctx, packets)
+		first, err := e.readFirstPacket(ctx, latest.Account)
 		if err != nil {
-			return wrap("read the first packet", err)
+			return err
 		}
-		view.owedFor = owedDuration{known: true, since: e.cfg.Clock()}
-		if len(rows) > 0 {
-			view.owedFor.since = timeOf(rows[0].Timestamp)
+		if first.IsZero() {
+			first = e.cfg.Clock()
 		}
+		view.owedFor = owedDuration{known: true, since: first}
 	}
 	return nil
 }

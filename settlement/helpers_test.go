@@ -86,6 +86,32 @@ func (w *world) spend(a accounts.PeerAccount, n uint64) {
 	w.writePacket(w.book.PeerIDs(a).Peer, w.liquidity(), n, 0)
 }
 
+// earnInRound and spendInRound are earn and spend by a round of package aggregate.
+func (w *world) earnInRound(a accounts.PeerAccount, n uint64) {
+	w.t.Helper()
+	w.writeRound(w.liquidity(), w.book.PeerIDs(a).Peer, n)
+}
+
+func (w *world) spendInRound(a accounts.PeerAccount, n uint64) {
+	w.t.Helper()
+	own, _ := w.book.AssetIDs(usd.Ledger)
+	reserved := w.writeRow(ledger.Transfer{
+		DebitAccountID: w.book.PeerIDs(a).Peer, CreditAccountID: own.Transit, Amount: units(n), Ledger: usd.Ledger,
+		Code: chart.CodeReserve, Flags: ledger.TransferPending,
+	})
+	w.writeRow(ledger.Transfer{PendingID: reserved, Amount: units(n), Flags: ledger.TransferPostPending})
+	w.writeRow(ledger.Transfer{DebitAccountID: own.Transit, CreditAccountID: w.liquidity(), Amount: units(n), Ledger: usd.Ledger, Code: chart.CodeRound})
+}
+
+// writeRound moves an amount over transit.
+func (w *world) writeRound(debit, credit ledger.ID, n uint64) {
+	w.t.Helper()
+	own, _ := w.book.AssetIDs(usd.Ledger)
+	for _, leg := range [][2]ledger.ID{{debit, own.Transit}, {own.Transit, credit}} {
+		w.writeRow(ledger.Transfer{DebitAccountID: leg[0], CreditAccountID: leg[1], Amount: units(n), Ledger: usd.Ledger, Code: chart.CodeRound})
+	}
+}
+
 // paySettlement credits a peer for a payment of the peer.
 func (w *world) paySettlement(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()

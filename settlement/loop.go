@@ -143,9 +143,9 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	case !b.PrepaidSettled():
 		b = b.IfNothingPrepaid()
 	}
-	input := e.policyInput(b, &view, now)
+	input := e.policyInput(e.countReserved(b, &view, now), &view, now)
 	request := e.policyRequest(input, &view)
-	due := !request.payableFrom(b).IsZero()
+	due := !request.payableFrom(input.Balance).IsZero()
 	if input.Urgent && !due {
 		e.tracker.clearUrgent(b.Account, view.urgency) // there is nothing to pay
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 	"github.com/peerledger/peerledger/transfers"
+	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
 // moneyFixture applies the steps of a scenario to peers: packets through a recorder, all other steps through an
@@ -29,6 +30,7 @@ type moneyFixture struct {
 	engine     *settlement.Engine
 	bank       *scriptedRail
 	lastKey    int
+	lastPacket uint64 // of earnInRound
 }
 
 // moneyPeer is a peer in one asset with its model.
@@ -36,6 +38,7 @@ type moneyPeer struct {
 	unitModel
 	account         accounts.PeerAccount
 	inSuspense      int64 // received while closed
+	earnedClosed    int64 // earned in rounds while closed
 	payments        []receivedPayment
 	voucherSum      uint64
 	refundRequested bool             // and no order followed yet
@@ -156,6 +159,30 @@ func (d *moneyFixture) earnByPacket(p *moneyPeer, n uint64) {
 	require.True(d.t, ok)
 	require.False(d.t, d.fulfillPacket(packet))
 	p.addEarned(int64(n))
+}
+
+// earnInRound fulfills a packet to the peer, and books it by a round (package aggregate). If the peer is closed, the
+// earning waits in suspense.
+func (d *moneyFixture) earnInRound(p *moneyPeer, n uint64) {
+	d.t.Helper()
+	book, err := accounts.NewBook(d.ledger.Ledger, d.cfg)
+	require.NoError(d.t, err)
+	recorder, err := aggregate.NewRecorder(d.t.Context(), d.ledger.Ledger, book, aggregate.Config{LoseFulfillsWithProcess: true, AllowArrears: true, RequestSize: 64})
+	require.NoError(d.t, err)
+	closed := d.readBalance(p).Closed
+	// A packet of an earlier process: a recorder books it by its own fields, whatever the state of the peer.
+	d.lastPacket++
+	packet := transfers.Packet{
+		ID: ledger.NewID(d.lastPacket<<8, 0), From: d.ownAccount, To: p.account, In: n, Out: n, Expiry: time.Now().Add(time.Minute),
+	}
+	_, err = recorder.Fulfill(d.t.Context(), packet)
+	require.NoError(d.t, err)
+	require.NoError(d.t, recorder.Close(d.t.Context()))
+	if closed {
+		p.earnedClosed += int64(n)
+	} else {
+		p.addEarned(int64(n))
+	}
 }
 
 // sendByPacket fulfills a packet from the peer; ok is false if the ledger refused it.
@@ -285,14 +312,15 @@ func (d *moneyFixture) releasePeer(p *moneyPeer) {
 	d.t.Helper()
 	released, err := d.engine.Release(d.t.Context(), p.account)
 	require.NoError(d.t, err)
-	require.Equal(d.t, p.inSuspense, toInt64(released.Amount))
+	require.Equal(d.t, p.inSuspense+p.earnedClosed, toInt64(released.Amount))
 	p.addReleased()
 }
 
 // addReleased moves the money in suspense to the peer in the model.
 func (p *moneyPeer) addReleased() {
 	p.addPaidIn(p.inSuspense)
-	p.inSuspense = 0
+	p.addEarned(p.earnedClosed)
+	p.inSuspense, p.earnedClosed = 0, 0
 	for i := range p.payments {
 		p.payments[i].inSuspense = false
 	}

@@ -100,6 +100,10 @@ func (p *program) tradePacket() {
 		p.endHold(pickRandom(p, p.holds))
 		return
 	}
+	if p.rollChance(15) {
+		p.tradeInRound()
+		return
+	}
 	from, to := pickRandom(p, []*programPeer{nil, p.peers[0], p.peers[1]}), pickRandom(p, p.peers)
 	if p.rollChance(40) {
 		from, to = to, from

@@ -240,6 +240,7 @@ func (p *program) openBooks() {
 		p.peers = append(p.peers, s)
 		p.logLine("%s: line %d, policy %+v", name, line, s.policy)
 	}
+	p.checkError(p.observer.EnsureTransit(context.Background()))
 	p.startRecorder()
 	for range p.kind.engines {
 		p.startWorker()

@@ -182,6 +182,8 @@ func (p *scenarioPlayer) applyStep(i int) (result moneyResult) {
 	switch step.Do {
 	case "earn":
 		p.earnByPacket(p.moneyPeer, step.Amount)
+	case "earn-in-round":
+		p.earnInRound(p.moneyPeer, step.Amount)
 	case "send":
 		result.Refused = !p.sendByPacket(p.moneyPeer, step.Amount)
 	case "hold-in", "hold-out":

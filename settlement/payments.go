@@ -93,7 +93,7 @@ func announcementEnded(err error) bool {
 //
 // RecordOutgoing waits while this Engine pays an order of the account, so that the order and the payment are
 // booked in turn. It does not wait for other engines: if two pay, the peer owes the amount beyond its
-// earnings.
+// earnings. If the payment needs reserved headroom ([Engine.UseReservations]), RecordOutgoing waits for it up to 2 s.
 //
 // RecordOutgoing returns the errors of RecordIncoming, and unless BeyondHeadroom is set two more *[BookingError]s,
 // which book nothing and leave the key free: [accounts.ErrNotCovered] if the peer's headroom is less than the
@@ -101,6 +101,11 @@ func announcementEnded(err error) bool {
 func (e *Engine) RecordOutgoing(ctx context.Context, out OutgoingPayment) (PaymentBooking, error) {
 	return e.recordPayment(ctx, out.Account, out.Key, out.Amount, func() (PaymentBooking, error) {
 		return e.bookInTurn(ctx, out.Account, func() (PaymentBooking, error) {
+			release, err := e.freeReserved(ctx, out.Account, out.Amount)
+			if err != nil {
+				return PaymentBooking{}, err
+			}
+			defer release()
 			debit := ledger.Transfer{Amount: out.Amount, UserData128: e.paymentTag(out.Account, out.Key), Code: chart.CodeOutgoing}
 			return e.bookDebit(ctx, e.bookingName("out", out.Account, out.Key), out.Account, debit, func(ctx context.Context) error {
 				return e.checkHeadroom(ctx, out)

@@ -12,6 +12,7 @@ import (
 
 // decision is what to order, and on which balance.
 type decision struct {
+	input     PolicyInput      // of the policy
 	balance   accounts.Balance // read after the newest order
 	request   PaymentRequest
 	amount    ledger.Amount // 0: nothing is due
@@ -28,8 +29,12 @@ type decision struct {
 // If the balance falls meanwhile, the order may be smaller than the minimum, even 0.
 func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, urgent bool) (Order, decision, error) {
 	d, err := e.decideOrder(ctx, visit, latest, urgent)
-	if err != nil || d.amount.IsZero() || e.isStopping() {
+	if err != nil {
 		return Order{}, d, err
+	}
+	wanted := e.amountWithReserved(&d)
+	if wanted.IsZero() || e.isStopping() {
+		return Order{}, d, nil
 	}
 	a := visit.account
 	rail := e.railOf(a)
@@ -38,6 +43,13 @@ func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *la
 	}
 	if paused := e.activePause(a, rail.tag); paused != nil {
 		return Order{}, d, paused
+	}
+	if d.amount.Less(wanted) {
+		release, err := e.decideWithoutReservations(ctx, visit, latest, urgent, &d)
+		defer release()
+		if err != nil || d.amount.IsZero() {
+			return Order{}, d, err
+		}
 	}
 	if err := e.applyLimits(ctx, &d, rail); err != nil {
 		return Order{}, d, err
@@ -66,7 +78,7 @@ func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *la
 // decideOrder collects arrears and reads the balance (both in evaluatePolicy), and decides what to order.
 func (e *Engine) decideOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, urgent bool) (decision, error) {
 	input, request, err := e.evaluatePolicy(ctx, latest, urgent)
-	d := decision{balance: input.Balance, request: request, amount: request.payableFrom(input.Balance)}
+	d := decision{input: input, balance: input.Balance, request: request, amount: request.payableFrom(input.Balance)}
 	if err != nil {
 		return d, err
 	}

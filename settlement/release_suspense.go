@@ -20,11 +20,11 @@ type Released struct {
 }
 
 // Release gives a peer the money that arrived while its account was closed: its payments, which count as settled
-// then, and the earnings of late packets. The account must be open again ([accounts.Book.ReopenPeer]). Release may
-// be repeated, from any process, and books each row once. Payments that came back meanwhile
+// then, and its earnings of late packets and of rounds (package transfers/aggregate). The account must be open again
+// ([accounts.Book.ReopenPeer]). Release may be repeated, from any process, and books each row once. Payments that came back meanwhile
 // ([Engine.RecordReturned]) are left out.
 //
-// Release reads all payments of the peer, and all late packets of the asset in suspense. The errors are
+// Release reads all payments of the peer, and all late packets and earnings of rounds of the asset in suspense. The errors are
 // *[OrderError]: [accounts.ErrPeerClosed], [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset],
 // [accounts.ErrInvalid], or the error of a request. With an error, [Released] still has the payments booked before.
 // [ErrEngineClosed] is returned after [Engine.Close].
@@ -74,7 +74,8 @@ func (e *Engine) releasePeer(ctx context.Context, a accounts.PeerAccount) (relea
 	return released, nil
 }
 
-// releaseRow gives one row back. Earnings of late packets stay earnings; every other row is a credit.
+// releaseRow gives one row back. Earnings stay earnings; a payment is a credit. The release names the row, but for a
+// late packet it names the packet.
 func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waitingRow ledger.Transfer) (PaymentBooking, error) {
 	assetIDs, _ := e.book.AssetIDs(a.Ledger())
 	row := ledger.Transfer{
@@ -82,7 +83,10 @@ func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waiting
 		UserData128: uint128.Uint128(waitingRow.ID), Ledger: a.Ledger(), Code: chart.CodeAdjust,
 	}
 	if waitingRow.Code == chart.CodeCorrection {
-		row.Code, row.UserData128, row.UserData64 = chart.CodeCorrection, waitingRow.UserData128, waitingRow.UserData64
+		row.Code, row.UserData64, row.UserData32 = chart.CodeCorrection, waitingRow.UserData64, waitingRow.UserData32
+	}
+	if _, isLate := chart.HoldOfLate(&waitingRow); isLate {
+		row.UserData128 = waitingRow.UserData128
 	}
 	return e.bookCredit(ctx, row, creditRequest{idOf: func(attempt uint64) ledger.ID { return e.releaseID(waitingRow.ID, attempt) }})
 }
@@ -106,9 +110,18 @@ func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([
 			return row.CreditAccountID != assetIDs.Suspense
 		})...)
 	}
-	late, err := e.readAllRows(ctx, ledger.AccountFilter{AccountID: assetIDs.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
+	earned, err := e.readAllRows(ctx, ledger.AccountFilter{AccountID: assetIDs.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
 	if err != nil {
 		return nil, wrap("read the rows in suspense", err)
+	}
+	var late []ledger.Transfer
+	for i := range earned {
+		switch receiver, ofRound := chart.ReceiverOfRound(&earned[i], assetIDs.Transit); {
+		case ofRound && receiver == ids.Peer:
+			waiting = append(waiting, earned[i])
+		case !ofRound:
+			late = append(late, earned[i])
+		}
 	}
 	return e.appendLatePackets(ctx, waiting, late, ids.Peer)
 }

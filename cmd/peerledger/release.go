@@ -12,8 +12,8 @@ func (a *app) newReleaseCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "release peer", Short: "Release a peer's money from suspense after its account was closed",
 		Long: `Move to a peer's account the money that arrived while the account was closed: the peer's
-payments, and its earnings from late packets. Reopen the account first (peerledger peers
-reopen). Each payment is released once.`,
+payments, and its earnings from late packets and from rounds. Reopen the account first
+(peerledger peers reopen). Each payment is released once.`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {

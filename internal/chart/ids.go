@@ -96,6 +96,12 @@ const (
 	PhaseWithoutBoth     = 15 // the sender was closed as well
 )
 
+// ReceiverOfRound reports whether a row in suspense credits what a closed receiver earned in a round
+// (package transfers/aggregate), and returns the receiver's peer account. Only rounds debit transit.
+func ReceiverOfRound(row *ledger.Transfer, transit ledger.ID) (peer ledger.ID, earned bool) {
+	return ledger.ID(row.UserData128), row.Code == CodeCorrection && row.DebitAccountID == transit
+}
+
 // HoldOfLate reports whether a row in suspense credits a late packet's amount in place of a closed
 // receiver, and returns the id of the packet's hold.
 func HoldOfLate(row *ledger.Transfer) (hold ledger.ID, late bool) {

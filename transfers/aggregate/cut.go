@@ -128,7 +128,9 @@ func (m *machine) cutRenewals(r *round, t *tally) {
 			left = append(left, p)
 		default:
 			p.renew = false
-			p.recent -= p.recent / 2
+			if p.heldBack == 0 {
+				p.recent -= p.recent / 2
+			}
 			legs += added
 			r.senders = append(r.senders, m.cutSender(p, ledger.Amount{}))
 		}

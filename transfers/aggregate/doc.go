@@ -29,7 +29,8 @@
 //   - an account closed while packets of its peer were held.
 //
 // The earnings of a receiver whose account is closed go to the asset's suspense account: a transfer
-// of code 5 from transit, whose user_data_128 is the id of the receiver's account.
+// of code 5 from transit, whose user_data_128 is the id of the receiver's account. When the account is
+// open again, settlement.Engine.Release gives them to the receiver, as earned.
 //
 // # Reservations
 //
@@ -41,6 +42,27 @@
 //
 // Suspended and closed peers, and recorders that are closed, keep no more than what packets hold.
 // A suspension takes effect within [accounts.Config].SuspensionPollInterval.
+//
+// # Settlement, lines and closings
+//
+// Tell a settlement engine both ways:
+//
+//	engine, err := settlement.NewEngine(l, book, ...)
+//	recorder, err := aggregate.NewRecorder(ctx, l, book, aggregate.Config{
+//		Events: aggregate.Events{BalancesChanged: engine.NotifyBalances}, ...
+//	})
+//	engine.UseReservations(recorder)
+//
+// Before an order that needs reserved headroom, the engine calls [Recorder.HoldBack]: the next round
+// reserves only what packets of the peer hold, and prepares beyond that wait until the order is placed, for some
+// milliseconds, at most 3 s. An engine cannot hold back what recorders of other processes reserve: its order is
+// smaller by as much. So give each process with a recorder an engine.
+//
+// For operators a reservation counts as held. [accounts.Book.ClosePeer] returns [accounts.ErrHeld], and
+// [accounts.Book.SetCreditLine] with a smaller line [accounts.ErrLineInUse]. Suspend the peer and wait one
+// [accounts.Config].SuspensionPollInterval, and recorders have given its reservations back, but for packets in flight.
+// Then close the peer; or lower the line: revoke its free part ([accounts.WithFreeRevoked]), resume the peer, and set the
+// line.
 //
 // # Rounds
 //
@@ -105,10 +127,6 @@
 //   - packets of more than 2^62 units: refused with [transfers.ErrCreditLine];
 //   - packets without an Expiry, and those that expire later than [Config].MaxHold, unless the
 //     MaxHold of a peer cuts them: refused with a [transfers.PacketError];
-//   - the release of the earnings of closed receivers: settlement.Engine.Release does not find them.
-//     Credit the amount by hand after reopening ([accounts.Book.Adjust]), from [Events].Round;
-//   - a settlement engine sees reservations as held, so an order is at most what stays free: with
-//     one recorder at least half of the headroom. Flush before a look writes what is earned;
 //   - after a failure of the journal's disk the recorder stops ([ErrStopped]); what it has
 //     acknowledged is booked by the next.
 package aggregate

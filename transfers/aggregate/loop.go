@@ -14,11 +14,12 @@ import (
 
 // work is what a call of the machine has left to do outside of the lock.
 type work struct {
-	decided []decision
-	flushed []flushWaiter
-	applied []appliedRound
-	stopped error
-	wake    bool
+	decided  []decision
+	flushed  []flushWaiter
+	heldBack []chan struct{}
+	applied  []appliedRound
+	stopped  error
+	wake     bool
 }
 
 // takeWork takes what the machine has decided. The caller holds the lock.
@@ -36,6 +37,7 @@ func (r *Recorder) takeWork() (w work) {
 		}
 	}
 	r.flushes = kept
+	w.heldBack = m.takeAnswers()
 	if m.stopped != nil && !r.failed {
 		r.failed, w.stopped = true, m.stopped
 	}
@@ -53,6 +55,9 @@ func (r *Recorder) publish(w work) {
 	}
 	for _, f := range w.flushed {
 		close(f.done)
+	}
+	for _, answered := range w.heldBack {
+		close(answered)
 	}
 	if w.stopped != nil && r.cfg.Events.Stopped != nil {
 		r.cfg.Events.Stopped(w.stopped)
@@ -183,12 +188,13 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 	}
 }
 
-// noteFailure counts a failed request, and refuses prepares that have waited for the ledger until
-// their expiry.
+// noteFailure counts a failed request, refuses prepares that have waited for the ledger until their
+// expiry, and ends hold-backs.
 func (r *Recorder) noteFailure() {
 	r.mu.Lock()
 	r.machine.counts.requestFailures++
 	r.machine.observe(r.clock.now())
+	r.machine.endHoldBacks()
 	work := r.takeWork()
 	r.mu.Unlock()
 	r.publish(work)

@@ -49,22 +49,23 @@ type machine struct {
 	cutNow  bool          // cut as soon as no round is under way
 	flushTo uint64        // number of the last fulfill to write without waiting for the interval
 
-	wants    []*peer  // to look up, and to top up if packets wait or reservations are short
-	polls    []*peer  // to look up again, behind those
-	lookedUp []*peer  // of the look-up under way
-	topUps   []topUp  // to send next
-	renewals []*peer  // whose reservations the next round renews
-	inFlight *request // waits for its answer
-	isTimed  bool     // the shell waits no longer than the round interval
-	yield    bool     // a round goes ahead of the next look-up
-	polledAt time.Duration
-	swept    int // shards of the memory, of the sweep under way
-	recovery recovery
-	closing  bool
-	stopped  error
-	applied  []appliedRound // for the shell's events; it takes them
-	scratch  []byte         // for the record of a packet
-	counts   counts
+	wants     []*peer     // to look up, and to top up if packets wait or reservations are short
+	polls     []*peer     // to look up again, behind those
+	lookedUp  []*peer     // of the look-up under way
+	topUps    []topUp     // to send next
+	holdBacks []*holdBack // not ended
+	renewals  []*peer     // whose reservations the next round renews
+	inFlight  *request    // waits for its answer
+	isTimed   bool        // the shell waits no longer than the round interval
+	yield     bool        // a round goes ahead of the next look-up
+	polledAt  time.Duration
+	swept     int // shards of the memory, of the sweep under way
+	recovery  recovery
+	closing   bool
+	stopped   error
+	applied   []appliedRound // for the shell's events; it takes them
+	scratch   []byte         // for the record of a packet
+	counts    counts
 }
 
 // rules are the settings of a machine.

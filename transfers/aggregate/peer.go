@@ -58,6 +58,7 @@ type peer struct {
 	wanted   bool             // in machine.wants
 	polled   bool             // in machine.polls, or in wants as well
 	activeAt time.Duration    // of the last prepare, by the monotonic clock
+	heldBack int              // hold-backs that have not ended
 	renew    bool             // in machine.renewals
 	isLogged bool             // the journal has its index
 	logIndex uint32
@@ -149,7 +150,9 @@ func (m *machine) share(headroom uint64) uint64 {
 }
 
 // isReleasing reports whether the peer's reservations shrink to its packets.
-func (m *machine) isReleasing(p *peer) bool { return m.closing || p.refusal != nil }
+func (m *machine) isReleasing(p *peer) bool {
+	return m.closing || p.refusal != nil || p.heldBack > 0 || p.debtor && !m.rules.allowArrears
+}
 
 // recentShift sizes a reservation: 16 intervals like the busiest of late.
 const recentShift = 4

@@ -42,6 +42,7 @@ type topUp struct {
 // answer comes before the next.
 func (m *machine) nextRequest(now moment) *request {
 	m.observe(now)
+	m.endHoldBacks()
 	m.sweepMemory()
 	if m.inFlight != nil || m.stopped != nil {
 		return nil
@@ -242,6 +243,10 @@ func (m *machine) askForMore(p *peer) {
 	free := p.headroom
 	own := p.reservedInAll()
 	p.headroom += min(own, maxReserved)
+	if p.heldBack > 0 && p.refusal == nil { // its top-ups wait
+		m.settleWaiting(p, false)
+		return
+	}
 	demand, until := m.demand(p)
 	need := demand - min(demand, p.reserved(until))
 	if p.refusal != nil || need == 0 && m.wishedReserve(p) <= own+own/2 {
@@ -321,8 +326,9 @@ func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
 		if results[i].Status.Outcome().Done() {
 			m.counts.topUpsGranted++
 			t.peer.holds = append(t.peer.holds, t.hold)
-			if m.closing {
+			if m.isReleasing(t.peer) {
 				m.dueRenewal(t.peer)
+				m.cutNow = true
 			}
 			// The top-up lacks the prepares that came after it was asked for. They wait for the next.
 			if m.settleWaiting(t.peer, false); len(t.peer.waiting) > 0 {
@@ -337,7 +343,7 @@ func (m *machine) answerTopUps(results []ledger.CreateTransferResult) {
 			m.want(t.peer)
 			continue
 		}
-		m.settleWaiting(t.peer, true)
+		m.settleWaiting(t.peer, t.peer.heldBack == 0)
 	}
 }
 

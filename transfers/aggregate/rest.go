@@ -47,6 +47,9 @@ func (m *machine) untilNextRequest() time.Duration {
 	if m.isTimed = len(m.tallies)+len(m.renewals) > 0; m.isTimed {
 		wait = min(wait, m.cutAt+m.rules.interval-m.mono)
 	}
+	for _, h := range m.holdBacks {
+		wait = min(wait, h.until-m.mono)
+	}
 	return max(wait, time.Millisecond)
 }
 
