@@ -75,14 +75,14 @@ func mixWords(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-func (t *memory) hash(id ledger.ID) uint64 {
+// shardOf returns the shard of an id, and the hash for its slots. Ids that differ in the low 20 bits
+// alone, as those that [chart.PacketIDs] makes one after another, have the same shard: packets of a moment are close
+// together in memory, and the processor finds their pages without a walk.
+func (t *memory) shardOf(id ledger.ID) (*memoryShard, uint64) {
 	const first, second = 0xa0761d6478bd642f, 0xe7037ed1a0b428db // odd, with bits all over
-	return mixWords(mixWords(id.Lo^t.seed[0], first)^id.Hi, t.seed[1]^second)
-}
-
-// shardOf returns the shard of a hash, and the hash for its slots.
-func (t *memory) shardOf(h uint64) (*memoryShard, uint64) {
-	return &t.shards[h>>(64-shardBits)], h << shardBits
+	const block = 20
+	h := mixWords(mixWords((id.Lo>>block)^t.seed[0], first)^id.Hi, t.seed[1]^second)
+	return &t.shards[h>>(64-shardBits)], mixWords(h^id.Lo, first)
 }
 
 // slot returns the first slot to look at.
@@ -93,7 +93,7 @@ func (s *memoryShard) slot(h uint64) int {
 
 // find returns the entry of an id, or nil. The entry is valid until the next insert or remove.
 func (t *memory) find(id ledger.ID) *memoryEntry {
-	s, h := t.shardOf(t.hash(id))
+	s, h := t.shardOf(id)
 	if s.used == 0 {
 		return nil
 	}
@@ -116,7 +116,7 @@ func (t *memory) find(id ledger.ID) *memoryEntry {
 // is the moment before which ended holds may be forgotten, ms since the Unix epoch: the place of such
 // a packet is used again, so a busy shard is seldom built again.
 func (t *memory) insert(id ledger.ID, forgetBefore int64) *memoryEntry {
-	s, h := t.shardOf(t.hash(id))
+	s, h := t.shardOf(id)
 	e := s.place(h, forgetBefore)
 	if e == nil {
 		t.rebuild(s, forgetBefore)
@@ -171,7 +171,7 @@ func (t *memory) rebuild(s *memoryShard, forgetBefore int64) {
 		if old[i].state == 0 || old[i].isBeyond(forgetBefore) {
 			continue
 		}
-		_, h := t.shardOf(t.hash(old[i].id))
+		_, h := t.shardOf(old[i].id)
 		j := s.slot(h)
 		for s.entries[j].state != 0 {
 			if j++; j == len(s.entries) {
@@ -210,7 +210,7 @@ func (t *memory) sweepShard(i int, forgetBefore int64) {
 // remove forgets an id that is there. The entries behind it move up, so that no search ends early.
 func (t *memory) remove(id ledger.ID) {
 	e := t.find(id)
-	s, h := t.shardOf(t.hash(id))
+	s, h := t.shardOf(id)
 	n := len(s.entries)
 	hole := s.slot(h)
 	for &s.entries[hole] != e {
@@ -225,7 +225,7 @@ func (t *memory) remove(id ledger.ID) {
 		if s.entries[i].state == 0 {
 			break
 		}
-		_, h := t.shardOf(t.hash(s.entries[i].id))
+		_, h := t.shardOf(s.entries[i].id)
 		// The entry may fill the hole if its first slot is not between the hole and the entry.
 		if first := s.slot(h); (i-first+n)%n >= (i-hole+n)%n {
 			s.entries[hole] = s.entries[i]
