@@ -16,8 +16,9 @@ import (
 	"github.com/peerledger/peerledger/internal/wal"
 )
 
-// JournalFormat is the newest format of a journal whose records this package reads.
-var JournalFormat = wal.Format{Name: "rounds", Newest: 2}
+// JournalFormat is the format of a journal whose records this package reads. Format 1 had no parties, and
+// journals of package transfers have it too: such folders are refused.
+var JournalFormat = wal.Format{Name: "rounds", Newest: 2, Oldest: 2}
 
 // ErrNoRound is returned for a round whose packets are not in the journal: retention removed them, or the
 // journal has no such round.

@@ -9,8 +9,8 @@ var (
 	// ErrCorrupt is returned when a file does not have the content written to it. A [CorruptError]
 	// names file and offset.
 	ErrCorrupt = errors.New("wal: corrupt")
-	// ErrVersion is returned for a file written by a newer program, in an unknown format. A
-	// [VersionError] names the format.
+	// ErrVersion is returned for a file in an unknown format, written by a newer program, or by one so
+	// old that its format is no longer read. A [VersionError] names the format.
 	ErrVersion = errors.New("wal: unknown format version")
 	// ErrLocked is returned when the folder is open already, in this or another process.
 	ErrLocked = errors.New("wal: folder is in use")
@@ -45,9 +45,13 @@ type VersionError struct {
 	// Content names the content with the format: [Format.Name], or "file" for the format of the files.
 	Content       string
 	Format, Reads uint32 // the file's, and the newest known format
+	Oldest        uint32 // the oldest known format; 0 if all older formats are known
 }
 
 func (e *VersionError) Error() string {
+	if e.Format < e.Oldest {
+		return fmt.Sprintf("wal: %s: %s of format %d, this program reads %d to %d", e.File, e.Content, e.Format, e.Oldest, e.Reads)
+	}
 	return fmt.Sprintf("wal: %s: %s of format %d, this program reads up to %d", e.File, e.Content, e.Format, e.Reads)
 }
 

@@ -48,8 +48,8 @@ func (r *recovery) readHeader(in *input, magic string, number uint64) (err error
 		return err
 	}
 	in.header, err = decodeHeader(b, magic)
-	if err == nil && in.header.recordFormat >= r.format.Newest {
-		err = &VersionError{Content: r.format.Name, Format: in.header.recordFormat + 1, Reads: r.format.Newest}
+	if err == nil && (in.header.recordFormat >= r.format.Newest || in.header.recordFormat+1 < r.format.Oldest) {
+		err = &VersionError{Content: r.format.Name, Format: in.header.recordFormat + 1, Reads: r.format.Newest, Oldest: r.format.Oldest}
 	}
 	var newer *VersionError
 	switch {

@@ -25,11 +25,13 @@ func Open(path string, restore func(Record) error) (*Log, Recovery, error) {
 type Format struct {
 	Name   string // name of the records, for messages: "journal"
 	Newest uint32 // their newest format, from 1; used for a new folder
+	Oldest uint32 // their oldest known format; 0 if all older formats are known
 }
 
 var firstFormat = Format{Name: "log", Newest: 1}
 
-// OpenFormat is [Open] for records with a format. A folder with a newer format is refused.
+// OpenFormat is [Open] for records with a format. A folder with a newer format, or
+// one before Oldest, is refused.
 func OpenFormat(path string, format Format, restore func(Record) error) (*Log, Recovery, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
