@@ -36,13 +36,13 @@ func ListArchives(folder string) (list []Archive, err error) {
 	return list, err
 }
 
-// RemoveArchives removes the archive files whose NewestResolvedAt is before a time, in ns since the Unix
-// epoch, and returns them. It goes on after an error, and returns all errors, which match the same as
-// those from [ListArchives]. A file that cannot be read stays.
+// RemoveArchives removes the archive files whose NewestResolvedAt and NewestExpiry are before a time, in
+// ns since the Unix epoch, and returns them. It goes on after an error, and returns all errors, which match
+// the same as those from [ListArchives]. A file that cannot be read stays.
 func RemoveArchives(folder string, before int64) (removed []Archive, err error) {
 	list, err := ListArchives(folder)
 	for _, a := range list {
-		if a.NewestResolvedAt >= before {
+		if a.NewestResolvedAt >= before || a.NewestExpiry >= before {
 			continue
 		}
 		if removeErr := os.Remove(a.Path); removeErr != nil {

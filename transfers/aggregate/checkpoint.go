@@ -2,10 +2,12 @@ package aggregate
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/internal/wal"
@@ -27,7 +29,7 @@ type checkpointEntry struct {
 
 // isCheckpointDue reports whether the log has outgrown its newest checkpoint.
 func (j *journal) isCheckpointDue() bool {
-	return j.log != nil && j.log.SinceCheckpoint() > max(j.checkpointInterval, 2*j.log.CheckpointSize())
+	return j.log != nil && j.log.SinceCheckpoint() > max(j.checkpointInterval, 2*j.log.CheckpointSize(), j.retryAt.Load())
 }
 
 // startCheckpoint begins a checkpoint if one is due, and writes it in a goroutine of its own: rounds
@@ -48,6 +50,7 @@ func (r *Recorder) startCheckpoint() {
 	go func() {
 		defer func() { <-r.checkpointing }()
 		if err := r.journal.writeCheckpoint(r.ctx, c); err != nil && r.ctx.Err() == nil {
+			r.journal.retryAt.Store(r.journal.log.SinceCheckpoint() + r.journal.checkpointInterval)
 			r.reportJournal(r.journal.wrapError(err))
 		}
 	}()
@@ -68,15 +71,32 @@ func (j *journal) writeCheckpoint(ctx context.Context, c *checkpoint) (err error
 	if err := j.archiveLog(ctx, c.state); err != nil {
 		return fmt.Errorf("archive packets: %w", err)
 	}
+	if err := c.state.Append(packetlog.KindArchives, j.listNeeded(c.now)); err != nil {
+		return err
+	}
 	if err := c.state.Commit(ctx); err != nil {
 		return err
 	}
+	j.retryAt.Store(0)
 	removed, err := packetlog.RemoveArchives(j.archiveFolder(), c.now-int64(j.retention))
 	j.archive.remove(removed)
 	if err != nil {
 		return fmt.Errorf("remove old packets of the archive: %w", err)
 	}
 	return nil
+}
+
+// listNeeded returns the record of the archive files with packets within their horizon. A file that cannot
+// be read is left out: RemoveArchives and the next start report it.
+func (j *journal) listNeeded(now int64) (data []byte) {
+	list, _ := packetlog.ListArchives(j.archiveFolder())
+	for i := range list {
+		if list[i].NewestExpiry >= now-int64(j.memory) {
+			data = binary.BigEndian.AppendUint64(data, list[i].Number)
+			data = binary.BigEndian.AppendUint64(data, uint64(list[i].NewestExpiry))
+		}
+	}
+	return data
 }
 
 func (j *journal) archiveFolder() string { return filepath.Join(j.folder, packetlog.ArchiveFolder) }
@@ -98,12 +118,37 @@ func (j *journal) archiveLog(ctx context.Context, state *wal.Checkpoint) (err er
 	return nil
 }
 
+// neededArchive is an archive file whose packets a start needs up to a time.
+type neededArchive struct {
+	number       uint64
+	newestExpiry int64 // ns since the Unix epoch
+}
+
+// checkArchives reports files that were removed, with packets that expire at a time or later.
+func (j *journal) checkArchives(needed []neededArchive, expiry int64) error {
+	for _, a := range needed {
+		path := packetlog.ArchivePath(j.archiveFolder(), a.number)
+		_, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && a.newestExpiry >= expiry:
+			return fmt.Errorf("%w: %s is missing", transfers.ErrJournalCorrupt, path)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
+
 // restoreRecent gives r the packets of the archive that are within their horizon.
-func (j *journal) restoreRecent(r *replayer, horizon time.Duration) error {
+func (j *journal) restoreRecent(r *replayer) error {
 	if j.log == nil {
 		return nil
 	}
-	err := packetlog.ReadRecent(j.archiveFolder(), r.machine.clock-int64(horizon), r.addArchived)
+	expiry := r.machine.clock - int64(j.memory)
+	err := j.checkArchives(r.archives, expiry)
+	if err == nil {
+		err = packetlog.ReadRecent(j.archiveFolder(), expiry, r.addArchived)
+	}
 	if err == nil {
 		err = j.measureArchive()
 	}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -83,20 +82,4 @@ func fillDisk(t *testing.T, limit uint64) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, revenue, acknowledged)
 	require.LessOrEqual(t, revenue, acknowledged+unknown)
-}
-
-// A damaged journal is refused.
-func TestDamagedJournal(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, embedded.New(), 1000)
-	require.NoError(t, f.open(t).Close(t.Context()))
-	logs, err := filepath.Glob(filepath.Join(f.folder, "log-*"))
-	require.NoError(t, err)
-	data, err := os.ReadFile(logs[0])
-	require.NoError(t, err)
-	const firstFrame = 512
-	data[firstFrame+20] ^= 1
-	require.NoError(t, os.WriteFile(logs[0], data, 0o600))
-	_, err = aggregate.NewRecorder(t.Context(), f.ledger, f.book, aggregate.Config{JournalFolder: f.folder})
-	require.ErrorIs(t, err, transfers.ErrJournalCorrupt)
 }

@@ -109,7 +109,8 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 // openMachine opens the journal and restores the machine from it.
 func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
 	r.journal = &journal{
-		folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval, retention: r.cfg.ArchiveRetention, maxUnsynced: maxUnsyncedBytes,
+		folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval, retention: r.cfg.ArchiveRetention,
+		memory: r.cfg.HoldMargin + r.cfg.Horizon, maxUnsynced: maxUnsyncedBytes,
 	}
 	newID := func() ledger.ID { return chart.TimedID(time.Unix(0, r.clock.last.wall)) }
 	r.machine = newMachine(r.book, r.cfg.rules(r.book.SuspensionPollInterval()), r.journal, newID, r.clock.now())
@@ -129,7 +130,7 @@ func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (e
 	if err := replay.restore(); err != nil {
 		return errors.Join(r.journal.wrapError(err), r.journal.close())
 	}
-	if err := r.journal.restoreRecent(replay, r.cfg.HoldMargin+r.cfg.Horizon); err != nil {
+	if err := r.journal.restoreRecent(replay); err != nil {
 		return errors.Join(err, r.journal.close())
 	}
 	return nil

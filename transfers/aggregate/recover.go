@@ -38,6 +38,7 @@ type replayer struct {
 	account   func(ledgerNumber uint32, peer string) (accounts.PeerAccount, error)
 
 	ownerRead bool
+	archives  []neededArchive // of a checkpoint
 	decoder   packetlog.Decoder
 	attempt   *round     // not known to be applied
 	unbooked  []unbooked // fulfills behind the newest attempt, in order
@@ -85,6 +86,10 @@ func (r *replayer) addRecord(kind uint8, data []byte) error {
 	case packetlog.KindState:
 		m.clock = max(m.clock, int64(read.readU64()))
 		m.number, m.through, m.fulfills = read.readU64(), read.readU64(), read.readU64()
+	case packetlog.KindArchives:
+		for read.err == nil && len(read.rest) > 0 {
+			r.archives = append(r.archives, neededArchive{read.readU64(), int64(read.readU64())})
+		}
 	case packetlog.KindTally:
 		r.tallies = append(r.tallies, m.readTally(read))
 	default:
