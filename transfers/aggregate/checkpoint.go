@@ -43,10 +43,7 @@ func (r *Recorder) startCheckpoint() {
 	default:
 		return // the last one is still being written
 	}
-	r.mu.Lock()
-	c := &checkpoint{state: r.journal.log.Checkpoint(), now: r.machine.clock}
-	r.machine.checkpoint(func(kind uint8, data []byte) { c.entries = append(c.entries, checkpointEntry{kind, data}) })
-	r.mu.Unlock()
+	c := r.beginCheckpoint()
 	go func() {
 		defer func() { <-r.checkpointing }()
 		if err := r.journal.writeCheckpoint(r.ctx, c); err != nil && r.ctx.Err() == nil {
@@ -54,6 +51,15 @@ func (r *Recorder) startCheckpoint() {
 			r.reportJournal(r.journal.wrapError(err))
 		}
 	}()
+}
+
+// beginCheckpoint takes the machine's state, which replaces the log up to here.
+func (r *Recorder) beginCheckpoint() *checkpoint {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := &checkpoint{state: r.journal.log.Checkpoint(), now: r.machine.clock}
+	r.machine.checkpoint(func(kind uint8, data []byte) { c.entries = append(c.entries, checkpointEntry{kind, data}) })
+	return c
 }
 
 // waitForCheckpoint waits until no checkpoint is being written.
