@@ -149,7 +149,9 @@ func (m *machine) share(headroom uint64) uint64 {
 }
 
 // isReleasing reports whether the peer's reservations shrink to its packets.
-func (m *machine) isReleasing(p *peer) bool { return m.closing || p.refusal != nil }
+func (m *machine) isReleasing(p *peer) bool {
+	return m.closing || p.refusal != nil || p.debtor && !m.rules.allowArrears
+}
 
 // recentShift sizes a reservation: 16 intervals like the busiest of late.
 const recentShift = 4

@@ -249,8 +249,12 @@ func (r *replayer) restore() error {
 	return nil
 }
 
-// attemptsChecked is how many attempts of a round are looked up to find an old journal.
-const attemptsChecked = 8
+// To find an old journal, some attempts of some rounds are looked up: a round whose reservations were all
+// gone has no legs, so the ledger has nothing of it.
+const (
+	attemptsChecked uint32 = 8
+	roundsChecked          = 8
+)
 
 // checkRequest looks for attempts and rounds behind the journal's last.
 func (m *machine) checkRequest() *request {
@@ -263,9 +267,11 @@ func (m *machine) checkRequest() *request {
 			r.ids = append(r.ids, later.legID(m.book, 0))
 		}
 	}
-	for range attemptsChecked {
-		r.ids = append(r.ids, probe.legID(m.book, 0))
-		probe.attempt++
+	for range roundsChecked {
+		for probe.attempt = range attemptsChecked {
+			r.ids = append(r.ids, probe.legID(m.book, 0))
+		}
+		probe.number++
 	}
 	return r
 }
