@@ -173,13 +173,21 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 			r.cfg.Events.RequestFailed(err)
 		}
 		r.noteFailure()
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !waitPause(ctx, pause) {
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// waitPause reports whether a pause ended before the context.
+func waitPause(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

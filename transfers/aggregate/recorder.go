@@ -74,7 +74,7 @@ func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 	if err := checkRequestSize(ctx, l, cfg.RequestSize); err != nil {
 		return nil, err
 	}
-	if err := book.EnsureTransit(ctx); err != nil {
+	if err := ensureTransit(ctx, book); err != nil {
 		return nil, err
 	}
 	r := &Recorder{
@@ -104,6 +104,15 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 		return fmt.Errorf("%w than RequestSize, %d: %w", ErrRequestSize, n, err)
 	}
 	return err
+}
+
+// ensureTransit creates the transit accounts. While answers are lost, it tries again.
+func ensureTransit(ctx context.Context, book *accounts.Book) (err error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		if err = book.EnsureTransit(ctx); !errors.Is(err, ledger.ErrOutcomeUnknown) || !waitPause(ctx, pause) {
+			return err
+		}
+	}
 }
 
 // openMachine opens the journal and restores the machine from it.
