@@ -113,6 +113,7 @@ func (k *killing) runProcess(t *testing.T, test string, request int) {
 	require.NoError(t, err)
 	command.Stderr = os.Stderr
 	require.NoError(t, command.Start())
+	defer func() { _ = command.Process.Kill() }() // after a failure
 	left := 1 + k.rnd.IntN(800)
 	for lines := bufio.NewReader(out); ; {
 		line, err := lines.ReadString('\n')
@@ -286,4 +287,35 @@ func fulfillUntilKilled(t *testing.T, l ledger.Ledger, folder string) {
 		})
 	}
 	callers.Wait()
+}
+
+const holdFolder = "PEERLEDGER_TEST_HOLD_FOLDER"
+
+// A journal that another process has open is refused, until that process has gone.
+func TestJournalInUseByAnotherProcess(t *testing.T) {
+	if folder := os.Getenv(holdFolder); folder != "" {
+		f := newFixture(t, embedded.New(), 1000)
+		f.folder = folder
+		f.open(t)
+		fmt.Println("open")
+		select {}
+	}
+	t.Parallel()
+	f := newFixture(t, embedded.New(), 1000)
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestJournalInUseByAnotherProcess$")
+	command.Env = append(os.Environ(), holdFolder+"="+f.folder)
+	out, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "open\n", line)
+	_, err = f.openFolder(t, f.folder)
+	require.ErrorIs(t, err, transfers.ErrJournal)
+	require.ErrorIs(t, err, transfers.ErrJournalInUse)
+	require.NotErrorIs(t, err, transfers.ErrJournalCorrupt)
+	require.ErrorContains(t, err, f.folder)
+	require.NoError(t, command.Process.Kill())
+	require.Error(t, command.Wait())
+	require.NoError(t, f.open(t).Close(t.Context()))
 }
