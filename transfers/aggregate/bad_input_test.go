@@ -50,38 +50,27 @@ func refusedField(kind transfers.Kind, id ledger.ID, field string) string {
 	return fmt.Sprintf("refused, T00, %v, field %s of %v %v", transfers.ErrPacket, field, kind, id)
 }
 
-// Operations with impossible fields are refused as transfers.Recorder refuses them, and the differences
-// are those of the table.
-func TestBadInput(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	singles, rounds := newFixture(t, embedded.New(), 1000), newFixture(t, embedded.New(), 1000)
-	stranger, err := singles.book.PeerAccount("stranger", usd)
-	require.NoError(t, err)
-	gbp := accounts.Asset{Code: "GBP", Scale: 2, Ledger: 3}
-	other, err := accounts.NewBook(singles.ledger, accounts.Config{Assets: []accounts.Asset{gbp}})
-	require.NoError(t, err)
-	foreign, err := other.PeerAccount("alice", gbp)
-	require.NoError(t, err)
-	id := ledger.NewID(1<<16, 8)
-	good := transfers.Packet{ID: id, From: rounds.peers[0], To: rounds.peers[1], In: 10, Out: 10, Expiry: now.Add(30 * time.Second), Hold: 32 * time.Second}
+// badOp is a fault of an operation.
+type badOp struct {
+	kinds  func(transfers.Kind) bool
+	change func(*transfers.Packet)
+	field  string // named by both; "" if another error is wanted
+	differ string // field that only this package refuses
+	err    error  // of both
+}
+
+// badOps returns the faults of packets between peers of a fixture. Another book knows foreign.
+func (f *fixture) badOps(now time.Time, stranger, foreign accounts.PeerAccount) map[string]badOp {
 	always := func(transfers.Kind) bool { return true }
 	prepares := func(k transfers.Kind) bool { return k == transfers.KindPrepare }
 	resolves := func(k transfers.Kind) bool { return k == transfers.KindFulfill || k == transfers.KindReject }
-
-	cases := map[string]struct {
-		kinds  func(transfers.Kind) bool
-		change func(*transfers.Packet)
-		field  string // named by both; "" if another error is wanted
-		differ string // field that only this package refuses
-		err    error  // of both
-	}{
+	return map[string]badOp{
 		"no ID":                     {kinds: resolves, change: func(p *transfers.Packet) { p.ID = ledger.ID{} }, field: "ID"},
 		"ID with low bits":          {kinds: always, change: func(p *transfers.Packet) { p.ID.Lo |= 1 }, field: "ID"},
 		"no From":                   {kinds: always, change: func(p *transfers.Packet) { p.From = accounts.PeerAccount{} }, field: "From"},
 		"no To":                     {kinds: always, change: func(p *transfers.Packet) { p.To = accounts.PeerAccount{} }, field: "To"},
 		"Dust within an asset":      {kinds: always, change: func(p *transfers.Packet) { p.Dust = 1 }, field: "Dust"},
-		"Dust above In":             {kinds: always, change: func(p *transfers.Packet) { p.To, p.Dust = rounds.peers[4], 11 }, field: "Dust"},
+		"Dust above In":             {kinds: always, change: func(p *transfers.Packet) { p.To, p.Dust = f.peers[4], 11 }, field: "Dust"},
 		"From in an unknown asset":  {kinds: always, change: func(p *transfers.Packet) { p.From = foreign }, err: accounts.ErrUnknownAsset},
 		"To in an unknown asset":    {kinds: always, change: func(p *transfers.Packet) { p.To = foreign }, err: accounts.ErrUnknownAsset},
 		"Out above In":              {kinds: always, change: func(p *transfers.Packet) { p.Out = 11 }, err: transfers.ErrAmounts},
@@ -97,13 +86,30 @@ func TestBadInput(t *testing.T) {
 		"Expiry before 1970":        {kinds: always, change: func(p *transfers.Packet) { p.Expiry = time.Unix(-1, 0) }, differ: "Expiry"},
 		"Expiry in 2200":            {kinds: always, change: func(p *transfers.Packet) { p.Expiry = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) }, differ: "Expiry"},
 		"Expiry later than MaxHold": {kinds: prepares, change: func(p *transfers.Packet) { p.Expiry = now.Add(61 * time.Second) }, differ: "Expiry"},
-		"from ourselves":            {kinds: prepares, change: func(p *transfers.Packet) { p.From, _ = rounds.book.OwnAccount(usd) }},
+		"from ourselves":            {kinds: prepares, change: func(p *transfers.Packet) { p.From, _ = f.book.OwnAccount(usd) }},
 	}
+}
+
+// Operations with impossible fields are refused as transfers.Recorder refuses them, and the differences
+// are those of the table.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	singles, rounds := newFixture(t, embedded.New(), 1000), newFixture(t, embedded.New(), 1000)
+	stranger, err := singles.book.PeerAccount("stranger", usd)
+	require.NoError(t, err)
+	gbp := accounts.Asset{Code: "GBP", Scale: 2, Ledger: 3}
+	other, err := accounts.NewBook(singles.ledger, accounts.Config{Assets: []accounts.Asset{gbp}})
+	require.NoError(t, err)
+	foreign, err := other.PeerAccount("alice", gbp)
+	require.NoError(t, err)
+	id := ledger.NewID(1<<16, 8)
+	good := transfers.Packet{ID: id, From: rounds.peers[0], To: rounds.peers[1], In: 10, Out: 10, Expiry: now.Add(30 * time.Second), Hold: 32 * time.Second}
 	single, err := transfers.NewRecorder(singles.ledger, singles.book, transfers.Config{Clock: func() time.Time { return now }})
 	require.NoError(t, err)
 	round := rounds.open(t, func(c *aggregate.Config) { c.Clock = func() time.Time { return now } })
 	next := uint64(0)
-	for name, c := range cases {
+	for name, c := range rounds.badOps(now, stranger, foreign) {
 		for kind := transfers.KindPrepare; kind <= transfers.KindForward; kind++ {
 			if !c.kinds(kind) {
 				continue

@@ -32,7 +32,6 @@ type meter struct {
 	fixture  *fixture
 	recorder *aggregate.Recorder
 	wall     atomic.Int64
-	next     uint64
 }
 
 func newMeter(t *testing.T, peers int) *meter {
@@ -60,6 +59,7 @@ func newMeter(t *testing.T, peers int) *meter {
 }
 
 func (m *meter) prepare(t *testing.T, from, to int) transfers.Packet {
+	t.Helper()
 	now := m.wall.Add(int64(10 * time.Microsecond))
 	held, err := m.recorder.Prepare(t.Context(), transfers.Packet{
 		From: m.fixture.peers[from], To: m.fixture.peers[to], In: 3, Out: 2, Expiry: time.Unix(0, now).Add(500 * time.Millisecond),

@@ -252,8 +252,8 @@ func (r *replayer) restore() error {
 // To find an old journal, some attempts of some rounds are looked up: a round whose reservations were all
 // gone has no legs, so the ledger has nothing of it.
 const (
-	attemptsChecked uint32 = 8
-	roundsChecked          = 8
+	attemptsChecked = 8
+	roundsChecked   = 8
 )
 
 // checkRequest looks for attempts and rounds behind the journal's last.
@@ -268,7 +268,7 @@ func (m *machine) checkRequest() *request {
 		}
 	}
 	for range roundsChecked {
-		for probe.attempt = range attemptsChecked {
+		for probe.attempt = range uint32(attemptsChecked) {
 			r.ids = append(r.ids, probe.legID(m.book, 0))
 		}
 		probe.number++
