@@ -190,6 +190,7 @@ func TestRemoveArchives(t *testing.T) {
 	first[3].Expiry = second[4].ResolvedAt
 	firstPath := writeArchive(t, folder, 1, first)
 	secondPath := writeArchive(t, folder, 2, second)
+	last := writeArchive(t, folder, 4, g.packets(1))
 	rounds := writeArchive(t, folder, 3, nil, packetlog.Round{Number: 1, At: uint64(second[9].ResolvedAt)})
 	damaged := filepath.Join(folder, "packets-0000000000000000")
 	require.NoError(t, os.WriteFile(damaged, []byte("no archive"), 0o600))
@@ -210,6 +211,12 @@ func TestRemoveArchives(t *testing.T) {
 	require.Error(t, err)
 	require.Len(t, removed, 2)
 	require.FileExists(t, damaged, "what cannot be read stays")
+	require.NoError(t, os.Remove(damaged))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "packets-0000000000000005"), []byte("no archive"), 0o600))
+	removed, err = packetlog.RemoveArchives(folder, second[9].ResolvedAt+1)
+	require.NoError(t, err, "files behind the first that stays are not read")
+	require.Empty(t, removed)
+	require.FileExists(t, last)
 }
 
 // AddRecord adds what the records of a journal have, and fails for a record that no journal has.

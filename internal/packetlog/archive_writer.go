@@ -277,6 +277,19 @@ func (w *ArchiveWriter) Commit() error {
 	return nil
 }
 
+// NewestExpiry returns the newest expiry of the packets, in ns since the Unix epoch; math.MinInt64 without
+// packets. Call it after [ArchiveWriter.Commit].
+func (w *ArchiveWriter) NewestExpiry() int64 {
+	var expiry span
+	for i := range w.footer.blocks {
+		expiry.addSpan(w.footer.blocks[i].expiry)
+	}
+	if !expiry.seen {
+		return math.MinInt64
+	}
+	return expiry.high
+}
+
 // publish makes the file durable before it gets its name, and then its name. Windows renames no open file.
 func (w *ArchiveWriter) publish() error {
 	for _, step := range []struct {

@@ -90,8 +90,8 @@ func (f *fixture) badOps(now time.Time, stranger, foreign accounts.PeerAccount) 
 	}
 }
 
-// Operations with impossible fields are refused as transfers.Recorder refuses them, and the differences
-// are those of the table.
+// Operations with impossible fields are refused as transfers.Recorder refuses them, and the
+// table names the differences.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -74,10 +74,12 @@ func (j *journal) writeCheckpoint(ctx context.Context, c *checkpoint) (err error
 			return err
 		}
 	}
-	if err := j.archiveLog(ctx, c.state); err != nil {
+	own, err := j.archiveLog(ctx, c.state)
+	if err != nil {
 		return fmt.Errorf("archive packets: %w", err)
 	}
-	if err := c.state.Append(packetlog.KindArchives, j.listNeeded(c.now)); err != nil {
+	j.needed = append(j.stillNeeded(c.now, own.number), own)
+	if err := c.state.Append(packetlog.KindArchives, appendNeeded(nil, j.needed)); err != nil {
 		return err
 	}
 	if err := c.state.Commit(ctx); err != nil {
@@ -92,36 +94,42 @@ func (j *journal) writeCheckpoint(ctx context.Context, c *checkpoint) (err error
 	return nil
 }
 
-// listNeeded returns the record of the archive files with packets within their horizon. A file that cannot
-// be read is left out: RemoveArchives and the next start report it.
-func (j *journal) listNeeded(now int64) (data []byte) {
-	list, _ := packetlog.ListArchives(j.archiveFolder())
-	for i := range list {
-		if list[i].NewestExpiry >= now-int64(j.memory) {
-			data = binary.BigEndian.AppendUint64(data, list[i].Number)
-			data = binary.BigEndian.AppendUint64(data, uint64(list[i].NewestExpiry))
+// stillNeeded returns the files of the last list with packets within their horizon, without one that a
+// failed checkpoint has left.
+func (j *journal) stillNeeded(now int64, except uint64) (needed []neededArchive) {
+	for _, a := range j.needed {
+		if a.number != except && a.newestExpiry >= now-int64(j.memory) {
+			needed = append(needed, a)
 		}
 	}
-	return data
+	return needed
+}
+
+func appendNeeded(b []byte, needed []neededArchive) []byte {
+	for _, a := range needed {
+		b = binary.BigEndian.AppendUint64(b, a.number)
+		b = binary.BigEndian.AppendUint64(b, uint64(a.newestExpiry))
+	}
+	return b
 }
 
 func (j *journal) archiveFolder() string { return filepath.Join(j.folder, packetlog.ArchiveFolder) }
 
 // archiveLog writes the packets and rounds of the log that a checkpoint replaces.
-func (j *journal) archiveLog(ctx context.Context, state *wal.Checkpoint) (err error) {
+func (j *journal) archiveLog(ctx context.Context, state *wal.Checkpoint) (own neededArchive, err error) {
 	w, err := packetlog.CreateArchive(j.archiveFolder(), j.number, state.Number())
 	if err != nil {
-		return err
+		return own, err
 	}
 	defer func() { err = errors.Join(err, w.Discard()) }()
 	if err := state.ReadLog(ctx, journalFormat, func(record wal.Record) error { return w.AddRecord(record.Kind, record.Data) }); err != nil {
-		return err
+		return own, err
 	}
 	if err := w.Commit(); err != nil {
-		return err
+		return own, err
 	}
 	j.archive.add(state.Number(), w.Size())
-	return nil
+	return neededArchive{state.Number(), w.NewestExpiry()}, nil
 }
 
 // neededArchive is an archive file whose packets a start needs up to a time.
@@ -150,6 +158,7 @@ func (j *journal) restoreRecent(r *replayer) error {
 	if j.log == nil {
 		return nil
 	}
+	j.needed = r.archives
 	expiry := r.machine.clock - int64(j.memory)
 	err := j.checkArchives(r.archives, expiry)
 	if err == nil {

@@ -104,9 +104,10 @@ func (k *killing) runProcesses(t *testing.T, test string) {
 // request to the ledger.
 func (k *killing) runProcess(t *testing.T, test string, request int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+test+"$") // kills when ctx ends
+	command := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+test+"$")
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGQUIT) } // prints all stacks
 	command.Env = append(append(os.Environ(), k.env...), killFolder+"="+k.folder, fmt.Sprintf("%s=%d", killRequest, request),
 		killSide+"="+[]string{"before", "after"}[k.rnd.IntN(2)], fmt.Sprintf("%s=%d", killSeed, k.rnd.Uint64()))
 	out, err := command.StdoutPipe()
@@ -114,7 +115,7 @@ func (k *killing) runProcess(t *testing.T, test string, request int) {
 	command.Stderr = os.Stderr
 	require.NoError(t, command.Start())
 	defer func() { _ = command.Process.Kill() }() // after a failure
-	left := 1 + k.rnd.IntN(800)
+	left := 1 + k.rnd.IntN(400)
 	for lines := bufio.NewReader(out); ; {
 		line, err := lines.ReadString('\n')
 		if err != nil {
@@ -128,8 +129,8 @@ func (k *killing) runProcess(t *testing.T, test string, request int) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, command.Wait(), &exit)
 	status, _ := exit.Sys().(syscall.WaitStatus)
-	require.Equal(t, syscall.SIGKILL, status.Signal(), "the process failed by itself")
 	require.NoError(t, ctx.Err(), "the process stood still")
+	require.Equal(t, syscall.SIGKILL, status.Signal(), "the process failed by itself")
 }
 
 func (k *killing) readLine(t *testing.T, line string) {
