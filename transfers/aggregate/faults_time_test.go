@@ -245,7 +245,7 @@ func testLedgerAway(t *testing.T, away time.Duration, late bool) {
 		if err != nil {
 			require.ErrorIs(t, err, transfers.ErrHoldTooShort)
 			require.Equal(t, "R02", transfers.ILPCode(err))
-			require.WithinDuration(t, p.Expiry, time.Now(), 4*time.Second)
+			require.WithinDuration(t, p.Expiry, time.Now(), time.Second)
 			break
 		}
 		require.Equal(t, begun, time.Now(), "without the ledger")
@@ -266,6 +266,46 @@ func testLedgerAway(t *testing.T, away time.Duration, late bool) {
 	require.Equal(t, arrears, f.sumArrears())
 	require.Equal(t, uint64(1000), sent-arrears+taken, "the other recorder has taken the rest of the line")
 	require.Equal(t, fmt.Sprintf("owed 0 owes %d arrears %d sent %d earned 0 held 0", sent+taken, arrears, sent+taken), f.figures(t)[f.peers[0].String()])
+}
+
+// silentLedger does not answer requests that create transfers until it is released.
+type silentLedger struct {
+	ledger.Ledger
+
+	release chan struct{} // nil: answers at once
+}
+
+func (l *silentLedger) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if l.release != nil {
+		<-l.release
+	}
+	return l.Ledger.CreateTransfers(ctx, events)
+}
+
+// A prepare that waits for a ledger that does not answer at all is refused when the packet expires. Fulfills
+// and packets within the reservation go on meanwhile.
+func TestLedgerSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &silentLedger{}
+		f := newTimedFixture(t, 1000, func(inner ledger.Ledger) ledger.Ledger { l.Ledger = inner; return l })
+		r := f.open(t)
+		held := f.prepare(t, r, 100)
+		synctest.Wait()
+		l.release = make(chan struct{})
+		begun := time.Now()
+		_, err := r.Prepare(t.Context(), f.packet(0, 1, 900))
+		require.ErrorIs(t, err, transfers.ErrHoldTooShort)
+		require.WithinDuration(t, begun.Add(30*time.Second), time.Now(), time.Second)
+		_, err = r.Fulfill(t.Context(), held)
+		require.NoError(t, err)
+		_, err = r.Fulfill(t.Context(), f.prepare(t, r, 100))
+		require.NoError(t, err)
+		close(l.release)
+		require.NoError(t, r.Close(t.Context()))
+		require.Empty(t, f.arrears)
+		require.Equal(t, "owed 0 owes 200 arrears 0 sent 200 earned 0 held 0", f.figures(t)[f.peers[0].String()])
+	})
 }
 
 // sumArrears returns what rounds have charged to arrears. The recorder is closed.

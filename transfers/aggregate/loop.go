@@ -92,6 +92,7 @@ func (r *Recorder) runRounds() {
 			r.waitForWork()
 		}
 	}
+	<-r.clockDone
 	r.waitForCheckpoint()
 	r.closeErr = r.journal.close()
 	if cause := context.Cause(r.ctx); !errors.Is(cause, transfers.ErrRecorderClosed) {
@@ -191,12 +192,36 @@ func waitPause(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// noteFailure counts a failed request, and refuses prepares that have waited for the ledger until
-// their expiry.
+// noteFailure counts a failed request.
 func (r *Recorder) noteFailure() {
 	r.mu.Lock()
 	r.machine.counts.requestFailures++
+	r.mu.Unlock()
+}
+
+// clockInterval is how long after its expiry a prepare that waits is refused at the latest.
+const clockInterval = 500 * time.Millisecond
+
+// runClock lets the machine see the time, also while a request has no answer.
+func (r *Recorder) runClock() {
+	defer close(r.clockDone)
+	ticker := time.NewTicker(clockInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			r.passTime()
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// passTime refuses prepares that have waited until their expiry.
+func (r *Recorder) passTime() {
+	r.mu.Lock()
 	r.machine.observe(r.clock.now())
+	r.machine.refuseExpired()
 	work := r.takeWork()
 	r.mu.Unlock()
 	r.publish(work)

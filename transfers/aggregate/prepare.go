@@ -202,6 +202,15 @@ func (m *machine) endWaiting(w *waitingPacket) {
 	}
 }
 
+// refuseExpired refuses the prepares that have waited until their packets expired.
+func (m *machine) refuseExpired() {
+	for _, w := range m.waiting {
+		if m.clock >= w.packet.Expiry.UnixNano() {
+			m.refuseWaiting(w, transfers.ErrHoldTooShort)
+		}
+	}
+}
+
 // refuseAllWaiting refuses all prepares that wait.
 func (m *machine) refuseAllWaiting(err error) {
 	for _, p := range m.peers {

@@ -20,7 +20,7 @@ import (
 // Several recorders, each with its own journal, may work on the same ledger; a packet must be
 // resolved by the recorder that prepared it.
 //
-// A Recorder owns a goroutine until [Recorder.Close].
+// A Recorder owns goroutines until [Recorder.Close].
 type Recorder struct {
 	cfg     Config
 	book    *accounts.Book
@@ -39,6 +39,7 @@ type Recorder struct {
 	wake      chan struct{} // holds one token: the machine may have a request
 	closeOnce sync.Once
 	loopDone  chan struct{} // closed when runRounds has ended
+	clockDone chan struct{} // closed when runClock has ended
 
 	checkpointing chan struct{} // has room for one token: a checkpoint is being written
 	closeErr      error         // set before loopDone is closed
@@ -79,7 +80,7 @@ func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 	}
 	r := &Recorder{
 		cfg: cfg, book: book, ledger: l, clock: newClock(cfg.Clock), wake: make(chan struct{}, 1), checkpointing: make(chan struct{}, 1),
-		loopDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
+		loopDone: make(chan struct{}), clockDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
 	}
 	if err := r.openMachine(ctx, checkpointInterval); err != nil {
 		return nil, err
@@ -92,6 +93,7 @@ func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 	var cancel context.CancelFunc
 	r.canceledCtx, cancel = context.WithCancel(r.ctx)
 	cancel()
+	go r.runClock()
 	go r.runRounds()
 	return r, nil
 }
