@@ -108,7 +108,9 @@ func (k *killing) runProcess(t *testing.T, test string, request int) {
 	defer cancel()
 	command := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+test+"$")
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGQUIT) } // prints all stacks
-	command.Env = append(append(os.Environ(), k.env...), killFolder+"="+k.folder, fmt.Sprintf("%s=%d", killRequest, request),
+	command.Env = append(append(os.Environ(), k.env...), killFolder+"="+k.folder,
+		"TMPDIR="+k.folder, // a killed process leaves its temporary folders: they go with the test's
+		fmt.Sprintf("%s=%d", killRequest, request),
 		killSide+"="+[]string{"before", "after"}[k.rnd.IntN(2)], fmt.Sprintf("%s=%d", killSeed, k.rnd.Uint64()))
 	out, err := command.StdoutPipe()
 	require.NoError(t, err)
