@@ -45,7 +45,7 @@ func RemoveArchives(folder string, before int64) (removed []Archive, err error) 
 	err = eachArchive(folder, func(a *archive) error {
 		d := a.describe()
 		if d.NewestResolvedAt >= before {
-			return errEnough
+			return errYoung
 		}
 		if d.NewestExpiry < before {
 			old = append(old, d)
@@ -91,8 +91,8 @@ func ReadRecent(folder string, expiry int64, yield func(*Packet) error) error {
 	})
 }
 
-// errEnough ends eachArchive without an error.
-var errEnough = errors.New("enough files")
+// errYoung ends eachArchive without an error: no later file is old enough.
+var errYoung = errors.New("a younger file")
 
 // eachArchive opens the archive files of a folder in the order of their numbers. It goes on with the
 // next file after an error of openArchive, and stops at an error of visit.
@@ -116,7 +116,7 @@ func eachArchive(folder string, visit func(a *archive) error) (err error) {
 			continue
 		}
 		visitErr, closeErr := visit(a), a.close()
-		if errors.Is(visitErr, errEnough) {
+		if errors.Is(visitErr, errYoung) {
 			return errors.Join(err, closeErr)
 		}
 		if visitErr = errors.Join(visitErr, closeErr); visitErr != nil {
