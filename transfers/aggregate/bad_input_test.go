@@ -16,8 +16,8 @@ import (
 	"github.com/peerledger/peerledger/transfers/aggregate"
 )
 
-// sentinels are the errors that both recorders may refuse an operation with.
-var sentinels = []error{
+// refusals are the errors that both recorders may refuse an operation with.
+var refusals = []error{
 	transfers.ErrPacket, transfers.ErrAmounts, transfers.ErrHoldTooShort, transfers.ErrCreditLine, transfers.ErrInArrears,
 	transfers.ErrPacketConflict, transfers.ErrUnknownPacket, transfers.ErrRecorderClosed, ledger.ErrIDConflict, ledger.ErrOutcomeUnknown,
 	accounts.ErrUnknownAsset, accounts.ErrNotProvisioned, accounts.ErrSuspended, accounts.ErrPeerClosed,
@@ -33,7 +33,7 @@ func refusalText(result transfers.Result, err error) string {
 	if result.Outcome != ledger.OutcomeRefused && result.Outcome != ledger.OutcomeIDBurnt {
 		text = fmt.Sprint(result.Outcome)
 	}
-	for _, sentinel := range sentinels {
+	for _, sentinel := range refusals {
 		if errors.Is(err, sentinel) {
 			text += fmt.Sprint(", ", sentinel)
 		}

@@ -103,7 +103,7 @@ func TestPausedLongerThanReservations(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, balance.HeldIn.IsZero(), "nothing stays reserved for a peer in arrears")
 		require.NoError(t, r.Close(t.Context()))
-		require.Equal(t, []aggregate.Charge{{Account: f.peers[0], Amount: ledger.NewAmount(1000)}}, f.arrears)
+		require.Equal(t, uint64(1000), f.sumArrears())
 		require.Equal(t, ledger.NewAmount(1700), balance.Receivable)
 		require.False(t, ledger.NewAmount(850).Less(balance.Arrears), "the round has collected")
 		require.Equal(t, "owed 1700 owes 0 arrears 0 sent 0 earned 1700 held 0", f.figures(t)[f.peers[1].String()])

@@ -234,7 +234,7 @@ func TestArchiveThatCannotBeWritten(t *testing.T) {
 	failures := make(chan error, 1000)
 	open := func() *aggregate.Recorder {
 		r, err := aggregate.NewRecorderWithCheckpoints(t.Context(), f.ledger, f.book, aggregate.Config{
-			JournalFolder: f.folder, Events: aggregate.Events{RequestFailed: func(err error) { failures <- err }},
+			JournalFolder: f.folder, Events: aggregate.Events{JournalFailed: func(err error) { failures <- err }},
 		}, 1<<10)
 		require.NoError(t, err)
 		return r
