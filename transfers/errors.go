@@ -86,7 +86,7 @@ var (
 	// ErrJournalInUse is returned when the Journal is open in a second recorder.
 	ErrJournalInUse = errors.New("transfers: journal is in use")
 	// ErrJournalForeign is returned when the Journal belongs to another namespace, or has
-	// a newer format.
+	// a format that this program does not read.
 	ErrJournalForeign = errors.New("transfers: journal belongs to another namespace or version")
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+	"path/filepath"
 	"strings"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -73,6 +74,11 @@ func (e *ArchiveError) Error() string {
 
 // Is reports whether target is [ErrArchiveCorrupt].
 func (e *ArchiveError) Is(target error) bool { return target == ErrArchiveCorrupt }
+
+// ArchivePath returns the path of the archive file with a number in a folder.
+func ArchivePath(folder string, number uint64) string {
+	return filepath.Join(folder, archiveName(number))
+}
 
 func archiveName(number uint64) string { return fmt.Sprintf("%s%016x", archivePrefix, number) }
 

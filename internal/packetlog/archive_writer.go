@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -45,9 +46,13 @@ var errWriterDone = errors.New("packetlog: the archive was committed or discarde
 
 // CreateArchive begins the archive file with this number, of the journal with this number, in a folder.
 // It makes the folder with mode 0o700; the folder's parent must exist. A file of the same number stays
-// until [ArchiveWriter.Commit] replaces it. Errors are the file system's.
+// until [ArchiveWriter.Commit] replaces it. Files that were not finished before a crash are removed: a
+// folder has one writer at a time. Errors are the file system's.
 func CreateArchive(folder string, journal, number uint64) (*ArchiveWriter, error) {
 	if err := makeFolder(folder); err != nil {
+		return nil, fmt.Errorf("packetlog: %w", err)
+	}
+	if err := removeUnfinished(folder); err != nil {
 		return nil, fmt.Errorf("packetlog: %w", err)
 	}
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
@@ -81,6 +86,17 @@ func makeFolder(folder string) error {
 		return err
 	}
 	return syncFolder(filepath.Dir(folder))
+}
+
+func removeUnfinished(folder string) error {
+	entries, err := os.ReadDir(folder)
+	for _, entry := range entries {
+		name, isUnfinished := strings.CutSuffix(entry.Name(), tmpSuffix)
+		if _, isArchive := parseArchiveName(name); isUnfinished && isArchive {
+			err = errors.Join(err, os.Remove(filepath.Join(folder, entry.Name())))
+		}
+	}
+	return err
 }
 
 // Add adds a packet. A packet that an earlier file has may be added again: a search finds it once.
@@ -259,6 +275,19 @@ func (w *ArchiveWriter) Commit() error {
 	}
 	w.err = errWriterDone
 	return nil
+}
+
+// NewestExpiry returns the newest expiry of the packets, in ns since the Unix epoch; math.MinInt64 without
+// packets. Call it after [ArchiveWriter.Commit].
+func (w *ArchiveWriter) NewestExpiry() int64 {
+	var expiry span
+	for i := range w.footer.blocks {
+		expiry.addSpan(w.footer.blocks[i].expiry)
+	}
+	if !expiry.seen {
+		return math.MinInt64
+	}
+	return expiry.high
 }
 
 // publish makes the file durable before it gets its name, and then its name. Windows renames no open file.

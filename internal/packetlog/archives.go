@@ -36,15 +36,23 @@ func ListArchives(folder string) (list []Archive, err error) {
 	return list, err
 }
 
-// RemoveArchives removes the archive files whose NewestResolvedAt is before a time, in ns since the Unix
-// epoch, and returns them. It goes on after an error, and returns all errors, which match the same as
-// those from [ListArchives]. A file that cannot be read stays.
+// RemoveArchives removes the archive files whose NewestResolvedAt and NewestExpiry are before a time, in
+// ns since the Unix epoch, and returns them. It reads files in the order of their numbers, up to the first
+// whose NewestResolvedAt is not before the time. It goes on after an error, and returns all errors, which
+// match the same as those from [ListArchives]. A file that cannot be read stays.
 func RemoveArchives(folder string, before int64) (removed []Archive, err error) {
-	list, err := ListArchives(folder)
-	for _, a := range list {
-		if a.NewestResolvedAt >= before {
-			continue
+	var old []Archive
+	err = eachArchive(folder, func(a *archive) error {
+		d := a.describe()
+		if d.NewestResolvedAt >= before {
+			return errYoung
 		}
+		if d.NewestExpiry < before {
+			old = append(old, d)
+		}
+		return nil
+	})
+	for _, a := range old {
 		if removeErr := os.Remove(a.Path); removeErr != nil {
 			err = errors.Join(err, fmt.Errorf("packetlog: %w", removeErr))
 			continue
@@ -83,6 +91,9 @@ func ReadRecent(folder string, expiry int64, yield func(*Packet) error) error {
 	})
 }
 
+// errYoung ends eachArchive without an error: no later file is old enough.
+var errYoung = errors.New("a younger file")
+
 // eachArchive opens the archive files of a folder in the order of their numbers. It goes on with the
 // next file after an error of openArchive, and stops at an error of visit.
 func eachArchive(folder string, visit func(a *archive) error) (err error) {
@@ -104,7 +115,11 @@ func eachArchive(folder string, visit func(a *archive) error) (err error) {
 			err = errors.Join(err, openErr)
 			continue
 		}
-		if visitErr := errors.Join(visit(a), a.close()); visitErr != nil {
+		visitErr, closeErr := visit(a), a.close()
+		if errors.Is(visitErr, errYoung) {
+			return errors.Join(err, closeErr)
+		}
+		if visitErr = errors.Join(visitErr, closeErr); visitErr != nil {
 			return errors.Join(err, visitErr)
 		}
 	}

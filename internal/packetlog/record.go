@@ -10,14 +10,15 @@ import (
 
 // The kinds of the records of a journal. Integers are big endian; "uvarint" is of encoding/binary.
 const (
-	KindOwner   uint8 = iota + 1 // of package aggregate: the first record
-	KindFulfill                  // a packet: see AppendPacket
-	KindReject                   // a packet
-	KindAttempt                  // of package aggregate: an attempt of a round
-	KindApplied                  // a round: see AppendRound
-	KindState                    // of package aggregate, in checkpoints
-	KindParty                    // a party: see AppendParty
-	KindTally                    // of package aggregate, in checkpoints
+	KindOwner    uint8 = iota + 1 // of package aggregate: the first record
+	KindFulfill                   // a packet: see AppendPacket
+	KindReject                    // a packet
+	KindAttempt                   // of package aggregate: an attempt of a round
+	KindApplied                   // a round: see AppendRound
+	KindState                     // of package aggregate, in checkpoints
+	KindParty                     // a party: see AppendParty
+	KindTally                     // of package aggregate, in checkpoints
+	KindArchives                  // of package aggregate, in checkpoints
 )
 
 // ErrRecord is returned for a record that this package did not write.

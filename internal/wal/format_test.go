@@ -85,3 +85,21 @@ func TestOlderFormat(t *testing.T) {
 		require.ErrorIs(t, err, ErrVersion)
 	}
 }
+
+// A program that no longer reads an old format refuses the folder and changes nothing in it.
+func TestFormatTooOld(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	l, _, err := openFormat(m, Format{Name: "log", Newest: 2}, nil)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	before := m.visibleFiles()
+	_, _, err = openFormat(m, Format{Name: "log", Newest: 4, Oldest: 3}, func(Record) error { return nil })
+	require.ErrorIs(t, err, ErrVersion)
+	require.NotErrorIs(t, err, ErrCorrupt)
+	require.ErrorContains(t, err, "log of format 2, this program reads 3 to 4")
+	require.Equal(t, before, m.visibleFiles())
+	l, _, err = openFormat(m, Format{Name: "log", Newest: 4, Oldest: 2}, func(Record) error { return nil })
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+}

@@ -30,7 +30,8 @@ type Format struct {
 
 var firstFormat = Format{Name: "log", Newest: 1}
 
-// OpenFormat is [Open] for records with a format. A folder with a newer format is refused.
+// OpenFormat is [Open] for records with a format. A folder with a newer format, or
+// one before Oldest, is refused.
 func OpenFormat(path string, format Format, restore func(Record) error) (*Log, Recovery, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

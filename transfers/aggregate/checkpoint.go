@@ -2,10 +2,12 @@ package aggregate
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/internal/wal"
@@ -27,7 +29,7 @@ type checkpointEntry struct {
 
 // isCheckpointDue reports whether the log has outgrown its newest checkpoint.
 func (j *journal) isCheckpointDue() bool {
-	return j.log != nil && j.log.SinceCheckpoint() > max(j.checkpointInterval, 2*j.log.CheckpointSize())
+	return j.log != nil && j.log.SinceCheckpoint() > max(j.checkpointInterval, 2*j.log.CheckpointSize(), j.retryAt.Load())
 }
 
 // startCheckpoint begins a checkpoint if one is due, and writes it in a goroutine of its own: rounds
@@ -41,16 +43,23 @@ func (r *Recorder) startCheckpoint() {
 	default:
 		return // the last one is still being written
 	}
-	r.mu.Lock()
-	c := &checkpoint{state: r.journal.log.Checkpoint(), now: r.machine.clock}
-	r.machine.checkpoint(func(kind uint8, data []byte) { c.entries = append(c.entries, checkpointEntry{kind, data}) })
-	r.mu.Unlock()
+	c := r.beginCheckpoint()
 	go func() {
 		defer func() { <-r.checkpointing }()
 		if err := r.journal.writeCheckpoint(r.ctx, c); err != nil && r.ctx.Err() == nil {
+			r.journal.retryAt.Store(r.journal.log.SinceCheckpoint() + r.journal.checkpointInterval)
 			r.reportJournal(r.journal.wrapError(err))
 		}
 	}()
+}
+
+// beginCheckpoint takes the machine's state, which replaces the log up to here.
+func (r *Recorder) beginCheckpoint() *checkpoint {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := &checkpoint{state: r.journal.log.Checkpoint(), now: r.machine.clock}
+	r.machine.checkpoint(func(kind uint8, data []byte) { c.entries = append(c.entries, checkpointEntry{kind, data}) })
+	return c
 }
 
 // waitForCheckpoint waits until no checkpoint is being written.
@@ -65,12 +74,18 @@ func (j *journal) writeCheckpoint(ctx context.Context, c *checkpoint) (err error
 			return err
 		}
 	}
-	if err := j.archiveLog(ctx, c.state); err != nil {
+	own, err := j.archiveLog(ctx, c.state)
+	if err != nil {
 		return fmt.Errorf("archive packets: %w", err)
+	}
+	j.needed = append(j.stillNeeded(c.now, own.number), own)
+	if err := c.state.Append(packetlog.KindArchives, appendNeeded(nil, j.needed)); err != nil {
+		return err
 	}
 	if err := c.state.Commit(ctx); err != nil {
 		return err
 	}
+	j.retryAt.Store(0)
 	removed, err := packetlog.RemoveArchives(j.archiveFolder(), c.now-int64(j.retention))
 	j.archive.remove(removed)
 	if err != nil {
@@ -79,31 +94,76 @@ func (j *journal) writeCheckpoint(ctx context.Context, c *checkpoint) (err error
 	return nil
 }
 
+// stillNeeded returns the files of the last list with packets within their horizon, without one that a
+// failed checkpoint has left.
+func (j *journal) stillNeeded(now int64, except uint64) (needed []neededArchive) {
+	for _, a := range j.needed {
+		if a.number != except && a.newestExpiry >= now-int64(j.memory) {
+			needed = append(needed, a)
+		}
+	}
+	return needed
+}
+
+func appendNeeded(b []byte, needed []neededArchive) []byte {
+	for _, a := range needed {
+		b = binary.BigEndian.AppendUint64(b, a.number)
+		b = binary.BigEndian.AppendUint64(b, uint64(a.newestExpiry))
+	}
+	return b
+}
+
 func (j *journal) archiveFolder() string { return filepath.Join(j.folder, packetlog.ArchiveFolder) }
 
 // archiveLog writes the packets and rounds of the log that a checkpoint replaces.
-func (j *journal) archiveLog(ctx context.Context, state *wal.Checkpoint) (err error) {
+func (j *journal) archiveLog(ctx context.Context, state *wal.Checkpoint) (own neededArchive, err error) {
 	w, err := packetlog.CreateArchive(j.archiveFolder(), j.number, state.Number())
 	if err != nil {
-		return err
+		return own, err
 	}
 	defer func() { err = errors.Join(err, w.Discard()) }()
 	if err := state.ReadLog(ctx, journalFormat, func(record wal.Record) error { return w.AddRecord(record.Kind, record.Data) }); err != nil {
-		return err
+		return own, err
 	}
 	if err := w.Commit(); err != nil {
-		return err
+		return own, err
 	}
 	j.archive.add(state.Number(), w.Size())
+	return neededArchive{state.Number(), w.NewestExpiry()}, nil
+}
+
+// neededArchive is an archive file whose packets a start needs up to a time.
+type neededArchive struct {
+	number       uint64
+	newestExpiry int64 // ns since the Unix epoch
+}
+
+// checkArchives reports files that were removed, with packets that expire at a time or later.
+func (j *journal) checkArchives(needed []neededArchive, expiry int64) error {
+	for _, a := range needed {
+		path := packetlog.ArchivePath(j.archiveFolder(), a.number)
+		_, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && a.newestExpiry >= expiry:
+			return fmt.Errorf("%w: %s is missing", transfers.ErrJournalCorrupt, path)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
 	return nil
 }
 
 // restoreRecent gives r the packets of the archive that are within their horizon.
-func (j *journal) restoreRecent(r *replayer, horizon time.Duration) error {
+func (j *journal) restoreRecent(r *replayer) error {
 	if j.log == nil {
 		return nil
 	}
-	err := packetlog.ReadRecent(j.archiveFolder(), r.machine.clock-int64(horizon), r.addArchived)
+	j.needed = r.archives
+	expiry := r.machine.clock - int64(j.memory)
+	err := j.checkArchives(r.archives, expiry)
+	if err == nil {
+		err = packetlog.ReadRecent(j.archiveFolder(), expiry, r.addArchived)
+	}
 	if err == nil {
 		err = j.measureArchive()
 	}

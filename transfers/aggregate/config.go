@@ -41,7 +41,8 @@ type Config struct {
 	// Default 50.
 	ReservationShare int
 	// ArchiveRetention is how long packets stay in the archive, the sub-folder "archive" of
-	// JournalFolder. At least MaxHold, HoldMargin and Horizon together. Default 30 days.
+	// JournalFolder. A start needs the files of the last minutes. At least MaxHold, HoldMargin and
+	// Horizon together. Default 30 days.
 	ArchiveRetention time.Duration
 	// Horizon is how long a packet is remembered after the end of its hold. Repeats of its fulfill
 	// are recognized so long, and refused afterwards ([ErrTooLate]). Default 60 s.

@@ -216,8 +216,8 @@ func (m *machine) finishRound(at uint64) {
 	m.round = nil
 	for i := range r.senders {
 		p := m.knownPeer(r.senders[i].account)
-		if len(p.waiting) > 0 {
-			m.want(p)
+		if len(p.waiting) > 0 || !r.senders[i].arrears().IsZero() {
+			m.want(p) // has the round collected its arrears?
 		}
 	}
 }

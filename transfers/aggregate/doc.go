@@ -40,7 +40,8 @@
 // reservation does not cover a prepare, the recorder asks for more of the headroom, and the prepare
 // waits for one look-up and one request. Balances show reservations as held.
 //
-// Suspended and closed peers, and recorders that are closed, keep no more than what packets hold.
+// Suspended and closed peers, peers in arrears, and recorders that are closed, keep no more than what
+// packets hold.
 // A suspension takes effect within [accounts.Config].SuspensionPollInterval.
 //
 // # Settlement, lines and closings

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/peerledger/peerledger/internal/wal"
@@ -19,9 +20,12 @@ type journal struct {
 	log    *wal.Log     // nil without a folder
 	base   wal.Position // before the machine's first record
 
-	number             uint64        // the journal's
-	checkpointInterval int64         // least number of bytes of log between checkpoints
-	retention          time.Duration // of the archive
+	number             uint64          // the journal's
+	checkpointInterval int64           // least number of bytes of log between checkpoints
+	retention          time.Duration   // of the archive
+	memory             time.Duration   // from a packet's expiry until the packet is forgotten
+	retryAt            atomic.Int64    // bytes of log at which a failed checkpoint is tried again
+	needed             []neededArchive // with packets within their horizon; of one goroutine at a time
 	archive            archiveSize
 	maxUnsynced        int64 // bytes of log on their way to the disk, before further operations wait
 }

@@ -97,6 +97,7 @@ func (r *Recorder) runRounds() {
 			r.waitForWork()
 		}
 	}
+	<-r.clockDone
 	r.waitForCheckpoint()
 	r.closeErr = r.journal.close()
 	if cause := context.Cause(r.ctx); !errors.Is(cause, transfers.ErrRecorderClosed) {
@@ -178,23 +179,55 @@ func (r *Recorder) sendRequest(ctx context.Context, request *request) error {
 			r.cfg.Events.RequestFailed(err)
 		}
 		r.noteFailure()
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !waitPause(ctx, pause) {
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// noteFailure counts a failed request, refuses prepares that have waited for the ledger until their
-// expiry, and ends hold-backs.
+// waitPause reports whether a pause ended before the context.
+func waitPause(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// noteFailure counts a failed request.
 func (r *Recorder) noteFailure() {
 	r.mu.Lock()
 	r.machine.counts.requestFailures++
+	r.mu.Unlock()
+}
+
+// clockInterval is how long after its expiry a prepare that waits is refused at the latest.
+const clockInterval = 500 * time.Millisecond
+
+// runClock lets the machine see the time, also while a request has no answer.
+func (r *Recorder) runClock() {
+	defer close(r.clockDone)
+	ticker := time.NewTicker(clockInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			r.passTime()
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// passTime refuses prepares that have waited until their expiry, and ends hold-backs.
+func (r *Recorder) passTime() {
+	r.mu.Lock()
 	r.machine.observe(r.clock.now())
 	r.machine.endHoldBacks()
+	r.machine.refuseExpired()
 	work := r.takeWork()
 	r.mu.Unlock()
 	r.publish(work)

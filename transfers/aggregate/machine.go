@@ -60,6 +60,7 @@ type machine struct {
 	yield     bool        // a round goes ahead of the next look-up
 	polledAt  time.Duration
 	swept     int // shards of the memory, of the sweep under way
+	sweptAt   time.Duration
 	recovery  recovery
 	closing   bool
 	stopped   error

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"math/bits"
+	"time"
 
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -246,9 +247,20 @@ func (t *memory) bytes() (sum int) {
 	return sum
 }
 
-// sweepMemory looks at a shard of the memory. It is called for each request, so memory shrinks when
-// traffic does.
+// sweepInterval is the least time between sweeps.
+const sweepInterval = 20 * time.Millisecond
+
+// sweepMemory looks at a part of the memory, so that memory shrinks when traffic does.
 func (m *machine) sweepMemory() {
-	m.memory.sweepShard(m.swept, m.forgetBefore())
-	m.swept = (m.swept + 1) % len(m.memory.shards)
+	if m.mono-m.sweptAt < sweepInterval {
+		return
+	}
+	m.sweptAt = m.mono
+	const least, part = 1 << 16, 1024
+	entries := max(least, m.memory.live/part)
+	for n := 0; n < len(m.memory.shards) && entries > 0; n++ {
+		entries -= len(m.memory.shards[m.swept].entries)
+		m.memory.sweepShard(m.swept, m.forgetBefore())
+		m.swept = (m.swept + 1) % len(m.memory.shards)
+	}
 }

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -72,6 +73,8 @@ func (m *machine) checkPrepare(op *transfers.Op, sender, receiver *peer, left ti
 	switch {
 	case err != nil:
 		return 0, err
+	case op.Packet.Hold < 0 || op.Packet.Hold > math.MaxUint32*time.Second:
+		return 0, &transfers.PacketError{Kind: transfers.KindPrepare, ID: op.Packet.ID, Field: "Hold", Reason: "must be up to 2^32-1 seconds"}
 	case left < m.rules.minHold:
 		return 0, fmt.Errorf("%w: %v until %v, want %v", transfers.ErrHoldTooShort, left, op.Packet.Expiry, m.rules.minHold)
 	case left > m.rules.maxHold:
@@ -195,6 +198,15 @@ func (m *machine) endWaiting(w *waitingPacket) {
 		if p.waiting[i] == w {
 			p.waiting = append(p.waiting[:i:i], p.waiting[i+1:]...)
 			return
+		}
+	}
+}
+
+// refuseExpired refuses the prepares that have waited until their packets expired.
+func (m *machine) refuseExpired() {
+	for _, w := range m.waiting {
+		if m.clock >= w.packet.Expiry.UnixNano() {
+			m.refuseWaiting(w, transfers.ErrHoldTooShort)
 		}
 	}
 }

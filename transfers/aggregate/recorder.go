@@ -20,7 +20,7 @@ import (
 // Several recorders, each with its own journal, may work on the same ledger; a packet must be
 // resolved by the recorder that prepared it.
 //
-// A Recorder owns a goroutine until [Recorder.Close].
+// A Recorder owns goroutines until [Recorder.Close].
 type Recorder struct {
 	cfg     Config
 	book    *accounts.Book
@@ -39,6 +39,7 @@ type Recorder struct {
 	wake      chan struct{} // holds one token: the machine may have a request
 	closeOnce sync.Once
 	loopDone  chan struct{} // closed when runRounds has ended
+	clockDone chan struct{} // closed when runClock has ended
 
 	checkpointing chan struct{} // has room for one token: a checkpoint is being written
 	closeErr      error         // set before loopDone is closed
@@ -74,12 +75,12 @@ func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 	if err := checkRequestSize(ctx, l, cfg.RequestSize); err != nil {
 		return nil, err
 	}
-	if err := book.EnsureTransit(ctx); err != nil {
+	if err := ensureTransit(ctx, book); err != nil {
 		return nil, err
 	}
 	r := &Recorder{
 		cfg: cfg, book: book, ledger: l, clock: newClock(cfg.Clock), wake: make(chan struct{}, 1), checkpointing: make(chan struct{}, 1),
-		loopDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
+		loopDone: make(chan struct{}), clockDone: make(chan struct{}), withArrears: make(map[accounts.PeerAccount]struct{}),
 	}
 	if err := r.openMachine(ctx, checkpointInterval); err != nil {
 		return nil, err
@@ -92,6 +93,7 @@ func newRecorder(ctx context.Context, l ledger.Ledger, book *accounts.Book, cfg 
 	var cancel context.CancelFunc
 	r.canceledCtx, cancel = context.WithCancel(r.ctx)
 	cancel()
+	go r.runClock()
 	go r.runRounds()
 	return r, nil
 }
@@ -106,10 +108,20 @@ func checkRequestSize(ctx context.Context, l ledger.Ledger, n int) error {
 	return err
 }
 
+// ensureTransit creates the transit accounts. While answers are lost, it tries again.
+func ensureTransit(ctx context.Context, book *accounts.Book) (err error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		if err = book.EnsureTransit(ctx); !errors.Is(err, ledger.ErrOutcomeUnknown) || !waitPause(ctx, pause) {
+			return err
+		}
+	}
+}
+
 // openMachine opens the journal and restores the machine from it.
 func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (err error) {
 	r.journal = &journal{
-		folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval, retention: r.cfg.ArchiveRetention, maxUnsynced: maxUnsyncedBytes,
+		folder: r.cfg.JournalFolder, checkpointInterval: checkpointInterval, retention: r.cfg.ArchiveRetention,
+		memory: r.cfg.HoldMargin + r.cfg.Horizon, maxUnsynced: maxUnsyncedBytes,
 	}
 	newID := func() ledger.ID { return chart.TimedID(time.Unix(0, r.clock.last.wall)) }
 	r.machine = newMachine(r.book, r.cfg.rules(r.book.SuspensionPollInterval()), r.journal, newID, r.clock.now())
@@ -129,7 +141,7 @@ func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (e
 	if err := replay.restore(); err != nil {
 		return errors.Join(r.journal.wrapError(err), r.journal.close())
 	}
-	if err := r.journal.restoreRecent(replay, r.cfg.HoldMargin+r.cfg.Horizon); err != nil {
+	if err := r.journal.restoreRecent(replay); err != nil {
 		return errors.Join(err, r.journal.close())
 	}
 	return nil

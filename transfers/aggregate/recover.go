@@ -38,6 +38,7 @@ type replayer struct {
 	account   func(ledgerNumber uint32, peer string) (accounts.PeerAccount, error)
 
 	ownerRead bool
+	archives  []neededArchive // of a checkpoint
 	decoder   packetlog.Decoder
 	attempt   *round     // not known to be applied
 	unbooked  []unbooked // fulfills behind the newest attempt, in order
@@ -85,6 +86,10 @@ func (r *replayer) addRecord(kind uint8, data []byte) error {
 	case packetlog.KindState:
 		m.clock = max(m.clock, int64(read.readU64()))
 		m.number, m.through, m.fulfills = read.readU64(), read.readU64(), read.readU64()
+	case packetlog.KindArchives:
+		for read.err == nil && len(read.rest) > 0 {
+			r.archives = append(r.archives, neededArchive{read.readU64(), int64(read.readU64())})
+		}
 	case packetlog.KindTally:
 		r.tallies = append(r.tallies, m.readTally(read))
 	default:
@@ -244,8 +249,12 @@ func (r *replayer) restore() error {
 	return nil
 }
 
-// attemptsChecked is how many attempts of a round are looked up to find an old journal.
-const attemptsChecked = 8
+// To find an old journal, some attempts of some rounds are looked up: a round whose reservations were all
+// gone has no legs, so the ledger has nothing of it.
+const (
+	attemptsChecked = 8
+	roundsChecked   = 8
+)
 
 // checkRequest looks for the journal's last attempt, if its answer is missing, and for attempts and
 // rounds behind it.
@@ -260,9 +269,11 @@ func (m *machine) checkRequest() *request {
 			r.ids = append(r.ids, later.legID(m.book, 0))
 		}
 	}
-	for range attemptsChecked {
-		r.ids = append(r.ids, probe.legID(m.book, 0))
-		probe.attempt++
+	for range roundsChecked {
+		for probe.attempt = range uint32(attemptsChecked) {
+			r.ids = append(r.ids, probe.legID(m.book, 0))
+		}
+		probe.number++
 	}
 	return r
 }

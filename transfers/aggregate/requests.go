@@ -207,7 +207,7 @@ func (m *machine) answerAccounts(now moment, found []ledger.Account) {
 // readPeer notes the state of a peer's accounts.
 func (m *machine) readPeer(p *peer, found map[ledger.ID]*ledger.Account) {
 	account, line, arrears := found[p.ids.Peer], found[p.ids.Line], found[p.ids.Arrears]
-	before := p.refusal
+	wasReleasing := m.isReleasing(p)
 	m.counts.countPeer(p, -1)
 	p.known, p.refusal, p.headroom, p.debtor = true, nil, 0, false
 	switch {
@@ -226,7 +226,7 @@ func (m *machine) readPeer(p *peer, found map[ledger.ID]*ledger.Account) {
 		p.debtor = arrears.CreditsPosted.Less(arrears.DebitsPosted)
 	}
 	m.counts.countPeer(p, 1)
-	if p.refusal != nil && before == nil {
+	if m.isReleasing(p) && !wasReleasing {
 		m.dueRenewal(p) // its reservations shrink to what is held
 		m.cutNow = true
 	}

@@ -102,6 +102,9 @@ func (m *machine) newTally() *tally {
 func (m *machine) reject(e *memoryEntry, op *transfers.Op, sender, receiver *peer, seal uint64, end int64) reply {
 	switch {
 	case e == nil:
+		if _, err := flowsOf(&op.Packet, sender.asset.allowLoss); err != nil {
+			return refuse(op, err)
+		}
 		e = m.memory.insert(op.Packet.ID, m.forgetBefore())
 		e.seal = seal
 	case e.kind() == stateRejected:
