@@ -97,13 +97,24 @@ func (m *machine) cutSender(p *peer, amount ledger.Amount) roundSender {
 	if wished.Less(kept) {
 		wished = kept
 	}
-	s.renewed, _ = wished.Min(ledger.NewAmount(total - covered)).Uint64()
+	s.renewed, _ = wished.Min(ledger.NewAmount(total - covered + m.growth(p, &s))).Uint64()
 	p.holds = nil
 	if s.renewed > 0 {
 		// Until the ledger's answer, the new reservation is as good as those that the round posts.
-		p.holds = []hold{{amount: s.renewed, endsAt: s.firstEnd()}}
+		p.holds = []hold{{amount: min(s.renewed, s.setFree()), endsAt: s.firstEnd()}}
 	}
 	return s
+}
+
+// growth returns how much the new reservation of a sender may take of the headroom, beyond what the
+// posts set free: half of what seems to be left, so that a busy sender needs no top-ups. Others may have taken
+// it: the ledger then refuses the round, and its next attempt takes nothing more. Arrears come first.
+func (m *machine) growth(p *peer, s *roundSender) uint64 {
+	if !p.known || p.debtor || p.isShort || !s.arrears().IsZero() {
+		return 0
+	}
+	own := s.setFree()
+	return (p.headroom - min(p.headroom, own)) / 2
 }
 
 // firstEnd returns the moment at which the first of the sender's reservations in the round ends.
@@ -187,15 +198,15 @@ func (m *machine) shrinkRenewed(s *roundSender, before uint64) {
 	case s.renewed == 0:
 		p.holds = p.holds[1:]
 	default:
-		p.holds[0].amount = s.renewed
+		p.holds[0].amount = min(p.holds[0].amount, s.renewed)
 	}
 }
 
 // extendHold notes that a new reservation is in the ledger.
-func (p *peer) extendHold(id ledger.ID, endsAt time.Duration) {
+func (p *peer) extendHold(id ledger.ID, amount uint64, endsAt time.Duration) {
 	for i := range p.holds {
 		if p.holds[i].id == id {
-			p.holds[i].endsAt = endsAt
+			p.holds[i].amount, p.holds[i].endsAt = amount, endsAt
 		}
 	}
 }
@@ -207,7 +218,7 @@ func (m *machine) finishRound(at uint64) {
 	m.appendRecord(packetlog.KindApplied, packetlog.AppendRound(nil, &applied))
 	for i, ref := range m.round.refs {
 		if ref.kind == legRenew {
-			m.knownPeer(r.senders[ref.index].account).extendHold(m.round.legs[i].ID, m.round.endsAt)
+			m.knownPeer(r.senders[ref.index].account).extendHold(m.round.legs[i].ID, r.senders[ref.index].renewed, m.round.endsAt)
 		}
 	}
 	m.through = r.through

@@ -28,7 +28,9 @@ func (m *machine) holdBack(now moment, p *peer) *holdBack {
 	h := &holdBack{peer: p, until: m.mono + holdBackLimit, answered: make(chan struct{})}
 	m.holdBacks = append(m.holdBacks, h)
 	p.heldBack++
-	if p.kept().Less(ledger.NewAmount(p.reservedInAll())) {
+	// A reservation of the round under way may be larger than what counts until its answer.
+	isCut := m.round != nil && p.cutIn == m.round.round.number
+	if isCut || p.kept().Less(ledger.NewAmount(p.reservedInAll())) {
 		m.dueRenewal(p)
 		m.cutNow = true
 	}

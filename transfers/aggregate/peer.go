@@ -50,6 +50,7 @@ type peer struct {
 	known    bool             // the ledger has answered with the peer's accounts
 	refusal  error            // why new packets of the peer are refused, or nil
 	debtor   bool             // the peer is in arrears
+	isShort  bool             // since the last look-up, the ledger had less headroom than headroom
 	headroom uint64           // of the last look-up, with our reservations, less what rounds took since
 	recent   uint64           // use of an interval, decaying
 	asked    int              // top-ups on their way

@@ -35,15 +35,31 @@ func (m *machine) refuseRound(leg legRef, chain ledger.Chain) {
 		m.dropHold(s, s.holds[leg.hold].id)
 		job.stage = stageHolds
 	case leg.kind == legRenew && chain.Status == ledger.TransferExceedsCredits:
-		s := &job.round.senders[leg.index]
-		before := s.renewed
-		s.renewed = 0
-		m.shrinkRenewed(s, before)
+		m.shrinkShort(&job.round.senders[leg.index])
 		m.nextAttempt()
 	default:
 		m.stop(fmt.Errorf("round %d, attempt %d: leg %d: %w", job.round.number, job.round.attempt, chain.Breaker,
 			&ledger.TransferError{ID: job.legs[chain.Breaker].ID, Status: chain.Status}))
 	}
+}
+
+// shrinkShort gives up the growth of all new reservations of the round, after the ledger had no headroom for
+// one. A sender whose reservation did not grow gets none.
+func (m *machine) shrinkShort(short *roundSender) {
+	job := m.round
+	hasGrown := short.renewed > short.setFree()
+	for i := range job.round.senders {
+		s := &job.round.senders[i]
+		before := s.renewed
+		switch {
+		case s == short && !hasGrown:
+			s.renewed = 0
+		case hasGrown:
+			s.renewed = min(s.renewed, s.setFree())
+		}
+		m.shrinkRenewed(s, before)
+	}
+	m.knownPeer(short.account).isShort = true
 }
 
 // isGoneStatus reports whether the status of a post means that its reservation is gone.

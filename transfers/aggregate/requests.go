@@ -209,7 +209,7 @@ func (m *machine) readPeer(p *peer, found map[ledger.ID]*ledger.Account) {
 	account, line, arrears := found[p.ids.Peer], found[p.ids.Line], found[p.ids.Arrears]
 	wasReleasing := m.isReleasing(p)
 	m.counts.countPeer(p, -1)
-	p.known, p.refusal, p.headroom, p.debtor = true, nil, 0, false
+	p.known, p.refusal, p.headroom, p.debtor, p.isShort = true, nil, 0, false, false
 	switch {
 	case account == nil || line == nil:
 		p.refusal = fmt.Errorf("%w: %v", accounts.ErrNotProvisioned, p.account)

@@ -80,6 +80,9 @@ func (s *roundSender) holdsTotal() (sum uint64) {
 	return sum
 }
 
+// setFree returns what the posts of the sender's reservations set free.
+func (s *roundSender) setFree() uint64 { return s.holdsTotal() - s.covered }
+
 // dropHold takes a reservation out that the ledger no longer has. The new reservation shrinks
 // to what the posts of the others set free.
 func (s *roundSender) dropHold(id ledger.ID) {
@@ -91,7 +94,7 @@ func (s *roundSender) dropHold(id ledger.ID) {
 	}
 	s.holds = kept
 	s.covered = min(s.covered, s.holdsTotal())
-	s.renewed = min(s.renewed, s.holdsTotal()-s.covered)
+	s.renewed = min(s.renewed, s.setFree())
 }
 
 // legID returns the id of a leg. The low 4 bits are 0: other values mean a late packet of package
