@@ -2,9 +2,6 @@
 // of the sender's headroom that the ledger has reserved, and writes the sums of many packets as one
 // chain of transfers. It takes the operations of package transfers, and gives its results and errors.
 //
-// Experimental: the part "Not yet" at the end lists what is missing, and names may change until it is
-// gone.
-//
 // # When to use it
 //
 // [transfers.Recorder] writes each packet, twice. The ledger's rate is then the limit, and a
@@ -121,13 +118,13 @@
 // stats.go counts, and report.go tells [Events] about rounds.
 // TestPrograms runs the machine against the embedded ledger and a simulated journal.
 //
-// # Not yet
+// # Bounds
 //
-// These are refused or missing, and nothing else differs from what is written above:
-//
-//   - packets of more than 2^62 units: refused with [transfers.ErrCreditLine];
-//   - packets without an Expiry, and those that expire later than [Config].MaxHold, unless the
-//     MaxHold of a peer cuts them: refused with a [transfers.PacketError];
-//   - after a failure of the journal's disk the recorder stops ([ErrStopped]); what it has
-//     acknowledged is booked by the next.
+//   - A packet needs an Expiry, at most [Config].MaxHold away unless the MaxHold of a peer cuts it: others are
+//     refused with a [transfers.PacketError].
+//   - Reservations of a peer are at most 2^62 units: larger packets are refused with [transfers.ErrCreditLine].
+//   - After a failure of the journal's disk the recorder stops ([ErrStopped]); what it has acknowledged is
+//     booked by the next.
+//   - The rows of a round have the low 32 bits of its number: those of two rounds 2^32 apart are alike in a
+//     statement.
 package aggregate
