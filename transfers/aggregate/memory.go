@@ -150,7 +150,7 @@ func (s *memoryShard) place(h uint64, forgetBefore int64) *memoryEntry {
 	}
 }
 
-// rebuild makes room in a shard: without what may be forgotten, it is at most 5/8 full.
+// rebuild makes room in a shard: without what may be forgotten, it is at most half full.
 func (t *memory) rebuild(s *memoryShard, forgetBefore int64) {
 	old, kept := s.entries, 0
 	for i := range old {
@@ -167,7 +167,7 @@ func (t *memory) rebuild(s *memoryShard, forgetBefore int64) {
 		}
 		return
 	}
-	s.entries = make([]memoryEntry, max(leastSize, kept*8/5+2))
+	s.entries = make([]memoryEntry, max(leastSize, kept*2+2))
 	for i := range old {
 		if old[i].state == 0 || old[i].isBeyond(forgetBefore) {
 			continue
