@@ -42,8 +42,14 @@ func worldConfig(isLimited bool) accounts.Config {
 type limitsOfWorld struct {
 	seen     map[accounts.PeerAccount]othersPart // at the last look-up
 	open     map[ledger.ID]transfers.Packet      // accepted in this life
-	accepted []transfers.Packet                  // since the last check
-	resolved int                                 // packets of the journal at the last check
+	accepted []acceptedPacket                    // since the last check
+	records  int                                 // in the journal at the newest reply with a record
+}
+
+// acceptedPacket is a packet that the instance has accepted.
+type acceptedPacket struct {
+	transfers.Packet
+	records int // of the journal: those that resolved packets before it are among them, later ones are not
 }
 
 // noteLookUp notes what others have in the accounts that an instance looks up, and all of our
@@ -133,60 +139,49 @@ func (w *world) reservedBy(in *instance, id ledger.ID) (sum int64) {
 	return sum
 }
 
-// noteAccepted notes a packet that the instance has accepted.
-func (in *instance) noteAccepted(p *transfers.Packet) {
-	in.limits.accepted = append(in.limits.accepted, *p)
+// noteReply notes how long the journal is. A call of the machine may both accept packets and resolve others, whose
+// resolutions change what the caps leave: replies come in the order in which the machine decided.
+func (in *instance) noteReply(r *reply) {
+	in.limits.records = max(in.limits.records, in.base+int(r.record))
 }
 
-// checkAccepted compares the machine's numbers with the model after a call of the machine that has
-// accepted packets, and checks that these are within the caps: by all own packets, and by others as
-// of the last look-up.
+// noteAccepted notes a packet that the instance has accepted.
+func (in *instance) noteAccepted(p *transfers.Packet) {
+	in.limits.accepted = append(in.limits.accepted, acceptedPacket{*p, in.limits.records})
+}
+
+// checkAccepted checks, after a call of the machine that has accepted packets, that these were within the caps: by all
+// own packets before each, and by others as of the last look-up. Then it compares the machine's numbers with the model.
 func (in *instance) checkAccepted() {
-	accepted, before := in.limits.accepted, in.limits.resolved
-	if !in.world.limited {
-		return
-	}
-	resolved := in.resolved(len(in.journal))
-	in.limits.resolved = len(resolved)
-	if in.limits.accepted = nil; len(accepted) == 0 {
+	accepted := in.limits.accepted
+	in.limits.accepted = nil
+	if !in.world.limited || len(accepted) == 0 {
 		return
 	}
 	in.world.accepted += len(accepted)
-	fulfilled, unordered := in.noteResolved(accepted, resolved, before)
-	in.compareNumbers(slices.Concat(fulfilled, unordered))
-	// The last one first: when a packet was accepted, the later ones of the call were not there yet.
-	for _, p := range slices.Backward(accepted) {
+	for i := range accepted {
+		p := &accepted[i].Packet
+		in.limits.open[p.ID] = *p
+		fulfilled := in.noteResolved(accepted[i].records)
 		for _, a := range []accounts.PeerAccount{p.From, p.To} {
 			asset, _ := in.world.book.Asset(a.Ledger())
 			own, _ := in.world.book.OwnAccount(asset)
-			in.checkCaps(&p, a, fulfilled)
-			in.checkCaps(&p, own, fulfilled)
+			in.checkCaps(p, a, fulfilled)
+			in.checkCaps(p, own, fulfilled)
 		}
-		if _, isOpen := in.limits.open[p.ID]; isOpen {
-			defer func() { in.limits.open[p.ID] = p }()
-			delete(in.limits.open, p.ID)
-		}
-		fulfilled = slices.DeleteFunc(fulfilled, func(f transfers.Packet) bool { return f.ID == p.ID })
 	}
+	in.compareNumbers(in.noteResolved(len(in.journal)))
 }
 
-// noteResolved opens the accepted packets, and ends the packets that were resolved or have expired.
-// It returns all fulfilled packets. Those of this call that had no hold are unordered: they may have
-// come before the accepted ones or after.
-func (in *instance) noteResolved(accepted []transfers.Packet, resolved []packetlog.Packet, before int) (fulfilled, unordered []transfers.Packet) {
-	for _, p := range accepted {
-		in.limits.open[p.ID] = p
-	}
+// noteResolved ends the packets that the first n records of the journal resolve, and those that have expired. It
+// returns all fulfilled packets of these records.
+func (in *instance) noteResolved(n int) (fulfilled []transfers.Packet) {
+	resolved := in.resolved(n)
 	for i := range resolved {
 		p := in.world.packetOf(&resolved[i])
-		_, wasOpen := in.limits.open[p.ID]
 		delete(in.limits.open, p.ID)
-		switch {
-		case resolved[i].IsRejected():
-		case wasOpen || i < before:
+		if !resolved[i].IsRejected() {
 			fulfilled = append(fulfilled, p)
-		default:
-			unordered = append(unordered, p)
 		}
 	}
 	for id, p := range in.limits.open {
@@ -194,7 +189,7 @@ func (in *instance) noteResolved(accepted []transfers.Packet, resolved []packetl
 			delete(in.limits.open, id)
 		}
 	}
-	return fulfilled, unordered
+	return fulfilled
 }
 
 // useOf computes how far packets use up the caps of an account.

@@ -143,8 +143,8 @@ func (in *instance) start() {
 	w := in.world
 	in.life++
 	in.sent, in.acks = nil, nil
-	in.limits = limitsOfWorld{seen: map[accounts.PeerAccount]othersPart{}, open: map[ledger.ID]transfers.Packet{}}
 	in.base = len(in.journal)
+	in.limits = limitsOfWorld{seen: map[accounts.PeerAccount]othersPart{}, open: map[ledger.ID]transfers.Packet{}, records: in.base}
 	in.machine = newMachine(w.book, w.rules(in.number), in, w.newID, in.moment())
 	r := &replayer{machine: in.machine, account: w.book.AccountIn}
 	for _, rec := range append(append([]record(nil), in.live...), in.journal[in.from:]...) {
