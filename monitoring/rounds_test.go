@@ -153,7 +153,7 @@ func TestRunningRounds(t *testing.T) {
 			"peerledger_rounds_archive_files":           {"": 0},
 			"peerledger_rounds_archive_bytes":           {"": 0},
 			"peerledger_rounds_senders":                 {"USD,1": 1, "EUR,2": 0},
-			"peerledger_rounds_reserved":                {"USD,1": 15, "EUR,2": 0}, // 16 packets of 100 units, less the first
+			"peerledger_rounds_reserved":                {"USD,1": 16, "EUR,2": 0}, // 16 packets of 100 units: the round has replaced what it posted
 			"peerledger_rounds_held":                    {"USD,1": 3, "EUR,2": 0},
 			"peerledger_rounds_used":                    {"USD,1": 2, "EUR,2": 0},
 			"peerledger_rounds_headroom":                {"USD,1": 159, "EUR,2": 0},
