@@ -24,7 +24,7 @@ backup=backup
 connector=$(run ps --all --quiet connector)
 if [ -n "$connector" ]; then
 	services="connector tigerbeetle"
-	backup=backup-with-journal
+	backup="backup-with-journal"
 fi
 
 # again waits for the command that stops the services, and starts them, also after several
