@@ -27,7 +27,9 @@ type oldBooks struct {
 	engine *settlement.Engine
 	rail   *rail
 	now    time.Time // of the engine; zero: today
-	taken  []settlement.Order
+
+	takenMu sync.Mutex // events come from several goroutines
+	taken   []settlement.Order
 }
 
 // stand has the figures of a peer.
@@ -86,7 +88,11 @@ func (b *oldBooks) start(instance string) {
 		return b.now
 	}
 	cfg.Events.Failed = func(err error) { b.t.Errorf("the engine reports: %v", err) }
-	cfg.Events.TakenOver = func(o settlement.Order) { b.taken = append(b.taken, o) }
+	cfg.Events.TakenOver = func(o settlement.Order) {
+		b.takenMu.Lock()
+		defer b.takenMu.Unlock()
+		b.taken = append(b.taken, o)
+	}
 	engine, err := settlement.NewEngine(b.ledger, b.book, cfg)
 	require.NoError(b.t, err)
 	b.t.Cleanup(func() { require.NoError(b.t, engine.Close(context.Background())) })
