@@ -50,13 +50,15 @@ func TestPreparesDuringATopUp(t *testing.T) {
 	tooMuch := submit(2)
 	last := submit(1)
 	close(l.proceed)
+	// All are decided before the first reject, which makes room.
+	require.ErrorIs(t, tooMuch.Wait(t.Context()).Err, transfers.ErrCreditLine)
 	for _, future := range []transfers.Future{first, second, last} {
-		result := future.Wait(t.Context())
-		require.NoError(t, result.Err)
-		_, err := r.Reject(t.Context(), result.Packet)
+		require.NoError(t, future.Wait(t.Context()).Err)
+	}
+	for _, future := range []transfers.Future{first, second, last} {
+		_, err := r.Reject(t.Context(), future.Packet())
 		require.NoError(t, err)
 	}
-	require.ErrorIs(t, tooMuch.Wait(t.Context()).Err, transfers.ErrCreditLine)
 	require.NoError(t, r.Close(t.Context()))
 	balance, err := f.book.Balance(t.Context(), f.peers[0])
 	require.NoError(t, err)
