@@ -43,6 +43,9 @@ func TestCheckpoints(t *testing.T) {
 			require.Equal(t, ledger.OutcomeAlreadyApplied, result.Outcome)
 		}
 		require.NoError(t, r.Close(t.Context()))
+		content, err := ReadJournal(folder) // of a checkpoint, as doctor and backup read it
+		require.NoError(t, err)
+		require.Zero(t, content.PendingFulfills)
 		checkpoints, err := filepath.Glob(filepath.Join(folder, "checkpoint-*"))
 		require.NoError(t, err)
 		require.NotEmpty(t, checkpoints)

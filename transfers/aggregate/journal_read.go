@@ -111,6 +111,7 @@ func (c *contentReader) addRecord(record wal.Record) error {
 		c.clock = max(c.clock, int64(read.readU64()))
 		c.content.Round, c.through, c.fulfills = read.readU64(), read.readU64(), read.readU64()
 		err = read.finish()
+	case packetlog.KindArchives:
 	case packetlog.KindTally: // its fulfills are counted by their numbers
 	default:
 		return fmt.Errorf("%w: a record of kind %d", transfers.ErrJournalForeign, record.Kind)
