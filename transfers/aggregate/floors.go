@@ -23,26 +23,10 @@ func newFloors(book *accounts.Book) map[uint32]*limits {
 func (r *limiter) addFloors(amounts *limitedAmounts, p *transfers.Packet) {
 	from, to := r.floors[p.From.Ledger()], r.floors[p.To.Ledger()]
 	exempt := p.From.IsOwn()
-	if p.From.Ledger() != p.To.Ledger() {
-		if exempt {
-			amounts.add(from, p.Dust, outgoing, exempt)
-		} else {
-			amounts.add(from, p.In-p.Dust, incoming, exempt)
-		}
-		if !p.To.IsOwn() {
-			amounts.add(to, p.Out, outgoing, exempt)
-		}
-		return
-	}
-	switch {
-	case exempt && p.To.IsOwn():
-	case exempt:
-		amounts.add(from, p.Out, outgoing, exempt)
-	case p.To.IsOwn():
-		amounts.add(from, p.In, incoming, exempt)
-	default:
-		amounts.add(from, p.Out-min(p.In, p.Out), outgoing, exempt) // paid at a loss
-	}
+	flows := flowsOfAmounts(heldAmounts{p.In, p.Out, p.Dust}, exempt, p.To.IsOwn(), p.From.Ledger() == p.To.Ledger())
+	amounts.add(from, flows.takeFirst, outgoing, exempt)
+	amounts.add(from, flows.toLiquidity, incoming, exempt)
+	amounts.add(to, flows.takeSecond, outgoing, exempt)
 }
 
 // liquidityIDs returns the accounts that a look-up needs for the floors, in the order of the

@@ -56,35 +56,41 @@ func (f *packetFlows) isEmpty() bool {
 }
 
 // flowsOf returns the flows of a packet. The error matches [transfers.ErrAmounts].
-func flowsOf(p *transfers.Packet, allowLoss bool) (f packetFlows, err error) {
-	fromUs, toUs := p.From.IsOwn(), p.To.IsOwn()
+func flowsOf(p *transfers.Packet, allowLoss bool) (packetFlows, error) {
+	fromUs, sameAsset := p.From.IsOwn(), p.From.Ledger() == p.To.Ledger()
+	if sameAsset && !fromUs && p.In < p.Out && !allowLoss {
+		return packetFlows{}, fmt.Errorf("%w: in %d, out %d", transfers.ErrAmounts, p.In, p.Out)
+	}
+	return flowsOfAmounts(heldAmounts{p.In, p.Out, p.Dust}, fromUs, p.To.IsOwn(), sameAsset), nil
+}
+
+// flowsOfAmounts returns the flows of a packet from or to ourselves, or between peers.
+func flowsOfAmounts(a heldAmounts, fromUs, toUs, sameAsset bool) (f packetFlows) {
 	switch {
-	case p.From.Ledger() != p.To.Ledger():
-		return conversionFlows(p, fromUs, toUs), nil
+	case !sameAsset:
+		return conversionFlows(a, fromUs, toUs)
 	case fromUs && toUs:
 	case fromUs:
 		// We pay what the receiver gets, and charge ourselves no fee.
-		f.takeFirst, f.receive = p.Out, p.Out
-	case p.In < p.Out && !allowLoss:
-		err = fmt.Errorf("%w: in %d, out %d", transfers.ErrAmounts, p.In, p.Out)
+		f.takeFirst, f.receive = a.out, a.out
 	case toUs:
 		// A packet to ourselves keeps its whole In with us.
-		f.charge, f.toLiquidity = p.In, p.In
+		f.charge, f.toLiquidity = a.in, a.in
 	default:
-		through := min(p.In, p.Out)
-		f.charge, f.receive, f.takeFirst, f.revenue = p.In, p.Out, p.Out-through, p.In-through
+		through := min(a.in, a.out)
+		f.charge, f.receive, f.takeFirst, f.revenue = a.in, a.out, a.out-through, a.in-through
 	}
-	return f, err
+	return f
 }
 
-func conversionFlows(p *transfers.Packet, fromUs, toUs bool) (f packetFlows) {
-	if f.dust = p.Dust; fromUs {
-		f.takeFirst = p.Dust // the rest stays in liquidity
+func conversionFlows(a heldAmounts, fromUs, toUs bool) (f packetFlows) {
+	if f.dust = a.dust; fromUs {
+		f.takeFirst = a.dust // the rest stays in liquidity
 	} else {
-		f.charge, f.toLiquidity = p.In, p.In-p.Dust
+		f.charge, f.toLiquidity = a.in, a.in-a.dust
 	}
 	if !toUs {
-		f.takeSecond, f.receive = p.Out, p.Out
+		f.takeSecond, f.receive = a.out, a.out
 	}
 	return f
 }

@@ -64,9 +64,10 @@ func TestForeignRowUnderTheLastAttempt(t *testing.T) {
 	content, err := ReadJournal(cfg.JournalFolder)
 	require.NoError(t, err)
 	require.Positive(t, content.OpenRound)
+	open := round{journal: content.Number, number: content.OpenRound, attempt: content.OpenAttempt}
 	own, _ := book.AssetIDs(asset.Ledger)
 	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
-		ID: content.firstLegID(content.OpenRound, content.OpenAttempt), DebitAccountID: own.Liquidity, CreditAccountID: own.Revenue,
+		ID: open.legID(book, 0), DebitAccountID: own.Liquidity, CreditAccountID: own.Revenue,
 		Amount: ledger.NewAmount(1), Ledger: 1, Code: chart.CodeRound,
 	}})
 	require.NoError(t, err)
@@ -77,4 +78,27 @@ func TestForeignRowUnderTheLastAttempt(t *testing.T) {
 	balance, err := book.Balance(t.Context(), peers[1])
 	require.NoError(t, err)
 	require.True(t, balance.Payable.IsZero())
+}
+
+// A round whose reservations were all gone has no legs. CheckLedger finds an old journal behind it, as a
+// recorder does.
+func TestOldJournalBehindARoundWithoutLegs(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	asset := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{asset}})
+	require.NoError(t, err)
+	_, err = book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: asset})
+	require.NoError(t, err)
+	content := JournalContent{Namespace: book.Namespace(), Number: 7, Round: 5}
+	require.NoError(t, content.CheckLedger(t.Context(), l))
+	later := round{journal: 7, number: 7}
+	own, _ := book.AssetIDs(asset.Ledger)
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
+		ID: later.legID(book, 0), DebitAccountID: own.Liquidity, CreditAccountID: own.Revenue,
+		Amount: ledger.NewAmount(1), Ledger: 1, Code: chart.CodeRound,
+	}})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+	require.ErrorIs(t, content.CheckLedger(t.Context(), l), ErrOldJournal)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/peerledger/peerledger/internal/packetlog"
@@ -72,9 +73,14 @@ type contentReader struct {
 	ownerRead bool
 	decoder   packetlog.Decoder
 	clock     int64
-	fulfills  uint64 // number of the last fulfill
-	through   uint64 // number of the last fulfill in an applied round
-	attempted uint64 // through of the open round
+	unbooked  []unbookedSum // behind the newest attempt
+	attempted uint64        // packets of the open round
+}
+
+// unbookedSum is a fulfill, or a tally of a checkpoint, that no attempt of a round has.
+type unbookedSum struct {
+	through uint64 // number of the last fulfill in it
+	packets uint64
 }
 
 // addRecord reads a record. The error matches [transfers.ErrJournalForeign].
@@ -92,27 +98,28 @@ func (c *contentReader) addRecord(record wal.Record) error {
 	case packetlog.KindParty:
 		err = c.decoder.AddParty(record.Data)
 	case packetlog.KindFulfill, packetlog.KindReject:
-		var p packetlog.Packet
-		p, _, _, err = c.decoder.ReadPacket(record.Data)
-		c.fulfills, c.clock = max(c.fulfills, p.Number), max(c.clock, p.ResolvedAt)
+		err = c.addPacket(record.Data)
 	case packetlog.KindAttempt:
-		c.content.OpenRound, c.attempted = read.readU64(), read.readU64()
-		read.readBytes(2 * 8) // number of packets, and their digest
+		var through uint64
+		c.content.OpenRound, through, c.attempted = read.readU64(), read.readU64(), read.readU64()
+		read.readBytes(8) // digest of the packets
 		c.content.OpenAttempt, err = read.readU32(), read.err
+		c.unbooked = slices.DeleteFunc(c.unbooked, func(u unbookedSum) bool { return u.through <= through })
 	case packetlog.KindApplied:
 		var applied packetlog.Round
 		if applied, err = packetlog.ReadRound(record.Data); err == nil {
-			c.content.Round, c.through, c.content.OpenRound, c.content.OpenAttempt = applied.Number, applied.Through, 0, 0
+			c.content.Round, c.attempted, c.content.OpenRound, c.content.OpenAttempt = applied.Number, 0, 0, 0
 			if applied.At != 0 { // else it has no rows: see journalAttempt
 				c.content.newest = applied
 			}
 		}
 	case packetlog.KindState:
 		c.clock = max(c.clock, int64(read.readU64()))
-		c.content.Round, c.through, c.fulfills = read.readU64(), read.readU64(), read.readU64()
-		err = read.finish()
+		c.content.Round, err = read.readU64(), read.err
 	case packetlog.KindArchives:
-	case packetlog.KindTally: // its fulfills are counted by their numbers
+	case packetlog.KindTally:
+		c.unbooked = append(c.unbooked, unbookedSum{read.readU64(), read.readU64()})
+		err = read.err
 	default:
 		return fmt.Errorf("%w: a record of kind %d", transfers.ErrJournalForeign, record.Kind)
 	}
@@ -122,9 +129,26 @@ func (c *contentReader) addRecord(record wal.Record) error {
 	return err
 }
 
+// addPacket reads a fulfill or a reject.
+func (c *contentReader) addPacket(data []byte) error {
+	p, _, _, err := c.decoder.ReadPacket(data)
+	if err != nil {
+		return err
+	}
+	c.clock = max(c.clock, p.ResolvedAt)
+	flows := flowsOfAmounts(heldAmounts{p.In, p.Out, p.Dust}, p.From.Peer == "", p.To.Peer == "", p.From.Ledger == p.To.Ledger)
+	if !p.IsRejected() && !flows.isEmpty() {
+		c.unbooked = append(c.unbooked, unbookedSum{p.Number, 1})
+	}
+	return nil
+}
+
 // finish returns the content.
 func (c *contentReader) finish() JournalContent {
-	c.content.PendingFulfills = c.fulfills - min(c.through, c.fulfills)
+	c.content.PendingFulfills = c.attempted
+	for _, u := range c.unbooked {
+		c.content.PendingFulfills += u.packets
+	}
 	if c.clock > 0 {
 		c.content.NewestAt = time.Unix(0, c.clock).UTC()
 	}
@@ -137,7 +161,8 @@ func (c *contentReader) finish() JournalContent {
 // not known and not checked. All further errors are of the request. For a journal of
 // [ReadOpenJournal], ErrOldJournal means nothing: the recorder has written later rounds since.
 func (c *JournalContent) CheckLedger(ctx context.Context, l ledger.Ledger) error {
-	newest := c.firstLegID(c.newest.Number, c.newest.Attempt)
+	newestRound := round{journal: c.Number, number: c.newest.Number, attempt: c.newest.Attempt}
+	newest := newestRound.legIDIn(c.Namespace, 0)
 	rows, err := l.LookupTransfers(ctx, append(c.laterIDs(), newest))
 	if err != nil {
 		return err
@@ -156,17 +181,7 @@ func (c *JournalContent) CheckLedger(ctx context.Context, l ledger.Ledger) error
 }
 
 // laterIDs returns the ids of the first legs of attempts and rounds behind the journal's last.
-func (c *JournalContent) laterIDs() (ids []ledger.ID) {
-	for attempt := range uint32(attemptsChecked) {
-		if c.OpenRound > 0 {
-			ids = append(ids, c.firstLegID(c.OpenRound, c.OpenAttempt+1+attempt))
-		}
-		ids = append(ids, c.firstLegID(max(c.Round, c.OpenRound)+1, attempt))
-	}
-	return ids
-}
-
-func (c *JournalContent) firstLegID(number uint64, attempt uint32) ledger.ID {
-	r := round{journal: c.Number, number: number, attempt: attempt}
-	return r.legIDIn(c.Namespace, 0)
+func (c *JournalContent) laterIDs() []ledger.ID {
+	last := round{journal: c.Number, number: max(c.Round, c.OpenRound), attempt: c.OpenAttempt}
+	return last.laterIDs(c.Namespace, c.OpenRound > 0)
 }

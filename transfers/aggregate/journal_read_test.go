@@ -86,6 +86,14 @@ func TestReadJournal(t *testing.T) {
 	require.Zero(t, first.PendingFulfills)
 	require.Zero(t, first.OpenRound)
 	require.Zero(t, first.TornBytes)
+
+	r = f.open(t)
+	_, err = r.Forward(t.Context(), f.packet(0, 1, 0, 0))
+	require.NoError(t, err)
+	require.NoError(t, r.Close(t.Context()))
+	empty, err := aggregate.ReadJournal(f.folder)
+	require.NoError(t, err)
+	require.Zero(t, empty.PendingFulfills, "a packet without amounts is in no round")
 	require.NoError(t, first.CheckLedger(t.Context(), l))
 
 	r = f.open(t)

@@ -260,11 +260,9 @@ func (m *machine) observe(now moment) {
 
 // endHold gives the amount of a hold that has ended back to the reservation.
 func (m *machine) endHold(i uint32) {
-	k := m.held.at(i)
-	m.peers[k.sender].held -= k.charge
-	m.releaseLimits(i)
+	k := *m.held.at(i)
+	m.releaseHeld(i)
 	m.memory.find(k.id).setEnded(stateExpired, k.end)
-	m.held.remove(i)
 }
 
 // beyondHorizon reports whether a hold that ended then is out of the machine's memory.

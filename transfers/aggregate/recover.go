@@ -71,7 +71,7 @@ func (r *replayer) addRecord(kind uint8, data []byte) error {
 	case packetlog.KindParty:
 		return r.addParty(data)
 	case packetlog.KindFulfill, packetlog.KindReject:
-		return r.addPacket(kind, data)
+		return r.addPacket(data)
 	case packetlog.KindAttempt:
 		r.addAttempt(read.readRound(m.rules.journal))
 	case packetlog.KindApplied:
@@ -127,7 +127,7 @@ func (r *replayer) findPeer(party packetlog.Party) (*peer, error) {
 }
 
 // addPacket remembers a resolved packet. A fulfill that no round has is booked by the next.
-func (r *replayer) addPacket(kind uint8, data []byte) error {
+func (r *replayer) addPacket(data []byte) error {
 	p, from, to, err := r.decoder.ReadPacket(data)
 	if err != nil {
 		return fmt.Errorf("%w: %w", transfers.ErrJournalForeign, err)
@@ -135,8 +135,8 @@ func (r *replayer) addPacket(kind uint8, data []byte) error {
 	m := r.machine
 	m.clock, m.fulfills = max(m.clock, p.ResolvedAt), max(m.fulfills, p.Number)
 	sender, receiver := m.logged[from], m.logged[to]
-	packet := m.restorePacket(kind, &p, sender, receiver)
-	if kind == packetlog.KindFulfill {
+	packet := m.restorePacket(&p, sender, receiver)
+	if !p.IsRejected() {
 		r.unbooked = append(r.unbooked, unbooked{p.Number, sender, receiver, packet})
 	}
 	return nil
@@ -168,12 +168,8 @@ func (r *replayer) addArchived(p *packetlog.Packet) error {
 	if err != nil {
 		return err
 	}
-	kind := packetlog.KindFulfill
-	if p.IsRejected() {
-		kind = packetlog.KindReject
-	}
 	r.machine.clock = max(r.machine.clock, p.ResolvedAt)
-	r.machine.restorePacket(kind, p, sender, receiver)
+	r.machine.restorePacket(p, sender, receiver)
 	return nil
 }
 
@@ -193,13 +189,13 @@ func (r *replayer) archivedPeer(party packetlog.Party) (*peer, error) {
 }
 
 // restorePacket remembers a resolved packet from journal or archive.
-func (m *machine) restorePacket(kind uint8, p *packetlog.Packet, sender, receiver *peer) transfers.Packet {
+func (m *machine) restorePacket(p *packetlog.Packet, sender, receiver *peer) transfers.Packet {
 	packet := transfers.Packet{
 		ID: p.ID, In: p.In, Out: p.Out, Dust: p.Dust, From: sender.account, To: receiver.account, Expiry: time.Unix(0, p.Expiry).UTC(),
 	}
-	state := stateRejected
-	if kind == packetlog.KindFulfill {
-		state = stateFulfilled
+	state := stateFulfilled
+	if p.IsRejected() {
+		state = stateRejected
 	}
 	e := m.memory.find(p.ID)
 	if e == nil {
@@ -239,7 +235,6 @@ func (r *replayer) restore() error {
 		}
 		m.fulfillLimits(&u.packet, u.sender, u.receiver)
 		if !flows.isEmpty() {
-			m.summed = u.number
 			m.sumPacket(&u.packet, &flows, u.sender, u.receiver, u.number)
 			t := m.tallies[len(m.tallies)-1] // lastTally would begin another if this one is full
 			t.replayed = append(t.replayed, u.result())
@@ -260,22 +255,30 @@ const (
 // rounds behind it.
 func (m *machine) checkRequest() *request {
 	r := &request{kind: requestRecover}
-	probe := round{journal: m.rules.journal, number: m.number + 1}
+	last := round{journal: m.rules.journal, number: m.number}
 	if m.round != nil {
-		later := round{journal: m.rules.journal, number: m.number, attempt: m.round.round.attempt}
-		r.ids = append(r.ids, later.legID(m.book, 0))
-		for range attemptsChecked {
-			later.attempt++
-			r.ids = append(r.ids, later.legID(m.book, 0))
+		last.attempt = m.round.round.attempt
+		r.ids = append(r.ids, last.legID(m.book, 0))
+	}
+	r.ids = append(r.ids, last.laterIDs(m.book.Namespace(), m.round != nil)...)
+	return r
+}
+
+// laterIDs returns the ids of the first legs of rounds behind r, and if r has no answer of its attempts
+// behind r's.
+func (r round) laterIDs(namespace string, isOpen bool) (ids []ledger.ID) {
+	for range attemptsChecked {
+		if r.attempt++; isOpen {
+			ids = append(ids, r.legIDIn(namespace, 0))
 		}
 	}
 	for range roundsChecked {
-		for probe.attempt = range uint32(attemptsChecked) {
-			r.ids = append(r.ids, probe.legID(m.book, 0))
+		r.number++
+		for r.attempt = range uint32(attemptsChecked) {
+			ids = append(ids, r.legIDIn(namespace, 0))
 		}
-		probe.number++
 	}
-	return r
+	return ids
 }
 
 // recoveryRequest returns the request of the recovery's next step after the check.

@@ -53,15 +53,14 @@ func (m *machine) releaseHeld(i uint32) {
 // bookFulfill adds a fulfilled packet to the sums of the next round.
 func (m *machine) bookFulfill(p *transfers.Packet, f *packetFlows, sender, receiver *peer) {
 	m.fulfills++
-	if f.isEmpty() {
-		return
+	if !f.isEmpty() {
+		m.sumPacket(p, f, sender, receiver, m.fulfills)
 	}
-	m.summed = m.fulfills
-	m.sumPacket(p, f, sender, receiver, m.fulfills)
 }
 
 // sumPacket adds a fulfilled packet to the last tally.
 func (m *machine) sumPacket(p *transfers.Packet, f *packetFlows, sender, receiver *peer, number uint64) {
+	m.summed = number
 	m.lastTally().addPacket(sender, receiver, f, p.ID, number)
 	if f.charge > 0 {
 		m.noteUsed(sender, ledger.NewAmount(f.charge))
