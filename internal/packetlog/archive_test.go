@@ -82,10 +82,11 @@ func writeArchive(tb testing.TB, folder string, number uint64, packets []packetl
 
 func readAll(tb testing.TB, folder string) (packets []packetlog.Packet) {
 	tb.Helper()
-	require.NoError(tb, packetlog.ReadRecent(folder, math.MinInt64, func(p *packetlog.Packet) error {
+	_, err := packetlog.ReadRecent(folder, math.MinInt64, func(p *packetlog.Packet) error {
 		packets = append(packets, *p)
 		return nil
-	}))
+	})
+	require.NoError(tb, err)
 	return packets
 }
 
@@ -165,14 +166,19 @@ func TestReadRecentSkips(t *testing.T) {
 	want := slices.DeleteFunc(slices.Clone(recent), func(p packetlog.Packet) bool { return p.Expiry < since })
 	require.NotEmpty(t, want)
 	var got []packetlog.Packet
-	require.NoError(t, packetlog.ReadRecent(folder, since, func(p *packetlog.Packet) error {
+	read, err := packetlog.ReadRecent(folder, since, func(p *packetlog.Packet) error {
 		got = append(got, *p)
 		return nil
-	}))
+	})
+	require.NoError(t, err)
 	require.Equal(t, want, got)
+	listed, err := packetlog.ListArchives(folder)
+	require.NoError(t, err)
+	require.Equal(t, listed, read)
 	stop := errors.New("stop")
-	require.ErrorIs(t, packetlog.ReadRecent(folder, since, func(*packetlog.Packet) error { return stop }), stop)
-	err = packetlog.ReadRecent(folder, math.MinInt64, func(*packetlog.Packet) error { return nil })
+	_, err = packetlog.ReadRecent(folder, since, func(*packetlog.Packet) error { return stop })
+	require.ErrorIs(t, err, stop)
+	_, err = packetlog.ReadRecent(folder, math.MinInt64, func(*packetlog.Packet) error { return nil })
 	require.ErrorIs(t, err, packetlog.ErrArchiveCorrupt)
 }
 

@@ -70,9 +70,10 @@ func RemoveArchives(folder string, before int64) (removed []Archive, err error) 
 // ReadRecent passes the packets of a folder of archive files that expire at a time or later, in ns since
 // the Unix epoch, to yield, which must not keep them. Of files and blocks without such a packet it reads
 // no more than header and footer. A packet that is in two files is passed twice. ReadRecent returns the
-// first error of yield, or an error of [ListArchives].
-func ReadRecent(folder string, expiry int64, yield func(*Packet) error) error {
-	return eachArchive(folder, func(a *archive) error {
+// list and the errors of [ListArchives], or the first error of yield.
+func ReadRecent(folder string, expiry int64, yield func(*Packet) error) (list []Archive, err error) {
+	err = eachArchive(folder, func(a *archive) error {
+		list = append(list, a.describe())
 		for i := range a.footer.blocks {
 			if a.footer.blocks[i].expiry.high < expiry {
 				continue
@@ -89,6 +90,7 @@ func ReadRecent(folder string, expiry int64, yield func(*Packet) error) error {
 		}
 		return nil
 	})
+	return list, err
 }
 
 // errYoung ends eachArchive without an error: no later file is old enough.

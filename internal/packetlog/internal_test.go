@@ -182,10 +182,11 @@ func TestStepsOfCommit(t *testing.T) {
 		return steps, err
 	}
 	read := func(folder string) (numbers []uint64) {
-		require.NoError(t, ReadRecent(folder, math.MinInt64, func(p *Packet) error {
+		_, err := ReadRecent(folder, math.MinInt64, func(p *Packet) error {
 			numbers = append(numbers, p.Number)
 			return nil
-		}))
+		})
+		require.NoError(t, err)
 		return numbers
 	}
 	all, err := write(t.TempDir(), 1, "")

@@ -375,10 +375,11 @@ func TestSearchBounds(t *testing.T) {
 		for _, later := range []int64{0, 1} {
 			first := packets[n].Expiry + later
 			var got []packetlog.Packet
-			require.NoError(t, packetlog.ReadRecent(archive, first, func(p *packetlog.Packet) error {
+			_, err := packetlog.ReadRecent(archive, first, func(p *packetlog.Packet) error {
 				got = append(got, *p)
 				return nil
-			}))
+			})
+			require.NoError(t, err)
 			require.Len(t, got, 6000-n-int(later), n)
 		}
 	}

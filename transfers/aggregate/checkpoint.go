@@ -5,9 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/internal/wal"
@@ -138,34 +137,30 @@ type neededArchive struct {
 	newestExpiry int64 // ns since the Unix epoch
 }
 
-// checkArchives reports files that were removed, with packets that expire at a time or later.
-func (j *journal) checkArchives(needed []neededArchive, expiry int64) error {
+// checkArchives reports a file that was removed, with packets that expire at a time or later.
+func (j *journal) checkArchives(needed []neededArchive, list []packetlog.Archive, expiry int64) error {
 	for _, a := range needed {
-		path := packetlog.ArchivePath(j.archiveFolder(), a.number)
-		_, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && a.newestExpiry >= expiry:
-			return fmt.Errorf("%w: %s is missing", transfers.ErrJournalCorrupt, path)
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return err
+		isThere := slices.ContainsFunc(list, func(found packetlog.Archive) bool { return found.Number == a.number })
+		if !isThere && a.newestExpiry >= expiry {
+			return fmt.Errorf("%w: %s is missing", transfers.ErrJournalCorrupt, packetlog.ArchivePath(j.archiveFolder(), a.number))
 		}
 	}
 	return nil
 }
 
-// restoreRecent gives r the packets of the archive that are within their horizon.
+// restoreRecent gives r the packets of the archive that are within their horizon, and counts the files.
 func (j *journal) restoreRecent(r *replayer) error {
 	if j.log == nil {
 		return nil
 	}
 	j.needed = r.archives
 	expiry := r.machine.clock - int64(j.memory)
-	err := j.checkArchives(r.archives, expiry)
+	list, err := packetlog.ReadRecent(j.archiveFolder(), expiry, r.addArchived)
 	if err == nil {
-		err = packetlog.ReadRecent(j.archiveFolder(), expiry, r.addArchived)
+		err = j.checkArchives(r.archives, list, expiry)
 	}
-	if err == nil {
-		err = j.measureArchive()
+	for i := range list {
+		j.archive.add(list[i].Number, list[i].Size)
 	}
 	if errors.Is(err, packetlog.ErrArchiveCorrupt) {
 		err = fmt.Errorf("%w: %w", transfers.ErrJournalCorrupt, err)
@@ -177,13 +172,4 @@ func (j *journal) restoreRecent(r *replayer) error {
 		return j.wrapError(err)
 	}
 	return nil
-}
-
-// measureArchive counts the files that the archive has.
-func (j *journal) measureArchive() error {
-	list, err := packetlog.ListArchives(j.archiveFolder())
-	for i := range list {
-		j.archive.add(list[i].Number, list[i].Size)
-	}
-	return err
 }

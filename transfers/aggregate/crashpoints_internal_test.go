@@ -138,9 +138,10 @@ func (w *crashWorld) checkDetail(t *testing.T) {
 		found[p.ID] = *p
 		return nil
 	}
-	require.NoError(t, packetlog.ReadRecent(filepath.Join(w.folder, packetlog.ArchiveFolder), math.MinInt64, add))
+	_, err := packetlog.ReadRecent(filepath.Join(w.folder, packetlog.ArchiveFolder), math.MinInt64, add)
+	require.NoError(t, err)
 	var decoder packetlog.Decoder
-	_, err := wal.ReadLive(w.folder, journalFormat, func(record wal.Record) error {
+	_, err = wal.ReadLive(w.folder, journalFormat, func(record wal.Record) error {
 		switch record.Kind {
 		case packetlog.KindParty:
 			return decoder.AddParty(record.Data)

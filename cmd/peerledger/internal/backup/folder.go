@@ -306,7 +306,7 @@ func readJournal(folder string) (Journal, error) {
 // number of files.
 func readArchives(folder string, journal uint64) (int, error) {
 	archive := filepath.Join(folder, packetlog.ArchiveFolder)
-	list, err := packetlog.ListArchives(archive)
+	list, err := packetlog.ReadRecent(archive, math.MinInt64, func(*packetlog.Packet) error { return nil })
 	for _, a := range list {
 		if a.Journal != journal {
 			err = errors.Join(err, fmt.Errorf("backup: %s belongs to journal %016x, and the folder to %016x", a.Path, a.Journal, journal))
@@ -315,5 +315,5 @@ func readArchives(folder string, journal uint64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(list), packetlog.ReadRecent(archive, math.MinInt64, func(*packetlog.Packet) error { return nil })
+	return len(list), nil
 }
