@@ -88,10 +88,15 @@ func newKilling(t *testing.T, variable string) *killing {
 	return k
 }
 
+// runProcesses runs processes until enough of them were killed, and their packets have filled several
+// checkpoints.
 func (k *killing) runProcesses(t *testing.T, test string) {
 	t.Helper()
-	for life := range k.kills {
-		request := 0
+	const leastPackets = 400
+	least := k.kills
+	k.kills = 0
+	for ; k.kills < least || len(k.tried) < leastPackets; k.kills++ {
+		life, request := k.kills, 0
 		if life%3 == 2 {
 			request = 1 + k.rnd.IntN(12)
 			k.startsKilled++
