@@ -72,7 +72,7 @@ func (m *machine) cutRound() {
 	}
 	r.takes, r.gives = t.flows()
 	for _, c := range t.charges {
-		r.senders = append(r.senders, m.cutSender(c.peer, c.amount))
+		m.cutSender(r, c.peer, c.amount)
 	}
 	m.cutRenewals(r, t)
 	m.cutAt, m.cutNow = m.mono, len(m.tallies) > 1
@@ -82,10 +82,10 @@ func (m *machine) cutRound() {
 	m.journalAttempt()
 }
 
-// cutSender takes a sender's packets of one tally out of its reservations. Packets that are held,
+// cutSender adds a sender to a round: it takes its packets of one tally out of its reservations. Packets that are held,
 // or in later tallies, keep their part.
-func (m *machine) cutSender(p *peer, amount ledger.Amount) roundSender {
-	p.used, p.cutIn = p.used.SubFloor(amount), m.number
+func (m *machine) cutSender(r *round, p *peer, amount ledger.Amount) {
+	p.used, p.cutIn, p.cutAs = p.used.SubFloor(amount), m.number, len(r.senders)
 	total := p.reservedInAll()
 	kept := p.kept()
 	free, _ := ledger.NewAmount(total).SubFloor(kept).Uint64()
@@ -103,7 +103,7 @@ func (m *machine) cutSender(p *peer, amount ledger.Amount) roundSender {
 		// Until the ledger's answer, the new reservation is as good as those that the round posts.
 		p.holds = []hold{{amount: min(s.renewed, s.setFree()), endsAt: s.firstEnd()}}
 	}
-	return s
+	r.senders = append(r.senders, s)
 }
 
 // growth returns how much the new reservation of a sender may take of the headroom, beyond what the
@@ -143,7 +143,7 @@ func (m *machine) cutRenewals(r *round, t *tally) {
 				p.recent -= p.recent / 2
 			}
 			legs += added
-			r.senders = append(r.senders, m.cutSender(p, ledger.Amount{}))
+			m.cutSender(r, p, ledger.Amount{})
 		}
 	}
 	m.renewals = left

@@ -151,23 +151,13 @@ func (m *machine) readLimits(p *peer, found map[ledger.ID]*ledger.Account) {
 func (m *machine) reservedInLedger(p *peer) (sum uint64) {
 	holds := p.holds
 	if m.round != nil && p.cutIn == m.round.round.number {
-		s := m.round.senderOf(p)
+		s := &m.round.round.senders[p.cutAs]
 		sum = m.certainHolds(s.holds)
 		if s.renewed > 0 {
 			holds = holds[1:]
 		}
 	}
 	return sum + m.certainHolds(holds)
-}
-
-// senderOf returns a sender of the round.
-func (j *roundJob) senderOf(p *peer) *roundSender {
-	for i := range j.round.senders {
-		if s := &j.round.senders[i]; s.account == p.account {
-			return s
-		}
-	}
-	return &roundSender{}
 }
 
 // certainHolds adds up the reservations that the ledger cannot have released yet.

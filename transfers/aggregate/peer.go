@@ -46,6 +46,7 @@ type peer struct {
 	chargeAt tallyPlace // in the last tally
 	giveAt   tallyPlace
 	cutIn    uint64 // number of the last round with a charge of the peer
+	cutAs    int    // its index among that round's senders
 
 	known    bool             // the ledger has answered with the peer's accounts
 	refusal  error            // why new packets of the peer are refused, or nil
