@@ -47,12 +47,12 @@ func BenchmarkMachine(b *testing.B) {
 		op := transfers.PrepareOp(transfers.Packet{
 			ID: ledger.NewID(uint64(i+1)<<8, 9), From: peers[i*7%1000], To: peers[i*13%1000], In: 100, Out: 99, Expiry: time.Unix(0, now.wall+20e9),
 		})
-		if r, _ := m.submit(now, &op); r.result.Err != nil {
-			b.Fatal(r.result.Err)
+		if r, _ := m.submit(now, &op); r.err != nil {
+			b.Fatal(r.err)
 		}
 		op.Kind = transfers.KindFulfill
-		if r, _ := m.submit(now, &op); r.result.Err != nil {
-			b.Fatal(r.result.Err)
+		if r, _ := m.submit(now, &op); r.err != nil {
+			b.Fatal(r.err)
 		}
 	}
 	b.ReportMetric(float64(m.memory.bytes())/float64(max(m.memory.live, 1)), "B/id")

@@ -27,27 +27,25 @@ type call struct {
 	op        transfers.Op
 	generated bool // the recorder generated the packet's id
 	done      chan struct{}
-	reply     reply // set before done is closed
+	result    transfers.Result // result and record are set before done is closed
+	record    uint64
 }
 
 // futureOf returns the Future of a submitted operation.
-func (r *Recorder) futureOf(o *operation) transfers.Future {
+func (r *Recorder) futureOf(op *transfers.Op, o *operation) transfers.Future {
 	if o.call != nil {
 		return transfers.NewFuture(o.call, transfers.Submission{Kind: o.call.op.Kind, Packet: o.call.op.Packet})
 	}
-	result := &o.reply.result
-	s := transfers.Submission{
-		Kind: result.Kind, Packet: result.Packet, Outcome: result.Outcome, Late: result.Late, Record: o.reply.record,
-	}
-	if result.Err != nil {
-		return transfers.NewFuture(&refusal{r, result.Err}, s)
+	s := transfers.Submission{Kind: op.Kind, Packet: op.Packet, Outcome: o.reply.outcome, Late: o.reply.late, Record: o.reply.record}
+	if o.reply.err != nil {
+		return transfers.NewFuture(&refusal{r, o.reply.err}, s)
 	}
 	return transfers.NewFuture((*decidedOps)(r), s)
 }
 
 // Wait implements [transfers.Waiter]: it waits until the operation's record is on disk.
 func (d *decidedOps) Wait(ctx context.Context, s transfers.Submission) transfers.Result {
-	return (*Recorder)(d).waitSynced(ctx, resultOf(&s, nil), s.Record)
+	return (*Recorder)(d).submittedResult(ctx, &s, nil)
 }
 
 // Journaled implements [transfers.Waiter].
@@ -57,7 +55,7 @@ func (d *decidedOps) Journaled(ctx context.Context, s transfers.Submission) erro
 
 // Wait implements [transfers.Waiter].
 func (f *refusal) Wait(ctx context.Context, s transfers.Submission) transfers.Result {
-	return f.recorder.waitSynced(ctx, resultOf(&s, f.err), s.Record)
+	return f.recorder.submittedResult(ctx, &s, f.err)
 }
 
 // Journaled implements [transfers.Waiter].
@@ -72,7 +70,9 @@ func (c *call) Wait(ctx context.Context, _ transfers.Submission) transfers.Resul
 	if !c.wait(ctx) {
 		return c.unknown(context.Cause(ctx))
 	}
-	return c.recorder.waitSynced(ctx, c.reply.result, c.reply.record)
+	result := c.result // several callers may wait
+	c.recorder.waitSynced(ctx, &result, c.record)
+	return result
 }
 
 // Journaled implements [transfers.Waiter].
@@ -80,16 +80,18 @@ func (c *call) Journaled(ctx context.Context, s transfers.Submission) error {
 	return c.Wait(ctx, s).Err
 }
 
-func resultOf(s *transfers.Submission, err error) transfers.Result {
-	return transfers.Result{Kind: s.Kind, Packet: s.Packet, Outcome: s.Outcome, Late: s.Late, ShortfallUnknown: s.Late, Err: err}
+// submittedResult returns the result of a decided operation when its record is on disk.
+func (r *Recorder) submittedResult(ctx context.Context, s *transfers.Submission, err error) transfers.Result {
+	result := transfers.Result{Kind: s.Kind, Packet: s.Packet, Outcome: s.Outcome, Late: s.Late, ShortfallUnknown: s.Late, Err: err}
+	r.waitSynced(ctx, &result, s.Record)
+	return result
 }
 
-// waitSynced returns a result when a record is on disk.
-func (r *Recorder) waitSynced(ctx context.Context, result transfers.Result, record uint64) transfers.Result {
+// waitSynced waits until a result's record is on disk. Otherwise the outcome is unknown.
+func (r *Recorder) waitSynced(ctx context.Context, result *transfers.Result, record uint64) {
 	if err := r.journal.waitSynced(ctx, record); err != nil {
 		result.Outcome, result.Err = ledger.OutcomeUnknown, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
 	}
-	return result
 }
 
 // wait waits for the decision, and reports whether it came before the context's end.
@@ -122,11 +124,13 @@ type operation struct {
 }
 
 // waitOrAbandon waits for the result. A prepare without an answer is abandoned.
-func (r *Recorder) waitOrAbandon(ctx context.Context, o *operation) transfers.Result {
+func (r *Recorder) waitOrAbandon(ctx context.Context, op *transfers.Op, o *operation) (result transfers.Result) {
 	if o.call == nil {
-		return r.waitSynced(ctx, o.reply.result, o.reply.record)
+		result = o.reply.result(op)
+		r.waitSynced(ctx, &result, o.reply.record)
+		return result
 	}
-	result := o.call.Wait(ctx, transfers.Submission{})
+	result = o.call.Wait(ctx, transfers.Submission{})
 	if errors.Is(result.Err, transfers.ErrAbandoned) {
 		r.abandon(o.call)
 	}

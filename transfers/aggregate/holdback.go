@@ -92,7 +92,7 @@ func (m *machine) takeAnswers() (answered []chan struct{}) {
 func (r *Recorder) HoldBack(ctx context.Context, account accounts.PeerAccount) (release func(), err error) {
 	none := func() {}
 	r.mu.Lock()
-	p := r.machine.byID[account.ID()]
+	p := r.machine.byID.find(account.ID())
 	if p == nil || p.isOwn || r.closed || r.machine.stopped != nil {
 		defer r.mu.Unlock()
 		return none, r.machine.stopped

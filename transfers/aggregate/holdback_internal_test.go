@@ -75,7 +75,7 @@ func (h *holder) run(seed uint64) {
 
 func (h *holder) begin() {
 	in := h.instances[h.rnd.IntN(len(h.instances))]
-	p := in.machine.byID[h.peers[h.rnd.IntN(len(h.peers))].ID()]
+	p := in.machine.byID.find(h.peers[h.rnd.IntN(len(h.peers))].ID())
 	if p == nil || !in.machine.isReady() {
 		return
 	}
@@ -157,7 +157,7 @@ func TestPrepareBehindATopUp(t *testing.T) {
 	var errs [2]error
 	prepare := func(i int, amount uint64) {
 		p := transfers.Packet{ID: w.newID(), From: a, To: w.peers[1], In: amount, Out: amount, Expiry: time.Unix(0, in.moment().wall).Add(20 * time.Second)}
-		w.submit(in, transfers.PrepareOp(p), func(r *reply) { errs[i] = r.result.Err })
+		w.submit(in, transfers.PrepareOp(p), func(_ *transfers.Op, r *reply) { errs[i] = r.err })
 	}
 	prepare(0, 100)
 	for in.machine.inFlight == nil || in.machine.inFlight.kind != requestTopUps {

@@ -49,7 +49,7 @@ func (r *Recorder) takeWork() (w work) {
 func (r *Recorder) publish(w work) {
 	for _, d := range w.decided {
 		if c, isCall := d.token.(*call); isCall {
-			c.reply = d.reply
+			c.result, c.record = d.reply.result(d.op), d.reply.record
 			close(c.done)
 		}
 	}

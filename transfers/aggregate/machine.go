@@ -29,7 +29,7 @@ type machine struct {
 	assets  map[uint32]*asset
 	peers   []*peer // by index
 	logged  []*peer // by index in the journal
-	byID    map[ledger.ID]*peer
+	byID    peerTable
 	memory  memory // of packets within their horizons
 	held    heldPackets
 	waiting map[uint32]*waitingPacket // by index of the heldPacket
@@ -104,22 +104,31 @@ type recordWriter interface {
 	appendRecord(kind uint8, data []byte)
 }
 
-// decision is the result of an operation that had to wait, for the caller with the token.
+// decision is the reply to an operation that had to wait, for the caller with the token.
 type decision struct {
 	token any
+	op    *transfers.Op // as decided
 	reply reply
 }
 
-// reply is the answer to an operation. The caller gets the result when the record is on disk.
+// reply is the answer to an operation. The caller gets the result when the record is on disk. The machine
+// completes the packet in the operation itself, so that a reply is small.
 type reply struct {
-	result transfers.Result
-	record uint64 // 0: needs no record
+	outcome ledger.Outcome
+	late    bool
+	err     error
+	record  uint64 // 0: needs no record
+}
+
+// result returns the result of an operation, with its packet as the machine completed it.
+func (r *reply) result(op *transfers.Op) transfers.Result {
+	return transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: r.outcome, Late: r.late, ShortfallUnknown: r.late, Err: r.err}
 }
 
 func newMachine(book *accounts.Book, r rules, journal recordWriter, newID func() ledger.ID, now moment) *machine {
 	m := &machine{
 		rules: r, book: book, journal: journal, newID: newID, limiter: newLimiter(book), wall: now.wall, clock: now.wall, mono: now.mono,
-		assets: map[uint32]*asset{}, byID: map[ledger.ID]*peer{}, memory: newMemory(r.seed), waiting: map[uint32]*waitingPacket{},
+		assets: map[uint32]*asset{}, memory: newMemory(r.seed), waiting: map[uint32]*waitingPacket{},
 	}
 	m.held = newHeldPackets(r.maxHold+r.margin, now.wall)
 	return m
@@ -135,7 +144,7 @@ func (m *machine) appendRecord(kind uint8, data []byte) uint64 {
 // markSynced notes that the first n records of this machine are on disk.
 func (m *machine) markSynced(n uint64) { m.synced = max(m.synced, n) }
 
-// submit takes an operation. If it returns a queued operation, the reply comes later as a decision
+// submit takes an operation, and completes its packet. If it returns a queued operation, the reply comes later as a decision
 // with the token that the caller gives it.
 func (m *machine) submit(now moment, op *transfers.Op) (r reply, later *queued) {
 	m.observe(now)
@@ -207,24 +216,21 @@ func (m *machine) parties(e *memoryEntry, p *transfers.Packet) (sender, receiver
 
 // seal returns a hash of the fields that make a packet: those that a repeat must have too.
 func (m *machine) seal(p *transfers.Packet) uint64 {
-	const odd = 0x9e3779b97f4a7c15
-	h, from, to := m.rules.seed[0]^m.rules.seed[1], p.From.ID(), p.To.ID()
-	for _, field := range [...]uint64{p.In, p.Out, p.Dust, uint64(p.Expiry.UnixNano()), from.Lo, from.Hi, to.Lo, to.Hi} {
-		h = mixWords(h^field, odd)
-	}
-	return h
+	s, from, to := &m.rules.seed, p.From.ID(), p.To.ID()
+	amounts := mixWords(p.In^s[0], p.Out^s[1])
+	rest := mixWords(p.Dust^s[0]^firstOdd, uint64(p.Expiry.UnixNano())^s[1])
+	sender := mixWords(from.Lo^s[0]^secondOdd, from.Hi^s[1])
+	receiver := mixWords(to.Lo^s[0], to.Hi^s[1]^firstOdd)
+	return mixWords(mixWords(amounts^s[0], rest^secondOdd)^sender, mixWords(receiver^s[1], firstOdd))
 }
 
 func refuse(op *transfers.Op, err error) reply {
-	return reply{result: transfers.Result{
-		Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused,
-		Err: fmt.Errorf("%v of packet %v: %w", op.Kind, op.Packet.ID, err),
-	}}
+	return reply{outcome: ledger.OutcomeRefused, err: fmt.Errorf("%v of packet %v: %w", op.Kind, op.Packet.ID, err)}
 }
 
 // accept answers an operation when a record is on disk.
-func accept(op *transfers.Op, record uint64, outcome ledger.Outcome) reply {
-	return reply{result: transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: outcome}, record: record}
+func accept(record uint64, outcome ledger.Outcome) reply {
+	return reply{outcome: outcome, record: record}
 }
 
 // refuseConflict refuses the fulfill of a rejected packet, or the reject of a fulfilled one. The
@@ -236,8 +242,8 @@ func (m *machine) refuseConflict(op *transfers.Op) reply {
 }
 
 // acceptAgain answers a repeat when the record of the first is on disk.
-func (m *machine) acceptAgain(op *transfers.Op) reply {
-	return accept(op, m.records, ledger.OutcomeAlreadyApplied)
+func (m *machine) acceptAgain() reply {
+	return accept(m.records, ledger.OutcomeAlreadyApplied)
 }
 
 // observe moves the clocks on: holds end. The horizon's clock never goes back.

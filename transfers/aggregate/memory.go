@@ -24,6 +24,7 @@ type memory struct {
 	seed   [2]uint64
 	shards []memoryShard
 	live   int // in all shards, with those beyond the horizon
+	filled int // shards with entries
 }
 
 type memoryShard struct {
@@ -70,6 +71,12 @@ const nanosPerMilli = 1_000_000
 
 func ceilMillis(ns int64) int64 { return (max(ns, 0) + nanosPerMilli - 1) / nanosPerMilli }
 
+// Factors of hashes: odd, with bits all over.
+const (
+	firstOdd  = 0xa0761d6478bd642f
+	secondOdd = 0xe7037ed1a0b428db
+)
+
 // mixWords returns a hash of two words: the halves of their product, folded.
 func mixWords(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
@@ -80,10 +87,9 @@ func mixWords(a, b uint64) uint64 {
 // alone, as those that [chart.PacketIDs] makes one after another, have the same shard: packets of a moment are close
 // together in memory, and the processor finds their pages without a walk.
 func (t *memory) shardOf(id ledger.ID) (*memoryShard, uint64) {
-	const first, second = 0xa0761d6478bd642f, 0xe7037ed1a0b428db // odd, with bits all over
 	const block = 20
-	h := mixWords(mixWords((id.Lo>>block)^t.seed[0], first)^id.Hi, t.seed[1]^second)
-	return &t.shards[h>>(64-shardBits)], mixWords(h^id.Lo, first)
+	h := mixWords(mixWords((id.Lo>>block)^t.seed[0], firstOdd)^id.Hi, t.seed[1]^secondOdd)
+	return &t.shards[h>>(64-shardBits)], mixWords(h^id.Lo, firstOdd)
 }
 
 // slot returns the first slot to look at.
@@ -163,11 +169,12 @@ func (t *memory) rebuild(s *memoryShard, forgetBefore int64) {
 	if kept == 0 && len(old) <= leastSize {
 		clear(old)
 		if len(old) == 0 {
+			t.filled++
 			s.entries = make([]memoryEntry, leastSize)
 		}
 		return
 	}
-	s.entries = make([]memoryEntry, max(leastSize, kept*2+2))
+	s.entries = make([]memoryEntry, t.sizeFor(kept))
 	for i := range old {
 		if old[i].state == 0 || old[i].isBeyond(forgetBefore) {
 			continue
@@ -181,6 +188,18 @@ func (t *memory) rebuild(s *memoryShard, forgetBefore int64) {
 		}
 		s.entries[j] = old[i]
 	}
+}
+
+// sizeFor returns the number of entries of a shard that is built again with n packets: twice as many. Packets
+// of a moment go to one shard, so a shard that has begun to grow soon has as many as others. Its
+// size is then right at once, and each packet moves once or twice and not with every doubling.
+func (t *memory) sizeFor(n int) int {
+	const begun = 32
+	size := max(leastSize, n*2+2)
+	if n >= begun {
+		size = max(size, t.live/t.filled*3/2)
+	}
+	return size
 }
 
 // sweep forgets what may be forgotten, and gives memory back.
@@ -202,6 +221,9 @@ func (t *memory) sweepShard(i int, forgetBefore int64) {
 	switch {
 	case beyond == s.used:
 		t.live -= s.used
+		if len(s.entries) > 0 {
+			t.filled--
+		}
 		*s = memoryShard{}
 	case beyond*2 > s.used:
 		t.rebuild(s, forgetBefore)

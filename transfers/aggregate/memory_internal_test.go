@@ -62,11 +62,15 @@ func TestMemoryAgainstAMap(t *testing.T) {
 		}
 		now += rnd.Int64N(3)
 	}
-	used := 0
+	used, filled := 0, 0
 	for i := range m.shards {
 		used += m.shards[i].used
+		if len(m.shards[i].entries) > 0 {
+			filled++
+		}
 	}
 	require.Equal(t, used, m.live)
+	require.Equal(t, filled, m.filled)
 	for id, e := range want {
 		if e.kind() == stateHeld {
 			m.remove(id)
@@ -74,6 +78,7 @@ func TestMemoryAgainstAMap(t *testing.T) {
 	}
 	m.sweep(now + 100)
 	require.Zero(t, m.live)
+	require.Zero(t, m.filled)
 }
 
 // A memory gives back what it does not need, and stays within 72 bytes a packet.

@@ -68,7 +68,7 @@ type peer struct {
 
 // peerOf returns the peer with a handle, also our own. The error matches [accounts.ErrUnknownAsset].
 func (m *machine) peerOf(a accounts.PeerAccount) (*peer, error) {
-	if p := m.byID[a.ID()]; p != nil {
+	if p := m.byID.find(a.ID()); p != nil {
 		return p, nil
 	}
 	s := m.assets[a.Ledger()]
@@ -89,12 +89,12 @@ func (m *machine) peerOf(a accounts.PeerAccount) (*peer, error) {
 		}
 	}
 	m.peers = append(m.peers, p)
-	m.byID[a.ID()] = p
+	m.byID.add(p)
 	return p, nil
 }
 
 // knownPeer returns the peer of a round's sender or receiver.
-func (m *machine) knownPeer(a accounts.PeerAccount) *peer { return m.byID[a.ID()] }
+func (m *machine) knownPeer(a accounts.PeerAccount) *peer { return m.byID.find(a.ID()) }
 
 // reserved returns the sum of the holds that outlive a moment.
 func (p *peer) reserved(until time.Duration) (sum uint64) {

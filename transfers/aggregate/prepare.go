@@ -29,7 +29,7 @@ func (m *machine) prepare(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 	left := time.Duration(op.Packet.Expiry.UnixNano() - m.clock)
 	if e != nil {
 		op.Packet.Hold = max(left, 0) + m.rules.margin
-		return m.acceptAgain(op), nil
+		return m.acceptAgain(), nil
 	}
 	charge, err := m.checkPrepare(op, sender, receiver, left)
 	if err != nil {
@@ -48,7 +48,7 @@ func (m *machine) prepare(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 	if isFree {
 		sender.held += charge
 		m.holdLimits(m.remember(&k, seal), &op.Packet, sender, receiver)
-		return accept(op, 0, ledger.OutcomeApplied), nil
+		return accept(0, ledger.OutcomeApplied), nil
 	}
 	k.waiting = true
 	w := &waitingPacket{packet: op.Packet, index: m.remember(&k, seal), sender: sender, receiver: receiver}
@@ -228,7 +228,7 @@ func (m *machine) answerQueue(w *waitingPacket, err error) {
 		case err != nil && q.op.Kind == transfers.KindPrepare:
 			r = refuse(&q.op, err)
 		case i == 0:
-			r = accept(&q.op, 0, ledger.OutcomeApplied)
+			r = accept(0, ledger.OutcomeApplied)
 		default:
 			var later *queued
 			if r, later = m.submit(moment{m.wall, m.mono}, &q.op); later != nil {
@@ -236,6 +236,6 @@ func (m *machine) answerQueue(w *waitingPacket, err error) {
 				continue
 			}
 		}
-		m.decided = append(m.decided, decision{q.token, r})
+		m.decided = append(m.decided, decision{q.token, &q.op, r})
 	}
 }

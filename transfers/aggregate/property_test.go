@@ -178,13 +178,13 @@ func (w *world) prepare(in *instance) {
 		return
 	}
 	op := transfers.PrepareOp(k.packet)
-	w.submit(in, op, func(r *reply) {
-		if r.result.Err == nil {
-			k.life, k.packet = in.life, r.result.Packet
+	w.submit(in, op, func(op *transfers.Op, r *reply) {
+		if r.err == nil {
+			k.life, k.packet = in.life, op.Packet
 			in.noteAccepted(&k.packet)
 		}
 		var limit *transfers.PacketLimitError
-		if errors.As(r.result.Err, &limit) {
+		if errors.As(r.err, &limit) {
 			w.refusals[limit.Cause]++
 		}
 	})
@@ -194,10 +194,10 @@ func (w *world) prepare(in *instance) {
 }
 
 // submit hands an operation over; take gets the reply, now or later.
-func (w *world) submit(in *instance, op transfers.Op, take func(*reply)) {
-	noted := func(r *reply) {
+func (w *world) submit(in *instance, op transfers.Op, take func(*transfers.Op, *reply)) {
+	noted := func(op *transfers.Op, r *reply) {
 		in.noteReply(r)
-		take(r)
+		take(op, r)
 	}
 	r, later := in.machine.submit(in.moment(), &op)
 	if later != nil {
@@ -205,7 +205,7 @@ func (w *world) submit(in *instance, op transfers.Op, take func(*reply)) {
 	}
 	in.giveDecided() // before the operation itself, the machine decides what its time has ended
 	if later == nil {
-		noted(&r)
+		noted(&op, &r)
 	}
 	in.checkAccepted()
 }
@@ -218,8 +218,8 @@ func (in *instance) takeDecided() {
 
 func (in *instance) giveDecided() {
 	for _, d := range in.machine.decided {
-		take, _ := d.token.(func(*reply))
-		take(&d.reply)
+		take, _ := d.token.(func(*transfers.Op, *reply))
+		take(d.op, &d.reply)
 	}
 	in.machine.decided = nil
 }
@@ -283,8 +283,8 @@ func (w *world) resolveSome(again bool) {
 func (w *world) resolve(k *modelPacket, op transfers.Op) {
 	in := k.instance
 	k.done = true
-	w.submit(in, op, func(r *reply) {
-		if r.result.Err != nil {
+	w.submit(in, op, func(_ *transfers.Op, r *reply) {
+		if r.err != nil {
 			return
 		}
 		acknowledge := func() {

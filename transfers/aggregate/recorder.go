@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -202,26 +203,30 @@ func (c *clock) now() moment {
 // Prepare decides whether the sender's headroom covers the packet, in memory if the sender's
 // reservation has room. Keep [transfers.Result].Packet. See [Recorder.Record].
 func (r *Recorder) Prepare(ctx context.Context, p transfers.Packet) (transfers.Result, error) {
-	return r.Record(ctx, transfers.PrepareOp(p))
+	op := transfers.PrepareOp(p)
+	return r.record(ctx, &op)
 }
 
 // Fulfill books a packet and returns when the fulfill is in the journal on disk. The next round
 // writes it. p is the Packet of the prepare's result; a packet that a restart has forgotten is
 // booked by its own fields. Pass a context that outlives the sender's. See [Recorder.Record].
 func (r *Recorder) Fulfill(ctx context.Context, p transfers.Packet) (transfers.Result, error) {
-	return r.Record(ctx, transfers.FulfillOp(p))
+	op := transfers.FulfillOp(p)
+	return r.record(ctx, &op)
 }
 
 // Reject ends the hold of a packet and returns when the reject is in the journal on disk. Rejects
 // of expired and of forgotten packets succeed. See [Recorder.Record].
 func (r *Recorder) Reject(ctx context.Context, p transfers.Packet) (transfers.Result, error) {
-	return r.Record(ctx, transfers.RejectOp(p))
+	op := transfers.RejectOp(p)
+	return r.record(ctx, &op)
 }
 
 // Forward books an already fulfilled packet without a prepare, as Fulfill does. See
 // [Recorder.Record].
 func (r *Recorder) Forward(ctx context.Context, p transfers.Packet) (transfers.Result, error) {
-	return r.Record(ctx, transfers.ForwardOp(p))
+	op := transfers.ForwardOp(p)
+	return r.record(ctx, &op)
 }
 
 // Record records one operation and waits for its result. The error is the Result's: nil if the
@@ -247,11 +252,16 @@ func (r *Recorder) Forward(ctx context.Context, p transfers.Packet) (transfers.R
 // round is cut, and otherwise the round charges the sender's arrears. [Events].Late reports the packets of
 // such senders, and [Events].Round the amounts.
 func (r *Recorder) Record(ctx context.Context, op transfers.Op) (transfers.Result, error) {
-	o, err := r.submitOp(ctx, &op)
+	return r.record(ctx, &op)
+}
+
+// record is Record for an operation that no caller keeps.
+func (r *Recorder) record(ctx context.Context, op *transfers.Op) (result transfers.Result, err error) {
+	o, err := r.submitOp(ctx, op)
 	if err != nil {
 		return unrecorded(op, err), err
 	}
-	result := r.waitOrAbandon(ctx, &o)
+	result = r.waitOrAbandon(ctx, op, &o)
 	return result, result.Err
 }
 
@@ -265,7 +275,7 @@ func (r *Recorder) Submit(ctx context.Context, op transfers.Op) (transfers.Futur
 	if err != nil {
 		return transfers.Future{}, err
 	}
-	return r.futureOf(&o), nil
+	return r.futureOf(&op, &o), nil
 }
 
 // submitOp waits for the disk, and hands an operation over to the machine.
@@ -292,7 +302,7 @@ func (r *Recorder) submit(op *transfers.Op) (o operation, err error) {
 	reply, later := r.machine.submit(now, op)
 	if later == nil {
 		o.reply = reply
-		r.machine.counts.countReply(&reply)
+		r.machine.counts.countReply(op.Kind, &reply)
 	} else {
 		o.call = &call{recorder: r, op: *op, generated: generated, done: make(chan struct{})}
 		later.token = o.call
@@ -310,7 +320,7 @@ func (r *Recorder) TrySubmit(op transfers.Op) (transfers.Future, error) {
 	if err != nil {
 		return transfers.Future{}, err
 	}
-	return r.futureOf(&o), nil
+	return r.futureOf(&op, &o), nil
 }
 
 // RecordAll records operations in order and waits for all results, in the order of the operations.
@@ -319,21 +329,22 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...transfers.Op) ([]transf
 	results := make([]transfers.Result, len(ops))
 	submitted := make([]operation, len(ops))
 	errs := make([]error, len(ops))
-	for i, op := range ops {
-		if submitted[i], errs[i] = r.submitOp(ctx, &op); errs[i] != nil {
-			results[i] = unrecorded(op, errs[i])
+	ops = slices.Clone(ops) // the machine completes the packets
+	for i := range ops {
+		if submitted[i], errs[i] = r.submitOp(ctx, &ops[i]); errs[i] != nil {
+			results[i] = unrecorded(&ops[i], errs[i])
 		}
 	}
 	for i := range submitted {
 		if errs[i] == nil {
-			results[i] = r.waitOrAbandon(ctx, &submitted[i])
+			results[i] = r.waitOrAbandon(ctx, &ops[i], &submitted[i])
 			errs[i] = results[i].Err
 		}
 	}
 	return results, errors.Join(errs...)
 }
 
-func unrecorded(op transfers.Op, err error) transfers.Result {
+func unrecorded(op *transfers.Op, err error) transfers.Result {
 	return transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
 }
 

@@ -40,9 +40,9 @@ func (u *unbooked) result() transfers.Result {
 
 // noteLate keeps a result for the report of the packet's round. A packet that moves nothing is in no round,
 // and never late.
-func (m *machine) noteLate(r *transfers.Result) {
+func (m *machine) noteLate(r transfers.Result) {
 	t := m.tallies[len(m.tallies)-1]
-	t.late = append(t.late, *r)
+	t.late = append(t.late, r)
 }
 
 // describe returns the round for events.

@@ -19,7 +19,7 @@ func (m *machine) fulfill(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 		e.seal = seal
 		late = m.isLate(sender, &flows)
 	case e.kind() == stateFulfilled:
-		return m.acceptAgain(op)
+		return m.acceptAgain()
 	case e.kind() == stateRejected:
 		return m.refuseConflict(op)
 	case e.kind() == stateHeld:
@@ -30,9 +30,9 @@ func (m *machine) fulfill(e *memoryEntry, op *transfers.Op, sender, receiver *pe
 	e.setEnded(stateFulfilled, end)
 	m.fulfillLimits(&op.Packet, sender, receiver)
 	m.bookFulfill(&op.Packet, &flows, sender, receiver)
-	r := accept(op, m.appendPacket(packetlog.KindFulfill, &op.Packet, m.fulfills, sender, receiver), ledger.OutcomeApplied)
-	if r.result.Late, r.result.ShortfallUnknown = late, late; late {
-		m.noteLate(&r.result)
+	r := accept(m.appendPacket(packetlog.KindFulfill, &op.Packet, m.fulfills, sender, receiver), ledger.OutcomeApplied)
+	if r.late = late; late {
+		m.noteLate(r.result(op))
 	}
 	return r
 }
@@ -107,12 +107,12 @@ func (m *machine) reject(e *memoryEntry, op *transfers.Op, sender, receiver *pee
 		e = m.memory.insert(op.Packet.ID, m.forgetBefore())
 		e.seal = seal
 	case e.kind() == stateRejected:
-		return m.acceptAgain(op)
+		return m.acceptAgain()
 	case e.kind() == stateFulfilled:
 		return m.refuseConflict(op)
 	case e.kind() == stateHeld:
 		m.releaseHeld(e.open())
 	}
 	e.setEnded(stateRejected, end)
-	return accept(op, m.appendPacket(packetlog.KindReject, &op.Packet, 0, sender, receiver), ledger.OutcomeApplied)
+	return accept(m.appendPacket(packetlog.KindReject, &op.Packet, 0, sender, receiver), ledger.OutcomeApplied)
 }

@@ -99,16 +99,16 @@ type counts struct {
 	debtors, refused int // peers, as of their last look-ups
 }
 
-func (c *counts) countReply(r *reply) {
-	if kind := r.result.Kind; int(kind) < len(c.operations.counts) { // no operation has another
-		c.operations.counts[kind][r.result.Outcome]++
+func (c *counts) countReply(kind transfers.Kind, r *reply) {
+	if int(kind) < len(c.operations.counts) { // no operation has another
+		c.operations.counts[kind][r.outcome]++
 	}
 }
 
 // countWork counts the operations and rounds that were decided after a wait.
 func (c *counts) countWork(w *work) {
 	for i := range w.decided {
-		c.countReply(&w.decided[i].reply)
+		c.countReply(w.decided[i].op.Kind, &w.decided[i].reply)
 	}
 	for i := range w.applied {
 		c.rounds++
