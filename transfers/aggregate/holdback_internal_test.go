@@ -40,7 +40,7 @@ func TestProgramsWithHoldBacks(t *testing.T) {
 	programs, first := environment(t, "PEERLEDGER_ROUND_PROGRAMS", 200), environment(t, "PEERLEDGER_ROUND_SEED", 1)
 	var sum holder
 	for seed := uint64(first); seed < uint64(first+programs); seed++ {
-		h := &holder{world: newWorld(t, seed, kindsOfFaults[seed%uint64(len(kindsOfFaults))]), rnd: rand.New(rand.NewPCG(seed, 9))}
+		h := &holder{world: newWorld(t, seed, kindsOfFaults[seed%uint64(len(kindsOfFaults))], 3), rnd: rand.New(rand.NewPCG(seed, 9))}
 		h.run(seed)
 		sum.reached, sum.orders, sum.expired = sum.reached+h.reached, sum.orders+h.orders, sum.expired+h.expired
 	}
@@ -150,7 +150,7 @@ func (h *holder) reservedInLedger(in *instance, p *peer) (sum uint64) {
 // A prepare that comes while a top-up is on its way is not refused by the answer: the headroom may have more.
 func TestPrepareBehindATopUp(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1, faults{})
+	w := newWorld(t, 1, faults{}, 3)
 	a, in := w.peers[0], w.instances[0]
 	_, err := w.book.SetCreditLine(context.Background(), a, ledger.NewAmount(10_000))
 	require.NoError(t, err)

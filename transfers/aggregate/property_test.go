@@ -21,7 +21,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Random programs: packets on one to three instances, with crashes, lost requests and answers,
+// Random programs with ten peers in two assets: packets on one to three instances, with crashes, lost requests and answers,
 // pauses, closings and suspensions. In the end every journaled fulfill is in the books once.
 // PEERLEDGER_ROUND_PROGRAMS sets their number, PEERLEDGER_ROUND_SEED the first seed.
 func TestPrograms(t *testing.T) {
@@ -32,7 +32,7 @@ func TestPrograms(t *testing.T) {
 			t.Parallel()
 			var sum totals
 			for seed := first + worker; seed < first+programs; seed += 2 {
-				sum.add(runProgram(t, uint64(seed)))
+				sum.add(runProgram(t, uint64(seed), 5))
 			}
 			t.Logf("%+v", sum)
 		})
@@ -45,7 +45,7 @@ func TestPrograms(t *testing.T) {
 func TestProgramsThatFailed(t *testing.T) {
 	t.Parallel()
 	for _, seed := range []uint64{117865, 1066426, 1114541, 2711, 4436, 7458} {
-		runProgram(t, seed)
+		runProgram(t, seed, 3)
 	}
 }
 
@@ -107,7 +107,7 @@ func (s *totals) add(w *world) {
 	}
 }
 
-func runProgram(t *testing.T, seed uint64) *world {
+func runProgram(t *testing.T, seed uint64, perAsset int) *world {
 	t.Helper()
 	f := kindsOfFaults[seed%uint64(len(kindsOfFaults))]
 	defer func() {
@@ -115,7 +115,7 @@ func runProgram(t *testing.T, seed uint64) *world {
 			t.Logf("seed %d, faults %+v", seed, f)
 		}
 	}()
-	w := newWorld(t, seed, f)
+	w := newWorld(t, seed, f, perAsset)
 	for range programSteps {
 		w.act()
 	}

@@ -65,7 +65,8 @@ func (w *world) rules(number uint64) rules {
 	}
 }
 
-func newWorld(tb testing.TB, seed uint64, f faults) *world {
+// newWorld returns a world with a number of peers in each of two assets.
+func newWorld(tb testing.TB, seed uint64, f faults, perAsset int) *world {
 	tb.Helper()
 	w := &world{
 		tb: tb, rnd: rand.New(rand.NewPCG(seed, 1)), faults: f, limited: seed%3 == 0, refusals: map[error]int{},
@@ -78,7 +79,7 @@ func newWorld(tb testing.TB, seed uint64, f faults) *world {
 	w.book, err = accounts.NewBook(w.ledger, worldConfig(w.limited))
 	require.NoError(tb, err)
 	for _, asset := range []accounts.Asset{usd, eur} {
-		for i := range 3 {
+		for i := range perAsset {
 			line := uint64(w.rnd.IntN(4)) * 2000
 			a, err := w.book.Provision(context.Background(), accounts.PeerConfig{ID: fmt.Sprint("peer", i), Asset: asset, CreditLine: ledger.NewAmount(line)})
 			require.NoError(tb, err)
