@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// A table finds each of its peers, also while it grows, and nobody else.
+// A table finds each of its peers, also while it grows, and no other.
 func TestPeerTable(t *testing.T) {
 	t.Parallel()
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})
