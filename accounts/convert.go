@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"math/bits"
 
@@ -28,6 +29,22 @@ type Conversion struct {
 	Dust ledger.Amount // units of from: the remainder
 	Out  ledger.Amount // units of to
 }
+
+// PacketTooLargeError is returned by [Converter.ConvertPacket]: the converted amount has no room in
+// a packet, whose amount has 64 bits. It matches [ErrInvalid]. The amounts are units of the incoming
+// asset: an ILP connector answers the sender with both (F08).
+type PacketTooLargeError struct {
+	From, To Asset
+	In       uint64 // of the packet
+	MaxIn    uint64 // the largest amount with a converted amount below 2^64
+}
+
+func (e *PacketTooLargeError) Error() string {
+	return fmt.Sprintf("accounts: conversion of %v to %v: an amount of %d is above 2^64-1 units after it; the largest is %d", e.From, e.To, e.In, e.MaxIn)
+}
+
+// Is reports whether target is [ErrInvalid].
+func (e *PacketTooLargeError) Is(target error) bool { return target == ErrInvalid }
 
 // maxRateText bounds the digits of a rate, to keep conversions fast.
 const maxRateText = 40
@@ -84,6 +101,32 @@ func (c *Converter) Convert(in ledger.Amount) (Conversion, error) {
 		return Conversion{}, err
 	}
 	return Conversion{In: in, Cost: cost, Dust: in.SubFloor(cost), Out: outUnits}, nil
+}
+
+// ConvertPacket converts the amount of a packet, as [Converter.Convert] does. out and dust are
+// fields of a transfers.Packet whose In is in.
+//
+// The error is a [*PacketTooLargeError]: out would be above 2^64-1. Refuse the packet before any
+// packet is sent on: some connectors send the lowest 64 bits instead.
+func (c *Converter) ConvertPacket(in uint64) (out, dust uint64, err error) {
+	conversion, err := c.Convert(ledger.NewAmount(in))
+	outUnits, fits := conversion.Out.Uint64()
+	if err != nil || !fits {
+		return 0, 0, &PacketTooLargeError{From: c.from, To: c.to, In: in, MaxIn: c.maxPacket()}
+	}
+	dust, _ = conversion.Dust.Uint64() // fits: it is a part of in
+	return outUnits, dust, nil
+}
+
+// maxPacket returns the largest amount of a packet whose converted amount is below 2^64:
+// amount * num / den < 2^64.
+func (c *Converter) maxPacket() uint64 {
+	largest := new(big.Int).Lsh(c.den, 64)
+	largest.Sub(largest, big.NewInt(1)).Quo(largest, c.num)
+	if !largest.IsUint64() {
+		return math.MaxUint64
+	}
+	return largest.Uint64()
 }
 
 // Deliver converts an outgoing amount: In is the fewest units worth Out, without Dust. The error

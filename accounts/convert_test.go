@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"strings"
@@ -132,5 +133,46 @@ func TestConverterCovers(t *testing.T) {
 			require.True(t, c.Covers(in, out), "%s: %d covers %d", rate, in, out)
 			require.False(t, c.Covers(in, out+1), "%s: %d covers %d", rate, in, out+1)
 		}
+	}
+}
+
+// A converted amount of 2^64 units and more is refused, with the largest amount that passes: no
+// packet carries the lowest 64 bits in its place.
+func TestConvertPacket(t *testing.T) {
+	t.Parallel()
+	of := func(scale uint8) accounts.Asset { return accounts.Asset{Code: "X", Scale: scale, Ledger: 1} }
+	for _, c := range []struct {
+		from, to  uint8
+		rate      string
+		in        uint64
+		out, dust uint64
+		largest   uint64 // 0: converted
+	}{
+		{9, 2, "1", 1999999999, 199, 9999999, 0},
+		{0, 9, "1", 18446744073, 18446744073000000000, 0, 0},
+		{0, 9, "1", 18446744074, 0, 0, 18446744073},
+		{0, 0, "1", math.MaxUint64, math.MaxUint64, 0, 0},
+		{0, 0, "0.5", math.MaxUint64, math.MaxInt64, 1, 0},
+		{0, 0, "2", 1 << 63, 0, 0, math.MaxInt64},
+		{0, 0, "2", math.MaxInt64, math.MaxUint64 - 1, 0, 0},
+		{0, 0, "1.5", 12297829382473034411, 0, 0, 12297829382473034410},
+		{0, 0, "1.5", 12297829382473034410, math.MaxUint64, 0, 0},
+		{0, 255, "1", 1, 0, 0, 0}, // not even one unit; see below
+		{255, 0, "1", math.MaxUint64, 0, math.MaxUint64, 0},
+	} {
+		converter, err := accounts.NewConverter(of(c.from), of(c.to), rate(c.rate))
+		require.NoError(t, err)
+		out, dust, err := converter.ConvertPacket(c.in)
+		require.Equal(t, [2]uint64{c.out, c.dust}, [2]uint64{out, dust}, c)
+		if c.largest == 0 && c.to != 255 {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorIs(t, err, accounts.ErrInvalid)
+		var large *accounts.PacketTooLargeError
+		require.ErrorAs(t, err, &large)
+		require.Equal(t, accounts.PacketTooLargeError{From: of(c.from), To: of(c.to), In: c.in, MaxIn: c.largest}, *large)
+		_, _, err = converter.ConvertPacket(large.MaxIn)
+		require.NoError(t, err)
 	}
 }

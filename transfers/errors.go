@@ -224,14 +224,15 @@ func (e *CloseError) Unwrap() []error {
 	return all
 }
 
-// ILPCode returns the ILP error code (RFC 0027) for an error of package transfers, to answer
-// the sender of the packet with; "" for nil.
+// ILPCode returns the ILP error code (RFC 0027) for an error of package transfers, or of
+// [accounts.Converter.ConvertPacket], to answer the sender of the packet with; "" for nil.
+// An unknown outcome is a T: a final code would be a promise that nothing moved.
 //
 //	T04  peer beyond its line or a cap, in arrears, suspended or closed, also if an earlier
 //	     request for the same prepare was refused so (ledger.ErrIDBurnt); too little liquidity
 //	T03  backlog full
 //	T05  peer exceeds its rate
-//	F08  packet too large; with RejectData
+//	F08  packet too large, also after a conversion (accounts.PacketTooLargeError); with RejectData
 //	R01  amounts
 //	R02  too little time left
 //	T00  everything else
@@ -249,7 +250,7 @@ func ILPCode(err error) string {
 		return "T03"
 	case errors.Is(err, ErrRateLimited):
 		return "T05"
-	case errors.Is(err, ErrPacketTooLarge):
+	case errors.Is(err, ErrPacketTooLarge), errors.As(err, new(*accounts.PacketTooLargeError)):
 		return ilp.CodeAmountTooLarge
 	case errors.Is(err, ErrAmounts):
 		return "R01"

@@ -1,13 +1,17 @@
 package transfers_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/ilp"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -31,6 +35,33 @@ func TestCodeOfErrors(t *testing.T) {
 		transfers.ErrLimitsNotLoaded: "T00", ledger.ErrOutcomeUnknown: "T00", errors.New("another"): "T00",
 	} {
 		require.Equal(t, want, transfers.ILPCode(err), "%v", err)
+	}
+}
+
+// The sender of a packet that grows beyond 64 bits in a conversion gets F08 with both amounts.
+func TestCodeOfAConversionBeyondAPacket(t *testing.T) {
+	t.Parallel()
+	whole, nano := accounts.Asset{Code: "USD", Scale: 0, Ledger: 1}, accounts.Asset{Code: "USD", Scale: 9, Ledger: 2}
+	converter, err := accounts.NewConverter(whole, nano, decimal.NewFromInt(1))
+	require.NoError(t, err)
+	_, _, err = converter.ConvertPacket(20_000_000_000)
+	err = fmt.Errorf("forward: %w", err)
+	require.Equal(t, "F08", transfers.ILPCode(err))
+	data, err := ilp.DecodeAmountTooLarge(transfers.RejectData(err))
+	require.NoError(t, err)
+	require.Equal(t, ilp.AmountTooLarge{Received: 20_000_000_000, Maximum: 18_446_744_073}, data)
+}
+
+// A sender may not take an unknown outcome for a refusal: no error of one has a final code.
+func TestUnknownOutcomesAreNeverFinal(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		ledger.ErrOutcomeUnknown, transfers.ErrAbandoned, transfers.ErrHoldExpired, transfers.ErrRecorderClosed, context.DeadlineExceeded,
+		&transfers.RefusedError{Kind: transfers.KindPrepare, Cause: ledger.ErrIDBurnt}, &transfers.CloseError{},
+		errors.Join(ledger.ErrOutcomeUnknown, transfers.ErrHoldTooShort),
+	} {
+		class := ilp.ClassOfCode(transfers.ILPCode(err))
+		require.Contains(t, []ilp.CodeClass{ilp.ClassTemporary, ilp.ClassRelative}, class, "%v", err)
 	}
 }
 

@@ -102,6 +102,10 @@ func (l *peerLimits) rateError(b *tokenbucket.Bucket, wanted uint64, asset accou
 // received amount and the largest accepted amount, as two big endian 64-bit numbers:
 // the sender learns how much smaller packets must be. For all further errors: nil.
 func RejectData(err error) []byte {
+	var converted *accounts.PacketTooLargeError
+	if errors.As(err, &converted) {
+		return ilp.AmountTooLarge{Received: converted.In, Maximum: converted.MaxIn}.Data()
+	}
 	var limit *PacketLimitError
 	if !errors.As(err, &limit) || !errors.Is(limit.Cause, ErrPacketTooLarge) {
 		return nil
