@@ -36,6 +36,8 @@ var (
 type connector struct {
 	log       *slog.Logger
 	client    *peerledger.Client
+	assets    []accounts.Asset
+	settles   bool // pays peers
 	peers     []accounts.PeerAccount
 	metrics   *monitoring.Metrics
 	registry  *prometheus.Registry
@@ -47,7 +49,7 @@ type connector struct {
 }
 
 func newConnector(log *slog.Logger) (c *connector, err error) {
-	c = &connector{log: log, registry: prometheus.NewRegistry()}
+	c = &connector{log: log, assets: []accounts.Asset{usd}, settles: true, registry: prometheus.NewRegistry()}
 	c.metrics, err = monitoring.New(c.registry, monitoring.Config{ReadFailed: func(err error) { log.Warn("metrics", "err", err) }})
 	return c, err
 }
@@ -67,13 +69,16 @@ func openConnector(ctx context.Context, opts options, log *slog.Logger) (*connec
 
 // startOn starts the connector on a ledger. After an error the ledger is closed.
 func (c *connector) startOn(ctx context.Context, l ledger.Ledger, opts options) (err error) {
+	if opts.network != nil {
+		c.assets, c.settles = opts.network.assets(), false // the example's rail moves no money
+	}
 	cfg := c.newClientConfig(opts)
 	if c.client, err = peerledger.New(l, cfg); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stopWatch = stop
-	if err := c.provisionPeers(ctx, watching, cfg); err != nil {
+	if err := c.provisionPeers(ctx, watching, cfg, opts.peerConfigs()); err != nil {
 		return errors.Join(err, c.closeConnector(opts.grace))
 	}
 	return nil
@@ -91,11 +96,18 @@ func (c *connector) runTraffic(ctx context.Context, opts options) (summary, erro
 	return sum, errors.Join(err, sumErr, c.closeConnector(third))
 }
 
-func (c *connector) provisionPeers(ctx, watching context.Context, cfg peerledger.Config) error {
-	var peers []accounts.PeerConfig
+// peerConfigs returns the peers to provision.
+func (opts *options) peerConfigs() (peers []accounts.PeerConfig) {
+	if opts.network != nil {
+		return opts.network.peerConfigs()
+	}
 	for _, name := range peerNames {
 		peers = append(peers, accounts.PeerConfig{ID: name, Asset: usd, CreditLine: ledger.NewAmount(100 * dollar)})
 	}
+	return peers
+}
+
+func (c *connector) provisionPeers(ctx, watching context.Context, cfg peerledger.Config, peers []accounts.PeerConfig) error {
 	var err error
 	var drift *accounts.DriftError
 	if c.peers, err = c.client.Provision(ctx, peers...); errors.As(err, &drift) && c.peers != nil {
@@ -124,7 +136,7 @@ func (c *connector) openLedger(ctx context.Context, name string) (ledger.Ledger,
 func (c *connector) newClientConfig(opts options) peerledger.Config {
 	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.payOrder)}
 	cfg := peerledger.Config{
-		Accounts: accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},
+		Accounts: accounts.Config{Namespace: namespace, Assets: c.assets},
 		Settlement: settlement.Config{
 			Instance: "example-connector",
 			Rails:    settlement.Rails{Default: rail},
@@ -133,6 +145,9 @@ func (c *connector) newClientConfig(opts options) peerledger.Config {
 				Failed: func(err error) { c.log.Warn("settlement", "err", err) },
 			}),
 		},
+	}
+	if !c.settles {
+		cfg.Settlement.Policies = settlement.Policies{}
 	}
 	if opts.rounds {
 		cfg.Rounds = c.newRoundsConfig(opts.journal)

@@ -6,6 +6,10 @@
 //	go run ./examples/connector -rounds                        # the same, recorded in rounds
 //	go run ./examples/connector -ledger cluster -packets 0 -rate 20 -listen 127.0.0.1:9464
 //
+// With -btp FILE the connector forwards packets between peers, with which it speaks BTP, the protocol
+// of Interledger connectors: docs/btp.md shows this beside an ilp-connector. The peers of the file take
+// the place of the three, and their money is not settled.
+//
 // With -rounds the connector records in rounds (package transfers/aggregate): the wiring is the same but for
 // one field of the configuration. -journal FOLDER keeps promised fulfills on disk, with either recorder.
 //
@@ -67,6 +71,9 @@ type options struct {
 	json     bool
 	rounds   bool
 	journal  string // folder; "": none
+	btp      string // network file; "": none
+	to       string // ILP address; "": no packets of the customer
+	network  *networkConfig
 }
 
 func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
@@ -81,6 +88,8 @@ func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
 	flags.StringVar(&opts.checkURL, "check", "", "request this `URL` and end with status 0 if the answer is 200")
 	flags.BoolVar(&opts.rounds, "rounds", false, "record in rounds, the sums of many packets; on a cluster with -journal")
 	flags.StringVar(&opts.journal, "journal", "", "`folder` for fulfills that the ledger does not have yet; with -ledger cluster")
+	flags.StringVar(&opts.btp, "btp", "", "forward packets between the peers of this network `file`, with which the connector speaks BTP")
+	flags.StringVar(&opts.to, "to", "", "with -btp, send packets to this ILP `address`; otherwise only forward, until an interrupt")
 	flags.BoolVar(&opts.json, "json", false, "print the summary as JSON")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -99,6 +108,10 @@ func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
 		err = fmt.Errorf("%w: -rounds on a cluster needs -journal: a fulfill is in the journal before its round is in the ledger", errUsage)
 	case opts.packets < 0 || opts.rate < 0 || opts.grace <= 0:
 		err = fmt.Errorf("%w: -packets and -rate must not be negative, and -grace must be above 0", errUsage)
+	case opts.to != "" && opts.btp == "":
+		err = fmt.Errorf("%w: -to needs -btp", errUsage)
+	case opts.btp != "":
+		opts.network, err = readNetwork(opts.btp)
 	}
 	return opts, err
 }
@@ -119,7 +132,12 @@ func runConnector(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err := c.serveOn(opts.listen); err != nil {
 		return errors.Join(err, c.closeConnector(opts.grace))
 	}
-	sum, err := c.runTraffic(ctx, opts)
+	var sum fmt.Stringer
+	if opts.network != nil {
+		sum, err = c.runNetwork(ctx, opts)
+	} else {
+		sum, err = c.runTraffic(ctx, opts)
+	}
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/peerledger/peerledger/accounts"
 )
 
 // errBooks is returned when the books do not add up.
@@ -61,19 +63,19 @@ func (c *connector) readBooks(ctx context.Context) (s summary, excess *big.Int, 
 	excess = new(big.Int).Add(own[0].Revenue, own[0].Suspense)
 	held := new(big.Int)
 	for _, b := range balances {
-		s.Peers[b.Account.Peer()] = formatDollars(b.Position())
+		s.Peers[b.Account.Peer()] = formatUnits(b.Position(), usd)
 		excess.Add(excess, b.Earned.Big())
 		excess.Sub(excess, b.Sent.Big())
 		held.Add(held, b.HeldIn.Big())
 	}
-	s.Revenue, s.Held = formatDollars(own[0].Revenue), formatDollars(held)
+	s.Revenue, s.Held = formatUnits(own[0].Revenue, usd), formatUnits(held, usd)
 	c.mu.Lock()
 	s.Settlements = c.settlements
 	c.mu.Unlock()
 	return s, excess, nil
 }
 
-// formatDollars formats units as dollars.
-func formatDollars(units *big.Int) string {
-	return decimal.NewFromBigInt(units, -int32(usd.Scale)).StringFixed(int32(usd.Scale))
+// formatUnits formats units in whole units of an asset.
+func formatUnits(units *big.Int, asset accounts.Asset) string {
+	return decimal.NewFromBigInt(units, -int32(asset.Scale)).StringFixed(int32(asset.Scale))
 }
