@@ -111,13 +111,7 @@ func newPacket(from, to *neighbour, p ilp.Prepare) (transfers.Packet, error) {
 // sendTo sends a PREPARE on. An error matches btp.ErrNotSent or btp.ErrUnknown.
 func (n *network) sendTo(ctx context.Context, to *neighbour, p ilp.Prepare) (ilp.Packet, error) {
 	if to.peer == nil {
-		n.mu.Lock()
-		receive := n.receive
-		n.mu.Unlock()
-		if answer := receive(ctx, p); answer != nil {
-			return answer, nil
-		}
-		return nil, fmt.Errorf("%w: the customer has not answered", btp.ErrUnknown)
+		return n.askCustomer(ctx, p)
 	}
 	b, err := p.AppendBinary(nil)
 	if err != nil {
@@ -135,6 +129,22 @@ func (n *network) sendTo(ctx context.Context, to *neighbour, p ilp.Prepare) (ilp
 	default:
 		return answer, nil
 	}
+}
+
+// askCustomer gives a PREPARE to the customer. An error matches btp.ErrUnknown.
+func (n *network) askCustomer(ctx context.Context, p ilp.Prepare) (ilp.Packet, error) {
+	n.mu.Lock()
+	receive := n.receive
+	n.mu.Unlock()
+	answer := receive(ctx, p)
+	if answer == nil {
+		return nil, fmt.Errorf("%w: the customer has not answered", btp.ErrUnknown)
+	}
+	if reject, is := answer.(ilp.Reject); is && reject.TriggeredBy == "" {
+		reject.TriggeredBy = n.address
+		return reject, nil
+	}
+	return answer, nil
 }
 
 // awaitExpiry holds a packet of unknown outcome until it expires: a fulfillment may come until then

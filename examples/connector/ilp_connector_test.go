@@ -175,7 +175,7 @@ func TestIlpConnectorTrades(t *testing.T) {
 	senders.Wait()
 	unfulfilled := newPrepare("test.right", 5, packetLifetime)
 	unfulfilled.Data = nil
-	requireReject(t, "F99", "", p.left.send(t, unfulfilled))
+	requireReject(t, "F99", "test.right", p.left.send(t, unfulfilled))
 	requireReject(t, "F02", "test.middle", p.left.send(t, newPrepare("test.nowhere", 5, packetLifetime)))
 	requireReject(t, "T04", "test.middle", p.left.send(t, newPrepare("test.right", 100*dollar-1, packetLifetime)))
 	requireReject(t, "R02", "test.middle", p.left.send(t, newPrepare("test.right", 5, 2500*time.Millisecond)))
