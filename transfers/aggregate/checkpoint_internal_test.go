@@ -66,6 +66,22 @@ func TestCheckpoints(t *testing.T) {
 	require.Equal(t, ledger.NewAmount(9*lives*packets), balance.Payable)
 }
 
+// The journal's number is on disk before the first request: if the process dies after it, the next recorder
+// finds the reservations by the number.
+func TestOwnerIsOnDiskFirst(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	r, err := NewRecorder(t.Context(), l, book, Config{JournalFolder: filepath.Join(t.TempDir(), "journal"), RoundInterval: time.Hour})
+	require.NoError(t, err)
+	r.mu.Lock()
+	synced := r.machine.synced
+	r.mu.Unlock()
+	require.Equal(t, uint64(1), synced)
+	require.NoError(t, r.Close(t.Context()))
+}
+
 // A file that is written again after a crash, and files that are removed, change the size of the archive.
 func TestArchiveSize(t *testing.T) {
 	t.Parallel()
