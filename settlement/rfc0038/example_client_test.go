@@ -34,7 +34,7 @@ func ExampleSettler() {
 	must(err)
 	defer client.Close()
 	settler, err := rfc0038.NewSettler(rfc0038.SettlerConfig{
-		Client: client, Book: book, IDs: ids, EngineScales: accounts.Rules[*uint8]{Default: new(uint8(6))},
+		Client: client, IDs: ids, EngineScales: accounts.Rules[*uint8]{Default: new(uint8(6))},
 		Events: rfc0038.SettlerEvents{Stuck: func(e *rfc0038.StuckError) { log.Print(e) }},
 	})
 	must(err)

@@ -319,7 +319,7 @@ func recordedSettler(t *testing.T, c *rfc0038.Client, q rfc0038.Quantity) (*rfc0
 	require.NoError(t, err)
 	tookLess := new(bool)
 	s, err := rfc0038.NewSettler(rfc0038.SettlerConfig{
-		Client: c, Book: book, IDs: ids, Events: rfc0038.SettlerEvents{TookLess: func(rfc0038.ShortAnswer) { *tookLess = true }},
+		Client: c, IDs: ids, Events: rfc0038.SettlerEvents{TookLess: func(rfc0038.ShortAnswer) { *tookLess = true }},
 	})
 	require.NoError(t, err)
 	return s, settlement.Order{ID: ledger.NewID(1, 1), Account: alice, Asset: asset, Amount: ledger.ClampAmount(q.Amount)}, tookLess

@@ -10,11 +10,10 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// SettlerConfig configures a [Settler]. Client, Book and IDs must be set.
+// SettlerConfig configures a [Settler]. Client and IDs must be set.
 type SettlerConfig struct {
 	Client *Client
-	Book   *accounts.Book
-	IDs    *AccountIDs // shared with the server for the engine's reports
+	IDs    *AccountIDs // of the Book that pays; shared with the server for the engine's reports
 
 	// EngineScales are the scales of the smallest amounts that the engine pays: with 6, a millionth. An
 	// order is cut to whole units of the engine, and the rest stays owed. A scale differs from the
@@ -57,10 +56,9 @@ func (c SettlerConfig) Validate() error {
 		}
 	}
 	check(c.Client != nil, "Client", "is missing")
-	check(c.Book != nil, "Book", "is missing")
 	check(c.IDs != nil, "IDs", "is missing")
 	check(c.MaxAmount == nil || c.MaxAmount.Sign() > 0, "MaxAmount", "must be above 0")
-	if c.Book != nil {
+	if c.IDs != nil {
 		errs = append(errs, c.checkScales())
 	}
 	return errors.Join(errs...)
@@ -79,7 +77,7 @@ func (c SettlerConfig) checkScales() error {
 			}
 		}
 	}
-	all := c.Book.Assets()
+	all := c.IDs.book.Assets()
 	for key, scale := range c.EngineScales.PeerAsset {
 		check(fmt.Sprintf("PeerAsset[%.40q in %v]", key.Peer, key.Asset), scale, key.Asset)
 	}

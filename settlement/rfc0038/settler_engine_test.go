@@ -60,7 +60,7 @@ func (c *connector) start() {
 	c.t.Helper()
 	var err error
 	c.settler, err = rfc0038.NewSettler(rfc0038.SettlerConfig{
-		Client: newClient(c.t, c.url), Book: c.book, IDs: c.ids, EngineScales: accounts.Rules[*uint8]{Default: new(uint8(6))},
+		Client: newClient(c.t, c.url), IDs: c.ids, EngineScales: accounts.Rules[*uint8]{Default: new(uint8(6))},
 	})
 	require.NoError(c.t, err)
 	rail := c.settler.Rail("")

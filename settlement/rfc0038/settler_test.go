@@ -56,7 +56,7 @@ func (b *bench) config(t *testing.T) rfc0038.SettlerConfig {
 	ids, err := rfc0038.NewAccountIDs(b.book, nil)
 	require.NoError(t, err)
 	return rfc0038.SettlerConfig{
-		Client: newClient(t, b.engine.URL), Book: b.book, IDs: ids,
+		Client: newClient(t, b.engine.URL), IDs: ids,
 		EngineScales: accounts.Rules[*uint8]{Default: new(uint8(6))},
 		Clock:        func() time.Time { return b.now },
 		Events: rfc0038.SettlerEvents{
@@ -460,7 +460,6 @@ func TestSettlerConfigValidate(t *testing.T) {
 	require.NoError(t, good.Validate())
 	for field, change := range map[string]func(*rfc0038.SettlerConfig){
 		"Client":                   func(c *rfc0038.SettlerConfig) { c.Client = nil },
-		"Book":                     func(c *rfc0038.SettlerConfig) { c.Book = nil },
 		"IDs":                      func(c *rfc0038.SettlerConfig) { c.IDs = nil },
 		"MaxAmount":                func(c *rfc0038.SettlerConfig) { c.MaxAmount = new(big.Int) },
 		"EngineScales.Default":     func(c *rfc0038.SettlerConfig) { c.EngineScales.Default = new(uint8(29)) },
