@@ -1,6 +1,7 @@
 package rfc0038
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -163,11 +164,20 @@ func (c *Client) SendSettlement(ctx context.Context, account, key string, q Quan
 	if err != nil {
 		return Taken{}, err
 	}
-	taken := Taken{Status: got.status}
-	if answered, err := ParseQuantity(got.body); err == nil {
-		taken.Quantity = &answered
+	return Taken{Status: got.status, Quantity: readQuantity(got.body, body, q)}, nil
+}
+
+// readQuantity returns the Quantity of an answer, or nil. Most engines send the request back, which costs no
+// parsing.
+func readQuantity(answered, sent []byte, q Quantity) *Quantity {
+	if bytes.Equal(answered, sent) {
+		return &q
 	}
-	return taken, nil
+	other, err := ParseQuantity(answered)
+	if err != nil {
+		return nil
+	}
+	return &other
 }
 
 func checkSentKey(key string) error {
