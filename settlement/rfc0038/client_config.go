@@ -65,12 +65,12 @@ func (c ClientConfig) Validate() error {
 	check((c.HeaderName == "") == (c.HeaderValue == ""), "HeaderValue", "goes with HeaderName")
 	check(isHeaderValue(c.UserAgent), "UserAgent", "must be printable ASCII without spaces at its ends")
 	check(c.Timeout == 0 || c.Timeout >= minTimeout, "Timeout", fmt.Sprintf("must be at least %v", minTimeout))
-	check(c.MaxAnswer >= 0, "MaxAnswer", reasonNegative)
-	check(c.MaxConnections >= 0, "MaxConnections", reasonNegative)
+	check(c.MaxAnswer >= 0, "MaxAnswer", reasonBelowZero)
+	check(c.MaxConnections >= 0, "MaxConnections", reasonBelowZero)
 	return errors.Join(errs...)
 }
 
-const reasonNegative = "must not be negative"
+const reasonBelowZero = "must not be negative"
 
 func (c ClientConfig) withDefaults() ClientConfig {
 	c.UserAgent = cmp.Or(c.UserAgent, "peerledger")
