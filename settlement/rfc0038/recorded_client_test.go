@@ -51,7 +51,7 @@ var clientDifferences = map[string]string{
 	"settle/302":                      "no redirect is followed: the repeat would have no body, and its 200 would count",
 }
 
-var recordedPath = regexp.MustCompile(`^(.*?)/+accounts(?:/([^/]+))?(?:/(settlements?|messages))?$`)
+var enginePath = regexp.MustCompile(`^(.*?)/+accounts(?:/([^/]+))?(?:/(settlements?|messages))?$`)
 
 // recordedRow is a row with its request taken apart.
 type recordedRow struct {
@@ -71,7 +71,7 @@ func TestRecordedClient(t *testing.T) {
 			t.Helper()
 			row := recordedRow{exchange: x, reason: clientDifferences[x.Case]}
 			used[x.Case] = true
-			m := recordedPath.FindStringSubmatch(x.Path)
+			m := enginePath.FindStringSubmatch(x.Path)
 			if m == nil { // the target of a redirect
 				require.NotEmpty(t, row.reason, "%s %s", x.Method, x.Path)
 				return
