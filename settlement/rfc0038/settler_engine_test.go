@@ -1,6 +1,7 @@
 package rfc0038_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -219,22 +220,32 @@ func TestRandomFaultsPayOnce(t *testing.T) {
 	for name, conflicts := range map[string]bool{"repeats get 201": false, "repeats get 409": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seed := uint64(time.Now().UnixNano())
-			t.Log("seed", seed)
-			random := rand.New(rand.NewPCG(seed, 38))
-			e := newModelEngine(t, rand.New(rand.NewPCG(seed, 39)))
-			e.conflicts = conflicts
-			c := newConnector(t, e.URL, "alice", "g.bob-2", "carol")
-			for e.countExchanges() < exchanges/2 {
-				c.runRandomly(e, random)
-				e.finish()
-				c.settleAll(e)
-				c.check(e)
+			var total int
+			for program := 1; total < exchanges/2; program++ {
+				t.Run(fmt.Sprint("program ", program), func(t *testing.T) { total += runProgram(t, conflicts) })
 			}
-			require.NoError(t, c.engine.Close(t.Context()))
-			t.Log("exchanges", e.countExchanges())
+			t.Log("exchanges", total)
 		})
 	}
+}
+
+// runProgram runs a random program on a new ledger and a new engine, and returns the number of requests.
+func runProgram(t *testing.T, conflicts bool) (exchanges int) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	random := rand.New(rand.NewPCG(seed, 38))
+	e := newModelEngine(t, rand.New(rand.NewPCG(seed, 39)))
+	e.conflicts = conflicts
+	c := newConnector(t, e.URL, "alice", "g.bob-2", "carol")
+	for range 5 {
+		c.runRandomly(e, random)
+		e.finish()
+		c.settleAll(e)
+		c.check(e)
+	}
+	require.NoError(t, c.engine.Close(t.Context()))
+	return e.countExchanges()
 }
 
 // runRandomly trades and settles with faults.
