@@ -467,6 +467,23 @@ func TestClientChecksCertificates(t *testing.T) {
 	require.Equal(t, int32(1), requests.Load())
 }
 
+// The engine asks for a certificate of ours (mutual TLS).
+func TestClientShowsItsCertificate(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(answerWith(201, "", ""))
+	server.Config.ErrorLog = quietLog()
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	ours := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
+	withOurs := func(c *rfc0038.ClientConfig) { c.TLS = ours }
+	require.ErrorIs(t, newClient(t, server.URL, withOurs).CreateAccount(t.Context(), "1-alice"), ledger.ErrOutcomeUnknown)
+	ours.Certificates = server.TLS.Certificates
+	require.NoError(t, newClient(t, server.URL, withOurs).CreateAccount(t.Context(), "1-alice"))
+}
+
 func TestConnectionsAreBoundedAndKept(t *testing.T) {
 	t.Parallel()
 	var open, most, opened atomic.Int32

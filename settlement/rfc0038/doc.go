@@ -21,6 +21,10 @@
 // each order once, whatever is lost on the way. No redirect is followed; bodies, connections and times are
 // bounded.
 //
+// An order below one unit of the engine is declined, as a zero amount must not be sent. Give the policies of
+// an engine's peers [Settler.UnitOf] as their minimum ([settlement.AtLeast]): otherwise a threshold below the
+// unit has such an order placed and declined every [settlement.Config.OrderCooldown].
+//
 // [Client] is one engine, [Settler] the rail on it ([settlement.Settler]), [AccountIDs] the names of
 // accounts on the wire, and [Quantity] an amount on the wire.
 package rfc0038

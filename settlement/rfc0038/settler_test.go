@@ -187,6 +187,15 @@ func TestUnknownAccountIsCreated(t *testing.T) {
 	_, err = b.Settle(t.Context(), order)
 	require.NoError(t, err)
 	require.Equal(t, []string{settle}, b.paths())
+
+	b = newBench(t, []http.HandlerFunc{created, status(404), status(503), created, status(201)})
+	order = b.order(1000)
+	_, err = b.Settle(t.Context(), order)
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	require.Equal(t, []string{createAlice, settle, createAlice}, b.paths())
+	_, err = b.Settle(t.Context(), order)
+	require.NoError(t, err)
+	require.Equal(t, []string{createAlice, settle}, b.paths(), "the account is missing: it is created first")
 }
 
 // A refused creation says nothing about the settlement: the order is tried again.
@@ -314,6 +323,26 @@ func TestClosedOrdersAreForgotten(t *testing.T) {
 	none.Paid(settlement.Payment{})
 	none.PartlyPaid(settlement.Payment{})
 	none.Voided(settlement.Order{}, nil)
+}
+
+// An order that is closed by hand while its request is under way is not listed.
+func TestOrderClosedDuringItsRequest(t *testing.T) {
+	t.Parallel()
+	var b *bench
+	var order settlement.Order
+	b = newBench(t, []http.HandlerFunc{created, func(w http.ResponseWriter, r *http.Request) {
+		b.Forget(order)
+		status(409)(w, r)
+	}})
+	order = b.order(1000)
+	_, err := b.Settle(t.Context(), order)
+	require.ErrorIs(t, err, settlement.ErrPending)
+	require.ErrorIs(t, err, rfc0038.ErrKeySeen)
+	require.NotErrorIs(t, err, rfc0038.ErrStuck)
+	require.Empty(t, b.Stuck())
+	require.Empty(t, b.stuck)
+	_, err = b.Settle(t.Context(), order)
+	require.ErrorIs(t, err, rfc0038.ErrKeySeen)
 }
 
 // A key that the engine may have forgotten is not sent again: the engine would pay twice.
@@ -448,7 +477,8 @@ func TestSettlerRefusesOwnAccount(t *testing.T) {
 	require.ErrorIs(t, err, rfc0038.ErrInvalidAccountID)
 	require.ErrorIs(t, b.CreateAccount(t.Context(), own), rfc0038.ErrInvalidAccountID)
 	require.ErrorIs(t, b.DeleteAccount(t.Context(), own), rfc0038.ErrInvalidAccountID)
-	_, err = b.Wake(t.Context(), own)
+	sent, err := b.Wake(t.Context(), own)
+	require.False(t, sent)
 	require.ErrorIs(t, err, rfc0038.ErrInvalidAccountID)
 	require.Empty(t, b.engine.take())
 }
