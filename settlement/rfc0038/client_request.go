@@ -1,0 +1,118 @@
+package rfc0038
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	mediaJSON   = "application/json"
+	mediaOctets = "application/octet-stream"
+	headerKey   = "Idempotency-Key"
+)
+
+// request is a request to the engine.
+type request struct {
+	kind      RequestKind
+	method    string
+	account   string   // id on the wire
+	path      []string // below /accounts
+	mediaType string   // "" without a body
+	key       string   // "" without a key
+	body      []byte
+}
+
+// answer is an engine's answer of class 2xx.
+type answer struct {
+	status    int
+	body      []byte // at most MaxAnswer bytes
+	truncated bool   // the body was longer
+	bodyErr   error  // the body broke off
+}
+
+// send sends a request once and reads the answer. Every status but 2xx is an [AnswerError], no answer
+// a [NoAnswerError].
+func (c *Client) send(ctx context.Context, r *request) (answer, error) {
+	began := time.Now()
+	got, err := c.exchange(ctx, r)
+	outcome := outcomeOf(err)
+	c.stats.count(RequestClass{Kind: r.kind, Outcome: outcome})
+	c.cfg.Events.Answered(RequestEvent{
+		Kind: r.kind, Account: r.account, Key: r.key, Outcome: outcome, Status: statusOf(got, err), Duration: time.Since(began), Err: err,
+	})
+	return got, err
+}
+
+func (c *Client) exchange(ctx context.Context, r *request) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	req, err := c.newHTTPRequest(ctx, r)
+	if err != nil {
+		return answer{}, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answer{}, &NoAnswerError{Err: err}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	got := answer{status: resp.StatusCode}
+	if got.status != http.StatusSwitchingProtocols { // the body would be the connection itself
+		got.readBody(resp.Body, c.cfg.MaxAnswer)
+	}
+	if got.status/100 != 2 {
+		return got, &AnswerError{Method: r.method, URL: req.URL.String(), Status: got.status, Excerpt: excerptOf(got.body)}
+	}
+	return got, nil
+}
+
+// readBody reads the body up to a bound. A connection with an unread rest is closed and not kept.
+func (a *answer) readBody(body io.Reader, bound int64) {
+	a.body, a.bodyErr = io.ReadAll(io.LimitReader(body, bound+1))
+	if int64(len(a.body)) > bound {
+		a.body, a.truncated = a.body[:bound], true
+	}
+}
+
+func (c *Client) newHTTPRequest(ctx context.Context, r *request) (*http.Request, error) {
+	var body io.Reader
+	if r.mediaType != "" {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, c.requestURL(r.path...), body)
+	if err != nil {
+		return nil, err
+	}
+	set := func(name, value string) {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	set("Content-Type", r.mediaType)
+	set("Accept", r.mediaType)
+	if r.key != "" {
+		// net/http repeats a request with an "Idempotency-Key" at once when the connection breaks. Repeats
+		// are the caller's, with backoff. net/http does not look for the name in lower case, and still
+		// sends a request again of which it wrote nothing. interledger-rs writes lower case too.
+		req.Header["idempotency-key"] = []string{r.key}
+	}
+	set("User-Agent", c.cfg.UserAgent)
+	if c.cfg.BearerToken != "" {
+		set("Authorization", "Bearer "+c.cfg.BearerToken)
+	}
+	if c.cfg.HeaderName != "" {
+		set(c.cfg.HeaderName, c.cfg.HeaderValue)
+	}
+	return req, nil
+}
+
+// statusOf returns the status of the answer, 0 without one.
+func statusOf(got answer, err error) int {
+	if refused, ok := errors.AsType[*AnswerError](err); ok {
+		return refused.Status
+	}
+	return got.status
+}

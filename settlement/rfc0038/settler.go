@@ -1,0 +1,253 @@
+package rfc0038
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// Settler pays orders through a settlement engine. Its key at the engine is the order's id: the order is
+// in the ledger before the Settler sees it, so the key survives every crash, and the settlement engine of
+// package settlement asks again under the same key, with backoff and jitter.
+//
+// An order counts as paid when the engine has taken it over (2xx), as RFC 0038 defines. Nothing that an
+// engine answers makes an order fail: an order that may have been paid stays open until the engine takes
+// it over, or an operator decides.
+//
+// A Settler is safe for concurrent use. Its memory is small and of this process: an entry for each
+// account. After a restart, an order that waited for an operator is sent once more under its key.
+type Settler struct {
+	cfg     SettlerConfig
+	client  *Client
+	mu      sync.Mutex
+	keys    map[accounts.PeerAccount]*openKey    // without a final answer
+	taken   map[accounts.PeerAccount]acceptedKey // the newest, for Wake
+	created map[accounts.PeerAccount]bool        // accounts that the engine has
+}
+
+// acceptedKey is a settlement that the engine has taken over.
+type acceptedKey struct {
+	order     ledger.ID
+	quantity  Quantity
+	firstSent time.Time
+}
+
+// NewSettler makes a Settler. It sends nothing. Errors come from [SettlerConfig.Validate].
+func NewSettler(cfg SettlerConfig) (*Settler, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	return &Settler{
+		cfg: cfg, client: cfg.Client,
+		keys:    map[accounts.PeerAccount]*openKey{},
+		taken:   map[accounts.PeerAccount]acceptedKey{},
+		created: map[accounts.PeerAccount]bool{},
+	}, nil
+}
+
+// Rail returns a rail with the Settler. Its Timeout leaves time for the three requests of a call: a
+// settlement, the account's creation, and the settlement again.
+func (s *Settler) Rail(name string) *settlement.Rail {
+	return &settlement.Rail{Name: name, Settler: s, Timeout: 3*s.client.cfg.Timeout + 5*time.Second}
+}
+
+// Settle implements [settlement.Settler]. It returns the order's amount cut to whole units of the
+// engine once the engine has taken it over.
+//
+// Errors:
+//
+//   - [ErrBelowUnit], which is [settlement.ErrDeclined]: the order is worth less than one unit of the
+//     engine. Give the policy a minimum of [Settler.UnitOf], or such orders come back every
+//     [settlement.Config.OrderCooldown].
+//   - a [StuckError], which is [settlement.ErrPending]: the settlement waits for an operator. Nothing
+//     was sent if it waited before.
+//   - all others: the outcome is unknown, or the account could not be created. Call again.
+func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Amount, error) {
+	wire, err := s.cfg.IDs.WireID(order.Account)
+	if err != nil {
+		return ledger.Amount{}, err
+	}
+	pay := s.convertOrder(order)
+	if pay.paid.IsZero() {
+		return ledger.Amount{}, fmt.Errorf(
+			"%w: %w: %s, and the unit is %s", settlement.ErrDeclined, ErrBelowUnit, order.Asset.Text(order.Amount), order.Asset.Text(pay.unit))
+	}
+	if s.wasTaken(order) { // and another call did not get its answer booked
+		return pay.paid, nil
+	}
+	if stuck := s.beginKey(order, wire, pay.quantity); stuck != nil {
+		return ledger.Amount{}, stuck
+	}
+	answered, err := s.sendOrder(ctx, order, wire, pay.quantity)
+	switch _, notCreated := errors.AsType[*CreateError](err); {
+	case notCreated:
+		return ledger.Amount{}, err
+	case errors.Is(err, ErrKeySeen), errors.Is(err, ErrRefused):
+		return ledger.Amount{}, s.parkKey(order, err)
+	case err != nil:
+		return ledger.Amount{}, err
+	}
+	s.finishKey(order, pay.quantity)
+	if q := answered.Quantity; q != nil && q.Compare(pay.quantity) < 0 {
+		s.cfg.Events.TookLess(ShortAnswer{Order: order, Sent: pay.quantity, Answered: *q})
+	}
+	return pay.paid, nil
+}
+
+// sendOrder sends the settlement. The account is created before its first settlement of this process,
+// as some engines answer 500 for an account that they do not know, and after a 404.
+func (s *Settler) sendOrder(ctx context.Context, order settlement.Order, wire string, q Quantity) (Taken, error) {
+	if !s.hasCreated(order.Account) {
+		if err := s.createAccount(ctx, order.Account, wire); err != nil {
+			return Taken{}, err
+		}
+	}
+	key := order.ID.String()
+	answered, err := s.client.SendSettlement(ctx, wire, key, q)
+	if !errors.Is(err, ErrUnknownAccount) {
+		return answered, err
+	}
+	s.setCreated(order.Account, false)
+	if err := s.createAccount(ctx, order.Account, wire); err != nil {
+		return Taken{}, err
+	}
+	return s.client.SendSettlement(ctx, wire, key, q)
+}
+
+// CreateError is a failed creation of an account. The settlement was not sent, or the engine does not have
+// its account. It wraps the error of [Client.CreateAccount], which says nothing about the settlement.
+type CreateError struct {
+	Account accounts.PeerAccount
+	Err     error
+}
+
+func (e *CreateError) Error() string {
+	return fmt.Sprintf("create the account of %v: %v", e.Account, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *CreateError) Unwrap() error { return e.Err }
+
+func (s *Settler) createAccount(ctx context.Context, account accounts.PeerAccount, wire string) error {
+	if err := s.client.CreateAccount(ctx, wire); err != nil {
+		return &CreateError{Account: account, Err: err}
+	}
+	s.setCreated(account, true)
+	return nil
+}
+
+// CreateAccount creates the peer's account in the engine. Call it after [accounts.Book.Provision], as often
+// as you like: a settlement also creates an account that is missing. The errors are a [CreateError] and
+// [ErrInvalidAccountID].
+func (s *Settler) CreateAccount(ctx context.Context, account accounts.PeerAccount) error {
+	wire, err := s.cfg.IDs.WireID(account)
+	if err != nil {
+		return err
+	}
+	return s.createAccount(ctx, account, wire)
+}
+
+// DeleteAccount deletes the peer's account in the engine, after [accounts.Book.ClosePeer]. It refuses with
+// [ErrKeyOpen] while a settlement of the account has no final answer: the engine would forget the key, and
+// with it whether it has paid. For other errors, from [Client.DeleteAccount], repeat the call.
+func (s *Settler) DeleteAccount(ctx context.Context, account accounts.PeerAccount) error {
+	wire, err := s.cfg.IDs.WireID(account)
+	if err != nil {
+		return err
+	}
+	if order, open := s.findOpen(account); open {
+		return fmt.Errorf("%w: order %v of %v", ErrKeyOpen, order, account)
+	}
+	s.setCreated(account, false)
+	return s.client.DeleteAccount(ctx, wire)
+}
+
+// Wake repeats the account's newest settlement that the engine has taken over, under its key, and reports
+// whether it sent a request. Call it now and then while the peer reports less than was paid:
+// settlement-core pays what it has queued only when a request comes. A 409 is an answer too: other engines
+// have nothing to wake.
+//
+// Wake sends nothing if it does not know a settlement that the engine surely remembers: after a restart of
+// this process, after an account was created or deleted again, and after [SettlerConfig.KeyLifetime]. Do
+// not use Wake with an engine that loses its keys in a restart: such an engine pays again.
+func (s *Settler) Wake(ctx context.Context, account accounts.PeerAccount) (sent bool, err error) {
+	wire, err := s.cfg.IDs.WireID(account)
+	if err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	last, known := s.taken[account]
+	s.mu.Unlock()
+	if !known || s.isTooOld(s.cfg.Clock(), last.firstSent) {
+		return false, nil
+	}
+	_, err = s.client.SendSettlement(ctx, wire, last.order.String(), last.quantity)
+	if errors.Is(err, ErrKeySeen) {
+		err = nil
+	}
+	return true, err
+}
+
+// conversion is an order in the engine's units.
+type conversion struct {
+	quantity Quantity
+	paid     ledger.Amount // the quantity in units of the asset; 0 if the order is below one unit
+	unit     ledger.Amount // the engine's unit in units of the asset, at least 1
+}
+
+// convertOrder cuts an order to whole units of the engine. The result depends on the order and the
+// configuration alone, so that each repeat of a key has the same quantity. A finer engine gets the amount
+// in our units: the digits are the same, and the engine's own conversion is exact.
+func (s *Settler) convertOrder(order settlement.Order) conversion {
+	scale := min(s.engineScale(order.Account.Peer(), order.Asset), order.Asset.Scale)
+	owed := Quantity{Amount: order.Amount.Big(), Scale: order.Asset.Scale}
+	units, _ := owed.Split(scale)
+	q := Quantity{Amount: units, Scale: scale}
+	paid, _ := q.Split(order.Asset.Scale) // at most order.Amount
+	return conversion{quantity: q, paid: ledger.ClampAmount(paid), unit: unitAmount(scale, order.Asset)}
+}
+
+// UnitOf returns the least amount that the engine pays to a peer, in units of the asset: the minimum of
+// the peer's policy ([settlement.AtLeast]).
+func (s *Settler) UnitOf(peer string, asset accounts.Asset) ledger.Amount {
+	return unitAmount(min(s.engineScale(peer, asset), asset.Scale), asset)
+}
+
+func unitAmount(scale uint8, asset accounts.Asset) ledger.Amount {
+	units, _ := Quantity{Amount: big.NewInt(1), Scale: scale}.Split(asset.Scale)
+	return ledger.ClampAmount(units)
+}
+
+func (s *Settler) engineScale(peer string, asset accounts.Asset) uint8 {
+	if scale := s.cfg.EngineScales.For(peer, asset); scale != nil {
+		return *scale
+	}
+	return asset.Scale
+}
+
+func (s *Settler) hasCreated(account accounts.PeerAccount) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.created[account]
+}
+
+// setCreated notes whether the engine has the account. A new account may stand in an engine that has
+// forgotten its keys, so Wake must not use an earlier key.
+func (s *Settler) setCreated(account accounts.PeerAccount, created bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.taken, account)
+	if created {
+		s.created[account] = true
+	} else {
+		delete(s.created, account)
+	}
+}

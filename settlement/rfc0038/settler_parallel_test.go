@@ -1,0 +1,145 @@
+package rfc0038_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/settlement/rfc0038"
+)
+
+// newSettlerOf is a Settler with default settings, and an order of so many units for each peer.
+func newSettlerOf(tb testing.TB, url string, connections int, peers ...string) (*rfc0038.Settler, []settlement.Order) {
+	tb.Helper()
+	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd9}})
+	require.NoError(tb, err)
+	ids, err := rfc0038.NewAccountIDs(book, nil)
+	require.NoError(tb, err)
+	client, err := rfc0038.NewClient(rfc0038.ClientConfig{URL: url, MaxConnections: connections})
+	require.NoError(tb, err)
+	tb.Cleanup(client.Close)
+	s, err := rfc0038.NewSettler(rfc0038.SettlerConfig{Client: client, IDs: ids})
+	require.NoError(tb, err)
+	var orders []settlement.Order
+	for i, peer := range peers {
+		account, err := book.PeerAccount(peer, usd9)
+		require.NoError(tb, err)
+		orders = append(orders, settlement.Order{
+			ID: ledger.NewID(uint64(i)+1, 1), Account: account, Asset: usd9, Amount: ledger.NewAmount(5000), PlacedAt: time.Now(),
+		})
+	}
+	return s, orders
+}
+
+// Two processes that ask for one order at once, as after a lease that ended too early, pay it once. Answers say
+// that it is paid, or leave it open.
+func TestTwoProcessesPayOnce(t *testing.T) {
+	t.Parallel()
+	for _, conflicts := range []bool{false, true} {
+		e := newModelEngine(t, rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)))
+		e.conflicts, e.faulty = conflicts, true
+		one, orders := newSettlerOf(t, e.URL, 8, "alice")
+		two, _ := newSettlerOf(t, e.URL, 8, "alice")
+		var wg sync.WaitGroup
+		for i := range 16 {
+			wg.Go(func() {
+				for range 5 {
+					paid, err := []*rfc0038.Settler{one, two}[i%2].Settle(t.Context(), orders[0])
+					if err == nil && paid != orders[0].Amount || errors.Is(err, settlement.ErrDeclined) {
+						t.Errorf("paid %v, %v", paid, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		e.finish()
+		if conflicts {
+			require.LessOrEqual(t, len(one.Stuck()), 1)
+			for _, s := range []*rfc0038.Settler{one, two} {
+				_, err := s.Settle(t.Context(), orders[0])
+				require.True(t, err == nil || errors.Is(err, rfc0038.ErrKeySeen), "%v", err)
+			}
+		} else {
+			_, err := one.Settle(t.Context(), orders[0])
+			require.NoError(t, err)
+		}
+		require.Equal(t, "5000", e.paidTo(t, "1-alice", usd9.Scale).String())
+	}
+}
+
+// BenchmarkSettlements sends settlements on 64 connections, through a Settler and as bare posts of net/http.
+func BenchmarkSettlements(b *testing.B) {
+	const connections = 64
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusCreated)
+		_, _ = io.Copy(w, r.Body)
+	}))
+	b.Cleanup(engine.Close)
+	b.Run("settler", func(b *testing.B) {
+		var peers []string
+		for i := range connections {
+			peers = append(peers, fmt.Sprint("peer", i))
+		}
+		s, orders := newSettlerOf(b, engine.URL, connections, peers...)
+		sendParallel(b, connections, func(worker int, n uint64) error {
+			order := orders[worker]
+			order.ID = ledger.NewID(n, 2)
+			_, err := s.Settle(b.Context(), order)
+			return err
+		})
+	})
+	b.Run("bare", func(b *testing.B) {
+		pool := &http.Transport{MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections}
+		b.Cleanup(pool.CloseIdleConnections)
+		client := http.Client{Transport: pool}
+		sendParallel(b, connections, func(worker int, n uint64) error {
+			url := fmt.Sprintf("%s/accounts/1-peer%d/settlements", engine.URL, worker)
+			req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, url, strings.NewReader(`{"amount":"5000","scale":9}`))
+			if err != nil {
+				return err
+			}
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Idempotency-Key", fmt.Sprint(n))
+			resp, err := client.Do(req)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, resp.Body)
+			return errors.Join(err, resp.Body.Close())
+		})
+	})
+}
+
+// sendParallel has workers send b.N settlements in all.
+func sendParallel(b *testing.B, workers int, send func(worker int, n uint64) error) {
+	b.Helper()
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for worker := range workers {
+		wg.Go(func() {
+			for n := next.Add(1); n <= uint64(b.N); n = next.Add(1) {
+				if err := send(worker, n); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "settlements/s")
+}
