@@ -69,7 +69,7 @@ func (a *app) runCommand(ctx context.Context, args []string) int {
 		return statusDone
 	}
 	status := exitStatus(err)
-	if !errors.Is(err, errFound) {
+	if !errors.Is(err, errFound) && !errors.Is(err, errClausesFailed) {
 		a.printError(err, status)
 	}
 	return status
@@ -171,7 +171,7 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		"look":    {a.newDoctorCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newTrialBalanceCommand(), a.newHoldsCommand(), a.newOrdersCommand(), a.newPacketsCommand(), a.newWatchCommand()},
 		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newMigrateCommand()},
 		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
-		"measure": {a.newServeCommand(), a.newBenchCommand(), a.newReplayCommand()},
+		"measure": {a.newServeCommand(), a.newBenchCommand(), a.newReplayCommand(), a.newRFC0038Command()},
 	} {
 		for _, command := range commands {
 			command.GroupID = group

@@ -13,7 +13,7 @@
 // The exit statuses:
 //
 //	0  done, or previewed; doctor: nothing is wrong
-//	1  failed, or refused
+//	1  failed, or refused; rfc0038 check: a clause failed
 //	2  the command line or the configuration is wrong, or its assets are not the ledger's
 //	3  the ledger does not answer; nothing was changed
 //	4  the outcome is unknown, or an order stays open; the error names the next step

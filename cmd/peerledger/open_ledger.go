@@ -23,14 +23,16 @@ var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
 // refusedFlags lists, by command, inherited flags without an effect on the command. They are
 // refused: an operator must not believe that a flag had an effect.
 var refusedFlags = map[string][]string{
-	"peerledger backup list": ledgerFlags,
-	"peerledger bench":       {"folder"},
-	"peerledger help":        ledgerFlags,
-	"peerledger packets":     {"folder", "cluster-id", "addresses", "timeout"},
-	"peerledger replay":      ledgerFlags,
-	"peerledger restore":     ledgerFlags,
-	"peerledger serve":       {"addresses", "config", "timeout"},
-	"peerledger version":     ledgerFlags,
+	"peerledger backup list":    ledgerFlags,
+	"peerledger bench":          {"folder"},
+	"peerledger help":           ledgerFlags,
+	"peerledger packets":        {"folder", "cluster-id", "addresses", "timeout"},
+	"peerledger replay":         ledgerFlags,
+	"peerledger restore":        ledgerFlags,
+	"peerledger serve":          {"addresses", "config", "timeout"},
+	"peerledger rfc0038 check":  {"folder", "cluster-id", "addresses", "config"},
+	"peerledger rfc0038 engine": {"cluster-id", "addresses", "config", "timeout"},
+	"peerledger version":        ledgerFlags,
 
 	// Pauses apply to all assets.
 	"peerledger settle pause":  {"asset"},
