@@ -27,9 +27,10 @@ type Engine struct {
 	rails       map[uint32]*railState // by the tag of their orders
 	pauses      *knownPauses
 	tallies     map[uint32]*payoutTally // by the ledger number of the asset
-	noRailSlots chan struct{}           // the slot of accounts without a rail
-	wakeCh      chan struct{}           // wakes the loop
-	started     time.Time               // by Config.Clock
+	remainders  *remainderTurns
+	noRailSlots chan struct{} // the slot of accounts without a rail
+	wakeCh      chan struct{} // wakes the loop
+	started     time.Time     // by Config.Clock
 
 	reservations atomic.Pointer[Reservations] // nil: none
 
@@ -78,6 +79,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 		}),
 		pauses:      newKnownPauses(),
 		tallies:     make(map[uint32]*payoutTally),
+		remainders:  newRemainderTurns(),
 		noRailSlots: make(chan struct{}, 1),
 		wakeCh:      make(chan struct{}, 1),
 		stopCh:      make(chan struct{}),
