@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -27,10 +28,10 @@ type IncomingQuantity struct {
 // unit, the payment that completes the unit books it too. The units, the remainder and the key are booked in one
 // step of the ledger, so no crash loses or doubles any of them, with any number of processes.
 //
-// A key is bound to the value, in any scale: 250 at scale 2 repeats 25 at scale 1. [PaymentBooking.Amount] is what
+// A key is bound to the value, in any scale: 250 at scale 2 repeats 25 at scale 1. The Amount of the [PaymentBooking] is what
 // the first call booked, and may be 0.
 //
-// The errors are those of RecordIncoming, and [ErrUnbookable]. [Engine.Remainder] reads the remainder.
+// RecordIncomingQuantity returns the errors of RecordIncoming, and [ErrUnbookable]. [Engine.Remainder] reads the remainder.
 func (e *Engine) RecordIncomingQuantity(ctx context.Context, in IncomingQuantity) (PaymentBooking, error) {
 	if !e.acquireCall() {
 		return PaymentBooking{}, ErrEngineClosed
@@ -44,8 +45,7 @@ func (e *Engine) RecordIncomingQuantity(ctx context.Context, in IncomingQuantity
 	return booked, nil
 }
 
-// recordQuantity books a value. A value of whole units is booked as any payment; only other values touch the
-// remainder. With an error it returns the whole units of the value, as far as they are known.
+// recordQuantity books a value. With an error it returns the whole units of the value, as far as they are known.
 func (e *Engine) recordQuantity(ctx context.Context, in IncomingQuantity) (booked PaymentBooking, whole ledger.Amount, err error) {
 	if err := e.checkPeer("payment", in.Account); err != nil {
 		return PaymentBooking{}, ledger.Amount{}, err
@@ -58,17 +58,32 @@ func (e *Engine) recordQuantity(ctx context.Context, in IncomingQuantity) (booke
 	if err != nil {
 		return PaymentBooking{}, ledger.Amount{}, err
 	}
-	b, err := e.book.LookUpBalances(ctx, in.Account)
+	closed, err := e.isClosed(ctx, in.Account)
 	if err != nil {
-		return PaymentBooking{}, value.whole, err // without this look-up the ledger would refuse, and burn an id
+		return PaymentBooking{}, value.whole, err
 	}
-	payment := IncomingPayment{Account: in.Account, Key: in.Key, Amount: value.whole}
-	if value.fraction.IsZero() {
-		booked, err = e.bookIncoming(ctx, payment, b[0].Closed)
-	} else {
-		booked, err = e.bookFraction(ctx, payment, value, b[0].Closed)
+	booked, err = e.bookValue(ctx, in.Account, in.Key, value, closed)
+	if err != nil || booked.InSuspense {
+		e.openAccounts.Delete(in.Account)
 	}
 	return booked, value.whole, mapOverflow(err)
+}
+
+// isClosed looks up whether a peer's account is closed. Without the look-up the ledger would refuse the booking, and burn
+// an id. An account that was open needs no second look-up until a booking fails or goes to suspense: accounts never
+// vanish, and closing one is rare.
+func (e *Engine) isClosed(ctx context.Context, a accounts.PeerAccount) (bool, error) {
+	if _, open := e.openAccounts.Load(a); open {
+		return false, nil
+	}
+	b, err := e.book.LookUpBalances(ctx, a)
+	if err != nil {
+		return false, err
+	}
+	if !b[0].Closed {
+		e.openAccounts.Store(a, struct{}{})
+	}
+	return b[0].Closed, nil
 }
 
 // fractionDigits is the precision of remainders: they are kept in 10^-38 of a unit, because 10^38 is the largest
@@ -89,11 +104,14 @@ func splitValue(amount *big.Int, scale, assetScale uint8) (unitValue, error) {
 	if amount == nil || amount.Sign() <= 0 {
 		return unitValue{}, &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must be above 0"}
 	}
-	whole, fraction := new(big.Int).Mul(amount, powerOfTen(int(assetScale))), new(big.Int)
-	whole.QuoRem(whole, powerOfTen(int(scale)), fraction)
-	fraction.Mul(fraction, powerOfTen(fractionDigits))
-	below := new(big.Int)
-	fraction.QuoRem(fraction, powerOfTen(int(scale)), below)
+	whole, fraction, below := new(big.Int), new(big.Int), new(big.Int)
+	if scale <= assetScale {
+		whole.Mul(amount, powerOfTen(int(assetScale-scale)))
+	} else {
+		divisor := powerOfTen(int(scale - assetScale))
+		whole.QuoRem(amount, divisor, fraction)
+		fraction.Mul(fraction, fractionsOfUnit.Big()).QuoRem(fraction, divisor, below)
+	}
 	switch {
 	case below.Sign() != 0:
 		return unitValue{}, fmt.Errorf("%w: it has digits below 10^-%d of a unit", ErrUnbookable, fractionDigits)
@@ -108,7 +126,8 @@ func powerOfTen(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.Ne
 
 // mapOverflow marks the refusals for totals that no longer fit an account, which never get smaller.
 func mapOverflow(err error) error {
-	if refused, is := refusedTransfer(err); is && isOverflow(refused.Status) {
+	var refused *ledger.TransferError
+	if errors.As(err, &refused) && isOverflow(refused.Status) {
 		return fmt.Errorf("%w: %w", ErrUnbookable, err)
 	}
 	return err

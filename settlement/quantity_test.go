@@ -331,3 +331,36 @@ func (h *hookedLedger) CreateTransfers(ctx context.Context, rows []ledger.Transf
 	h.beforeCreate(rows)
 	return h.Ledger.CreateTransfers(ctx, rows)
 }
+
+// Statements, totals and the trial balance know the rows of remainders.
+func TestBooksWithRemainders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	requireBooked(t, e, newQuantity(w.alice, "a", "19", 3), 1, "9/10")
+	requireBooked(t, e, newQuantity(w.alice, "b", "1", 3), 1, "0")
+	requireBooked(t, e, newQuantity(w.alice, "c", "1", 3), 0, "1/10")
+	statement, err := w.book.Statement(t.Context(), w.alice, time.Time{}, time.Time{}, accounts.WithKnownKeys("a", "b", "c"))
+	require.NoError(t, err)
+	var keys []string
+	for entry, err := range statement.Entries(t.Context()) {
+		require.NoError(t, err)
+		if entry.Kind == accounts.EntrySettlement {
+			keys = append(keys, entry.Key)
+			require.Equal(t, "1", entry.Amount.String())
+		}
+	}
+	require.Equal(t, []string{"a", "b"}, keys, "a payment without a whole unit moved nothing")
+	_, err = e.RecordReturned(t.Context(), settlement.ReturnedPayment{Account: w.alice, Key: "r", Payment: "c", Amount: units(1)})
+	require.ErrorIs(t, err, settlement.ErrReturnedTooMuch)
+	_, err = e.RecordReturned(t.Context(), settlement.ReturnedPayment{Account: w.alice, Key: "r", Payment: "a", Amount: units(1)})
+	require.NoError(t, err)
+	announcements, err := e.Announcements(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, announcements)
+	b := w.balance(w.alice)
+	require.Equal(t, int64(1), b.Position().Int64())
+	_, err = w.book.TrialBalance(t.Context(), usd)
+	require.NoError(t, err)
+	ledgertest.RequireConserved(t, w.ledger)
+}

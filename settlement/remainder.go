@@ -81,16 +81,8 @@ func (e *Engine) readRemainder(ctx context.Context, a accounts.PeerAccount, befo
 
 func newRemainder(row *ledger.Transfer) remainder { return remainder{row.UserData64, row.UserData128} }
 
-func (e *Engine) remainderID(a accounts.PeerAccount, number uint64) ledger.ID {
-	return e.ns.Derive("remainder", chart.ID(e.book.PeerIDs(a).Settlement), chart.U64(number))
-}
-
-func (e *Engine) remainderRow(a accounts.PeerAccount, r remainder) ledger.Transfer {
-	assetIDs, _ := e.book.AssetIDs(a.Ledger())
-	return ledger.Transfer{
-		ID: e.remainderID(a, r.number), DebitAccountID: e.book.PeerIDs(a).Settlement, CreditAccountID: assetIDs.Control,
-		UserData128: r.fractions, UserData64: r.number, Ledger: a.Ledger(), Code: chart.CodeRemainder,
-	}
+func (e *Engine) remainderID(settlementAccount ledger.ID, number uint64) ledger.ID {
+	return e.ns.Derive("remainder", chart.ID(settlementAccount), chart.U64(number))
 }
 
 // readStoredValue returns the value that is booked with the row of a key.
@@ -98,7 +90,7 @@ func (e *Engine) readStoredValue(ctx context.Context, a accounts.PeerAccount, ro
 	if row.UserData64 == 0 {
 		return unitValue{whole: row.Amount}, nil
 	}
-	rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{e.remainderID(a, row.UserData64)})
+	rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{e.remainderID(row.DebitAccountID, row.UserData64)})
 	switch {
 	case err != nil:
 		return unitValue{}, wrap("look up the remainder of the payment", err)
@@ -119,7 +111,7 @@ type remainderTurns struct {
 	byAccount map[ledger.ID]*remainderTurn // by settlement account
 }
 
-// remainderTurn is the turn of an account. Whoever has sent to slot may use newest.
+// remainderTurn is the turn of an account. The sender to slot owns newest.
 type remainderTurn struct {
 	slot   chan struct{}
 	newest *remainder // as this process wrote or read it last; nil: unknown

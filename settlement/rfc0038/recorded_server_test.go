@@ -55,9 +55,11 @@ func TestRecordedServer(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]bool)
 	playRecorded(t, toConnector, func(t *testing.T, file string) func(*testing.T, *exchange) {
+		t.Helper()
 		p := newRecordedServer(t, file)
 		t.Cleanup(p.requireSums)
 		return func(t *testing.T, x *exchange) {
+			t.Helper()
 			p.play(t, x)
 			if file == "interledger-rs" {
 				seen[x.Case] = true
@@ -161,12 +163,10 @@ func (p *recordedServer) play(t *testing.T, x *exchange) {
 
 // answerKind is what a client tells apart.
 func answerKind(status int) string {
-	switch {
-	case status == http.StatusConflict:
+	if status == http.StatusConflict {
 		return "409"
-	default:
-		return strconv.Itoa(status/100) + "xx"
 	}
+	return strconv.Itoa(status/100) + "xx"
 }
 
 // demandAnswer returns the status that section 7 demands. A new key is bound.

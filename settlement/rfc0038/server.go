@@ -122,7 +122,7 @@ type Server struct {
 	counts serverCounts
 }
 
-// NewServer makes a Server. The error is that of [ServerConfig.Validate].
+// NewServer makes a Server. NewServer returns the error of [ServerConfig.Validate].
 func NewServer(cfg ServerConfig) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (s *Server) Listen(ctx context.Context, c ListenConfig) (net.Listener, erro
 		return limited, nil
 	}
 	conf := c.TLS.Clone()
-	conf.NextProtos = []string{"http/1.1"} // the limits of newHTTPServer are those of HTTP/1
+	conf.NextProtos = []string{"http/1.1"} // the limits of newHTTPServer are for HTTP/1
 	return tls.NewListener(limited, conf), nil
 }
 
@@ -75,7 +75,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		err = fmt.Errorf("rfc0038: stop: %w", errors.Join(err, h.Close()))
 	}
-	<-served
+	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
+		err = errors.Join(err, end)
+	}
 	return err
 }
 

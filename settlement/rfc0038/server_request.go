@@ -60,12 +60,14 @@ func (s *Server) isAuthenticated(r *http.Request) bool {
 // errTooLarge is returned by readBody for a body above the limit.
 var errTooLarge = errors.New("the body is too large")
 
-// readBody reads a body of up to limit bytes, within ReadTimeout whatever server the handler is in.
+// readBody reads a body of up to limit bytes, within the ReadTimeout of the [http.Server], or else of the configuration.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, errTooLarge
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.ReadTimeout)) // not every ResponseWriter can
+	if server, is := r.Context().Value(http.ServerContextKey).(*http.Server); is && server.ReadTimeout <= 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.ReadTimeout)) // not every ResponseWriter can
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return nil, errTooLarge

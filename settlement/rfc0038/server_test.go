@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -241,26 +242,32 @@ func TestServerRelaysMessages(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, without.post("/accounts/alice/messages", "", "x").status)
 }
 
-// The answer to a message comes within Timeout, and so does the one to a request that waits for a place.
+// A request that waits for a place, and a relay that the peer does not answer, end within Timeout.
 func TestServerBoundsItsAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
 		f := newServerFixture(t, func(c *rfc0038.ServerConfig) {
 			c.MaxConcurrent = 1
-			c.Relay = func(ctx context.Context, _ accounts.PeerAccount, _ []byte) ([]byte, error) {
+			c.Relay = func(ctx context.Context, _ accounts.PeerAccount, message []byte) ([]byte, error) {
+				if string(message) == "hold" {
+					<-release
+					return nil, nil
+				}
 				<-ctx.Done()
 				return nil, ctx.Err()
 			}
 		})
 		var calls sync.WaitGroup
-		for range 2 {
-			calls.Go(func() {
-				require.Equal(t, http.StatusGatewayTimeout, f.post("/accounts/alice/messages", "", "x").status)
-			})
-		}
+		calls.Go(func() { require.Equal(t, http.StatusCreated, f.post("/accounts/alice/messages", "", "hold").status) })
 		synctest.Wait()
+		start := time.Now()
 		require.Zero(t, f.post(alicePath, "k", `{"amount":"15","scale":3}`).status)
+		require.Equal(t, http.StatusGatewayTimeout, f.post("/accounts/alice/messages", "", "x").status)
+		require.Equal(t, 16*time.Second, time.Since(start))
+		close(release)
 		calls.Wait()
+		require.Equal(t, http.StatusGatewayTimeout, f.post("/accounts/alice/messages", "", "x").status)
 		require.ErrorIs(t, errors.Join(f.errs...), context.DeadlineExceeded)
 		require.Equal(t, http.StatusCreated, f.post(alicePath, "k", `{"amount":"15","scale":3}`).status)
 	})
@@ -301,8 +308,16 @@ func TestServerTokens(t *testing.T) {
 		return answerOf(f.server, r)
 	}
 	for _, values := range [][]string{
-		nil, {""}, {"Bearer"}, {"Bearer "}, {"Bearer x"}, {"old-token-0123456789"}, {"Basic old-token-0123456789"}, {"Bearer old-token-01234567890"},
-		{"Bearer old-token-0123456789", "Bearer x"}, {"Bearer old-token-0123456789", "Bearer old-token-0123456789"},
+		nil,
+		{""},
+		{"Bearer"},
+		{"Bearer "},
+		{"Bearer x"},
+		{"old-token-0123456789"},
+		{"Basic old-token-0123456789"},
+		{"Bearer old-token-01234567890"},
+		{"Bearer old-token-0123456789", "Bearer x"},
+		{"Bearer old-token-0123456789", "Bearer old-token-0123456789"},
 	} {
 		answer := send(values...)
 		require.Equal(t, http.StatusUnauthorized, answer.status, values)
@@ -314,25 +329,26 @@ func TestServerTokens(t *testing.T) {
 	f.requireBooked("alice", 150, "0")
 }
 
-func TestServerBadInput(t *testing.T) {
-	t.Parallel()
-	f := newServerFixture(t, func(c *rfc0038.ServerConfig) {
-		c.Relay = func(context.Context, accounts.PeerAccount, []byte) ([]byte, error) { return nil, nil }
-	})
-	const good = `{"amount":"15","scale":1}`
-	headers := func(list ...string) func(*http.Request) {
-		return func(r *http.Request) {
-			for i := 0; i < len(list); i += 2 {
-				r.Header.Add(list[i], list[i+1])
-			}
+const goodBody = `{"amount":"15","scale":1}`
+
+// badRequest is a request that books nothing.
+type badRequest struct {
+	method, path, key, body string
+	change                  func(*http.Request)
+	status                  int
+}
+
+func addHeaders(list ...string) func(*http.Request) {
+	return func(r *http.Request) {
+		for i := 0; i < len(list); i += 2 {
+			r.Header.Add(list[i], list[i+1])
 		}
 	}
+}
+
+func listBadRequests() map[string]badRequest {
 	none := func(*http.Request) {}
-	for name, c := range map[string]struct {
-		method, path, key, body string
-		change                  func(*http.Request)
-		status                  int
-	}{
+	return map[string]badRequest{
 		"wrong JSON":              {"POST", alicePath, "k", `{"amount":"15","scale":1`, none, 400},
 		"no body":                 {"POST", alicePath, "k", ``, none, 400},
 		"number for a string":     {"POST", alicePath, "k", `{"amount":15,"scale":1}`, none, 400},
@@ -342,30 +358,38 @@ func TestServerBadInput(t *testing.T) {
 		"amount below 0":          {"POST", alicePath, "k", `{"amount":"-15","scale":1}`, none, 400},
 		"exponent":                {"POST", alicePath, "k", `{"amount":"1e3","scale":1}`, none, 400},
 		"a name twice":            {"POST", alicePath, "k", `{"amount":"15","amount":"15","scale":1}`, none, 400},
-		"no key":                  {"POST", alicePath, "", good, none, 400},
-		"an empty key":            {"POST", alicePath, "", good, headers("Idempotency-Key", ""), 400},
-		"two keys":                {"POST", alicePath, "k", good, headers("Idempotency-Key", "k"), 400},
-		"a key of 10,000":         {"POST", alicePath, strings.Repeat("k", 10000), good, none, 400},
-		"a key of invisibles":     {"POST", alicePath, "k\u200b", good, none, 400},
-		"a key with wide spaces":  {"POST", alicePath, "\u3000k", good, none, 400},
-		"a key of no text":        {"POST", alicePath, "\xff\xfe", good, none, 400},
-		"unknown account":         {"POST", "/accounts/bob/settlements", "k", good, none, 404},
-		"no account":              {"POST", "/accounts//settlements", "k", good, none, 404},
-		"an escape of no text":    {"POST", "/accounts/%ff/settlements", "k", good, none, 404},
-		"unknown path":            {"POST", "/accounts/alice/payments", "k", good, none, 404},
+		"no key":                  {"POST", alicePath, "", goodBody, none, 400},
+		"an empty key":            {"POST", alicePath, "", goodBody, addHeaders("Idempotency-Key", ""), 400},
+		"two keys":                {"POST", alicePath, "k", goodBody, addHeaders("Idempotency-Key", "k"), 400},
+		"a key of 10,000":         {"POST", alicePath, strings.Repeat("k", 10000), goodBody, none, 400},
+		"a key of invisibles":     {"POST", alicePath, "k\u200b", goodBody, none, 400},
+		"a key with wide spaces":  {"POST", alicePath, "\u3000k", goodBody, none, 400},
+		"a key of no text":        {"POST", alicePath, "\xff\xfe", goodBody, none, 400},
+		"unknown account":         {"POST", "/accounts/bob/settlements", "k", goodBody, none, 404},
+		"no account":              {"POST", "/accounts//settlements", "k", goodBody, none, 404},
+		"an escape of no text":    {"POST", "/accounts/%ff/settlements", "k", goodBody, none, 404},
+		"unknown path":            {"POST", "/accounts/alice/payments", "k", goodBody, none, 404},
 		"GET":                     {"GET", alicePath, "k", ``, none, 405},
 		"HEAD":                    {"HEAD", alicePath, "k", ``, none, 405},
-		"PUT":                     {"PUT", alicePath, "k", good, none, 405},
+		"PUT":                     {"PUT", alicePath, "k", goodBody, none, 405},
 		"DELETE":                  {"DELETE", alicePath, "k", ``, none, 405},
 		"OPTIONS":                 {"OPTIONS", alicePath, "k", ``, none, 405},
 		"GET a message":           {"GET", "/accounts/alice/messages", "k", ``, none, 405},
-		"text":                    {"POST", alicePath, "k", good, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
-		"a form":                  {"POST", alicePath, "k", good, func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }, 415},
-		"two types":               {"POST", alicePath, "k", good, headers("Content-Type", "application/json"), 415},
+		"text":                    {"POST", alicePath, "k", goodBody, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
+		"a form":                  {"POST", alicePath, "k", goodBody, func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }, 415},
+		"two types":               {"POST", alicePath, "k", goodBody, addHeaders("Content-Type", "application/json"), 415},
 		"a body too large":        {"POST", alicePath, "k", `{"amount":"15","scale":1}` + strings.Repeat(" ", 16<<10), none, 413},
-		"a body too large, lying": {"POST", alicePath, "k", good + strings.Repeat(" ", 16<<10), func(r *http.Request) { r.ContentLength = -1 }, 413},
-		"a gigabyte announced":    {"POST", alicePath, "k", good, func(r *http.Request) { r.ContentLength = 1 << 30 }, 413},
-	} {
+		"a body too large, lying": {"POST", alicePath, "k", goodBody + strings.Repeat(" ", 16<<10), func(r *http.Request) { r.ContentLength = -1 }, 413},
+		"a gigabyte announced":    {"POST", alicePath, "k", goodBody, func(r *http.Request) { r.ContentLength = 1 << 30 }, 413},
+	}
+}
+
+func TestServerBadInput(t *testing.T) {
+	t.Parallel()
+	f := newServerFixture(t, func(c *rfc0038.ServerConfig) {
+		c.Relay = func(context.Context, accounts.PeerAccount, []byte) ([]byte, error) { return nil, nil }
+	})
+	for name, c := range listBadRequests() {
 		r := httptest.NewRequest(c.method, "http://connector"+c.path, strings.NewReader(c.body))
 		r.Header.Set("Content-Type", "application/json")
 		if c.key != "" {
@@ -384,7 +408,7 @@ func TestServerBadInput(t *testing.T) {
 	for _, mediaType := range []string{
 		"", "application/json", "application/json;charset=utf-8", "Application/JSON; charset=latin1", "application/json; charset", "application/json;",
 	} {
-		r := newReport(alicePath, "type:"+mediaType, good)
+		r := newReport(alicePath, "type:"+mediaType, goodBody)
 		r.Header.Set("Content-Type", mediaType)
 		require.Equal(t, http.StatusCreated, answerOf(f.server, r).status, mediaType)
 	}
