@@ -46,9 +46,32 @@ func requireRemainder(t *testing.T, e *settlement.Engine, a accounts.PeerAccount
 	require.Equal(t, want, got.RatString())
 }
 
-func TestRemaindersMakeUnits(t *testing.T) {
+// quantityTests run on the embedded ledger, and on a cluster.
+var quantityTests = map[string]func(*testing.T, *world){
+	"remainders make units":       remaindersMakeUnits,
+	"a key is bound to a value":   quantityIsBookedOnce,
+	"a closed peer":               quantityOfAClosedPeer,
+	"a peer that is being closed": quantityMeetsAClosing,
+	"announced payments":          quantityOfAnAnnouncedPayment,
+	"an announcement in between":  quantityMeetsAnAnnouncement,
+	"a race for a key":            quantitiesRaceForAKey,
+	"a burnt number":              burntNumberOfARemainder,
+	"engines at once":             quantitiesAtOnce,
+	"statements and totals":       booksWithRemainders,
+}
+
+func TestQuantities(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	for name, run := range quantityTests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, newWorld(t))
+		})
+	}
+}
+
+func remaindersMakeUnits(t *testing.T, w *world) {
+	t.Helper()
 	e := w.engine(settlement.Config{})
 	requireRemainder(t, e, w.alice, "0")
 	requireBooked(t, e, newQuantity(w.alice, "a", "205", 4), 2, "1/20")
@@ -62,9 +85,8 @@ func TestRemaindersMakeUnits(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-func TestQuantityIsBookedOnceByValue(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func quantityIsBookedOnce(t *testing.T, w *world) {
+	t.Helper()
 	e := w.engine(settlement.Config{})
 	first := requireBooked(t, e, newQuantity(w.alice, "f", "1999", 3), 199, "9/10")
 	requireBooked(t, e, newQuantity(w.alice, "z", "1", 3), 1, "0")
@@ -150,9 +172,8 @@ func TestQuantitiesThatCannotBe(t *testing.T) {
 	require.ErrorIs(t, err, settlement.ErrEngineClosed)
 }
 
-func TestQuantityOfAClosedPeer(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func quantityOfAClosedPeer(t *testing.T, w *world) {
+	t.Helper()
 	e := w.engine(settlement.Config{})
 	requireBooked(t, e, newQuantity(w.alice, "a", "19", 3), 1, "9/10")
 	reopen := w.closePeer(w.alice)
@@ -170,9 +191,8 @@ func TestQuantityOfAClosedPeer(t *testing.T) {
 }
 
 // The peer is closed between the look-up and the booking: the ledger refuses the first attempt and burns its id.
-func TestQuantityMeetsAClosing(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func quantityMeetsAClosing(t *testing.T, w *world) {
+	t.Helper()
 	var closing sync.Once
 	l := &hookedLedger{Ledger: w.ledger, beforeCreate: func([]ledger.Transfer) { closing.Do(func() { w.closePeer(w.alice) }) }}
 	booked := requireBooked(t, w.engineOn(l, settlement.Config{}), newQuantity(w.alice, "a", "15", 3), 1, "1/2")
@@ -181,9 +201,8 @@ func TestQuantityMeetsAClosing(t *testing.T) {
 	require.True(t, again.AlreadyBooked)
 }
 
-func TestQuantityOfAnAnnouncedPayment(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func quantityOfAnAnnouncedPayment(t *testing.T, w *world) {
+	t.Helper()
 	e := w.engine(settlement.Config{})
 	for i, key := range []string{"open", "failed", "failed before"} {
 		in := settlement.IncomingPayment{Account: w.alice, Key: key, Amount: units(9)}
@@ -212,9 +231,8 @@ func TestQuantityOfAnAnnouncedPayment(t *testing.T) {
 }
 
 // An announcement takes the key between the look-up and the booking.
-func TestQuantityMeetsAnAnnouncement(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func quantityMeetsAnAnnouncement(t *testing.T, w *world) {
+	t.Helper()
 	other := w.engine(settlement.Config{})
 	var once sync.Once
 	l := &hookedLedger{Ledger: w.ledger, beforeCreate: func([]ledger.Transfer) {
@@ -229,9 +247,8 @@ func TestQuantityMeetsAnAnnouncement(t *testing.T) {
 }
 
 // Two calls under one key send the same own row, as both count on one remainder: only their values differ.
-func TestQuantitiesRaceForAKey(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func quantitiesRaceForAKey(t *testing.T, w *world) {
+	t.Helper()
 	other := w.engine(settlement.Config{})
 	for i, c := range []struct {
 		mine, theirs string
@@ -257,9 +274,8 @@ func TestQuantitiesRaceForAKey(t *testing.T) {
 }
 
 // The id of the next remainder is burnt: the remainder goes on behind it, for every engine.
-func TestBurntNumberOfARemainder(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func burntNumberOfARemainder(t *testing.T, w *world) {
+	t.Helper()
 	e, other := w.engine(settlement.Config{}), w.engine(settlement.Config{})
 	requireBooked(t, e, newQuantity(w.alice, "a", "1", 3), 0, "1/10")
 	for number := range 2 {
@@ -302,9 +318,8 @@ func testRemaindersOnACopy(t *testing.T) {
 }
 
 // Several engines book fractions of one account at once: each counts once, and they add up.
-func TestQuantitiesAtOnce(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func quantitiesAtOnce(t *testing.T, w *world) {
+	t.Helper()
 	var calls sync.WaitGroup
 	for range 4 {
 		e := w.engine(settlement.Config{})
@@ -333,9 +348,8 @@ func (h *hookedLedger) CreateTransfers(ctx context.Context, rows []ledger.Transf
 }
 
 // Statements, totals and the trial balance know the rows of remainders.
-func TestBooksWithRemainders(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func booksWithRemainders(t *testing.T, w *world) {
+	t.Helper()
 	e := w.engine(settlement.Config{})
 	requireBooked(t, e, newQuantity(w.alice, "a", "19", 3), 1, "9/10")
 	requireBooked(t, e, newQuantity(w.alice, "b", "1", 3), 1, "0")

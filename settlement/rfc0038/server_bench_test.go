@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement/rfc0038"
 )
 
@@ -25,17 +27,17 @@ func BenchmarkReports(b *testing.B) {
 	}{
 		"whole": {16, `{"amount":"15","scale":2}`}, "fraction": {16, `{"amount":"15","scale":3}`}, "fraction/one_account": {1, `{"amount":"15","scale":3}`},
 	} {
-		b.Run(name, func(b *testing.B) { benchmarkReports(b, c.accounts, c.body) })
+		b.Run(name, func(b *testing.B) { benchmarkReports(b, embedded.New(), c.accounts, c.body) })
 	}
 }
 
-func benchmarkReports(b *testing.B, accounts int, body string) {
+func benchmarkReports(b *testing.B, l ledger.Ledger, accounts int, body string) {
 	b.Helper()
 	ids := make([]string, accounts)
 	for i := range ids {
 		ids[i] = fmt.Sprint("peer", i)
 	}
-	f := newServerFixture(b, func(c *rfc0038.ServerConfig) { c.Events = rfc0038.ServerEvents{} }, ids...)
+	f := newServerFixtureOn(b, l, serverAsset, func(c *rfc0038.ServerConfig) { c.Events = rfc0038.ServerEvents{} }, ids...)
 	server := f.serveBench(f.server)
 	nothing := f.serveBench(http.HandlerFunc(answerQuantity))
 	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: reportConnections, MaxIdleConnsPerHost: reportConnections}}
