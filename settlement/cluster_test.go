@@ -27,8 +27,8 @@ func TestOnACluster(t *testing.T) {
 	t.Run("engines share a ledger", func(t *testing.T) { //nolint:paralleltest // see above
 		enginesShareALedger(t, newWorld(t, peersBeside...))
 	})
-	for name, run := range quantityTests {
-		t.Run("quantities: "+name, func(t *testing.T) { run(t, newWorld(t)) }) //nolint:paralleltest // see above
+	for name, run := range quantityTests { //nolint:paralleltest // see above
+		t.Run("quantities: "+name, func(t *testing.T) { run(t, newWorld(t)) })
 	}
 	t.Run("a crash at every step", func(t *testing.T) { //nolint:paralleltest // see above
 		for _, heir := range []string{"first", "second"} {
