@@ -25,7 +25,11 @@ type PaymentBooking struct {
 
 // paymentTag is the user_data_128 of all rows about a payment.
 func (e *Engine) paymentTag(a accounts.PeerAccount, key string) uint128.Uint128 {
-	return uint128.Uint128(e.ns.Derive("key", chart.ID(e.book.PeerIDs(a).Settlement), []byte(key)))
+	return uint128.Uint128(e.paymentTagOf(e.book.PeerIDs(a).Settlement, key))
+}
+
+func (e *Engine) paymentTagOf(settlementAccount ledger.ID, key string) ledger.ID {
+	return e.ns.Derive("key", chart.ID(settlementAccount), []byte(key))
 }
 
 // bookingName is the name of a payment in the ledger. Names of different kinds never collide.

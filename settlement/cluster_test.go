@@ -27,6 +27,9 @@ func TestOnACluster(t *testing.T) {
 	t.Run("engines share a ledger", func(t *testing.T) { //nolint:paralleltest // see above
 		enginesShareALedger(t, newWorld(t, peersBeside...))
 	})
+	for name, run := range quantityTests { //nolint:paralleltest // see above
+		t.Run("quantities: "+name, func(t *testing.T) { run(t, newWorld(t)) })
+	}
 	t.Run("a crash at every step", func(t *testing.T) { //nolint:paralleltest // see above
 		for _, heir := range []string{"first", "second"} {
 			for step := 0; crashAt(t, newWorld(t), step, 95, heir); step++ {

@@ -18,18 +18,21 @@ import (
 
 // Engine settles with peers. Its methods may be called concurrently.
 type Engine struct {
-	ledger      ledger.Ledger // resends requests of unknown outcome
-	book        *accounts.Book
-	cfg         Config
-	ns          chart.Namespace
-	instance    uint128.Uint128 // marks our orders and claims
-	tracker     *tracker
-	rails       map[uint32]*railState // by the tag of their orders
-	pauses      *knownPauses
-	tallies     map[uint32]*payoutTally // by the ledger number of the asset
-	noRailSlots chan struct{}           // the slot of accounts without a rail
-	wakeCh      chan struct{}           // wakes the loop
-	started     time.Time               // by Config.Clock
+	ledger     ledger.Ledger // resends requests of unknown outcome
+	book       *accounts.Book
+	cfg        Config
+	ns         chart.Namespace
+	instance   uint128.Uint128 // marks our orders and claims
+	tracker    *tracker
+	rails      map[uint32]*railState // by the tag of their orders
+	pauses     *knownPauses
+	tallies    map[uint32]*payoutTally // by the ledger number of the asset
+	remainders *remainderTurns
+	// openAccounts has the accounts that were open at their look-up or last payment (isClosed).
+	openAccounts sync.Map      // accounts.PeerAccount to struct{}
+	noRailSlots  chan struct{} // the slot of accounts without a rail
+	wakeCh       chan struct{} // wakes the loop
+	started      time.Time     // by Config.Clock
 
 	reservations atomic.Pointer[Reservations] // nil: none
 
@@ -78,6 +81,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 		}),
 		pauses:      newKnownPauses(),
 		tallies:     make(map[uint32]*payoutTally),
+		remainders:  newRemainderTurns(),
 		noRailSlots: make(chan struct{}, 1),
 		wakeCh:      make(chan struct{}, 1),
 		stopCh:      make(chan struct{}),

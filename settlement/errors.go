@@ -58,6 +58,10 @@ var (
 	// ErrNoAnnouncement is returned when the account has no announcement with the id, or the ledger has nothing
 	// under the key of a payment.
 	ErrNoAnnouncement = errors.New("settlement: no such announcement of the account")
+	// ErrUnbookable is returned by [Engine.RecordIncomingQuantity] for a value that no ledger can hold: more than
+	// 2^127 units, digits below 10^-38 of a unit, or an amount that the totals of the accounts have no room for.
+	// Nothing was booked, and a repetition never will be.
+	ErrUnbookable = errors.New("settlement: the value cannot be booked")
 	// ErrReturnedTooMuch is matched by a [ReturnedError].
 	ErrReturnedTooMuch = errors.New("settlement: more is returned than was paid")
 	// ErrInvalidSettledAmount is returned when the [Settler] answered [ledger.AmountMax], which means "all"
@@ -117,7 +121,7 @@ func (e *OpenOrdersError) Error() string {
 // Is reports whether target is ErrOrdersOpen.
 func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
 
-// BookingError is the failure of [Engine.RecordIncoming], [Engine.RecordOutgoing], [Engine.RecordReturned],
+// BookingError is the failure of [Engine.RecordIncoming], [Engine.RecordIncomingQuantity], [Engine.RecordOutgoing], [Engine.RecordReturned],
 // [Engine.RecordVoucher], [Engine.RecordRedemption], [Engine.Announce], [Engine.Fail], [Engine.FailAnnouncement],
 // [Engine.FindPayment] or [Engine.FindAnnouncement]. It wraps the cause.
 type BookingError struct {

@@ -45,6 +45,7 @@ const (
 	CodeApproval   uint16 = 29 // permission to pay an order, or its final refusal, without an amount
 	CodeFund       uint16 = 30 // capital put in or taken out
 	CodeAdjust     uint16 = 31 // a correction booked by hand
+	CodeRemainder  uint16 = 32 // the remainder below a unit of a peer's payments, without an amount
 	CodeGrant      uint16 = 40 // a change of a credit line
 	CodeSuspend    uint16 = 41 // closes a credit line account; its void opens it again
 	CodeClose      uint16 = 42 // closes a peer account; its void opens it again

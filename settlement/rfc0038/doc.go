@@ -1,5 +1,5 @@
 // Package rfc0038 speaks Interledger RFC 0038, the HTTP interface between a connector and a settlement
-// engine, in both roles of the connector: a [Settler] asks engines to pay, and a server takes their
+// engine, in both roles of the connector: a [Settler] asks engines to pay, and a [Server] takes their
 // reports of incoming payments.
 //
 // # Real programs
@@ -14,6 +14,10 @@
 //   - A request without an answer may still be carried out, even long after the caller has given up.
 //
 // # Promises
+//
+// The [Server] books each reported payment once for account, key and value, and keeps the remainder below a
+// unit. It answers a repeat as the first request, and gives no answer while the outcome is unknown: engines
+// repeat such a request under the same key, and every other answer makes some of them change the key.
 //
 // The client sends each order under one key and with one quantity for ever. The key is the order's id, and
 // the order is in the ledger before the first request. It never takes an answer for a failure: an order is

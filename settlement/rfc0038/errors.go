@@ -3,6 +3,10 @@ package rfc0038
 import "errors"
 
 var (
+	// ErrOpenToEverybody is returned when a [Server] would take payments from other machines without
+	// authentication. Give it tokens or client certificates, or set [ListenConfig.OpenToEverybody].
+	ErrOpenToEverybody = errors.New("rfc0038: the address is open to everybody, and nothing authenticates")
+
 	// ErrInvalidQuantity is matched by a [QuantityError].
 	ErrInvalidQuantity = errors.New("rfc0038: invalid quantity")
 	// ErrInvalidKey is returned when a key is empty, too long or has a character that is not allowed.
