@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"strings"
 
@@ -21,17 +20,17 @@ func ExampleServer() {
 	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 	l := embedded.New()
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
-	check(err)
+	must(err)
 	peers, err := book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd})
-	check(err)
+	must(err)
 	engine, err := settlement.NewEngine(l, book, settlement.Config{})
-	check(err)
+	must(err)
 	ids, err := rfc0038.NewAccountIDs(book, nil)
-	check(err)
+	must(err)
 	server, err := rfc0038.NewServer(rfc0038.ServerConfig{Engine: engine, Accounts: ids.Account, Tokens: []string{"a-token-of-the-engine"}})
-	check(err)
+	must(err)
 	listener, err := server.Listen(ctx, rfc0038.ListenConfig{Address: "127.0.0.1:0"})
-	check(err)
+	must(err)
 	served := make(chan error)
 	go func() { served <- server.Serve(ctx, listener) }()
 
@@ -41,14 +40,14 @@ func ExampleServer() {
 	} {
 		fmt.Print(post(url, report[0], report[1]))
 		b, err := book.Balance(ctx, peers[0])
-		check(err)
+		must(err)
 		remainder, err := engine.Remainder(ctx, peers[0])
-		check(err)
+		must(err)
 		fmt.Println(" booked", usd.WholeUnits(b.SettledIn), "and", remainder.RatString(), "cents remain")
 	}
 	stop()
-	check(<-served)
-	check(engine.Close(context.Background()))
+	must(<-served)
+	must(engine.Close(context.Background()))
 	// Output:
 	// 201 {"amount":"15","scale":2} booked 0.15 and 0 cents remain
 	// 201 {"amount":"5","scale":3} booked 0.15 and 1/2 cents remain
@@ -59,19 +58,13 @@ func ExampleServer() {
 // post reports a payment as an engine does.
 func post(url, key, body string) string {
 	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
-	check(err)
+	must(err)
 	r.Header.Set("Authorization", "Bearer a-token-of-the-engine")
 	r.Header.Set("Idempotency-Key", key)
 	answer, err := http.DefaultClient.Do(r)
-	check(err)
-	defer func() { check(answer.Body.Close()) }()
+	must(err)
+	defer func() { must(answer.Body.Close()) }()
 	text, err := io.ReadAll(answer.Body)
-	check(err)
+	must(err)
 	return fmt.Sprint(answer.StatusCode, " ", string(text))
-}
-
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
 }
