@@ -1,5 +1,5 @@
 // Skips reads the events of go test -json, prints the lines that go test prints, and ends with a
-// table of the skipped tests by reason.
+// table of the skipped tests by reason, and a list of the programs of others that took part.
 package main
 
 import (
@@ -14,7 +14,8 @@ import (
 const usage = `Usage: go test -json ./... | go run ./tools/skips [flags]
 
 Prints the lines that go test prints, then a table of the skipped tests: each missing thing, how to
-get it, and the tests that need it.
+get it, and the tests that need it. Then come the programs that passed tests logged as "took part:
+PROGRAM VERSION".
 
 Exit status: 0 if all tests passed or were skipped; 1 if a test failed, or nothing was tested, or,
 with -strict, a test was skipped for a reason that is not on the list; 2 for a wrong command line.
@@ -71,9 +72,11 @@ func run(o options, stdin io.Reader, stdout io.Writer) error {
 	groups := groupSkips(r.skips, list)
 	if o.table == "" {
 		writeTable(stdout, groups)
+		writePrograms(stdout, r.programs)
 	} else {
 		var table bytes.Buffer
 		writeTable(&table, groups)
+		writePrograms(&table, r.programs)
 		if err := os.WriteFile(o.table, table.Bytes(), 0o600); err != nil {
 			return err
 		}

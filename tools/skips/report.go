@@ -23,7 +23,8 @@ type report struct {
 	out      io.Writer
 	packages map[string]*packageOutput // without an end yet
 	skips    []skip
-	tested   int // packages with tests
+	programs map[string]bool // that took part in passed tests
+	tested   int             // packages with tests
 	failed   bool
 }
 
@@ -34,7 +35,7 @@ type packageOutput struct {
 }
 
 func newReport(out io.Writer) *report {
-	return &report{out: out, packages: map[string]*packageOutput{}}
+	return &report{out: out, packages: map[string]*packageOutput{}, programs: map[string]bool{}}
 }
 
 // readEvents reads all events. Lines without an event are printed as they are.
@@ -132,6 +133,9 @@ func (r *report) handleTest(e event) {
 	case "fail":
 		p.lines = append(p.lines, p.tests[e.Test]...)
 	case "pass":
+		for _, program := range findPrograms(p.tests[e.Test]) {
+			r.programs[program] = true
+		}
 	default:
 		return
 	}

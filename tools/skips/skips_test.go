@@ -69,6 +69,25 @@ func TestPassedPackagesAreOneLine(t *testing.T) {
 	require.Equal(t, "skipped tests: 0\n", string(text))
 }
 
+// Only a test that passes has shown anything about a program.
+func TestProgramsThatTookPart(t *testing.T) {
+	t.Parallel()
+	events := strings.ReplaceAll(passed, "noise", "took part: redis-server 7.0.15")
+	again := strings.ReplaceAll(passed, "noise", "took part: redis-server 7.0.15")
+	node := strings.ReplaceAll(passed, "noise", "took part: node 20.20.2")
+	skip := skipped("TestOther", "took part: nothing 1")
+	out, err := runOn(t, events+again+node+skip+end, "", false)
+	require.NoError(t, err)
+	_, list, _ := strings.Cut(out, "real programs")
+	require.Equal(t, " that took part: 2\n       node 20.20.2\n       redis-server 7.0.15\n", list)
+
+	table := filepath.Join(t.TempDir(), "table")
+	require.NoError(t, run(options{table: table}, strings.NewReader(node), io.Discard))
+	text, err := os.ReadFile(table)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "took part: 1\n       node 20.20.2\n")
+}
+
 func TestSkipsAreGroupedByReason(t *testing.T) {
 	t.Parallel()
 	events := passed + skipped("TestOther", "needs a moon: wait") + skipped("TestTwo", "needs x: install it") +

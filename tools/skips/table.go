@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,5 +108,28 @@ func writeTable(out io.Writer, groups []group) {
 		if more := len(g.tests) - maxNames; more > 0 {
 			fmt.Fprintf(out, "         and %d more\n", more)
 		}
+	}
+}
+
+// findPrograms returns the programs that a test's log names as "took part: PROGRAM VERSION".
+func findPrograms(output []string) (programs []string) {
+	for _, line := range output {
+		if match := logLine.FindStringSubmatch(line); match != nil {
+			if program, found := strings.CutPrefix(match[1], "took part: "); found {
+				programs = append(programs, strings.TrimSpace(program))
+			}
+		}
+	}
+	return programs
+}
+
+// writePrograms writes the programs of others that took part in tests as text. It writes nothing if there are none.
+func writePrograms(out io.Writer, programs map[string]bool) {
+	if len(programs) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "real programs that took part: %d\n", len(programs))
+	for _, program := range slices.Sorted(maps.Keys(programs)) {
+		fmt.Fprintf(out, "       %s\n", program)
 	}
 }
