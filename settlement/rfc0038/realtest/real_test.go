@@ -1,0 +1,153 @@
+// Package realtest has the test of settlement/rfc0038 with a real settlement engine. It has no code for users.
+package realtest_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// setupEnv has a connector's setup. A process with this variable is a connector.
+const setupEnv = "PEERLEDGER_REAL_CONNECTOR"
+
+func TestMain(m *testing.M) {
+	text := os.Getenv(setupEnv)
+	if text == "" {
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // the connectors end often
+		os.Exit(m.Run())
+	}
+	var s setup
+	err := json.Unmarshal([]byte(text), &s)
+	if err == nil {
+		err = runConnector(context.Background(), s, os.Stdin, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, s.Name, err)
+		os.Exit(1)
+	}
+}
+
+// pair is two connectors, each with an engine, and the engines' rail.
+type pair struct {
+	t          *testing.T
+	random     *rand.Rand
+	redis      redisServer
+	setups     [2]setup
+	engines    [2]*program
+	connectors [2]*program
+	versions   string // of the engine
+	kills      map[string]int
+}
+
+// databaseOf returns the database of settlement-core's store of engine i. The rail is database 0.
+func databaseOf(i int) int { return i + 1 }
+
+// startPair starts all programs, and waits until the rail has moved a payment each way.
+func startPair(t *testing.T, seed uint64) *pair {
+	t.Helper()
+	node, modules := findEngine(t)
+	p := &pair{t: t, random: rand.New(rand.NewPCG(seed, 0)), redis: startRedis(t), kills: map[string]int{}}
+	folder := t.TempDir()
+	names := [2]string{"ada", "bob"}
+	// The ids of package rfc0038's AccountIDs: the ledger's number and the peer.
+	ids := [2]map[string]string{{"1-bob": "1-ada", "2-bob": "2-ada"}, {"1-ada": "1-bob", "2-ada": "2-bob"}}
+	for i, name := range names {
+		enginePort, reportPort := freePort(t), freePort(t)
+		p.setups[i] = setup{
+			Name: name, Peer: names[1-i], Folder: folder, Engine: formatURL(enginePort), Port: reportPort, Seed: seed, First: i == 0,
+		}
+		p.engines[i] = newEngine(t, node, modules, engineConfig{
+			Name: name, Peer: names[1-i], Accounts: ids[i], Port: enginePort, Connector: formatURL(reportPort),
+			Redis: p.redis.port, Database: databaseOf(i), PayTime: 50,
+		})
+		text, err := json.Marshal(p.setups[i])
+		require.NoError(t, err)
+		p.connectors[i] = newProgram(t, "connector-"+name, []string{setupEnv + "=" + string(text)}, os.Args[0])
+	}
+	for i := range names {
+		p.versions = p.engines[i].start("ready ")[len("ready "):]
+		p.connectors[i].start("ready")
+	}
+	for _, name := range names {
+		p.redis.waitForEntry(name + ":payments")
+	}
+	return p
+}
+
+// killSome kills a program, or a connector together with its engine, at a random moment, and starts it again.
+func (p *pair) killSome() {
+	p.t.Helper()
+	<-time.After(time.Duration(p.random.Int64N(int64(maxLife))))
+	i := p.random.IntN(2)
+	victims := [][]*program{{p.engines[i]}, {p.connectors[i]}, {p.engines[i], p.connectors[i]}}[p.random.IntN(3)]
+	for _, victim := range victims {
+		victim.kill()
+		p.kills[victim.name]++
+	}
+	for _, victim := range victims {
+		victim.start("ready")
+	}
+}
+
+// maxLife bounds the time between a start and the next kill.
+const maxLife = 400 * time.Millisecond
+
+// finish ends the traffic, and lets all payments come to an end.
+func (p *pair) finish() {
+	p.t.Helper()
+	both := func(programs [2]*program, command string) {
+		for _, program := range programs {
+			program.ask(command)
+		}
+	}
+	both(p.connectors, "stop")
+	both(p.connectors, "settle")
+	both(p.engines, "pay")
+	both(p.engines, "report")
+	for _, connector := range p.connectors {
+		connector.end()
+	}
+}
+
+// TestSettlesThroughRealEngines runs two connectors, each with a real settlement engine. The connectors trade packets and
+// settle, while connectors and engines are killed at random moments. No unit is lost or doubled by us: what a connector
+// books as paid is what its engine has accepted, and what the other connector books as received is what its engine
+// has reported. What differs between accepted and reported is lost or repeated by the engine.
+//
+// PEERLEDGER_REAL_KILLS sets the number of kills, PEERLEDGER_SEED the seed.
+func TestSettlesThroughRealEngines(t *testing.T) {
+	t.Parallel()
+	kills := 6
+	if text := os.Getenv("PEERLEDGER_REAL_KILLS"); text != "" {
+		var err error
+		kills, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
+	p := startPair(t, ledgertest.Seed(t))
+	t.Logf("took part: %s", p.versions)
+	t.Logf("took part: redis-server %s", p.redis.version)
+	for n := 0; n < kills; {
+		before := p.countKills()
+		p.killSome()
+		n += p.countKills() - before
+	}
+	p.finish()
+	t.Logf("killed and started again: %v", p.kills)
+	p.audit()
+}
+
+func (p *pair) countKills() (sum int) {
+	for _, n := range p.kills {
+		sum += n
+	}
+	return sum
+}
