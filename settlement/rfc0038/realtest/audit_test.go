@@ -1,8 +1,11 @@
+//go:build unix
+
 package realtest_test
 
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"strings"
 	"testing"
@@ -97,13 +100,22 @@ func (a amounts) sum() *big.Rat {
 	return total
 }
 
-// texts are the amounts in a form that can be compared.
-func (a amounts) texts() map[string]string {
-	texts := map[string]string{}
-	for name, n := range a {
-		texts[name] = n.RatString()
+// listDifferences lists the names whose amounts differ, with both amounts.
+func (a amounts) listDifferences(b amounts) (list []string) {
+	text := func(n *big.Rat) string {
+		if n == nil {
+			return "nothing"
+		}
+		return n.RatString()
 	}
-	return texts
+	union := maps.Clone(a)
+	maps.Copy(union, b)
+	for name := range union {
+		if first, second := text(a[name]), text(b[name]); first != second {
+			list = append(list, fmt.Sprintf("%s: %s and %s", name, first, second))
+		}
+	}
+	return list
 }
 
 // flow is the money from one connector to the other in an asset, as each program on the way has recorded it.
@@ -171,8 +183,8 @@ func (p *pair) readFlow(i int, payer, payee books, asset accounts.Asset) flow {
 // reported, no unit more or less.
 func (f flow) requireNothingOfOurs(t *testing.T, asset accounts.Asset, payer, payee accounts.Balance) {
 	t.Helper()
-	require.Equal(t, f.acknowledged.texts(), f.ordered.texts(), "accepted by the engine, and booked as paid")
-	require.Equal(t, f.reported.texts(), f.booked.texts(), "reported by the engine, and booked as received")
+	require.Empty(t, f.acknowledged.listDifferences(f.ordered), "accepted by the engine, and booked as paid")
+	require.Empty(t, f.reported.listDifferences(f.booked), "reported by the engine, and booked as received")
 	require.Equal(t, f.ordered.sum().RatString(), wholeUnits(asset, payer.SettledOut.Big()).RatString(), "booked as paid in all")
 	require.Equal(t, f.booked.sum().RatString(), wholeUnits(asset, payee.SettledIn.Big()).RatString(), "booked as received in all")
 }

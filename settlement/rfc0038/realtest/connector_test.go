@@ -1,3 +1,5 @@
+//go:build unix
+
 package realtest_test
 
 import (
@@ -36,6 +38,9 @@ var (
 const railScale = 6
 
 const (
+	// engineTimeout is below pauseTime, so that engines carry out requests that the connector has given up.
+	engineTimeout = time.Second
+
 	retryAfter  = 20 * time.Millisecond
 	retryAtMost = 250 * time.Millisecond
 )
@@ -124,7 +129,7 @@ func (c *connector) openSettlement() error {
 	if err != nil {
 		return err
 	}
-	if c.client, err = rfc0038.NewClient(rfc0038.ClientConfig{URL: c.Engine}); err != nil {
+	if c.client, err = rfc0038.NewClient(rfc0038.ClientConfig{URL: c.Engine, Timeout: engineTimeout}); err != nil {
 		return err
 	}
 	scale := uint8(railScale)

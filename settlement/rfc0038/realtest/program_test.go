@@ -1,3 +1,5 @@
+//go:build unix
+
 package realtest_test
 
 import (
@@ -10,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -111,6 +114,14 @@ func (p *program) kill() {
 	p.t.Helper()
 	require.NoError(p.t, p.process.Process.Kill(), "%s has ended by itself", p.name)
 	<-p.ended
+}
+
+// pause stops the process for some time: the program is there and answers nothing.
+func (p *program) pause(d time.Duration) {
+	p.t.Helper()
+	require.NoError(p.t, p.process.Process.Signal(syscall.SIGSTOP))
+	<-time.After(d)
+	require.NoError(p.t, p.process.Process.Signal(syscall.SIGCONT))
 }
 
 // end has the process end by itself, and requires success.

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package realtest has the test of settlement/rfc0038 with a real settlement engine. It has no code for users.
 package realtest_test
 
@@ -46,6 +48,7 @@ type pair struct {
 	connectors [2]*program
 	versions   string // of the engine
 	kills      map[string]int
+	pauses     int // of Redis
 }
 
 // databaseOf returns the database of settlement-core's store of engine i. The rail is database 0.
@@ -83,10 +86,22 @@ func startPair(t *testing.T, seed uint64) *pair {
 	return p
 }
 
-// killSome kills a program, or a connector together with its engine, at a random moment, and starts it again.
-func (p *pair) killSome() {
+const (
+	// maxLife bounds the time between a start and the next disturbance.
+	maxLife = 400 * time.Millisecond
+	// pauseTime is how long Redis is paused.
+	pauseTime = 1500 * time.Millisecond
+)
+
+// disturb kills programs at a random moment, and starts them again: an engine, a connector, or a connector with its engine.
+// Every few times it pauses Redis before, so that both engines answer nothing, and carry out later what they were asked.
+func (p *pair) disturb() (kills int) {
 	p.t.Helper()
 	<-time.After(time.Duration(p.random.Int64N(int64(maxLife))))
+	if p.random.IntN(8) == 0 {
+		p.redis.server.pause(pauseTime)
+		p.pauses++
+	}
 	i := p.random.IntN(2)
 	victims := [][]*program{{p.engines[i]}, {p.connectors[i]}, {p.engines[i], p.connectors[i]}}[p.random.IntN(3)]
 	for _, victim := range victims {
@@ -96,10 +111,8 @@ func (p *pair) killSome() {
 	for _, victim := range victims {
 		victim.start("ready")
 	}
+	return len(victims)
 }
-
-// maxLife bounds the time between a start and the next kill.
-const maxLife = 400 * time.Millisecond
 
 // finish ends the traffic, and lets all payments come to an end.
 func (p *pair) finish() {
@@ -135,19 +148,10 @@ func TestSettlesThroughRealEngines(t *testing.T) {
 	p := startPair(t, ledgertest.Seed(t))
 	t.Logf("took part: %s", p.versions)
 	t.Logf("took part: redis-server %s", p.redis.version)
-	for n := 0; n < kills; {
-		before := p.countKills()
-		p.killSome()
-		n += p.countKills() - before
+	for done := 0; done < kills; {
+		done += p.disturb()
 	}
 	p.finish()
-	t.Logf("killed and started again: %v", p.kills)
+	t.Logf("killed and started again: %v; Redis paused: %d", p.kills, p.pauses)
 	p.audit()
-}
-
-func (p *pair) countKills() (sum int) {
-	for _, n := range p.kills {
-		sum += n
-	}
-	return sum
 }

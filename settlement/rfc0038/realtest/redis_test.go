@@ -1,3 +1,5 @@
+//go:build unix
+
 package realtest_test
 
 import (
@@ -17,6 +19,7 @@ type redisServer struct {
 	port    int
 	cli     string // path of redis-cli
 	version string
+	server  *program
 }
 
 // startRedis starts a redis-server on a free port of 127.0.0.1, or skips the test.
@@ -31,9 +34,9 @@ func startRedis(t *testing.T) redisServer {
 		t.Skip("needs redis-cli: install it (Debian: redis-tools)")
 	}
 	r := redisServer{t: t, port: freePort(t), cli: cli}
-	p := newProgram(t, "redis-server", nil, server, "--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", t.TempDir(),
+	r.server = newProgram(t, "redis-server", nil, server, "--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", t.TempDir(),
 		"--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", "")
-	p.start("Ready to accept connections")
+	r.server.start("Ready to accept connections")
 	version, err := exec.CommandContext(t.Context(), server, "--version").Output()
 	require.NoError(t, err)
 	for field := range strings.FieldsSeq(string(version)) { // "Redis server v=7.0.15 sha=..."
