@@ -134,7 +134,7 @@ func (c *connector) openSettlement() error {
 	}
 	scale := uint8(railScale)
 	c.settler, err = rfc0038.NewSettler(rfc0038.SettlerConfig{
-		Client: c.client, Book: c.book, IDs: ids, EngineScales: accounts.Rules[*uint8]{Default: &scale},
+		Client: c.client, IDs: ids, EngineScales: accounts.Rules[*uint8]{Default: &scale},
 		Events: rfc0038.SettlerEvents{Stuck: func(e *rfc0038.StuckError) { c.logLine(e) }},
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,9 +47,15 @@ type pair struct {
 	setups     [2]setup
 	engines    [2]*program
 	connectors [2]*program
-	versions   string // of the engine
 	kills      map[string]int
 	pauses     int // of Redis
+}
+
+// logTakingPart logs the programs that took part, for the gate. The engine's ready line has its versions.
+func logTakingPart(t *testing.T, ready string, redis redisServer) {
+	t.Helper()
+	t.Logf("took part: %s", strings.TrimPrefix(ready, "ready "))
+	t.Logf("took part: redis-server %s", redis.version)
 }
 
 // databaseOf returns the database of settlement-core's store of engine i. The rail is database 0.
@@ -77,7 +84,10 @@ func startPair(t *testing.T, seed uint64) *pair {
 		p.connectors[i] = newProgram(t, "connector-"+name, []string{setupEnv + "=" + string(text)}, os.Args[0])
 	}
 	for i := range names {
-		p.versions = p.engines[i].start("ready ")[len("ready "):]
+		ready := p.engines[i].start("ready ")
+		if i == 0 {
+			logTakingPart(t, ready, p.redis)
+		}
 		p.connectors[i].start("ready")
 	}
 	for _, name := range names {
@@ -146,8 +156,6 @@ func TestSettlesThroughRealEngines(t *testing.T) {
 		require.NoError(t, err)
 	}
 	p := startPair(t, ledgertest.Seed(t))
-	t.Logf("took part: %s", p.versions)
-	t.Logf("took part: redis-server %s", p.redis.version)
 	for done := 0; done < kills; {
 		done += p.disturb()
 	}
