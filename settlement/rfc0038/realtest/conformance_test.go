@@ -23,9 +23,9 @@ var coreFaults = map[string]string{
 	"form/doubled-slash": "answers 404",
 	"caller/error":       "reads the status from a field that does not exist, and so takes 503 for final",
 	"caller/conflict":    "and 409",
-	"caller/redirect":    "follows a 302 with a GET, and takes its 2xx for the booking of the payment",
+	"caller/redirect":    "follows a 302 with a GET",
 	"caller/many":        "as caller/error",
-	"delete":             "calls a function that Redis 7 lacks, and answers 500 after it has deleted the account",
+	"delete":             "calls a function that Redis's Lua lacks, and answers 500 after it has deleted the account",
 }
 
 // TestConformanceOfARealEngine runs the conformance suite on a real engine, with a restart. An engine that passes more

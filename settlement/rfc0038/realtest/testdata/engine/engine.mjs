@@ -100,7 +100,7 @@ const commands = {
   },
 };
 
-// settlement-core listens on every address, and tells nobody when.
+// settlement-core listens on every address, and gives no sign of it.
 const listening = new Promise((done) => {
   const listen = net.Server.prototype.listen;
   net.Server.prototype.listen = function (port) {
