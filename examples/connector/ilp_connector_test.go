@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -39,9 +40,15 @@ func ilpConnectorFolder(t *testing.T) string {
 		t.Skip("needs npm's ilp-connector: .ci/install ilp_connector && export PEERLEDGER_ILP_CONNECTOR=\"$PWD/.bin/ilp-connector\" in the root (an absolute path)")
 	}
 	for _, name := range []string{"ilp-connector", "ilp-plugin-btp"} {
-		if _, err := os.Stat(filepath.Join(folder, "node_modules", name)); err != nil {
+		text, err := os.ReadFile(filepath.Join(folder, "node_modules", name, "package.json"))
+		if err != nil {
 			t.Skipf("needs npm's ilp-connector: npm install ilp-connector@23.0.2 ilp-plugin-btp@1.5.0 in the folder of PEERLEDGER_ILP_CONNECTOR, an absolute path (%v)", err)
 		}
+		var about struct {
+			Version string `json:"version"`
+		}
+		require.NoError(t, json.Unmarshal(text, &about))
+		t.Logf("took part: %s %s", name, about.Version)
 	}
 	return folder
 }
