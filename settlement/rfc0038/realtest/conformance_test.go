@@ -39,7 +39,7 @@ func TestConformanceOfARealEngine(t *testing.T) {
 	require.NoError(t, err)
 	port := freePort(t)
 	engine := newEngine(t, node, modules, engineConfig{
-		Name: "ada", Peer: "bob", Accounts: map[string]string{"1-bob": "1-ada"}, Port: port,
+		Name: "ada", Peer: "bob", Port: port,
 		Connector: "http://" + listener.Addr().String(), Redis: redis.port, Database: 1,
 	})
 	logTakingPart(t, engine.start("ready "), redis)

@@ -66,6 +66,7 @@ type connector struct {
 
 	ledger   *embedded.Ledger
 	book     *accounts.Book
+	ids      *rfc0038.AccountIDs
 	client   *rfc0038.Client
 	settler  *rfc0038.Settler
 	engine   *settlement.Engine
@@ -124,9 +125,8 @@ func (c *connector) provisionPeer(ctx context.Context) error {
 }
 
 // openSettlement makes the rail, the settlement engine and the server for the rail's reports.
-func (c *connector) openSettlement() error {
-	ids, err := rfc0038.NewAccountIDs(c.book, nil)
-	if err != nil {
+func (c *connector) openSettlement() (err error) {
+	if c.ids, err = rfc0038.NewAccountIDs(c.book, nil); err != nil {
 		return err
 	}
 	if c.client, err = rfc0038.NewClient(rfc0038.ClientConfig{URL: c.Engine, Timeout: engineTimeout}); err != nil {
@@ -134,7 +134,7 @@ func (c *connector) openSettlement() error {
 	}
 	scale := uint8(railScale)
 	c.settler, err = rfc0038.NewSettler(rfc0038.SettlerConfig{
-		Client: c.client, IDs: ids, EngineScales: accounts.Rules[*uint8]{Default: &scale},
+		Client: c.client, IDs: c.ids, EngineScales: accounts.Rules[*uint8]{Default: &scale},
 		Events: rfc0038.SettlerEvents{Stuck: func(e *rfc0038.StuckError) { c.logLine(e) }},
 	})
 	if err != nil {
@@ -156,7 +156,7 @@ func (c *connector) openSettlement() error {
 	}
 	unusual := func(r rfc0038.Report, err error) { c.logLine(r.AccountID, r.Key, err) }
 	c.server, err = rfc0038.NewServer(rfc0038.ServerConfig{
-		Engine: c.engine, Accounts: ids.Account,
+		Engine: c.engine, Accounts: c.ids.Account, Relay: c.relayMessage,
 		Events: rfc0038.ServerEvents{Conflict: unusual, Parked: unusual, Unanswered: unusual},
 	})
 	return err
@@ -183,7 +183,10 @@ func runConnector(ctx context.Context, s setup, in io.Reader, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	peers := &http.Server{Handler: handlePackets(c), ReadHeaderTimeout: callTimeout}
+	fromPeer := http.NewServeMux()
+	fromPeer.HandleFunc("POST /packet", handlePackets(c))
+	fromPeer.HandleFunc("POST /message/{ledger}", handleMessages(c))
+	peers := &http.Server{Handler: fromPeer, ReadHeaderTimeout: callTimeout}
 	var work, traffic sync.WaitGroup
 	var served, sent error
 	stop := make(chan struct{})

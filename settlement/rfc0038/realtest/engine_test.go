@@ -16,14 +16,13 @@ import (
 
 // engineConfig configures testdata/engine/engine.mjs.
 type engineConfig struct {
-	Name      string            `json:"name"`
-	Peer      string            `json:"peer"`
-	Accounts  map[string]string `json:"accounts"`
-	Port      int               `json:"port"`
-	Connector string            `json:"connector"`
-	Redis     int               `json:"redis"`
-	Database  int               `json:"database"`
-	PayTime   int               `json:"payTime"` // milliseconds
+	Name      string `json:"name"`
+	Peer      string `json:"peer"`
+	Port      int    `json:"port"`
+	Connector string `json:"connector"`
+	Redis     int    `json:"redis"`
+	Database  int    `json:"database"`
+	PayTime   int    `json:"payTime"` // milliseconds
 }
 
 // findEngine returns the paths of Node and of the folder with settlement-core, or skips the test.

@@ -123,7 +123,7 @@ func (c *connector) callPeer(ctx context.Context, m packet) error {
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://peer/", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://peer/packet", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -148,8 +148,8 @@ func (c *connector) listenForPackets(ctx context.Context) (net.Listener, error) 
 	return l.Listen(ctx, "unix", socket)
 }
 
-func handlePackets(c *connector) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func handlePackets(c *connector) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		var m packet
 		err := json.NewDecoder(r.Body).Decode(&m)
 		if err == nil {
@@ -161,5 +161,5 @@ func handlePackets(c *connector) http.Handler {
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
-	})
+	}
 }

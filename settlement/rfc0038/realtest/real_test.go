@@ -68,15 +68,13 @@ func startPair(t *testing.T, seed uint64) *pair {
 	p := &pair{t: t, random: rand.New(rand.NewPCG(seed, 0)), redis: startRedis(t), kills: map[string]int{}}
 	folder := t.TempDir()
 	names := [2]string{"ada", "bob"}
-	// The ids of package rfc0038's AccountIDs: the ledger's number and the peer.
-	ids := [2]map[string]string{{"1-bob": "1-ada", "2-bob": "2-ada"}, {"1-ada": "1-bob", "2-ada": "2-bob"}}
 	for i, name := range names {
 		enginePort, reportPort := freePort(t), freePort(t)
 		p.setups[i] = setup{
 			Name: name, Peer: names[1-i], Folder: folder, Engine: formatURL(enginePort), Port: reportPort, Seed: seed, First: i == 0,
 		}
 		p.engines[i] = newEngine(t, node, modules, engineConfig{
-			Name: name, Peer: names[1-i], Accounts: ids[i], Port: enginePort, Connector: formatURL(reportPort),
+			Name: name, Peer: names[1-i], Port: enginePort, Connector: formatURL(reportPort),
 			Redis: p.redis.port, Database: databaseOf(i), PayTime: 50,
 		})
 		text, err := json.Marshal(p.setups[i])

@@ -5,7 +5,6 @@
 // FOLDER holds node_modules/ilp-settlement-core. CONFIG is JSON:
 //
 //   name, peer  names of this engine and of the peer's engine
-//   accounts    for each account id of ours, the id of the same account at the peer's engine
 //   port        for the connector's requests, on 127.0.0.1
 //   connector   URL of the connector
 //   redis       port of Redis
@@ -44,6 +43,8 @@ const rail = openRedis(0);
 const arrivals = openRedis(0); // blocked in XREAD
 const store = openRedis(config.database);
 
+let services; // of settlement-core
+
 const underway = new Set(); // payments and reports
 const track = (work) => {
   underway.add(work);
@@ -51,35 +52,40 @@ const track = (work) => {
   return work;
 };
 
-// pay makes a payment of a new id. settlement-core has removed the amount from its queue before: a process that is
-// killed before the last line loses the amount.
+// pay asks the peer's engine for its account id, with a message through both connectors, and makes a payment of a new id.
+// settlement-core has removed the amount from its queue before: a process that is killed before the last line loses the
+// amount. Without an answer from the peer nothing is paid, and settlement-core puts the amount back.
 const pay = async (account, amount) => {
   const paid = amount.decimalPlaces(railScale, roundDown);
+  const peer = await services.sendMessage(account, { type: "account" }).catch(() => ({}));
+  if (!peer.account) {
+    return new BigNumber(0);
+  }
   if (!paid.isZero()) {
     const id = randomUUID();
     const move = (stream, to) => rail.xadd(stream, "*", "id", id, "account", to, "amount", paid.toFixed());
     await move(`${config.name}:asked`, account);
     await wait(config.payTime);
-    await move(`${config.peer}:payments`, config.accounts[account]);
+    await move(`${config.peer}:payments`, peer.account);
   }
   return paid;
 };
 
 // report has settlement-core tell the connector of a payment, with the payment's id as the key. A process that is killed
 // before the last line reports the payment again.
-const report = async (services, [, id, , account, , amount]) => {
+const report = async ([, id, , account, , amount]) => {
   if (!(await rail.sismember(`${config.name}:reported`, id))) {
     await services.creditSettlement(account, new BigNumber(amount), id);
     await rail.sadd(`${config.name}:reported`, id);
   }
 };
 
-const reportPayments = async (services) => {
+const reportPayments = async () => {
   for (let last = "0"; ; ) {
     const [[, payments]] = await arrivals.xread("BLOCK", 0, "STREAMS", `${config.name}:payments`, last);
     for (const [position, fields] of payments) {
       last = position;
-      track(report(services, fields));
+      track(report(fields));
     }
   }
 };
@@ -108,17 +114,19 @@ const listening = new Promise((done) => {
   };
 });
 
-let services;
 await core.startServer(
   async (given) => {
     services = given;
-    return { settle: (account, amount) => track(pay(account, amount)) };
+    return {
+      settle: (account, amount) => track(pay(account, amount)),
+      handleMessage: async (account) => ({ account }), // the peer's engine asks for it
+    };
   },
   await core.connectRedis({ client: store }),
   { connectorUrl: config.connector, port: config.port },
 );
 await listening;
-reportPayments(services);
+reportPayments();
 
 const version = (name) => `${name} ${load(`${name}/package.json`).version}`;
 console.log(`ready ${version("ilp-settlement-core")} (${version("express")}, ${version("axios")}, node ${process.versions.node})`);

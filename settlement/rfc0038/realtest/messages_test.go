@@ -1,0 +1,83 @@
+//go:build unix
+
+package realtest_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/ilp"
+	"github.com/peerledger/peerledger/settlement/rfc0038"
+)
+
+// relayMessage sends a message of our engine to the peer's engine, in an ILP packet to the peer.
+func (c *connector) relayMessage(ctx context.Context, account accounts.PeerAccount, message []byte) ([]byte, error) {
+	prepare, err := rfc0038.NewMessagePacket(message, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	url := fmt.Sprintf("http://peer/message/%d", account.Ledger())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(prepare))
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.calls.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the peer answers %s", response.Status)
+	}
+	return rfc0038.ReadMessageAnswer(answer)
+}
+
+// takeMessage gives our engine the message in the peer's PREPARE, and returns the FULFILL or the REJECT.
+func (c *connector) takeMessage(ctx context.Context, asset accounts.Asset, packet []byte) ([]byte, error) {
+	decoded, err := ilp.Decode(packet)
+	if err != nil {
+		return nil, err
+	}
+	prepare, is := decoded.(ilp.Prepare)
+	if !is || prepare.Destination != "peer.settle" {
+		return nil, fmt.Errorf("the packet is no message")
+	}
+	id, err := c.ids.WireID(c.peer[asset])
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.client.SendMessage(ctx, id, prepare.Data)
+	if err != nil {
+		return ilp.Reject{Code: rfc0038.MessageRejectCode(err), Message: err.Error()}.AppendBinary(nil)
+	}
+	return ilp.Fulfill{Data: answer}.AppendBinary(nil)
+}
+
+// handleMessages serves the peer's messages. The path has the number of the asset's ledger.
+func handleMessages(c *connector) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		number, err := strconv.ParseUint(r.PathValue("ledger"), 10, 32)
+		var packet, answer []byte
+		if err == nil {
+			packet, err = io.ReadAll(r.Body)
+		}
+		if err == nil {
+			answer, err = c.takeMessage(r.Context(), assetOf(uint32(number)), packet)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write(answer)
+	}
+}
