@@ -144,9 +144,10 @@ func (s *Settler) createAccount(ctx context.Context, account accounts.PeerAccoun
 	return nil
 }
 
-// CreateAccount creates the peer's account in the engine. Call it after [accounts.Book.Provision], as often
-// as you like: a settlement also creates an account that is missing. The errors are a [CreateError] and
-// [ErrInvalidAccountID].
+// CreateAccount creates the peer's account in the engine. Call it after [accounts.Book.Provision] and before the
+// peer can pay: settlement-core 0.1.1 drops a payment to an account that it does not have, and tells nothing
+// (findings/settlement-core-drops-payments-to-missing-accounts.sh). A settlement also creates an account that is
+// missing. Repeat the call as often as you like. The errors are a [CreateError] and [ErrInvalidAccountID].
 func (s *Settler) CreateAccount(ctx context.Context, account accounts.PeerAccount) error {
 	wire, err := s.cfg.IDs.WireID(account)
 	if err != nil {
