@@ -15,8 +15,12 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// errNoPeerList is returned when the file has no list of peers to which a line can be added.
-var errNoPeerList = errors.New("peers: is not a list with one peer a line")
+// noListError is returned when the file has no list to which a line can be added.
+type noListError struct{ field, thing string }
+
+func (e *noListError) Error() string {
+	return fmt.Sprintf("%s: is not a list with one %s a line", e.field, e.thing)
+}
 
 // listInConfig adds a peer to the configuration file, because the ledger keeps only a hash of its
 // id. It returns a note for the operator.
@@ -30,7 +34,12 @@ func (a *app) listInConfig(cfg config, entry peerConfig) string {
 // addPeerToFile rewrites the file with one more line, if the result parses to the same
 // configuration plus the peer.
 func addPeerToFile(cfg config, entry peerConfig) error {
-	file, err := filepath.EvalSymlinks(cfg.file) // replace the file, not a link to it
+	return changeFile(cfg, func(content []byte) ([]byte, error) { return insertPeer(content, entry) })
+}
+
+// changeFile rewrites the configuration file.
+func changeFile(cfg config, change func(content []byte) ([]byte, error)) error {
+	file, err := filepath.EvalSymlinks(cfg.fileName()) // replace the file, not a link to it
 	if err != nil {
 		return err
 	}
@@ -38,7 +47,7 @@ func addPeerToFile(cfg config, entry peerConfig) error {
 	if err != nil {
 		return err
 	}
-	content, err = insertPeer(content, entry)
+	content, err = change(content)
 	if err != nil {
 		return err
 	}
@@ -56,31 +65,40 @@ func insertPeer(content []byte, entry peerConfig) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, indent, err := findLastPeer(content)
+	changed, err := insertLine(content, "peers", entry.formatEntry())
 	if err != nil {
 		return nil, err
 	}
-	lines := strings.SplitAfter(strings.TrimSuffix(string(content), "\n")+"\n", "\n")
-	lines = lines[:len(lines)-1] // drop the empty string after the last line break
-	if at == 0 {                 // the file has no list of peers
-		lines = append(lines, "peers:\n")
-		at = len(lines)
-	}
-	lines = slices.Insert(lines, at, indent+"- "+entry.formatEntry()+"\n")
-	changed := []byte(strings.Join(lines, ""))
 	after, err := parseConfig(changed)
 	if err != nil {
 		return nil, err
 	}
 	if before.Peers = append(before.Peers, entry); !reflect.DeepEqual(before, after) {
-		return nil, errNoPeerList
+		return nil, &noListError{"peers", "peer"}
 	}
 	return changed, nil
 }
 
-// findLastPeer returns the last line of the list of peers, counted from 1, and the indentation of
+// insertLine adds an entry to the list of a field, after the last one. A missing list is added at the
+// end.
+func insertLine(content []byte, field, entry string) ([]byte, error) {
+	at, indent, err := findLastEntry(content, field)
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(string(content), "\n")+"\n", "\n")
+	lines = lines[:len(lines)-1] // drop the empty string after the last line break
+	if at == 0 {                 // the file has no such list
+		lines = append(lines, field+":\n")
+		at = len(lines)
+	}
+	lines = slices.Insert(lines, at, indent+"- "+entry+"\n")
+	return []byte(strings.Join(lines, "")), nil
+}
+
+// findLastEntry returns the last line of the list of a field, counted from 1, and the indentation of
 // the list. Line 0: the file has no list.
-func findLastPeer(content []byte) (line int, indent string, err error) {
+func findLastEntry(content []byte, field string) (line int, indent string, err error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(content, &document); err != nil || len(document.Content) == 0 {
 		return 0, "  ", err
@@ -89,10 +107,10 @@ func findLastPeer(content []byte) (line int, indent string, err error) {
 	for i := 0; i+1 < len(fields); i += 2 {
 		list := fields[i+1]
 		switch {
-		case fields[i].Value != "peers":
+		case fields[i].Value != field:
 			continue
 		case list.Kind != yaml.SequenceNode || list.Style&yaml.FlowStyle != 0 || len(list.Content) == 0:
-			return 0, "", errNoPeerList
+			return 0, "", &noListError{field, strings.TrimSuffix(field, "s")}
 		}
 		return findLastLine(list.Content[len(list.Content)-1]), strings.Repeat(" ", list.Column-1), nil
 	}
@@ -113,6 +131,7 @@ func (p peerConfig) formatEntry() string {
 	var fields []string
 	for _, f := range []struct{ name, value string }{
 		{"id", p.ID}, {"asset", p.Asset}, {"credit_line", p.CreditLine}, {"settle_at", p.SettleAt}, {"settle_to", p.SettleTo},
+		{"engine", p.Engine}, {"engine_account", p.EngineAccount},
 	} {
 		if f.value != "" {
 			fields = append(fields, fmt.Sprintf("%s: %q", f.name, f.value))

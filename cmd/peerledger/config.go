@@ -29,6 +29,10 @@ type config struct {
 	Namespace string        `yaml:"namespace"`
 	Assets    []assetConfig `yaml:"assets"`
 	Peers     []peerConfig  `yaml:"peers"`
+
+	Engines       []engineConfig `yaml:"engines"`
+	EngineReports reportsConfig  `yaml:"engine_reports"`
+	EnginesStatus string         `yaml:"engines_status"` // a file; "" is beside the configuration
 }
 
 // assetConfig is an asset in the configuration file.
@@ -56,6 +60,9 @@ type peerConfig struct {
 	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is prefunded
 
 	Limit limitConfig `yaml:"limit"`
+
+	Engine        string `yaml:"engine"`         // "" is the asset's engine, "none" is none
+	EngineAccount string `yaml:"engine_account"` // the account's id at the engine; "" is made of asset and peer
 }
 
 // errNoLedger is returned when neither flags, environment nor file name a ledger.
@@ -103,7 +110,7 @@ func parseConfig(content []byte) (cfg config, err error) {
 	return cfg, cfg.validate()
 }
 
-// validate returns all errors in assets, peers and limits.
+// validate returns all errors in assets, peers, limits and engines.
 func (c config) validate() error {
 	var errs []error
 	seen := map[string]bool{}
@@ -131,7 +138,10 @@ func (c config) validate() error {
 	if _, err := c.parseLimits(); err != nil {
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	if err := c.EngineReports.Token.check(); err != nil {
+		errs = append(errs, fmt.Errorf("engine_reports: token: %w", err))
+	}
+	return errors.Join(append(errs, c.validateEngines())...)
 }
 
 // toBookConfig returns the configuration of an [accounts.Book].

@@ -92,7 +92,13 @@ func (s testLedger) runOK(t *testing.T, args ...string) string {
 // readRows runs a command with --json and decodes its lines.
 func readRows[T any](t *testing.T, s testLedger, args ...string) (list []T) {
 	t.Helper()
-	for line := range strings.Lines(s.runOK(t, append(args, "--json")...)) {
+	return parseRows[T](t, s.runOK(t, append(args, "--json")...))
+}
+
+// parseRows decodes the lines of a command with --json.
+func parseRows[T any](t *testing.T, out string) (list []T) {
+	t.Helper()
+	for line := range strings.Lines(out) {
 		fields, numbered := strings.CutPrefix(line, `{"json":1,`)
 		require.True(t, numbered, "it says which format it has: %s", line)
 		decoder := json.NewDecoder(strings.NewReader("{" + fields))

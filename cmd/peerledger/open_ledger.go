@@ -25,6 +25,8 @@ var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
 var refusedFlags = map[string][]string{
 	"peerledger backup list":    ledgerFlags,
 	"peerledger bench":          {"folder"},
+	"peerledger engines":        ledgerFlags,
+	"peerledger engines add":    ledgerFlags,
 	"peerledger help":           ledgerFlags,
 	"peerledger packets":        {"folder", "cluster-id", "addresses", "timeout"},
 	"peerledger replay":         ledgerFlags,

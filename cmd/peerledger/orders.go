@@ -17,15 +17,17 @@ import (
 const operatorInstance = "peerledger-operator"
 
 // withEngine opens the ledger with a settlement engine that acts on request only, and calls run.
-// With a rail the engine can pay, by the thresholds and within the limits of the configuration.
-func (a *app) withEngine(ctx context.Context, rail *settlement.Rail, run func(*session, *settlement.Engine) error) error {
+// With rails the engine can pay, by the thresholds and within the limits of the configuration.
+func (a *app) withEngine(ctx context.Context, rails func(config) (settlement.Rails, error), run func(*session, *settlement.Engine) error) error {
 	return a.withSession(ctx, func(s *session) (err error) {
 		cfg := settlement.Config{
 			Manual: true, Instance: operatorInstance,
 			NoTakeover: true, // the order of a silent connector stays that connector's
 		}
-		if rail != nil {
-			cfg.Rails.Default = rail
+		if rails != nil {
+			if cfg.Rails, err = rails(s.cfg); err != nil {
+				return err
+			}
 			if cfg.Policies, err = s.policies(); err != nil {
 				return err
 			}
@@ -58,11 +60,15 @@ type orderRow struct {
 	Order    string `json:"order"` // the id, which is also the key at the rail
 	Sequence uint64 `json:"sequence"`
 	Amount   string `json:"amount"`
+	Rail     string `json:"rail,omitempty"`
 	Placed   string `json:"placed"`
 	Age      string `json:"age"`
 	Claimed  string `json:"claimed,omitempty"`   // when the engine last renewed its lease
 	Waits    string `json:"waits_for,omitempty"` // the reason why no rail gets the order
 	Stuck    bool   `json:"stuck"`
+	// Answer is why the order waits for an operator, by the state that "engines run" wrote: parked or
+	// stopped, with the engine's answer.
+	Answer string `json:"answer,omitempty"`
 }
 
 func (a *app) newOrdersCommand() *cobra.Command {
@@ -77,6 +83,8 @@ the order and of the last sign of life of the engine that owns it.
   stuck                       The order has been open for longer than --stuck. Ask the rail for the
                               state of its key (the order's id), and close the order with
                               "peerledger settle resolve" or "settle cancel".
+  answer                      "peerledger engines run" has an answer of the rail's engine that an
+                              operator has to decide: see "peerledger engines --stuck".
   waits for approval          No rail has the order. Give "settle approve" or "settle cancel".
   waits for end of the pause  The order is paid after "settle resume" or "settle start"
                               ("settle pauses" shows the pauses).`,
@@ -92,6 +100,10 @@ the order and of the last sign of life of the engine that owns it.
 				if err != nil {
 					return err
 				}
+				status, err := readStatus(s.cfg.statusFile())
+				if err != nil {
+					return err
+				}
 				rows := make([]orderRow, len(orders))
 				for i, o := range orders {
 					age := o.Age(time.Now())
@@ -99,6 +111,7 @@ the order and of the last sign of life of the engine that owns it.
 						Peer: o.Account.Peer(), Asset: o.Asset.String(), Order: o.ID.String(), Sequence: o.Sequence,
 						Amount: o.Asset.Format(o.Amount), Placed: formatTime(o.PlacedAt), Age: age.Round(time.Second).String(),
 						Claimed: formatTime(o.LeaseRenewedAt), Waits: describeWait(o), Stuck: age > stuck,
+						Rail: o.Rail, Answer: status.findAnswer(o.ID.String()),
 					}
 				}
 				if err := showOrders(a, rows); err != nil || a.json {
@@ -137,6 +150,8 @@ func showOrders(a *app, rows []orderRow) error {
 		}},
 		column[orderRow]{title: "waits for", cell: func(r orderRow) string { return r.Waits }},
 		column[orderRow]{title: "claimed (UTC)", cell: func(r orderRow) string { return r.Claimed }},
+		column[orderRow]{title: "rail", cell: func(r orderRow) string { return r.Rail }},
+		column[orderRow]{title: "answer", cell: func(r orderRow) string { return r.Answer }},
 	)
 }
 
@@ -151,6 +166,9 @@ func (s *session) policies() (settlement.Policies, error) {
 		policy, err := p.parsePolicy(asset)
 		if err != nil {
 			return policies, err
+		}
+		if e, found := s.cfg.findEngine(p, asset); found {
+			policy = e.raiseToUnit(policy, asset)
 		}
 		if policy != nil {
 			policies.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = policy

@@ -11,6 +11,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/settlement/rfc0038"
 )
 
 // paymentRow is a paid order in the output.
@@ -24,9 +25,10 @@ type paymentRow struct {
 
 func (a *app) newSettleNowCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "now peer...", Short: "Pay peers down to settle_to, with your own program",
+		Use: "now peer...", Short: "Pay peers down to settle_to, through engines or with your own program",
 		Long: `Place an order for each of these peers to which we owe more than its settle_to, regardless of
-settle_at, and pay the orders with a program (--pay-with).
+settle_at, and pay the orders through the engines of the configuration, or with a program
+(--pay-with). An engine pays once for each order, also if "engines run" asks it at the same time.
 
 The program reads the order as a JSON object from its standard input, with the fields key,
 peer, asset, scale, units and amount. It must pay at most once for each key, however often it
@@ -45,9 +47,10 @@ approve_above waits: approve it with "peerledger settle approve", and repeat thi
 
 func (a *app) newRefundCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "refund peer...", Short: "Pay prepayments back, with your own program",
+		Use: "refund peer...", Short: "Pay prepayments back, through engines or with your own program",
 		Long: `Place an order for each of these peers, of its earnings from packets and its whole prepayment,
-and pay the orders with a program (--pay-with), like settle now and within the same limits.
+and pay the orders through the engines of the configuration, or with a program (--pay-with), like
+settle now and within the same limits.
 Amounts held by packets in flight are left out.`,
 	}
 	return a.buildPayCommand(asset, cmd, (*session).planRefund, refundPeers)
@@ -71,7 +74,7 @@ func refundPeers(ctx context.Context, engine *settlement.Engine, list ...account
 	return payments, errors.Join(append(errs, err)...)
 }
 
-// buildPayCommand completes a command that pays orders with a program. planPeers returns the
+// buildPayCommand completes a command that pays orders through engines or with a program. planPeers returns the
 // preview.
 func (a *app) buildPayCommand(asset *string, cmd *cobra.Command,
 	planPeers func(*session, context.Context, []accounts.PeerAccount) ([]change, error),
@@ -80,13 +83,14 @@ func (a *app) buildPayCommand(asset *string, cmd *cobra.Command,
 	var program string
 	cmd.Args = rangeArgs(1, -1)
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
-		if _, err := exec.LookPath(program); err != nil { // check before placing an order
-			return fmt.Errorf("%w: --pay-with: %w", errUsage, err)
-		}
-		rail := &settlement.Rail{Name: execRail, Settler: execSettler{program, a.stderr}}
-		return a.withEngine(cmd.Context(), rail, func(s *session, engine *settlement.Engine) error {
+		rails, closeRails := a.choosePayers(program)
+		defer closeRails()
+		return a.withEngine(cmd.Context(), rails, func(s *session, engine *settlement.Engine) error {
 			list, err := s.parseAccounts(cmd.Context(), names, *asset)
 			if err != nil {
+				return err
+			}
+			if err := s.checkPayers(program, list); err != nil {
 				return err
 			}
 			plan, err := planPeers(s, cmd.Context(), list)
@@ -107,7 +111,7 @@ func (a *app) buildPayCommand(asset *string, cmd *cobra.Command,
 			payments, err := pay(cmd.Context(), engine, list...)
 			s.warnOfLimits(err)
 			if errors.Is(err, ledger.ErrOutcomeUnknown) || errors.Is(err, errOrderOpen) {
-				err = &unknownError{err, payAgainHint}
+				err = &unknownError{err, describePayAgain(program)}
 			}
 			if errors.Is(err, settlement.ErrAwaitsApproval) {
 				err = fmt.Errorf("%w\n%s", err, approveHint)
@@ -126,8 +130,7 @@ func (a *app) buildPayCommand(asset *string, cmd *cobra.Command,
 			return err
 		})
 	}
-	cmd.Flags().StringVar(&program, "pay-with", "", "the `program` that pays the orders")
-	_ = cmd.MarkFlagRequired("pay-with") // it is defined, so there is no error
+	cmd.Flags().StringVar(&program, "pay-with", "", "the `program` that pays the orders (default: the engines of the configuration)")
 	a.addYesFlag(cmd)
 	return cmd
 }
@@ -156,9 +159,51 @@ func reportNothingOrdered(a *app, plan []change, payments []settlement.Payment) 
 	return nil
 }
 
-// payAgainHint is the next step for orders that stay open.
-const payAgainHint = "Repeat the same command, with the same program: an open order is paid under the same key.\n" +
-	"If you know the paid amount, close the order with peerledger settle resolve, or settle cancel."
+// describePayAgain returns the next step for orders that stay open.
+func describePayAgain(program string) string {
+	same := "Repeat the same command, with the same program"
+	if program == "" {
+		same = "Find out at the engine whether it has paid, if it has seen the key or refuses. Else repeat the same command"
+	}
+	return same + ": an open order is paid under the same key.\n" +
+		"If you know the paid amount, close the order with peerledger settle resolve, or settle cancel."
+}
+
+// choosePayers returns the rails of a command that pays: a program, or else the engines of the
+// configuration. Call closeRails after the command.
+func (a *app) choosePayers(program string) (rails func(config) (settlement.Rails, error), closeRails func()) {
+	var engines []*openEngine
+	rails = func(cfg config) (settlement.Rails, error) {
+		if program != "" {
+			_, err := exec.LookPath(program) // check before placing an order
+			if err != nil {
+				err = fmt.Errorf("%w: --pay-with: %w", errUsage, err)
+			}
+			return settlement.Rails{Default: &settlement.Rail{Name: execRail, Settler: execSettler{program, a.stderr}}}, err
+		}
+		if len(cfg.Engines) == 0 {
+			return settlement.Rails{}, fmt.Errorf("%w: no program and no engine pays: give --pay-with, or list engines: in %s", errUsage, cfg.fileName())
+		}
+		var err error
+		engines, _, err = a.openEngines(cfg, rfc0038.SettlerEvents{})
+		return newEngineRails(cfg, engines), err
+	}
+	return rails, func() { closeEngines(engines) }
+}
+
+// checkPayers refuses peers that no engine pays, unless a program pays.
+func (s *session) checkPayers(program string, list []accounts.PeerAccount) error {
+	if program != "" {
+		return nil
+	}
+	for _, account := range list {
+		asset, _ := s.book.Asset(account.Ledger())
+		if _, found := s.cfg.findEngine(s.findEntry(peerAsset{Peer: account.Peer(), Asset: asset}), asset); !found {
+			return fmt.Errorf("%w: no engine pays %s in %v: name one in its entry (engine:), or give --pay-with", errUsage, account.Peer(), asset)
+		}
+	}
+	return nil
+}
 
 // planSettle returns the largest possible payment to each peer, or the reason for none.
 func (s *session) planSettle(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {

@@ -230,6 +230,16 @@ func (s *session) findConfigured(account accounts.PeerAccount) (peerConfig, bool
 	return peerConfig{}, false
 }
 
+// findEntry returns the entry of a peer in an asset; without one, an entry without engine.
+func (s *session) findEntry(key peerAsset) peerConfig {
+	for _, p := range s.cfg.Peers {
+		if asset, err := s.cfg.findAsset(p.Asset); err == nil && p.ID == key.Peer && asset == key.Asset {
+			return p
+		}
+	}
+	return peerConfig{ID: key.Peer}
+}
+
 // completePeers completes the first argument with the configured peers.
 func (a *app) completePeers(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	cfg, err := a.readConfig()
