@@ -10,8 +10,9 @@
 // A scrape reads the balances of all peers (one request for some 2,000 peers), our own positions
 // (one request), the new rows of the suspense accounts (one request for 8,189 rows) and the open
 // orders (some three requests for each of at most [Config].Orders orders). A scrape has a
-// deadline, Config.Timeout. The ledger is read once per Config.Interval; scrapes in between get
-// the same figures again, whatever the number of servers.
+// deadline, Config.Timeout. The remainders of Sources.EngineAccounts take a request each. The ledger
+// is read once per Config.Interval; scrapes in between get the same figures again, whatever the number
+// of servers.
 //
 // Payments are not read: they would take some ten requests for each peer with payments.
 // peerledger_prepaid and peerledger_peer_prepaid are exact for peers whose payments this process
@@ -26,7 +27,7 @@
 // summed up in peerledger_other_peers_*. The figures of alerts count all peers:
 // peerledger_peers_past_threshold, peerledger_peers_line_nearly_used,
 // peerledger_peers_in_arrears and peerledger_peers_suspended. The labels of all other metrics
-// have few values: assets, rails, outcomes.
+// have few values: assets, rails, engines, outcomes.
 //
 // # Amounts
 //

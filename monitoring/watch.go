@@ -10,6 +10,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/settlement/rfc0038"
 	"github.com/peerledger/peerledger/transfers"
 )
 
@@ -27,6 +28,15 @@ type Sources struct {
 	// thresholds, the rails and the age of a stuck order. Both need Book and Accounts.
 	Settlement       *settlement.Engine
 	SettlementConfig settlement.Config
+
+	// Engines are the settlers of RFC 0038 by the name that the label engine has. EngineServer takes
+	// the engines' reports. Reading both needs no request to the ledger.
+	Engines      map[string]*rfc0038.Settler
+	EngineServer *rfc0038.Server
+	// EngineAccounts returns the peers whose remainders are added up, each read with a request: those
+	// that are paid by an engine with a finer scale. The sum is absent for more than 100 peers.
+	// EngineAccounts is called like Accounts, and needs Settlement.
+	EngineAccounts func() []accounts.PeerAccount
 }
 
 // Watch makes scrapes ask s, in place of the sources of an earlier call, until ctx ends. End ctx
@@ -38,6 +48,8 @@ func (m *Metrics) Watch(ctx context.Context, s Sources) error {
 		return &accounts.FieldError{Subject: "monitoring sources", Field: "Book", Reason: "is needed for Accounts and Settlement"}
 	case s.Accounts == nil && s.Settlement != nil:
 		return &accounts.FieldError{Subject: "monitoring sources", Field: "Accounts", Reason: "are needed for Settlement"}
+	case s.Settlement == nil && s.EngineAccounts != nil:
+		return &accounts.FieldError{Subject: "monitoring sources", Field: "Settlement", Reason: "is needed for EngineAccounts"}
 	}
 	for _, r := range listRails(s.SettlementConfig.Rails) {
 		m.settlement.setRail(r.Name, true, true)
@@ -72,6 +84,7 @@ const (
 	readOrders    = "orders"
 	readLiquidity = "liquidity"
 	readSuspense  = "suspense"
+	readRemainder = "remainder"
 )
 
 // watcher collects the figures that a scrape asks for.
@@ -103,7 +116,7 @@ func newWatcher(cfg Config) *watcher {
 	for _, peer := range cfg.Peers {
 		w.namedPeers[peer] = struct{}{}
 	}
-	for _, read := range []string{readBalances, readOrders, readLiquidity, readSuspense} {
+	for _, read := range []string{readBalances, readOrders, readLiquidity, readSuspense, readRemainder} {
 		w.errors.WithLabelValues(read)
 	}
 	return w
@@ -138,6 +151,10 @@ func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 				stats := r.RoundStats()
 				out.addRounds(&stats)
 			}
+		}
+		out.addEngines(now.Engines)
+		if now.EngineServer != nil {
+			out.addReports(now.EngineServer.Stats())
 		}
 		if now.Book != nil {
 			out.metrics = append(out.metrics, w.cachedRead(now)...)
@@ -189,6 +206,7 @@ func (w *watcher) readLedger(ctx context.Context, s Sources) []prometheus.Metric
 	if s.Accounts != nil {
 		w.readPeers(ctx, s, out)
 	}
+	w.readRemainders(ctx, s, out)
 	out.addGauge(scrapeDuration, time.Since(began).Seconds())
 	return out.metrics
 }
@@ -225,7 +243,7 @@ func (w *watcher) reportFailure(read string, err error) {
 
 // ReadError is a failed read of the ledger. It wraps the cause.
 type ReadError struct {
-	Read string // "balances", "orders", "liquidity" or "suspense"
+	Read string // "balances", "orders", "liquidity", "suspense" or "remainder"
 	Err  error
 }
 

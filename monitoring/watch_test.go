@@ -65,7 +65,7 @@ func TestFiguresOfAScrape(t *testing.T) {
 		"peerledger_recorder_backlog":         {"": 0},
 		"peerledger_recorder_backlog_limit":   {"": 65536},
 		"peerledger_recorder_backlog_full":    {"": 0},
-		"peerledger_scrape_errors_total":      {"balances": 0, "orders": 0, "liquidity": 0, "suspense": 0},
+		"peerledger_scrape_errors_total":      {"balances": 0, "orders": 0, "liquidity": 0, "suspense": 0, "remainder": 0},
 		"peerledger_orders":                   {},
 		"peerledger_cluster_sessions":         {},
 		"peerledger_cluster_reopenings_total": {},
@@ -121,7 +121,7 @@ func TestArrearsAndPrepayments(t *testing.T) {
 	require.Equal(t, map[string]float64{"USD,1,alice": 3}, c.values(t, "peerledger_peer_prepaid"))
 	require.Equal(t, map[string]float64{"USD,1,alice": .5}, c.values(t, "peerledger_peer_owed"))
 	require.InDelta(t, 3, c.values(t, "peerledger_prepaid")["USD,1"], 1e-9)
-	require.Equal(t, map[string]float64{"balances": 0, "orders": 0, "liquidity": 0, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
+	require.Equal(t, map[string]float64{"balances": 0, "orders": 0, "liquidity": 0, "suspense": 0, "remainder": 0}, c.values(t, "peerledger_scrape_errors_total"))
 	c.ledger.noRows.Store(false)
 }
 
@@ -161,7 +161,7 @@ func TestSuspenseOfPeers(t *testing.T) {
 	require.Empty(t, c.values(t, "peerledger_peer_suspense"))
 	require.Empty(t, c.values(t, "peerledger_suspense_waiting"))
 	require.InDelta(t, 4, c.values(t, "peerledger_peers")["USD,1"], 0)
-	require.Equal(t, map[string]float64{"balances": 0, "orders": 0, "liquidity": 0, "suspense": 4}, c.values(t, "peerledger_scrape_errors_total"))
+	require.Equal(t, map[string]float64{"balances": 0, "orders": 0, "liquidity": 0, "suspense": 4, "remainder": 0}, c.values(t, "peerledger_scrape_errors_total"))
 	c.ledger.noOwn.Store(false)
 	require.InDelta(t, 1.08, c.values(t, "peerledger_suspense_waiting")["USD,1"], 1e-9)
 }
@@ -255,7 +255,7 @@ func TestOrdersAreBounded(t *testing.T) {
 	require.InDelta(t, 9, c.values(t, "peerledger_orders_open")["USD,1"], 0)
 	require.Empty(t, c.values(t, "peerledger_orders"))
 	require.Empty(t, c.values(t, "peerledger_orders_oldest_age_seconds"))
-	require.Equal(t, map[string]float64{"balances": 0, "orders": 1, "liquidity": 0, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
+	require.Equal(t, map[string]float64{"balances": 0, "orders": 1, "liquidity": 0, "suspense": 0, "remainder": 0}, c.values(t, "peerledger_scrape_errors_total"))
 	c.ledger.noRows.Store(false)
 }
 
@@ -304,7 +304,7 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 		require.Len(t, c.values(t, "peerledger_peer_position"), 1, "the ledger is not read again yet")
 		pass(5 * time.Second)
 		for range 3 {
-			require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
+			require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0, "remainder": 0}, c.values(t, "peerledger_scrape_errors_total"))
 			for _, metric := range []string{"peerledger_peer_position", "peerledger_peers", "peerledger_liquidity", "peerledger_orders_open"} {
 				require.Empty(t, c.values(t, metric), metric)
 			}
@@ -318,7 +318,7 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 		c.ledger.setAway(false)
 		pass(5 * time.Second)
 		require.Len(t, c.values(t, "peerledger_peer_position"), 1)
-		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
+		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0, "remainder": 0}, c.values(t, "peerledger_scrape_errors_total"))
 	})
 }
 
@@ -335,7 +335,7 @@ func TestScrapeHasADeadline(t *testing.T) {
 		began := time.Now()
 		require.Empty(t, c.values(t, "peerledger_peers"))
 		require.Equal(t, 2*time.Second, time.Since(began))
-		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
+		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0, "remainder": 0}, c.values(t, "peerledger_scrape_errors_total"))
 
 		pass(5 * time.Second)
 		began = time.Now()

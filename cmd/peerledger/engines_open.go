@@ -46,22 +46,15 @@ func (a *app) openEngine(cfg config, e engineConfig, ids *rfc0038.AccountIDs, ev
 	if err != nil {
 		return nil, err
 	}
-	opened := &openEngine{cfg: e, client: client}
+	opened := &openEngine{cfg: e, client: client, peers: cfg.listPeersOf(e)}
 	scales := accounts.Rules[*uint8]{Asset: map[accounts.Asset]*uint8{}, PeerAsset: map[peerAsset]*uint8{}}
 	for _, asset := range cfg.toBookConfig().Assets {
 		if cfg.serves(e, asset) {
 			scales.Asset[asset] = e.Scale
 		}
 	}
-	for _, p := range cfg.Peers {
-		asset, err := cfg.findAsset(p.Asset)
-		if err != nil {
-			return nil, err
-		}
-		if found, ok := cfg.findEngine(p, asset); ok && found.Name == e.Name {
-			key := peerAsset{Peer: p.ID, Asset: asset}
-			opened.peers, scales.PeerAsset[key] = append(opened.peers, key), e.Scale
-		}
+	for _, key := range opened.peers {
+		scales.PeerAsset[key] = e.Scale
 	}
 	lifetime, err := e.parseKeyLifetime()
 	if err != nil {
@@ -76,6 +69,20 @@ func (a *app) openEngine(cfg config, e engineConfig, ids *rfc0038.AccountIDs, ev
 	opened.rail = opened.settler.Rail(e.Name)
 	opened.rail.Settler = keepsOpen{opened.settler}
 	return opened, nil
+}
+
+// listPeersOf returns the configured peers that an engine pays.
+func (c config) listPeersOf(e engineConfig) (list []peerAsset) {
+	for _, p := range c.Peers {
+		asset, err := c.findAsset(p.Asset)
+		if err != nil {
+			continue // validate reports unknown assets
+		}
+		if found, ok := c.findEngine(p, asset); ok && found.Name == e.Name {
+			list = append(list, peerAsset{Peer: p.ID, Asset: asset})
+		}
+	}
+	return list
 }
 
 // newEngineClient reads the engine's secrets and makes its client.
@@ -129,6 +136,21 @@ func newEngineRails(cfg config, list []*openEngine) settlement.Rails {
 		}
 	}
 	return rails
+}
+
+// nameEngineRails returns rails that never pay, so that orders of engines are shown with the name of their
+// rail: the ledger has a hash of it.
+func nameEngineRails(cfg config) settlement.Rails {
+	never := func(context.Context, settlement.Order) (ledger.Amount, error) {
+		return ledger.Amount{}, settlement.ErrPending
+	}
+	var list []*openEngine
+	for _, e := range cfg.Engines {
+		list = append(list, &openEngine{
+			cfg: e, peers: cfg.listPeersOf(e), rail: &settlement.Rail{Name: e.Name, Settler: settlement.SettlerFunc(never)},
+		})
+	}
+	return newEngineRails(cfg, list)
 }
 
 // keepsOpen is a [settlement.Settler] whose errors match errOrderOpen, if the order stays open.

@@ -24,7 +24,9 @@ func (a *app) withEngine(ctx context.Context, rails func(config) (settlement.Rai
 			Manual: true, Instance: operatorInstance,
 			NoTakeover: true, // the order of a silent connector stays that connector's
 		}
-		if rails != nil {
+		if rails == nil {
+			cfg.Rails = nameEngineRails(s.cfg)
+		} else {
 			if cfg.Rails, err = rails(s.cfg); err != nil {
 				return err
 			}

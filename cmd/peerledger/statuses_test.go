@@ -34,19 +34,19 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
-		"peers add":        "peers add dora@USD", "peers provision": "peers provision",
+		"peers add":        "peers add dora@USD", "peers provision": "peers provision", "engines run": "engines run",
 	},
 	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
 	others: map[string]string{
 		"doctor": "doctor", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
-		"bench": "bench", "replay": "replay", "serve": "serve", "rfc0038 check": "rfc0038 check http://127.0.0.1:1", "rfc0038 engine": "rfc0038 engine", "version": "version", "help": "help", "completion bash": "completion bash",
+		"bench": "bench", "replay": "replay", "serve": "serve", "engines": "engines", "engines add": "engines add bank http://127.0.0.1:1", "rfc0038 check": "rfc0038 check http://127.0.0.1:1", "rfc0038 engine": "rfc0038 engine", "version": "version", "help": "help", "completion bash": "completion bash",
 		"completion zsh": "completion zsh", "completion fish": "completion fish", "completion powershell": "completion powershell",
 	},
 }
 
 // writesBooks reports whether a command takes --yes.
 func writesBooks(name string) bool {
-	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" || name == "migrate"
+	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" && name != "engines run" || name == "migrate"
 }
 
 // eachLine calls run with each command line in a subtest.
@@ -78,7 +78,7 @@ func TestStatusesOfEveryCommand(t *testing.T) {
 	var names []string
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {
-		does := !cmd.HasSubCommands() || cmd.Name() == "peers" || cmd.Name() == "backup"
+		does := !cmd.HasSubCommands() || cmd.Name() == "peers" || cmd.Name() == "backup" || cmd.Name() == "engines"
 		if does {
 			names = append(names, strings.TrimPrefix(cmd.CommandPath(), "peerledger "))
 		}
@@ -128,7 +128,7 @@ func TestStatusOfWrongCommandLines(t *testing.T) {
 			usage("it takes none", appendArgs(line, "--"+flag, "7")...)
 		}
 	})
-	for _, group := range []string{"", "credit", "settle", "adjust", "peers", "rfc0038", "completion"} {
+	for _, group := range []string{"", "credit", "settle", "adjust", "peers", "engines", "rfc0038", "completion"} {
 		got := runApp(t, append(strings.Fields(group), "frob")...)
 		require.Equal(t, statusUsage, got.status, group)
 		require.Contains(t, got.errors, "frob")
