@@ -138,7 +138,7 @@ func (c config) validate() error {
 	if _, err := c.parseLimits(); err != nil {
 		errs = append(errs, err)
 	}
-	if err := c.EngineReports.Token.check(); err != nil {
+	if err := c.EngineReports.Token.checkSource(); err != nil {
 		errs = append(errs, fmt.Errorf("engine_reports: token: %w", err))
 	}
 	return errors.Join(append(errs, c.validateEngines())...)

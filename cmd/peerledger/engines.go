@@ -81,7 +81,7 @@ func (a *app) listEngines(ctx context.Context, cfg config, status enginesStatus)
 	rows := make([]engineRow, len(list))
 	for i, e := range list {
 		rows[i] = a.askEngine(ctx, e)
-		if known, ok := status.find(e.cfg.Name); ok {
+		if known, ok := status.findFigures(e.cfg.Name); ok {
 			rows[i].Unanswered, rows[i].Parked, rows[i].Stopped = &known.Unanswered, &known.Parked, &known.Stopped
 			rows[i].OldestUnanswered, rows[i].AsOf = formatTime(known.OldestUnanswered), formatTime(status.At)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement/rfc0038"
 )
 
@@ -86,7 +87,11 @@ func (a *app) addEngine(ctx context.Context, e engineConfig) error {
 		return a.showAddition(result)
 	}
 	if err := createAccounts(ctx, added, wires); err != nil {
-		return fmt.Errorf("%s was not changed: %w", cfg.fileName(), err)
+		err = fmt.Errorf("%s was not changed: %w", cfg.fileName(), err)
+		if errors.Is(err, ledger.ErrOutcomeUnknown) {
+			err = &unknownError{err, "Repeat the command when the engine answers: an account that exists stays as it is."}
+		}
+		return err
 	}
 	if err := addEngineToFile(cfg, e); err != nil {
 		return fmt.Errorf("the engine has the accounts, and could not be listed in %s: %w\nAdd under engines:\n  - %s", cfg.fileName(), err, result.Entry)

@@ -112,8 +112,8 @@ func checkEngineName(name string, taken map[string]bool) error {
 // checkFields checks the fields that concern neither assets nor peers.
 func (e engineConfig) checkFields(add func(field string, err error)) {
 	add("url", reasonOf(rfc0038.ClientConfig{URL: e.URL}.Validate()))
-	add("token", e.Token.check())
-	add("header", e.Header.check())
+	add("token", e.Token.checkSource())
+	add("header", e.Header.checkSource())
 	if e.CAFile != "" && !strings.HasPrefix(e.URL, "https:") {
 		add("ca_file", errors.New("is given, and the url is no https"))
 	}
@@ -237,14 +237,14 @@ func (c config) newOfflineBook() (*accounts.Book, error) {
 	return accounts.NewBook(embedded.New(), c.toBookConfig())
 }
 
-func (s secretConfig) check() error {
+func (s secretConfig) checkSource() error {
 	if s.File != "" && s.Env != "" {
 		return errors.New("give file or env, not both")
 	}
 	return nil
 }
 
-func (h headerConfig) check() error {
+func (h headerConfig) checkSource() error {
 	switch {
 	case (h.Name == "") != (h.Secret == secretConfig{}):
 		return errors.New("give name, and file or env")
@@ -252,7 +252,7 @@ func (h headerConfig) check() error {
 		return nil
 	}
 	probe := rfc0038.ClientConfig{URL: "http://x", HeaderName: h.Name, HeaderValue: "x"}
-	return errors.Join(h.Secret.check(), reasonOf(probe.Validate()))
+	return errors.Join(h.Secret.checkSource(), reasonOf(probe.Validate()))
 }
 
 // readSecret reads a secret; "" if the configuration names none.

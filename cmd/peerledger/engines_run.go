@@ -90,7 +90,7 @@ func (s *session) runEngines(ctx context.Context, flags runFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.closePayer(ctx)) }()
-	listener, err := r.listen(ctx, ids)
+	listener, err := r.openListener(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -147,8 +147,8 @@ func (r *engineRunner) closePayer(ctx context.Context) error {
 	return errors.Join(err, writeStatus(r.cfg.statusFile(), newStatus(r.engines, time.Now())))
 }
 
-// listen makes the server for the engines' reports.
-func (r *engineRunner) listen(ctx context.Context, ids *rfc0038.AccountIDs) (net.Listener, error) {
+// openListener makes the server for the engines' reports.
+func (r *engineRunner) openListener(ctx context.Context, ids *rfc0038.AccountIDs) (net.Listener, error) {
 	cfg := rfc0038.ServerConfig{Engine: r.payer, Accounts: ids.Account, Events: r.logServer()}
 	token, err := r.readSecret(r.cfg.EngineReports.Token)
 	if err != nil {

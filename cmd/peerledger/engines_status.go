@@ -106,8 +106,8 @@ func readStatus(file string) (status enginesStatus, err error) {
 	return status, nil
 }
 
-// find returns an engine's figures; false without any.
-func (s enginesStatus) find(engine string) (engineStatus, bool) {
+// findFigures returns an engine's figures; false without any.
+func (s enginesStatus) findFigures(engine string) (engineStatus, bool) {
 	i := slices.IndexFunc(s.Engines, func(e engineStatus) bool { return e.Name == engine })
 	if i < 0 {
 		return engineStatus{}, false
