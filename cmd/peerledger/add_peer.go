@@ -130,8 +130,13 @@ func findLastLine(node *yaml.Node) int {
 func (p peerConfig) formatEntry() string {
 	var fields []string
 	for _, f := range []struct{ name, value string }{
-		{"id", p.ID}, {"asset", p.Asset}, {"credit_line", p.CreditLine}, {"settle_at", p.SettleAt}, {"settle_to", p.SettleTo},
-		{"engine", p.Engine}, {"engine_account", p.EngineAccount},
+		{"id", p.ID},
+		{"asset", p.Asset},
+		{"credit_line", p.CreditLine},
+		{"settle_at", p.SettleAt},
+		{"settle_to", p.SettleTo},
+		{"engine", p.Engine},
+		{"engine_account", p.EngineAccount},
 	} {
 		if f.value != "" {
 			fields = append(fields, fmt.Sprintf("%s: %q", f.name, f.value))

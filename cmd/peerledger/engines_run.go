@@ -86,6 +86,9 @@ func (s *session) runEngines(ctx context.Context, flags runFlags) (err error) {
 	if _, err := s.book.Balances(ctx, peers...); err != nil { // each peer must be in the ledger
 		return err
 	}
+	if err := writeStatus(s.cfg.statusFile(), newStatus(engines, time.Now())); err != nil {
+		return fmt.Errorf("%w: engines_status: %w", errUsage, err)
+	}
 	if err := r.startPayer(flags); err != nil {
 		return err
 	}

@@ -337,4 +337,8 @@ func TestEnginesRunRefuses(t *testing.T) {
 	require.Equal(t, statusUsage, got.status)
 	require.Contains(t, got.errors, "give a token, or an address of loopback")
 	require.Equal(t, statusUsage, s.runCommand(t, "engines", "run", "--every", "1ms").status)
+	s.addToConfig(t, "engines_status: /nonexistent/state\n")
+	got = s.runCommand(t, "engines", "run")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "engines_status: open /nonexistent/")
 }
