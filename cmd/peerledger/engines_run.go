@@ -191,6 +191,9 @@ func (r *engineRunner) keepStatus(ctx context.Context, every time.Duration) erro
 	ticker := time.NewTicker(cmp.Or(every, 5*time.Second))
 	defer ticker.Stop()
 	for {
+		if err := r.forgetClosed(ctx); err != nil && ctx.Err() == nil {
+			r.log.Warn("it is unknown whether an operator has closed orders", "error", err)
+		}
 		if err := writeStatus(r.cfg.statusFile(), newStatus(r.engines, time.Now())); err != nil {
 			r.log.Error("the state of the engines is not written", "error", err)
 		}
@@ -201,6 +204,24 @@ func (r *engineRunner) keepStatus(ctx context.Context, every time.Duration) erro
 		case <-r.changed:
 		}
 	}
+}
+
+// forgetClosed forgets settlements whose orders an operator has closed in another process.
+func (r *engineRunner) forgetClosed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	for _, e := range r.engines {
+		for _, stuck := range e.settler.Stuck() {
+			_, open, err := findOpenOrder(ctx, r.payer, stuck.Order.Account, stuck.Order.ID)
+			if err != nil {
+				return err
+			}
+			if !open {
+				e.settler.Forget(stuck.Order)
+			}
+		}
+	}
+	return nil
 }
 
 // enginesReady is the ready line with --json.

@@ -232,13 +232,19 @@ type runningEngines struct {
 // startEngines runs "engines run" until stop is called.
 func (s testLedger) startEngines(t *testing.T) runningEngines {
 	t.Helper()
+	return runEngines(t, "--config", s.config, "--folder", s.folder)
+}
+
+// runEngines runs "engines run" on a ledger until stop is called.
+func runEngines(t *testing.T, ledgerArgs ...string) runningEngines {
+	t.Helper()
 	out, outWriter := io.Pipe()
 	logged, logWriter := io.Pipe()
 	a := &app{stdin: strings.NewReader(""), stdout: outWriter, stderr: logWriter, getenv: func(string) string { return "" }}
 	ctx, cancel := context.WithCancel(t.Context())
 	status := make(chan int, 1)
 	go func() {
-		status <- a.runCommand(ctx, []string{"--config", s.config, "--folder", s.folder, "engines", "run", "--every", "1s", "--json"})
+		status <- a.runCommand(ctx, append(ledgerArgs, "engines", "run", "--every", "1s", "--status-every", "50ms", "--json"))
 		_ = outWriter.Close()
 		_ = logWriter.Close()
 	}()
