@@ -101,6 +101,9 @@ func (a *app) buildPayCommand(asset *string, cmd *cobra.Command,
 				if err := errors.Join(s.noteLimits(plan), notePauses(cmd.Context(), engine, plan)); err != nil {
 					return err
 				}
+				if program == "" {
+					s.noteEngines(plan)
+				}
 				for _, c := range plan {
 					if err := a.previewOrWrite(c, nil); err != nil {
 						return err
@@ -189,6 +192,19 @@ func (a *app) choosePayers(program string) (rails func(config) (settlement.Rails
 		return newEngineRails(cfg, engines), err
 	}
 	return rails, func() { closeEngines(engines) }
+}
+
+// noteEngines notes the engine that pays each planned order.
+func (s *session) noteEngines(plan []change) {
+	for i, c := range plan {
+		asset, err := s.cfg.findAsset(c.Asset)
+		if err != nil || c.noop {
+			continue
+		}
+		if e, found := s.cfg.findEngine(s.findEntry(peerAsset{Peer: c.Peer, Asset: asset}), asset); found {
+			plan[i].Note = joinNotes(c.Note, fmt.Sprintf("Engine %s at %s pays.", e.Name, e.URL))
+		}
+	}
 }
 
 // checkPayers refuses peers that no engine pays, unless a program pays.
