@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +46,9 @@ SIGINT or SIGTERM ends run: payments under way are finished, and the exit status
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.every < time.Second {
 				return fmt.Errorf("%w: --every must be at least 1s, not %v", errUsage, flags.every)
+			}
+			if flags.statusEach <= 0 {
+				return fmt.Errorf("%w: --status-every must be above 0, not %v", errUsage, flags.statusEach)
 			}
 			return a.withSession(cmd.Context(), func(s *session) error { return s.runEngines(cmd.Context(), flags) })
 		},
@@ -188,7 +190,7 @@ func (r *engineRunner) createAccounts(ctx context.Context) {
 
 // keepStatus writes the state of the engines until ctx ends. A failed write is logged: payments go on.
 func (r *engineRunner) keepStatus(ctx context.Context, every time.Duration) error {
-	ticker := time.NewTicker(cmp.Or(every, 5*time.Second))
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		if err := r.forgetClosed(ctx); err != nil && ctx.Err() == nil {

@@ -330,6 +330,14 @@ func TestStuckSettlements(t *testing.T) {
 	r = s.startEngines(t)
 	require.Equal(t, statusDone, r.stop())
 	require.Empty(t, readOffline[stuckRow](t, s, "engines", "--stuck"))
+
+	cfg, err := parseConfig(readFileOf(t, s.config))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(cfg.statusFile(), []byte("half a fi"), 0o600))
+	got := s.runCommand(t, "orders")
+	require.Equal(t, statusDone, got.status, "the orders are shown without the answers")
+	require.Contains(t, got.errors, "the answers of engines are missing")
+	require.Equal(t, statusFailed, runApp(t, "--config", s.config, "engines").status)
 }
 
 func TestEnginesRunRefuses(t *testing.T) {
@@ -345,6 +353,7 @@ func TestEnginesRunRefuses(t *testing.T) {
 	require.Equal(t, statusUsage, got.status)
 	require.Contains(t, got.errors, "give a token, or an address of loopback")
 	require.Equal(t, statusUsage, s.runCommand(t, "engines", "run", "--every", "1ms").status)
+	require.Equal(t, statusUsage, s.runCommand(t, "engines", "run", "--status-every", "0s").status)
 	s.addToConfig(t, "engines_status: /nonexistent/state\n")
 	got = s.runCommand(t, "engines", "run")
 	require.Equal(t, statusUsage, got.status)

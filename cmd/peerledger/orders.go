@@ -103,8 +103,8 @@ the order and of the last sign of life of the engine that owns it.
 					return err
 				}
 				status, err := readStatus(s.cfg.statusFile())
-				if err != nil {
-					return err
+				if err != nil { // the orders are right without the answers
+					fmt.Fprintf(s.stderr, "peerledger: warning: the answers of engines are missing: %v.\n", err)
 				}
 				rows := make([]orderRow, len(orders))
 				for i, o := range orders {
