@@ -87,3 +87,25 @@ func TestReservationsAreRenewed(t *testing.T) {
 	s.prepare(1, rules.maxHold)
 	require.Equal(t, 2, s.accepted)
 }
+
+// A reservation that somebody else has voided leaves the round, also if the ledger does not call it expired:
+// the round would be refused for ever.
+func TestReservationVoidedByOthers(t *testing.T) {
+	t.Parallel()
+	s := newOneSender(t)
+	p := s.in.machine.byID.find(s.peers[0].ID())
+	require.Len(t, p.holds, 1)
+	results, err := s.ledger.CreateTransfers(context.Background(), []ledger.Transfer{{
+		ID: s.newID(), PendingID: p.holds[0].id, Flags: ledger.TransferVoidPending,
+	}})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+	s.fulfill(s.prepare(100, 20*time.Second))
+	require.Equal(t, 2, s.accepted)
+	s.drain(s.in)
+	for i, want := range map[int]uint64{0: 0, 1: 200} {
+		b, err := s.book.Balance(context.Background(), s.peers[i])
+		require.NoError(t, err)
+		require.Equal(t, ledger.NewAmount(want), b.Payable)
+	}
+}

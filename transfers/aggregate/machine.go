@@ -59,7 +59,6 @@ type machine struct {
 	isTimed   bool        // the shell waits no longer than the round interval
 	yield     bool        // a round goes ahead of the next look-up
 	polledAt  time.Duration
-	swept     int // shards of the memory, of the sweep under way
 	sweptAt   time.Duration
 	recovery  recovery
 	closing   bool

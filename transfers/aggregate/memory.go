@@ -25,6 +25,7 @@ type memory struct {
 	shards []memoryShard
 	live   int // in all shards, with those beyond the horizon
 	filled int // shards with entries
+	swept  int // shard to sweep next
 }
 
 type memoryShard struct {
@@ -126,6 +127,9 @@ func (t *memory) insert(id ledger.ID, forgetBefore int64) *memoryEntry {
 	s, h := t.shardOf(id)
 	e := s.place(h, forgetBefore)
 	if e == nil {
+		for range sweptPerRebuild {
+			t.sweepNext(forgetBefore)
+		}
 		t.rebuild(s, forgetBefore)
 		e = s.place(h, forgetBefore)
 	}
@@ -190,6 +194,10 @@ func (t *memory) rebuild(s *memoryShard, forgetBefore int64) {
 	}
 }
 
+// sweptPerRebuild is the number of shards that are swept for each that is built again. So memory is bounded by
+// what the horizon has, also where packets come faster than the sweeps of the clock.
+const sweptPerRebuild = 4
+
 // sizeFor returns the number of entries of a shard that is built again with n packets: twice as many. Packets
 // of a moment go to one shard, so a shard that has begun to grow soon has as many as others. Its
 // size is then right at once, and each packet moves once or twice and not with every doubling.
@@ -207,6 +215,15 @@ func (t *memory) sweep(forgetBefore int64) {
 	for i := range t.shards {
 		t.sweepShard(i, forgetBefore)
 	}
+}
+
+// sweepNext is sweep for the next shard, and returns the number of its entries.
+func (t *memory) sweepNext(forgetBefore int64) int {
+	i := t.swept
+	t.swept = (i + 1) % len(t.shards)
+	entries := len(t.shards[i].entries)
+	t.sweepShard(i, forgetBefore)
+	return entries
 }
 
 // sweepShard is sweep for one shard.
@@ -281,8 +298,6 @@ func (m *machine) sweepMemory() {
 	const least, part = 1 << 16, 1024
 	entries := max(least, m.memory.live/part)
 	for n := 0; n < len(m.memory.shards) && entries > 0; n++ {
-		entries -= len(m.memory.shards[m.swept].entries)
-		m.memory.sweepShard(m.swept, m.forgetBefore())
-		m.swept = (m.swept + 1) % len(m.memory.shards)
+		entries -= m.memory.sweepNext(m.forgetBefore())
 	}
 }
