@@ -88,7 +88,7 @@ func TestReservationsAreRenewed(t *testing.T) {
 	require.Equal(t, 2, s.accepted)
 }
 
-// A reservation that somebody else has voided leaves the round, also if the ledger does not call it expired:
+// A reservation that another program has voided leaves the round, also if the ledger does not call it expired:
 // the round would be refused for ever.
 func TestReservationVoidedByOthers(t *testing.T) {
 	t.Parallel()
