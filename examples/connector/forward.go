@@ -48,6 +48,16 @@ func (n *network) handlerFor(from *neighbour) btp.Handler {
 	}
 }
 
+// busyAnswer answers a packet that is not looked at, since too many packets of its peer are under way.
+// The code is T03: the sender may send again later.
+func (n *network) busyAnswer() []byte {
+	encoded, err := n.newReject("T03", "too many packets are under way").AppendBinary(nil)
+	if err != nil { // the address was checked, so this does not happen; the sender then gets no answer
+		n.log.Error("answer", "err", err)
+	}
+	return encoded
+}
+
 // forwardPrepare books a PREPARE, sends it on, and books the answer before it returns the answer.
 // Each PREPARE is a packet of its own, also one with the same bytes as an earlier one: it is booked
 // as often as it leaves. Without an answer (nil) the sender learns no outcome.

@@ -79,7 +79,7 @@ func (n *network) logIn() error {
 		if to.cfg.Server == "" {
 			continue
 		}
-		client, err := btp.NewClient(btp.ClientConfig{URL: to.cfg.Server, Handler: n.handlerFor(to), Failed: func(err error) {
+		client, err := btp.NewClient(btp.ClientConfig{URL: to.cfg.Server, Handler: n.handlerFor(to), Busy: n.busyAnswer(), Failed: func(err error) {
 			n.log.Warn("link", "peer", to.cfg.ID, "err", err)
 		}})
 		if err != nil {
@@ -103,7 +103,7 @@ func (n *network) listen(address string) error {
 	var logins []btp.Login
 	for _, to := range n.neighbours {
 		if to.cfg.Token != "" {
-			logins = append(logins, btp.Login{Account: to.cfg.ID, Token: to.cfg.Token, Handler: n.handlerFor(to)})
+			logins = append(logins, btp.Login{Account: to.cfg.ID, Token: to.cfg.Token, Handler: n.handlerFor(to), Busy: n.busyAnswer()})
 		}
 	}
 	if address == "" {

@@ -19,6 +19,10 @@ type ClientConfig struct {
 	URL string
 	// Handler answers the peer's packets.
 	Handler Handler
+	// Busy is the ILP packet that answers a packet of the peer at once while as many of its packets
+	// are handled as may be. Default: such a packet gets no answer, and to the peer the outcome is
+	// unknown.
+	Busy []byte
 	// Failed is called with the end of each link and the error of each log-in, from one goroutine.
 	// Default: none.
 	Failed func(error)
@@ -62,7 +66,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if cfg.LongestPause == 0 {
 		cfg.LongestPause = 30 * time.Second
 	}
-	c := &Client{Peer: newPeer(cfg.Handler), cfg: cfg, account: address.User.Username(), token: token, times: defaultTimeouts, ended: make(chan struct{})}
+	c := &Client{Peer: newPeer(cfg.Handler, cfg.Busy), cfg: cfg, account: address.User.Username(), token: token, times: defaultTimeouts, ended: make(chan struct{})}
 	address.Scheme, address.User = scheme, nil
 	c.address = address.String()
 	ctx, stop := context.WithCancel(context.Background()) // the client outlives its caller; Close cancels it

@@ -69,6 +69,7 @@ func (p *Peer) serve(ctx context.Context, l *link) error {
 	return err
 }
 
+// readFrames handles frames until the link ends. It waits for nothing but frames.
 func (p *Peer) readFrames(ctx context.Context, l *link) error {
 	for {
 		f, err := l.read(ctx)
@@ -79,12 +80,13 @@ func (p *Peer) readFrames(ctx context.Context, l *link) error {
 		case TypeResponse, TypeError:
 			p.deliverAnswer(f)
 		case TypeTransfer:
-			l.refuse(f.RequestID, "no transfers: settlement is outside of BTP")
+			p.startIn(p.unread, func() { l.refuse(f.RequestID, "no transfers: settlement is outside of BTP") })
 		case TypeMessage:
-			if packet := f.ILP(); len(packet) > 0 {
-				p.handleMessage(f.RequestID, packet)
-			} else {
-				l.respondEmpty(f.RequestID)
+			switch packet := f.ILP(); {
+			case len(packet) == 0:
+				p.startIn(p.unread, func() { l.respond(f.RequestID, nil) })
+			case !p.handleMessage(f.RequestID, packet) && len(p.busy) > 0:
+				p.startIn(p.unread, func() { l.respond(f.RequestID, p.busy) })
 			}
 		}
 	}
@@ -97,9 +99,10 @@ func (l *link) refuse(id uint32, reason string) {
 	}
 }
 
-// respondEmpty answers a request with no sub-protocol: a log-in, or a message without a packet.
-func (l *link) respondEmpty(id uint32) {
-	if frame, err := newPacketFrame(TypeResponse, id, nil).AppendBinary(nil); err == nil {
+// respond answers a request with a packet, or with no sub-protocol: a log-in, or a message without a
+// packet.
+func (l *link) respond(id uint32, packet []byte) {
+	if frame, err := newPacketFrame(TypeResponse, id, packet).AppendBinary(nil); err == nil {
 		l.write(frame)
 	}
 }

@@ -32,16 +32,21 @@ type Handler func(ctx context.Context, packet []byte) []byte
 const (
 	// maxWaiting bounds the requests to a peer that wait for answers.
 	maxWaiting = 4096
-	// maxHandled bounds the packets of a peer that are handled at once. Beyond it the link is not
-	// read, until a handler returns.
+	// maxHandled bounds the packets of a peer that are handled at once. Further ones get the answer
+	// for a busy peer.
 	maxHandled = 1024
+	// maxUnread bounds the answers without a handler that a peer has not read yet. Further requests
+	// of this kind get no answer.
+	maxUnread = 1024
 )
 
 // Peer sends packets to a peer and answers its packets, over one link at a time. All methods may be
 // called concurrently.
 type Peer struct {
 	handler Handler
+	busy    []byte        // the answer to a packet that finds no slot; empty: none
 	slots   chan struct{} // one for each packet in a handler
+	unread  chan struct{} // one for each answer without a handler that is written
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup // of handlers and writers; none is added after closed
@@ -54,10 +59,10 @@ type Peer struct {
 	linked  chan struct{} // closed while there is a link
 }
 
-func newPeer(handler Handler) *Peer {
+func newPeer(handler Handler, busy []byte) *Peer {
 	ctx, cancel := context.WithCancel(context.Background()) // the peer outlives its caller; close cancels it
 	return &Peer{
-		handler: handler, slots: make(chan struct{}, maxHandled), ctx: ctx, cancel: cancel,
+		handler: handler, busy: busy, slots: make(chan struct{}, maxHandled), unread: make(chan struct{}, maxUnread), ctx: ctx, cancel: cancel,
 		waiting: map[uint32]chan Frame{}, lastID: rand.Uint32(), linked: make(chan struct{}),
 	}
 }
@@ -170,16 +175,24 @@ func (p *Peer) start(f func()) bool {
 	return !p.closed
 }
 
-// handleMessage answers a packet of the peer, in a goroutine of its own. The link of the answer may
-// be a later link.
-func (p *Peer) handleMessage(id uint32, packet []byte) {
+// startIn runs f as start does, while slots has room for it.
+func (p *Peer) startIn(slots chan struct{}, f func()) bool {
 	select {
-	case p.slots <- struct{}{}:
-	case <-p.ctx.Done():
-		return
+	case slots <- struct{}{}:
+		return p.start(func() {
+			defer func() { <-slots }()
+			f()
+		})
+	default:
+		return false
 	}
-	p.start(func() {
-		defer func() { <-p.slots }()
+}
+
+// handleMessage answers a packet of the peer, in a goroutine of its own, and never waits: the frame
+// after this one may be an answer, and a fulfillment is worth money until the packet expires. The
+// link of the answer may be a later link. It reports whether there was a slot.
+func (p *Peer) handleMessage(id uint32, packet []byte) bool {
+	return p.startIn(p.slots, func() {
 		answer := p.handler(p.ctx, packet)
 		if len(answer) == 0 {
 			return

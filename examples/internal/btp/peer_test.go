@@ -357,3 +357,43 @@ func TestBadPeersAreCutOff(t *testing.T) {
 		})
 	}
 }
+
+// While as many packets of a peer are handled as may be, further ones are answered at once, and an
+// answer of the peer is read: it may be a fulfillment, which is worth money until our packet expires.
+func TestAnswerIsReadWhileHandlersAreBusy(t *testing.T) {
+	t.Parallel()
+	const most, more = 1024, 76 // as many as are handled, and further ones
+	working := func(ctx context.Context, _ []byte) []byte {
+		<-ctx.Done()
+		return nil
+	}
+	server := newServer(t, btp.Login{Account: "a", Token: "secret", Handler: working, Busy: []byte("busy")})
+	address := serve(t, server)
+	a := newClient(t, btp.ClientConfig{URL: address("a", "secret"), Handler: echo(" at a")})
+	waitLinked(t, a.Peer, server.Peer("a"))
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	answers := make(chan string, most+more)
+	var senders sync.WaitGroup
+	for range most + more {
+		senders.Go(func() {
+			if answer, err := a.Send(ctx, []byte("prepare")); err == nil {
+				answers <- string(answer)
+			}
+		})
+	}
+	for range more {
+		select {
+		case answer := <-answers:
+			require.Equal(t, "busy", answer)
+		case <-ctx.Done():
+			require.Fail(t, "no answer to a packet that no handler takes")
+		}
+	}
+	answer, err := server.Peer("a").Send(ctx, []byte("x"))
+	require.NoError(t, err)
+	require.Equal(t, "x at a", string(answer))
+	cancel()
+	senders.Wait()
+	require.Empty(t, answers)
+}

@@ -19,6 +19,7 @@ type Login struct {
 	Account string
 	Token   string // at least one character
 	Handler Handler
+	Busy    []byte // as ClientConfig.Busy
 }
 
 // Server takes the log-ins of peers. It is an [http.Handler]: each request becomes a websocket. A
@@ -54,7 +55,7 @@ func NewServer(logins ...Login) (*Server, error) {
 			cancel()
 			return nil, ErrLogin
 		}
-		s.accounts = append(s.accounts, serverAccount{login.Account, sha256.Sum256([]byte(login.Token)), newPeer(login.Handler)})
+		s.accounts = append(s.accounts, serverAccount{login.Account, sha256.Sum256([]byte(login.Token)), newPeer(login.Handler, login.Busy)})
 	}
 	return s, nil
 }
@@ -113,7 +114,7 @@ func (s *Server) takeLogin(w http.ResponseWriter, r *http.Request) (*link, *Peer
 		_ = socket.Close(websocket.StatusPolicyViolation, "") // an error means that it has ended
 		return nil, nil
 	}
-	l.respondEmpty(login.RequestID)
+	l.respond(login.RequestID, nil)
 	return l, peer
 }
 
