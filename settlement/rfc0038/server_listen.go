@@ -17,8 +17,9 @@ import (
 type ListenConfig struct {
 	// Address is HOST:PORT. Default "127.0.0.1:7771", the port that interledger-rs uses.
 	Address string
-	// TLS is for HTTPS, and with [tls.RequireAndVerifyClientCert] authenticates engines: see [NewMutualTLS]. Default
-	// nil: HTTP, which shows payments and tokens to the network.
+	// TLS is for HTTPS, and with [tls.RequireAndVerifyClientCert] and ClientCAs authenticates engines: see [NewMutualTLS].
+	// Without ClientCAs everybody is let in who has bought a certificate. Default nil: HTTP, which shows payments and
+	// tokens to the network.
 	TLS *tls.Config
 	// OpenToEverybody allows an address other than loopback without tokens and client certificates: then everybody
 	// who reaches the address can credit every peer. Default false.
@@ -28,7 +29,8 @@ type ListenConfig struct {
 }
 
 // NewMutualTLS returns a TLS configuration for [ListenConfig] that takes requests of clients with a certificate of
-// clientCAs only.
+// clientCAs only. clientCAs must not be nil, which stands for the authorities of the system: they sell certificates to
+// everybody.
 func NewMutualTLS(certificate tls.Certificate, clientCAs *x509.CertPool) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate},
@@ -44,7 +46,7 @@ func (s *Server) Listen(ctx context.Context, c ListenConfig) (net.Listener, erro
 	if err != nil {
 		return nil, fmt.Errorf("rfc0038: %w", err)
 	}
-	authenticates := len(s.tokens) > 0 || c.TLS != nil && c.TLS.ClientAuth == tls.RequireAndVerifyClientCert
+	authenticates := len(s.tokens) > 0 || needsClientCertificate(c.TLS)
 	address, isTCP := inner.Addr().(*net.TCPAddr) // as resolved: a name may be any address
 	if !authenticates && !c.OpenToEverybody && (!isTCP || !address.IP.IsLoopback()) {
 		return nil, errors.Join(fmt.Errorf("%w: %v", ErrOpenToEverybody, inner.Addr()), inner.Close())
@@ -56,6 +58,11 @@ func (s *Server) Listen(ctx context.Context, c ListenConfig) (net.Listener, erro
 	conf := c.TLS.Clone()
 	conf.NextProtos = []string{"http/1.1"} // the limits of newHTTPServer are for HTTP/1
 	return tls.NewListener(limited, conf), nil
+}
+
+// needsClientCertificate reports whether clients need a certificate of an authority that the operator has chosen.
+func needsClientCertificate(c *tls.Config) bool {
+	return c != nil && c.ClientAuth == tls.RequireAndVerifyClientCert && c.ClientCAs != nil
 }
 
 // Serve answers requests until ctx ends, or the listener fails. Requests under way then have Timeout and ReadTimeout to end.

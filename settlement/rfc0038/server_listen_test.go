@@ -141,7 +141,7 @@ func TestServerListensOnLoopback(t *testing.T) {
 			return token.server.Listen(t.Context(), rfc0038.ListenConfig{Address: "0.0.0.0:0"})
 		},
 		"client certificates": func() (net.Listener, error) {
-			return open.server.Listen(t.Context(), rfc0038.ListenConfig{Address: "0.0.0.0:0", TLS: rfc0038.NewMutualTLS(tls.Certificate{}, nil)})
+			return open.server.Listen(t.Context(), rfc0038.ListenConfig{Address: "0.0.0.0:0", TLS: rfc0038.NewMutualTLS(tls.Certificate{}, x509.NewCertPool())})
 		},
 	} {
 		l, err := listen()
@@ -153,6 +153,14 @@ func TestServerListensOnLoopback(t *testing.T) {
 	}
 	_, err := open.server.Listen(t.Context(), rfc0038.ListenConfig{Address: "nonsense"})
 	require.ErrorContains(t, err, "nonsense")
+}
+
+// Client certificates without an authority are checked against the authorities of the system: everybody can buy one.
+func TestMutualTLSNeedsAnAuthority(t *testing.T) {
+	t.Parallel()
+	f := newServerFixture(t, nil)
+	_, err := f.server.Listen(t.Context(), rfc0038.ListenConfig{Address: "0.0.0.0:0", TLS: rfc0038.NewMutualTLS(newCertificate(t), nil)})
+	require.ErrorIs(t, err, rfc0038.ErrOpenToEverybody)
 }
 
 func TestServerWithClientCertificates(t *testing.T) {
