@@ -39,7 +39,8 @@ type ServerConfig struct {
 	Timeout time.Duration
 	// ReadTimeout bounds the time to read a request. Default 10 s.
 	ReadTimeout time.Duration
-	// MaxConcurrent bounds the bookings and relays under way; others wait within Timeout. Default 256.
+	// MaxConcurrent bounds the bookings under way, and the relays under way; others wait within Timeout. A relay takes no
+	// place of a booking: it waits for a peer. Default 256.
 	MaxConcurrent int
 	// MaxBody is the largest body of a reported payment, in bytes. Default 16384.
 	MaxBody int64
@@ -118,7 +119,8 @@ type Server struct {
 	cfg    ServerConfig
 	prefix []string
 	tokens [][sha256.Size]byte
-	slots  chan struct{} // of bookings and relays under way
+	books  slots // of bookings under way
+	relays slots // of relays under way
 	counts serverCounts
 }
 
@@ -128,7 +130,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, prefix: splitPath(cfg.Prefix), slots: make(chan struct{}, cfg.MaxConcurrent)}
+	s := &Server{cfg: cfg, prefix: splitPath(cfg.Prefix), books: make(slots, cfg.MaxConcurrent), relays: make(slots, cfg.MaxConcurrent)}
 	for _, token := range cfg.Tokens {
 		s.tokens = append(s.tokens, sha256.Sum256([]byte(token)))
 	}
@@ -183,13 +185,16 @@ func (s *Server) leaveUnanswered(r Report, err error) {
 // closeUnanswered closes the connection without an answer.
 func closeUnanswered() { panic(http.ErrAbortHandler) }
 
-// takeSlot waits for a place among the calls under way, for the caller's release.
-func (s *Server) takeSlot(ctx context.Context) (release func(), err error) {
+// slots bound the calls of a kind under way.
+type slots chan struct{}
+
+// take waits for a place, for the caller's release.
+func (s slots) take(ctx context.Context) (release func(), err error) {
 	select {
-	case s.slots <- struct{}{}:
-		return func() { <-s.slots }, nil
+	case s <- struct{}{}:
+		return func() { <-s }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for one of %d places: %w", s.cfg.MaxConcurrent, ctx.Err())
+		return nil, fmt.Errorf("wait for one of %d places: %w", cap(s), ctx.Err())
 	}
 }
 

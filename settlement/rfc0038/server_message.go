@@ -44,7 +44,7 @@ func (s *Server) serveMessage(w http.ResponseWriter, request *http.Request, acco
 }
 
 func (s *Server) relayMessage(ctx context.Context, account accounts.PeerAccount, message []byte) ([]byte, error) {
-	release, err := s.takeSlot(ctx)
+	release, err := s.relays.take(ctx)
 	if err != nil {
 		return nil, err
 	}

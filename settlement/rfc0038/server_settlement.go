@@ -49,7 +49,7 @@ func (s *Server) bookReport(ctx context.Context, r Report) error {
 		s.counts.zero.Add(1)
 		return nil
 	}
-	release, err := s.takeSlot(ctx)
+	release, err := s.books.take(ctx)
 	if err != nil {
 		return err
 	}

@@ -242,13 +242,18 @@ func TestServerRelaysMessages(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, without.post("/accounts/alice/messages", "", "x").status)
 }
 
-// A request that waits for a place, and a relay that the peer does not answer, end within Timeout.
+// Requests that wait for a place, and a relay that the peer does not answer, end within Timeout.
 func TestServerBoundsItsAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		f := newServerFixture(t, func(c *rfc0038.ServerConfig) {
 			c.MaxConcurrent = 1
+			c.Events.Booked = func(r rfc0038.Report, _ settlement.PaymentBooking) {
+				if r.Key == "hold" {
+					<-release
+				}
+			}
 			c.Relay = func(ctx context.Context, _ accounts.PeerAccount, message []byte) ([]byte, error) {
 				if string(message) == "hold" {
 					<-release
@@ -258,18 +263,43 @@ func TestServerBoundsItsAnswers(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		})
+		const body = `{"amount":"15","scale":3}`
 		var calls sync.WaitGroup
 		calls.Go(func() { require.Equal(t, http.StatusCreated, f.post("/accounts/alice/messages", "", "hold").status) })
+		calls.Go(func() { require.Equal(t, http.StatusCreated, f.post(alicePath, "hold", body).status) })
 		synctest.Wait()
 		start := time.Now()
-		require.Zero(t, f.post(alicePath, "k", `{"amount":"15","scale":3}`).status)
+		require.Zero(t, f.post(alicePath, "k", body).status)
 		require.Equal(t, http.StatusGatewayTimeout, f.post("/accounts/alice/messages", "", "x").status)
 		require.Equal(t, 16*time.Second, time.Since(start))
 		close(release)
 		calls.Wait()
 		require.Equal(t, http.StatusGatewayTimeout, f.post("/accounts/alice/messages", "", "x").status)
 		require.ErrorIs(t, errors.Join(f.errs...), context.DeadlineExceeded)
-		require.Equal(t, http.StatusCreated, f.post(alicePath, "k", `{"amount":"15","scale":3}`).status)
+		require.Equal(t, http.StatusCreated, f.post(alicePath, "k", body).status)
+	})
+}
+
+// Messages that wait for a peer's engine take no place of payments: a report is booked meanwhile.
+func TestSlowPeersDoNotDelayReports(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newServerFixture(t, func(c *rfc0038.ServerConfig) {
+			c.MaxConcurrent = 4
+			c.Relay = func(ctx context.Context, _ accounts.PeerAccount, _ []byte) ([]byte, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+		})
+		var messages sync.WaitGroup
+		for range 8 {
+			messages.Go(func() { f.post("/accounts/alice/messages", "", "x") })
+		}
+		synctest.Wait()
+		began := time.Now()
+		require.Equal(t, http.StatusCreated, f.post(alicePath, "k", goodBody).status)
+		require.Zero(t, time.Since(began))
+		messages.Wait()
 	})
 }
 
