@@ -189,7 +189,8 @@ func checkSentKey(key string) error {
 
 // SendMessage gives the engine a message of the peer's engine, and returns the engine's reply, which
 // may be empty. The message must not be empty. Do not repeat a message: its sender does.
-// [MessageRejectCode] has the code for the reject of the packet that brought the message.
+// [ReadMessagePacket] reads the packet that brought the message, and [NewMessageAnswer] and
+// [NewMessageReject] answer it.
 //
 // Errors are an [AnswerError], a [NoAnswerError], [ErrAnswerTooLarge], and before anything is sent
 // [ErrEmptyMessage] and [ErrInvalidAccountID].
@@ -214,15 +215,26 @@ func (c *Client) SendMessage(ctx context.Context, account string, message []byte
 	return got.body, nil
 }
 
+// The ILP error codes of rejected messages.
+const (
+	codeBadRequest    = "F00"
+	codeInvalidPacket = "F01"
+	codeInternal      = "T00"
+)
+
 // MessageRejectCode returns the ILP error code for the reject of a packet whose message
-// [Client.SendMessage] could not deliver: F00 if the engine refused the message (4xx), and otherwise
-// T00, as the engine may have the message.
+// [Client.SendMessage] could not deliver: F00 if the engine refused the message (4xx), F01 if the
+// packet matches [ErrMessagePacket], and otherwise T00, as the engine may have the message.
 func MessageRejectCode(err error) string {
 	var answer *AnswerError
-	if errors.As(err, &answer) && answer.Status/100 == 4 || errors.Is(err, ErrEmptyMessage) {
-		return "F00"
+	switch {
+	case errors.Is(err, ErrMessagePacket):
+		return codeInvalidPacket
+	case errors.As(err, &answer) && answer.Status/100 == 4, errors.Is(err, ErrEmptyMessage):
+		return codeBadRequest
+	default:
+		return codeInternal
 	}
-	return "T00"
 }
 
 // requestURL returns the URL of a path below /accounts.

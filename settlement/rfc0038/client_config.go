@@ -34,8 +34,8 @@ type ClientConfig struct {
 	// answer is unknown. Some engines submit the payment to a chain before they answer. Default 30 s.
 	Timeout time.Duration
 	// MaxAnswer bounds the bytes read of an answer's body. The status alone decides about settlements,
-	// so a longer body only spoils the answer to a message ([ErrAnswerTooLarge]). Default 64 KiB, above
-	// the 32,767 bytes that fit in a packet.
+	// so a longer body only spoils the answer to a message ([ErrAnswerTooLarge]). Default, and at most,
+	// 32767, the data of an ILP packet: the peer would never get more.
 	MaxAnswer int64
 	// MaxConnections bounds the connections to the engine. Further requests wait. Default 64.
 	MaxConnections int
@@ -65,7 +65,7 @@ func (c ClientConfig) Validate() error {
 	check((c.HeaderName == "") == (c.HeaderValue == ""), "HeaderValue", "goes with HeaderName")
 	check(isHeaderValue(c.UserAgent), "UserAgent", "must be printable ASCII without spaces at its ends")
 	check(c.Timeout == 0 || c.Timeout >= minTimeout, "Timeout", fmt.Sprintf("must be at least %v", minTimeout))
-	check(c.MaxAnswer >= 0, "MaxAnswer", reasonBelowZero)
+	check(c.MaxAnswer >= 0 && c.MaxAnswer <= maxMessage, "MaxAnswer", fmt.Sprintf("must be 0 to %d", maxMessage))
 	check(c.MaxConnections >= 0, "MaxConnections", reasonBelowZero)
 	return errors.Join(errs...)
 }
@@ -75,7 +75,7 @@ const reasonBelowZero = "must not be negative"
 func (c ClientConfig) withDefaults() ClientConfig {
 	c.UserAgent = cmp.Or(c.UserAgent, "peerledger")
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
-	c.MaxAnswer = cmp.Or(c.MaxAnswer, 64<<10)
+	c.MaxAnswer = cmp.Or(c.MaxAnswer, maxMessage)
 	c.MaxConnections = cmp.Or(c.MaxConnections, 64)
 	c.Events = c.Events.withDefaults()
 	return c

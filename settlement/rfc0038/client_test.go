@@ -190,7 +190,7 @@ func TestClientConfigValidate(t *testing.T) {
 		"HeaderValue":    {{URL: "http://x", HeaderName: "a"}, {URL: "http://x", HeaderValue: "a"}, {URL: "http://x", HeaderName: "a", HeaderValue: "\r\n"}},
 		"UserAgent":      {{URL: "http://x", UserAgent: "a\x00"}},
 		"Timeout":        {{URL: "http://x", Timeout: time.Millisecond}, {URL: "http://x", Timeout: -time.Hour}},
-		"MaxAnswer":      {{URL: "http://x", MaxAnswer: -1}},
+		"MaxAnswer":      {{URL: "http://x", MaxAnswer: -1}, {URL: "http://x", MaxAnswer: 32768}},
 		"MaxConnections": {{URL: "http://x", MaxConnections: -1}},
 	} {
 		for _, cfg := range bad {

@@ -33,6 +33,10 @@ var (
 	// ErrEmptyMessage is returned when a message has no bytes: engines answer 500. Nothing was sent.
 	ErrEmptyMessage = errors.New("rfc0038: empty message")
 
+	// ErrMessagePacket is returned for a peer's packet that is no ILP packet, or that goes to peer.settle and has an amount
+	// or another condition.
+	ErrMessagePacket = errors.New("rfc0038: invalid packet for a message")
+
 	// ErrBelowUnit is returned when an order is worth less than one unit of the engine. Nothing was
 	// sent. The error matches [settlement.ErrDeclined], so the amount stays owed.
 	ErrBelowUnit = errors.New("rfc0038: less than one unit of the engine")

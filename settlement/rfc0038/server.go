@@ -88,7 +88,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, 10*time.Second)
 	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 256)
 	c.MaxBody = cmp.Or(c.MaxBody, 16<<10)
-	c.MaxMessage = cmp.Or(c.MaxMessage, 32767)
+	c.MaxMessage = cmp.Or(c.MaxMessage, maxMessage)
 	c.Events = c.Events.withDefaults()
 	return c
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/ilp"
 	"github.com/peerledger/peerledger/settlement/rfc0038"
 )
 
@@ -44,23 +43,22 @@ func (c *connector) relayMessage(ctx context.Context, account accounts.PeerAccou
 
 // takeMessage gives our engine the message in the peer's PREPARE, and returns the FULFILL or the REJECT.
 func (c *connector) takeMessage(ctx context.Context, asset accounts.Asset, packet []byte) ([]byte, error) {
-	decoded, err := ilp.Decode(packet)
+	message, isMessage, err := rfc0038.ReadMessagePacket(packet)
 	if err != nil {
-		return nil, err
+		return rfc0038.NewMessageReject(err), nil
 	}
-	prepare, is := decoded.(ilp.Prepare)
-	if !is || prepare.Destination != "peer.settle" {
+	if !isMessage {
 		return nil, fmt.Errorf("the packet is no message")
 	}
 	id, err := c.ids.WireID(c.peer[asset])
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.client.SendMessage(ctx, id, prepare.Data)
+	answer, err := c.client.SendMessage(ctx, id, message)
 	if err != nil {
-		return ilp.Reject{Code: rfc0038.MessageRejectCode(err), Message: err.Error()}.AppendBinary(nil)
+		return rfc0038.NewMessageReject(err), nil
 	}
-	return ilp.Fulfill{Data: answer}.AppendBinary(nil)
+	return rfc0038.NewMessageAnswer(answer)
 }
 
 // handleMessages serves the peer's messages. The path has the number of the asset's ledger.
