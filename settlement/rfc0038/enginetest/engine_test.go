@@ -1,14 +1,18 @@
 package enginetest_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/settlement/rfc0038"
 	"github.com/peerledger/peerledger/settlement/rfc0038/enginetest"
 )
@@ -169,6 +173,50 @@ func TestDelete(t *testing.T) {
 	require.Equal(t, 404, post(t, url+"/accounts/alice/settlements", `{"amount":"1","scale":0}`, "k").status)
 	post(t, url+"/accounts", `{"id":"alice"}`)
 	require.Equal(t, 400, post(t, url+"/accounts/alice/settlements", `{"amount":"2","scale":0}`, "k").status)
+}
+
+// A creation and a deletion are answered when they are on disk, also to those who ask at the same time.
+func TestAnswersFollowTheDisk(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "store")
+	e, err := enginetest.NewEngine(enginetest.Config{Folder: folder})
+	require.NoError(t, err)
+	for i := range 20 {
+		id := fmt.Sprint("account", i)
+		for _, c := range []struct{ method, path, body, last string }{
+			{http.MethodPost, "/accounts", fmt.Sprintf(`{"id":%q}`, id), "created"}, {http.MethodDelete, "/accounts/" + id, "", "deleted"},
+		} {
+			var calls sync.WaitGroup
+			for range 8 {
+				calls.Go(func() {
+					w := httptest.NewRecorder()
+					e.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader(c.body)))
+					if last := lastOnDisk(folder, id); last != c.last {
+						t.Errorf("%s %s: answered %d, and on disk it is %q", c.method, c.path, w.Code, last)
+					}
+				})
+			}
+			calls.Wait()
+		}
+	}
+	require.NoError(t, e.Close())
+}
+
+// lastOnDisk returns what happened to an account last, as the log of an open store has it on disk.
+func lastOnDisk(folder, id string) (last string) {
+	names := map[uint8]string{2: "created", 3: "deleted"}
+	_, err := wal.ReadLive(folder, wal.Format{Name: "engine", Newest: 1}, func(r wal.Record) error {
+		var e struct{ Account string }
+		err := json.Unmarshal(r.Data, &e)
+		if e.Account == id && names[r.Kind] != "" {
+			last = names[r.Kind]
+		}
+		return err
+	})
+	if err != nil {
+		return err.Error()
+	}
+	return last
 }
 
 // With its store an engine pays a key once over restarts; with an empty store it pays the key again.

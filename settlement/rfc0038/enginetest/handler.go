@@ -159,11 +159,12 @@ func (e *Engine) createAccount(run *run, body []byte) answer {
 		return e.refuseBody(errBadID)
 	}
 	e.mu.Lock()
-	var place wal.Position
-	if !run.store.findAccount(id).live {
-		place = run.store.write(entryCreated, entry{Account: id})
+	a := run.store.findAccount(id)
+	if !a.live {
+		a.place = run.store.write(entryCreated, entry{Account: id})
 		e.startPayer(run, id)
 	}
+	place := a.place // maybe of a request that waits
 	e.mu.Unlock()
 	if run.store.wait(run.ctx, place) != nil {
 		return answer{}
@@ -182,17 +183,21 @@ func (e *Engine) createAccount(run *run, body []byte) answer {
 // is created again.
 func (e *Engine) deleteAccount(run *run, id string) answer {
 	e.mu.Lock()
-	live := run.store.accounts[id] != nil && run.store.accounts[id].live
+	a := run.store.accounts[id]
+	live := a != nil && a.live
 	var place wal.Position
 	if live {
-		place = run.store.write(entryDeleted, entry{Account: id})
+		a.place = run.store.write(entryDeleted, entry{Account: id})
+	}
+	if a != nil {
+		place = a.place // maybe of a request that waits
 	}
 	e.mu.Unlock()
 	switch {
-	case !live:
-		return answerUnknownAccount()
 	case run.store.wait(run.ctx, place) != nil:
 		return answer{}
+	case !live:
+		return answerUnknownAccount()
 	}
 	return answer{status: http.StatusNoContent}
 }

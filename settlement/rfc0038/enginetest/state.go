@@ -41,7 +41,8 @@ type state struct {
 }
 
 type account struct {
-	live        bool // created and not deleted; keys and queue survive a deletion
+	live        bool         // created and not deleted; keys and queue survive a deletion
+	place       wal.Position // of the last creation or deletion in the log
 	rest        rfc0038.Quantity
 	aside       rfc0038.Quantity // reported amounts that the connector did not take
 	settlements map[string]*settled
