@@ -323,6 +323,35 @@ func TestToken(t *testing.T) {
 	requireFailed(t, run(t, check.Config{URL: url}), "create", "account", "settle/unknown-account", "message/unknown-account")
 }
 
+// An interrupted run leaves no accounts behind.
+func TestInterruptedRun(t *testing.T) {
+	t.Parallel()
+	engine, err := enginetest.NewEngine(enginetest.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, engine.Close()) })
+	counts := map[int]int{} // requests that changed accounts, by status; requests come one by one
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		engine.ServeHTTP(answer, r)
+		counts[answer.Code]++
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	t.Cleanup(server.Close)
+	for _, at := range []string{"create/bad-json", "settle", "delete"} {
+		clear(counts)
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := check.Run(ctx, check.Config{URL: server.URL, Started: func(c check.Clause, _ int) {
+			if c.ID == at {
+				cancel()
+			}
+		}})
+		require.ErrorIs(t, err, context.Canceled)
+		want := map[string]int{"create/bad-json": 3, "settle": 4, "delete": 4}[at]
+		require.Equal(t, want, counts[http.StatusNoContent], "deleted accounts")
+	}
+}
+
 // A subject that is not there fails one clause.
 func TestNobodyAnswers(t *testing.T) {
 	t.Parallel()

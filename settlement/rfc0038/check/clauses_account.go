@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,8 +41,14 @@ func (s *session) create(body string) response {
 	return s.send(request{path: "/accounts", media: "application/json", body: body})
 }
 
+// newAccount returns the id of an account that the suite creates, and deletes in the end.
+func (s *session) newAccount() string {
+	s.owned = append(s.owned, newUUID())
+	return s.owned[len(s.owned)-1]
+}
+
 func checkCreate(s *session) error {
-	s.other = newUUID()
+	s.other = s.newAccount()
 	return s.create(fmt.Sprintf(`{"id":%q}`, s.other)).requireTaken()
 }
 
@@ -84,7 +91,7 @@ func checkCreateNull(s *session) error {
 		if err != nil {
 			return err
 		}
-		s.send(request{method: http.MethodDelete, path: "/accounts/" + url.PathEscape(id)})
+		s.owned = append(s.owned, id)
 	}
 	return nil
 }
@@ -98,7 +105,7 @@ func checkAccount(s *session) error {
 	case s.cfg.Role == Connector:
 		return skipError("needs an account of the connector: name one with --account")
 	}
-	s.account, s.own = newUUID(), true
+	s.account = s.newAccount()
 	return s.create(fmt.Sprintf(`{"id":%q}`, s.account)).requireTaken()
 }
 
@@ -135,13 +142,14 @@ func checkDeletedAccount(s *session) error {
 	return s.settle(r).requireStatus(http.StatusNotFound)
 }
 
-// deleteOwn deletes the accounts of the suite, as far as the engine does.
+// deleteOwn deletes the accounts of the suite, as far as the engine does, also if the run was
+// interrupted: within Timeout in all.
 func (s *session) deleteOwn() {
-	if s.own {
-		s.delete(s.account)
-	}
-	if s.other != "" {
-		s.delete(s.other)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), s.cfg.Timeout)
+	defer cancel()
+	s.ctx = ctx
+	for _, id := range s.owned {
+		s.delete(id)
 	}
 }
 

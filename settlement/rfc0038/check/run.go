@@ -123,7 +123,8 @@ var ErrInvalidConfig = errors.New("check: invalid configuration")
 
 // Run checks a subject. A clause that fails is no error. Errors match [ErrInvalidConfig], or are the
 // context's. With a subject that does not answer, Run takes about as many times Timeout as there are
-// clauses, and no more; without a first answer it ends at once.
+// clauses, and no more; without a first answer it ends at once. When ctx ends, Run deletes the accounts
+// that it has created, and takes up to Timeout for it.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	clauses, err := cfg.prepare()
 	s := newSession(ctx, cfg)
@@ -131,6 +132,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	defer s.deleteOwn()
 	var report Report
 	outcomes := map[string]Outcome{}
 	for _, c := range clauses {
@@ -144,7 +146,6 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		outcomes[c.ID] = r.Outcome
 		report.Results = append(report.Results, r)
 	}
-	s.deleteOwn()
 	report.Settled = len(s.settled)
 	return report, nil
 }

@@ -24,9 +24,9 @@ type session struct {
 	cfg     Config
 	ctx     context.Context
 	client  *http.Client
-	account string // takes the settlements; "" without one
-	own     bool   // the suite created account
-	other   string // a second account of the suite, of an engine; "" without one
+	account string   // takes the settlements; "" without one
+	other   string   // a second account of the suite, of an engine; "" without one
+	owned   []string // accounts that the suite created, or may have
 
 	callee *callee // called by the subject; nil before the first clause about calls
 
