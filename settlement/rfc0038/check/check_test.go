@@ -323,6 +323,25 @@ func TestToken(t *testing.T) {
 	requireFailed(t, run(t, check.Config{URL: url}), "create", "account", "settle/unknown-account", "message/unknown-account")
 }
 
+// A subject that dies of a body closes the connection, as one that refuses the body.
+func TestDeathOfABody(t *testing.T) {
+	t.Parallel()
+	engine, err := enginetest.NewEngine(enginetest.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, engine.Close()) })
+	dead := false // requests come one by one
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if dead = dead || r.ContentLength < 0; dead { // the length of the body is not known
+			panic(http.ErrAbortHandler)
+		}
+		engine.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	report := run(t, check.Config{URL: server.URL, Only: []string{"form/huge"}})
+	requireFailed(t, report, "form/huge")
+	require.Contains(t, explain(report), "after the body: want any answer")
+}
+
 // An interrupted run leaves no accounts behind.
 func TestInterruptedRun(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ func formClauses() []Clause {
 		{ID: "form/no-type", Roles: connector, Severity: Needed, needs: "settle", Text: "A body without a type is taken as JSON.", Source: "interledger-rs takes it", run: checkMedia("")},
 		{ID: "form/doubled-slash", Roles: both, Severity: Needed, needs: "settle", Text: "Empty segments of the path are ignored.", Source: "interledger-rs and settlement-core send //accounts to a base URL that ends with a slash", run: checkDoubledSlash},
 		{ID: "form/method", Roles: both, Severity: Must, needs: "account", Text: "GET on a settlement is refused with a 4xx.", Source: "interledger-rs answers 405, settlement-core 404", run: checkMethod},
-		{ID: "form/huge", Roles: both, Severity: Needed, needs: "settle", Text: "A body of 8 MiB is refused with a 4xx, or the connection is closed.", Source: "settlement-core answers 413 beyond 100 kB", run: checkHugeBody},
+		{ID: "form/huge", Roles: both, Severity: Needed, needs: "settle", Text: "A body of 8 MiB is refused with a 4xx, or the connection is closed, and the subject goes on.", Source: "settlement-core answers 413 beyond 100 kB", run: checkHugeBody},
 		{ID: "message", Roles: both, Severity: Needed, needs: "account", Text: "A message is answered with a 2xx or a 4xx, by a connector also with 502.", Source: "RFC 0038, Handle incoming message and Send outgoing message", run: checkMessage},
 		{ID: "message/unknown-account", Roles: both, Severity: Needed, needs: "answers", Text: "A message of an unknown account is answered with 404.", Source: "clients create the account then", run: checkMessageUnknown},
 	}
@@ -52,10 +52,15 @@ func checkHugeBody(s *session) error {
 	got := s.send(r)
 	var netErr net.Error
 	timedOut := errors.As(got.err, &netErr) && netErr.Timeout()
-	if got.err != nil && got.status == 0 && !timedOut {
-		return nil // closed
+	if closed := got.err != nil && got.status == 0 && !timedOut; !closed {
+		if err := got.requireRefused(); err != nil {
+			return err
+		}
 	}
-	return got.requireRefused()
+	if err := checkAnswers(s); err != nil { // a subject that died has closed the connection too
+		return fmt.Errorf("after the body: %w", err)
+	}
+	return nil
 }
 
 // endlessDigits is an amount without an end and without its first quote.
