@@ -52,7 +52,8 @@ passed. A clause is "must" if the RFC demands it, or if money is lost or doubled
 connector's settlement API (--role connector).
 
 Without --amount, each settlement of the check is of 1 at scale 19: below the smallest unit of
-known rails, so nothing is paid. With --amount and --scale, the program takes this amount about
+known rails, so nothing is paid; an engine of scale 18 that keeps remainders, as for ETH, pays
+one unit (10^-18) for ten settlements. With --amount and --scale, the program takes this amount about
 15 times; the last line has the count. An engine gets accounts of its own, which are deleted in
 the end. In place of the first of them, --account names an existing account. A connector has no
 way to add an account, so most clauses need --account there: choose an account for tests.

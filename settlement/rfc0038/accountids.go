@@ -19,6 +19,10 @@ import (
 // the peer's id is written as two dashes, any other byte as a dash and two hexadecimal digits:
 // "g.Eve-2" is "1-g-2e-45ve--2". No two accounts share an id.
 //
+// Provision a peer before [Client.CreateAccount], or an order, creates its account: [AccountIDs.Account]
+// does not look at the ledger, and a payment that an engine reports for a peer who is not provisioned
+// is answered 404. The engine for ETH then drops the payment.
+//
 // AccountIDs is safe for concurrent use.
 type AccountIDs struct {
 	book      *accounts.Book

@@ -67,9 +67,9 @@ func NewMessageAnswer(answer []byte) ([]byte, error) {
 	return packet, nil
 }
 
-// NewMessageReject returns the ILP REJECT for a message that was not delivered, or not answered, because of err: that of
-// [ReadMessagePacket], [Client.SendMessage] or [NewMessageAnswer]. The code is that of [MessageRejectCode]. The text tells
-// the peer nothing of err, which may have addresses of ours.
+// NewMessageReject returns the ILP REJECT for a message that was not delivered, or not answered, because of err: an error of
+// [ReadMessagePacket], [Client.SendMessage] or [NewMessageAnswer]. [MessageRejectCode] gives the code. The text tells the
+// peer nothing of err, which may have addresses of ours.
 func NewMessageReject(err error) []byte {
 	code := MessageRejectCode(err)
 	text := "no answer of the settlement engine"

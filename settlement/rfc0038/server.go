@@ -20,9 +20,10 @@ type ServerConfig struct {
 	Engine *settlement.Engine
 	// Accounts returns the account that engines name by an id in paths, as [AccountIDs.Account] does. Required. An
 	// error that matches [ErrUnknownAccount] is answered 404, any other is not answered. Accounts must know an account
-	// before the account is created at the engine, since engines send messages during the creation. Do not take ids
-	// away while an engine may have payments to report: the answer 404 makes some engines drop a payment, and others
-	// report it again under another key.
+	// before the account is created at the engine, since engines send messages during the creation. The peer must be
+	// provisioned before, too: a payment of a peer that is not is answered 404. Do not take ids away while an engine may
+	// have payments to report: after 404 the engine for ETH drops a payment, and settlement-core reports it again under
+	// another key.
 	Accounts func(id string) (accounts.PeerAccount, error)
 	// Relay passes a message of an engine to the peer's engine, and returns the answer. See [NewMessagePacket].
 	// An error is answered 502. Default nil: messages are answered 404.
@@ -30,9 +31,10 @@ type ServerConfig struct {
 
 	// Prefix is the path in front of /accounts, as in "/settlement-api". Default "".
 	Prefix string
-	// Tokens are bearer tokens of at least 16 visible ASCII characters. A request needs one of them: give two
-	// while engines change from one to the next. Default none: every request is taken, unless [Server.Listen] was
-	// given TLS with client certificates.
+	// Tokens are bearer tokens of at least 16 visible ASCII characters. A request needs one of them. To change the token,
+	// give the old and the new one until every engine has the new one: the answer 401 makes engines drop a payment, or
+	// report it under another key. Default none: every request is taken, unless [Server.Listen] was given TLS with client
+	// certificates.
 	Tokens []string
 
 	// Timeout bounds the booking of a payment, and a call of Relay. Engines give up after 10 s. Default 8 s.
@@ -112,6 +114,10 @@ func (c ServerConfig) withDefaults() ServerConfig {
 // There is no answer 5xx to a payment: engines take it for "not booked" and report the payment again under another
 // key, or drop it. Without an answer they repeat the request with the same key.
 //
+// An engine must have a key of its own for each payment. settlement-xlm (commit a596446) has the constant
+// "[object Object]" for all: its second payment of an equal value looks like a repeat of the first, is answered 201, and
+// is not booked. No server can tell the two apart. Do not use such an engine before it is mended.
+//
 // Do not put a [http.ServeMux] in front: it redirects paths with doubled slashes, and an engine that follows the
 // redirect takes its answer for a booking. Do not put a handler in front that recovers panics: a connection is
 // closed by [http.ErrAbortHandler]. [Server.Listen] and [Server.Serve] do both right.
@@ -124,7 +130,9 @@ type Server struct {
 	counts serverCounts
 }
 
-// NewServer makes a Server. NewServer returns the error of [ServerConfig.Validate].
+// NewServer makes a Server. NewServer returns the error of [ServerConfig.Validate]. It does not know the address:
+// [Server.Listen] and [Server.Serve] check for [ErrOpenToEverybody] and bound times and sizes of HTTP, and
+// [http.ListenAndServe] does neither.
 func NewServer(cfg ServerConfig) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -29,7 +29,8 @@ type ServerEvents struct {
 	// [accounts.ErrNotProvisioned]. The money is at the engine: book what is right by hand.
 	Parked func(r Report, err error)
 	// Unanswered is called when the outcome of a booking is unknown, or the booking is not possible for now: the
-	// connection is closed, and the engine repeats the request. The error tells why.
+	// connection is closed, and the engine repeats the request. The error tells why. It is also called for a payment or a
+	// message whose account could not be looked up: then r has the AccountID alone.
 	Unanswered func(r Report, err error)
 	// MessageFailed is called when a message was not relayed, with the error of [ServerConfig.Relay].
 	MessageFailed func(account accounts.PeerAccount, err error)
@@ -64,7 +65,7 @@ type ServerStats struct {
 	Zero           uint64 // payments of 0
 	Conflicts      uint64 // payments with the key of another value
 	Parked         uint64 // payments that cannot be booked
-	Unanswered     uint64 // payments left without an answer: the outcome is unknown
+	Unanswered     uint64 // payments left without an answer: the outcome is unknown; also messages, see ServerEvents
 	Unread         uint64 // requests whose body did not come, in time or at all
 	Refused        uint64 // requests that can never work, answered 4xx
 	Relayed        uint64 // messages answered by the peer

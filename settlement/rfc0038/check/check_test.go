@@ -304,6 +304,28 @@ func TestAmount(t *testing.T) {
 	require.EqualValues(t, 5*report.Settled, total.Int64())
 }
 
+// An engine of scale 18 pays one unit for ten settlements of the default amount, as the package says.
+func TestEngineOfScale18(t *testing.T) {
+	t.Parallel()
+	rail := enginetest.NewRail()
+	e, err := enginetest.NewEngine(enginetest.Config{Scale: 18, Rail: rail, Peers: map[string]enginetest.Address{"alice": {Engine: "b", Account: "c"}}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	url, err := e.Start("127.0.0.1:0")
+	require.NoError(t, err)
+	create(t, url)
+	report := run(t, check.Config{URL: url, Account: "alice"})
+	requireFailed(t, report)
+	require.Eventually(t, func() bool {
+		list, err := rail.Payments()
+		return err == nil && len(list) >= report.Settled/10
+	}, 20*time.Second, time.Millisecond)
+	require.NoError(t, e.Close())
+	list, err := rail.Payments()
+	require.NoError(t, err)
+	require.Len(t, list, report.Settled/10)
+}
+
 func TestOnly(t *testing.T) {
 	t.Parallel()
 	_, url := newEngine(t, enginetest.Config{})

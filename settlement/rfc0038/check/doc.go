@@ -11,8 +11,11 @@
 // # Effects on the subject
 //
 // A suite settles small amounts: [Config].Amount at Config.Scale for each accepted key, which
-// [Report].Settled counts. The default, 1 at scale 19, is below the smallest unit of known rails, so
-// nothing is paid. An engine gets accounts of its own with random UUIDs, which are deleted in the end.
+// [Report].Settled counts. The default, 1 at scale 19, is below the smallest unit of known rails: an
+// engine of a scale up to 17 pays nothing in a run. An engine of scale 18, as for ETH, that keeps
+// remainders pays one unit (10^-18) for ten settlements, and one of a larger scale pays each. At a
+// larger scale they would pay less, and engines that compute powers of ten in 64 bits would book wrong
+// sums. An engine gets accounts of its own with random UUIDs, which are deleted in the end.
 // The settlement interface of a connector has no way to add an account, so Config.Account names one.
 // The clause "key/scope" settles one unit more than Amount. Everything else beyond Amount is what every
 // subject must refuse. Requests are sent one after another, except in the clause "settle/parallel".
