@@ -33,6 +33,10 @@ func (n *network) handlerFor(from *neighbour) btp.Handler {
 			answer = n.newReject("F01", "invalid packet")
 		case !is:
 			answer = n.newReject("F01", "not a PREPARE")
+		case prepare.Destination == settleAddress && from.engine == nil:
+			answer = n.newReject("F02", "no settlement engine for this peer")
+		case prepare.Destination == settleAddress:
+			return n.answerMessage(ctx, from, prepare, b)
 		default:
 			answer = n.forwardPrepare(ctx, from, prepare)
 		}

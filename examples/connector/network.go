@@ -18,6 +18,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/examples/internal/btp"
 	"github.com/peerledger/peerledger/internal/ilp"
+	"github.com/peerledger/peerledger/settlement/rfc0038"
 )
 
 var ten = big.NewInt(10)
@@ -49,6 +50,9 @@ type neighbour struct {
 	account accounts.PeerAccount
 	peer    *btp.Peer // nil for the customer
 	tally   tally
+
+	engine        *rfc0038.Client // nil: no settlement engine
+	engineAccount string          // the peer's account there
 }
 
 // route leads the packets below a prefix of addresses to a neighbour.
@@ -66,7 +70,7 @@ func (c *connector) openNetwork(ctx context.Context, cfg *networkConfig) (*netwo
 		n.addNeighbour(p, c.peers[i+1])
 	}
 	slices.SortStableFunc(n.routes, func(a, b route) int { return len(b.prefix) - len(a.prefix) })
-	if err := errors.Join(n.startTallies(ctx), n.listen(cfg.Listen), n.logIn()); err != nil {
+	if err := errors.Join(n.openEngines(), n.startTallies(ctx), n.listen(cfg.Listen), n.logIn()); err != nil {
 		n.closeLinks()
 		return nil, err
 	}
@@ -188,6 +192,11 @@ func (n *network) closeLinks() {
 	}
 	for _, client := range n.clients {
 		client.Close()
+	}
+	for _, to := range n.neighbours {
+		if to.engine != nil {
+			to.engine.Close()
+		}
 	}
 }
 

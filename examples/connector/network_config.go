@@ -29,6 +29,9 @@ type networkPeer struct {
 	Token  string   `json:"token"`  // the peer logs in here, with its ID as the account or with none
 	Routes []string `json:"routes"` // address prefixes whose packets go to the peer
 	Scale  uint8    `json:"scale"`  // of the peer's asset; 0: the scale of the example's asset
+	// Engine is the base URL of our settlement engine for the peer, which answers the peer's messages.
+	// "": messages are rejected.
+	Engine string `json:"engine"`
 	// Admin is the address of the admin API of a peer that is an ilp-connector, such as
 	// http://127.0.0.1:7780, and Account our account there. At the end its figures are compared with
 	// ours. "": no comparison.
