@@ -48,4 +48,7 @@ var (
 	// ErrKeyOpen is returned when an account is to be deleted while one of its settlements has no
 	// final answer.
 	ErrKeyOpen = errors.New("rfc0038: a settlement of the account has no final answer")
+	// ErrDeleting is returned while [Settler.DeleteAccount] is under way for the account. Nothing was sent:
+	// repeat the call later. An order stays open.
+	ErrDeleting = errors.New("rfc0038: the account is being deleted")
 )

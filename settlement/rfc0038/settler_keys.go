@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -208,14 +207,4 @@ func (s *Settler) Stuck() []*StuckError {
 		return cmp.Or(a.Since.Compare(b.Since), a.Order.ID.Compare(b.Order.ID))
 	})
 	return list
-}
-
-// findOpen returns the account's order without a final answer.
-func (s *Settler) findOpen(account accounts.PeerAccount) (order ledger.ID, found bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if open := s.keys[account]; open != nil {
-		return open.order.ID, true
-	}
-	return ledger.ID{}, false
 }

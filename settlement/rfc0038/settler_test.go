@@ -453,7 +453,9 @@ func TestWakeRepeatsNewestKey(t *testing.T) {
 func TestDeleteAccountAfterSettlements(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, []http.HandlerFunc{created, status(201), status(500), status(404), created, status(201)})
-	_, err := b.Settle(t.Context(), b.order(3000))
+	_, err := b.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd9})
+	require.NoError(t, err)
+	_, err = b.Settle(t.Context(), b.order(3000))
 	require.NoError(t, err)
 	b.engine.take()
 	require.NoError(t, b.DeleteAccount(t.Context(), b.alice))
