@@ -41,6 +41,10 @@ var (
 	// ErrKeyTooOld is the reason of a [StuckError] for an order older than [SettlerConfig.KeyLifetime]:
 	// the engine may have forgotten the key, and would pay again.
 	ErrKeyTooOld = errors.New("rfc0038: the engine may have forgotten the key")
+	// ErrEngineForgot is the reason of a [StuckError] for an order that was sent without a final answer, and
+	// whose account the engine then did not know (404) although it had created the account: it has lost
+	// its store, and would pay the key again.
+	ErrEngineForgot = errors.New("rfc0038: the engine has forgotten the account, and may have paid")
 	// ErrAmountTooLarge is the reason of a [StuckError] for an order above [SettlerConfig.MaxAmount].
 	ErrAmountTooLarge = errors.New("rfc0038: more than the engine takes")
 	// ErrNotStuck is returned when no settlement waits for an operator under the order's id.

@@ -26,6 +26,7 @@ import (
 type Settler struct {
 	cfg     SettlerConfig
 	client  *Client
+	began   time.Time // by the clock: an order placed before may have been sent by an earlier process
 	mu      sync.Mutex
 	keys    map[accounts.PeerAccount]*openKey    // without a final answer
 	taken   map[accounts.PeerAccount]acceptedKey // the newest, for Wake
@@ -50,7 +51,7 @@ func NewSettler(cfg SettlerConfig) (*Settler, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Settler{
-		cfg: cfg, client: cfg.Client,
+		cfg: cfg, client: cfg.Client, began: cfg.Clock(),
 		keys:    map[accounts.PeerAccount]*openKey{},
 		taken:   map[accounts.PeerAccount]acceptedKey{},
 		created: map[accounts.PeerAccount]bool{},
@@ -96,7 +97,10 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 		return ledger.Amount{}, stuck
 	}
 	answered, err := s.sendOrder(ctx, order, wire, pay.quantity)
-	switch _, notCreated := errors.AsType[*CreateError](err); {
+	_, notCreated := errors.AsType[*CreateError](err)
+	switch {
+	case errors.Is(err, ErrEngineForgot):
+		return ledger.Amount{}, s.parkKey(order, err)
 	case notCreated:
 		return ledger.Amount{}, err
 	case errors.Is(err, ErrKeySeen), errors.Is(err, ErrRefused):
@@ -113,22 +117,40 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 
 // sendOrder sends the settlement. The account is created before its first settlement of this process,
 // as some engines answer 500 for an account that they do not know, and after a 404.
+//
+// An engine that answers 404 for an account that it created for us has lost its store, and its keys. The
+// notes on real engines have the same key sent again after a 404. We do so only if no earlier send of the key
+// may have been taken over: such an engine would pay it again. Otherwise the error matches [ErrEngineForgot].
 func (s *Settler) sendOrder(ctx context.Context, order settlement.Order, wire string, q Quantity) (Taken, error) {
 	if !s.hasCreated(order.Account) {
 		if err := s.createAccount(ctx, order.Account, wire); err != nil {
 			return Taken{}, err
 		}
 	}
-	key := order.ID.String()
-	answered, err := s.client.SendSettlement(ctx, wire, key, q)
+	answered, err := s.sendKey(ctx, order, wire, q)
 	if !errors.Is(err, ErrUnknownAccount) {
 		return answered, err
 	}
 	s.setCreated(order.Account, false)
-	if err := s.createAccount(ctx, order.Account, wire); err != nil {
+	failed := s.createAccount(ctx, order.Account, wire)
+	switch {
+	case errors.Is(err, ErrEngineForgot): // whether or not the account is there: the next settlement creates it
 		return Taken{}, err
+	case failed != nil:
+		return Taken{}, failed
 	}
-	return s.client.SendSettlement(ctx, wire, key, q)
+	return s.sendKey(ctx, order, wire, q)
+}
+
+// sendKey sends the settlement once. After a 404 the error also matches [ErrEngineForgot] if the engine may
+// have taken over an earlier send of the key.
+func (s *Settler) sendKey(ctx context.Context, order settlement.Order, wire string, q Quantity) (Taken, error) {
+	s.countUnanswered(order, 1)
+	answered, err := s.client.SendSettlement(ctx, wire, order.ID.String(), q)
+	if errors.Is(err, ErrUnknownAccount) && s.countUnanswered(order, -1) > 0 {
+		err = fmt.Errorf("%w: %w", ErrEngineForgot, err)
+	}
+	return answered, err
 }
 
 // Wake repeats the account's newest settlement that the engine has taken over, under its key, and reports

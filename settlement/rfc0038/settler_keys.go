@@ -18,7 +18,10 @@ type openKey struct {
 	wire      string
 	quantity  Quantity
 	firstSent time.Time // or earlier, if an earlier process may have sent the key
-	stuck     *StuckError
+	// unanswered counts the sends that the engine may have taken over: those under way, those without a final
+	// answer, and one of an earlier process.
+	unanswered int
+	stuck      *StuckError
 }
 
 // StuckError is a settlement that waits for an operator. It is not sent again until then. Its order stays
@@ -32,8 +35,8 @@ type StuckError struct {
 	WireID   string   // of the account
 	Quantity Quantity // as sent
 	Since    time.Time
-	// Reason is an [AnswerError] that matches [ErrKeySeen] or [ErrRefused], or else [ErrKeyTooOld] or
-	// [ErrAmountTooLarge].
+	// Reason is an [AnswerError] that matches [ErrKeySeen] or [ErrRefused], or else [ErrEngineForgot],
+	// [ErrKeyTooOld] or [ErrAmountTooLarge].
 	Reason error
 }
 
@@ -51,9 +54,9 @@ func (e *StuckError) Is(target error) bool {
 func (e *StuckError) Unwrap() error { return e.Reason }
 
 // IsParked reports whether the engine may have paid: it has seen the key (409), or may have forgotten the
-// key. Otherwise the engine refused the settlement, or was not asked.
+// key, or has forgotten it. Otherwise the engine refused the settlement, or was not asked.
 func (e *StuckError) IsParked() bool {
-	return errors.Is(e.Reason, ErrKeySeen) || errors.Is(e.Reason, ErrKeyTooOld)
+	return errors.Is(e.Reason, ErrKeySeen) || errors.Is(e.Reason, ErrKeyTooOld) || errors.Is(e.Reason, ErrEngineForgot)
 }
 
 // Answer returns the status and the excerpt of the engine's answer; 0 and "" if the settlement waits for
@@ -92,6 +95,9 @@ func (s *Settler) noteKey(order settlement.Order, wire string, q Quantity) (stuc
 		if order.PlacedAt.IsZero() {
 			open.firstSent = now
 		}
+		if open.firstSent.Before(s.began) {
+			open.unanswered = 1
+		}
 		s.keys[order.Account] = open
 	}
 	if open.stuck != nil {
@@ -113,6 +119,18 @@ func (k *openKey) park(now time.Time, reason error) {
 // isTooOld reports whether the engine may have forgotten a key.
 func (s *Settler) isTooOld(now, firstSent time.Time) bool {
 	return s.cfg.KeyLifetime > 0 && now.Sub(firstSent) > s.cfg.KeyLifetime
+}
+
+// countUnanswered adds to the sends of the order's key that the engine may have taken over, and returns them.
+func (s *Settler) countUnanswered(order settlement.Order, change int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := s.keys[order.Account]
+	if open == nil || open.order.ID != order.ID {
+		return 1 // closed meanwhile, or taken over in another call: not to be sent again
+	}
+	open.unanswered = max(0, open.unanswered+change) // an operator's Retry begins anew
+	return open.unanswered
 }
 
 // parkKey keeps the order for an operator and returns the StuckError, or the reason alone if another call
@@ -174,14 +192,14 @@ func (s *Settler) Forget(order settlement.Order) {
 
 // Retry has a settlement that waits for an operator sent again, under its key, at the next visit of the
 // settlement engine ([settlement.Engine.Settle] visits at once). Call it after you have mended the cause.
-// If the reason is [ErrKeyTooOld], find out first that the engine has not paid. The error is
-// [ErrNotStuck].
+// If the reason is [ErrKeyTooOld] or [ErrEngineForgot], find out first that the engine has not paid. The
+// error is [ErrNotStuck].
 func (s *Settler) Retry(order ledger.ID) error {
 	s.mu.Lock()
 	var stuck *StuckError
 	for _, open := range s.keys {
 		if open.order.ID == order && open.stuck != nil {
-			stuck, open.stuck, open.firstSent = open.stuck, nil, s.cfg.Clock()
+			stuck, open.stuck, open.firstSent, open.unanswered = open.stuck, nil, s.cfg.Clock(), 0
 			break
 		}
 	}

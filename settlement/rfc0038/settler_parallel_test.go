@@ -67,6 +67,11 @@ func TestTwoProcessesPayOnce(t *testing.T) {
 		}
 		wg.Wait()
 		e.finish()
+		for _, s := range []*rfc0038.Settler{one, two} { // the model forgets accounts, and no keys
+			if list := s.Stuck(); len(list) == 1 && errors.Is(list[0], rfc0038.ErrEngineForgot) {
+				require.NoError(t, s.Retry(orders[0].ID))
+			}
+		}
 		if conflicts {
 			require.LessOrEqual(t, len(one.Stuck()), 1)
 			for _, s := range []*rfc0038.Settler{one, two} {
