@@ -2,11 +2,13 @@ package rfc0038
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -175,7 +177,8 @@ func (s *Settler) wasTaken(order settlement.Order) bool {
 
 // Forget drops the memory of an order that was closed without the Settler, by [settlement.Engine.Resolve]
 // or [settlement.Engine.Cancel]. The next order of the account does the same. [Settler.Watch] calls it for
-// you. An order that is open after all is sent again.
+// you; [Settler.ForgetClosed] finds the orders that another process has closed. An order that is open after all is
+// sent again.
 func (s *Settler) Forget(order settlement.Order) {
 	s.mu.Lock()
 	open := s.keys[order.Account]
@@ -188,6 +191,53 @@ func (s *Settler) Forget(order settlement.Order) {
 	if open.stuck != nil {
 		s.cfg.Events.Unstuck(open.stuck)
 	}
+}
+
+// maxForgetChecks bounds the orders that a call of ForgetClosed looks up.
+const maxForgetChecks = 1000
+
+// ForgetClosed drops the memory of orders that another process has closed: it paid them, or an operator resolved or
+// cancelled them there. Without it, such an order counts as unanswered until the account's next order in this
+// process, and [Settler.DeleteAccount] refuses. Call it now and then, with the settlement engine that calls the
+// Settler. A call looks up at most 1,000 orders, other ones each time if there are more. The errors are from
+// [settlement.Engine.Orders].
+func (s *Settler) ForgetClosed(ctx context.Context, engine *settlement.Engine) error {
+	orders := s.someOpen(maxForgetChecks)
+	if len(orders) == 0 {
+		return nil
+	}
+	list := make([]accounts.PeerAccount, len(orders))
+	for i, o := range orders {
+		list[i] = o.Account
+	}
+	found, err := engine.Orders(ctx, list...)
+	if err != nil {
+		return err
+	}
+	open := make(map[ledger.ID]bool, len(found))
+	for _, o := range found {
+		open[o.ID] = true
+	}
+	for _, o := range orders {
+		if !open[o.ID] {
+			s.Forget(o)
+		}
+	}
+	return nil
+}
+
+// someOpen returns at most so many of the orders without a final answer, at random.
+func (s *Settler) someOpen(most int) []settlement.Order {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []settlement.Order
+	for _, open := range s.keys { // in random order
+		if len(list) == most {
+			break
+		}
+		list = append(list, open.order)
+	}
+	return list
 }
 
 // Retry has a settlement that waits for an operator sent again, under its key, at the next visit of the
