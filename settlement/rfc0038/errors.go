@@ -26,7 +26,8 @@ var (
 	// apart from 401, 403, 404, 407, 408, 409, 425 and 429.
 	ErrRefused = errors.New("rfc0038: the engine refuses the request")
 	// ErrOtherAccount is returned when an engine created an account under another id than the id of the
-	// request. No account of ours may be used with such an engine.
+	// request. No account of ours may be used with such an engine. It is also the reason of a [StuckError]: a
+	// repeat of the creation would make one account more.
 	ErrOtherAccount = errors.New("rfc0038: the engine created another account")
 	// ErrAnswerTooLarge is returned when the answer to a message exceeds [ClientConfig.MaxAnswer].
 	ErrAnswerTooLarge = errors.New("rfc0038: the engine's answer is too large")

@@ -99,7 +99,7 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 	answered, err := s.sendOrder(ctx, order, wire, pay.quantity)
 	_, notCreated := errors.AsType[*CreateError](err)
 	switch {
-	case errors.Is(err, ErrEngineForgot):
+	case errors.Is(err, ErrEngineForgot), errors.Is(err, ErrOtherAccount): // each creation would make one more account
 		return ledger.Amount{}, s.parkKey(order, err)
 	case notCreated:
 		return ledger.Amount{}, err

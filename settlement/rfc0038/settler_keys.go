@@ -37,8 +37,8 @@ type StuckError struct {
 	WireID   string   // of the account
 	Quantity Quantity // as sent
 	Since    time.Time
-	// Reason is an [AnswerError] that matches [ErrKeySeen] or [ErrRefused], or else [ErrEngineForgot],
-	// [ErrKeyTooOld] or [ErrAmountTooLarge].
+	// Reason is an [AnswerError] that matches [ErrKeySeen] or [ErrRefused], or else matches [ErrEngineForgot],
+	// [ErrOtherAccount], [ErrKeyTooOld] or [ErrAmountTooLarge].
 	Reason error
 }
 

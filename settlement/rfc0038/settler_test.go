@@ -201,9 +201,9 @@ func TestUnknownAccountIsCreated(t *testing.T) {
 // A refused creation says nothing about the settlement: the order is tried again.
 func TestRefusedCreationIsNoRefusal(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, []http.HandlerFunc{status(405), status(409), answerWith(201, "", `{"id":"other"}`), created, status(201)})
+	b := newBench(t, []http.HandlerFunc{status(405), status(409), created, status(201)})
 	order := b.order(1000)
-	for _, cause := range []error{rfc0038.ErrRefused, rfc0038.ErrKeySeen, rfc0038.ErrOtherAccount} {
+	for _, cause := range []error{rfc0038.ErrRefused, rfc0038.ErrKeySeen} {
 		_, err := b.Settle(t.Context(), order)
 		var failed *rfc0038.CreateError
 		require.ErrorAs(t, err, &failed)
@@ -213,6 +213,29 @@ func TestRefusedCreationIsNoRefusal(t *testing.T) {
 	_, err := b.Settle(t.Context(), order)
 	require.NoError(t, err)
 	require.Empty(t, b.stuck)
+}
+
+// An engine that creates another account than asked for would create one more with each attempt: the order waits for an
+// operator, and its settlement is not sent.
+func TestOtherAccountWaits(t *testing.T) {
+	t.Parallel()
+	other := answerWith(201, "", `{"id":"other"}`)
+	b := newBench(t, []http.HandlerFunc{other, created, status(201)})
+	order := b.order(1000)
+	for range 3 {
+		_, err := b.Settle(t.Context(), order)
+		require.ErrorIs(t, err, rfc0038.ErrOtherAccount)
+		require.ErrorIs(t, err, settlement.ErrPending)
+		require.ErrorContains(t, err, `"other" for "1-alice"`)
+	}
+	require.Equal(t, []string{createAlice}, b.paths())
+	require.Len(t, b.stuck, 1)
+	require.False(t, b.stuck[0].IsParked())
+	require.Equal(t, 1, b.Stats().Stopped)
+	require.NoError(t, b.Retry(order.ID), "the engine is mended")
+	_, err := b.Settle(t.Context(), order)
+	require.NoError(t, err)
+	require.Len(t, b.paths(), 2)
 }
 
 // All answers that tell nothing, and no answer, are asked for again under the same key.
