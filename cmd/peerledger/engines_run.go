@@ -106,6 +106,11 @@ func (s *session) runEngines(ctx context.Context, flags runFlags) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.server.Serve(ctx, listener) })
 	group.Go(func() error { r.createAccounts(ctx); return nil })
+	for _, e := range engines {
+		if e.cfg.WakeEvery > 0 {
+			group.Go(func() error { return r.keepAwake(ctx, e) })
+		}
+	}
 	group.Go(func() error { return r.keepStatus(ctx, flags.statusEach) })
 	return group.Wait()
 }
@@ -179,7 +184,7 @@ func (r *engineRunner) createAccounts(ctx context.Context) {
 		list, err := r.cfg.listAccountsOf(e)
 		for _, account := range list {
 			if err == nil {
-				err = e.settler.CreateAccount(ctx, account)
+				err = e.settler.EnsureAccount(ctx, account)
 			}
 		}
 		if err != nil && ctx.Err() == nil {

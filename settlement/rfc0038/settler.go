@@ -131,7 +131,7 @@ func (s *Settler) sendOrder(ctx context.Context, order settlement.Order, wire st
 	if !errors.Is(err, ErrUnknownAccount) {
 		return answered, err
 	}
-	s.setCreated(order.Account, false)
+	s.noteMissing(order.Account)
 	failed := s.createAccount(ctx, order.Account, wire)
 	switch {
 	case errors.Is(err, ErrEngineForgot): // whether or not the account is there: the next settlement creates it

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // CreateError is a failed creation of an account. The settlement was not sent, or the engine does not have
@@ -22,10 +23,11 @@ func (e *CreateError) Error() string {
 func (e *CreateError) Unwrap() error { return e.Err }
 
 func (s *Settler) createAccount(ctx context.Context, account accounts.PeerAccount, wire string) error {
+	before := s.newestTaken(account)
 	if err := s.client.CreateAccount(ctx, wire); err != nil {
 		return &CreateError{Account: account, Err: err}
 	}
-	s.setCreated(account, true)
+	s.noteCreated(account, before)
 	return nil
 }
 
@@ -44,6 +46,15 @@ func (s *Settler) CreateAccount(ctx context.Context, account accounts.PeerAccoun
 	}
 	defer s.endCall(account)
 	return s.createAccount(ctx, account, wire)
+}
+
+// EnsureAccount is [Settler.CreateAccount], and sends nothing if the engine has the account as far as this process
+// knows. So [Settler.Wake] keeps its key.
+func (s *Settler) EnsureAccount(ctx context.Context, account accounts.PeerAccount) error {
+	if s.hasCreated(account) {
+		return nil
+	}
+	return s.CreateAccount(ctx, account)
 }
 
 // DeleteAccount deletes the peer's account in the engine, after [accounts.Book.ClosePeer], which keeps all
@@ -68,7 +79,7 @@ func (s *Settler) DeleteAccount(ctx context.Context, account accounts.PeerAccoun
 	if !balance.Settling.IsZero() {
 		return fmt.Errorf("%w: an order of %v is open", ErrKeyOpen, account)
 	}
-	s.setCreated(account, false)
+	s.noteMissing(account)
 	return s.client.DeleteAccount(ctx, wire)
 }
 
@@ -121,15 +132,28 @@ func (s *Settler) hasCreated(account accounts.PeerAccount) bool {
 	return s.created[account]
 }
 
-// setCreated notes whether the engine has the account. A new account may stand in an engine that has
-// forgotten its keys, so Wake must not use an earlier key.
-func (s *Settler) setCreated(account accounts.PeerAccount, created bool) {
+// newestTaken returns the key that Wake would send; zero if there is none.
+func (s *Settler) newestTaken(account accounts.PeerAccount) ledger.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken[account].order
+}
+
+// noteCreated notes that the engine has the account. A new account may stand in an engine that has forgotten its
+// keys, so Wake must not use the key of before the creation. The engine has taken a later key since.
+func (s *Settler) noteCreated(account accounts.PeerAccount, before ledger.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.created[account] = true
+	if s.taken[account].order == before {
+		delete(s.taken, account)
+	}
+}
+
+// noteMissing notes that the engine does not have the account, nor its keys.
+func (s *Settler) noteMissing(account accounts.PeerAccount) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.taken, account)
-	if created {
-		s.created[account] = true
-	} else {
-		delete(s.created, account)
-	}
+	delete(s.created, account)
 }

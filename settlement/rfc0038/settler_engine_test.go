@@ -196,7 +196,7 @@ func TestOrderPaidByAnotherProcessIsForgotten(t *testing.T) {
 	require.NoError(t, first.ForgetClosed(t.Context(), c.engine), "nothing to look up")
 }
 
-// An order of which nobody knows whether it is open is kept.
+// After an error it is unknown whether an order is open: it is kept.
 func TestForgetClosedKeepsOrdersAfterAnError(t *testing.T) {
 	t.Parallel()
 	_, _, url := newDroppingEngine(t)

@@ -446,7 +446,7 @@ func TestTakenOrderIsNotSentAgain(t *testing.T) {
 
 func TestWakeRepeatsNewestKey(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, []http.HandlerFunc{created, status(201), status(201), status(201), status(409), status(500), created, status(201)})
+	b := newBench(t, []http.HandlerFunc{created, status(201), status(201), status(201), status(409), status(500), status(201), created, status(201)})
 	wake := func() (sent bool) {
 		sent, err := b.Wake(t.Context(), b.alice)
 		require.NoError(t, err)
@@ -468,9 +468,31 @@ func TestWakeRepeatsNewestKey(t *testing.T) {
 	b.now = placed.Add(24 * time.Hour)
 	require.False(t, wake(), "the engine may have forgotten the key")
 	b.now = placed
+	require.NoError(t, b.EnsureAccount(t.Context(), b.alice))
+	require.True(t, wake())
+	require.Len(t, b.paths(), 1, "the account is there")
 	require.NoError(t, b.CreateAccount(t.Context(), b.alice))
 	require.False(t, wake(), "the account may stand in an engine that lost its keys")
 	require.Equal(t, []string{createAlice}, b.paths())
+}
+
+// A settlement that the engine takes over while it creates the account is in the engine of now, so Wake knows it.
+func TestWakeAfterSettlementDuringCreation(t *testing.T) {
+	t.Parallel()
+	var b *bench
+	order := (&bench{}).order(1000)
+	b = newBench(t, []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		if _, err := b.Settle(r.Context(), order); err != nil {
+			t.Error(err)
+		}
+		created(w, r)
+	}, created, status(201)})
+	order.Account = b.alice
+	require.NoError(t, b.EnsureAccount(t.Context(), b.alice))
+	sent, err := b.Wake(t.Context(), b.alice)
+	require.NoError(t, err)
+	require.True(t, sent)
+	require.Len(t, b.paths(), 4)
 }
 
 func TestDeleteAccountAfterSettlements(t *testing.T) {
