@@ -27,6 +27,9 @@ type engineConfig struct {
 	Scale       *uint8        `yaml:"scale"`
 	Timeout     time.Duration `yaml:"timeout"`      // of a request; 0 is 30 s
 	KeyLifetime string        `yaml:"key_lifetime"` // a duration, or "forever"; "" is 23h
+	// WakeEvery is the time between two repeats of the newest settlement of each account, for an engine that
+	// pays what it has queued only when a request comes; 0 is never.
+	WakeEvery time.Duration `yaml:"wake_every"`
 }
 
 // secretConfig names the place of a secret: a file or a variable of the environment.
@@ -120,6 +123,9 @@ func (e engineConfig) checkFields(add func(field string, err error)) {
 	add("timeout", reasonOf(rfc0038.ClientConfig{URL: "http://x", Timeout: e.Timeout}.Validate()))
 	_, err := e.parseKeyLifetime()
 	add("key_lifetime", err)
+	if e.WakeEvery != 0 && e.WakeEvery < time.Second {
+		add("wake_every", fmt.Errorf("must be at least 1s, not %v", e.WakeEvery))
+	}
 }
 
 // reasonOf returns the reason of a field's error without the name of the field.

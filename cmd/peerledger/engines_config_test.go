@@ -23,6 +23,7 @@ func TestEnginesInTheConfiguration(t *testing.T) {
 		"engines[0] (bank): ca_file: is given, and the url is no https":           `engines: [{name: bank, url: "http://127.0.0.1:1", ca_file: ca.pem}]`,
 		"engines[0] (bank): timeout: must be at least 1s":                         `engines: [{name: bank, url: "http://127.0.0.1:1", timeout: 1ms}]`,
 		`engines[0] (bank): key_lifetime: "1 day" is neither a duration`:          `engines: [{name: bank, url: "http://127.0.0.1:1", key_lifetime: "1 day"}]`,
+		"engines[0] (bank): wake_every: must be at least 1s, not 1ms":             `engines: [{name: bank, url: "http://127.0.0.1:1", wake_every: 1ms}]`,
 		"engines[0] (bank): scale: 22 is more than 19 away from USD/2":            `engines: [{name: bank, url: "http://127.0.0.1:1", assets: [USD], scale: 22}]`,
 		`engines[0] (bank): assets: there is no asset "GBP"`:                      `engines: [{name: bank, url: "http://127.0.0.1:1", assets: [GBP]}]`,
 		"engines[1] (b): assets: USD/2 is served by engine bank already":          `engines: [` + bank + `, {name: b, url: "http://127.0.0.1:1", assets: [USD]}]`,

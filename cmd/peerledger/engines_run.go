@@ -106,6 +106,11 @@ func (s *session) runEngines(ctx context.Context, flags runFlags) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.server.Serve(ctx, listener) })
 	group.Go(func() error { r.createAccounts(ctx); return nil })
+	for _, e := range engines {
+		if e.cfg.WakeEvery > 0 {
+			group.Go(func() error { return r.keepAwake(ctx, e) })
+		}
+	}
 	group.Go(func() error { return r.keepStatus(ctx, flags.statusEach) })
 	return group.Wait()
 }
@@ -179,7 +184,7 @@ func (r *engineRunner) createAccounts(ctx context.Context) {
 		list, err := r.cfg.listAccountsOf(e)
 		for _, account := range list {
 			if err == nil {
-				err = e.settler.CreateAccount(ctx, account)
+				err = e.settler.EnsureAccount(ctx, account)
 			}
 		}
 		if err != nil && ctx.Err() == nil {
@@ -194,7 +199,7 @@ func (r *engineRunner) keepStatus(ctx context.Context, every time.Duration) erro
 	defer ticker.Stop()
 	for {
 		if err := r.forgetClosed(ctx); err != nil && ctx.Err() == nil {
-			r.log.Warn("it is unknown whether an operator has closed orders", "error", err)
+			r.log.Warn("it is unknown whether other processes have closed orders", "error", err)
 		}
 		if err := writeStatus(r.cfg.statusFile(), newStatus(r.engines, time.Now())); err != nil {
 			r.log.Error("the state of the engines is not written", "error", err)
@@ -208,19 +213,13 @@ func (r *engineRunner) keepStatus(ctx context.Context, every time.Duration) erro
 	}
 }
 
-// forgetClosed forgets settlements whose orders an operator has closed in another process.
+// forgetClosed forgets the settlements whose orders another process has paid, or an operator has closed there.
 func (r *engineRunner) forgetClosed(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	for _, e := range r.engines {
-		for _, stuck := range e.settler.Stuck() {
-			_, open, err := findOpenOrder(ctx, r.payer, stuck.Order.Account, stuck.Order.ID)
-			if err != nil {
-				return err
-			}
-			if !open {
-				e.settler.Forget(stuck.Order)
-			}
+		if err := e.settler.ForgetClosed(ctx, r.payer); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -288,6 +288,28 @@ func TestStuckSettlements(t *testing.T) {
 	require.Equal(t, statusFailed, runApp(t, "--config", s.config, "engines").status)
 }
 
+// With wake_every the newest settlement is repeated under its key, until the process ends.
+func TestEnginesRunWakesEngines(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	keys := make(chan string, 1000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if key := r.Header.Get("Idempotency-Key"); key != "" {
+			keys <- key
+		}
+		w.WriteHeader(http.StatusCreated)
+	}))
+	t.Cleanup(server.Close)
+	s.addToConfig(t, "engines:\n  - {name: bank, url: \""+server.URL+"\", assets: [USD], wake_every: 1s}\nengine_reports: {address: \"127.0.0.1:0\"}\n")
+	s.forwardPacket(t, 3001)
+	r := s.startEngines(t)
+	r.waitFor(t, "msg=paid peer=bob")
+	require.Contains(t, r.waitFor(t, "the newest settlements were repeated"), "engine=bank accounts=1")
+	require.Equal(t, statusDone, r.stop())
+	first := <-keys
+	require.Equal(t, first, <-keys)
+}
+
 func TestEnginesRunRefuses(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

@@ -25,6 +25,11 @@
 // each order once, whatever is lost on the way. No redirect is followed; bodies, connections and times are
 // bounded.
 //
+// An engine that has lost its store answers 404, and has lost its keys too. A settlement that the engine may have
+// taken over before then waits for an operator ([ErrEngineForgot]), where the RFC's programs send the key again and
+// have it paid twice. If our process was restarted as well, its first request creates the account, and the loss is
+// not seen: give engines a store that lasts.
+//
 // An order below one unit of the engine is declined, as a zero amount must not be sent. Give the policies of
 // an engine's peers [Settler.UnitOf] as their minimum ([settlement.AtLeast]): otherwise a threshold below the
 // unit has such an order placed and declined every [settlement.Config.OrderCooldown].

@@ -26,7 +26,8 @@ var (
 	// apart from 401, 403, 404, 407, 408, 409, 425 and 429.
 	ErrRefused = errors.New("rfc0038: the engine refuses the request")
 	// ErrOtherAccount is returned when an engine created an account under another id than the id of the
-	// request. No account of ours may be used with such an engine.
+	// request. No account of ours may be used with such an engine. It is also the reason of a [StuckError]: a
+	// repeat of the creation would make one account more.
 	ErrOtherAccount = errors.New("rfc0038: the engine created another account")
 	// ErrAnswerTooLarge is returned when the answer to a message exceeds [ClientConfig.MaxAnswer].
 	ErrAnswerTooLarge = errors.New("rfc0038: the engine's answer is too large")
@@ -45,6 +46,10 @@ var (
 	// ErrKeyTooOld is the reason of a [StuckError] for an order older than [SettlerConfig.KeyLifetime]:
 	// the engine may have forgotten the key, and would pay again.
 	ErrKeyTooOld = errors.New("rfc0038: the engine may have forgotten the key")
+	// ErrEngineForgot is the reason of a [StuckError] for an order that was sent without a final answer, and
+	// whose account the engine then did not know (404) although it had created the account: it has lost
+	// its store, and would pay the key again.
+	ErrEngineForgot = errors.New("rfc0038: the engine has forgotten the account, and may have paid")
 	// ErrAmountTooLarge is the reason of a [StuckError] for an order above [SettlerConfig.MaxAmount].
 	ErrAmountTooLarge = errors.New("rfc0038: more than the engine takes")
 	// ErrNotStuck is returned when no settlement waits for an operator under the order's id.
@@ -52,4 +57,7 @@ var (
 	// ErrKeyOpen is returned when an account is to be deleted while one of its settlements has no
 	// final answer.
 	ErrKeyOpen = errors.New("rfc0038: a settlement of the account has no final answer")
+	// ErrDeleting is returned while [Settler.DeleteAccount] is under way for the account. Nothing was sent:
+	// repeat the call later. An order stays open.
+	ErrDeleting = errors.New("rfc0038: the account is being deleted")
 )

@@ -26,10 +26,15 @@ import (
 type Settler struct {
 	cfg     SettlerConfig
 	client  *Client
+	began   time.Time // by the clock: an order placed before may have been sent by an earlier process
 	mu      sync.Mutex
 	keys    map[accounts.PeerAccount]*openKey    // without a final answer
 	taken   map[accounts.PeerAccount]acceptedKey // the newest, for Wake
 	created map[accounts.PeerAccount]bool        // accounts that the engine has
+
+	// An account has calls, or is being deleted, or neither.
+	calls    map[accounts.PeerAccount]int // under way
+	deleting map[accounts.PeerAccount]bool
 }
 
 // acceptedKey is a settlement that the engine has taken over.
@@ -46,10 +51,11 @@ func NewSettler(cfg SettlerConfig) (*Settler, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Settler{
-		cfg: cfg, client: cfg.Client,
+		cfg: cfg, client: cfg.Client, began: cfg.Clock(),
 		keys:    map[accounts.PeerAccount]*openKey{},
 		taken:   map[accounts.PeerAccount]acceptedKey{},
 		created: map[accounts.PeerAccount]bool{},
+		calls:   map[accounts.PeerAccount]int{}, deleting: map[accounts.PeerAccount]bool{},
 	}, nil
 }
 
@@ -80,6 +86,10 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 		return ledger.Amount{}, fmt.Errorf(
 			"%w: %w: %s, and the unit is %s", settlement.ErrDeclined, ErrBelowUnit, order.Asset.Text(order.Amount), order.Asset.Text(pay.unit))
 	}
+	if err := s.beginCall(order.Account); err != nil {
+		return ledger.Amount{}, err
+	}
+	defer s.endCall(order.Account)
 	if s.wasTaken(order) { // and another call did not get its answer booked
 		return pay.paid, nil
 	}
@@ -87,7 +97,10 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 		return ledger.Amount{}, stuck
 	}
 	answered, err := s.sendOrder(ctx, order, wire, pay.quantity)
-	switch _, notCreated := errors.AsType[*CreateError](err); {
+	_, notCreated := errors.AsType[*CreateError](err)
+	switch {
+	case errors.Is(err, ErrEngineForgot), errors.Is(err, ErrOtherAccount): // each creation would make one more account
+		return ledger.Amount{}, s.parkKey(order, err)
 	case notCreated:
 		return ledger.Amount{}, err
 	case errors.Is(err, ErrKeySeen), errors.Is(err, ErrRefused):
@@ -104,71 +117,40 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 
 // sendOrder sends the settlement. The account is created before its first settlement of this process,
 // as some engines answer 500 for an account that they do not know, and after a 404.
+//
+// An engine that answers 404 for an account that it created for us has lost its store, and its keys. The
+// notes on real engines have the same key sent again after a 404. We do so only if no earlier send of the key
+// may have been taken over: such an engine would pay it again. Otherwise the error matches [ErrEngineForgot].
 func (s *Settler) sendOrder(ctx context.Context, order settlement.Order, wire string, q Quantity) (Taken, error) {
 	if !s.hasCreated(order.Account) {
 		if err := s.createAccount(ctx, order.Account, wire); err != nil {
 			return Taken{}, err
 		}
 	}
-	key := order.ID.String()
-	answered, err := s.client.SendSettlement(ctx, wire, key, q)
+	answered, err := s.sendKey(ctx, order, wire, q)
 	if !errors.Is(err, ErrUnknownAccount) {
 		return answered, err
 	}
-	s.setCreated(order.Account, false)
-	if err := s.createAccount(ctx, order.Account, wire); err != nil {
+	s.noteMissing(order.Account)
+	failed := s.createAccount(ctx, order.Account, wire)
+	switch {
+	case errors.Is(err, ErrEngineForgot): // whether or not the account is there: the next settlement creates it
 		return Taken{}, err
+	case failed != nil:
+		return Taken{}, failed
 	}
-	return s.client.SendSettlement(ctx, wire, key, q)
+	return s.sendKey(ctx, order, wire, q)
 }
 
-// CreateError is a failed creation of an account. The settlement was not sent, or the engine does not have
-// its account. It wraps the error of [Client.CreateAccount], which says nothing about the settlement.
-type CreateError struct {
-	Account accounts.PeerAccount
-	Err     error
-}
-
-func (e *CreateError) Error() string {
-	return fmt.Sprintf("create the account of %v: %v", e.Account, e.Err)
-}
-
-// Unwrap returns the cause.
-func (e *CreateError) Unwrap() error { return e.Err }
-
-func (s *Settler) createAccount(ctx context.Context, account accounts.PeerAccount, wire string) error {
-	if err := s.client.CreateAccount(ctx, wire); err != nil {
-		return &CreateError{Account: account, Err: err}
+// sendKey sends the settlement once. After a 404 the error also matches [ErrEngineForgot] if the engine may
+// have taken over an earlier send of the key.
+func (s *Settler) sendKey(ctx context.Context, order settlement.Order, wire string, q Quantity) (Taken, error) {
+	s.countUnanswered(order, 1)
+	answered, err := s.client.SendSettlement(ctx, wire, order.ID.String(), q)
+	if errors.Is(err, ErrUnknownAccount) && s.countUnanswered(order, -1) > 0 {
+		err = fmt.Errorf("%w: %w", ErrEngineForgot, err)
 	}
-	s.setCreated(account, true)
-	return nil
-}
-
-// CreateAccount creates the peer's account in the engine. Call it after [accounts.Book.Provision] and before the
-// peer can pay: settlement-core 0.1.1 drops a payment to an account that it does not have, and tells nothing
-// (findings/settlement-core-drops-payments-to-missing-accounts.sh). A settlement also creates an account that is
-// missing. Repeat the call as often as you like. The errors are a [CreateError] and [ErrInvalidAccountID].
-func (s *Settler) CreateAccount(ctx context.Context, account accounts.PeerAccount) error {
-	wire, err := s.cfg.IDs.WireID(account)
-	if err != nil {
-		return err
-	}
-	return s.createAccount(ctx, account, wire)
-}
-
-// DeleteAccount deletes the peer's account in the engine, after [accounts.Book.ClosePeer]. It refuses with
-// [ErrKeyOpen] while a settlement of the account has no final answer: the engine would forget the key, and
-// with it whether it has paid. For other errors, from [Client.DeleteAccount], repeat the call.
-func (s *Settler) DeleteAccount(ctx context.Context, account accounts.PeerAccount) error {
-	wire, err := s.cfg.IDs.WireID(account)
-	if err != nil {
-		return err
-	}
-	if order, open := s.findOpen(account); open {
-		return fmt.Errorf("%w: order %v of %v", ErrKeyOpen, order, account)
-	}
-	s.setCreated(account, false)
-	return s.client.DeleteAccount(ctx, wire)
+	return answered, err
 }
 
 // Wake repeats the account's newest settlement that the engine has taken over, under its key, and reports
@@ -184,6 +166,10 @@ func (s *Settler) Wake(ctx context.Context, account accounts.PeerAccount) (sent 
 	if err != nil {
 		return false, err
 	}
+	if err := s.beginCall(account); err != nil {
+		return false, err
+	}
+	defer s.endCall(account)
 	s.mu.Lock()
 	last, known := s.taken[account]
 	s.mu.Unlock()
@@ -232,23 +218,4 @@ func (s *Settler) engineScale(peer string, asset accounts.Asset) uint8 {
 		return *scale
 	}
 	return asset.Scale
-}
-
-func (s *Settler) hasCreated(account accounts.PeerAccount) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.created[account]
-}
-
-// setCreated notes whether the engine has the account. A new account may stand in an engine that has
-// forgotten its keys, so Wake must not use an earlier key.
-func (s *Settler) setCreated(account accounts.PeerAccount, created bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.taken, account)
-	if created {
-		s.created[account] = true
-	} else {
-		delete(s.created, account)
-	}
 }

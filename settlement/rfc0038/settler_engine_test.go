@@ -1,6 +1,8 @@
 package rfc0038_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -171,6 +173,43 @@ func TestLostAnswerSurvivesRestart(t *testing.T) {
 	}
 }
 
+// An order that another process has paid leaves no unanswered key behind: the age of the oldest would grow for ever, and
+// the account could never be deleted. An open order is kept.
+func TestOrderPaidByAnotherProcessIsForgotten(t *testing.T) {
+	t.Parallel()
+	_, _, url := newDroppingEngine(t)
+	c := newConnector(t, url, "alice")
+	c.earn(c.peers[0], 7000)
+	_, err := c.engine.Settle(t.Context(), c.peers...)
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	first := c.settler
+	require.NoError(t, first.ForgetClosed(t.Context(), c.engine))
+	require.Equal(t, 1, first.Stats().Unanswered)
+	c.restart()
+	_, err = c.engine.Settle(t.Context(), c.peers...)
+	require.NoError(t, err)
+	require.ErrorIs(t, first.DeleteAccount(t.Context(), c.peers[0]), rfc0038.ErrKeyOpen)
+	require.NoError(t, first.ForgetClosed(t.Context(), c.engine))
+	require.Zero(t, first.Stats().Unanswered)
+	require.Zero(t, first.Stats().OldestUnanswered)
+	require.NoError(t, first.DeleteAccount(t.Context(), c.peers[0]))
+	require.NoError(t, first.ForgetClosed(t.Context(), c.engine), "nothing to look up")
+}
+
+// After an error it is unknown whether an order is open: it is kept.
+func TestForgetClosedKeepsOrdersAfterAnError(t *testing.T) {
+	t.Parallel()
+	_, _, url := newDroppingEngine(t)
+	c := newConnector(t, url, "alice")
+	c.earn(c.peers[0], 7000)
+	_, err := c.engine.Settle(t.Context(), c.peers...)
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.Error(t, c.settler.ForgetClosed(ended, c.engine))
+	require.Equal(t, 1, c.settler.Stats().Unanswered)
+}
+
 // The settlement engine calls the rail again and again by itself, under the same key, and not at all for a
 // settlement that waits for an operator.
 func TestEngineRetriesByItself(t *testing.T) {
@@ -284,7 +323,12 @@ func (c *connector) settleAll(e *modelEngine) {
 			wire, err := c.ids.WireID(o.Account)
 			require.NoError(c.t, err)
 			q, paid := e.paidFor(wire, o.ID.String())
-			require.True(c.t, e.conflicts && paid, "order %v: %v", o.ID, o.LastErr)
+			forgot := errors.Is(o.LastErr, rfc0038.ErrEngineForgot)
+			if forgot && !paid {
+				require.NoError(c.t, c.settler.Retry(o.ID))
+				continue
+			}
+			require.True(c.t, (e.conflicts || forgot) && paid, "order %v: %v", o.ID, o.LastErr)
 			units, _ := q.Split(usd9.Scale)
 			_, err = c.engine.Resolve(c.t.Context(), o.Account, o.ID, ledger.ClampAmount(units))
 			require.NoError(c.t, err)

@@ -2,6 +2,7 @@ package rfc0038
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +20,10 @@ type openKey struct {
 	wire      string
 	quantity  Quantity
 	firstSent time.Time // or earlier, if an earlier process may have sent the key
-	stuck     *StuckError
+	// unanswered counts the sends that the engine may have taken over: those under way, those without a final
+	// answer, and one of an earlier process.
+	unanswered int
+	stuck      *StuckError
 }
 
 // StuckError is a settlement that waits for an operator. It is not sent again until then. Its order stays
@@ -33,8 +37,8 @@ type StuckError struct {
 	WireID   string   // of the account
 	Quantity Quantity // as sent
 	Since    time.Time
-	// Reason is an [AnswerError] that matches [ErrKeySeen] or [ErrRefused], or else [ErrKeyTooOld] or
-	// [ErrAmountTooLarge].
+	// Reason is an [AnswerError] that matches [ErrKeySeen] or [ErrRefused], or else matches [ErrEngineForgot],
+	// [ErrOtherAccount], [ErrKeyTooOld] or [ErrAmountTooLarge].
 	Reason error
 }
 
@@ -52,9 +56,9 @@ func (e *StuckError) Is(target error) bool {
 func (e *StuckError) Unwrap() error { return e.Reason }
 
 // IsParked reports whether the engine may have paid: it has seen the key (409), or may have forgotten the
-// key. Otherwise the engine refused the settlement, or was not asked.
+// key, or has forgotten it. Otherwise the engine refused the settlement, or was not asked.
 func (e *StuckError) IsParked() bool {
-	return errors.Is(e.Reason, ErrKeySeen) || errors.Is(e.Reason, ErrKeyTooOld)
+	return errors.Is(e.Reason, ErrKeySeen) || errors.Is(e.Reason, ErrKeyTooOld) || errors.Is(e.Reason, ErrEngineForgot)
 }
 
 // Answer returns the status and the excerpt of the engine's answer; 0 and "" if the settlement waits for
@@ -93,6 +97,9 @@ func (s *Settler) noteKey(order settlement.Order, wire string, q Quantity) (stuc
 		if order.PlacedAt.IsZero() {
 			open.firstSent = now
 		}
+		if open.firstSent.Before(s.began) {
+			open.unanswered = 1
+		}
 		s.keys[order.Account] = open
 	}
 	if open.stuck != nil {
@@ -114,6 +121,18 @@ func (k *openKey) park(now time.Time, reason error) {
 // isTooOld reports whether the engine may have forgotten a key.
 func (s *Settler) isTooOld(now, firstSent time.Time) bool {
 	return s.cfg.KeyLifetime > 0 && now.Sub(firstSent) > s.cfg.KeyLifetime
+}
+
+// countUnanswered adds to the sends of the order's key that the engine may have taken over, and returns them.
+func (s *Settler) countUnanswered(order settlement.Order, change int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := s.keys[order.Account]
+	if open == nil || open.order.ID != order.ID {
+		return 1 // closed meanwhile, or taken over in another call: not to be sent again
+	}
+	open.unanswered = max(0, open.unanswered+change) // an operator's Retry begins anew
+	return open.unanswered
 }
 
 // parkKey keeps the order for an operator and returns the StuckError, or the reason alone if another call
@@ -158,7 +177,8 @@ func (s *Settler) wasTaken(order settlement.Order) bool {
 
 // Forget drops the memory of an order that was closed without the Settler, by [settlement.Engine.Resolve]
 // or [settlement.Engine.Cancel]. The next order of the account does the same. [Settler.Watch] calls it for
-// you. An order that is open after all is sent again.
+// you; [Settler.ForgetClosed] finds the orders that another process has closed. An order that is open after all is
+// sent again.
 func (s *Settler) Forget(order settlement.Order) {
 	s.mu.Lock()
 	open := s.keys[order.Account]
@@ -173,16 +193,63 @@ func (s *Settler) Forget(order settlement.Order) {
 	}
 }
 
+// maxForgetChecks bounds the orders that a call of ForgetClosed looks up.
+const maxForgetChecks = 1000
+
+// ForgetClosed drops the memory of orders that another process has closed: it paid them, or an operator resolved or
+// cancelled them there. Without it, such an order counts as unanswered until the account's next order in this
+// process, and [Settler.DeleteAccount] refuses. Call it now and then, with the settlement engine that calls the
+// Settler. A call looks up at most 1,000 orders, other ones each time if there are more. The errors are from
+// [settlement.Engine.Orders].
+func (s *Settler) ForgetClosed(ctx context.Context, engine *settlement.Engine) error {
+	orders := s.someOpen(maxForgetChecks)
+	if len(orders) == 0 {
+		return nil
+	}
+	list := make([]accounts.PeerAccount, len(orders))
+	for i, o := range orders {
+		list[i] = o.Account
+	}
+	found, err := engine.Orders(ctx, list...)
+	if err != nil {
+		return err
+	}
+	open := make(map[ledger.ID]bool, len(found))
+	for _, o := range found {
+		open[o.ID] = true
+	}
+	for _, o := range orders {
+		if !open[o.ID] {
+			s.Forget(o)
+		}
+	}
+	return nil
+}
+
+// someOpen returns at most so many of the orders without a final answer, at random.
+func (s *Settler) someOpen(most int) []settlement.Order {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []settlement.Order
+	for _, open := range s.keys { // in random order
+		if len(list) == most {
+			break
+		}
+		list = append(list, open.order)
+	}
+	return list
+}
+
 // Retry has a settlement that waits for an operator sent again, under its key, at the next visit of the
 // settlement engine ([settlement.Engine.Settle] visits at once). Call it after you have mended the cause.
-// If the reason is [ErrKeyTooOld], find out first that the engine has not paid. The error is
-// [ErrNotStuck].
+// If the reason is [ErrKeyTooOld] or [ErrEngineForgot], find out first that the engine has not paid. The
+// error is [ErrNotStuck].
 func (s *Settler) Retry(order ledger.ID) error {
 	s.mu.Lock()
 	var stuck *StuckError
 	for _, open := range s.keys {
 		if open.order.ID == order && open.stuck != nil {
-			stuck, open.stuck, open.firstSent = open.stuck, nil, s.cfg.Clock()
+			stuck, open.stuck, open.firstSent, open.unanswered = open.stuck, nil, s.cfg.Clock(), 0
 			break
 		}
 	}
@@ -208,14 +275,4 @@ func (s *Settler) Stuck() []*StuckError {
 		return cmp.Or(a.Since.Compare(b.Since), a.Order.ID.Compare(b.Order.ID))
 	})
 	return list
-}
-
-// findOpen returns the account's order without a final answer.
-func (s *Settler) findOpen(account accounts.PeerAccount) (order ledger.ID, found bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if open := s.keys[account]; open != nil {
-		return open.order.ID, true
-	}
-	return ledger.ID{}, false
 }

@@ -201,9 +201,9 @@ func TestUnknownAccountIsCreated(t *testing.T) {
 // A refused creation says nothing about the settlement: the order is tried again.
 func TestRefusedCreationIsNoRefusal(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, []http.HandlerFunc{status(405), status(409), answerWith(201, "", `{"id":"other"}`), created, status(201)})
+	b := newBench(t, []http.HandlerFunc{status(405), status(409), created, status(201)})
 	order := b.order(1000)
-	for _, cause := range []error{rfc0038.ErrRefused, rfc0038.ErrKeySeen, rfc0038.ErrOtherAccount} {
+	for _, cause := range []error{rfc0038.ErrRefused, rfc0038.ErrKeySeen} {
 		_, err := b.Settle(t.Context(), order)
 		var failed *rfc0038.CreateError
 		require.ErrorAs(t, err, &failed)
@@ -213,6 +213,29 @@ func TestRefusedCreationIsNoRefusal(t *testing.T) {
 	_, err := b.Settle(t.Context(), order)
 	require.NoError(t, err)
 	require.Empty(t, b.stuck)
+}
+
+// An engine that creates another account than asked for would create one more with each attempt: the order waits for an
+// operator, and its settlement is not sent.
+func TestOtherAccountWaits(t *testing.T) {
+	t.Parallel()
+	other := answerWith(201, "", `{"id":"other"}`)
+	b := newBench(t, []http.HandlerFunc{other, created, status(201)})
+	order := b.order(1000)
+	for range 3 {
+		_, err := b.Settle(t.Context(), order)
+		require.ErrorIs(t, err, rfc0038.ErrOtherAccount)
+		require.ErrorIs(t, err, settlement.ErrPending)
+		require.ErrorContains(t, err, `"other" for "1-alice"`)
+	}
+	require.Equal(t, []string{createAlice}, b.paths())
+	require.Len(t, b.stuck, 1)
+	require.False(t, b.stuck[0].IsParked())
+	require.Equal(t, 1, b.Stats().Stopped)
+	require.NoError(t, b.Retry(order.ID), "the engine is mended")
+	_, err := b.Settle(t.Context(), order)
+	require.NoError(t, err)
+	require.Len(t, b.paths(), 2)
 }
 
 // All answers that tell nothing, and no answer, are asked for again under the same key.
@@ -423,7 +446,7 @@ func TestTakenOrderIsNotSentAgain(t *testing.T) {
 
 func TestWakeRepeatsNewestKey(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, []http.HandlerFunc{created, status(201), status(201), status(201), status(409), status(500), created, status(201)})
+	b := newBench(t, []http.HandlerFunc{created, status(201), status(201), status(201), status(409), status(500), status(201), created, status(201)})
 	wake := func() (sent bool) {
 		sent, err := b.Wake(t.Context(), b.alice)
 		require.NoError(t, err)
@@ -445,15 +468,39 @@ func TestWakeRepeatsNewestKey(t *testing.T) {
 	b.now = placed.Add(24 * time.Hour)
 	require.False(t, wake(), "the engine may have forgotten the key")
 	b.now = placed
+	require.NoError(t, b.EnsureAccount(t.Context(), b.alice))
+	require.True(t, wake())
+	require.Len(t, b.paths(), 1, "the account is there")
 	require.NoError(t, b.CreateAccount(t.Context(), b.alice))
 	require.False(t, wake(), "the account may stand in an engine that lost its keys")
 	require.Equal(t, []string{createAlice}, b.paths())
 }
 
+// A settlement that the engine takes over while it creates the account is in the engine of now, so Wake knows it.
+func TestWakeAfterSettlementDuringCreation(t *testing.T) {
+	t.Parallel()
+	var b *bench
+	order := (&bench{}).order(1000)
+	b = newBench(t, []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		if _, err := b.Settle(r.Context(), order); err != nil {
+			t.Error(err)
+		}
+		created(w, r)
+	}, created, status(201)})
+	order.Account = b.alice
+	require.NoError(t, b.EnsureAccount(t.Context(), b.alice))
+	sent, err := b.Wake(t.Context(), b.alice)
+	require.NoError(t, err)
+	require.True(t, sent)
+	require.Len(t, b.paths(), 4)
+}
+
 func TestDeleteAccountAfterSettlements(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, []http.HandlerFunc{created, status(201), status(500), status(404), created, status(201)})
-	_, err := b.Settle(t.Context(), b.order(3000))
+	_, err := b.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd9})
+	require.NoError(t, err)
+	_, err = b.Settle(t.Context(), b.order(3000))
 	require.NoError(t, err)
 	b.engine.take()
 	require.NoError(t, b.DeleteAccount(t.Context(), b.alice))
