@@ -32,9 +32,10 @@ type trackedOrder struct {
 
 	final         *settlerAnswer // set by the Settler's final answer, until the ledger has it
 	claims        *claimNumber
-	stuckReported bool  // Events.Stuck was called
-	closeRefused  bool  // the ledger refused to close it
-	voidReason    error // set when the order is to be voided unpaid
+	stuckReported bool      // Events.Stuck was called
+	closeRefused  bool      // the ledger refused to close it
+	voidReason    error     // set when the order is to be voided unpaid
+	releasedAt    time.Time // see Order.ReleasedAt; the zero time: not later than the order
 }
 
 // claimNumber is the number of our newest claim on an order; 0 is the order itself. The visit and
@@ -73,6 +74,11 @@ func (s *accountState) setOpen(o Order) {
 		s.openOrder = &trackedOrder{OpenOrder: OpenOrder{OwnedByThisInstance: true}, claims: new(claimNumber)}
 	}
 	s.openOrder.Order, s.latest, s.foreignUntil = o, nil, time.Time{}
+}
+
+// setReleased notes that no rail was asked for the open order before a time.
+func (s *accountState) setReleased(at time.Time) {
+	s.openOrder.releasedAt = latestTime(s.openOrder.releasedAt, at)
 }
 
 // setPlaced notes that this Engine has placed an order.

@@ -30,6 +30,12 @@ func TestOnACluster(t *testing.T) {
 	for name, run := range quantityTests { //nolint:paralleltest // see above
 		t.Run("quantities: "+name, func(t *testing.T) { run(t, newWorld(t)) })
 	}
+	t.Run("quantities that are refused", func(t *testing.T) { //nolint:paralleltest // see above
+		for _, c := range quantitiesRefused {
+			quantityRefusedForEver(t, newWorld(t), c.before, c.amount, c.booked, c.remainder)
+		}
+		quantityRefusedThenWithoutAUnit(t, newWorld(t))
+	})
 	t.Run("a crash at every step", func(t *testing.T) { //nolint:paralleltest // see above
 		for _, heir := range []string{"first", "second"} {
 			for step := 0; crashAt(t, newWorld(t), step, 95, heir); step++ {

@@ -89,7 +89,7 @@ func (e *Engine) resumeOrder(ctx context.Context, visit *accountVisit, latest *l
 	if result, done, err := e.checkResumed(ctx, visit, latest, &owner, claimed); done || err != nil {
 		return result, err
 	}
-	if result, done, err := e.checkResumedRailCall(ctx, visit, latest.Order, claimed); done || err != nil {
+	if result, done, err := e.checkResumedRailCall(ctx, visit, latest.Order, claimed, began); done || err != nil {
 		return result, err
 	}
 	if e.leaseElapsed(began) {
@@ -128,9 +128,9 @@ func (e *Engine) checkStillOurs(
 }
 
 // checkResumedRailCall is checkRailCall for an order found open. Once this Engine has asked the rail,
-// nothing keeps the order from being resolved.
+// nothing keeps the order from being resolved. began is a time before the order's owner was read.
 func (e *Engine) checkResumedRailCall(
-	ctx context.Context, visit *accountVisit, o Order, claimed bool,
+	ctx context.Context, visit *accountVisit, o Order, claimed bool, began time.Time,
 ) (result stepResult, done bool, err error) {
 	if visit.state.openOrder.Attempts > 0 || e.rails[o.rail] == nil {
 		return stepResult{}, false, nil
@@ -139,7 +139,12 @@ func (e *Engine) checkResumedRailCall(
 	if err != nil {
 		return stepResult{}, true, e.reportFailure(visit, o, err)
 	}
-	return e.checkRailCall(ctx, visit, o, v, visit.state.placedID == o.ID && !claimed)
+	visit.state.setReleased(v.recordedAt)
+	neverAsked := visit.state.placedID == o.ID && !claimed
+	if neverAsked {
+		visit.state.setReleased(began.Round(0)) // of the calendar: see leaseElapsed
+	}
+	return e.checkRailCall(ctx, visit, o, v, neverAsked)
 }
 
 // leaveToOwner decides whether an order is left to its owner, another engine, and until when.

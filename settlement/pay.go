@@ -13,6 +13,7 @@ import (
 // stays open.
 func (e *Engine) payOrder(ctx context.Context, visit *accountVisit, o Order) (stepResult, error) {
 	visit.state.setOpen(o)
+	o.ReleasedAt = latestTime(o.PlacedAt, visit.state.openOrder.releasedAt)
 	final, err := e.askSettler(ctx, visit, o)
 	if err != nil {
 		return e.keepOpen(visit, o, err)

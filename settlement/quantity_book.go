@@ -122,16 +122,19 @@ func (e *Engine) tryValue(ctx context.Context, v *valueBooking, turn *remainderT
 	} else {
 		rows = e.buildChain(v, v.value.whole, 0)
 	}
-	results, err := e.ledger.CreateTransfers(ctx, rows)
+	probe := v.buildProbe(&rows[0])
+	results, err := e.ledger.CreateTransfers(ctx, append(probe, rows...))
 	if err != nil {
 		return PaymentBooking{}, false, err
 	}
-	switch chain := ledger.ChainOutcome(results); {
+	chain := ledger.ChainOutcome(results)
+	chain.Breaker = max(chain.Breaker-len(probe), 0) // a refused probe is a refusal of the own row, which stays free
+	switch {
 	case chain.Outcome == ledger.OutcomeApplied:
 		turn.newest = &after
-		rows[0].Timestamp = results[0].Timestamp
+		rows[0].Timestamp = results[len(probe)].Timestamp
 		return v.newBooking(&rows[0]), true, nil
-	case rows[max(chain.Breaker, 0)].Code != chart.CodeRemainder:
+	case rows[chain.Breaker].Code != chart.CodeRemainder:
 		return e.answerOwnRows(ctx, v, rows, chain)
 	case chain.Status == ledger.TransferIDAlreadyFailed:
 		turn.newest = &remainder{after.number, before.fractions} // the number is burnt: no payment has it or ever will
@@ -141,6 +144,16 @@ func (e *Engine) tryValue(ctx context.Context, v *valueBooking, turn *remainderT
 	default:
 		return PaymentBooking{}, false, refusalError(&ledger.TransferError{ID: rows[chain.Breaker].ID, Status: chain.Status})
 	}
+}
+
+// buildProbe returns the probe that a later attempt has in front of its own row, so that refusals never use up the
+// key ([idempotent.Probe]). The own row is the only one of the chain that is refused again and again.
+func (v *valueBooking) buildProbe(own *ledger.Transfer) []ledger.Transfer {
+	probe := idempotent.Probe(v.attempt, own)
+	for i := range probe {
+		probe[i].Flags |= ledger.TransferLinked
+	}
+	return probe
 }
 
 // buildFraction returns the chain that counts on a remainder, and the remainder after it.
@@ -177,14 +190,14 @@ func (e *Engine) buildChain(v *valueBooking, units ledger.Amount, number uint64)
 
 // answerOwnRows decides by a refusal of the payment's own row or of the end of its announcement.
 func (e *Engine) answerOwnRows(ctx context.Context, v *valueBooking, rows []ledger.Transfer, chain ledger.Chain) (booked PaymentBooking, done bool, err error) {
-	refusal := &ledger.TransferError{ID: rows[max(chain.Breaker, 0)].ID, Status: chain.Status}
+	refusal := &ledger.TransferError{ID: rows[chain.Breaker].ID, Status: chain.Status}
 	switch isOwn := chain.Breaker == 0; {
 	case isOwn && (chain.Status == ledger.TransferExists || chain.Conflict()): // by an equal call, or by another value
 		return e.findValue(ctx, v)
 	case isOwn && chain.Status == ledger.TransferIDAlreadyFailed:
 		v.attempt++
-	case isOwn && isCreditClosed(refusal) && !v.suspense: // closed since the look-up; the attempt is burnt
-		v.attempt, v.suspense = v.attempt+1, true
+	case isOwn && isCreditClosed(refusal) && !v.suspense: // closed since the look-up
+		v.suspense = true // under the same number, which may be burnt: then the next answer tells
 	case !isOwn && announcementEnded(refusal):
 		v.endsBefore = true
 	default:

@@ -18,6 +18,11 @@ type Order struct {
 	Sequence uint64        // number of the order among the account's orders, from 1
 	Amount   ledger.Amount // units of Asset; above 0 when a Settler gets the order
 	PlacedAt time.Time     // the ledger's time
+	// ReleasedAt is a time before which no rail was asked for the order, by any Engine: PlacedAt, or later
+	// if the order waited for an approval, or if the Engine that placed it has kept it back since, as in a
+	// pause. It is for rails that forget a key after a while. An Order has it from the first call of a
+	// Settler on; orders that are read, and those of events before, have the zero time.
+	ReleasedAt time.Time
 	// Rail is the name of the rail that the order was placed for; "" also if this Engine does not
 	// have the rail.
 	Rail string

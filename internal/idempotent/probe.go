@@ -24,10 +24,16 @@ func probeLength(attempt uint64) int {
 // buildAttempt returns an attempt's transfers, behind the probe that a later attempt has.
 func (r Request) buildAttempt(attempt uint64) []ledger.Transfer {
 	rows := r.Build(attempt)
-	if probeLength(attempt) > 0 {
-		rows = append(buildProbe(&rows[0]), rows...)
+	return append(Probe(attempt, &rows[0]), rows...)
+}
+
+// Probe returns the probe for row, the first transfer of an attempt; none for an early attempt. The caller links
+// the probe's transfers in front of the attempt's.
+func Probe(attempt uint64, row *ledger.Transfer) []ledger.Transfer {
+	if probeLength(attempt) == 0 {
+		return nil
 	}
-	return rows
+	return buildProbe(row)
 }
 
 // buildProbe returns transfers that hold the amount of row and release it, under ids used

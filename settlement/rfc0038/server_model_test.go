@@ -31,8 +31,9 @@ const exchangesInWorld = 500
 
 // TestServerAgainstModel has engines report random payments to two connector processes on one ledger, and compares the
 // books with a model: for each account and key one value, added up exactly. Answers are lost, requests repeated and
-// reordered, two engines of an account use the same keys, peers are closed and opened, and processes end between any two
-// requests to the ledger. PEERLEDGER_RFC0038_EXCHANGES is the number of exchanges, PEERLEDGER_RFC0038_SEED the seed.
+// reordered, two engines of an account use the same keys, the accounts of peers and suspense are closed and opened, and
+// processes end between any two requests to the ledger. PEERLEDGER_RFC0038_EXCHANGES is the number of exchanges,
+// PEERLEDGER_RFC0038_SEED the seed.
 func TestServerAgainstModel(t *testing.T) {
 	t.Parallel()
 	exchanges, seed := readNumber(t, "PEERLEDGER_RFC0038_EXCHANGES", 1000), readNumber(t, "PEERLEDGER_RFC0038_SEED", rand.Uint64())
@@ -69,6 +70,7 @@ type reportWorld struct {
 	book      *accounts.Book
 	accounts  []accounts.PeerAccount
 	closings  []ledger.ID // of the accounts; zero: open
+	suspense  []ledger.ID // the closings of our suspense accounts; zero: open
 	processes [2]*process
 	lastID    uint64
 	counts    map[string]int
@@ -107,7 +109,7 @@ func newReportWorld(t *testing.T, random *rand.Rand) *reportWorld {
 		require.NoError(t, err)
 		w.accounts = append(w.accounts, peers[0])
 	}
-	w.closings = make([]ledger.ID, len(w.accounts))
+	w.closings, w.suspense = make([]ledger.ID, len(w.accounts)), make([]ledger.ID, len(w.accounts))
 	for i := range w.processes {
 		w.processes[i] = w.startProcess()
 	}
@@ -143,8 +145,11 @@ func (w *reportWorld) startProcess() *process {
 // exchange has some engines report at once, and compares the answers with the model.
 func (w *reportWorld) exchange() {
 	w.t.Helper()
-	if w.random.IntN(20) == 0 {
-		w.toggleClosed(w.random.IntN(len(w.accounts)))
+	switch i := w.random.IntN(len(w.accounts)); w.random.IntN(20) {
+	case 0:
+		w.togglePeer(i)
+	case 1:
+		w.toggleSuspense(i)
 	}
 	process := w.random.IntN(len(w.processes))
 	w.processes[process].ledger.plan(w.random)
@@ -172,6 +177,25 @@ func (w *reportWorld) exchange() {
 		w.counts["crashes"]++
 		w.processes[process] = w.startProcess()
 	}
+	if len(w.open) > 0 && w.random.IntN(20) == 0 {
+		w.insist(w.processes[process].server)
+	}
+}
+
+// insist has an engine repeat a report until it has an answer, or many times: more often than a key has attempts.
+func (w *reportWorld) insist(server *rfc0038.Server) {
+	w.t.Helper()
+	i := w.random.IntN(len(w.open))
+	r := w.open[i]
+	w.open = slices.Delete(w.open, i, i+1)
+	status := 0
+	for try := 0; status == 0 && try < 20; try++ {
+		status = answerOf(server, newReport(fmt.Sprintf("/accounts/%d/settlements", r.account), r.key, r.body())).status
+	}
+	if w.counts["insisted"]++; status == 0 {
+		w.counts["insisted in vain"]++
+	}
+	w.learn(r, status)
 }
 
 func (r modelReport) body() string {
@@ -245,14 +269,27 @@ func (w *reportWorld) learn(r modelReport, status int) {
 
 func (r modelReport) mark() string { return fmt.Sprint(r.modelKey, r.value.RatString()) }
 
-// toggleClosed closes a peer's account, or opens it again.
-func (w *reportWorld) toggleClosed(i int) {
+// togglePeer closes a peer's account, or opens it again.
+func (w *reportWorld) togglePeer(i int) {
+	w.t.Helper()
+	w.toggleClosed(i, w.book.PeerIDs(w.accounts[i]).Peer, &w.closings[i])
+}
+
+// toggleSuspense closes our suspense account, or opens it again: with the peer's account closed too, the ledger refuses
+// the payment.
+func (w *reportWorld) toggleSuspense(i int) {
 	w.t.Helper()
 	own, _ := w.book.AssetIDs(modelAssets[i].Ledger)
-	row := ledger.Transfer{PendingID: w.closings[i], Flags: ledger.TransferVoidPending}
-	if w.closings[i].IsZero() {
+	w.toggleClosed(i, own.Suspense, &w.suspense[i])
+}
+
+func (w *reportWorld) toggleClosed(i int, account ledger.ID, closing *ledger.ID) {
+	w.t.Helper()
+	own, _ := w.book.AssetIDs(modelAssets[i].Ledger)
+	row := ledger.Transfer{PendingID: *closing, Flags: ledger.TransferVoidPending}
+	if closing.IsZero() {
 		row = ledger.Transfer{
-			DebitAccountID: w.book.PeerIDs(w.accounts[i]).Peer, CreditAccountID: own.Control, Ledger: modelAssets[i].Ledger,
+			DebitAccountID: account, CreditAccountID: own.Control, Ledger: modelAssets[i].Ledger,
 			Code: chart.CodeClose, Flags: ledger.TransferPending | ledger.TransferClosingDebit,
 		}
 	}
@@ -261,14 +298,19 @@ func (w *reportWorld) toggleClosed(i int) {
 	results, err := w.ledger.CreateTransfers(w.t.Context(), []ledger.Transfer{row})
 	require.NoError(w.t, err)
 	require.Equal(w.t, ledger.TransferCreated, results[0].Status)
-	if w.closings[i] = row.ID; row.Flags.Has(ledger.TransferVoidPending) {
-		w.closings[i] = ledger.ID{}
+	if *closing = row.ID; row.Flags.Has(ledger.TransferVoidPending) {
+		*closing = ledger.ID{}
 	}
 }
 
 // requireModel has all open reports answered by a new process, and compares the sums.
 func (w *reportWorld) requireModel() {
 	w.t.Helper()
+	for i := range w.accounts {
+		if !w.suspense[i].IsZero() {
+			w.toggleSuspense(i)
+		}
+	}
 	last := w.startProcess()
 	for _, r := range slices.Concat(w.open, w.sent) {
 		answer := answerOf(last.server, newReport(fmt.Sprintf("/accounts/%d/settlement", r.account), r.key, r.body()))
@@ -292,7 +334,7 @@ func (w *reportWorld) requireModel() {
 		booked := new(big.Rat).Add(remainder, new(big.Rat).SetInt(found[0].DebitsPosted.Big()))
 		require.Equal(w.t, sum.RatString(), booked.RatString(), "reported and booked for %v", a)
 		if !w.closings[i].IsZero() {
-			w.toggleClosed(i)
+			w.togglePeer(i)
 		}
 		released, err := engine.Release(w.t.Context(), a)
 		require.NoError(w.t, err)

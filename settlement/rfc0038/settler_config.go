@@ -32,7 +32,7 @@ type SettlerConfig struct {
 	// KeyLifetime is how long after the first request the engine is trusted to remember a key. An
 	// order without a final answer by then is not sent again and waits for an operator
 	// ([ErrKeyTooOld]): the engine may have paid, and would pay again. An order that an earlier process
-	// may have sent counts from its time in the ledger. RFC 0038 asks for 24 h; engines on the Rust
+	// may have sent counts from its [settlement.Order.ReleasedAt]. RFC 0038 asks for 24 h; engines on the Rust
 	// library keep keys for 24 h from the first use, settlement-core on Redis for ever. Default 23 h;
 	// below 0: for ever.
 	KeyLifetime time.Duration

@@ -37,7 +37,12 @@ type connector struct {
 
 func newConnector(t *testing.T, url string, names ...string) *connector {
 	t.Helper()
-	c := &connector{t: t, ledger: embedded.New(), url: url}
+	return newConnectorOn(t, embedded.New(), url, names...)
+}
+
+func newConnectorOn(t *testing.T, l ledger.Ledger, url string, names ...string) *connector {
+	t.Helper()
+	c := &connector{t: t, ledger: l, url: url}
 	var err error
 	c.book, err = accounts.NewBook(c.ledger, accounts.Config{Assets: []accounts.Asset{usd9}})
 	require.NoError(t, err)

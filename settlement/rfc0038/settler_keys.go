@@ -93,10 +93,7 @@ func (s *Settler) noteKey(order settlement.Order, wire string, q Quantity) (stuc
 		open, closed = nil, open.stuck
 	}
 	if open == nil {
-		open = &openKey{order: order, wire: wire, quantity: q, firstSent: order.PlacedAt}
-		if order.PlacedAt.IsZero() {
-			open.firstSent = now
-		}
+		open = &openKey{order: order, wire: wire, quantity: q, firstSent: cmp.Or(order.ReleasedAt, order.PlacedAt, now)}
 		if open.firstSent.Before(s.began) {
 			open.unanswered = 1
 		}
