@@ -48,7 +48,7 @@ func checkCall(s *session) error {
 func (c call) requireForm() error {
 	switch q, err := rfc0038.ParseQuantity(c.body); {
 	case c.method != http.MethodPost || !strings.HasSuffix(c.path, "/settlements"):
-		return fmt.Errorf("want a POST to settlements, got %s %s", c.method, c.path)
+		return fmt.Errorf("want a POST to settlements, got %s %s", c.method, shorten(c.path))
 	case len(c.keys) != 1:
 		return fmt.Errorf("want one Idempotency-Key, got %d", len(c.keys))
 	case rfc0038.ParseKey(c.keys[0]) != nil:

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/peerledger/peerledger/settlement/rfc0038"
 )
@@ -197,16 +198,16 @@ func (r response) String() string {
 	case r.err != nil:
 		return fmt.Sprintf("no answer (%v)", r.err)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%d %s %s", r.status, r.media, shorten(string(r.body))))
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s", r.status, shorten(r.media), shorten(string(r.body))))
 }
 
 func (r request) String() string {
-	text := r.method + " " + r.path
+	text := r.method + " " + shorten(r.path)
 	for _, key := range r.keys {
 		text += " Idempotency-Key: " + shorten(key)
 	}
 	if r.media != "" && r.media != "application/json" {
-		text += " " + r.media
+		text += " " + shorten(r.media)
 	}
 	if r.huge != nil {
 		return text + " (a body of 8 MiB)"
@@ -214,16 +215,17 @@ func (r request) String() string {
 	return strings.TrimSpace(text + " " + shorten(r.body))
 }
 
-// shorten returns a text of one line with at most 200 characters.
+// shorten returns a text of one line with at most 200 characters, all of which print: a subject must not
+// control the operator's terminal.
 func shorten(text string) string {
 	if cut := []rune(text); len(cut) > 200 {
 		text = string(cut[:200]) + "…"
 	}
 	clean := func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
+		return ' '
 	}
 	return strings.Map(clean, strings.ToValidUTF8(text, "?"))
 }
