@@ -32,9 +32,13 @@ type Payment struct {
 	Key    string           `json:"key"`    // the Idempotency-Key of the settlement; "" for a payment from outside
 }
 
-// ErrInvalidPayment is returned when a [Payment] has no id or no amount above 0, or when its id is the
-// id of another payment.
+// ErrInvalidPayment is returned when a [Payment] has no id, no amount above 0 or one of too many digits,
+// or when its id is the id of another payment.
 var ErrInvalidPayment = errors.New("enginetest: invalid payment")
+
+// maxAmountBits bounds amounts, some 3600 digits: also a sum of amounts of different scales can be read
+// again, which has at most [rfc0038.MaxAmountDigits].
+const maxAmountBits = 12000
 
 // railPoll is the pause between two looks at a file that other processes may write to.
 const railPoll = 20 * time.Millisecond
@@ -86,7 +90,7 @@ func (r *Rail) Close() error {
 
 // Pay makes a payment, once for each id. The same payment again is no error.
 func (r *Rail) Pay(p Payment) error {
-	if p.ID == "" || p.Amount.Amount == nil || p.Amount.Amount.Sign() <= 0 {
+	if p.ID == "" || p.Amount.Amount == nil || p.Amount.Amount.Sign() <= 0 || p.Amount.Amount.BitLen() > maxAmountBits {
 		return fmt.Errorf("%w: %q of %v", ErrInvalidPayment, p.ID, p.Amount)
 	}
 	r.mu.Lock()

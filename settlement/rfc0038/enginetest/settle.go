@@ -12,6 +12,7 @@ import (
 var (
 	errOneKey     = errors.New("the Idempotency-Key must occur once")
 	errOtherValue = errors.New("the Idempotency-Key was used with another value")
+	errTooMuch    = errors.New("the amount has too many digits in the unit of the rail")
 )
 
 // settle takes a settlement over, once for each key of the account. The answer comes when the
@@ -31,6 +32,9 @@ func (e *Engine) settle(run *run, keys []string, id string, body []byte) answer 
 	q, err := rfc0038.ParseQuantity(body)
 	if err != nil {
 		return e.refuseBody(err)
+	}
+	if units, _ := q.Split(e.cfg.Scale); units.BitLen() >= maxAmountBits { // with a remainder at most as many
+		return e.refuseBody(errTooMuch)
 	}
 	e.mu.Lock()
 	known := a.settlements[key]
