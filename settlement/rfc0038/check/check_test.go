@@ -414,6 +414,8 @@ func TestInvalidConfigs(t *testing.T) {
 		{URL: "127.0.0.1:3000"},
 		{URL: "ftp://x"},
 		{URL: "http://x?y"},
+		{URL: "http://x?"},
+		{URL: "http://x/#y"},
 		{URL: "http://\x00"},
 		{URL: "http://x", Role: "wallet"},
 		{URL: "http://x", Amount: big.NewInt(0)},

@@ -170,8 +170,8 @@ func (c *Config) prepare() ([]Clause, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: URL: %w", ErrInvalidConfig, err)
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "":
-		return nil, fmt.Errorf("%w: URL: %q must be a URL of http or https without query", ErrInvalidConfig, c.URL)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(c.URL, "?#"):
+		return nil, fmt.Errorf("%w: URL: %q must be a URL of http or https without query and fragment", ErrInvalidConfig, u.Redacted())
 	case c.Role != Engine && c.Role != Connector:
 		return nil, fmt.Errorf("%w: Role: %q is neither %s nor %s", ErrInvalidConfig, c.Role, Engine, Connector)
 	case c.Amount.Sign() <= 0 || len(c.Amount.String()) > 40:
