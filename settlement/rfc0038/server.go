@@ -150,6 +150,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.counts.requests.Add(1)
 	if !s.isAuthenticated(r) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
+		w.Header().Set("Connection", "close") // strangers must not keep the places of engines
 		s.refuse(w, http.StatusUnauthorized, "a bearer token is needed")
 		return
 	}

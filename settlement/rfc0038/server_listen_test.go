@@ -121,6 +121,20 @@ func TestServerBoundsConnections(t *testing.T) {
 	require.Equal(t, "HTTP/1.1 201 Created", <-answered)
 }
 
+// A connection without authentication ends with its answer, so that strangers do not take all places for as long
+// as a connection may be idle.
+func TestServerClosesConnectionsOfStrangers(t *testing.T) {
+	t.Parallel()
+	const token = "0123456789abcdef"
+	f := newServerFixture(t, func(c *rfc0038.ServerConfig) { c.Tokens = []string{token} })
+	address := f.serve(rfc0038.ListenConfig{MaxConnections: 2})
+	for range 2 {
+		require.Equal(t, "HTTP/1.1 401 Unauthorized", ask(t, dial(t, address), rawReport("k")))
+	}
+	authenticated := strings.Replace(rawReport("k"), "Host: x", "Host: x\r\nAuthorization: Bearer "+token, 1)
+	require.Equal(t, "HTTP/1.1 201 Created", ask(t, dial(t, address), authenticated))
+}
+
 func TestServerListensOnLoopback(t *testing.T) {
 	t.Parallel()
 	open, token := newServerFixture(t, nil), newServerFixture(t, func(c *rfc0038.ServerConfig) { c.Tokens = []string{"0123456789abcdef"} })
