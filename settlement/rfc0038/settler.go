@@ -106,6 +106,7 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 	case errors.Is(err, ErrKeySeen), errors.Is(err, ErrRefused):
 		return ledger.Amount{}, s.parkKey(order, err)
 	case err != nil:
+		s.noteUnanswered(order)
 		return ledger.Amount{}, err
 	}
 	s.finishKey(order, pay.quantity)

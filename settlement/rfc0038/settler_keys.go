@@ -21,8 +21,9 @@ type openKey struct {
 	quantity  Quantity
 	firstSent time.Time // or earlier, if an earlier process may have sent the key
 	// unanswered counts the sends that the engine may have taken over: those under way, those without a final
-	// answer, and one of an earlier process.
+	// answer, and one of an earlier process. An operator's Retry begins anew.
 	unanswered int
+	mayBePaid  bool // as unanswered above 0, or the engine may have forgotten the key; stays after a Retry
 	stuck      *StuckError
 }
 
@@ -40,6 +41,8 @@ type StuckError struct {
 	// Reason is an [AnswerError] that matches [ErrKeySeen] or [ErrRefused], or else matches [ErrEngineForgot],
 	// [ErrOtherAccount], [ErrKeyTooOld] or [ErrAmountTooLarge].
 	Reason error
+
+	mayBePaid bool
 }
 
 func (e *StuckError) Error() string {
@@ -55,11 +58,10 @@ func (e *StuckError) Is(target error) bool {
 // Unwrap returns the reason.
 func (e *StuckError) Unwrap() error { return e.Reason }
 
-// IsParked reports whether the engine may have paid: it has seen the key (409), or may have forgotten the
-// key, or has forgotten it. Otherwise the engine refused the settlement, or was not asked.
-func (e *StuckError) IsParked() bool {
-	return errors.Is(e.Reason, ErrKeySeen) || errors.Is(e.Reason, ErrKeyTooOld) || errors.Is(e.Reason, ErrEngineForgot)
-}
+// IsParked reports whether the engine may have paid: it has seen the key (409), may have forgotten the key, or
+// has forgotten it; or an earlier request, perhaps of an earlier process, had no final answer. Otherwise the
+// engine refused the settlement, or was not asked.
+func (e *StuckError) IsParked() bool { return e.mayBePaid }
 
 // Answer returns the status and the excerpt of the engine's answer; 0 and "" if the settlement waits for
 // another reason.
@@ -95,7 +97,7 @@ func (s *Settler) noteKey(order settlement.Order, wire string, q Quantity) (stuc
 	if open == nil {
 		open = &openKey{order: order, wire: wire, quantity: q, firstSent: cmp.Or(order.ReleasedAt, order.PlacedAt, now)}
 		if open.firstSent.Before(s.began) {
-			open.unanswered = 1
+			open.unanswered, open.mayBePaid = 1, true
 		}
 		s.keys[order.Account] = open
 	}
@@ -112,7 +114,17 @@ func (s *Settler) noteKey(order settlement.Order, wire string, q Quantity) (stuc
 }
 
 func (k *openKey) park(now time.Time, reason error) {
-	k.stuck = &StuckError{Order: k.order, WireID: k.wire, Quantity: k.quantity, Since: now, Reason: reason}
+	k.mayBePaid = k.mayBePaid || errors.Is(reason, ErrKeySeen) || errors.Is(reason, ErrKeyTooOld) || errors.Is(reason, ErrEngineForgot)
+	k.stuck = &StuckError{Order: k.order, WireID: k.wire, Quantity: k.quantity, Since: now, Reason: reason, mayBePaid: k.mayBePaid}
+}
+
+// noteUnanswered notes that the engine may have paid an order.
+func (s *Settler) noteUnanswered(order settlement.Order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if open := s.keys[order.Account]; open != nil && open.order.ID == order.ID {
+		open.mayBePaid = true
+	}
 }
 
 // isTooOld reports whether the engine may have forgotten a key.

@@ -268,7 +268,7 @@ func TestStuckSettlementsWait(t *testing.T) {
 		reason error
 		parked bool
 	}{409: {rfc0038.ErrKeySeen, true}, 400: {rfc0038.ErrRefused, false}, 405: {rfc0038.ErrRefused, false}, 413: {rfc0038.ErrRefused, false}} {
-		b := newBench(t, []http.HandlerFunc{created, answerRaw(""), status(code), status(201)})
+		b := newBench(t, []http.HandlerFunc{status(503), created, status(code), status(201)})
 		order := b.order(1999)
 		_, err := b.Settle(t.Context(), order)
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
@@ -279,7 +279,7 @@ func TestStuckSettlementsWait(t *testing.T) {
 			require.ErrorIs(t, err, rfc0038.ErrStuck)
 			require.ErrorIs(t, err, c.reason)
 			require.NotErrorIs(t, err, settlement.ErrDeclined)
-			require.Len(t, b.engine.take(), max(0, 1-i), "only the first call sends")
+			require.Len(t, b.engine.take(), max(0, 2-2*i), "only the first call sends")
 			b.now = b.now.Add(time.Hour)
 		}
 		list := b.Stuck()
@@ -312,6 +312,41 @@ func TestStuckSettlementsWait(t *testing.T) {
 		require.Equal(t, []string{settleAlice + key1 + `{"amount":"1","scale":6}`}, b.paths())
 		require.Empty(t, b.Stuck())
 	}
+}
+
+// A refused settlement may have been paid if an earlier request for it had no final answer, be it of an
+// earlier process.
+func TestRefusedSettlementsMayBePaid(t *testing.T) {
+	t.Parallel()
+	refused := func(b *bench, order settlement.Order) *rfc0038.StuckError {
+		_, err := b.Settle(t.Context(), order)
+		require.ErrorIs(t, err, rfc0038.ErrRefused)
+		require.Len(t, b.Stuck(), 1)
+		return b.Stuck()[0]
+	}
+	for _, unknown := range []http.HandlerFunc{answerRaw(""), status(500), status(302)} {
+		b := newBench(t, []http.HandlerFunc{created, unknown, status(400), status(400)})
+		order := b.order(1999)
+		_, err := b.Settle(t.Context(), order)
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		require.True(t, refused(b, order).IsParked())
+		require.Equal(t, 1, b.Stats().Parked)
+		require.NoError(t, b.Retry(order.ID))
+		require.True(t, refused(b, order).IsParked(), "a refusal now says nothing about then")
+	}
+	b := newBench(t, []http.HandlerFunc{created, status(409), status(400)})
+	order := b.order(1999)
+	_, err := b.Settle(t.Context(), order)
+	require.ErrorIs(t, err, rfc0038.ErrKeySeen)
+	require.NoError(t, b.Retry(order.ID))
+	require.True(t, refused(b, order).IsParked())
+
+	b = newBench(t, []http.HandlerFunc{created, status(400)})
+	order = b.order(1999)
+	order.PlacedAt = placed.Add(-time.Second)
+	require.True(t, refused(b, order).IsParked(), "placed before this process began")
+	b = newBench(t, []http.HandlerFunc{created, status(400)})
+	require.False(t, refused(b, b.order(1999)).IsParked())
 }
 
 // An order closed by hand is forgotten with its event, or with the account's next order.
