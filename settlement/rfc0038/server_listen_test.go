@@ -143,6 +143,8 @@ func TestServerListensOnLoopback(t *testing.T) {
 		require.ErrorIs(t, err, rfc0038.ErrOpenToEverybody, address)
 		_, err = open.server.Listen(t.Context(), rfc0038.ListenConfig{Address: address, TLS: &tls.Config{MinVersion: tls.VersionTLS12}})
 		require.ErrorIs(t, err, rfc0038.ErrOpenToEverybody, address)
+		_, err = open.server.Listen(t.Context(), rfc0038.ListenConfig{Address: address, TLS: rfc0038.NewMutualTLS(tls.Certificate{}, nil)})
+		require.ErrorIs(t, err, rfc0038.ErrOpenToEverybody, "%s: all authorities of the system", address)
 	}
 	for name, listen := range map[string]func() (net.Listener, error){
 		"localhost": func() (net.Listener, error) {

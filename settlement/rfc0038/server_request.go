@@ -29,7 +29,7 @@ func splitPath(path string) []string {
 // escape a slash in an id, so an id may be several segments.
 func (s *Server) parsePath(path string) (id, verb string, found bool) {
 	segments := splitPath(path)
-	if len(segments) < len(s.prefix)+3 || !slices.Equal(segments[:len(s.prefix)], s.prefix) {
+	if len(segments) < len(s.prefix)+3 || !slices.EqualFunc(segments[:len(s.prefix)], s.prefix, isEscapeOf) {
 		return "", "", false
 	}
 	segments = segments[len(s.prefix):]
@@ -37,6 +37,12 @@ func (s *Server) parsePath(path string) (id, verb string, found bool) {
 	id, err := url.PathUnescape(strings.Join(segments[1:len(segments)-1], "/"))
 	known := verb == verbSettlements || verb == verbSettlement || verb == verbMessages
 	return id, verb, known && segments[0] == "accounts" && err == nil
+}
+
+// isEscapeOf reports whether a segment on the wire is a text.
+func isEscapeOf(segment, text string) bool {
+	got, err := url.PathUnescape(segment)
+	return err == nil && got == text
 }
 
 // isAuthenticated compares hashes of equal length, so that the time tells nothing about a token.

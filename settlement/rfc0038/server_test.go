@@ -458,3 +458,14 @@ func TestServerReadsABoundedBody(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, answerOf(f.server, r).status)
 	require.Less(t, body.read, int64(64<<10))
 }
+
+// A prefix is matched as text, however an engine escapes it.
+func TestServerPrefixIsEscapedOnTheWire(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"/zürich", "/a b", "/a{b}/c"} {
+		f := newServerFixture(t, func(c *rfc0038.ServerConfig) { c.Prefix = prefix })
+		r := newReport("/", "k", goodBody)
+		r.URL.Path = prefix + alicePath
+		require.Equal(t, http.StatusCreated, answerOf(f.server, r).status, prefix)
+	}
+}
