@@ -22,6 +22,7 @@ var defaultTimeouts = timeouts{login: 5 * time.Second, write: 10 * time.Second, 
 type link struct {
 	socket *websocket.Conn
 	times  timeouts
+	number uint64 // of the log-in at a server; 0 at a client
 }
 
 func newLink(socket *websocket.Conn, times timeouts) *link {

@@ -30,7 +30,7 @@ func (e *RefusedError) Error() string {
 type Handler func(ctx context.Context, packet []byte) []byte
 
 const (
-	// maxWaiting bounds the requests to a peer that wait for answers.
+	// maxWaiting bounds the requests to a peer that wait for answers, and those that wait to be written.
 	maxWaiting = 4096
 	// maxHandled bounds the packets of a peer that are handled at once. Further ones get the answer
 	// for a busy peer.
@@ -46,6 +46,7 @@ type Peer struct {
 	handler Handler
 	busy    []byte        // the answer to a packet that finds no slot; empty: none
 	slots   chan struct{} // one for each packet in a handler
+	writes  chan struct{} // one for each request that is being written
 	unread  chan struct{} // one for each answer without a handler that is written
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -62,7 +63,7 @@ type Peer struct {
 func newPeer(handler Handler, busy []byte) *Peer {
 	ctx, cancel := context.WithCancel(context.Background()) // the peer outlives its caller; close cancels it
 	return &Peer{
-		handler: handler, busy: busy, slots: make(chan struct{}, maxHandled), unread: make(chan struct{}, maxUnread), ctx: ctx, cancel: cancel,
+		handler: handler, busy: busy, slots: make(chan struct{}, maxHandled), writes: make(chan struct{}, maxWaiting), unread: make(chan struct{}, maxUnread), ctx: ctx, cancel: cancel,
 		waiting: map[uint32]chan Frame{}, lastID: rand.Uint32(), linked: make(chan struct{}),
 	}
 }
@@ -97,9 +98,10 @@ func (p *Peer) Send(ctx context.Context, packet []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	// A peer that takes no frames delays the writer, and not this call beyond its context.
-	if !p.start(func() { l.write(frame) }) { // after an error the frame may have left all the same
-		return nil, fmt.Errorf("%w: closed", ErrNotSent)
+	// A peer that takes no frames delays the writer, and not this call beyond its context. So writers
+	// outlive their calls, and have a bound of their own. After an error the frame may have left all the same.
+	if !p.startIn(p.writes, func() { l.write(frame) }) {
+		return nil, fmt.Errorf("%w: closed, or the peer takes no frames", ErrNotSent)
 	}
 	select {
 	case answer := <-answers:
@@ -210,10 +212,15 @@ func (p *Peer) handleMessage(id uint32, packet []byte) bool {
 	})
 }
 
-// useLink makes l the peer's link and cuts the earlier one.
+// useLink makes l the peer's link and cuts the earlier one. If a later log-in has a link, l is cut.
 func (p *Peer) useLink(l *link) {
 	p.mu.Lock()
 	earlier := p.link
+	if earlier != nil && earlier.number > l.number {
+		p.mu.Unlock()
+		l.cut()
+		return
+	}
 	p.link = l
 	if earlier == nil {
 		close(p.linked)

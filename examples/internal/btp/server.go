@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
 )
@@ -29,6 +30,8 @@ type Server struct {
 	accounts []serverAccount
 	logins   chan struct{} // one for each connection that has not logged in
 	times    timeouts
+
+	lastLogin atomic.Uint64
 
 	mu     sync.Mutex
 	closed bool
@@ -114,6 +117,7 @@ func (s *Server) takeLogin(w http.ResponseWriter, r *http.Request) (*link, *Peer
 		_ = socket.Close(websocket.StatusPolicyViolation, "") // an error means that it has ended
 		return nil, nil
 	}
+	l.number = s.lastLogin.Add(1) // before the answer, after which the peer may log in again
 	l.respond(login.RequestID, nil)
 	return l, peer
 }
