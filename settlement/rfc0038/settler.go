@@ -160,8 +160,8 @@ func (s *Settler) sendKey(ctx context.Context, order settlement.Order, wire stri
 // have nothing to wake.
 //
 // Wake sends nothing if it does not know a settlement that the engine surely remembers: after a restart of
-// this process, after an account was created or deleted again, and after [SettlerConfig.KeyLifetime]. Do
-// not use Wake with an engine that loses its keys in a restart: such an engine pays again.
+// this process, after an account was created or deleted again or was missing (404), and after
+// [SettlerConfig.KeyLifetime]. Do not use Wake with an engine that loses its keys in a restart: such an engine pays again.
 func (s *Settler) Wake(ctx context.Context, account accounts.PeerAccount) (sent bool, err error) {
 	wire, err := s.cfg.IDs.WireID(account)
 	if err != nil {
@@ -178,8 +178,11 @@ func (s *Settler) Wake(ctx context.Context, account accounts.PeerAccount) (sent 
 		return false, nil
 	}
 	_, err = s.client.SendSettlement(ctx, wire, last.order.String(), last.quantity)
-	if errors.Is(err, ErrKeySeen) {
+	switch {
+	case errors.Is(err, ErrKeySeen):
 		err = nil
+	case errors.Is(err, ErrUnknownAccount): // and the key is forgotten too
+		s.noteMissing(account)
 	}
 	return true, err
 }

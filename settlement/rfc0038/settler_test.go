@@ -511,6 +511,23 @@ func TestWakeRepeatsNewestKey(t *testing.T) {
 	require.Equal(t, []string{createAlice}, b.paths())
 }
 
+// An engine that no longer has the account has forgotten the key too: Wake would have it paid again.
+func TestWakeForgetsKeyOfMissingAccount(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, []http.HandlerFunc{created, status(201), status(404), created})
+	_, err := b.Settle(t.Context(), b.order(3000))
+	require.NoError(t, err)
+	sent, err := b.Wake(t.Context(), b.alice)
+	require.True(t, sent)
+	require.ErrorIs(t, err, rfc0038.ErrUnknownAccount)
+	b.paths()
+	sent, err = b.Wake(t.Context(), b.alice)
+	require.NoError(t, err)
+	require.False(t, sent)
+	require.NoError(t, b.EnsureAccount(t.Context(), b.alice))
+	require.Equal(t, []string{createAlice}, b.paths())
+}
+
 // A settlement that the engine takes over while it creates the account is in the engine of now, so Wake knows it.
 func TestWakeAfterSettlementDuringCreation(t *testing.T) {
 	t.Parallel()
