@@ -29,7 +29,7 @@ type Settler struct {
 	began   time.Time // by the clock: an order placed before may have been sent by an earlier process
 	mu      sync.Mutex
 	keys    map[accounts.PeerAccount]*openKey    // without a final answer
-	taken   map[accounts.PeerAccount]acceptedKey // the newest, for Wake
+	taken   map[accounts.PeerAccount]acceptedKey // the newest
 	created map[accounts.PeerAccount]bool        // accounts that the engine has
 
 	// An account has calls, or is being deleted, or neither.
@@ -42,6 +42,7 @@ type acceptedKey struct {
 	order     ledger.ID
 	quantity  Quantity
 	firstSent time.Time
+	lost      bool // the engine may have lost the key since: it is taken all the same, and Wake must not send it
 }
 
 // NewSettler makes a Settler. It sends nothing. Errors come from [SettlerConfig.Validate].
@@ -174,7 +175,7 @@ func (s *Settler) Wake(ctx context.Context, account accounts.PeerAccount) (sent 
 	s.mu.Lock()
 	last, known := s.taken[account]
 	s.mu.Unlock()
-	if !known || s.isTooOld(s.cfg.Clock(), last.firstSent) {
+	if !known || last.lost || s.isTooOld(s.cfg.Clock(), last.firstSent) {
 		return false, nil
 	}
 	_, err = s.client.SendSettlement(ctx, wire, last.order.String(), last.quantity)

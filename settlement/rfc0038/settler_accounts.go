@@ -146,7 +146,7 @@ func (s *Settler) noteCreated(account accounts.PeerAccount, before ledger.ID) {
 	defer s.mu.Unlock()
 	s.created[account] = true
 	if s.taken[account].order == before {
-		delete(s.taken, account)
+		s.dropWakeKey(account)
 	}
 }
 
@@ -154,6 +154,14 @@ func (s *Settler) noteCreated(account accounts.PeerAccount, before ledger.ID) {
 func (s *Settler) noteMissing(account accounts.PeerAccount) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.taken, account)
+	s.dropWakeKey(account)
 	delete(s.created, account)
+}
+
+// dropWakeKey keeps Wake from sending the account's newest key. The order stays taken. The caller holds mu.
+func (s *Settler) dropWakeKey(account accounts.PeerAccount) {
+	if last, known := s.taken[account]; known {
+		last.lost = true
+		s.taken[account] = last
+	}
 }

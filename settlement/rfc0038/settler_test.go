@@ -511,6 +511,24 @@ func TestWakeRepeatsNewestKey(t *testing.T) {
 	require.Equal(t, []string{createAlice}, b.paths())
 }
 
+// An order that the engine has taken is not sent again either if the engine may have lost its store since, and the answer
+// was not booked.
+func TestTakenOrderIsNotSentAfterCreation(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, []http.HandlerFunc{created, status(201), status(404), created, status(201)})
+	order := b.order(1000)
+	_, err := b.Settle(t.Context(), order)
+	require.NoError(t, err)
+	_, err = b.Wake(t.Context(), b.alice)
+	require.ErrorIs(t, err, rfc0038.ErrUnknownAccount)
+	require.NoError(t, b.CreateAccount(t.Context(), b.alice))
+	b.paths()
+	paid, err := b.Settle(t.Context(), order)
+	require.NoError(t, err)
+	require.Equal(t, ledger.NewAmount(1000), paid)
+	require.Empty(t, b.paths())
+}
+
 // An engine that no longer has the account has forgotten the key too: Wake would have it paid again.
 func TestWakeForgetsKeyOfMissingAccount(t *testing.T) {
 	t.Parallel()
