@@ -146,9 +146,9 @@ const partsAtOnce = 2
 // closed, and the newest one. moreDue reports whether the order was cut to the largest order and paid
 // in full; inParts whether the rail pays in part again and again, so the next order waits for a
 // backoff.
-func (s *accountState) setPaid(p Payment, at time.Time) (moreDue, inParts bool) {
+func (s *accountState) setPaid(p Payment, inFull bool, at time.Time) (moreDue, inParts bool) {
 	s.openOrder, s.latest = nil, &latestOrder{Order: p.Order, timestamp: at, posted: true}
-	if p.Paid.Less(p.Order.Amount) {
+	if !inFull {
 		s.paymentsInPart++
 		return false, s.paymentsInPart > partsAtOnce
 	}

@@ -33,7 +33,7 @@ func (e *Engine) payOrder(ctx context.Context, visit *accountVisit, o Order) (st
 // finishPaid notes and reports an order that is closed with a payment alone.
 func (e *Engine) finishPaid(visit *accountVisit, p Payment) stepResult {
 	now := e.cfg.Clock().Round(0)
-	moreDue, inParts := visit.state.setPaid(p, now)
+	moreDue, inParts := visit.state.setPaid(p, e.rails[p.Order.rail].paidInFull(p), now)
 	e.tracker.setPaid(p.Order, now, moreDue)
 	visit.publishState()
 	e.cfg.Events.reportPaid(p)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // Rail is a way to pay peers, with its limits.
@@ -21,6 +22,12 @@ type Rail struct {
 	Name string
 	// Settler pays. It must be set.
 	Settler Settler
+
+	// Unit returns the smallest amount that the rail pays to a peer, in units of the asset, if the rail
+	// counts in larger units: it pays whole multiples, and leaves less than one Unit of an order. Such a
+	// payment is no payment in part, and the next order does not wait; the rest stays owed. It is called
+	// concurrently. Default nil: 1 for all peers; 0 counts as 1.
+	Unit func(peer string, asset accounts.Asset) ledger.Amount
 
 	// PayoutLimits bound the rail's payments in an asset. Default none.
 	PayoutLimits map[accounts.Asset]PayoutLimit
@@ -127,6 +134,12 @@ func newRailState(r Rail, tag uint32, events Events) *railState {
 			},
 		}),
 	}
+}
+
+// paidInFull reports whether a payment leaves less than one unit of the rail of its order.
+func (r *railState) paidInFull(p Payment) bool {
+	rest := p.Order.Amount.SubFloor(p.Paid)
+	return rest.IsZero() || r.Unit != nil && rest.Less(r.Unit(p.Order.Account.Peer(), p.Order.Asset))
 }
 
 // isDown reports whether the circuit breaker refuses calls.

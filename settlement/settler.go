@@ -46,8 +46,8 @@ type Settler interface {
 	// Settle pays the order's amount to the peer and returns the amount paid under the order's id
 	// in all, by this call and by earlier ones, which may be less or more than the order's amount.
 	// The amount is final: the order is closed with it, and the rest gets another order, with
-	// backoff from the third payment in part in a row on. To go on with the same order, return an
-	// error.
+	// backoff from the third payment in part in a row on ([Rail.Unit]). To go on with the same order,
+	// return an error.
 	//
 	// Settle may be called many times with one order, after a crash and at worst by two processes
 	// at once, and must pay once: the order's ID is the key by which the rail knows the payment.

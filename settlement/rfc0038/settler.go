@@ -61,9 +61,9 @@ func NewSettler(cfg SettlerConfig) (*Settler, error) {
 }
 
 // Rail returns a rail with the Settler. Its Timeout leaves time for the three requests of a call: a
-// settlement, the account's creation, and the settlement again.
+// settlement, the account's creation, and the settlement again. Its Unit is [Settler.UnitOf].
 func (s *Settler) Rail(name string) *settlement.Rail {
-	return &settlement.Rail{Name: name, Settler: s, Timeout: 3*s.client.cfg.Timeout + 5*time.Second}
+	return &settlement.Rail{Name: name, Settler: s, Timeout: 3*s.client.cfg.Timeout + 5*time.Second, Unit: s.UnitOf}
 }
 
 // Settle implements [settlement.Settler]. It returns the order's amount cut to whole units of the

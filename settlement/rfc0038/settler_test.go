@@ -161,6 +161,7 @@ func TestOrderBelowUnitIsDeclined(t *testing.T) {
 	require.True(t, paid.IsZero())
 	require.Empty(t, b.paths())
 	require.Equal(t, ledger.NewAmount(1000), b.UnitOf("alice", usd9), "the minimum for AtLeast")
+	require.Equal(t, ledger.NewAmount(1000), b.Rail("").Unit("alice", usd9), "what is left below it is no payment in part")
 	require.Zero(t, b.Stats().Unanswered)
 }
 
