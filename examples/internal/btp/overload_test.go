@@ -29,7 +29,7 @@ func logInRaw(t *testing.T, address string) *websocket.Conn {
 }
 
 // Packets to a peer that takes no frames are bounded, however soon they expire.
-func TestWritersAreBounded(t *testing.T) {
+func TestWritersAreBounded(t *testing.T) { //nolint:paralleltest // it counts all goroutines
 	server := newServer(t, btp.Login{Account: "a", Token: "secret", Handler: echo("")})
 	logInRaw(t, serve(t, server)("a", "secret")) // and never reads
 	waitLinked(t, server.Peer("a"))
