@@ -86,7 +86,7 @@ func TestNoiseAtAPeer(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, uint32(9), f.RequestID)
 	}
-	// Answers nobody asked for, and answers twice.
+	// Answers without a request, and answers twice.
 	for range 1000 {
 		require.NoError(t, writeFrame(t.Context(), socket, btp.Frame{Type: btp.TypeResponse, RequestID: 77}))
 	}
