@@ -37,13 +37,14 @@ type rustVersion struct {
 	path string // of the program
 	// packets is the path for an account's packets, and token the one in front of them, with the account's name for "NAME".
 	packets, token string
+	store          string  // the setting of Redis's URL
 	unit           float64 // of balances, in units of the account
 }
 
 // Version 1.0.0 has no release. Build it by hand from its repository, commit 544b6db.
 var rustVersions = []rustVersion{
-	{name: "ilp-node 0.6.0", packets: "/ilp", token: "NAME:NAME", unit: 1},
-	{name: "ilp-node 1.0.0", packets: "/accounts/NAME/ilp", token: "NAME", unit: 100},
+	{name: "ilp-node 0.6.0", packets: "/ilp", token: "NAME:NAME", store: "redis_url", unit: 1},
+	{name: "ilp-node 1.0.0", packets: "/accounts/NAME/ilp", token: "NAME", store: "database_url", unit: 100},
 }
 
 const (
@@ -79,7 +80,7 @@ func startRustNode(t *testing.T, version rustVersion, redis redisServer) *rustNo
 	n := &rustNode{t: t, version: version, url: formatURL(port), reports: freePort(t), calls: http.Client{Timeout: callTimeout}}
 	config, err := json.Marshal(map[string]string{
 		"ilp_address": nodeAddress, "secret_seed": strings.Repeat("5e", 32), "admin_auth_token": nodeToken,
-		"redis_url":                   fmt.Sprintf("redis://127.0.0.1:%d/%d", redis.port, nodeDatabase),
+		version.store:                 fmt.Sprintf("redis://127.0.0.1:%d/%d", redis.port, nodeDatabase),
 		"http_bind_address":           fmt.Sprintf("127.0.0.1:%d", port),
 		"settlement_api_bind_address": fmt.Sprintf("127.0.0.1:%d", n.reports),
 	})

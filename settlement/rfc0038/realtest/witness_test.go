@@ -124,6 +124,7 @@ func (w *witness) forward(r *http.Request, body []byte) (answer http.Response, t
 		return answer, nil, err
 	}
 	request.Header = r.Header.Clone()
+	request.GetBody = nil // else net/http itself repeats a request that has an Idempotency-Key
 	response, err := w.calls.Do(request)
 	if err != nil {
 		return answer, nil, err
