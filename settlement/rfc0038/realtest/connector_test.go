@@ -60,6 +60,10 @@ func (s setup) ledgerFolder() string            { return filepath.Join(s.Folder,
 func (s setup) socketPath(of string) string     { return filepath.Join(s.Folder, of+".sock") }
 func (s setup) accountsConfig() accounts.Config { return accounts.Config{Assets: assets} }
 
+func listenConfig(s setup) rfc0038.ListenConfig {
+	return rfc0038.ListenConfig{Address: fmt.Sprintf("127.0.0.1:%d", s.Port)}
+}
+
 // connector is one of our connectors: a recorder, a settlement engine and both sides of RFC 0038 over a ledger in a folder.
 type connector struct {
 	setup
@@ -75,12 +79,14 @@ type connector struct {
 	own      map[accounts.Asset]accounts.PeerAccount
 	peer     map[accounts.Asset]accounts.PeerAccount
 	calls    *http.Client // to the peer
-	progress *os.File     // number of the next packet
+	deliver  func(ctx context.Context, account accounts.PeerAccount, prepare []byte) (answer []byte, err error)
+	progress *os.File // number of the next packet
 }
 
 // openConnector opens the ledger, and everything on it.
 func openConnector(ctx context.Context, s setup) (c *connector, err error) {
 	c = &connector{setup: s, own: map[accounts.Asset]accounts.PeerAccount{}, peer: map[accounts.Asset]accounts.PeerAccount{}}
+	c.deliver = c.postMessage
 	if c.ledger, err = embedded.Open(s.ledgerFolder()); err != nil {
 		return nil, err
 	}
@@ -175,7 +181,7 @@ func runConnector(ctx context.Context, s setup, in io.Reader, out io.Writer) err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	reports, err := c.server.Listen(ctx, rfc0038.ListenConfig{Address: fmt.Sprintf("127.0.0.1:%d", s.Port)})
+	reports, err := c.server.Listen(ctx, listenConfig(s))
 	if err != nil {
 		return err
 	}

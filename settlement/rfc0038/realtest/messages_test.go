@@ -21,6 +21,15 @@ func (c *connector) relayMessage(ctx context.Context, account accounts.PeerAccou
 	if err != nil {
 		return nil, err
 	}
+	answer, err := c.deliver(ctx, account, prepare)
+	if err != nil {
+		return nil, err
+	}
+	return rfc0038.ReadMessageAnswer(answer)
+}
+
+// postMessage brings the PREPARE with a message to a peer that is a connector of ours, and returns the answer.
+func (c *connector) postMessage(ctx context.Context, account accounts.PeerAccount, prepare []byte) ([]byte, error) {
 	url := fmt.Sprintf("http://peer/message/%d", account.Ledger())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(prepare))
 	if err != nil {
@@ -38,7 +47,7 @@ func (c *connector) relayMessage(ctx context.Context, account accounts.PeerAccou
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the peer answers %s", response.Status)
 	}
-	return rfc0038.ReadMessageAnswer(answer)
+	return answer, nil
 }
 
 // takeMessage gives our engine the message in the peer's PREPARE, and returns the FULFILL or the REJECT.

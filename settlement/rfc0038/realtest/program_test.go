@@ -28,6 +28,7 @@ type program struct {
 	name    string
 	command []string
 	env     []string
+	given   string   // the whole standard input; none: a pipe for commands
 	log     *os.File // standard error of all lives
 
 	process *exec.Cmd
@@ -59,9 +60,13 @@ func (p *program) start(ready string) string {
 	p.process = exec.Command(p.command[0], p.command[1:]...)
 	p.process.Env = append(os.Environ(), p.env...)
 	p.process.Stderr = p.log
-	var err error
-	p.input, err = p.process.StdinPipe()
-	require.NoError(p.t, err)
+	if p.given != "" {
+		p.process.Stdin = strings.NewReader(p.given)
+	} else {
+		var err error
+		p.input, err = p.process.StdinPipe()
+		require.NoError(p.t, err)
+	}
 	output, err := p.process.StdoutPipe()
 	require.NoError(p.t, err)
 	require.NoError(p.t, p.process.Start())
