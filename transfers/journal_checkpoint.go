@@ -91,5 +91,8 @@ func (j *journal) writeCheckpoint(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if ctx.Err() != nil { // Commit looks at the context only while it waits
+		return context.Cause(ctx)
+	}
 	return c.Commit(ctx)
 }
