@@ -333,6 +333,9 @@ func (c *connector) settleAll(e *modelEngine) {
 				require.NoError(c.t, c.settler.Retry(o.ID))
 				continue
 			}
+			if errors.Is(o.LastErr, ledger.ErrOutcomeUnknown) { // a second answer to an earlier request: asked again
+				continue
+			}
 			require.True(c.t, (e.conflicts || forgot) && paid, "order %v: %v", o.ID, o.LastErr)
 			units, _ := q.Split(usd9.Scale)
 			_, err = c.engine.Resolve(c.t.Context(), o.Account, o.ID, ledger.ClampAmount(units))
