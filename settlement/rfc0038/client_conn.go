@@ -19,9 +19,16 @@ var errStaleAnswer = errors.New("the engine answered before it was asked")
 type watchedConn struct {
 	net.Conn
 
-	reads  atomic.Uint64 // those that brought bytes
-	before atomic.Uint64 // reads before the request in hand was written
-	begun  atomic.Bool   // its first bytes are written
+	reads atomic.Uint64 // those that brought bytes
+	sent  atomic.Pointer[sentRequest]
+}
+
+// sentRequest is a request on a connection. Another request may have the connection before the first one's
+// answer is looked at: each has its own state.
+type sentRequest struct {
+	conn   *watchedConn
+	before atomic.Uint64 // reads before the request was written
+	begun  atomic.Bool   // its first bytes are written; set behind before
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
@@ -33,29 +40,30 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 }
 
 func (c *watchedConn) Write(p []byte) (int, error) {
-	if c.begun.CompareAndSwap(false, true) {
-		c.before.Store(c.reads.Load())
+	if r := c.sent.Load(); r != nil && !r.begun.Load() {
+		r.before.Store(c.reads.Load())
+		r.begun.Store(true)
 	}
 	return c.Conn.Write(p)
 }
 
-// watchConn returns a context for a request, and the connection that the request was sent on, which is known when
-// its answer is.
-func watchConn(ctx context.Context) (context.Context, *atomic.Pointer[watchedConn]) {
-	used := new(atomic.Pointer[watchedConn])
+// watchConn returns a context for a request, and the request on its connection, which is known when the answer is.
+func watchConn(ctx context.Context) (context.Context, *atomic.Pointer[sentRequest]) {
+	sent := new(atomic.Pointer[sentRequest])
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
 		conn := got.Conn
 		if secure, is := conn.(*tls.Conn); is {
 			conn = secure.NetConn()
 		}
 		if watched, is := conn.(*watchedConn); is {
-			watched.begun.Store(false)
-			used.Store(watched)
+			r := &sentRequest{conn: watched}
+			watched.sent.Store(r)
+			sent.Store(r)
 		}
-	}}), used
+	}}), sent
 }
 
-// isStale reports whether the request was not written yet, or nothing was read since.
-func (c *watchedConn) isStale() bool {
-	return c != nil && (!c.begun.Load() || c.reads.Load() == c.before.Load())
+// isStale reports whether the answer was there before the request: the request was not written yet, or nothing was read since.
+func (r *sentRequest) isStale() bool {
+	return r != nil && (!r.begun.Load() || r.conn.reads.Load() == r.before.Load())
 }

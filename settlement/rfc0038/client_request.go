@@ -50,7 +50,7 @@ func (c *Client) send(ctx context.Context, r *request) (answer, error) {
 func (c *Client) exchange(ctx context.Context, r *request) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	ctx, conn := watchConn(ctx)
+	ctx, sent := watchConn(ctx)
 	req, err := c.newHTTPRequest(ctx, r)
 	if err != nil {
 		return answer{}, err
@@ -60,8 +60,8 @@ func (c *Client) exchange(ctx context.Context, r *request) (answer, error) {
 		return answer{}, &NoAnswerError{Err: err}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if used := conn.Load(); used.isStale() {
-		_ = used.Close() // the next answer on it would be stale too
+	if r := sent.Load(); r.isStale() {
+		_ = r.conn.Close() // the next answer on it would be stale too
 		return answer{}, &NoAnswerError{Err: errStaleAnswer}
 	}
 	got := answer{status: resp.StatusCode}
