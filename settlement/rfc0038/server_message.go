@@ -2,7 +2,6 @@ package rfc0038
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -15,14 +14,9 @@ func (s *Server) serveMessage(w http.ResponseWriter, request *http.Request, acco
 		s.refuse(w, http.StatusNotFound, "messages are not relayed here")
 		return
 	}
-	body, err := s.readBody(w, request, s.cfg.MaxMessage)
-	switch {
-	case errors.Is(err, errTooLarge):
-		s.refuse(w, http.StatusRequestEntityTooLarge, err.Error())
+	body, ok := s.readBody(w, request, s.cfg.MaxMessage)
+	if !ok {
 		return
-	case err != nil:
-		s.counts.unread.Add(1)
-		closeUnanswered()
 	}
 	ctx, cancel := s.callContext(request)
 	defer cancel()

@@ -63,22 +63,27 @@ func (s *Server) isAuthenticated(r *http.Request) bool {
 	return matches == 1 && strings.EqualFold(scheme, "Bearer")
 }
 
-// errTooLarge is returned by readBody for a body above the limit.
-var errTooLarge = errors.New("the body is too large")
-
 // readBody reads a body of up to limit bytes, within the ReadTimeout of the [http.Server], or else of the configuration.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// It refuses a larger body (ok is false), and leaves a request whose body does not come without an answer.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, ok bool) {
+	const tooLarge = "the body is too large"
 	if r.ContentLength > limit {
-		return nil, errTooLarge
+		s.refuse(w, http.StatusRequestEntityTooLarge, tooLarge)
+		return nil, false
 	}
 	if server, is := r.Context().Value(http.ServerContextKey).(*http.Server); is && server.ReadTimeout <= 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.ReadTimeout)) // not every ResponseWriter can
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if errors.As(err, new(*http.MaxBytesError)) {
-		return nil, errTooLarge
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		s.refuse(w, http.StatusRequestEntityTooLarge, tooLarge)
+		return nil, false
+	case err != nil:
+		s.counts.unread.Add(1)
+		closeUnanswered()
 	}
-	return body, err
+	return body, true
 }
 
 // isJSON reports whether a Content-Type is JSON, with any parameters, or missing.

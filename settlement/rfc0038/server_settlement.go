@@ -25,15 +25,11 @@ func (s *Server) serveSettlement(w http.ResponseWriter, request *http.Request, r
 		s.refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	body, err := s.readBody(w, request, s.cfg.MaxBody)
-	switch {
-	case errors.Is(err, errTooLarge):
-		s.refuse(w, http.StatusRequestEntityTooLarge, err.Error())
+	body, ok := s.readBody(w, request, s.cfg.MaxBody)
+	if !ok {
 		return
-	case err != nil:
-		s.counts.unread.Add(1)
-		closeUnanswered()
 	}
+	var err error
 	if r.Quantity, err = ParseQuantity(body); err != nil {
 		s.refuse(w, http.StatusBadRequest, err.Error())
 		return

@@ -143,8 +143,8 @@ func (m *machine) appendRecord(kind uint8, data []byte) uint64 {
 // markSynced notes that the first n records of this machine are on disk.
 func (m *machine) markSynced(n uint64) { m.synced = max(m.synced, n) }
 
-// submit takes an operation, and completes its packet. If it returns a queued operation, the reply comes later as a decision
-// with the token that the caller gives it.
+// submit takes an operation, and completes its packet. If it returns a queued operation, the reply comes
+// later as a decision with the token that the caller gives it.
 func (m *machine) submit(now moment, op *transfers.Op) (r reply, later *queued) {
 	m.observe(now)
 	if err := m.checkOp(op); err != nil {

@@ -210,14 +210,7 @@ func (t *memory) sizeFor(n int) int {
 	return size
 }
 
-// sweep forgets what may be forgotten, and gives memory back.
-func (t *memory) sweep(forgetBefore int64) {
-	for i := range t.shards {
-		t.sweepShard(i, forgetBefore)
-	}
-}
-
-// sweepNext is sweep for the next shard, and returns the number of its entries.
+// sweepNext forgets what may be forgotten of the next shard, gives memory back, and returns the number of its entries.
 func (t *memory) sweepNext(forgetBefore int64) int {
 	i := t.swept
 	t.swept = (i + 1) % len(t.shards)
@@ -226,7 +219,7 @@ func (t *memory) sweepNext(forgetBefore int64) int {
 	return entries
 }
 
-// sweepShard is sweep for one shard.
+// sweepShard is sweepNext for a shard.
 func (t *memory) sweepShard(i int, forgetBefore int64) {
 	s := &t.shards[i]
 	beyond := 0

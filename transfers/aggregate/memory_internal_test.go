@@ -10,6 +10,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// sweep forgets what may be forgotten of all shards.
+func (t *memory) sweep(forgetBefore int64) {
+	for range t.shards {
+		t.sweepNext(forgetBefore)
+	}
+}
+
 // Random changes of a memory, compared with a map. The ids are few and alike, so that searches meet.
 func TestMemoryAgainstAMap(t *testing.T) {
 	t.Parallel()
