@@ -120,17 +120,18 @@ func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]B
 			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
 		}
 	}
-	records, err := b.lookUpRecords(ctx, accounts)
+	balances := make([]Balance, len(accounts))
+	err := b.readRecords(ctx, accounts, func(i int, r *peerRecords) error {
+		a := accounts[i]
+		if r.isIncomplete() || a.IsOwn() {
+			return fmt.Errorf("%w: %v", ErrNotProvisioned, a)
+		}
+		balances[i] = newBalance(a, b.assets[a.ledger].asset, r)
+		b.estimatePrepaid(&balances[i])
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	balances := make([]Balance, len(accounts))
-	for i, a := range accounts {
-		if records[i].isIncomplete() || a.IsOwn() {
-			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
-		}
-		balances[i] = newBalance(a, b.assets[a.ledger].asset, &records[i])
-		b.estimatePrepaid(&balances[i])
 	}
 	return balances, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/internal/requestlimit"
@@ -34,30 +35,34 @@ func (r *peerRecords) prepaymentSums() prepayment.Sums {
 // peersPerRequest is how many peers' accounts fit into a request, beside one suspense account.
 const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 
-// lookUpRecords reads the accounts of peers, in the order of the list, in requests as large as
-// the ledger takes. batch.Each does not fit: besides the accounts of its peers, a request has one
-// suspense account for each asset of these peers, so recordIDs decides how many peers fit.
-func (b *Book) lookUpRecords(ctx context.Context, list []PeerAccount) ([]peerRecords, error) {
-	records := make([]peerRecords, 0, len(list))
+// readRecords reads the accounts of peers, in requests as large as the ledger takes, and calls use
+// for each peer in the order of the list. use does not keep the records. batch.Each does not fit:
+// besides the accounts of its peers, a request has one suspense account for each asset of these
+// peers, so recordIDs decides how many peers fit.
+func (b *Book) readRecords(ctx context.Context, list []PeerAccount, use func(i int, r *peerRecords) error) error {
 	limit := requestlimit.New(peersPerRequest, 1)
-	for len(list) > 0 {
-		n, ids := b.recordIDs(list[:min(limit.Max(), len(list))])
+	for done := 0; done < len(list); {
+		rest := list[done:]
+		n, ids := b.recordIDs(rest[:min(limit.Max(), len(rest))])
 		rows, err := b.ledger.LookupAccounts(ctx, ids)
 		switch {
 		case errors.Is(err, ledger.ErrTooMuchData) && limit.Lower(n):
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("look up balances: %w", err)
+			return fmt.Errorf("look up balances: %w", err)
 		}
-		records = b.appendRecords(records, list[:n], ids, rows)
-		list = list[n:]
+		useOne := func(i int, r *peerRecords) error { return use(done+i, r) }
+		if err := splitRecords(rest[:n], ids, rows, useOne); err != nil {
+			return err
+		}
+		done += n
 	}
-	return records, nil
+	return nil
 }
 
-// appendRecords appends the records of peers. ids come from recordIDs. rows are in the order of
-// ids, without the missing accounts.
-func (b *Book) appendRecords(records []peerRecords, list []PeerAccount, ids []ledger.ID, rows []ledger.Account) []peerRecords {
+// splitRecords calls use with the records of each peer of a list. ids come from recordIDs. rows are
+// in the order of ids, without the missing accounts.
+func splitRecords(list []PeerAccount, ids []ledger.ID, rows []ledger.Account, use func(i int, r *peerRecords) error) error {
 	next := func() (row ledger.Account) {
 		if len(rows) > 0 && rows[0].ID == ids[0] {
 			row, rows = rows[0], rows[1:]
@@ -65,29 +70,31 @@ func (b *Book) appendRecords(records []peerRecords, list []PeerAccount, ids []le
 		ids = ids[1:]
 		return row
 	}
-	suspense := make(map[uint32]ledger.Account)
+	suspense := rows
 	for len(ids) > len(list)*accountsPerPeer {
-		if row := next(); !row.ID.IsZero() {
-			suspense[row.Ledger] = row
+		next()
+	}
+	suspense = suspense[:len(suspense)-len(rows)]
+	var r peerRecords
+	for i, a := range list {
+		r = peerRecords{peer: next(), line: next(), settlement: next(), arrears: next()}
+		if at := slices.IndexFunc(suspense, func(s ledger.Account) bool { return s.Ledger == a.ledger }); at >= 0 {
+			r.suspense = suspense[at]
+		}
+		if err := use(i, &r); err != nil {
+			return err
 		}
 	}
-	for _, a := range list {
-		records = append(records, peerRecords{
-			peer: next(), line: next(), settlement: next(), arrears: next(), suspense: suspense[a.ledger],
-		})
-	}
-	return records
+	return nil
 }
 
 // recordIDs returns the ids of the assets' suspense accounts, and then of the accounts of the
 // first n peers of a list. n is as many as a request takes.
 func (b *Book) recordIDs(list []PeerAccount) (n int, ids []ledger.ID) {
 	ids = make([]ledger.ID, 0, accountsPerPeer*len(list)+1)
-	suspense := make(map[uint32]bool)
 	for _, a := range list {
-		if !suspense[a.ledger] {
-			suspense[a.ledger] = true
-			ids = append(ids, b.assets[a.ledger].ids.Suspense)
+		if id := b.assets[a.ledger].ids.Suspense; !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
 	n = min(len(list), (ledger.BatchMax-len(ids))/accountsPerPeer)

@@ -62,6 +62,7 @@ type Book struct {
 	floors       map[Asset]Decimal
 	pollInterval time.Duration
 	progress     func(Progress) // may be nil
+	peerIDs      peerIDCache
 
 	prepaymentMemory *prepayment.Memory
 	suspense         map[uint32]*suspenseRows // by ledger number; never changed after NewBook
@@ -188,12 +189,14 @@ func (b *Book) AssetIDs(ledgerNumber uint32) (ids AssetIDs, ok bool) {
 
 // PeerIDs returns the ids of the ledger accounts behind a peer's handle of the Book's namespace.
 func (b *Book) PeerIDs(a PeerAccount) PeerIDs {
-	return PeerIDs{
-		Peer:       a.id,
-		Line:       b.namespace.PeerAccount(chart.CodeLine, a.peer, a.ledger),
-		Settlement: b.namespace.PeerAccount(chart.CodeSettlement, a.peer, a.ledger),
-		Arrears:    b.namespace.PeerAccount(chart.CodeArrears, a.peer, a.ledger),
-	}
+	return b.peerIDs.get(a, func() PeerIDs {
+		return PeerIDs{
+			Peer:       a.id,
+			Line:       b.namespace.PeerAccount(chart.CodeLine, a.peer, a.ledger),
+			Settlement: b.namespace.PeerAccount(chart.CodeSettlement, a.peer, a.ledger),
+			Arrears:    b.namespace.PeerAccount(chart.CodeArrears, a.peer, a.ledger),
+		}
+	})
 }
 
 // SuspensionPollInterval returns [Config.SuspensionPollInterval], or its default.

@@ -146,7 +146,11 @@ func (b *Book) readEntries(
 			known = append(known, a)
 		}
 	}
-	found, err := b.lookUpRecords(ctx, known)
+	found := make([]peerRecords, len(known))
+	err := b.readRecords(ctx, known, func(i int, r *peerRecords) error {
+		found[i] = *r
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -68,14 +68,21 @@ func (e *Engine) startVisits(ctx context.Context) bool {
 	if err != nil {
 		e.cfg.Events.Failed(err)
 	}
+	var begun []queuedVisit
 	for _, a := range e.excludePaused(due) {
+		// After a payment the loop's next look-up, for all accounts, decides about the next payment.
+		leaveToLoop := func(stepResult) bool {
+			e.tracker.markTouched([]accounts.PeerAccount{a})
+			return false
+		}
 		if visit, _ := e.tracker.beginVisit(a); visit != nil {
-			e.wg.Go(func() { _, _ = e.runVisit(ctx, visit, e.leaveToLoop) })
+			begun = append(begun, queuedVisit{visit, func() { _, _, _ = e.runVisit(ctx, visit, leaveToLoop) }})
 		} else {
 			// A visit of Settle has begun since; its end wakes the loop.
 			e.tracker.markTouched([]accounts.PeerAccount{a})
 		}
 	}
+	e.startVisitQueues(begun, &e.wg)
 	return true
 }
 

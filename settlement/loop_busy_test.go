@@ -14,39 +14,57 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// lateLookLedger holds back the answer to the first look-up of a balance after a payment was booked.
-type lateLookLedger struct {
+// lateLedger holds back the answer to the first booking of a payment, or to the first look-up of a balance after it.
+type lateLedger struct {
 	ledger.Ledger
+	holdLookUp   bool
 	booked, held atomic.Bool
 	proceed      chan struct{}
 }
 
-func (l *lateLookLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *lateLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := l.Ledger.CreateTransfers(ctx, rows)
 	if slices.ContainsFunc(rows, func(r ledger.Transfer) bool { return r.Flags.Has(ledger.TransferPostPending) }) {
 		l.booked.Store(true)
+		l.holdBack(!l.holdLookUp)
 	}
 	return results, err
 }
 
-func (l *lateLookLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+func (l *lateLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	found, err := l.Ledger.LookupAccounts(ctx, ids)
-	if l.booked.Load() && l.held.CompareAndSwap(false, true) {
-		<-l.proceed
-	}
+	l.holdBack(l.holdLookUp && l.booked.Load())
 	return found, err
 }
 
-// A peer earns right after Settle has looked up its balance for the last time. The amount is paid,
-// although the loop finds the account visited by Settle.
+func (l *lateLedger) holdBack(answer bool) {
+	if answer && l.held.CompareAndSwap(false, true) {
+		<-l.proceed
+	}
+}
+
+// A peer earns while a payment of Settle is being booked. The amount is paid, although the loop finds the account
+// visited by Settle.
 func TestLoopComesBackAfterSettle(t *testing.T) {
 	t.Parallel()
+	testEarningsDuringSettle(t, false, 80)
+}
+
+// A peer earns right after Settle has looked up its balance for the last time. The loop pays the amount without waiting
+// for Settle, and Settle finds nothing due.
+func TestLoopPaysWhileSettleLooksAgain(t *testing.T) {
+	t.Parallel()
+	testEarningsDuringSettle(t, true, 280)
+}
+
+func testEarningsDuringSettle(t *testing.T, holdLookUp bool, paidMeanwhile uint64) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		l := &lateLookLedger{Ledger: w.ledger, proceed: make(chan struct{})}
+		l := &lateLedger{Ledger: w.ledger, holdLookUp: holdLookUp, proceed: make(chan struct{})}
 		e := w.engineOn(l, automaticConfig(r))
 		w.earn(w.alice, 100)
-		checked := make(chan error)
+		checked := make(chan error, 1)
 		go func() {
 			_, err := e.Settle(t.Context(), w.alice)
 			checked <- err
@@ -57,7 +75,7 @@ func TestLoopComesBackAfterSettle(t *testing.T) {
 		w.earn(w.alice, 200)
 		e.NotifyBalances(w.peers)
 		sleepVirtual(10 * time.Second)
-		require.Equal(t, units(80), r.totalPaid(w.alice), "Settle visits the account")
+		require.Equal(t, units(paidMeanwhile), r.totalPaid(w.alice))
 		close(l.proceed)
 		require.NoError(t, <-checked)
 		sleepVirtual(10 * time.Second)

@@ -37,7 +37,7 @@ func (e *Engine) finishPaid(visit *accountVisit, p Payment) stepResult {
 	e.tracker.setPaid(p.Order, now, moreDue)
 	visit.publishState()
 	e.cfg.Events.reportPaid(p)
-	return stepResult{payment: p, repeat: !inParts, backoff: inParts}
+	return stepResult{payment: p, repeat: !inParts, moreDue: moreDue, backoff: inParts}
 }
 
 // finishDeclined notes and reports an order voided, or paid in part, for good: the rest is owed again.

@@ -3,7 +3,6 @@ package settlement
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -12,7 +11,8 @@ import (
 // Settle settles with these accounts now, or with all accounts ever touched if none are given, until
 // no account is due or nothing more can be done. Open orders of this Instance are resumed regardless
 // of the backoff, and new orders are placed and paid one after another. Settle looks all balances up
-// at once and then works on several accounts at a time ([Rail.Concurrency]). An account is left alone
+// at once and then works on several accounts at a time ([Rail.Concurrency]). Then it looks up the
+// accounts that were paid, at once too, and settles with those that are due again. An account is left alone
 // without an error while another instance renews the lease of its open order, and for
 // [Config.OrderCooldown] after its last order was voided.
 //
@@ -31,17 +31,28 @@ func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Pa
 	if len(list) == 0 {
 		list = e.tracker.allAccounts(e.cfg.Clock())
 	}
-	due, err := e.selectDue(ctx, list)
-	payments := make([][]Payment, len(due))
-	errs := make([]error, len(due))
-	var visits sync.WaitGroup
-	for i, a := range due {
-		// The error that stays if a Settler ends the goroutine (runtime.Goexit).
-		errs[i] = &OrderError{Account: a, Err: ErrPanic}
-		visits.Go(func() { payments[i], errs[i] = e.settleAccount(ctx, a) })
+	var payments []Payment
+	var errs []error
+	for again := false; len(list) > 0; again = true {
+		due, err := e.selectDue(ctx, list)
+		if err != nil && again {
+			due, err = list, nil // their visits find out whether more is due
+		}
+		results := e.settleAll(ctx, due)
+		list = nil
+		for i := range results {
+			payments = append(payments, results[i].payments...)
+			errs = append(errs, results[i].err)
+			if results[i].mayBeDue {
+				list = append(list, due[i])
+			}
+		}
+		errs = append(errs, err)
+		if e.isStopping() {
+			break
+		}
 	}
-	visits.Wait()
-	return slices.Concat(payments...), errors.Join(append(errs, err)...)
+	return payments, errors.Join(errs...)
 }
 
 // SettleNow is [Engine.Settle] with urgent policies ([PolicyInput.Urgent]): the policies of this
@@ -57,13 +68,41 @@ func (e *Engine) SettleNow(ctx context.Context, list ...accounts.PeerAccount) ([
 	return e.Settle(ctx, list...)
 }
 
-// settleAccount settles with one account, after a visit that is under way.
-func (e *Engine) settleAccount(ctx context.Context, a accounts.PeerAccount) ([]Payment, error) {
-	visit, err := e.waitForVisit(ctx, a)
-	if err != nil {
-		return nil, &OrderError{Account: a, Err: err}
+// settleResult is the result of a visit of Settle.
+type settleResult struct {
+	payments []Payment
+	mayBeDue bool // an order was paid, so another one may be due
+	err      error
+}
+
+// settleAll settles with each account, several at a time, after the visits that are under way.
+func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []settleResult {
+	results := make([]settleResult, len(due))
+	var calls sync.WaitGroup
+	run := func(i int, visit *accountVisit) {
+		payments, last, err := e.runVisit(ctx, visit, func(r stepResult) bool { return r.moreDue })
+		results[i] = settleResult{payments, err == nil && last.repeat, err}
 	}
-	return e.runVisit(ctx, visit, e.isStillDue)
+	var begun []queuedVisit
+	for i, a := range due {
+		// The error that stays if a Settler ends the goroutine (runtime.Goexit).
+		results[i].err = &OrderError{Account: a, Err: ErrPanic}
+		if visit, _ := e.tracker.beginVisit(a); visit != nil {
+			begun = append(begun, queuedVisit{visit, func() { run(i, visit) }})
+			continue
+		}
+		calls.Go(func() {
+			visit, err := e.waitForVisit(ctx, a)
+			if err != nil {
+				results[i].err = &OrderError{Account: a, Err: err}
+				return
+			}
+			run(i, visit)
+		})
+	}
+	e.startVisitQueues(begun, &calls)
+	calls.Wait()
+	return results
 }
 
 // waitForVisit begins a visit, after the visit that is under way.
@@ -82,31 +121,27 @@ func (e *Engine) waitForVisit(ctx context.Context, a accounts.PeerAccount) (*acc
 }
 
 // runVisit takes an account through as many orders as are due, and ends the visit. After a payment,
-// more decides whether the visit goes on with the next order.
+// more decides by its step whether the visit goes on with the next order. last is the last step.
 func (e *Engine) runVisit(
-	ctx context.Context, visit *accountVisit, more func(context.Context, accounts.PeerAccount) bool,
-) (payments []Payment, err error) {
-	// A visit counts as failed if a Settler ends the goroutine (runtime.Goexit).
-	last, failed := stepResult{}, true
+	ctx context.Context, visit *accountVisit, more func(stepResult) bool,
+) (payments []Payment, last stepResult, err error) {
+	failed := true // a visit counts as failed if a Settler ends the goroutine (runtime.Goexit)
 	defer func() {
 		e.tracker.scheduleNext(visit.account, failed, e.cfg.Clock(), last)
 		e.tracker.endVisit(visit)
 		e.wakeLoop()
 	}()
-	slots := e.noRailSlots
-	if r := e.railOf(visit.account); r != nil {
-		slots = r.slots
-	}
+	slots := e.slotsOf(e.railOf(visit.account))
 	select {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
 	case <-e.stopCh:
-		return nil, ErrEngineClosed
+		return nil, last, ErrEngineClosed
 	case <-ctx.Done():
-		return nil, &OrderError{Account: visit.account, Err: ctx.Err()}
+		return nil, last, &OrderError{Account: visit.account, Err: ctx.Err()}
 	}
 	if e.isStopping() {
-		return nil, ErrEngineClosed
+		return nil, last, ErrEngineClosed
 	}
 	for repeat := true; repeat && !e.isStopping(); {
 		last, err = e.runStep(ctx, visit)
@@ -114,24 +149,18 @@ func (e *Engine) runVisit(
 		repeat = last.repeat
 		if !last.payment.Paid.IsZero() {
 			payments = append(payments, last.payment)
-			repeat = repeat && more(ctx, visit.account)
+			repeat = repeat && more(last)
 		}
 	}
 	// No backoff is needed if the account waits anyway, or if the caller gave up.
 	failed = err != nil && last.notBefore.IsZero() && ctx.Err() == nil
-	return payments, err
+	return payments, last, err
 }
 
-// leaveToLoop ends a visit after a payment: the loop's next look-up, for all accounts, decides about
-// the next payment.
-func (e *Engine) leaveToLoop(_ context.Context, a accounts.PeerAccount) bool {
-	e.tracker.markTouched([]accounts.PeerAccount{a})
-	return false
-}
-
-// isStillDue looks up after a payment whether more is due, which costs less than a step. If the
-// look-up fails, the next step decides.
-func (e *Engine) isStillDue(ctx context.Context, a accounts.PeerAccount) bool {
-	b, err := e.book.LookUpBalances(ctx, a)
-	return err != nil || e.isDue(b[0], e.cfg.Clock())
+// slotsOf returns the slots of a rail, or of the accounts without one.
+func (e *Engine) slotsOf(r *railState) chan struct{} {
+	if r == nil {
+		return e.noRailSlots
+	}
+	return r.slots
 }

@@ -25,6 +25,7 @@ import (
 type stepResult struct {
 	payment   Payment   // Paid is 0 if nothing was paid
 	repeat    bool      // another step may find more to do at once
+	moreDue   bool      // after a payment: more was due than the order, which was cut to the largest order
 	notBefore time.Time // if set: nothing to do before, even if packets are booked
 	backoff   bool      // nothing to do before the next backoff
 	wakeAt    time.Time // if set: the loop comes back then, even without a packet
