@@ -32,7 +32,9 @@ type roundJob struct {
 	voids  []voidedHold
 	report report
 
-	refusedAt uint64 // ledger time of the last refusal, ns since the Unix epoch
+	refusedAt  uint64        // ledger time of the last refusal, ns since the Unix epoch
+	hasDropped bool          // expired reservations were taken out
+	droppedAt  time.Duration // when that was, the last time
 }
 
 // appliedRound is a round that the ledger has.

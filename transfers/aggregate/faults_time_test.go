@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -205,6 +206,66 @@ func (l *outage) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.
 		return nil, errLost
 	}
 	return l.Ledger.LookupAccounts(ctx, ids)
+}
+
+// slowRounds is a ledger that loses rounds, and later takes two seconds for each.
+type slowRounds struct {
+	ledger.Ledger
+
+	lost atomic.Bool
+}
+
+func (l *slowRounds) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	isRound := slices.ContainsFunc(events, func(e ledger.Transfer) bool { return e.Flags.Has(ledger.TransferPostPending) })
+	if isRound && l.lost.Load() {
+		return nil, errLost
+	}
+	if isRound {
+		<-time.After(2 * time.Second)
+	}
+	return l.Ledger.CreateTransfers(ctx, events)
+}
+
+// The reservations of a round expire one after another, a second apart, and the ledger takes longer for each attempt:
+// the round is in the books after a few attempts, and not when all its reservations have expired.
+func TestReservationsExpireDuringAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const senders = 60
+		l := &slowRounds{}
+		f := newTimedFixture(t, 1000, func(inner ledger.Ledger) ledger.Ledger { l.Ledger = inner; return l })
+		for i := range senders {
+			a, err := f.book.Provision(t.Context(), accounts.PeerConfig{ID: fmt.Sprint("sender ", i), Asset: usd, CreditLine: ledger.NewAmount(1000)})
+			require.NoError(t, err)
+			f.peers = append(f.peers, a...)
+		}
+		r := f.open(t, func(c *aggregate.Config) {
+			c.ReservationTimeout, c.MaxHold, c.Horizon = 5*time.Minute, 2*time.Minute, time.Hour
+		})
+		begun := time.Now()
+		var held []transfers.Packet
+		for i := range senders {
+			p := f.packet(len(f.peers)-senders+i, 1, 100)
+			p.Expiry = f.process().Add(2 * time.Minute)
+			result, err := r.Prepare(t.Context(), p)
+			require.NoError(t, err)
+			held = append(held, result.Packet)
+			<-time.After(time.Second)
+		}
+		l.lost.Store(true)
+		for _, p := range held {
+			_, err := r.Fulfill(t.Context(), p)
+			require.NoError(t, err)
+		}
+		<-time.After(305*time.Second - time.Since(begun)) // the first reservations have expired
+		l.lost.Store(false)
+		require.NoError(t, r.Flush(t.Context()))
+		require.Equal(t, uint64(2), r.RoundStats().RefusedAttempts)
+		require.Less(t, f.sumArrears(), uint64(100*senders/3), "most reservations are posted")
+		require.NotZero(t, f.sumArrears(), "the first ones have expired")
+		require.NoError(t, r.Close(t.Context()))
+		require.Equal(t, "owed 6000 owes 0 arrears 0 sent 0 earned 6000 held 0", f.figures(t)[f.peers[1].String()])
+	})
 }
 
 // While the ledger is away, fulfills are acknowledged, and prepares are accepted until the reservation is

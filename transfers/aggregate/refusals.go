@@ -102,13 +102,22 @@ func (j *roundJob) holdIDs() (ids []ledger.ID) {
 }
 
 // dropExpired takes all reservations out of the round that had expired when the ledger refused it,
-// by the ledger's own clock. Without it, an outage would cost an attempt for each.
+// by the ledger's own clock. Without it, an outage would cost an attempt for each. From the second
+// time on it also takes out those that expire soon, within twice the time since the last refusal:
+// some reservations of a large round may expire during each attempt at a slow ledger, which would
+// refuse the round until all of them are gone. A reservation taken out is not posted, and ends by
+// itself.
 func (m *machine) dropExpired(rows []ledger.Transfer) {
 	job := m.round
+	needed := job.refusedAt
+	if job.hasDropped {
+		needed += 2 * uint64(m.mono-job.droppedAt)
+	}
+	job.hasDropped, job.droppedAt = true, m.mono
 	alive := make(map[ledger.ID]bool, len(rows))
 	for i := range rows {
 		end := rows[i].Timestamp + uint64(rows[i].Timeout)*uint64(time.Second)
-		alive[rows[i].ID] = end > job.refusedAt
+		alive[rows[i].ID] = end > needed
 	}
 	for i := range job.round.senders {
 		s := &job.round.senders[i]
