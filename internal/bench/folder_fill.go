@@ -218,7 +218,7 @@ func (f *filling) watch(ctx context.Context, q *quota) {
 	}
 }
 
-// measureMark measures the ledger at rest. The rate is that of half.
+// measureMark measures the ledger at rest. half has the rate and the durations.
 func (f *filling) measureMark(rows int64, half sample) error {
 	runtime.GC()
 	debug.FreeOSMemory()
