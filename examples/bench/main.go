@@ -71,7 +71,8 @@
 //
 //	go run ./examples/bench -ledger folder -axes memory -rows 10000000 -json
 //
-// A recorder writes -rows rows in two phases: half as many packets. At each power of ten from a
+// The folder is in -ledger-dir, where it stays, or else in TMPDIR, which should be on a disk. A
+// recorder writes -rows rows in two phases: half as many packets. At each power of ten from a
 // million on, and at the end, the figures are taken. Memory B/row is the growth of RssAnon and
 // RssShmem since the start of the process, after a collection, by row: caches count, the page cache
 // does not. The peak is without a collection. Packets/s, rows/s and the durations from Submit to the

@@ -213,7 +213,7 @@ func TestUsage(t *testing.T) {
 		"-nothing", "argument", "-ledger disk", "-packets 0", "-count 0", "-max 0s", "-delay -1s", "-delay 1s -ledger cluster",
 		"-phase three", "-ways by-hand", "-ways ,", "-ways mixed -phase single", "-ways rounds -phase single", "-callers 0", "-callers 1,x", "-lanes 17", "-lanes 2,2", "-peers 1", "-load cold", "-settle maybe",
 		"-journal ,", "-axes all,lanes", "-duration -1s", "-warmup -1s", "-instances 0", "-instances 17", "-requests -ways submit", "-plot bench.gif", "-plot svg",
-		"-ledger folder", "-ledger folder -axes all", "-ledger folder -axes memory -rows 3", "-ledger folder -axes memory -tail 1", "-folder x",
+		"-ledger folder", "-ledger folder -axes all", "-ledger folder -axes memory -rows 3", "-ledger folder -axes memory -tail 1", "-ledger-dir x",
 	} {
 		_, err := runBench(t, strings.Fields(args)...)
 		require.ErrorIs(t, err, ErrUsage, args)

@@ -68,15 +68,15 @@ const folderName = "ledger"
 
 // makeFolder returns the folder of the measurement. A folder given by the user stays.
 func (o *options) makeFolder() (folder string, remove func() error, err error) {
-	if o.folder == "" {
+	if o.ledgerDir == "" {
 		folder, err = os.MkdirTemp("", "peerledger-bench-")
 		return folder, func() error { return os.RemoveAll(folder) }, err
 	}
-	found, err := embedded.Exists(filepath.Join(o.folder, folderName))
+	found, err := embedded.Exists(filepath.Join(o.ledgerDir, folderName))
 	if err == nil && found {
-		err = fmt.Errorf("%w: -folder: there is a ledger in %s already", ErrUsage, filepath.Join(o.folder, folderName))
+		err = fmt.Errorf("%w: -ledger-dir: there is a ledger in %s already", ErrUsage, filepath.Join(o.ledgerDir, folderName))
 	}
-	return o.folder, func() error { return nil }, err
+	return o.ledgerDir, func() error { return nil }, err
 }
 
 // measureSteps runs the steps one after another.

@@ -89,7 +89,7 @@ func (r *folderReport) writeTables(w io.Writer) error {
 	}
 	remark := ""
 	if r.inMemory {
-		remark = "the folder is in memory, not on a disk (-folder)\n"
+		remark = "the folder is in memory, not on a disk (-ledger-dir)\n"
 	}
 	_, err := fmt.Fprintf(w, "%s\n%s\n%s\n%s", marks.Render(), lookups.Render(), opened.Render(), remark)
 	return err

@@ -32,7 +32,7 @@ func runFolderBench(t *testing.T, args ...string) (stdout, stderr string, err er
 func TestFolder(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	out, shown, err := runFolderBench(t, "-folder", folder, "-rows", "3000", "-tail", "600", "-peers", "3", "-json")
+	out, shown, err := runFolderBench(t, "-ledger-dir", folder, "-rows", "3000", "-tail", "600", "-peers", "3", "-json")
 	require.NoError(t, err, shown)
 	line, _, _ := strings.Cut(out, "\n")
 	var got jsonFolder
@@ -61,7 +61,7 @@ func TestFolder(t *testing.T) {
 	require.GreaterOrEqual(t, got.Killed.Rows, got.Clean.Rows+600, "the rows written before the kill")
 	require.Equal(t, got.Cold.Count > 0, got.CleanCold.Cold)
 
-	_, _, err = runFolderBench(t, "-folder", folder, "-rows", "4")
+	_, _, err = runFolderBench(t, "-ledger-dir", folder, "-rows", "4")
 	require.ErrorIs(t, err, ErrUsage, "there is a ledger")
 }
 
@@ -85,7 +85,7 @@ func TestFolderMarks(t *testing.T) {
 // A step that fails ends the run with its error.
 func TestFolderStepFails(t *testing.T) {
 	t.Parallel()
-	_, shown, err := runFolderBench(t, "-folder", filepath.Join(t.TempDir(), "missing"), "-rows", "4")
+	_, shown, err := runFolderBench(t, "-ledger-dir", filepath.Join(t.TempDir(), "missing"), "-rows", "4")
 	require.ErrorContains(t, err, "step fill: the process ended without a result")
 	require.Contains(t, shown, "no such file or directory")
 }

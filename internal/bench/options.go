@@ -43,7 +43,7 @@ type options struct {
 	journalDir string // of journals; "" is the folder for temporary files
 
 	// Of the ledger in a folder.
-	folder     string // "" is a new one in the folder for temporary files
+	ledgerDir  string // "" is a new one in the folder for temporary files
 	rows, tail int64
 
 	requests bool // measure the requests of rounds
@@ -93,7 +93,7 @@ func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 		"`folder` on a disk for the journals; empty is the folder for temporary files")
 	flags.BoolVar(&opts.requests, "requests", false,
 		"also count, for -max or -duration, the ledger's requests of rounds and a settlement engine at 100000 packets a second and 1000 peers")
-	flags.StringVar(&opts.folder, "folder", "",
+	flags.StringVar(&opts.ledgerDir, "ledger-dir", "",
 		"existing `folder` on a disk for the ledger of -ledger folder, which stays there; empty is a folder for temporary files, which is removed")
 	flags.Int64Var(&opts.rows, "rows", 10_000_000, "rows to write into the ledger of -ledger folder")
 	flags.Int64Var(&opts.tail, "tail", 400_000, "rows to write after that before the process is killed")
@@ -190,7 +190,7 @@ func (o *options) validateOptions() error {
 	}
 	check(slices.Contains([]string{"embedded", "cluster", ledgerFolder}, o.ledger), "-ledger is embedded, cluster or folder, not %q", o.ledger)
 	check(o.ledger != ledgerFolder || slices.Equal(o.axes, []string{axisMemory}), "-ledger folder requires -axes memory")
-	check(o.ledger == ledgerFolder || o.folder == "", "-folder requires -ledger folder")
+	check(o.ledger == ledgerFolder || o.ledgerDir == "", "-ledger-dir requires -ledger folder")
 	check(o.rows >= 2*rowsOfPacket && o.rows%rowsOfPacket == 0, "-rows must be an even number from 4 on, not %d", o.rows)
 	check(o.tail >= rowsOfPacket && o.tail%rowsOfPacket == 0, "-tail must be an even number from 2 on, not %d", o.tail)
 	check(o.packets > 0, "-packets must be above 0, not %d", o.packets)
