@@ -55,18 +55,28 @@ func (h *history) drawFirstAccounts() []ledger.Account {
 	return accounts
 }
 
-// drawAccounts draws new accounts, some of them with a fault.
+// drawAccounts draws accounts: new ones, some of them with a fault, and some that were sent before.
 func (h *history) drawAccounts(n int) []ledger.Account {
 	accounts := make([]ledger.Account, n)
 	for i := range accounts {
-		accounts[i] = ledger.Account{
-			ID: historyAccountID(h.accounts), Ledger: uint32(h.random.IntN(3)), Code: uint16(h.random.IntN(3)),
-			UserData128: uint128.From64(h.random.Uint64N(3)), UserData32: h.random.Uint32N(3),
-			Flags: ledger.AccountFlags(h.random.Uint32N(64)) &^ ledger.AccountImported,
+		if h.accounts > historyAccounts && h.random.IntN(3) == 0 {
+			accounts[i] = h.account(h.random.Uint64N(h.accounts))
+			continue
 		}
+		accounts[i] = h.account(h.accounts)
 		h.accounts++
 	}
 	return accounts
+}
+
+// account returns account n, which depends on the seed and n alone.
+func (h *history) account(n uint64) ledger.Account {
+	r := rand.New(rand.NewPCG(h.Seed, 1<<62|n))
+	return ledger.Account{
+		ID: historyAccountID(n), Ledger: r.Uint32N(4), Code: uint16(r.IntN(4)),
+		UserData128: uint128.From64(r.Uint64N(3)), UserData32: r.Uint32N(3),
+		Flags: ledger.AccountFlags(r.Uint32N(64)) &^ ledger.AccountImported,
+	}
 }
 
 // drawRequest draws a request: mostly new transfers, and some that were sent before.
@@ -221,9 +231,11 @@ func addFault(r *rand.Rand, t *ledger.Transfer) {
 
 // changeField changes one field of a transfer that was sent before.
 func (h *history) changeField(t *ledger.Transfer) {
-	switch h.random.IntN(10) {
+	switch h.random.IntN(11) {
 	case 9:
 		t.Timeout++
+	case 10:
+		t.Ledger++
 	case 0:
 		t.DebitAccountID = drawAccount(h.random)
 	case 1:

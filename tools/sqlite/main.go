@@ -7,12 +7,14 @@
 // credit line checked. Both have the same number of operations under way, and answer when their rows
 // are synced. The rounds alternate: the ledger, SQLite, SQLite, the ledger, and so on.
 //
-// SQLite has the better lot wherever the two differ. Its side is a program of its own (books.c), in
-// C: prepared statements, one transaction a batch, WAL with a sync at every commit, the balances of
-// an account cached in memory and written once a batch, the hold found by primary key, ids that
-// ascend. Batches are built by hand, full, and no operation waits for a queue: the duration of an
-// operation is the time of its transaction. It keeps no history of balances, releases no expired hold, and
-// has no index but the primary key; -indexes adds those that the ledger's queries need.
+// SQLite has the better lot wherever the two differ: prepared statements, one transaction a batch,
+// WAL with a sync at every commit, the balances of an account cached in memory and written once a
+// batch, the hold found by primary key, ids that ascend. Batches are built by hand, full, and no
+// operation waits for a queue: the duration of an operation is the time of its transaction. There is
+// no history of balances, no expired hold is released, and there is no index but the primary key;
+// -indexes adds three that queries by account and by user data need. With -way c all that is a
+// program in C (books.c), which Go calls once a batch; with -way go it is package database/sql with
+// the driver of github.com/mattn/go-sqlite3.
 //
 // The duration of a recorder's operation is the time from Submit to its answer, the queue included.
 //
@@ -40,7 +42,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) //nolint:forbidigo // a program has no caller
 	err := compare(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	switch {
@@ -71,7 +73,9 @@ type settings struct {
 	Kind    string   `json:"kind"` // "settings"
 	Version string   `json:"sqlite_version"`
 	Pragmas []string `json:"pragmas"`
+	Way     string   `json:"way"`
 	Indexes bool     `json:"indexes"`
+	Legs    int      `json:"legs"`
 	Cores   int      `json:"cores"`
 	Peers   int      `json:"peers"`
 	Window  int      `json:"operations_under_way"`
@@ -86,6 +90,8 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	flags.IntVar(&r.peers, "peers", 10, "number of peers")
 	flags.IntVar(&r.lanes, "lanes", 2, "lanes of the recorder")
 	flags.Uint64Var(&r.seed, "seed", 1, "`seed` of the random traffic")
+	flags.StringVar(&r.way, "way", wayC, "`way` to use SQLite: c (books.c, one call a batch) or go (database/sql, calls for each row)")
+	flags.IntVar(&r.legs, "legs", 2, "legs of a packet: 2 with our fee, or 1")
 	flags.BoolVar(&r.indexed, "indexes", false, "SQLite keeps indexes for queries by account and by user data")
 	pragmas := flags.String("pragmas",
 		"journal_mode=WAL,synchronous=FULL,wal_autocheckpoint=16384,cache_size=-262144,temp_store=MEMORY,locking_mode=EXCLUSIVE",
@@ -100,8 +106,9 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		}
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	if r.packets < 1 || r.window < 2 || r.peers < 2 || r.lanes < 1 || *count < 1 || flags.NArg() > 0 {
-		return fmt.Errorf("%w: -packets, -lanes and -count must be above 0, -window and -peers above 1, without other arguments", errUsage)
+	if r.packets < 1 || r.window < 2 || r.peers < 2 || r.lanes < 1 || *count < 1 || flags.NArg() > 0 ||
+		!slices.Contains([]string{wayC, wayGo}, r.way) || r.legs < 1 || r.legs > 2 {
+		return fmt.Errorf("%w: -packets, -lanes and -count must be above 0, -window and -peers above 1, -way c or go, -legs 1 or 2, without other arguments", errUsage)
 	}
 	for _, p := range strings.Split(*pragmas, ",") {
 		r.pragmas = append(r.pragmas, "PRAGMA "+p)
@@ -116,7 +123,7 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	s := settings{"settings", version(), r.pragmas, r.indexed, countCores(), r.peers, r.window}
+	s := settings{"settings", version(), r.pragmas, r.way, r.indexed, r.legs, countCores(), r.peers, r.window}
 	if *asJSON {
 		return printJSON(stdout, s, rounds)
 	}
@@ -187,8 +194,8 @@ func printJSON(w io.Writer, s settings, rounds []round) error {
 
 func printTable(w io.Writer, s settings, rounds []round) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "SQLite %s, %s; %d cores, %d peers, %d operations under way\n\n",
-		s.Version, strings.Join(s.Pragmas, ", "), s.Cores, s.Peers, s.Window)
+	fmt.Fprintf(&text, "SQLite %s by way of %s, indexes %t, %s; %d legs, %d cores, %d peers, %d operations under way\n\n",
+		s.Version, s.Way, s.Indexes, strings.Join(s.Pragmas, ", "), s.Legs, s.Cores, s.Peers, s.Window)
 	fmt.Fprintf(&text, "%-8s %-8s %12s %10s %10s %10s %14s %14s\n",
 		"round", "side", "packets/s", "p50 ms", "p99 ms", "p100 ms", "CPU us/packet", "disk B/packet")
 	for i, r := range append(rounds, median(rounds)) {

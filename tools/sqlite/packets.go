@@ -17,12 +17,12 @@ import (
 
 var usd = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 
-// A packet has two legs: the receiver gets out, and the rest is our fee.
+// The receiver of a packet gets amountOut. A packet of two legs has our fee too.
 const (
-	amountIn   = 3
-	amountOut  = 2
-	holdTime   = 60 * time.Second
-	rowsOf     = 4              // rows of a packet: two holds, two posts
+	amountOut = 2
+	fee       = 1
+	holdTime  = 60 * time.Second
+
 	creditLine = int64(1) << 60 // enforced, and never reached
 )
 
@@ -33,13 +33,14 @@ type balances [4]int64
 type traffic struct {
 	peers    []accounts.PeerAccount
 	revenue  ledger.ID
+	fee      int64   // 0: one leg
 	from, to []int32 // of packet i modulo the length
 }
 
 const trafficPeriod = 1 << 16
 
 // newTraffic provisions the peers on a ledger, and draws senders and receivers.
-func newTraffic(ctx context.Context, l ledger.Ledger, peers int, seed uint64) (*traffic, *accounts.Book, error) {
+func newTraffic(ctx context.Context, l ledger.Ledger, peers, legs int, seed uint64) (*traffic, *accounts.Book, error) {
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: "sqlite", Assets: []accounts.Asset{usd}})
 	if err != nil {
 		return nil, nil, err
@@ -49,6 +50,9 @@ func newTraffic(ctx context.Context, l ledger.Ledger, peers int, seed uint64) (*
 		configs[i] = accounts.PeerConfig{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: ledger.NewAmount(uint64(creditLine))}
 	}
 	t := &traffic{}
+	if legs == 2 {
+		t.fee = fee
+	}
 	if t.peers, err = book.Provision(ctx, configs...); err != nil {
 		return nil, nil, err
 	}
@@ -74,7 +78,7 @@ func tag(i int64) uint64 { return (uint64(i) + 1) * 0x9e3779b97f4a7c15 }
 // prepare returns packet i for the recorder.
 func (t *traffic) prepare(i int64) transfers.Op {
 	from, to := t.choose(i)
-	p := transfers.Packet{From: from, To: to, In: amountIn, Out: amountOut, Hold: holdTime}
+	p := transfers.Packet{From: from, To: to, In: uint64(amountOut + t.fee), Out: amountOut, Hold: holdTime}
 	binary.BigEndian.PutUint64(p.Condition[:8], tag(i))
 	return transfers.PrepareOp(p)
 }
@@ -86,13 +90,16 @@ func (t *traffic) appendHold(to []ledger.Transfer, i int64) []ledger.Transfer {
 	row := ledger.Transfer{
 		ID: id, DebitAccountID: from.ID(), CreditAccountID: receiver.ID(), Amount: ledger.NewAmount(amountOut),
 		UserData128: uint128.Uint128(id), UserData64: tag(i), UserData32: uint32(tag(i)), Timeout: uint32(holdTime / time.Second),
-		Ledger: usd.Ledger, Code: chart.CodePacket, Flags: ledger.TransferPending | ledger.TransferLinked,
+		Ledger: usd.Ledger, Code: chart.CodePacket, Flags: ledger.TransferPending,
 	}
-	fee := row
-	fee.ID.Lo |= 1 << 4
-	fee.CreditAccountID, fee.Amount, fee.Code = t.revenue, ledger.NewAmount(amountIn-amountOut), chart.CodeFee
-	fee.Flags = ledger.TransferPending
-	return append(to, row, fee)
+	if t.fee == 0 {
+		return append(to, row)
+	}
+	second := row
+	row.Flags |= ledger.TransferLinked
+	second.ID.Lo |= 1 << 4
+	second.CreditAccountID, second.Amount, second.Code = t.revenue, ledger.NewAmount(uint64(t.fee)), chart.CodeFee
+	return append(to, row, second)
 }
 
 // appendPost appends the rows of packet i's fulfill.
@@ -120,10 +127,10 @@ func (t *traffic) expect(n int64) map[ledger.ID]balances {
 	}
 	for i := range n {
 		from, to := t.choose(i)
-		add(from.ID(), amountIn, 0)
+		add(from.ID(), amountOut+t.fee, 0)
 		add(to.ID(), 0, amountOut)
 	}
-	add(t.revenue, 0, n*(amountIn-amountOut))
+	add(t.revenue, 0, n*t.fee)
 	for _, p := range t.peers {
 		add(p.ID(), 0, creditLine)
 	}

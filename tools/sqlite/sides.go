@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -57,8 +58,33 @@ type run struct {
 	peers   int
 	lanes   int
 	seed    uint64
+	way     string // wayC or wayGo
+	legs    int
 	pragmas []string
 	indexed bool
+}
+
+// The ways to use SQLite.
+const (
+	wayC  = "c"  // books.c, with a call from Go for each batch
+	wayGo = "go" // database/sql and its driver, with calls from Go for each row
+)
+
+// database is double entry on SQLite. Every commit is synced.
+type database interface {
+	addAccount(id ledger.ID, limited bool, credits int64) error
+	apply(events []ledger.Transfer) error
+	read(id ledger.ID) (balances, error)
+	count() (transfers, holds int64, err error)
+	close() error
+}
+
+func (r *run) openDatabase(ctx context.Context, folder string) (database, error) {
+	path := filepath.Join(folder, "books.sqlite")
+	if r.way == wayGo {
+		return openGoBooks(ctx, path, r.pragmas, r.indexed)
+	}
+	return openSQLite(path, r.pragmas, r.indexed)
 }
 
 var errBooks = errors.New("the books are wrong")
@@ -71,13 +97,13 @@ func (r *run) recordInFolder(ctx context.Context, folder string) (f figures, err
 		return f, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	t, book, err := newTraffic(ctx, l, r.peers, r.seed)
+	t, book, err := newTraffic(ctx, l, r.peers, r.legs, r.seed)
 	if err != nil {
 		return f, err
 	}
-	var requests int64
+	var requests atomic.Int64
 	recorder, err := transfers.NewRecorder(l, book, transfers.Config{Lanes: r.lanes, Events: transfers.Events{
-		Batch: func(b transfers.Batch) { requests += int64(b.Requests) },
+		Batch: func(b transfers.Batch) { requests.Add(int64(b.Requests)) },
 	}})
 	if err != nil {
 		return f, err
@@ -89,7 +115,7 @@ func (r *run) recordInFolder(ctx context.Context, folder string) (f figures, err
 		return f, err
 	}
 	f.setDurations(durations)
-	f.Requests = requests
+	f.Requests = requests.Load()
 	if f.Disk, err = sizeOf(folder); err != nil {
 		return f, err
 	}
@@ -170,11 +196,11 @@ func checkLedger(ctx context.Context, l ledger.Ledger, want map[ledger.ID]balanc
 func (r *run) recordInSQLite(ctx context.Context, folder string) (f figures, err error) {
 	l := embedded.New() // for the ids of the accounts
 	defer func() { err = errors.Join(err, l.Close()) }()
-	t, _, err := newTraffic(ctx, l, r.peers, r.seed)
+	t, _, err := newTraffic(ctx, l, r.peers, r.legs, r.seed)
 	if err != nil {
 		return f, err
 	}
-	b, err := openSQLite(filepath.Join(folder, "books.sqlite"), r.pragmas, r.indexed)
+	b, err := r.openDatabase(ctx, folder)
 	if err != nil {
 		return f, err
 	}
@@ -201,7 +227,7 @@ func (r *run) recordInSQLite(ctx context.Context, folder string) (f figures, err
 	return f, r.checkSQLite(b, t.expect(r.packets))
 }
 
-func (r *run) applyAll(ctx context.Context, b *sqliteBooks, t *traffic) (durations []time.Duration, requests int64, err error) {
+func (r *run) applyAll(ctx context.Context, b database, t *traffic) (durations []time.Duration, requests int64, err error) {
 	durations = make([]time.Duration, 0, 2*r.packets)
 	events := make([]ledger.Transfer, 0, 2*r.window)
 	half := int64(max(1, r.window/2))
@@ -232,12 +258,12 @@ func (r *run) applyAll(ctx context.Context, b *sqliteBooks, t *traffic) (duratio
 	return durations, requests, nil
 }
 
-func (r *run) checkSQLite(b *sqliteBooks, want map[ledger.ID]balances) error {
+func (r *run) checkSQLite(b database, want map[ledger.ID]balances) error {
 	rows, holds, err := b.count()
 	if err != nil {
 		return err
 	}
-	if rows != rowsOf*r.packets || holds != 0 {
+	if rows != int64(2*r.legs)*r.packets || holds != 0 {
 		return fmt.Errorf("%w: %d rows and %d holds of %d packets", errBooks, rows, holds, r.packets)
 	}
 	for id, expected := range want {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"io"
 	"path/filepath"
@@ -15,9 +16,20 @@ import (
 )
 
 // Both sides write the packets, and their books add up.
-func TestCompare(t *testing.T) { //nolint:paralleltest // it is about speed
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{wayC, wayGo} {
+		for _, legs := range []string{"1", "2"} {
+			testCompare(t, "-way", way, "-legs", legs)
+		}
+	}
+	require.ErrorIs(t, compare(t.Context(), []string{"-window", "1"}, io.Discard, io.Discard), errUsage)
+}
+
+func testCompare(t *testing.T, args ...string) {
+	t.Helper()
 	var out bytes.Buffer
-	args := []string{"-packets", "500", "-window", "64", "-peers", "3", "-count", "2", "-all-cores", "-dir", t.TempDir()}
+	args = append(args, "-packets", "500", "-window", "64", "-peers", "3", "-count", "2", "-all-cores", "-dir", t.TempDir())
 	require.NoError(t, compare(t.Context(), append(args, "-json", "-indexes"), &out, io.Discard))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	require.Len(t, lines, 4)
@@ -31,26 +43,25 @@ func TestCompare(t *testing.T) { //nolint:paralleltest // it is about speed
 			require.LessOrEqual(t, f.P50, f.P99)
 			require.LessOrEqual(t, f.P99, f.P100)
 			require.Positive(t, f.Requests)
-			require.Greater(t, f.Disk, int64(500*rowsOf*100))
+			require.Greater(t, f.Disk, int64(500*2*100))
 		}
 		require.InEpsilon(t, r.Folder.Rate/r.SQLite.Rate, r.Ratio, 1e-9)
 	}
 	out.Reset()
 	require.NoError(t, compare(t.Context(), args, &out, io.Discard))
 	require.Contains(t, out.String(), "ratio of packets/s")
-	require.ErrorIs(t, compare(t.Context(), []string{"-window", "1"}, io.Discard, io.Discard), errUsage)
 }
 
 // A limit, an unknown hold and an unknown account refuse the whole chain, and nothing is left of it.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
-	tr, _, err := newTraffic(t.Context(), l, 2, 1)
+	tr, _, err := newTraffic(t.Context(), l, 2, 2, 1)
 	require.NoError(t, err)
 	b, err := openSQLite(filepath.Join(t.TempDir(), "books"), []string{"PRAGMA synchronous=OFF"}, false)
 	require.NoError(t, err)
 	for _, p := range tr.peers {
-		require.NoError(t, b.addAccount(p.ID(), true, amountIn))
+		require.NoError(t, b.addAccount(p.ID(), true, amountOut+fee))
 	}
 	require.NoError(t, b.addAccount(tr.revenue, false, 0))
 	from, _ := tr.choose(0)
@@ -59,7 +70,7 @@ func TestRefusals(t *testing.T) {
 	require.NoError(t, b.apply(tr.appendHold(nil, 0)))
 	got, err := b.read(from.ID())
 	require.NoError(t, err)
-	require.Equal(t, balances{amountIn, 0, 0, amountIn}, got)
+	require.Equal(t, balances{amountOut + fee, 0, 0, amountOut + fee}, got)
 	again := int64(1)
 	for first, _ := tr.choose(again); first != from; first, _ = tr.choose(again) {
 		again++
@@ -74,10 +85,32 @@ func TestRefusals(t *testing.T) {
 	require.ErrorContains(t, b.apply(tr.appendPost(nil, 0)), "answer 3", "a hold is posted once")
 	got, err = b.read(from.ID())
 	require.NoError(t, err)
-	require.Equal(t, balances{0, 0, amountIn, amountIn}, got)
+	require.Equal(t, balances{0, 0, amountOut + fee, amountOut + fee}, got)
 	rows, holds, err := b.count()
 	require.NoError(t, err)
-	require.Equal(t, []int64{rowsOf, 0}, []int64{rows, holds})
+	require.Equal(t, []int64{4, 0}, []int64{rows, holds})
 	require.NoError(t, b.close())
+	require.NoError(t, l.Close())
+}
+
+// The way of Go refuses too, and then ends.
+func TestRefusalsInGo(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	tr, _, err := newTraffic(t.Context(), l, 2, 2, 1)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		events []ledger.Transfer
+		want   error
+	}{{tr.appendPost(nil, 0), sql.ErrNoRows}, {tr.appendHold(nil, 0), errRefused}} {
+		b, err := openGoBooks(t.Context(), filepath.Join(t.TempDir(), "books"), nil, false)
+		require.NoError(t, err)
+		for _, p := range tr.peers {
+			require.NoError(t, b.addAccount(p.ID(), true, amountOut)) // less than the packet with its fee
+		}
+		require.NoError(t, b.addAccount(tr.revenue, false, 0))
+		require.ErrorIs(t, b.apply(c.events), c.want)
+		require.NoError(t, b.close())
+	}
 	require.NoError(t, l.Close())
 }
