@@ -65,6 +65,24 @@
 // backwards, so that other load on the machine hits all sides alike. A figure is the median of the
 // rounds, with the minimum and maximum in brackets. Ratios are computed within each round first.
 //
+// # A ledger in a folder
+//
+// With -ledger folder, -axes memory measures an embedded ledger in a folder, and nothing else:
+//
+//	go run ./examples/bench -ledger folder -axes memory -rows 10000000 -json
+//
+// The folder is in -ledger-dir, where it stays, or else in TMPDIR, which should be on a disk. A
+// recorder writes -rows rows in two phases: half as many packets. At each power of ten from a
+// million on, and at the end, the figures are taken. Memory B/row is the growth of RssAnon and
+// RssShmem since the start of the process, after a collection, by row: caches count, the page cache
+// does not. The peak is without a collection. Packets/s, rows/s and the durations from Submit to the
+// answer are of the second half of the rows, and -json adds lines of two seconds each. Look-ups are
+// of one id: with the folder's files as the page cache has them, after they were dropped from it, and
+// of ids that no row has. The folder is then opened in new processes: after a close, with files in
+// the page cache and without; and after a process that wrote -tail more rows was killed while it
+// wrote on. The figures are times from Open to its return, to the first right answer of a query by
+// user data, and to that of a look-up after it.
+//
 // # Interpretation
 //
 // Compare ratios. On a shared machine, or on one that also runs the cluster, absolute figures mean

@@ -9,6 +9,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"slices"
 
 	"github.com/peerledger/peerledger/internal/progress"
@@ -22,11 +24,13 @@ var ErrUsage = errors.New("usage")
 type Bench struct {
 	opts       options
 	parseLists func() error // reads the flags with lists; call after flag.Parse
+
+	newStep func(context.Context) (*exec.Cmd, error) // a process for a step of -ledger folder
 }
 
 // Define returns a [Bench] and defines its flags.
 func Define(flags *flag.FlagSet) *Bench {
-	b := new(Bench)
+	b := &Bench{newStep: runThisProgram}
 	b.parseLists = defineFlags(flags, &b.opts)
 	return b
 }
@@ -39,9 +43,18 @@ func (b *Bench) OnCluster(which func() (cluster.Config, error)) { b.opts.cluster
 // given reports whether a flag was given: if the list of an axis was given, Run varies the axis. If
 // terminal is set, Run shows its progress on stderr. Run returns [ErrUsage], an error of the
 // ledger, or an error if the books do not add up.
+//
+// With "-ledger folder" Run starts the program of this process again, for each step: Run must be
+// the way of these processes too, with the same arguments.
 func (b *Bench) Run(ctx context.Context, given func(flag string) bool, stdout, stderr io.Writer, terminal bool) error {
+	if isStep() {
+		return runStepHere(ctx, os.Stdin, stdout, stderr)
+	}
 	if err := b.validateLists(given); err != nil {
 		return err
+	}
+	if b.opts.ledger == ledgerFolder {
+		return b.runFolder(ctx, stdout, stderr)
 	}
 	for _, file := range []string{b.opts.csv, b.opts.plot} {
 		if err := openWritable(file); err != nil {
@@ -64,7 +77,7 @@ func (b *Bench) Run(ctx context.Context, given func(flag string) bool, stdout, s
 func (b *Bench) validateLists(given func(flag string) bool) error {
 	err := errors.Join(b.parseLists(), b.opts.validateOptions())
 	for _, axis := range allAxes {
-		if given(axis) && !b.opts.variesAxis(axis) {
+		if given(axis) && !b.opts.variesAxis(axis) && b.opts.ledger != ledgerFolder {
 			b.opts.axes = append(b.opts.axes, axis)
 		}
 	}

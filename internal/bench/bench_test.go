@@ -20,8 +20,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// TestMain fails if a run leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain fails if a run leaves a goroutine behind. The process of a step runs the step alone.
+func TestMain(m *testing.M) {
+	if isStep() {
+		if err := Main(context.Background(), nil, os.Stdout, os.Stderr, false); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // smallRun has the flags of a quick run.
 var smallRun = []string{"-packets", "60", "-count", "2", "-callers", "1,3", "-lanes", "1,2", "-peers", "3,5", "-instances", "1,2"}
@@ -204,6 +213,7 @@ func TestUsage(t *testing.T) {
 		"-nothing", "argument", "-ledger disk", "-packets 0", "-count 0", "-max 0s", "-delay -1s", "-delay 1s -ledger cluster",
 		"-phase three", "-ways by-hand", "-ways ,", "-ways mixed -phase single", "-ways rounds -phase single", "-callers 0", "-callers 1,x", "-lanes 17", "-lanes 2,2", "-peers 1", "-load cold", "-settle maybe",
 		"-journal ,", "-axes all,lanes", "-duration -1s", "-warmup -1s", "-instances 0", "-instances 17", "-requests -ways submit", "-plot bench.gif", "-plot svg",
+		"-ledger folder", "-ledger folder -axes all", "-ledger folder -axes memory -rows 3", "-ledger folder -axes memory -tail 1", "-ledger-dir x",
 	} {
 		_, err := runBench(t, strings.Fields(args)...)
 		require.ErrorIs(t, err, ErrUsage, args)

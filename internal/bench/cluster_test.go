@@ -31,7 +31,7 @@ func TestRawClient(t *testing.T) {
 	for _, work := range workers {
 		require.NoError(t, work(ctx))
 	}
-	m.countSent(uniformTraffic, 100)
+	m.countSent(uniformTraffic, 0, 100)
 	require.NoError(t, m.verifyBooks(ctx, l))
 
 	results, err := c.sendTransfers(ctx, make([]ledger.Transfer, 2))

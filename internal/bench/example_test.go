@@ -12,5 +12,5 @@ import (
 func ExampleMain() {
 	err := bench.Main(context.Background(), []string{"-ledger", "paper"}, io.Discard, io.Discard, false)
 	fmt.Println(err)
-	// Output: usage: -ledger is embedded or cluster, not "paper"
+	// Output: usage: -ledger is embedded, cluster or folder, not "paper"
 }

@@ -152,7 +152,7 @@ func (b *bencher) measureRaw(ctx context.Context, m measurement, prepared prepar
 		workers = run.sendSingle(prepared.connections, m.callers)
 	}
 	s, err := b.timeWorkers(ctx, m, pass{workers: workers, quota: q, latencies: run.latencies})
-	w.countSent(m.distribution, q.countTaken())
+	w.countSent(m.distribution, 0, q.countTaken())
 	s.opsPerBatch = float64(s.packets) / float64(max(1, divideUp(s.packets, batch)))
 	return s, err
 }
@@ -182,7 +182,7 @@ func (b *bencher) measureRecorder(
 		workers = run.submitAll
 	}
 	s, err = b.timeWorkers(ctx, m, pass{workers: workers(m.callers), quota: q, latencies: run.latencies})
-	w.countSent(m.distribution, q.countTaken())
+	w.countSent(m.distribution, 0, q.countTaken())
 	return s, err
 }
 

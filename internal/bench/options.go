@@ -41,12 +41,20 @@ type options struct {
 	cluster func() (cluster.Config, error) // nil: cluster.ConfigFromEnv
 
 	journalDir string // of journals; "" is the folder for temporary files
-	requests   bool   // measure the requests of rounds
+
+	// Of the ledger in a folder.
+	ledgerDir  string // "" is a new one in the folder for temporary files
+	rows, tail int64
+
+	requests bool // measure the requests of rounds
 
 	json bool
 	csv  string // files; "" is none
 	plot string
 }
+
+// ledgerFolder is the value of -ledger for an embedded ledger in a folder.
+const ledgerFolder = "folder"
 
 // The axes, named after their flags.
 const (
@@ -67,7 +75,7 @@ func (o *options) variesAxis(axis string) bool { return slices.Contains(o.axes, 
 // parsed.
 func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	flags.StringVar(&opts.ledger, "ledger", "embedded",
-		"`name` of the ledger: embedded, or cluster (set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES)")
+		"`name` of the ledger: embedded, cluster (set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES), or folder (an embedded ledger in a folder, with -axes memory alone)")
 	flags.IntVar(&opts.packets, "packets", 40_000, "packets per measurement")
 	flags.IntVar(&opts.rounds, "count", 3, "number of `rounds`; each makes all measurements once")
 	flags.DurationVar(&opts.maxTime, "max", 3*time.Second, "longest `time` of a measurement")
@@ -85,6 +93,10 @@ func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 		"`folder` on a disk for the journals; empty is the folder for temporary files")
 	flags.BoolVar(&opts.requests, "requests", false,
 		"also count, for -max or -duration, the ledger's requests of rounds and a settlement engine at 100000 packets a second and 1000 peers")
+	flags.StringVar(&opts.ledgerDir, "ledger-dir", "",
+		"existing `folder` on a disk for the ledger of -ledger folder, which stays there; empty is a folder for temporary files, which is removed")
+	flags.Int64Var(&opts.rows, "rows", 10_000_000, "rows to write into the ledger of -ledger folder")
+	flags.Int64Var(&opts.tail, "tail", 400_000, "rows to write after that before the process is killed")
 	phases := flags.String("phase", "two,single", "`list` of phases: two (a hold, then its post), single (one transfer)")
 	ways := flags.String("ways", "batched,mixed,single,submit,record,rounds,rounds-journal",
 		"`list` of ways to measure; ratios to a missing way are left out")
@@ -176,7 +188,11 @@ func (o *options) validateOptions() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	check(o.ledger == "embedded" || o.ledger == "cluster", "-ledger is embedded or cluster, not %q", o.ledger)
+	check(slices.Contains([]string{"embedded", "cluster", ledgerFolder}, o.ledger), "-ledger is embedded, cluster or folder, not %q", o.ledger)
+	check(o.ledger != ledgerFolder || slices.Equal(o.axes, []string{axisMemory}), "-ledger folder requires -axes memory")
+	check(o.ledger == ledgerFolder || o.ledgerDir == "", "-ledger-dir requires -ledger folder")
+	check(o.rows >= 2*rowsOfPacket && o.rows%rowsOfPacket == 0, "-rows must be an even number from 4 on, not %d", o.rows)
+	check(o.tail >= rowsOfPacket && o.tail%rowsOfPacket == 0, "-tail must be an even number from 2 on, not %d", o.tail)
 	check(o.packets > 0, "-packets must be above 0, not %d", o.packets)
 	check(o.rounds > 0, "-count must be above 0, not %d", o.rounds)
 	check(o.maxTime > 0, "-max must be above 0, not %v", o.maxTime)

@@ -117,6 +117,8 @@ type recorderRun struct {
 	phase     phase
 	quota     *quota
 	latencies *latencies
+
+	held func(i int64, p transfers.Packet) // learns the packets whose holds are in the ledger, from submitters; nil: no one does
 }
 
 // newFirstOperation returns the first operation of packet i.

@@ -191,7 +191,7 @@ func (b *bencher) measureLoad(
 	s, err = b.timeWorkers(ctx, m, pass{
 		workers: run.submitAll(), quota: q, latencies: run.prepares, also: []*latencies{run.atOnce, run.fulfills}, counted: r.ledger,
 	})
-	w.countSent(m.distribution, q.countTaken())
+	w.countSent(m.distribution, 0, q.countTaken())
 	if err != nil {
 		return s, durations, err
 	}

@@ -95,5 +95,8 @@ func (s *submitter) awaitOldest(ctx context.Context) error {
 	if !hold {
 		return nil
 	}
+	if s.run.held != nil {
+		s.run.held(packet, result.Packet)
+	}
 	return s.submitOperation(ctx, transfers.FulfillOp(result.Packet), packet, false)
 }

@@ -125,11 +125,11 @@ func computeConditionTag(i int64) uint64 {
 	return x ^ x>>32
 }
 
-// countSent adds the first n packets of a distribution to the expected books.
-func (w *workload) countSent(l distribution, n int64) {
+// countSent adds packets of a distribution to the expected books: n from the packet first on.
+func (w *workload) countSent(l distribution, first, n int64) {
 	pairs := w.selectPairs(l)
 	for i := range n {
-		p := pairs[i%int64(len(pairs))]
+		p := pairs[(first+i)%int64(len(pairs))]
 		w.sent[p.from] += unit
 		w.delivered[p.to] += unit
 	}

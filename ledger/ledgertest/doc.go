@@ -6,7 +6,8 @@
 //   - [RunRecorded] compares with answers recorded from a server, and [RunAll] does both.
 //   - [RunProgram] runs one random program, for more seeds than Run takes. [RunBytes] runs a
 //     program drawn from the bytes of a fuzz target.
-//   - [RunDifferential] runs one program on two ledgers, and compares the answers.
+//   - [RunDifferential] runs one program on two ledgers, and compares the answers. [RunHistory]
+//     compares them over any number of events, which refer to others of any age.
 //   - [RequireConserved] and [RequireNothingHeld] end any test that moves money.
 //
 // Run, RunRecorded and RunAll log how often each status was met, and the statuses never met (shown
