@@ -1,0 +1,2 @@
+// Package idindex finds the entries of ids in immutable files.
+package idindex

@@ -1,0 +1,2 @@
+// Package sealed keeps files that are written once and then only read.
+package sealed
