@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/sealed"
 	"github.com/peerledger/peerledger/internal/wal"
 )
 
@@ -56,20 +58,64 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		return nil, fmt.Errorf("embedded: open: the name of the folder is empty: %w", fs.ErrInvalid)
 	}
 	l := New(opts...)
-	log, found, err := wal.OpenFormat(dir, folderFormat, l.books.restoreRecord)
-	if err != nil {
-		return nil, translateOpenError(dir, err)
+	if err := l.openLog(dir); err != nil {
+		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks())
 	}
-	l.journal = &journal{log: log, checkpoints: checkpointer{minBytes: l.checkpointMin}}
-	l.setRecovery(found)
 	return l, nil
+}
+
+// openLog opens the log of the folder and the files that its checkpoint names.
+func (l *Ledger) openLog(dir string) error {
+	restore, isOld, err := l.restorer(dir, false)
+	if err != nil {
+		return err
+	}
+	log, found, err := wal.OpenFormat(dir, folderFormat, restore)
+	if err != nil {
+		return err
+	}
+	l.journal = &journal{log: log, checkpoints: checkpointer{ledger: l, minBytes: l.checkpointMin}}
+	l.setRecovery(found)
+	if isOld {
+		err = l.commitConversion()
+	} else {
+		err = l.books.cold.prepare()
+	}
+	if err != nil {
+		return errors.Join(err, log.Close())
+	}
+	return nil
+}
+
+// restorer returns the function that restores the records of a folder, and whether they are of an
+// older format.
+func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) error, isOld bool, err error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, false, err
+	}
+	b := &l.books
+	b.keepStarts()
+	b.cold.folder, b.cold.readOnly = sealed.OSFolder(path), readOnly
+	format, err := wal.RecordFormat(path)
+	switch {
+	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat:
+		return b.restoreRecord, false, nil
+	case err != nil:
+		return nil, false, err
+	}
+	c, err := l.newConversion(path)
+	if err != nil {
+		return nil, false, err
+	}
+	return c.restoreRecord, true, nil
 }
 
 // setRecovery describes the folder in l.recovery.
 func (l *Ledger) setRecovery(found wal.Recovery) {
 	l.recovery = Recovery{
 		Accounts:   int(l.books.accounts.count),
-		Transfers:  int(l.books.transfers.count),
+		Transfers:  int(l.books.transferEnd()),
 		Records:    found.Records,
 		ClockAhead: l.books.clock.aheadOfWallClock(),
 	}
@@ -87,16 +133,20 @@ func (l *Ledger) setRecovery(found wal.Recovery) {
 // folder.
 func Read(dir string, opts ...Option) (*Ledger, error) {
 	l := New(opts...)
-	found, err := wal.Read(dir, folderFormat, l.books.restoreRecord)
+	restore, _, err := l.restorer(dir, true)
+	var found wal.Content
+	if err == nil {
+		found, err = wal.Read(dir, folderFormat, restore)
+	}
 	if err != nil {
-		return nil, translateOpenError(dir, err)
+		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks())
 	}
 	l.setRecovery(found.Recovery)
 	return l, nil
 }
 
 // folderFormat is the format written by this package.
-var folderFormat = wal.Format{Name: "ledger", Newest: recordFormat}
+var folderFormat = wal.Format{Name: "ledger", Newest: recordFormat, Upgrades: true}
 
 // Exists reports whether a folder holds a ledger, whole or damaged, without opening it: [Open]
 // would create a ledger in an empty or missing folder. The error is the file system's.
@@ -111,18 +161,31 @@ func Exists(dir string) (bool, error) {
 // translateOpenError replaces the errors of package wal by this package's.
 func translateOpenError(dir string, err error) error {
 	var corrupt *wal.CorruptError
+	var corruptFile *sealed.CorruptError
 	switch {
+	case errors.As(err, &corruptFile):
+		return &CorruptError{File: corruptFile.File, Offset: corruptFile.Offset, Reason: corruptFile.Reason}
 	case errors.As(err, &corrupt):
 		return &CorruptError{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
 	case errors.Is(err, wal.ErrLocked):
 		return fmt.Errorf("%w: %s", ErrInUse, dir)
 	case errors.Is(err, wal.ErrNoLog):
 		return fmt.Errorf("embedded: there is no ledger in %s: %w", dir, fs.ErrNotExist)
-	case errors.Is(err, wal.ErrVersion):
+	case errors.Is(err, wal.ErrVersion), errors.Is(err, sealed.ErrVersion):
 		return fmt.Errorf("%w: %w", ErrIncompatible, err)
 	default:
 		return fmt.Errorf("embedded: open %s: %w", dir, err)
 	}
+}
+
+// translateReadError replaces an error of reading cold rows. The request that needed them has had no
+// effect.
+func translateReadError(err error) error {
+	var corrupt *sealed.CorruptError
+	if errors.As(err, &corrupt) {
+		return &CorruptError{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
+	}
+	return fmt.Errorf("embedded: read the folder: %w", err)
 }
 
 // Errors of Open.

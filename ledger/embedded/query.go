@@ -98,23 +98,30 @@ func smallestSource(all rowSource, others ...rowSource) rowSource {
 }
 
 // collectRows returns the first rows of the source accepted by accept, at most limit.
-func collectRows(from rowSource, limit uint32, accept func(position) bool) []position {
-	found := make([]position, 0, min(int(limit), from.size))
+func collectRows(from rowSource, limit int, accept func(position) bool) []position {
+	found := make([]position, 0, min(limit, from.size))
 	for pos := range from.rows {
-		if !accept(pos) {
-			continue
-		}
-		found = append(found, pos)
-		if len(found) == int(limit) {
+		if len(found) == limit {
 			break
+		}
+		if accept(pos) {
+			found = append(found, pos)
 		}
 	}
 	return found
 }
 
 func (b *books) queryAccounts(filter *ledger.QueryFilter) []ledger.Account {
+	if !filter.Valid() {
+		return []ledger.Account{}
+	}
+	s := selectionOf(filter)
 	fieldsAt := func(pos position) queryFields { return accountFields(b.accounts.rowAt(pos)) }
-	found := searchRows(filter, &b.accountIndex, b.accounts.count, b.accountsFrom, fieldsAt)
+	span := spanOf(s.timestampMin, s.timestampMax, b.accounts.count, b.accountsFrom)
+	sources := s.fieldSources(&b.accountIndex, span, b.accounts.count, fieldsAt)
+	found := collectRows(smallestSource(span.toSource(s.reversed), sources...), int(filter.Limit), func(pos position) bool {
+		return s.want.matchesFields(fieldsAt(pos))
+	})
 	answer := make([]ledger.Account, len(found))
 	for i, pos := range found {
 		answer[i] = *b.accounts.rowAt(pos)
@@ -122,105 +129,121 @@ func (b *books) queryAccounts(filter *ledger.QueryFilter) []ledger.Account {
 	return answer
 }
 
-func (b *books) queryTransfers(filter *ledger.QueryFilter) []ledger.Transfer {
-	fieldsAt := func(pos position) queryFields { return transferFields(&b.transfers.rowAt(pos).Transfer) }
-	return b.transfersAt(searchRows(filter, &b.transferIndex, b.transfers.count, b.transfersFrom, fieldsAt))
-}
-
-// searchRows returns the rows selected by a query filter in a list of n rows.
-func searchRows(
-	filter *ledger.QueryFilter, index *fieldIndex, n position,
-	from func(timestamp uint64) position, fieldsAt func(position) queryFields,
-) []position {
+func (b *books) queryTransfers(filter *ledger.QueryFilter) ([]ledger.Transfer, error) {
 	if !filter.Valid() {
-		return nil
+		return []ledger.Transfer{}, nil
 	}
-	want := queryFields{filter.UserData128, filter.UserData64, filter.UserData32, filter.Ledger, filter.Code}
-	reversed := filter.Flags&ledger.QueryFilterReversed != 0
-	span := spanOf(filter.TimestampMin, filter.TimestampMax, n, from)
-	var sources []rowSource
-	for _, list := range index.rowsByField(want, n, fieldsAt) {
-		sources = append(sources, mergeLists(reversed, span.cutList(list)))
-	}
-	return collectRows(smallestSource(span.toSource(reversed), sources...), filter.Limit, func(pos position) bool {
-		return want.matchesFields(fieldsAt(pos))
-	})
+	s := selectionOf(filter)
+	return b.selectedTransfers(&s, int(filter.Limit))
 }
 
-func (b *books) accountTransfers(filter *ledger.AccountFilter) []ledger.Transfer {
-	return b.transfersAt(b.searchAccount(filter))
+func (b *books) accountTransfers(filter *ledger.AccountFilter) ([]ledger.Transfer, error) {
+	if !filter.Valid() {
+		return []ledger.Transfer{}, nil
+	}
+	s := selectionOfAccount(filter)
+	return b.selectedTransfers(&s, int(filter.Limit))
 }
 
-func (b *books) transfersAt(found []position) []ledger.Transfer {
-	answer := make([]ledger.Transfer, len(found))
-	for i, pos := range found {
-		answer[i] = b.transfers.rowAt(pos).Transfer
+// selectedTransfers returns the selected transfers, at most limit: cold ones first, or hot ones
+// first if reversed.
+func (b *books) selectedTransfers(s *selection, limit int) ([]ledger.Transfer, error) {
+	answer := []ledger.Transfer{}
+	fromMemory := func() {
+		for g := range b.generations(s.reversed) {
+			found := g.selectRows(s, limit-len(answer))
+			answer = slices.Grow(answer, len(found))
+			for _, pos := range found {
+				answer = append(answer, g.transfers.rowAt(pos).Transfer)
+			}
+		}
 	}
-	return answer
+	if s.reversed {
+		fromMemory()
+	}
+	for c := range b.cold.selectSegments(s) {
+		rows, err := selectRows(c, s, limit-len(answer))
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			answer = append(answer, rows[i].Transfer)
+		}
+		if len(answer) == limit {
+			break
+		}
+	}
+	if !s.reversed {
+		fromMemory()
+	}
+	return answer, nil
 }
 
 // accountBalances returns the account's balances after each of its transfers.
-func (b *books) accountBalances(filter *ledger.AccountFilter) []ledger.AccountBalance {
-	account := b.findAccount(filter.AccountID)
-	if account == nil || !account.Flags.Has(ledger.AccountHistory) {
-		return []ledger.AccountBalance{}
+func (b *books) accountBalances(filter *ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	account, ok := b.accountPosition(filter.AccountID)
+	if !ok || !filter.Valid() || !b.accounts.rowAt(account).Flags.Has(ledger.AccountHistory) {
+		return []ledger.AccountBalance{}, nil
 	}
-	found := b.searchAccount(filter)
-	b.history.catchUp(b)
-	answer := make([]ledger.AccountBalance, len(found))
-	for i, pos := range found {
-		t, state := b.transfers.rowAt(pos), &b.history.transferStates.rowAt(pos).credit
-		if t.DebitAccountID == filter.AccountID {
-			state = &b.history.transferStates.rowAt(pos).debit
+	s, limit := selectionOfAccount(filter), int(filter.Limit)
+	answer := []ledger.AccountBalance{}
+	fromMemory := func() error {
+		for g := range b.generations(s.reversed) {
+			rows, err := b.balancesIn(g, &s, limit-len(answer))
+			if err != nil {
+				return err
+			}
+			answer = append(answer, rows...)
 		}
-		answer[i] = ledger.AccountBalance{
-			DebitsPending: state.debitsPending, DebitsPosted: state.debitsPosted,
-			CreditsPending: state.creditsPending, CreditsPosted: state.creditsPosted,
-			Timestamp: t.Timestamp,
-		}
-	}
-	return answer
-}
-
-// searchAccount returns the transfers selected by an account filter.
-func (b *books) searchAccount(filter *ledger.AccountFilter) []position {
-	if !filter.Valid() {
 		return nil
 	}
-	n := b.transfers.count
-	want := queryFields{
-		userData128: filter.UserData128, userData64: filter.UserData64, userData32: filter.UserData32,
-		code: filter.Code,
+	if s.reversed {
+		if err := fromMemory(); err != nil {
+			return nil, err
+		}
 	}
-	reversed := filter.Flags&ledger.AccountFilterReversed != 0
-	span := spanOf(filter.TimestampMin, filter.TimestampMax, n, b.transfersFrom)
-	sources := []rowSource{b.rowsOfSides(filter, span)}
-	fieldsAt := func(pos position) queryFields { return transferFields(&b.transfers.rowAt(pos).Transfer) }
-	for _, list := range b.transferIndex.rowsByField(want, n, fieldsAt) {
-		sources = append(sources, mergeLists(reversed, span.cutList(list)))
+	for c := range b.cold.selectSegments(&s) {
+		rows, err := b.sealedBalances(c, account, &s, limit-len(answer))
+		if err != nil {
+			return nil, err
+		}
+		if answer = append(answer, rows...); len(answer) == limit {
+			break
+		}
 	}
-	return collectRows(smallestSource(span.toSource(reversed), sources...), filter.Limit, func(pos position) bool {
-		t := &b.transfers.rowAt(pos).Transfer
-		return onSide(filter, t) && want.matchesFields(transferFields(t))
-	})
+	if !s.reversed {
+		if err := fromMemory(); err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
 }
 
-// rowsOfSides returns the transfers on the sides of the account set in the filter.
-func (b *books) rowsOfSides(filter *ledger.AccountFilter, span rowSpan) rowSource {
-	var sides [][]position
-	if filter.Flags&ledger.AccountFilterDebits != 0 {
-		sides = append(sides, span.cutList(b.debits.findRows(filter.AccountID, b.transfers.count,
-			func(pos position) ledger.ID { return b.transfers.rowAt(pos).DebitAccountID })))
+// balancesIn returns the balances of a generation after the selected transfers.
+func (b *books) balancesIn(g *generation, s *selection, limit int) ([]ledger.AccountBalance, error) {
+	found := g.selectRows(s, limit)
+	if len(found) == 0 {
+		return nil, nil
 	}
-	if filter.Flags&ledger.AccountFilterCredits != 0 {
-		sides = append(sides, span.cutList(b.credits.findRows(filter.AccountID, b.transfers.count,
-			func(pos position) ledger.ID { return b.transfers.rowAt(pos).CreditAccountID })))
+	if err := b.catchUp(g); err != nil {
+		return nil, err
 	}
-	return mergeLists(filter.Flags&ledger.AccountFilterReversed != 0, sides...)
+	rows := make([]ledger.AccountBalance, len(found))
+	for i, pos := range found {
+		t, states := g.transfers.rowAt(pos), g.history.transferStates.rowAt(pos)
+		state := &states.credit
+		if t.DebitAccountID == s.account {
+			state = &states.debit
+		}
+		rows[i] = balanceAt(state, t.Timestamp)
+	}
+	return rows, nil
 }
 
-// onSide reports whether the transfer has the account on a side set in the filter.
-func onSide(filter *ledger.AccountFilter, t *ledger.Transfer) bool {
-	return (filter.Flags&ledger.AccountFilterDebits != 0 && t.DebitAccountID == filter.AccountID) ||
-		(filter.Flags&ledger.AccountFilterCredits != 0 && t.CreditAccountID == filter.AccountID)
+func balanceAt(s *accountState, timestamp uint64) ledger.AccountBalance {
+	return ledger.AccountBalance{
+		DebitsPending: s.debitsPending, DebitsPosted: s.debitsPosted,
+		CreditsPending: s.creditsPending, CreditsPosted: s.creditsPosted,
+		Timestamp: timestamp,
+	}
 }
