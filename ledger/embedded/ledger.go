@@ -28,6 +28,10 @@ type Ledger struct {
 	books   books
 	journal *journal // nil in memory
 
+	// reading are the readers of cold rows that do not hold mu. None is added once closed is set, and
+	// the files stay open until they are done.
+	reading sync.WaitGroup
+
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -170,6 +174,7 @@ func (l *Ledger) Close() error {
 		l.mu.Lock()
 		l.closed = true
 		l.mu.Unlock()
+		l.reading.Wait()
 		l.closeErr = errors.Join(l.journal.closeLog(), l.closeBooks())
 	})
 	return l.closeErr
