@@ -5,14 +5,21 @@ import (
 	"fmt"
 )
 
-// ErrCorrupt is returned when a file does not have the content written to it. A [CorruptError]
-// names file and offset.
-var ErrCorrupt = errors.New("sealed: corrupt")
+var (
+	// ErrCorrupt is returned when a file does not have the content written to it. A [CorruptError]
+	// names file and offset.
+	ErrCorrupt = errors.New("sealed: corrupt")
+	// ErrVersion is returned for a file of a newer program.
+	ErrVersion = errors.New("sealed: unknown format version")
+)
 
 // CorruptError names a damaged file. It matches [ErrCorrupt].
 type CorruptError struct {
-	File   string // the path
-	Offset int64  // in bytes from the start of the file: the start of the damaged block
+	// File is the path. The file may be missing.
+	File string
+	// Offset is in bytes from the start of the file: the start of the damaged block, or 0 for the
+	// header and for a file of a wrong size.
+	Offset int64
 	Reason string
 }
 

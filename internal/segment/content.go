@@ -1,10 +1,6 @@
 package segment
 
-import (
-	"lukechampine.com/uint128"
-
-	"github.com/peerledger/peerledger/ledger"
-)
+import "github.com/peerledger/peerledger/ledger"
 
 // NoPosition stands for no transfer, in [Row].Hold.
 const NoPosition = 1<<32 - 1
@@ -49,23 +45,4 @@ const (
 	FieldUserData32
 	FieldLedger
 	FieldCode
-	fieldCount
 )
-
-// Entry names a sealed segment in a manifest: the rows First to End-1 with their first and last
-// timestamps, and size and sum of the file.
-type Entry struct {
-	First, End                    uint32 // positions
-	FirstTimestamp, LastTimestamp uint64 // of the rows; nanoseconds since the Unix epoch; 0 without rows
-	Size                          int64  // of the file, in bytes
-	Sum                           uint32 // CRC-32C of the file's header, which is random
-}
-
-// AppendManifest appends the encoded entries to a slice. The caller stores them with a checksum.
-func AppendManifest(to []byte, entries []Entry) []byte { panic("to do") }
-
-// DecodeManifest is the reverse of [AppendManifest]. Each segment must begin at the end of the
-// segment before it.
-func DecodeManifest(b []byte) ([]Entry, error) { panic("to do") }
-
-var _ = uint128.Uint128{}
