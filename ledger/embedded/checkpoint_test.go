@@ -55,7 +55,7 @@ func TestSnapshotStands(t *testing.T) {
 
 	restored := newBooks()
 	restored.keepStarts()
-	restored.cold.folder, restored.cold.readOnly = sealed.OSFolder(dir), true
+	restored.cold.folder = sealed.OSFolder(dir)
 	skipLog := func(record wal.Record) error {
 		if record.Kind < kindStoredAccounts {
 			return nil

@@ -16,8 +16,7 @@ import (
 // in memory, and before the first segment. Only the lists change, with the ledger locked; the files
 // do not.
 type coldStore struct {
-	folder   sealed.Folder
-	readOnly bool
+	folder sealed.Folder
 
 	segments []coldSegment
 	index    *idindex.Index // nil in memory
@@ -131,14 +130,9 @@ func (c *coldStore) openSegments(r *recordReader) error {
 	return nil
 }
 
-// openIndex opens the id index of a checkpoint.
+// openIndex opens the id index of a checkpoint, to read.
 func (c *coldStore) openIndex(r *recordReader) (err error) {
-	manifest := bytes.Clone(r.takeBytes(len(r.unread)))
-	if c.readOnly {
-		c.index, err = idindex.OpenToRead(c.folder, manifest)
-	} else {
-		c.index, err = idindex.Open(c.folder, manifest, idindex.Options{})
-	}
+	c.index, err = idindex.OpenToRead(c.folder, bytes.Clone(r.takeBytes(len(r.unread))))
 	return err
 }
 
@@ -149,10 +143,6 @@ func (c *coldStore) prepare() error {
 	if c.prepared {
 		return nil
 	}
-	var manifest []byte
-	if c.index != nil {
-		manifest = c.index.Manifest()
-	}
 	entries := make([]segment.Entry, len(c.segments))
 	for i, s := range c.segments {
 		entries[i] = s.Entry
@@ -160,14 +150,33 @@ func (c *coldStore) prepare() error {
 	if err := segment.RemoveUnnamed(c.folder, entries); err != nil {
 		return err
 	}
-	if err := idindex.RemoveUnnamed(c.folder, manifest); err != nil {
+	if err := c.prepareIndex(); err != nil {
 		return err
-	}
-	if c.index == nil {
-		c.index = idindex.New(c.folder, idindex.Options{})
 	}
 	c.prepared = true
 	return nil
+}
+
+// prepareIndex opens the id index to write. No index may be open while files are removed.
+func (c *coldStore) prepareIndex() error {
+	if c.index == nil {
+		if err := idindex.RemoveUnnamed(c.folder, nil); err != nil {
+			return err
+		}
+		c.index = idindex.New(c.folder, idindex.Options{})
+		return nil
+	}
+	manifest := c.index.Manifest()
+	err := c.index.Close()
+	c.index = nil
+	if err != nil {
+		return err
+	}
+	if err := idindex.RemoveUnnamed(c.folder, manifest); err != nil {
+		return err
+	}
+	c.index, err = idindex.Open(c.folder, manifest, idindex.Options{})
+	return err
 }
 
 // closeFiles closes all files of the books.

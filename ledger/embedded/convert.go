@@ -33,9 +33,9 @@ type conversion struct {
 
 // newConversion begins to restore a folder. Expiries come behind the transfers in the checkpoint, and
 // are needed before: so they are read first.
-func (l *Ledger) newConversion(path string) (*conversion, error) {
+func (l *Ledger) newConversion(path string, readOnly bool) (*conversion, error) {
 	c := &conversion{books: &l.books}
-	if !l.books.cold.readOnly {
+	if !readOnly {
 		c.rowsMax = position(max(1, l.checkpointMin/rowBytes))
 	}
 	_, err := wal.Read(path, folderFormat, func(record wal.Record) error {

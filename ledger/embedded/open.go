@@ -96,7 +96,7 @@ func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) e
 	}
 	b := &l.books
 	b.keepStarts()
-	b.cold.folder, b.cold.readOnly = sealed.OSFolder(path), readOnly
+	b.cold.folder = sealed.OSFolder(path)
 	format, err := wal.RecordFormat(path)
 	switch {
 	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat:
@@ -104,7 +104,7 @@ func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) e
 	case err != nil:
 		return nil, false, err
 	}
-	c, err := l.newConversion(path)
+	c, err := l.newConversion(path, readOnly)
 	if err != nil {
 		return nil, false, err
 	}
