@@ -163,6 +163,9 @@ func TestRecordedAcrossRestarts(t *testing.T) {
 	}{{1, 1}, {1, 1000}, {3 << 10, 3}, {20 << 10, 10}} {
 		t.Run(fmt.Sprint(c.bytes, c.restartEvery), func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && c.bytes < 10<<10 && c.restartEvery < 100 {
+				t.Skip("needs a minute of syncs: run without -short")
+			}
 			ledgertest.RunRecorded(t, func(t *testing.T) ledger.Ledger {
 				t.Helper()
 				return newRestarting(t, c.bytes, c.restartEvery)
