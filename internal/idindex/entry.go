@@ -40,24 +40,25 @@ func getEntry(b []byte) storedEntry {
 	return storedEntry{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:])}
 }
 
-// sortEntries sorts by the key. The keys are uniform, so their upper 33 bits nearly decide.
+// sortEntries sorts by the key. Keys are uniform, so their upper bits nearly decide.
 func sortEntries(entries []storedEntry) []storedEntry {
-	const digitBits, digits, firstShift = 11, 3, 31
+	const digitBits, mask, lowShift = 11, 1<<11 - 1, 64 - 2*11
 	if len(entries) >= 1<<digitBits {
+		var counts [2][1 << digitBits]uint32
+		for i := range entries {
+			counts[0][entries[i].key>>lowShift&mask]++
+			counts[1][entries[i].key>>(lowShift+digitBits)]++
+		}
 		from, to := entries, make([]storedEntry, len(entries))
-		for d := range digits {
-			shift := firstShift + d*digitBits
-			var counts [1 << digitBits]uint32
-			for i := range from {
-				counts[from[i].key>>shift&(1<<digitBits-1)]++
-			}
+		for d := range counts {
+			count, shift := &counts[d], lowShift+d*digitBits
 			next := uint32(0)
-			for i, n := range counts {
-				counts[i] = next
+			for i, n := range count {
+				count[i] = next
 				next += n
 			}
 			for i := range from {
-				at := &counts[from[i].key>>shift&(1<<digitBits-1)]
+				at := &count[from[i].key>>shift&mask]
 				to[*at] = from[i]
 				*at++
 			}
@@ -69,7 +70,7 @@ func sortEntries(entries []storedEntry) []storedEntry {
 	return entries
 }
 
-// insertEntries sorts nearly sorted entries, or a few.
+// insertEntries sorts a few entries, or many that are nearly sorted.
 func insertEntries(entries []storedEntry) {
 	for i := 1; i < len(entries); i++ {
 		e, at := entries[i], i

@@ -29,6 +29,11 @@ func layoutOf(entries, burnt uint64) layout {
 	return l
 }
 
+// burntBlock returns the place of block i of the burnt ids.
+func (l layout) burntBlock(i uint64) int64 {
+	return l.burnt + int64(i)*(blockIDs*idBytes+sealed.SumBytes)
+}
+
 // partBytes returns the size of n records in blocks.
 func partBytes(n uint64, recordBytes, blockRecords uint64) int64 {
 	return int64(n*recordBytes + blockCount(n, blockRecords)*sealed.SumBytes)

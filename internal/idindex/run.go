@@ -158,5 +158,5 @@ func (r *run) burntBlock(i uint64, buf []byte) ([]byte, error) {
 		return nil, r.file.Corrupt(r.layout.burnt, "an entry of a burnt id that is not there")
 	}
 	n := min(blockIDs, r.entry.burnt-i*blockIDs)
-	return r.file.ReadBlock(r.layout.burnt+int64(i)*blockBytes, buf[:n*idBytes+sealed.SumBytes])
+	return r.file.ReadBlock(r.layout.burntBlock(i), buf[:n*idBytes+sealed.SumBytes])
 }

@@ -83,7 +83,7 @@ func (r *run) verifyBurnt(ctx context.Context, seed hashSeed) error {
 				return err
 			}
 			if !found {
-				return r.file.Corrupt(r.layout.burnt+int64(i)*blockBytes, "a burnt id without an entry")
+				return r.file.Corrupt(r.layout.burntBlock(i), "a burnt id without an entry")
 			}
 		}
 	}

@@ -33,7 +33,9 @@ func writePackets(b *testing.B, folder sealed.Folder, rows int) Entry {
 	var row Row
 	for i := range rows {
 		packetRow(&row, uint64(i))
-		require.NoError(b, w.AppendRow(&row))
+		if err := w.AppendRow(&row); err != nil {
+			b.Fatal(err)
+		}
 	}
 	for account := range uint32(100) {
 		w.AddStart(Start{Account: account})

@@ -29,6 +29,6 @@
 // Rows in lists count from the segment's first row. The records of fences, starts, expiries and late
 // ends fill blocks of at most 4092 bytes.
 //
-// The hash of a value is 32 bits long and differs between fields and between files. So a list may
+// The hash of a value is 24 bits long and differs between fields and between files. So a list may
 // have rows of other values, and the caller compares each row.
 package segment

@@ -86,14 +86,15 @@ func (s *Segment) decodeList(e directoryEntry, offset int64) (List, error) {
 	r := varintReader{unread: e.body}
 	count := r.readVarint()
 	l := List{segment: s, n: int(count / 2)}
-	if count%2 == 1 {
+	if isLong := count%2 == 1; isLong {
 		l.offset, l.bytes = s.listsStart+int64(r.readVarint()), int64(r.readVarint())
 		end := s.listsStart + s.listsBytes
 		r.bad = r.bad || l.bytes <= sealed.SumBytes || l.bytes > s.listsBytes || l.offset < s.listsStart || l.offset > end-l.bytes
-	} else if l.n <= len(r.unread) {
-		l.rows = s.decodeRows(&r, make([]uint32, 0, l.n), 0)
+	} else {
+		l.rows = s.decodeRows(&r, make([]uint32, 0, len(r.unread)), 0)
+		r.bad = r.bad || len(l.rows) != l.n
 	}
-	if r.bad || len(r.unread) > 0 || l.n < 1 || l.rows != nil && len(l.rows) != l.n {
+	if r.bad || len(r.unread) > 0 || l.n < 1 {
 		return List{}, s.file.Corrupt(offset, "a list that no writer makes")
 	}
 	return l, nil

@@ -35,7 +35,7 @@ type Writer struct {
 func Create(folder sealed.Folder, first uint32, rows int) (*Writer, error) {
 	w := &Writer{entry: Entry{First: first, End: first, Number: rand.Uint64()}}
 	w.postings.hash = fieldHash{rand.Uint64(), rand.Uint64()}
-	w.postings.pairs = make([]uint64, 0, 6*rows)
+	w.postings.pairs = make([]uint64, 0, 7*rows)
 	data := binary.LittleEndian.AppendUint32(nil, first)
 	data = binary.LittleEndian.AppendUint64(data, w.postings.hash[0])
 	data = binary.LittleEndian.AppendUint64(data, w.postings.hash[1])
