@@ -124,6 +124,9 @@ func (p *checkpointer) startIfDue(log *wal.Log) {
 
 // writeSeal writes a seal and its checkpoint, and makes the books read from them.
 func (p *checkpointer) writeSeal(ctx context.Context, c *wal.Checkpoint, s *seal) error {
+	if err := p.ledger.space.checkRoom(s.estimateBytes()); err != nil {
+		return errors.Join(err, c.Discard())
+	}
 	if err := commitSeal(ctx, c, s); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type Ledger struct {
 	batchMax      int
 	checkpointMin int64
 	recovery      Recovery
+	space         spaceGuard
 
 	mu      sync.Mutex
 	closed  bool
@@ -65,7 +66,10 @@ func WithBatchMax(n int) Option {
 
 // New returns an empty ledger in memory.
 func New(opts ...Option) *Ledger {
-	l := &Ledger{batchMax: ledger.BatchMax, checkpointMin: checkpointMin, books: newBooks()}
+	l := &Ledger{
+		batchMax: ledger.BatchMax, checkpointMin: checkpointMin, books: newBooks(),
+		space: spaceGuard{reserve: defaultDiskReserve, free: freeBytes},
+	}
 	for _, opt := range opts {
 		opt(l)
 	}
@@ -77,6 +81,9 @@ func (l *Ledger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
 	size := requestSize{"accounts", len(accounts), l.batchMax}
+	if err := l.space.checkRoom(0); err != nil {
+		return nil, err
+	}
 	return runRequest(ctx, l, size, func(b *books) ([]ledger.CreateAccountResult, error) {
 		last := b.clock.issueTimestamps(len(accounts))
 		results, err := b.createAccounts(accounts, last)
@@ -92,6 +99,9 @@ func (l *Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
 	size := requestSize{"transfers", len(transfers), l.batchMax}
+	if err := l.space.checkRoom(0); err != nil {
+		return nil, err
+	}
 	return runRequest(ctx, l, size, func(b *books) ([]ledger.CreateTransferResult, error) {
 		last := b.clock.issueTimestamps(len(transfers))
 		results, err := b.createTransfers(transfers, last)

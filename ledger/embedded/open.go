@@ -74,6 +74,7 @@ func (l *Ledger) openLog(dir string) error {
 	if err != nil {
 		return err
 	}
+	l.space.folder = dir
 	l.journal = &journal{log: log, checkpoints: checkpointer{ledger: l, minBytes: l.checkpointMin}}
 	l.setRecovery(found)
 	if isOld {

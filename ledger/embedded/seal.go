@@ -75,6 +75,16 @@ func (s *seal) writeFiles(ctx context.Context) error {
 	return s.ids.WriteRun()
 }
 
+// estimateBytes returns about as many bytes as the files of the seal have.
+func (s *seal) estimateBytes() int64 {
+	const bytesOfRow = 2 * rowBytes // with its indexes
+	n := int64(s.accounts.count)*rowBytes + int64(len(s.holds))*holdBytes
+	for _, g := range s.generations {
+		n += int64(g.transfers.count) * bytesOfRow
+	}
+	return n
+}
+
 // addIDs adds the entries of a generation to a run of ids.
 func (g *generation) addIDs(run *idindex.Seal) {
 	for pos := range g.transfers.count {
