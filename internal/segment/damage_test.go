@@ -47,7 +47,7 @@ func readContent(folder sealed.Folder, e Entry, c content) error {
 func readLists(s *Segment, c content) error {
 	for i := range c.rows {
 		for _, field := range allFields {
-			value := fieldValue(&c.rows[i].Transfer, field)
+			value := fieldOf(&c.rows[i].Transfer, field)
 			if value.IsZero() {
 				continue
 			}
