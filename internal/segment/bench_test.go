@@ -67,6 +67,17 @@ func openPackets(b *testing.B) *Segment {
 	return s
 }
 
+// BenchmarkOpen opens a segment.
+func BenchmarkOpen(b *testing.B) {
+	folder := sealed.OSFolder(b.TempDir())
+	e := writePackets(b, folder, benchRows)
+	for b.Loop() {
+		s, err := Open(folder, e)
+		require.NoError(b, err)
+		require.NoError(b, s.Close())
+	}
+}
+
 // BenchmarkReadRow reads random rows from the page cache.
 func BenchmarkReadRow(b *testing.B) {
 	s := openPackets(b)

@@ -1,6 +1,9 @@
 package segment
 
-import "github.com/peerledger/peerledger/ledger"
+import (
+	"github.com/peerledger/peerledger/ledger"
+	"lukechampine.com/uint128"
+)
 
 // NoPosition stands for no transfer, in [Row].Hold.
 const NoPosition = 1<<32 - 1
@@ -45,4 +48,25 @@ const (
 	FieldUserData32
 	FieldLedger
 	FieldCode
+	fieldCount
 )
+
+// fieldOf returns the value of a field; zero is not in any list.
+func fieldOf(t *ledger.Transfer, f Field) uint128.Uint128 {
+	switch f {
+	case FieldDebitAccount:
+		return uint128.Uint128(t.DebitAccountID)
+	case FieldCreditAccount:
+		return uint128.Uint128(t.CreditAccountID)
+	case FieldUserData128:
+		return t.UserData128
+	case FieldUserData64:
+		return uint128.From64(t.UserData64)
+	case FieldUserData32:
+		return uint128.From64(uint64(t.UserData32))
+	case FieldLedger:
+		return uint128.From64(uint64(t.Ledger))
+	default:
+		return uint128.From64(uint64(t.Code))
+	}
+}

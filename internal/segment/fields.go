@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 
@@ -21,35 +22,73 @@ func (h fieldHash) hashValue(field Field, lo, hi uint64) uint32 {
 	return uint32(((high ^ low) * 0x9E3779B97F4A7C15) >> (64 - hashBits))
 }
 
-// postings are pairs of a hash and a row, the hash in the upper half.
+const (
+	// slots is the number of values whose rows are collected in place of being sorted.
+	slots = 1 << 10
+	// frequentRows is the number of rows from which on a value keeps its slot.
+	frequentRows = 16
+)
+
+// postings collect the rows of each hash. A slot has the rows of one hash. Another hash with the same
+// slot takes the slot, as long as it has few rows, and the rows become pairs. So the rows of frequent
+// values, which are most rows, stay in slots, and only pairs need to be sorted. At any time the rows
+// in a slot are behind the rows of the same hash in pairs.
 type postings struct {
-	hash  fieldHash
-	pairs []uint64
+	hash     fieldHash
+	slots    [slots]slot
+	pairs    []uint64 // hash and row, the hash in the upper half; of each hash in ascending order of rows
+	frequent []slot   // after sortAll: in the order of hashes
+}
+
+type slot struct {
+	hash uint32
+	rows []uint32
 }
 
 func (p *postings) addRow(row uint32, r *Row) {
-	p.addValue(row, FieldDebitAccount, uint128.Uint128(r.DebitAccountID))
-	p.addValue(row, FieldCreditAccount, uint128.Uint128(r.CreditAccountID))
-	p.addValue(row, FieldUserData128, r.UserData128)
-	p.addNumber(row, FieldUserData64, r.UserData64)
-	p.addNumber(row, FieldUserData32, uint64(r.UserData32))
-	p.addNumber(row, FieldLedger, uint64(r.Ledger))
-	p.addNumber(row, FieldCode, uint64(r.Code))
-}
-
-func (p *postings) addNumber(row uint32, field Field, value uint64) {
-	if value != 0 {
-		p.pairs = append(p.pairs, uint64(p.hash.hashValue(field, value, 0))<<32|uint64(row))
+	for field := range fieldCount {
+		p.addValue(row, field, fieldOf(&r.Transfer, field))
 	}
 }
 
 func (p *postings) addValue(row uint32, field Field, value uint128.Uint128) {
-	if !value.IsZero() {
-		p.pairs = append(p.pairs, uint64(p.hash.hashValue(field, value.Lo, value.Hi))<<32|uint64(row))
+	if value.Lo|value.Hi == 0 {
+		return
+	}
+	hash := p.hash.hashValue(field, value.Lo, value.Hi)
+	s := &p.slots[hash%slots]
+	switch {
+	case s.hash == hash:
+		s.rows = append(s.rows, row)
+	case len(s.rows) < frequentRows:
+		p.addPairs(s)
+		s.hash, s.rows = hash, append(s.rows[:0], row)
+	default:
+		p.pairs = append(p.pairs, uint64(hash)<<32|uint64(row))
 	}
 }
 
-// sortPairs sorts the pairs, which were added in ascending order of rows.
+// addPairs adds the rows of a slot.
+func (p *postings) addPairs(s *slot) {
+	for _, row := range s.rows {
+		p.pairs = append(p.pairs, uint64(s.hash)<<32|uint64(row))
+	}
+}
+
+// sortAll puts pairs and frequent hashes into order, after the last row.
+func (p *postings) sortAll() {
+	for i := range p.slots {
+		if s := &p.slots[i]; len(s.rows) < frequentRows {
+			p.addPairs(s)
+		} else {
+			p.frequent = append(p.frequent, *s)
+		}
+	}
+	slices.SortFunc(p.frequent, func(a, b slot) int { return cmp.Compare(a.hash, b.hash) })
+	p.sortPairs()
+}
+
+// sortPairs sorts the pairs by hash, and keeps the order of the rows of each hash.
 func (p *postings) sortPairs() {
 	const digitBits, mask = hashBits / 2, 1<<(hashBits/2) - 1
 	if len(p.pairs) < 1<<digitBits {
@@ -79,16 +118,26 @@ func (p *postings) sortPairs() {
 	p.pairs = from
 }
 
-// takeList removes the first list from the sorted pairs: its hash, and its rows in ascending order,
-// each once. The rows are in the upper part of the slice given.
-func (p *postings) takeList(rows []uint32) (hash uint32, list []uint32) {
-	hash, list = uint32(p.pairs[0]>>32), rows[:0]
-	n := 0
-	for ; n < len(p.pairs) && uint32(p.pairs[n]>>32) == hash; n++ {
-		if row := uint32(p.pairs[n]); len(list) == 0 || list[len(list)-1] != row {
-			list = append(list, row)
-		}
+// takeList removes the list with the least hash: its rows in ascending order, each once. It uses the
+// memory of buf. ok is false at the end.
+func (p *postings) takeList(buf []uint32) (hash uint32, rows []uint32, ok bool) {
+	hasPairs, hasFrequent := len(p.pairs) > 0, len(p.frequent) > 0
+	switch {
+	case !hasPairs && !hasFrequent:
+		return 0, nil, false
+	case hasPairs && (!hasFrequent || uint32(p.pairs[0]>>32) < p.frequent[0].hash):
+		hash = uint32(p.pairs[0] >> 32)
+	default:
+		hash = p.frequent[0].hash
 	}
-	p.pairs = p.pairs[n:]
-	return hash, list
+	rows = buf[:0]
+	for len(p.pairs) > 0 && uint32(p.pairs[0]>>32) == hash {
+		rows = append(rows, uint32(p.pairs[0]))
+		p.pairs = p.pairs[1:]
+	}
+	if hasFrequent && p.frequent[0].hash == hash {
+		rows = append(rows, p.frequent[0].rows...)
+		p.frequent = p.frequent[1:]
+	}
+	return hash, slices.Compact(rows), true // two values of a row may have one hash
 }

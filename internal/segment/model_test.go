@@ -85,15 +85,6 @@ func writeContent(folder sealed.Folder, c content) (Entry, error) {
 	return w.Finish()
 }
 
-// fieldValue returns a field's value, as the queries of a ledger read it.
-func fieldValue(t *ledger.Transfer, f Field) uint128.Uint128 {
-	return [...]uint128.Uint128{
-		uint128.Uint128(t.DebitAccountID), uint128.Uint128(t.CreditAccountID), t.UserData128,
-		uint128.From64(t.UserData64), uint128.From64(uint64(t.UserData32)), uint128.From64(uint64(t.Ledger)),
-		uint128.From64(uint64(t.Code)),
-	}[f]
-}
-
 var allFields = []Field{
 	FieldDebitAccount, FieldCreditAccount, FieldUserData128, FieldUserData64, FieldUserData32, FieldLedger, FieldCode,
 }

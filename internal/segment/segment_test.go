@@ -84,18 +84,18 @@ func TestFindRows(t *testing.T) {
 	t.Parallel()
 	r := newRand(t)
 	lists, longer := 0, 0
-	for _, n := range []int{1, 2, 50, 2000, 40000} {
+	for _, n := range []int{1, 2, 50, 2000, 20000} {
 		c := randomContent(r, 77, n)
 		s := openContent(t, memoryFolder(), c)
 		for _, field := range allFields {
 			for range 5 {
-				value := fieldValue(&c.rows[r.IntN(n)].Transfer, field)
+				value := fieldOf(&c.rows[r.IntN(n)].Transfer, field)
 				if value.IsZero() {
 					continue
 				}
 				var want []uint32
 				for i := range c.rows {
-					if fieldValue(&c.rows[i].Transfer, field) == value {
+					if fieldOf(&c.rows[i].Transfer, field) == value {
 						want = append(want, 77+uint32(i))
 					}
 				}
@@ -174,19 +174,33 @@ func checkSpans(t *testing.T, list List, all []uint32, random func(uint32) uint3
 	}
 }
 
-// TestSameHash has lists with rows of several values: lists are supersets, and each row is there once.
-func TestSameHash(t *testing.T) {
+// TestPostings collects random rows of few or many values, and compares the lists with a map.
+func TestPostings(t *testing.T) {
 	t.Parallel()
-	folder := memoryFolder()
-	w, err := Create(folder, 0, 0)
-	require.NoError(t, err)
-	w.postings.pairs = []uint64{5<<32 | 1, 5<<32 | 1, 5<<32 | 2, 9<<32 | 2}
-	_, rows := w.postings.takeList(nil)
-	require.Equal(t, []uint32{1, 2}, rows)
-	_, rows = w.postings.takeList(nil)
-	require.Equal(t, []uint32{2}, rows)
-	w.Discard()
-	require.Empty(t, folder.VisibleFiles())
+	r := newRand(t)
+	for _, values := range []int{1, 3, 100, slots, 100_000} {
+		p, want := &postings{hash: fieldHash{r.Uint64(), r.Uint64()}}, map[uint32][]uint32{}
+		for row := range uint32(50_000) {
+			value := uint128.From64(uint64(1 + r.IntN(1+r.IntN(values))))
+			for range 1 + r.IntN(2) { // two values of a row with one hash
+				p.addValue(row, FieldCode, value)
+			}
+			p.addValue(row, FieldLedger, uint128.Zero)
+			hash := p.hash.hashValue(FieldCode, value.Lo, 0)
+			if rows := want[hash]; len(rows) == 0 || rows[len(rows)-1] != row {
+				want[hash] = append(rows, row)
+			}
+		}
+		p.sortAll()
+		last := int64(-1)
+		for hash, rows, ok := p.takeList(nil); ok; hash, rows, ok = p.takeList(nil) {
+			require.Greater(t, int64(hash), last)
+			last = int64(hash)
+			require.True(t, slices.Equal(want[hash], rows), "%d values", values)
+			delete(want, hash)
+		}
+		require.Empty(t, want)
+	}
 }
 
 // TestOutOfRange asks for rows that the segment does not have: a bug.

@@ -101,7 +101,6 @@ func (s *Segment) verifyList(l List, offset int64, found []uint8) error {
 // verifyRows reads all rows. found has the number of the lists of each row.
 func (s *Segment) verifyRows(ctx context.Context, found []uint8) error {
 	rows := make([]Row, readRows)
-	p := postings{hash: s.hash}
 	last := s.entry.FirstTimestamp
 	for first := s.entry.First; first < s.entry.End; first += readRows {
 		if err := ctx.Err(); err != nil {
@@ -113,10 +112,7 @@ func (s *Segment) verifyRows(ctx context.Context, found []uint8) error {
 		}
 		for i := range rows {
 			pos := first + uint32(i)
-			p.pairs = p.pairs[:0]
-			p.addRow(0, &rows[i])
-			slices.Sort(p.pairs)
-			lists := len(slices.Compact(p.pairs)) // two values may have one hash
+			lists := s.listsOf(&rows[i])
 			if rows[i].Timestamp < last || lists != int(found[pos-s.entry.First]) {
 				return s.file.Corrupt(s.rowOffset(pos), "a row that is not in order, or not in its lists")
 			}
@@ -124,4 +120,16 @@ func (s *Segment) verifyRows(ctx context.Context, found []uint8) error {
 		}
 	}
 	return nil
+}
+
+// listsOf returns the number of the lists that have a row. Two values may have one hash.
+func (s *Segment) listsOf(r *Row) int {
+	hashes := make([]uint32, 0, fieldCount)
+	for field := range fieldCount {
+		if value := fieldOf(&r.Transfer, field); !value.IsZero() {
+			hashes = append(hashes, s.hash.hashValue(field, value.Lo, value.Hi))
+		}
+	}
+	slices.Sort(hashes)
+	return len(slices.Compact(hashes))
 }

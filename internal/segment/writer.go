@@ -15,11 +15,7 @@ var format = sealed.Format{Magic: "SEGMENT\n", Version: 1}
 // u32 each; the size of the lists, first and last timestamp, u64 each.
 const footerBytes = 44
 
-// headerDataBytes is the size of the header's data: the first position u32, and the seed of the
-// hash, two u64.
-const headerDataBytes = 20
-
-// Writer writes a segment. One goroutine uses it. It needs some 100 bytes of memory for each row.
+// Writer writes a segment. One goroutine uses it. It needs some 50 to 150 bytes of memory for each row.
 type Writer struct {
 	file     *sealed.Writer
 	section  *sealed.Section
@@ -35,7 +31,7 @@ type Writer struct {
 func Create(folder sealed.Folder, first uint32, rows int) (*Writer, error) {
 	w := &Writer{entry: Entry{First: first, End: first, Number: rand.Uint64()}}
 	w.postings.hash = fieldHash{rand.Uint64(), rand.Uint64()}
-	w.postings.pairs = make([]uint64, 0, 7*rows)
+	w.postings.pairs = make([]uint64, 0, 3*rows)
 	data := binary.LittleEndian.AppendUint32(nil, first)
 	data = binary.LittleEndian.AppendUint64(data, w.postings.hash[0])
 	data = binary.LittleEndian.AppendUint64(data, w.postings.hash[1])
@@ -96,10 +92,10 @@ func (w *Writer) Finish() (Entry, error) {
 
 // writeLists writes the long lists, and returns their size in the file.
 func (w *Writer) writeLists(d *directoryWriter) int64 {
-	w.postings.sortPairs()
-	rows := make([]uint32, 0, w.entry.End-w.entry.First)
-	for len(w.postings.pairs) > 0 {
-		d.addList(w.postings.takeList(rows))
+	w.postings.sortAll()
+	buf := make([]uint32, 0, w.entry.End-w.entry.First)
+	for hash, rows, ok := w.postings.takeList(buf); ok; hash, rows, ok = w.postings.takeList(buf) {
+		d.addList(hash, rows)
 	}
 	return w.section.Offset() - d.start
 }
