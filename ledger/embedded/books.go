@@ -191,19 +191,6 @@ func (b *books) lookupAccounts(ids []ledger.ID) []ledger.Account {
 	return found
 }
 
-func (b *books) lookupTransfers(ids []ledger.ID) ([]ledger.Transfer, error) {
-	if err := b.fetchIDs(ids); err != nil {
-		return nil, err
-	}
-	found := make([]ledger.Transfer, 0, len(ids))
-	for _, id := range ids {
-		if t := b.findTransfer(id); t != nil {
-			found = append(found, t.Transfer)
-		}
-	}
-	return found, nil
-}
-
 // newestAccount returns the greatest timestamp of an account, 0 if there is none.
 func (b *books) newestAccount() uint64 {
 	if b.accounts.count == 0 {

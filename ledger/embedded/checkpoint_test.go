@@ -68,7 +68,7 @@ func TestSnapshotStands(t *testing.T) {
 	require.Equal(t, want, restored.lookupAccounts([]ledger.ID{one, two}))
 	require.Equal(t, position(2), restored.transferEnd())
 	require.NotNil(t, restored.pendingAt(1))
-	require.NoError(t, restored.fetchIDs([]ledger.ID{ledger.NewID(1, 0), ledger.NewID(6, 0)}))
+	require.NoError(t, restored.fetchTransfers([]ledger.Transfer{move(1, 0), void(6, 99)}))
 	require.NotNil(t, restored.findTransfer(ledger.NewID(1, 0)))
 	require.Empty(t, restored.fetched.burnt)
 	require.NoError(t, restored.closeFiles())

@@ -10,6 +10,7 @@ import (
 	"github.com/peerledger/peerledger/internal/idindex"
 	"github.com/peerledger/peerledger/internal/sealed"
 	"github.com/peerledger/peerledger/internal/segment"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // coldStore has the cold transfers of a folder, in segments, and the index of their ids. It is empty
@@ -91,6 +92,47 @@ func (c *coldStore) readTransfer(pos position) (*storedTransfer, error) {
 	}
 	t := fromRow(&row)
 	return &t, nil
+}
+
+// findTransfers returns the cold transfers with the ids, nil where there is none.
+func (c *coldStore) findTransfers(ids []ledger.ID) ([]*storedTransfer, error) {
+	found, may := make([]*storedTransfer, len(ids)), make([]bool, len(ids))
+	if err := c.index.MayHave(ids, may); err != nil {
+		return nil, err
+	}
+	var entries []idindex.Entry
+	for i, id := range ids {
+		if !may[i] {
+			continue
+		}
+		var err error
+		if entries, err = c.index.FindEntries(entries[:0], id); err != nil {
+			return nil, err
+		}
+		if found[i], _, err = c.transferOf(id, entries); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// transferOf returns the transfer with an id, and its position, from the entries of the index; nil if
+// there is none. Another id may have the same hash, and the newest entries may be of rows that are not
+// in this store yet.
+func (c *coldStore) transferOf(id ledger.ID, entries []idindex.Entry) (*storedTransfer, position, error) {
+	for _, e := range entries {
+		if e.Kind != idindex.KindTransfer || position(e.Position) >= c.end() {
+			continue
+		}
+		t, err := c.readTransfer(position(e.Position))
+		if err != nil {
+			return nil, noPosition, err
+		}
+		if t.ID == id {
+			return t, position(e.Position), nil
+		}
+	}
+	return nil, noPosition, nil
 }
 
 // hasTimestamp reports whether a cold transfer has the timestamp.

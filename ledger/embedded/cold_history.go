@@ -10,7 +10,7 @@ import (
 // repetition repeats the events of a segment's time in their order, on the states of the accounts
 // before them. So a segment needs no balances after each row.
 type repetition struct {
-	books    *books
+	cold     *coldStore
 	segment  coldSegment
 	accounts map[position]*ledger.Account
 	// others stands for all other accounts, whose states do not matter; nil if there are none.
@@ -20,12 +20,12 @@ type repetition struct {
 }
 
 // newRepetition begins a repetition of all events of a segment.
-func (b *books) newRepetition(c coldSegment) (*repetition, error) {
-	starts, err := c.ReadStarts()
+func (c *coldStore) newRepetition(of coldSegment) (*repetition, error) {
+	starts, err := of.ReadStarts()
 	if err != nil {
 		return nil, err
 	}
-	r := &repetition{books: b, segment: c, accounts: make(map[position]*ledger.Account, len(starts))}
+	r := &repetition{cold: c, segment: of, accounts: make(map[position]*ledger.Account, len(starts))}
 	for i := range starts {
 		r.addStart(&starts[i])
 	}
@@ -33,15 +33,15 @@ func (b *books) newRepetition(c coldSegment) (*repetition, error) {
 }
 
 // newAccountRepetition begins a repetition of the events of one account, which has some.
-func (b *books) newAccountRepetition(c coldSegment, account position) (*repetition, error) {
-	start, ok, err := c.FindStart(uint32(account))
+func (c *coldStore) newAccountRepetition(of coldSegment, account position) (*repetition, error) {
+	start, ok, err := of.FindStart(uint32(account))
 	switch {
 	case err != nil:
 		return nil, err
 	case !ok:
-		return nil, fmt.Errorf("embedded: %s has a transfer of account %d, and not its state before: %w", c.FileName(), account, ErrCorrupt)
+		return nil, fmt.Errorf("embedded: %s has a transfer of account %d, and not its state before: %w", of.FileName(), account, ErrCorrupt)
 	}
-	r := &repetition{books: b, segment: c, accounts: make(map[position]*ledger.Account), others: new(ledger.Account)}
+	r := &repetition{cold: c, segment: of, accounts: make(map[position]*ledger.Account), others: new(ledger.Account)}
 	r.addStart(&start)
 	return r, r.readExpiries()
 }
@@ -76,12 +76,12 @@ func (r *repetition) concerns(debit, credit uint32) bool {
 	return r.others == nil || r.accounts[position(debit)] != nil || r.accounts[position(credit)] != nil
 }
 
-// holdAt returns the hold at a position.
+// holdAt returns the hold at a position: of the segment, or of an older one.
 func (r *repetition) holdAt(pos position) (*ledger.Transfer, error) {
 	if hold, ok := r.holds[pos]; ok {
 		return &hold, nil
 	}
-	hold, err := r.books.transferAt(pos)
+	hold, err := r.cold.readTransfer(pos)
 	if err != nil {
 		return nil, err
 	}
@@ -140,9 +140,24 @@ func (r *repetition) expiryIsNext(pos position) bool {
 	return len(r.expiries) > 0 && position(r.expiries[0].NextTransfer) <= pos
 }
 
-// sealedBalances returns the balances of an account after the selected transfers of a segment.
-func (b *books) sealedBalances(c coldSegment, account position, s *selection, limit int) ([]ledger.AccountBalance, error) {
-	found, err := selectRows(c, s, limit)
+// selectedBalances returns the balances of the selection's account, which is at the position, after
+// the selected transfers, at most limit.
+func (c *coldStore) selectedBalances(account position, s *selection, limit int) (found []ledger.AccountBalance, err error) {
+	for segment := range c.selectSegments(s) {
+		rows, err := c.balancesIn(segment, account, s, limit-len(found))
+		if err != nil {
+			return nil, err
+		}
+		if found = append(found, rows...); len(found) == limit {
+			break
+		}
+	}
+	return found, nil
+}
+
+// balancesIn returns the balances of a segment after the selected transfers.
+func (c *coldStore) balancesIn(of coldSegment, account position, s *selection, limit int) ([]ledger.AccountBalance, error) {
+	found, err := selectRows(of, s, limit)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -151,12 +166,12 @@ func (b *books) sealedBalances(c coldSegment, account position, s *selection, li
 		places[found[i].Timestamp] = i
 		last = max(last, found[i].Timestamp)
 	}
-	r, err := b.newAccountRepetition(c, account)
+	r, err := c.newAccountRepetition(of, account)
 	if err != nil {
 		return nil, err
 	}
 	answer := make([]ledger.AccountBalance, len(found))
-	err = r.repeatAccount(account, last, func(timestamp uint64, state *accountState) {
+	err = r.repeatAccount(account, s.account, last, func(timestamp uint64, state *accountState) {
 		if i, ok := places[timestamp]; ok {
 			answer[i] = balanceAt(state, timestamp)
 		}
@@ -166,8 +181,10 @@ func (b *books) sealedBalances(c coldSegment, account position, s *selection, li
 
 // repeatAccount repeats the events of an account up to the transfer with the timestamp last, and
 // passes the account's state after each of its transfers.
-func (r *repetition) repeatAccount(account position, last uint64, after func(timestamp uint64, state *accountState)) error {
-	rows, err := r.segment.rowsOfAccount(r.books.accounts.rowAt(account).ID)
+func (r *repetition) repeatAccount(
+	account position, id ledger.ID, last uint64, after func(timestamp uint64, state *accountState),
+) error {
+	rows, err := r.segment.rowsOfAccount(id)
 	if err != nil {
 		return err
 	}

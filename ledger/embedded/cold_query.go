@@ -9,7 +9,32 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// selectSegments are the segments with rows within the times of the selection, in its order.
+// selectedTransfers returns the selected transfers, at most limit.
+func (c *coldStore) selectedTransfers(s *selection, limit int) (found []ledger.Transfer, err error) {
+	for segment := range c.selectSegments(s) {
+		rows, err := selectRows(segment, s, limit-len(found))
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			found = append(found, rows[i].Transfer)
+		}
+		if len(found) == limit {
+			break
+		}
+	}
+	return found, nil
+}
+
+// hasSelected reports whether a segment may have selected rows.
+func (c *coldStore) hasSelected(s *selection) bool {
+	for range c.selectSegments(s) {
+		return true
+	}
+	return false
+}
+
+// selectSegments are the segments with rows that the query may see within its times, in its order.
 func (c *coldStore) selectSegments(s *selection) iter.Seq[coldSegment] {
 	return func(yield func(coldSegment) bool) {
 		for i := range c.segments {
@@ -17,7 +42,7 @@ func (c *coldStore) selectSegments(s *selection) iter.Seq[coldSegment] {
 				i = len(c.segments) - 1 - i
 			}
 			e := c.segments[i].Entry
-			outside := e.First == e.End || e.LastTimestamp < s.timestampMin ||
+			outside := e.First == e.End || position(e.First) >= s.end || position(e.End) <= s.first || e.LastTimestamp < s.timestampMin ||
 				s.timestampMax != 0 && e.FirstTimestamp > s.timestampMax
 			if !outside && !yield(c.segments[i]) {
 				return
@@ -72,7 +97,7 @@ func (c coldSegment) spanOf(s *selection) (span rowSpan, err error) {
 			return rowSpan{}, err
 		}
 	}
-	return rowSpan{position(first), position(max(first, end))}, nil
+	return s.cutSpan(rowSpan{position(first), position(max(first, end))}, 0), nil
 }
 
 // smallestSource returns rows of the segment that include all selected ones, from the shortest of the

@@ -6,38 +6,86 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// changeEvents returns transfers and expiries in the order of time, at most maxEvents. Both are in
-// the order of time already. A moment has one event: a transfer imported at the moment of an expiry
-// replaces the expiry (measured on TigerBeetle 0.17.9, which may crash afterwards).
+// eventQuery is a valid filter of change events.
+type eventQuery struct {
+	low, end uint64 // timestamps: from low on, before end
+	limit    int    // at least 1
+
+	// What the query may see: the transfers before a position, and the expiries before a timestamp.
+	transferEnd position
+	expiryEnd   uint64
+}
+
+// seeNow lets the query see the books as they are.
+func (q *eventQuery) seeNow(b *books) {
+	q.transferEnd, q.expiryEnd = b.transferEnd(), b.clock.newestTimestamp+1
+}
+
+// changeEvents returns transfers and expiries in the order of time. Both are in the order of time
+// already. A moment has one event: a transfer imported at the moment of an expiry replaces the expiry
+// (measured on TigerBeetle 0.17.9, which may crash afterwards).
 //
 // The states of the accounts come last, for the events of the answer only: cold ones are repeated
 // from the beginning of their segment.
-func (b *books) changeEvents(filter *ledger.ChangeEventsFilter, maxEvents int) ([]ledger.ChangeEvent, error) {
-	if !filter.Valid() {
-		return []ledger.ChangeEvent{}, nil
-	}
-	limit := min(int(filter.Limit), maxEvents)
-	transfers, err := b.transfersBetween(filter.TimestampMin, filter.TimestampMax, limit)
+func (b *books) changeEvents(q *eventQuery) ([]ledger.ChangeEvent, error) {
+	transfers, err := b.cold.transferEvents(q)
 	if err != nil {
 		return nil, err
 	}
-	before := timestampAfter(filter.TimestampMax)
-	if len(transfers) == limit && limit > 0 {
-		before = transfers[limit-1].transfer.Timestamp + 1
+	transfers = b.transferEvents(q, transfers)
+	expiries := q.beforeLast(transfers)
+	found, err := b.cold.expiryEvents(&expiries)
+	if err == nil {
+		found, err = b.expiryEvents(&expiries, found)
 	}
-	expiries, err := b.expiriesBetween(filter.TimestampMin, before, limit)
 	if err != nil {
 		return nil, err
 	}
-	events := mergeEvents(transfers, expiries, limit)
+	events := mergeEvents(transfers, found, q.limit)
 	if err := b.findStates(events); err != nil {
 		return nil, err
 	}
+	if err := b.cold.findStates(events); err != nil {
+		return nil, err
+	}
+	return b.newChangeEvents(events), nil
+}
+
+// coldEvents returns the events in the order of time if the cold store alone has a whole answer. It
+// has none beyond its newest transfer: from there on, imported transfers of the books may come first.
+func (c *coldStore) coldEvents(q eventQuery) (events []event, whole bool, err error) {
+	q.end = min(q.end, c.newestTimestamp()+1)
+	transfers, err := c.transferEvents(&q)
+	if err != nil {
+		return nil, false, err
+	}
+	before := q.beforeLast(transfers)
+	expiries, err := c.expiryEvents(&before)
+	if err != nil {
+		return nil, false, err
+	}
+	if events = mergeEvents(transfers, expiries, q.limit); len(events) < q.limit {
+		return nil, false, nil
+	}
+	return events, true, c.findStates(events)
+}
+
+// beforeLast returns a query for the expiries that can be among the first events, if those are the
+// transfers.
+func (q eventQuery) beforeLast(transfers []event) eventQuery {
+	q.end = min(q.end, q.expiryEnd)
+	if len(transfers) == q.limit {
+		q.end = min(q.end, transfers[q.limit-1].timestamp+1)
+	}
+	return q
+}
+
+func (b *books) newChangeEvents(events []event) []ledger.ChangeEvent {
 	answer := make([]ledger.ChangeEvent, len(events))
 	for i := range events {
 		answer[i] = b.newChangeEvent(&events[i])
 	}
-	return answer, nil
+	return answer
 }
 
 // event is a transfer, or the expiry of a hold.
@@ -56,24 +104,23 @@ type eventTime struct {
 	segment    int // the index of a segment, if generation is nil
 }
 
-// transfersBetween returns the events of the first transfers of a time, both ends inclusive, where 0
-// is no bound.
-func (b *books) transfersBetween(low, high uint64, limit int) (events []event, err error) {
-	end := timestampAfter(high)
-	for i := b.cold.segmentFrom(low); i < len(b.cold.segments) && len(events) < limit; i++ {
-		c := b.cold.segments[i]
-		if c.First == c.End {
+// transferEvents returns the events of the first cold transfers.
+func (c *coldStore) transferEvents(q *eventQuery) (events []event, err error) {
+	for i := c.segmentFrom(q.low); i < len(c.segments); i++ {
+		s := c.segments[i]
+		if s.First == s.End {
 			continue
 		}
-		first, err := c.FirstFrom(low)
+		first, err := s.FirstFrom(q.low)
 		if err != nil {
 			return nil, err
 		}
-		for row, err := range c.rowsIn(rowSpan{position(first), position(c.End)}, false) {
+		end := min(position(s.End), q.transferEnd)
+		for row, err := range s.rowsIn(rowSpan{position(first), max(position(first), end)}, false) {
 			if err != nil {
 				return nil, err
 			}
-			if row.row.Timestamp >= end || len(events) == limit {
+			if row.row.Timestamp >= q.end || len(events) == q.limit {
 				return events, nil
 			}
 			events = append(events, event{
@@ -81,56 +128,70 @@ func (b *books) transfersBetween(low, high uint64, limit int) (events []event, e
 			})
 		}
 	}
+	return events, nil
+}
+
+// transferEvents appends the events of the first transfers in memory.
+func (b *books) transferEvents(q *eventQuery, events []event) []event {
 	for g := range b.generations(false) {
-		span := spanOf(low, high, g.transfers.count, g.transfersFrom)
-		for pos := span.first; pos < span.end && len(events) < limit; pos++ {
+		for pos := g.transfersFrom(q.low); pos < g.transfers.count; pos++ {
 			t := g.transfers.rowAt(pos)
+			if t.Timestamp >= q.end || len(events) == q.limit || g.first+pos >= q.transferEnd {
+				return events
+			}
 			events = append(events, event{
 				transfer: *t, position: g.first + pos, timestamp: t.Timestamp, time: eventTime{generation: g},
 			})
 		}
 	}
-	return events, nil
+	return events
 }
 
-// expiriesBetween returns the events of the first expiries from low on and before end.
-func (b *books) expiriesBetween(low, end uint64, limit int) (events []event, err error) {
-	add := func(e *expiredHold, time eventTime) (more bool, err error) {
-		if len(events) == limit || e.timestamp >= end {
-			return false, nil
-		}
-		hold, err := b.transferAt(e.hold)
-		if err != nil {
-			return false, err
-		}
-		events = append(events, event{
-			transfer: *hold, position: e.nextTransfer, isExpiry: true, timestamp: e.timestamp, time: time,
-		})
-		return true, nil
-	}
-	for i, c := range b.cold.segments {
-		if c.expiries.last < low || c.expiries.first >= end || c.expiries.last == 0 || len(events) == limit {
+// expiryEvents returns the events of the first cold expiries.
+func (c *coldStore) expiryEvents(q *eventQuery) (events []event, err error) {
+	for i, s := range c.segments {
+		if s.expiries.last < q.low || s.expiries.first >= q.end || s.expiries.last == 0 || len(events) == q.limit {
 			continue
 		}
-		list, err := c.ReadExpiries()
+		list, err := s.ReadExpiries()
 		if err != nil {
 			return nil, err
 		}
-		for j := sort.Search(len(list), func(j int) bool { return list[j].Timestamp >= low }); j < len(list); j++ {
+		for j := sort.Search(len(list), func(j int) bool { return list[j].Timestamp >= q.low }); j < len(list); j++ {
 			e := fromExpiry(&list[j])
-			if more, err := add(&e, eventTime{segment: i}); err != nil || !more {
-				return events, err
+			if len(events) == q.limit || e.timestamp >= q.end {
+				return events, nil
 			}
-		}
-	}
-	for g := range b.generations(false) {
-		for pos := g.expiriesFrom(low); pos < g.expired.count; pos++ {
-			if more, err := add(g.expired.rowAt(pos), eventTime{generation: g}); err != nil || !more {
-				return events, err
+			hold, err := c.readTransfer(e.hold)
+			if err != nil {
+				return nil, err
 			}
+			events = append(events, expiryEvent(&e, hold, eventTime{segment: i}))
 		}
 	}
 	return events, nil
+}
+
+// expiryEvents appends the events of the first expiries in memory.
+func (b *books) expiryEvents(q *eventQuery, events []event) ([]event, error) {
+	for g := range b.generations(false) {
+		for pos := g.expiriesFrom(q.low); pos < g.expired.count; pos++ {
+			e := g.expired.rowAt(pos)
+			if len(events) == q.limit || e.timestamp >= q.end {
+				return events, nil
+			}
+			hold, err := b.transferAt(e.hold)
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, expiryEvent(e, hold, eventTime{generation: g}))
+		}
+	}
+	return events, nil
+}
+
+func expiryEvent(e *expiredHold, hold *storedTransfer, time eventTime) event {
+	return event{transfer: *hold, position: e.nextTransfer, isExpiry: true, timestamp: e.timestamp, time: time}
 }
 
 // mergeEvents merges transfers and expiries by their timestamps, at most limit.
@@ -152,14 +213,12 @@ func mergeEvents(transfers, expiries []event, limit int) []event {
 	return merged
 }
 
-// findStates sets the states of the accounts after each event.
+// findStates sets the states of the accounts after each event in memory.
 func (b *books) findStates(events []event) error {
-	sealed := make(map[int][]*event)
 	for i := range events {
 		e := &events[i]
 		g := e.time.generation
 		if g == nil {
-			sealed[e.time.segment] = append(sealed[e.time.segment], e)
 			continue
 		}
 		if err := b.catchUp(g); err != nil {
@@ -171,26 +230,38 @@ func (b *books) findStates(events []event) error {
 			e.after = *g.history.transferStates.rowAt(e.position - g.first)
 		}
 	}
-	for i, list := range sealed {
-		if err := b.findSealedStates(b.cold.segments[i], list); err != nil {
+	return nil
+}
+
+// findStates sets the states of the accounts after each cold event.
+func (c *coldStore) findStates(events []event) error {
+	bySegment := make(map[int]map[uint64]*event)
+	for i := range events {
+		e := &events[i]
+		if e.time.generation != nil {
+			continue
+		}
+		if bySegment[e.time.segment] == nil {
+			bySegment[e.time.segment] = make(map[uint64]*event)
+		}
+		bySegment[e.time.segment][e.timestamp] = e
+	}
+	for i, wanted := range bySegment {
+		if err := c.repeatUntil(c.segments[i], wanted); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// findSealedStates sets the states after events of a segment. They repeat the segment up to the last
-// of them.
-func (b *books) findSealedStates(c coldSegment, events []*event) error {
-	r, err := b.newRepetition(c)
+// repeatUntil repeats the events of a segment up to the last of the wanted ones, which are found by
+// their timestamps, and sets the states after them.
+func (c *coldStore) repeatUntil(of coldSegment, wanted map[uint64]*event) error {
+	r, err := c.newRepetition(of)
 	if err != nil {
 		return err
 	}
-	wanted := make(map[uint64]*event, len(events))
-	for _, e := range events {
-		wanted[e.timestamp] = e
-	}
-	left := len(events)
+	left := len(wanted)
 	note := func(timestamp uint64, isExpiry bool, after statePair) {
 		if e := wanted[timestamp]; e != nil && e.isExpiry == isExpiry {
 			e.after = after
@@ -208,7 +279,7 @@ func (b *books) findSealedStates(c coldSegment, events []*event) error {
 		}
 		return nil
 	}
-	for row, err := range c.rowsIn(rowSpan{position(c.First), position(c.End)}, false) {
+	for row, err := range of.rowsIn(rowSpan{position(of.First), position(of.End)}, false) {
 		if err != nil {
 			return err
 		}

@@ -46,20 +46,6 @@ func (b *books) fetchTransfers(events []ledger.Transfer) error {
 	return b.fetchCandidates()
 }
 
-// fetchIDs fetches the cold transfers with the ids.
-func (b *books) fetchIDs(ids []ledger.ID) error {
-	b.fetched.clear()
-	if b.cold.isEmpty() {
-		return nil
-	}
-	for _, id := range ids {
-		if t, _ := b.findInMemory(id); t == nil {
-			b.fetched.ids = append(b.fetched.ids, id)
-		}
-	}
-	return b.fetchCandidates()
-}
-
 // fetchCandidates fetches what the id index may have of the ids in b.fetched.ids.
 func (b *books) fetchCandidates() error {
 	f := &b.fetched
@@ -91,30 +77,25 @@ func (b *books) fetchID(id ledger.ID) (err error) {
 		return err
 	}
 	for _, e := range f.entries {
-		if e.Kind == idindex.KindBurnt {
-			if f.burnt == nil {
-				f.burnt = make(map[ledger.ID]bool)
-			}
-			f.burnt[id] = true
-		}
-		if e.Kind != idindex.KindTransfer || position(e.Position) >= b.cold.end() {
+		if e.Kind != idindex.KindBurnt {
 			continue
 		}
-		t, err := b.cold.readTransfer(position(e.Position))
-		switch {
-		case err != nil:
-			return err
-		case t.ID != id:
-			continue // another id with the same hash
+		if f.burnt == nil {
+			f.burnt = make(map[ledger.ID]bool)
 		}
-		if err := b.finishState(t, position(e.Position)); err != nil {
-			return err
-		}
-		if f.transfers == nil {
-			f.transfers = make(map[ledger.ID]*storedTransfer)
-		}
-		f.transfers[id] = t
+		f.burnt[id] = true
 	}
+	t, pos, err := b.cold.transferOf(id, f.entries)
+	if t == nil || err != nil {
+		return err
+	}
+	if err := b.finishState(t, pos); err != nil {
+		return err
+	}
+	if f.transfers == nil {
+		f.transfers = make(map[ledger.ID]*storedTransfer)
+	}
+	f.transfers[id] = t
 	return nil
 }
 

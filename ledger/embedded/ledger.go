@@ -120,8 +120,7 @@ func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.
 
 // LookupTransfers implements [ledger.Ledger].
 func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	size := requestSize{"ids", len(ids), l.lookupMax()}
-	return runRead(ctx, l, size, func(b *books) ([]ledger.Transfer, error) { return b.lookupTransfers(ids) })
+	return l.lookupTransfers(ctx, ids, requestSize{"ids", len(ids), l.lookupMax()})
 }
 
 // GetAccountTransfers implements [ledger.Ledger].
@@ -129,7 +128,10 @@ func (l *Ledger) GetAccountTransfers(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return runRead(ctx, l, size, func(b *books) ([]ledger.Transfer, error) { return b.accountTransfers(&filter) })
+	if !filter.Valid() {
+		return runRead(ctx, l, size, emptyAnswer[ledger.Transfer])
+	}
+	return runSelection(ctx, l, size, selectionOfAccount(&filter), transferQuery{})
 }
 
 // GetAccountBalances implements [ledger.Ledger].
@@ -137,7 +139,10 @@ func (l *Ledger) GetAccountBalances(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.AccountBalance, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return runRead(ctx, l, size, func(b *books) ([]ledger.AccountBalance, error) { return b.accountBalances(&filter) })
+	if !filter.Valid() {
+		return runRead(ctx, l, size, emptyAnswer[ledger.AccountBalance])
+	}
+	return runSelection(ctx, l, size, selectionOfAccount(&filter), &balanceQuery{})
 }
 
 // QueryAccounts implements [ledger.Ledger].
@@ -149,7 +154,10 @@ func (l *Ledger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) (
 // QueryTransfers implements [ledger.Ledger].
 func (l *Ledger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return runRead(ctx, l, size, func(b *books) ([]ledger.Transfer, error) { return b.queryTransfers(&filter) })
+	if !filter.Valid() {
+		return runRead(ctx, l, size, emptyAnswer[ledger.Transfer])
+	}
+	return runSelection(ctx, l, size, selectionOf(&filter), transferQuery{})
 }
 
 // GetChangeEvents implements [ledger.ChangeFeed]. With a smaller batch limit ([WithBatchMax]) the
@@ -159,8 +167,12 @@ func (l *Ledger) GetChangeEvents(
 	ctx context.Context, filter ledger.ChangeEventsFilter,
 ) ([]ledger.ChangeEvent, error) {
 	size := rowLimit(filter.Limit, ledger.ChangeEventsMax)
-	return runRead(ctx, l, size, func(b *books) ([]ledger.ChangeEvent, error) {
-		return b.changeEvents(&filter, l.changeEventsMax())
+	if !filter.Valid() {
+		return runRead(ctx, l, size, emptyAnswer[ledger.ChangeEvent])
+	}
+	return l.changeEvents(ctx, size, eventQuery{
+		low: filter.TimestampMin, end: timestampAfter(filter.TimestampMax),
+		limit: min(int(filter.Limit), l.changeEventsMax()),
 	})
 }
 

@@ -129,94 +129,54 @@ func (b *books) queryAccounts(filter *ledger.QueryFilter) []ledger.Account {
 	return answer
 }
 
-func (b *books) queryTransfers(filter *ledger.QueryFilter) ([]ledger.Transfer, error) {
-	if !filter.Valid() {
-		return []ledger.Transfer{}, nil
-	}
-	s := selectionOf(filter)
-	return b.selectedTransfers(&s, int(filter.Limit))
-}
-
-func (b *books) accountTransfers(filter *ledger.AccountFilter) ([]ledger.Transfer, error) {
-	if !filter.Valid() {
-		return []ledger.Transfer{}, nil
-	}
-	s := selectionOfAccount(filter)
-	return b.selectedTransfers(&s, int(filter.Limit))
-}
-
-// selectedTransfers returns the selected transfers, at most limit: cold ones first, or hot ones
-// first if reversed.
+// selectedTransfers returns the selected transfers, at most limit.
 func (b *books) selectedTransfers(s *selection, limit int) ([]ledger.Transfer, error) {
-	answer := []ledger.Transfer{}
-	fromMemory := func() {
-		for g := range b.generations(s.reversed) {
-			found := g.selectRows(s, limit-len(answer))
-			answer = slices.Grow(answer, len(found))
-			for _, pos := range found {
-				answer = append(answer, g.transfers.rowAt(pos).Transfer)
+	return inOrder(s.reversed, limit,
+		func(limit int) ([]ledger.Transfer, error) { return b.cold.selectedTransfers(s, limit) },
+		func(limit int) (rows []ledger.Transfer, err error) {
+			for g := range b.generations(s.reversed) {
+				found := g.selectRows(s, limit-len(rows))
+				rows = slices.Grow(rows, len(found))
+				for _, pos := range found {
+					rows = append(rows, g.transfers.rowAt(pos).Transfer)
+				}
 			}
-		}
-	}
-	if s.reversed {
-		fromMemory()
-	}
-	for c := range b.cold.selectSegments(s) {
-		rows, err := selectRows(c, s, limit-len(answer))
-		if err != nil {
-			return nil, err
-		}
-		for i := range rows {
-			answer = append(answer, rows[i].Transfer)
-		}
-		if len(answer) == limit {
-			break
-		}
-	}
-	if !s.reversed {
-		fromMemory()
-	}
-	return answer, nil
+			return rows, nil
+		})
 }
 
-// accountBalances returns the account's balances after each of its transfers.
-func (b *books) accountBalances(filter *ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	account, ok := b.accountPosition(filter.AccountID)
-	if !ok || !filter.Valid() || !b.accounts.rowAt(account).Flags.Has(ledger.AccountHistory) {
-		return []ledger.AccountBalance{}, nil
+// inOrder returns rows of the older part of the books and then of the newer part, or the other way
+// if reversed, at most limit.
+func inOrder[R any](reversed bool, limit int, older, newer func(limit int) ([]R, error)) ([]R, error) {
+	if reversed {
+		older, newer = newer, older
 	}
-	s, limit := selectionOfAccount(filter), int(filter.Limit)
-	answer := []ledger.AccountBalance{}
-	fromMemory := func() error {
-		for g := range b.generations(s.reversed) {
-			rows, err := b.balancesIn(g, &s, limit-len(answer))
-			if err != nil {
-				return err
+	rows, err := older(limit)
+	if err != nil || len(rows) == limit {
+		return rows, err
+	}
+	more, err := newer(limit - len(rows))
+	if len(rows) == 0 {
+		return more, err
+	}
+	return append(rows, more...), err
+}
+
+// selectedBalances returns the balances of the selection's account, which is at the position, after
+// the selected transfers, at most limit.
+func (b *books) selectedBalances(account position, s *selection, limit int) ([]ledger.AccountBalance, error) {
+	return inOrder(s.reversed, limit,
+		func(limit int) ([]ledger.AccountBalance, error) { return b.cold.selectedBalances(account, s, limit) },
+		func(limit int) (rows []ledger.AccountBalance, err error) {
+			for g := range b.generations(s.reversed) {
+				more, err := b.balancesIn(g, s, limit-len(rows))
+				if err != nil {
+					return nil, err
+				}
+				rows = append(rows, more...)
 			}
-			answer = append(answer, rows...)
-		}
-		return nil
-	}
-	if s.reversed {
-		if err := fromMemory(); err != nil {
-			return nil, err
-		}
-	}
-	for c := range b.cold.selectSegments(&s) {
-		rows, err := b.sealedBalances(c, account, &s, limit-len(answer))
-		if err != nil {
-			return nil, err
-		}
-		if answer = append(answer, rows...); len(answer) == limit {
-			break
-		}
-	}
-	if !s.reversed {
-		if err := fromMemory(); err != nil {
-			return nil, err
-		}
-	}
-	return answer, nil
+			return rows, nil
+		})
 }
 
 // balancesIn returns the balances of a generation after the selected transfers.

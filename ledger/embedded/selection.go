@@ -9,6 +9,16 @@ type selection struct {
 	debits, credits            bool      // the sides of the account
 	timestampMin, timestampMax uint64    // inclusive; 0 is no bound
 	reversed                   bool
+	first, end                 position // the transfers that the query may see
+}
+
+// cutSpan cuts the rows from a position on, in a list that begins there, to those that the query may
+// see. The places in the result count from the beginning of the list.
+func (s *selection) cutSpan(span rowSpan, from position) rowSpan {
+	first, end := max(s.first, from)-from, max(s.end, from)-from
+	cut := rowSpan{max(span.first, first), min(span.end, end)}
+	cut.end = max(cut.first, cut.end)
+	return cut
 }
 
 func selectionOf(f *ledger.QueryFilter) selection {
@@ -16,6 +26,7 @@ func selectionOf(f *ledger.QueryFilter) selection {
 		want:         queryFields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code},
 		timestampMin: f.TimestampMin, timestampMax: f.TimestampMax,
 		reversed: f.Flags&ledger.QueryFilterReversed != 0,
+		end:      noPosition,
 	}
 }
 
@@ -27,6 +38,7 @@ func selectionOfAccount(f *ledger.AccountFilter) selection {
 		credits:      f.Flags&ledger.AccountFilterCredits != 0,
 		timestampMin: f.TimestampMin, timestampMax: f.TimestampMax,
 		reversed: f.Flags&ledger.AccountFilterReversed != 0,
+		end:      noPosition,
 	}
 }
 
@@ -57,7 +69,7 @@ func (g *generation) selectRows(s *selection, limit int) []position {
 	}
 	n := g.transfers.count
 	fieldsAt := func(pos position) queryFields { return transferFields(&g.transfers.rowAt(pos).Transfer) }
-	span := spanOf(s.timestampMin, s.timestampMax, n, g.transfersFrom)
+	span := s.cutSpan(spanOf(s.timestampMin, s.timestampMax, n, g.transfersFrom), g.first)
 	sources := s.fieldSources(&g.index, span, n, fieldsAt)
 	if !s.account.IsZero() {
 		sources = append(sources, g.rowsOfSides(s, span))

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"slices"
 
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -14,11 +13,11 @@ import (
 // The error matches [ErrCorrupt] (a [CorruptError]) or [ledger.ErrClosed], or is the file system's or
 // the context's.
 func (l *Ledger) VerifyFiles(ctx context.Context) error {
-	cold, done, err := l.useCold()
+	cold, err := l.lendColdNow()
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer cold.release()
 	if cold.index != nil {
 		if err := cold.index.VerifyFiles(ctx); err != nil {
 			return translateReadError(err)
@@ -32,15 +31,12 @@ func (l *Ledger) VerifyFiles(ctx context.Context) error {
 	return nil
 }
 
-// useCold returns the cold store of this moment, whose files stay open until done is called.
-func (l *Ledger) useCold() (cold coldStore, done func(), err error) {
+// lendColdNow locks the ledger for lendCold.
+func (l *Ledger) lendColdNow() (*coldView, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return coldStore{}, nil, ledger.ErrClosed
+		return nil, ledger.ErrClosed
 	}
-	l.reading.Add(1)
-	cold = l.books.cold
-	cold.segments = slices.Clip(cold.segments)
-	return cold, l.reading.Done, nil
+	return l.lendCold(), nil
 }
