@@ -100,10 +100,12 @@ func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) e
 	b.cold.folder = sealed.OSFolder(path)
 	format, err := wal.RecordFormat(path)
 	switch {
-	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat:
+	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat: // package wal refuses newer ones
 		return b.restoreRecord, false, nil
 	case err != nil:
 		return nil, false, err
+	case format != 1:
+		return nil, false, fmt.Errorf("%w: its records have format %d, and those of a ledger 1 or %d", ErrIncompatible, format, recordFormat)
 	}
 	c, err := l.newConversion(path, readOnly)
 	if err != nil {

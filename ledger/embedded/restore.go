@@ -14,8 +14,9 @@ import (
 var ErrIncompatible = errors.New("embedded: the folder was written by other rules")
 
 // recordFormat is the format of the records in a folder, of requests and of checkpoints. In format 1
-// a checkpoint has all transfers (convert.go).
-const recordFormat = 2
+// a checkpoint has all transfers (convert.go). The numbers between them are left to the journals of
+// recorders, which are folders of package wal too.
+const recordFormat = 16
 
 // restoreRecord restores a record of the folder: first the records of the checkpoint, which are the
 // books at its time, then the records of the log, whose requests are repeated.
