@@ -1,9 +1,18 @@
 package embedded
 
 import (
+	"errors"
+
 	"github.com/peerledger/peerledger/internal/tbexists"
 	"github.com/peerledger/peerledger/ledger"
 )
+
+// maxTransfers is the largest number of transfers in a ledger: positions have 32 bits.
+const maxTransfers = noPosition
+
+// ErrLedgerFull is matched by the error of a request with more transfers than there is room for in a
+// ledger, which takes 2^32-1. The request has changed nothing. Reads go on.
+var ErrLedgerFull = errors.New("embedded: the ledger has as many transfers as it can take")
 
 // transferBatch is a CreateTransfers request under way.
 type transferBatch struct {
@@ -26,6 +35,9 @@ var transferLoopStatuses = loopStatuses[ledger.CreateTransferStatus]{
 // createTransfers runs a request whose last event has the timestamp last. With an error, of a file,
 // nothing has changed.
 func (b *books) createTransfers(transfers []ledger.Transfer, last uint64) ([]ledger.CreateTransferResult, error) {
+	if b.transferEnd() > maxTransfers-position(len(transfers)) {
+		return nil, ErrLedgerFull
+	}
 	if err := b.fetchTransfers(transfers); err != nil {
 		return nil, err
 	}
