@@ -46,6 +46,7 @@ func (g *growing) sealMore(t *testing.T, r *rand.Rand, x *Index, n int) int {
 
 // lookUp looks up ids until stop is closed.
 func (g *growing) lookUp(t *testing.T, x *Index, from int, stop <-chan struct{}) error {
+	t.Helper()
 	may := []bool{false}
 	for n := from; ; n += 7919 {
 		select {
