@@ -164,8 +164,10 @@ func (x *Index) MayHave(ids []ledger.ID, may []bool) (err error) {
 // askFilters is MayHave of at most groupIDs ids.
 func (x *Index) askFilters(runs []*run, ids []ledger.ID, may []bool) error {
 	var hashes [groupIDs]uint64
+	var masks [groupIDs]lineMask
 	for i, id := range ids {
 		hashes[i] = x.seed.hashID(id)
+		masks[i] = newLineMask(hashes[i])
 	}
 	for _, r := range runs {
 		var asked [groupIDs]uint8
@@ -183,7 +185,7 @@ func (x *Index) askFilters(runs []*run, ids []ledger.ID, may []bool) error {
 			loaded |= r.filter[line]
 		}
 		for k, i := range asked[:n] {
-			found, err := r.mayHave(hashes[i], lines[k])
+			found, err := r.mayHave(&masks[i], lines[k])
 			if err != nil {
 				return err
 			}
@@ -216,11 +218,12 @@ func (x *Index) FindEntries(to []Entry, id ledger.ID) (entries []Entry, err erro
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer recoverFault(&err)
 	hash := x.seed.hashID(id)
+	mask := newLineMask(hash)
 	for _, r := range slices.Backward(set.runs) {
 		if !r.isWithin(id) {
 			continue
 		}
-		found, err := r.mayHave(hash, r.lineOffset(hash))
+		found, err := r.mayHave(&mask, r.lineOffset(hash))
 		if err == nil && found {
 			to, err = r.appendEntries(to, id, hash)
 		}
