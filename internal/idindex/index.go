@@ -17,6 +17,9 @@ import (
 type Options struct {
 	// MergeBytesPerSecond bounds the bytes that merges read and write in a second. 0: 256 MiB.
 	MergeBytesPerSecond int64
+	// MayUse is asked before a merge whether the file may take so many more bytes of the disk. An
+	// error leaves the merge for later. nil: always. The goroutine of the merges calls it.
+	MayUse func(bytes int64) error
 }
 
 // Index finds the entries of ids. Any number of goroutines may look up ids, also while a [Seal] is
