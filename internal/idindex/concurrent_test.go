@@ -3,6 +3,7 @@ package idindex
 import (
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,7 @@ func (g *growing) sealMore(t *testing.T, r *rand.Rand, x *Index, n int) int {
 
 // lookUp looks up ids until stop is closed.
 func (g *growing) lookUp(t *testing.T, x *Index, from int, stop <-chan struct{}) error {
+	t.Helper()
 	may := []bool{false}
 	for n := from; ; n += 7919 {
 		select {
@@ -125,6 +127,37 @@ func TestMerger(t *testing.T) {
 	require.Eventually(t, func() bool {
 		sealRandom(t, r, x, m, 0)
 		return len(x.current.runs) <= 2*mergeRuns
+	}, waitLimit, waitTick)
+	requireModel(t, x, m)
+	require.NoError(t, x.Close())
+}
+
+// TestMayUse refuses merges their disk space for a while.
+func TestMayUse(t *testing.T) {
+	t.Parallel()
+	r := newRand(t)
+	m := model{}
+	var allowed atomic.Bool
+	var asked atomic.Int64
+	x := New(memoryFolder(), Options{MayUse: func(bytes int64) error {
+		asked.Store(bytes)
+		if !allowed.Load() {
+			return errOther
+		}
+		return nil
+	}})
+	for range 4 * mergeRuns {
+		sealRandom(t, r, x, m, 64)
+	}
+	require.Eventually(t, func() bool { return x.MergeError() != nil }, waitLimit, waitTick)
+	require.ErrorIs(t, x.MergeError(), errOther)
+	require.Greater(t, asked.Load(), int64(2*blockBytes))
+	sealRandom(t, r, x, m, 0)
+	require.GreaterOrEqual(t, len(x.current.runs), 4*mergeRuns)
+	allowed.Store(true)
+	require.Eventually(t, func() bool {
+		sealRandom(t, r, x, m, 0)
+		return len(x.current.runs) <= 2*mergeRuns && x.MergeError() == nil
 	}, waitLimit, waitTick)
 	requireModel(t, x, m)
 	require.NoError(t, x.Close())

@@ -17,6 +17,9 @@ import (
 type Options struct {
 	// MergeBytesPerSecond bounds the bytes that merges read and write in a second. 0: 256 MiB.
 	MergeBytesPerSecond int64
+	// MayUse is asked before a merge whether the file may take so many more bytes of the disk. An
+	// error leaves the merge for later. nil: always. The goroutine of the merges calls it.
+	MayUse func(bytes int64) error
 }
 
 // Index finds the entries of ids. Any number of goroutines may look up ids, also while a [Seal] is
@@ -164,8 +167,10 @@ func (x *Index) MayHave(ids []ledger.ID, may []bool) (err error) {
 // askFilters is MayHave of at most groupIDs ids.
 func (x *Index) askFilters(runs []*run, ids []ledger.ID, may []bool) error {
 	var hashes [groupIDs]uint64
+	var masks [groupIDs]lineMask
 	for i, id := range ids {
 		hashes[i] = x.seed.hashID(id)
+		masks[i] = newLineMask(hashes[i])
 	}
 	for _, r := range runs {
 		var asked [groupIDs]uint8
@@ -183,7 +188,7 @@ func (x *Index) askFilters(runs []*run, ids []ledger.ID, may []bool) error {
 			loaded |= r.filter[line]
 		}
 		for k, i := range asked[:n] {
-			found, err := r.mayHave(hashes[i], lines[k])
+			found, err := r.mayHave(&masks[i], lines[k])
 			if err != nil {
 				return err
 			}
@@ -216,11 +221,12 @@ func (x *Index) FindEntries(to []Entry, id ledger.ID) (entries []Entry, err erro
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer recoverFault(&err)
 	hash := x.seed.hashID(id)
+	mask := newLineMask(hash)
 	for _, r := range slices.Backward(set.runs) {
 		if !r.isWithin(id) {
 			continue
 		}
-		found, err := r.mayHave(hash, r.lineOffset(hash))
+		found, err := r.mayHave(&mask, r.lineOffset(hash))
 		if err == nil && found {
 			to, err = r.appendEntries(to, id, hash)
 		}

@@ -25,6 +25,19 @@ type merge struct {
 
 func (m *merge) hasSource(r *run) bool { return slices.Contains(m.sources, r) }
 
+// askSpace asks whether the merged run may take its bytes of the disk.
+func (m *merge) askSpace(mayUse func(int64) error) error {
+	if mayUse == nil {
+		return nil
+	}
+	entries, burnt := uint64(0), uint64(0)
+	for _, r := range m.sources {
+		entries += r.entry.entries
+		burnt += r.entry.burnt
+	}
+	return mayUse(layoutOf(entries, burnt).end)
+}
+
 // errStopped ends a merge.
 var errStopped = errors.New("idindex: closed")
 
@@ -39,7 +52,11 @@ func (x *Index) startMerger(options Options) {
 		for !x.isStopped() {
 			x.removeUnused()
 			if m := x.takeMerge(); m != nil {
-				if err := x.finishMerge(m, x.runMerge(m, pace)); err == nil {
+				err := m.askSpace(options.MayUse)
+				if err == nil {
+					err = x.runMerge(m, pace)
+				}
+				if x.finishMerge(m, err) == nil {
 					continue
 				}
 			}

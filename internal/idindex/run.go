@@ -50,10 +50,10 @@ func isLess(a, b ledger.ID) bool { return a.Hi < b.Hi || a.Hi == b.Hi && a.Lo < 
 // lineOffset returns the place of the hash's line in the filter.
 func (r *run) lineOffset(hash uint64) uint64 { return scaleHash(hash, r.layout.lines) * lineBytes }
 
-// mayHave asks the filter. Only an absent hash needs a checked line: a look-up finds out the rest.
-func (r *run) mayHave(hash, lineOffset uint64) (bool, error) {
+// mayHave asks the filter. Only the answer no needs a checked line: after a yes the entries are read.
+func (r *run) mayHave(mask *lineMask, lineOffset uint64) (bool, error) {
 	line := r.filter[lineOffset : lineOffset+lineBytes]
-	if lineMayHave(line, hash) {
+	if mask.isIn(line) {
 		return true, nil
 	}
 	_, err := r.file.CheckBlock(sealed.HeaderBytes+int64(lineOffset), line)

@@ -54,7 +54,8 @@ func (w *runWriter) addEntry(e storedEntry) {
 	putEntry(w.entries.nextRecord(entryBytes), e)
 	hash := e.key &^ kindMask
 	w.beginLines(scaleHash(hash, w.layout.lines) + 1)
-	addToLine(w.line, hash)
+	mask := newLineMask(hash)
+	mask.addTo(w.line)
 }
 
 // beginLines begins the lines of the filter up to the n-th.

@@ -53,7 +53,8 @@ func (r *run) verifyEntries(ctx context.Context) error {
 		for ; len(block) > 0; block = block[entryBytes:] {
 			e := getEntry(block)
 			hash, kind := e.key&^kindMask, Kind(e.key&kindMask)
-			found, err := r.mayHave(hash, r.lineOffset(hash))
+			mask := newLineMask(hash)
+			found, err := r.mayHave(&mask, r.lineOffset(hash))
 			if err != nil {
 				return err
 			}
@@ -78,7 +79,8 @@ func (r *run) verifyBurnt(ctx context.Context, seed hashSeed) error {
 		}
 		for ; len(block) > 0; block = block[idBytes:] {
 			hash := seed.hashID(getID(block))
-			found, err := r.mayHave(hash, r.lineOffset(hash))
+			mask := newLineMask(hash)
+			found, err := r.mayHave(&mask, r.lineOffset(hash))
 			if err != nil {
 				return err
 			}

@@ -1,8 +1,9 @@
 package segment
 
 import (
-	"github.com/peerledger/peerledger/ledger"
 	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // NoPosition stands for no transfer, in [Row].Hold.
@@ -53,7 +54,7 @@ const (
 
 // fieldOf returns the value of a field; zero is not in any list.
 func fieldOf(t *ledger.Transfer, f Field) uint128.Uint128 {
-	switch f {
+	switch f { //nolint:exhaustive // fieldCount is no field
 	case FieldDebitAccount:
 		return uint128.Uint128(t.DebitAccountID)
 	case FieldCreditAccount:
@@ -66,7 +67,9 @@ func fieldOf(t *ledger.Transfer, f Field) uint128.Uint128 {
 		return uint128.From64(uint64(t.UserData32))
 	case FieldLedger:
 		return uint128.From64(uint64(t.Ledger))
-	default:
+	case FieldCode:
 		return uint128.From64(uint64(t.Code))
+	default:
+		panic("segment: no field")
 	}
 }
