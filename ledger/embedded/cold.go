@@ -18,6 +18,8 @@ import (
 // do not.
 type coldStore struct {
 	folder sealed.Folder
+	// mayUse returns an error unless there is room on the disk for the bytes.
+	mayUse func(bytes int64) error
 
 	segments []coldSegment
 	index    *idindex.Index // nil in memory
@@ -205,7 +207,7 @@ func (c *coldStore) prepareIndex() error {
 		if err := idindex.RemoveUnnamed(c.folder, nil); err != nil {
 			return err
 		}
-		c.index = idindex.New(c.folder, idindex.Options{})
+		c.index = idindex.New(c.folder, idindex.Options{MayUse: c.mayUse})
 		return nil
 	}
 	manifest := c.index.Manifest()
@@ -217,7 +219,7 @@ func (c *coldStore) prepareIndex() error {
 	if err := idindex.RemoveUnnamed(c.folder, manifest); err != nil {
 		return err
 	}
-	c.index, err = idindex.Open(c.folder, manifest, idindex.Options{})
+	c.index, err = idindex.Open(c.folder, manifest, idindex.Options{MayUse: c.mayUse})
 	return err
 }
 

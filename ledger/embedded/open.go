@@ -79,6 +79,7 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 
 // openLog opens the log of the folder and the files that its checkpoint names.
 func (l *Ledger) openLog(dir string) error {
+	l.space.folder = dir
 	restore, isOld, err := l.restorer(dir, false)
 	if err != nil {
 		return err
@@ -87,7 +88,6 @@ func (l *Ledger) openLog(dir string) error {
 	if err != nil {
 		return err
 	}
-	l.space.folder = dir
 	l.journal = &journal{log: log, checkpoints: checkpointer{ledger: l, minBytes: l.checkpointMin}}
 	l.setRecovery(found)
 	if isOld {
@@ -111,7 +111,7 @@ func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) e
 	}
 	b := &l.books
 	b.keepStarts()
-	b.cold.folder = sealed.OSFolder(path)
+	b.cold.folder, b.cold.mayUse = sealed.OSFolder(path), l.space.checkRoom
 	format, err := wal.RecordFormat(path)
 	switch {
 	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat: // package wal refuses newer ones

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -148,4 +150,56 @@ func TestFullLedger(t *testing.T) {
 	found, err := l.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(10, 0), ledger.NewID(11, 0), ledger.NewID(12, 0)})
 	require.NoError(t, err)
 	require.Len(t, found, 2)
+}
+
+// A segment without transfers, of a time with expiries only, does not hide the transfers before it.
+func TestSegmentWithoutTransfers(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := openCold(t, WithClock(func() time.Time { return now }))
+	hold := coldTransfer(10, ledger.TransferPending)
+	hold.Timeout = 1
+	moment := l.createCold(t, coldTransfer(9, 0), hold)[0].Timestamp
+	now = now.Add(time.Minute)
+	l.Pulse()
+	l.sealForTest(t)
+	require.Equal(t, l.books.cold.segments[1].First, l.books.cold.segments[1].End)
+	imported := coldTransfer(11, ledger.TransferImported)
+	imported.Timestamp = moment + 1
+	require.Equal(t, ledger.TransferImportedEventTimestampMustNotRegress, l.createCold(t, imported)[0].Status)
+	found, err := l.QueryTransfers(t.Context(), ledger.QueryFilter{TimestampMin: moment, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	events, err := l.GetChangeEvents(t.Context(), ledger.ChangeEventsFilter{TimestampMin: moment, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, events, 3)
+	require.Equal(t, ledger.ChangeEventTwoPhaseExpired, events[2].Type)
+	require.NoError(t, l.Close())
+}
+
+// A row that is in two lists of a segment comes once.
+func TestMergePositions(t *testing.T) {
+	t.Parallel()
+	l := openCold(t)
+	back := coldTransfer(12, 0)
+	back.DebitAccountID, back.CreditAccountID = back.CreditAccountID, back.DebitAccountID
+	l.createCold(t, coldTransfer(10, 0), coldTransfer(11, 0), back, coldTransfer(13, 0))
+	c := l.books.cold.segments[0]
+	one := uint128.Uint128(ledger.NewID(1, 0))
+	debits, err := c.FindRows(segment.FieldDebitAccount, one)
+	require.NoError(t, err)
+	credits, err := c.FindRows(segment.FieldCreditAccount, one)
+	require.NoError(t, err)
+	merge := func(reversed bool, lists ...segment.List) (found []uint32) {
+		for pos, err := range mergePositions(lists, rowSpan{0, 4}, reversed) {
+			require.NoError(t, err)
+			found = append(found, pos)
+		}
+		return found
+	}
+	require.Equal(t, []uint32{0, 1, 2, 3}, merge(false, debits, credits))
+	require.Equal(t, []uint32{3, 2, 1, 0}, merge(true, credits, debits))
+	require.Equal(t, []uint32{0, 1, 3}, merge(false, debits, debits))
+	require.Equal(t, []uint32{3, 1, 0}, merge(true, debits, debits))
+	require.NoError(t, l.Close())
 }
