@@ -22,6 +22,10 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 		return
 	}
 	defer func() { _ = l.Close() }() // its error is always nil
+	if err := l.VerifyFiles(ctx); err != nil {
+		r.addFolderError(subject, err)
+		return
+	}
 	found := l.Recovery()
 	text := fmt.Sprintf("%s, %s", formatCount(found.Accounts, "account", "accounts"), formatCount(found.Transfers, "transfer", "transfers"))
 	if found.TornBytes > 0 {

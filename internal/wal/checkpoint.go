@@ -51,6 +51,9 @@ func (l *Log) beginCheckpoint() *Checkpoint {
 	next := l.appendHeader
 	next.number++
 	next.first = uint64(l.appended)
+	if l.upgradeTo > 0 {
+		next.recordFormat = l.upgradeTo - 1
+	}
 	g := &group{nextHeader: &next, lastPosition: l.appended, done: make(chan struct{})}
 	c := &Checkpoint{log: l, header: next, rotation: g}
 	c.header.magic = checkpointMagic

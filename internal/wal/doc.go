@@ -33,7 +33,7 @@
 //
 // Version, records and sum stay at their offsets in every later format: a program refuses a newer
 // file by its version, and reads an older file. A folder keeps the format of the records that it
-// was made with.
+// was made with, unless its owner asks for the newest with the next checkpoint ([Format.Upgrades]).
 //
 // Then come frames, without gaps, one for each record:
 //

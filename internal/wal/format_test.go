@@ -103,3 +103,48 @@ func TestFormatTooOld(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 }
+
+// An owner that upgrades a folder gets the newest format with its next checkpoint. Until then the
+// folder keeps its format.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := RecordFormat(dir)
+	require.ErrorIs(t, err, ErrNoLog)
+	formatIs := func(want uint32) {
+		t.Helper()
+		format, err := RecordFormat(dir)
+		require.NoError(t, err)
+		require.Equal(t, want, format)
+	}
+	l, _, err := OpenFormat(dir, Format{Name: "log", Newest: 1}, nil)
+	require.NoError(t, err)
+	l.Append(1, 1, func(b []byte) []byte { return append(b, 'a') })
+	require.NoError(t, l.Close())
+	formatIs(1)
+
+	newest := Format{Name: "log", Newest: 3, Upgrades: true}
+	ignore := func(Record) error { return nil }
+	l, _, err = OpenFormat(dir, newest, ignore)
+	require.NoError(t, err)
+	l.Append(1, 1, func(b []byte) []byte { return append(b, 'b') })
+	given := l.Checkpoint() // the segment behind it stays
+	require.NoError(t, given.Append(1, []byte("a")))
+	require.NoError(t, given.Discard())
+	formatIs(1)
+	l.Append(1, 1, func(b []byte) []byte { return append(b, 'c') })
+	c := l.Checkpoint()
+	require.NoError(t, c.Append(1, []byte("a")))
+	require.NoError(t, c.Commit(t.Context()))
+	formatIs(3)
+	l.Append(1, 1, func(b []byte) []byte { return append(b, 'd') })
+	require.NoError(t, l.Close())
+	formatIs(3)
+	l, found, err := OpenFormat(dir, newest, ignore)
+	require.NoError(t, err)
+	require.Equal(t, 1, found.Records)
+	require.Equal(t, 1, found.CheckpointRecords)
+	require.NoError(t, l.Close())
+	_, _, err = OpenFormat(dir, Format{Name: "log", Newest: 1}, ignore)
+	require.ErrorIs(t, err, ErrVersion)
+}

@@ -35,6 +35,8 @@ type Log struct {
 	bytesSinceCheckpoint int64       // of frames, since the newest checkpoint
 	checkpointSize       int64
 
+	upgradeTo uint32 // the format of the records from the next checkpoint on; 0 is the present one
+
 	// folderUsers are the users of the folder beside the writer. None is added once closed is set,
 	// and the folder stays locked until they are done.
 	folderUsers sync.WaitGroup

@@ -26,6 +26,10 @@ type Format struct {
 	Name   string // name of the records, for messages: "journal"
 	Newest uint32 // their newest format, from 1; used for a new folder
 	Oldest uint32 // their oldest format. Default 1
+	// Upgrades makes the next checkpoint of a folder with an older format, and the log behind it, of
+	// the newest format. The owner then writes a checkpoint in that format. Records of the log are the
+	// same in both.
+	Upgrades bool
 }
 
 var firstFormat = Format{Name: "log", Newest: 1}
@@ -55,6 +59,31 @@ func OpenFormat(path string, format Format, restore func(Record) error) (*Log, R
 	return l, recovery, nil
 }
 
+// RecordFormat returns the format of the records in a folder: of the newest checkpoint, or of the log
+// without a checkpoint. It changes nothing. Errors match [ErrNoLog], [ErrCorrupt] or [ErrVersion], or
+// are the file system's.
+func RecordFormat(path string) (uint32, error) {
+	f := readOnlyFolder{osFolder(path)}
+	found, err := listFolder(f)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(found.segments)+len(found.checkpoints) == 0 {
+		return 0, ErrNoLog
+	}
+	if err != nil {
+		return 0, fmt.Errorf("wal: %w", err)
+	}
+	r := &recovery{folder: f, format: AnyFormat}
+	var in *input
+	if n := len(found.checkpoints); n > 0 {
+		in, err = r.openInput(checkpointPrefix, checkpointMagic, found.checkpoints[n-1])
+	} else {
+		in, err = r.openInput(segmentPrefix, logMagic, found.segments[0])
+	}
+	if err != nil {
+		return 0, fmt.Errorf("wal: %w", err)
+	}
+	return in.header.recordFormat + 1, in.file.Close()
+}
+
 // Exists reports whether a folder has a log or a checkpoint, whole or damaged. It opens nothing and
 // changes nothing. A missing folder has none; other errors are the file system's.
 func Exists(path string) (bool, error) {
@@ -82,6 +111,9 @@ func openFormat(f folder, format Format, restore func(Record) error) (*Log, Reco
 		appendHeader: s.header, appendSum: s.sum,
 		appended: Position(r.nextRecord), synced: Position(r.nextRecord),
 		bytesSinceCheckpoint: r.logBytes, checkpointSize: r.checkpointSize,
+	}
+	if format.Upgrades {
+		l.upgradeTo = format.Newest
 	}
 	go l.runWriter()
 	return l, r.result, nil

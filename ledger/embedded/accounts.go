@@ -23,11 +23,15 @@ var accountLoopStatuses = loopStatuses[ledger.CreateAccountStatus]{
 	timestampMustBeZero:     ledger.AccountTimestampMustBeZero,
 }
 
-// createAccounts runs a request whose last event has the timestamp last.
-func (b *books) createAccounts(accounts []ledger.Account, last uint64) []ledger.CreateAccountResult {
+// createAccounts runs a request whose last event has the timestamp last. With an error, of a file,
+// nothing has changed.
+func (b *books) createAccounts(accounts []ledger.Account, last uint64) ([]ledger.CreateAccountResult, error) {
+	if err := b.fetchTimestamps(accounts); err != nil {
+		return nil, err
+	}
 	r := &accountBatch{b, accounts, make([]ledger.CreateAccountResult, len(accounts))}
 	runEvents(b, r, last)
-	return r.results
+	return r.results, nil
 }
 
 func (r *accountBatch) eventCount() int { return len(r.events) }
@@ -89,6 +93,9 @@ func (b *books) addAccount(a *ledger.Account, timestamp uint64) {
 	*stored = *a
 	stored.Timestamp = timestamp
 	b.accountIDs.addPosition(a.ID, b.accounts.count-1)
+	if b.hot.number > 0 {
+		*b.touched.appendRow() = 0
+	}
 }
 
 // checkAccount checks a new account on its own.

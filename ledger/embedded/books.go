@@ -1,47 +1,58 @@
 package embedded
 
 import (
+	"slices"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/ledger"
 )
 
 // books are the accounts and transfers of a ledger. One request at a time uses them.
 //
+// Transfers are numbered by their positions. The newest are in memory, in the hot generation. In a
+// folder the books are frozen from time to time: the hot generation becomes a frozen one, which no
+// longer changes, and a new one begins. When the frozen generation is on disk, in a segment, its
+// rows are cold: they are dropped from memory and read when a request needs them.
+//
 // Invariants: accounts and transfers are each in strictly ascending order of timestamp (imported
-// ones too, since imported timestamps must not regress); only the rollback of a chain removes rows;
-// posted plus pending fits 128 bits on either side of every account.
+// ones too, since imported timestamps must not regress); only the rollback of a chain removes rows,
+// and only hot ones; posted plus pending fits 128 bits on either side of every account; every
+// pending hold is in the hot generation or in holds.
 type books struct {
 	clock clock
 
-	accounts   rows[ledger.Account]
-	accountIDs *idTable
+	accounts     rows[ledger.Account]
+	accountIDs   *idTable
+	accountIndex fieldIndex
+	// touched has, for each account, the number of the generation that keeps its start. It is empty
+	// in memory, where every account starts empty.
+	touched rows[uint32]
 
-	transfers   rows[storedTransfer]
-	transferIDs *idTable
-	// burntIDs are the transfer ids burnt by a transient refusal.
-	burntIDs idSet
+	hot    *generation
+	frozen []*generation // oldest first
+	cold   coldStore     // empty in memory
+	holds  holdTable     // of holds that are not hot
 
-	expiries expirySchedule    // of holds with a timeout
-	expired  rows[expiredHold] // in order of timestamp
+	expiries expirySchedule // of holds with a timeout
 
-	undo undoLog
-
-	accountIndex  fieldIndex
-	transferIndex fieldIndex
-	debits        rowIndex[ledger.ID] // transfers by debit account
-	credits       rowIndex[ledger.ID] // transfers by credit account
-	history       history
+	undo    undoLog
+	fetched fetchedRows // of the request under way
 }
 
-// storedTransfer is a stored transfer with its accounts and the state of its hold.
+// storedTransfer is a stored transfer with the positions of its accounts, of the hold that it posts
+// or voids (else noPosition), and with the state of its hold.
 type storedTransfer struct {
 	ledger.Transfer
-	debit, credit position // positions of its accounts
-	holdState     holdState
+	debit, credit, hold position
+	holdState           holdState
 }
 
-// holdState is the state of a pending transfer. Every other transfer has the state notHold.
+// noPosition stands for no transfer.
+const noPosition position = segment.NoPosition
+
+// holdState is the state of a pending transfer. Every other transfer has the state notHold. The
+// numbers are in files.
 type holdState uint8
 
 const (
@@ -63,23 +74,27 @@ func stateOf(a *ledger.Account) accountState {
 	return accountState{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted, a.Flags}
 }
 
+// setOn sets the variable part of an account.
+func (s *accountState) setOn(a *ledger.Account) {
+	a.DebitsPending, a.DebitsPosted = s.debitsPending, s.debitsPosted
+	a.CreditsPending, a.CreditsPosted = s.creditsPending, s.creditsPosted
+	a.Flags = s.flags
+}
+
 func newBooks() books {
 	return books{
-		clock:       clock{now: time.Now},
-		accountIDs:  newIDTable(),
-		transferIDs: newIDTable(),
-		burntIDs:    idSet{positions: newIDTable()},
+		clock:      clock{now: time.Now},
+		accountIDs: newIDTable(),
+		hot:        newGeneration(0, 0),
 	}
 }
+
+// transferEnd returns the position behind the newest transfer.
+func (b *books) transferEnd() position { return b.hot.end() }
 
 // accountPosition returns the position of the account with the id.
 func (b *books) accountPosition(id ledger.ID) (position, bool) {
 	return b.accountIDs.findPosition(id, func(pos position) bool { return b.accounts.rowAt(pos).ID == id })
-}
-
-// transferPosition returns the position of the transfer with the id.
-func (b *books) transferPosition(id ledger.ID) (position, bool) {
-	return b.transferIDs.findPosition(id, func(pos position) bool { return b.transfers.rowAt(pos).ID == id })
 }
 
 // findAccount returns the account with the id, nil if there is none.
@@ -90,32 +105,87 @@ func (b *books) findAccount(id ledger.ID) *ledger.Account {
 	return nil
 }
 
-// findTransfer returns the transfer with the id, nil if there is none.
+// findTransfer returns the transfer with the id, nil if there is none. A cold one is found if the
+// request has fetched it.
 func (b *books) findTransfer(id ledger.ID) *storedTransfer {
-	if pos, ok := b.transferPosition(id); ok {
-		return b.transfers.rowAt(pos)
+	if t, _ := b.findInMemory(id); t != nil {
+		return t
 	}
-	return nil
+	return b.fetched.transfers[id]
 }
 
-// findHold returns the transfer of a hold known to be stored.
-func (b *books) findHold(id ledger.ID) *ledger.Transfer { return &b.findTransfer(id).Transfer }
+// findInMemory returns the hot or frozen transfer with the id, and its position; nil if there is
+// none.
+func (b *books) findInMemory(id ledger.ID) (*storedTransfer, position) {
+	if local, ok := b.hot.findID(id); ok {
+		return b.hot.transfers.rowAt(local), b.hot.first + local
+	}
+	for _, g := range slices.Backward(b.frozen) {
+		if local, ok := g.findID(id); ok {
+			return g.transfers.rowAt(local), g.first + local
+		}
+	}
+	return nil, noPosition
+}
+
+// findHold returns the transfer with the id, its position if it is in memory, and the state of the
+// hold; nil if there is none. A hold that has ended before its segment was written, or is cold, may
+// not be changed any more, so its position is not needed.
+func (b *books) findHold(id ledger.ID) (*storedTransfer, position) {
+	if local, ok := b.hot.findID(id); ok {
+		return b.hot.transfers.rowAt(local), b.hot.first + local
+	}
+	if h := b.holds.byID[id]; h != nil {
+		return &h.storedTransfer, h.position
+	}
+	if t, pos := b.findInMemory(id); t != nil {
+		return t, pos
+	}
+	return b.fetched.transfers[id], noPosition
+}
+
+// findStoredHold returns the transfer of a hold known to be stored, and found or fetched.
+func (b *books) findStoredHold(id ledger.ID) *ledger.Transfer {
+	hold, _ := b.findHold(id)
+	return &hold.Transfer
+}
+
+// isBurnt reports whether the id is burnt by a transient refusal. Cold ids are found if the request
+// has fetched them.
+func (b *books) isBurnt(id ledger.ID) bool {
+	if b.hot.burnt.hasID(id) {
+		return true
+	}
+	for _, g := range b.frozen {
+		if g.burnt.hasID(id) {
+			return true
+		}
+	}
+	return b.fetched.burnt[id]
+}
+
+// transferAt returns the transfer at a position. Only a cold one can have an error. Its hold's state
+// is the one of the time of its segment, or later.
+func (b *books) transferAt(pos position) (*storedTransfer, error) {
+	if pos >= b.hot.first {
+		return b.hot.transfers.rowAt(pos - b.hot.first), nil
+	}
+	if h := b.holds.byPosition[pos]; h != nil {
+		return &h.storedTransfer, nil
+	}
+	for _, g := range slices.Backward(b.frozen) {
+		if pos >= g.first {
+			return g.transfers.rowAt(pos - g.first), nil
+		}
+	}
+	return b.cold.readTransfer(pos)
+}
 
 func (b *books) lookupAccounts(ids []ledger.ID) []ledger.Account {
 	found := make([]ledger.Account, 0, len(ids))
 	for _, id := range ids {
 		if a := b.findAccount(id); a != nil {
 			found = append(found, *a)
-		}
-	}
-	return found
-}
-
-func (b *books) lookupTransfers(ids []ledger.ID) []ledger.Transfer {
-	found := make([]ledger.Transfer, 0, len(ids))
-	for _, id := range ids {
-		if t := b.findTransfer(id); t != nil {
-			found = append(found, t.Transfer)
 		}
 	}
 	return found
@@ -131,28 +201,32 @@ func (b *books) newestAccount() uint64 {
 
 // newestTransfer returns the greatest timestamp of a transfer, 0 if there is none.
 func (b *books) newestTransfer() uint64 {
-	if b.transfers.count == 0 {
-		return 0
+	for g := range b.generations(true) {
+		if n := g.transfers.count; n > 0 {
+			return g.transfers.rowAt(n - 1).Timestamp
+		}
 	}
-	return b.transfers.rowAt(b.transfers.count - 1).Timestamp
+	return b.cold.newestTimestamp()
 }
 
 func (b *books) accountsFrom(timestamp uint64) position {
 	return b.accounts.searchFirst(func(a *ledger.Account) bool { return a.Timestamp >= timestamp })
 }
 
-func (b *books) transfersFrom(timestamp uint64) position {
-	return b.transfers.searchFirst(func(t *storedTransfer) bool { return t.Timestamp >= timestamp })
-}
-
 // accountRegresses reports whether no account may be imported with the timestamp: an account has it
-// or a later one, or a transfer has it.
+// or a later one, or a transfer has it. Timestamps of cold transfers are found if the request has
+// fetched them.
 func (b *books) accountRegresses(timestamp uint64) bool {
-	if timestamp <= b.newestAccount() {
+	if timestamp <= b.newestAccount() || b.fetched.timestamps[timestamp] {
 		return true
 	}
-	pos := b.transfersFrom(timestamp)
-	return pos < b.transfers.count && b.transfers.rowAt(pos).Timestamp == timestamp
+	for g := range b.generations(true) {
+		pos := g.transfersFrom(timestamp)
+		if pos < g.transfers.count && g.transfers.rowAt(pos).Timestamp == timestamp {
+			return true
+		}
+	}
+	return false
 }
 
 // transferRegresses reports whether no transfer may be imported with the timestamp: a transfer has

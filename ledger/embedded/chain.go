@@ -120,9 +120,10 @@ func (l *createLoop[S]) breakChain(i int) {
 // undoLog records the changes of an open chain for a rollback.
 type undoLog struct {
 	active              bool
-	accounts, transfers position       // their numbers before the chain
+	accounts, transfers position       // the numbers of accounts and of hot transfers before the chain
 	accountStates       []savedAccount // oldest first
 	resolvedHolds       []position     // holds posted or voided by the chain
+	lateEnds            int            // the number of late ends before the chain
 }
 
 type savedAccount struct {
@@ -132,7 +133,7 @@ type savedAccount struct {
 
 func (b *books) beginChain() {
 	b.undo = undoLog{
-		active: true, accounts: b.accounts.count, transfers: b.transfers.count,
+		active: true, accounts: b.accounts.count, transfers: b.hot.transfers.count, lateEnds: len(b.hot.lateEnds),
 		accountStates: b.undo.accountStates[:0], resolvedHolds: b.undo.resolvedHolds[:0],
 	}
 }
@@ -141,44 +142,39 @@ func (b *books) beginChain() {
 func (b *books) endChain() { b.undo.active = false }
 
 // changeAccount returns the account for a change of its balances or its closed flag. Every such
-// change calls it, so that a chain can be rolled back.
+// change calls it, so that a chain can be rolled back, and history knows the states before.
 func (b *books) changeAccount(pos position) *ledger.Account {
 	a := b.accounts.rowAt(pos)
+	if b.hot.number > 0 {
+		b.keepStart(pos, a)
+	}
 	if b.undo.active {
 		b.undo.accountStates = append(b.undo.accountStates, savedAccount{pos, stateOf(a)})
 	}
 	return a
 }
 
-// endHold sets the final state of a hold. Posts and voids call it, so that a chain can be rolled
-// back; an expiry is never part of a chain.
-func (b *books) endHold(pos position, state holdState) {
-	b.transfers.rowAt(pos).holdState = state
-	if b.undo.active {
-		b.undo.resolvedHolds = append(b.undo.resolvedHolds, pos)
-	}
-}
-
 // rollBackChain restores the books to the start of the chain. Slots and burnt ids stay used. Expiry
 // entries stay too, because an entry counts only while it names a hold (see expirySchedule). The
-// indexes need no rollback: they never read rows of an unfinished request.
+// indexes need no rollback: they never read rows of an unfinished request. Nor do the starts of accounts: a rolled-back
+// chain leaves an account as it started, and no account made by a chain has changed.
 func (b *books) rollBackChain() {
 	for i := len(b.undo.accountStates) - 1; i >= 0; i-- {
 		c := &b.undo.accountStates[i]
-		a := b.accounts.rowAt(c.pos)
-		a.DebitsPending, a.DebitsPosted = c.state.debitsPending, c.state.debitsPosted
-		a.CreditsPending, a.CreditsPosted = c.state.creditsPending, c.state.creditsPosted
-		a.Flags = c.state.flags
+		c.state.setOn(b.accounts.rowAt(c.pos))
 	}
 	for _, pos := range b.undo.resolvedHolds {
-		b.transfers.rowAt(pos).holdState = holdPending
+		b.reopenHold(pos)
 	}
-	for pos := b.undo.transfers; pos < b.transfers.count; pos++ {
-		b.transferIDs.removePosition(b.transfers.rowAt(pos).ID, pos)
+	g := b.hot
+	g.lateEnds = g.lateEnds[:b.undo.lateEnds]
+	for pos := b.undo.transfers; pos < g.transfers.count; pos++ {
+		g.ids.removePosition(g.transfers.rowAt(pos).ID, pos)
 	}
-	b.transfers.truncateTo(b.undo.transfers)
+	g.transfers.truncateTo(b.undo.transfers)
 	for pos := b.undo.accounts; pos < b.accounts.count; pos++ {
 		b.accountIDs.removePosition(b.accounts.rowAt(pos).ID, pos)
 	}
 	b.accounts.truncateTo(b.undo.accounts)
+	b.touched.truncateTo(min(b.touched.count, b.undo.accounts))
 }

@@ -12,9 +12,10 @@ import (
 func TestNoLogOutsideChains(t *testing.T) {
 	t.Parallel()
 	b := newBooks()
-	b.createAccounts([]ledger.Account{
+	_, err := b.createAccounts([]ledger.Account{
 		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
 	}, b.clock.issueTimestamps(2))
+	require.NoError(t, err)
 	transfer := func(id uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{
 			ID: ledger.NewID(id, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0),
@@ -28,7 +29,8 @@ func TestNoLogOutsideChains(t *testing.T) {
 		"broken":         {transfer(6, ledger.TransferLinked), bad, transfer(7, 0)},
 		"left open":      {transfer(8, ledger.TransferLinked), transfer(9, ledger.TransferLinked)},
 	} {
-		b.createTransfers(request, b.clock.issueTimestamps(len(request)))
+		_, err := b.createTransfers(request, b.clock.issueTimestamps(len(request)))
+		require.NoError(t, err)
 		require.False(t, b.undo.active, name)
 		require.LessOrEqual(t, len(b.undo.accountStates), 4, name)
 	}

@@ -7,64 +7,65 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"lukechampine.com/uint128"
-
+	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/internal/wal"
-	"github.com/peerledger/peerledger/ledger"
 )
 
-// The records of a checkpoint, in this order. Balances are stored as they were at the time. The
-// states of the holds follow from the transfers and the expired holds.
+// The records of a checkpoint, in this order. Balances are stored as they were at the time.
+// Transfers are in the segments that the checkpoint names.
 const (
-	kindStoredAccounts  = 16 // accounts
-	kindStoredTransfers = 17 // transfers
-	kindExpired         = 18 // timestamp, position of the hold, position of the next transfer
-	kindFailed          = 19 // ids
-	kindClock           = 20 // the newest timestamp issued
+	kindStoredAccounts = 16 // accounts
+	kindSegments       = 21 // the number of segments, their expiry spans, and their manifest
+	kindIDIndex        = 22 // the manifest of the id index
+	kindHolds          = 23 // pending holds, each with its position and the positions of its accounts
+	kindClock          = 20 // the newest timestamp issued
 )
 
-// checkpointMin is the least size of a log, in bytes, for a checkpoint: one or two seconds of
-// requests.
-const checkpointMin = 64 << 20
+// checkpointMin is the least size of a log, in bytes, for a checkpoint: that of 2^17 transfers. It
+// bounds the rows in memory, and what the next opening has to repeat.
+const checkpointMin = 16 << 20
 
-// booksSnapshot is the content of a checkpoint, written while the ledger goes on. It shares rows
-// with the books: the first rows of each list no longer change, except for the balances of
-// accounts, which are copied, and the states of holds, which are left out.
-type booksSnapshot struct {
-	accounts  rows[ledger.Account]
-	transfers rows[storedTransfer]
-	expired   rows[expiredHold]
-	failed    rows[ledger.ID]
-	clock     uint64
+// writeTo writes the records of the checkpoint. The files of the seal are written.
+func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {
+	if err := writeRows(ctx, c, kindStoredAccounts, &s.accounts, appendAccount); err != nil {
+		return err
+	}
+	if err := c.Append(kindSegments, s.cold.appendSegments(nil)); err != nil {
+		return err
+	}
+	if err := c.Append(kindIDIndex, s.ids.Manifest()); err != nil {
+		return err
+	}
+	for first := 0; first < len(s.holds); first += chunkRows {
+		var record []byte
+		for _, h := range s.holds[first:min(first+chunkRows, len(s.holds))] {
+			record = appendHold(record, h)
+		}
+		if err := c.Append(kindHolds, record); err != nil {
+			return err
+		}
+	}
+	return c.Append(kindClock, byteOrder.AppendUint64(nil, s.clock))
 }
 
-func (b *books) takeSnapshot() *booksSnapshot {
-	return &booksSnapshot{b.accounts.cloneRows(), b.transfers, b.expired, b.burntIDs.ids, b.clock.newestTimestamp}
+// appendSegments encodes the list of segments.
+func (c *coldStore) appendSegments(to []byte) []byte {
+	entries := make([]segment.Entry, len(c.segments))
+	to = byteOrder.AppendUint32(to, uint32(len(c.segments)))
+	for i, s := range c.segments {
+		entries[i] = s.Entry
+		to = byteOrder.AppendUint64(byteOrder.AppendUint64(to, s.expiries.first), s.expiries.last)
+	}
+	return segment.AppendManifest(to, entries)
 }
 
-func (m *booksSnapshot) writeTo(ctx context.Context, c *wal.Checkpoint) error {
-	transferOf := func(to []byte, t *storedTransfer) []byte { return appendTransfer(to, &t.Transfer) }
-	idOf := func(to []byte, id *ledger.ID) []byte { return appendUint128(to, uint128.Uint128(*id)) }
-	if err := writeRows(ctx, c, kindStoredAccounts, &m.accounts, appendAccount); err != nil {
-		return err
-	}
-	if err := writeRows(ctx, c, kindStoredTransfers, &m.transfers, transferOf); err != nil {
-		return err
-	}
-	if err := writeRows(ctx, c, kindExpired, &m.expired, appendExpired); err != nil {
-		return err
-	}
-	if err := writeRows(ctx, c, kindFailed, &m.failed, idOf); err != nil {
-		return err
-	}
-	return c.Append(kindClock, byteOrder.AppendUint64(nil, m.clock))
-}
+// holdBytes is the size of a hold in a checkpoint.
+const holdBytes = 12 + rowBytes
 
-const expiredBytes = 16
-
-func appendExpired(to []byte, e *expiredHold) []byte {
-	to = byteOrder.AppendUint64(to, e.timestamp)
-	return byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(e.hold)), uint32(e.nextTransfer))
+func appendHold(to []byte, h *lateHold) []byte {
+	to = byteOrder.AppendUint32(to, uint32(h.position))
+	to = byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(h.debit)), uint32(h.credit))
+	return appendTransfer(to, &h.Transfer)
 }
 
 // writeRows writes a record for each chunk of the list.
@@ -88,8 +89,9 @@ func writeRows[T any](
 }
 
 // checkpointer writes one checkpoint at a time in the background. After a failure the log is
-// unchanged: the only loss is time at the next opening.
+// unchanged: the losses are time at the next opening, and the memory of the frozen rows.
 type checkpointer struct {
+	ledger   *Ledger
 	minBytes int64 // size of the log below which no checkpoint is written
 	running  sync.WaitGroup
 	cancel   context.CancelFunc // ends the running checkpoint; nil before the first
@@ -99,9 +101,8 @@ type checkpointer struct {
 	failure       error        // of the last checkpoint; owned by the running one
 }
 
-// startIfDue begins a checkpoint if the log has outgrown the last one. The ledger is locked:
-// requests wait while the accounts are copied, some 10 ms for a million.
-func (p *checkpointer) startIfDue(log *wal.Log, b *books) {
+// startIfDue begins a checkpoint if the log has outgrown the last one. The ledger is locked.
+func (p *checkpointer) startIfDue(log *wal.Log) {
 	dueBytes := max(p.minBytes, log.CheckpointSize()) + p.failedAtBytes.Load()
 	if log.SinceCheckpoint() < dueBytes || !p.active.CompareAndSwap(false, true) {
 		return
@@ -109,11 +110,11 @@ func (p *checkpointer) startIfDue(log *wal.Log, b *books) {
 	// The context ends with stopAndWait and not with the present request.
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // see above
 	p.cancel = cancel
-	snapshot, checkpoint := b.takeSnapshot(), log.Checkpoint()
+	s, checkpoint := p.ledger.books.beginSeal(), log.Checkpoint()
 	p.running.Go(func() {
 		defer cancel()
 		p.failedAtBytes.Store(0)
-		p.failure = writeCheckpoint(ctx, checkpoint, snapshot)
+		p.failure = p.writeSeal(ctx, checkpoint, s)
 		if p.failure != nil {
 			p.failedAtBytes.Store(log.SinceCheckpoint())
 		}
@@ -121,14 +122,37 @@ func (p *checkpointer) startIfDue(log *wal.Log, b *books) {
 	})
 }
 
-func writeCheckpoint(ctx context.Context, c *wal.Checkpoint, m *booksSnapshot) error {
-	err := m.writeTo(ctx, c)
-	if err == nil {
-		err = c.Commit(ctx)
-	}
-	if err != nil {
+// writeSeal writes a seal and its checkpoint, and makes the books read from them.
+func (p *checkpointer) writeSeal(ctx context.Context, c *wal.Checkpoint, s *seal) error {
+	if err := p.ledger.space.checkRoom(s.estimateBytes()); err != nil {
 		return errors.Join(err, c.Discard())
 	}
+	if err := commitSeal(ctx, c, s); err != nil {
+		return err
+	}
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	p.ledger.books.finishSeal(s)
+	return nil
+}
+
+// commitSeal writes a seal and its checkpoint.
+func commitSeal(ctx context.Context, c *wal.Checkpoint, s *seal) error {
+	err := s.writeFiles(ctx)
+	if err == nil {
+		err = s.writeTo(ctx, c)
+	}
+	if err != nil {
+		s.giveUp()
+		return errors.Join(err, c.Discard())
+	}
+	if err := c.Commit(ctx); err != nil {
+		// The checkpoint may be there all the same, so the files that it names stay until the next
+		// opening.
+		s.ids.Abandon()
+		return errors.Join(err, c.Discard())
+	}
+	s.ids.Commit()
 	return nil
 }
 

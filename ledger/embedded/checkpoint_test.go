@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/internal/sealed"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -20,8 +21,12 @@ func TestSnapshotStands(t *testing.T) {
 	log, _, err := wal.Open(dir, func(wal.Record) error { return nil })
 	require.NoError(t, err)
 	b := newBooks()
+	b.keepStarts()
+	b.cold.folder = sealed.OSFolder(dir)
+	require.NoError(t, b.cold.prepare())
 	one, two := ledger.NewID(1, 0), ledger.NewID(2, 0)
-	b.createAccounts([]ledger.Account{{ID: one, Ledger: 1, Code: 1}, {ID: two, Ledger: 1, Code: 1}}, b.clock.issueTimestamps(2))
+	_, err = b.createAccounts([]ledger.Account{{ID: one, Ledger: 1, Code: 1}, {ID: two, Ledger: 1, Code: 1}}, b.clock.issueTimestamps(2))
+	require.NoError(t, err)
 	move := func(id uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{
 			ID: ledger.NewID(id, 0), DebitAccountID: one, CreditAccountID: two,
@@ -33,24 +38,40 @@ func TestSnapshotStands(t *testing.T) {
 			ID: ledger.NewID(id, 0), PendingID: ledger.NewID(pending, 0), Flags: ledger.TransferVoidPending,
 		}
 	}
-	create := func(ts ...ledger.Transfer) { b.createTransfers(ts, b.clock.issueTimestamps(len(ts))) }
+	create := func(ts ...ledger.Transfer) {
+		_, err := b.createTransfers(ts, b.clock.issueTimestamps(len(ts)))
+		require.NoError(t, err)
+	}
 	create(move(1, 0), move(2, ledger.TransferPending))
 	want := b.lookupAccounts([]ledger.ID{one, two})
 
-	snapshot, c := b.takeSnapshot(), log.Checkpoint()
+	s, c := b.beginSeal(), log.Checkpoint()
 	// A movement, the end of a hold, a broken chain, a burnt id.
 	create(move(3, 0), void(4, 2), move(5, ledger.TransferLinked), move(0, 0), void(6, 99))
-	require.NoError(t, writeCheckpoint(t.Context(), c, snapshot))
+	require.NoError(t, commitSeal(t.Context(), c, s))
 	require.NoError(t, log.Close())
+	b.finishSeal(s)
+	require.NoError(t, b.closeFiles())
 
 	restored := newBooks()
-	log, _, err = wal.Open(dir, restored.restoreRecord)
+	restored.keepStarts()
+	restored.cold.folder = sealed.OSFolder(dir)
+	skipLog := func(record wal.Record) error {
+		if record.Kind < kindStoredAccounts {
+			return nil
+		}
+		return restored.restoreRecord(record)
+	}
+	log, _, err = wal.Open(dir, skipLog)
 	require.NoError(t, err)
 	require.NoError(t, log.Close())
 	require.Equal(t, want, restored.lookupAccounts([]ledger.ID{one, two}))
-	require.Equal(t, position(2), restored.transfers.count)
-	require.Equal(t, holdPending, restored.findTransfer(ledger.NewID(2, 0)).holdState)
-	require.Zero(t, restored.burntIDs.ids.count)
+	require.Equal(t, position(2), restored.transferEnd())
+	require.NotNil(t, restored.pendingAt(1))
+	require.NoError(t, restored.fetchTransfers([]ledger.Transfer{move(1, 0), void(6, 99)}))
+	require.NotNil(t, restored.findTransfer(ledger.NewID(1, 0)))
+	require.Empty(t, restored.fetched.burnt)
+	require.NoError(t, restored.closeFiles())
 }
 
 // Close does not wait until a checkpoint is written. It stops the checkpoint.
@@ -58,11 +79,16 @@ func TestCheckpointIsStopped(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	log, _, err := wal.Open(t.TempDir(), func(wal.Record) error { return nil })
+	dir := t.TempDir()
+	log, _, err := wal.Open(dir, func(wal.Record) error { return nil })
 	require.NoError(t, err)
 	b := newBooks()
-	b.createAccounts([]ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}}, b.clock.issueTimestamps(1))
-	require.ErrorIs(t, writeCheckpoint(ctx, log.Checkpoint(), b.takeSnapshot()), context.Canceled)
+	b.cold.folder = sealed.OSFolder(dir)
+	require.NoError(t, b.cold.prepare())
+	_, err = b.createAccounts([]ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}}, b.clock.issueTimestamps(1))
+	require.NoError(t, err)
+	require.ErrorIs(t, commitSeal(ctx, log.Checkpoint(), b.beginSeal()), context.Canceled)
+	require.NoError(t, b.closeFiles())
 
 	p := &checkpointer{cancel: stop, failure: context.Canceled}
 	require.NoError(t, p.stopAndWait(), "that is no failure")

@@ -68,9 +68,6 @@ func (r *recordReader) takeBytes(n int) []byte {
 	return bytes
 }
 
-// isComplete reports whether the record had exactly the bytes that were read.
-func (r *recordReader) isComplete() bool { return !r.short && len(r.unread) == 0 }
-
 func (r *recordReader) readUint16() uint16 { return byteOrder.Uint16(r.takeBytes(2)) }
 func (r *recordReader) readUint32() uint32 { return byteOrder.Uint32(r.takeBytes(4)) }
 func (r *recordReader) readUint64() uint64 { return byteOrder.Uint64(r.takeBytes(8)) }
@@ -119,8 +116,10 @@ func (r *recordReader) readTransfer() ledger.Transfer {
 	}
 }
 
-func (r *recordReader) readExpired() expiredHold {
-	return expiredHold{timestamp: r.readUint64(), hold: position(r.readUint32()), nextTransfer: position(r.readUint32())}
+func (r *recordReader) readHold() lateHold {
+	pos := position(r.readUint32())
+	debit, credit := position(r.readUint32()), position(r.readUint32())
+	return lateHold{storedTransfer{r.readTransfer(), debit, credit, noPosition, holdPending}, pos}
 }
 
 // readRows reads the rest of the record as rows of the given length.

@@ -3,7 +3,9 @@ package embedded_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -34,8 +36,12 @@ func readFolder(t *testing.T, dir string) folderFiles {
 	require.NoError(t, err)
 	f := make(folderFiles)
 	for _, file := range files {
-		f[file.Name()], err = os.ReadFile(filepath.Join(dir, file.Name()))
+		content, err := os.ReadFile(filepath.Join(dir, file.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // of a merge of the id index, and not needed yet
+		}
 		require.NoError(t, err)
+		f[file.Name()] = content
 	}
 	return f
 }
@@ -149,8 +155,9 @@ func TestStoppedWhileWriting(t *testing.T) {
 	}
 }
 
-// Some bytes of answered requests are flipped or cut off. The ledger never opens with fewer or
-// other rows: it names the file, or did not need the damaged bytes.
+// Some bytes of answered requests are flipped or cut off. The ledger never answers with fewer or
+// other rows: it names the file, when it is opened or when it reads the rows, or it did not need the
+// damaged bytes.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -183,9 +190,20 @@ func TestDamage(t *testing.T) {
 			refused++
 			continue
 		}
-		require.Equal(t, want[n], s.readBooks(t, l, n), "%s at %d, %d requests", name, at, n)
+		books, err := s.tryReadBooks(t, l, n)
+		if err == nil {
+			require.Equal(t, want[n], books, "%s at %d, %d requests", name, at, n)
+		} else {
+			var corrupt *embedded.CorruptError
+			require.ErrorAs(t, err, &corrupt)
+			require.ErrorIs(t, err, embedded.ErrCorrupt)
+			require.Equal(t, filepath.Join(dir, name), corrupt.File)
+			require.LessOrEqual(t, corrupt.Offset, int64(at))
+			refused++
+		}
 		require.NoError(t, l.Close())
 	}
+	t.Logf("%d of %d damages were found", refused, crashes)
 	require.Greater(t, refused, crashes/2)
 }
 

@@ -20,13 +20,41 @@
 //
 // Writes maintain no index except for ids. An index by account, ledger number, code or user data,
 // and the history of balances, read on to the end of the lists when a query needs them: the first
-// query by a field takes some 50 ns for each transfer in the ledger, later queries as long as their
+// query by a field takes some 50 ns for each transfer in memory, later queries as long as their
 // answer. A query by several fields takes as long as a query by the rarest of them.
 //
-// In a folder (journal.go, checkpoint.go) requests are logged with their timestamps. The rules
-// depend on nothing else, so repeating the requests (restore.go) gives the same books; a checksum
-// of the answers verifies it. From time to time the books themselves are written, so that fewer
-// requests have to be repeated. Package wal writes the files.
+// # In a folder
+//
+// Requests are logged with their timestamps (journal.go). The rules depend on nothing else, so
+// repeating the requests (restore.go) gives the same books; a checksum of the answers verifies it.
+// Package wal writes the log.
+//
+// Whenever the log has grown by some 131,000 transfers, or to the size of the last checkpoint, the
+// books are sealed in the background (seal.go): the transfers since the last seal go to the disk and
+// leave the memory. So memory has
+//
+//   - the accounts, some 150 bytes each, twice while a checkpoint is written;
+//   - the open holds, some 250 bytes each;
+//   - the transfers since the last seal, and those being sealed: some 20 to 80 MB.
+//
+// It does not grow with settled transfers. On the disk are, for each seal, a segment (package
+// segment) with the rows, the lists of rows by field, and the states of the accounts before it; and
+// runs of ids (package idindex), which are merged now and then. A checkpoint has the accounts, the
+// open holds, and the names of these files. Their sums are checked with every byte that is read.
+//
+// A request looks a new id up in memory and in the filters of the runs, which say no. Only if an id
+// may be an old one are rows read from the disk, before the request changes anything (fetch.go). A
+// query walks the segments in the order of time, and reads the shortest list of its fields in each,
+// while other requests run (cold_request.go). The balances after a transfer are in no file: they are
+// computed by repeating the rows of its segment (cold_history.go).
+//
+// The files are of this package's own kind, and not of a general store such as Pebble or bbolt: a
+// transfer never changes once it is settled, comes in the order of its key, and belongs to the log of
+// the same folder. So a row is written once, with no compaction, and a general store would add its own
+// log, its own cache and its own copy of every key. A store of such a kind would serve the ids only:
+// there one filter for each run and a merge now and then are all that is needed. There is no cache to
+// configure: rows and ids are read through the cache of the operating system, filters are mapped
+// files, and neither counts as memory of the process.
 //
 // # Time
 //

@@ -13,6 +13,8 @@ type expiredHold struct {
 	timestamp    uint64
 	hold         position
 	nextTransfer position // the first transfer stored later
+
+	debit, credit position // the accounts of the hold
 }
 
 func toNanoseconds(seconds uint32) uint64 { return uint64(seconds) * 1e9 }
@@ -30,16 +32,17 @@ func (b *books) isPulseDue(nanos uint64) bool {
 // expiry, at most maxHolds, and returns their number. The releases own the timestamps up to this
 // one.
 func (b *books) releaseExpired(timestamp uint64, maxHolds int) int {
-	firstReleased := b.expired.count
+	expired := &b.hot.expired
+	firstReleased := expired.count
 	for range maxHolds {
 		if !b.isPulseDue(timestamp) {
 			break
 		}
 		b.expireHold(b.expiries.takeEntry().hold)
 	}
-	released := uint64(b.expired.count - firstReleased)
-	for pos := firstReleased; pos < b.expired.count; pos++ {
-		b.expired.rowAt(pos).timestamp = timestamp - released + uint64(pos-firstReleased) + 1
+	released := uint64(expired.count - firstReleased)
+	for pos := firstReleased; pos < expired.count; pos++ {
+		expired.rowAt(pos).timestamp = timestamp - released + uint64(pos-firstReleased) + 1
 	}
 	return int(released)
 }
@@ -59,18 +62,32 @@ func (b *books) nearestExpiry() (nanos uint64, ok bool) {
 // isHeld reports whether the hold of an entry is still pending. It may have been resolved, or
 // rolled back and replaced by another transfer.
 func (b *books) isHeld(e expiryEntry) bool {
-	if e.hold >= b.transfers.count {
-		return false
-	}
-	hold := b.transfers.rowAt(e.hold)
-	return hold.holdState == holdPending && hold.Timeout != 0 && expiryOf(&hold.Transfer) == e.nanos
+	hold := b.pendingAt(e.hold)
+	return hold != nil && hold.Timeout != 0 && expiryOf(&hold.Transfer) == e.nanos
 }
 
+// expireHold releases a pending hold. The caller sets the timestamp.
 func (b *books) expireHold(pos position) {
-	hold := b.transfers.rowAt(pos)
+	hold := b.pendingAt(pos)
 	b.endHold(pos, holdExpired)
 	releaseHold(&hold.Transfer, b.changeAccount(hold.debit), b.changeAccount(hold.credit))
-	*b.expired.appendRow() = expiredHold{hold: pos, nextTransfer: b.transfers.count}
+	*b.hot.expired.appendRow() = expiredHold{
+		hold: pos, nextTransfer: b.transferEnd(), debit: hold.debit, credit: hold.credit,
+	}
+}
+
+// compactExpiries drops the entries of resolved holds, once they are the greater part. No hold is
+// hot.
+func (b *books) compactExpiries() {
+	if b.expiries.entryCount() <= 2*b.holds.pending+1024 {
+		return
+	}
+	b.expiries = expirySchedule{}
+	for _, h := range b.holds.pendingHolds() {
+		if h.Timeout != 0 {
+			b.expiries.addEntry(expiryOf(&h.Transfer), h.position)
+		}
+	}
 }
 
 // expiryEntry is one entry of the schedule.

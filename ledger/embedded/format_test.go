@@ -23,16 +23,23 @@ func TestFolderOfANewerFormat(t *testing.T) {
 	path := filepath.Join(dir, "log-0000000000000000")
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.Zero(t, binary.LittleEndian.Uint32(content[12:]), "format 1, as all folders until now have")
+	require.EqualValues(t, 15, binary.LittleEndian.Uint32(content[12:]), "format 16, as all new folders have")
 
-	binary.LittleEndian.PutUint32(content[12:], 1)
+	binary.LittleEndian.PutUint32(content[12:], 16)
 	binary.LittleEndian.PutUint32(content[48:], crc32.Checksum(content[:48], crc32.MakeTable(crc32.Castagnoli)))
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 	_, err = embedded.Open(dir)
 	require.ErrorIs(t, err, embedded.ErrIncompatible)
 	require.NotErrorIs(t, err, embedded.ErrCorrupt)
-	require.ErrorContains(t, err, path+": ledger of format 2, this program reads up to 1")
+	require.ErrorContains(t, err, path+": ledger of format 17, this program reads up to 16")
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, content, after)
+
+	binary.LittleEndian.PutUint32(content[12:], 1) // format 2, of journals of rounds
+	binary.LittleEndian.PutUint32(content[48:], crc32.Checksum(content[:48], crc32.MakeTable(crc32.Castagnoli)))
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	_, err = embedded.Open(dir)
+	require.ErrorIs(t, err, embedded.ErrIncompatible)
+	require.NotErrorIs(t, err, embedded.ErrCorrupt)
 }

@@ -93,7 +93,7 @@ func (j *journal) endPosition() wal.Position {
 
 // startCheckpoint begins a checkpoint if one is due. Only requests that changed the books call it,
 // so that books can be read where no checkpoint can be written.
-func (j *journal) startCheckpoint(b *books) { j.checkpoints.startIfDue(j.log, b) }
+func (j *journal) startCheckpoint() { j.checkpoints.startIfDue(j.log) }
 
 // waitForSync returns when the log is on disk up to the position. The request is in the log
 // already, so an error means an unknown outcome.

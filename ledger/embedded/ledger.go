@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -21,11 +22,16 @@ type Ledger struct {
 	batchMax      int
 	checkpointMin int64
 	recovery      Recovery
+	space         spaceGuard
 
 	mu      sync.Mutex
 	closed  bool
 	books   books
 	journal *journal // nil in memory
+
+	// reading are the readers of cold rows that do not hold mu. None is added once closed is set, and
+	// the files stay open until they are done.
+	reading sync.WaitGroup
 
 	closeOnce sync.Once
 	closeErr  error
@@ -60,7 +66,10 @@ func WithBatchMax(n int) Option {
 
 // New returns an empty ledger in memory.
 func New(opts ...Option) *Ledger {
-	l := &Ledger{batchMax: ledger.BatchMax, checkpointMin: checkpointMin, books: newBooks()}
+	l := &Ledger{
+		batchMax: ledger.BatchMax, checkpointMin: checkpointMin, books: newBooks(),
+		space: spaceGuard{reserve: defaultDiskReserve, free: freeBytes},
+	}
 	for _, opt := range opts {
 		opt(l)
 	}
@@ -72,11 +81,16 @@ func (l *Ledger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
 	size := requestSize{"accounts", len(accounts), l.batchMax}
-	return runRequest(ctx, l, size, func(b *books) []ledger.CreateAccountResult {
+	if err := l.space.checkRoom(0); err != nil {
+		return nil, err
+	}
+	return runRequest(ctx, l, size, func(b *books) ([]ledger.CreateAccountResult, error) {
 		last := b.clock.issueTimestamps(len(accounts))
-		results := b.createAccounts(accounts, last)
-		l.journal.appendAccounts(accounts, last, results)
-		return results
+		results, err := b.createAccounts(accounts, last)
+		if err == nil {
+			l.journal.appendAccounts(accounts, last, results)
+		}
+		return results, err
 	})
 }
 
@@ -85,24 +99,28 @@ func (l *Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
 	size := requestSize{"transfers", len(transfers), l.batchMax}
-	return runRequest(ctx, l, size, func(b *books) []ledger.CreateTransferResult {
+	if err := l.space.checkRoom(0); err != nil {
+		return nil, err
+	}
+	return runRequest(ctx, l, size, func(b *books) ([]ledger.CreateTransferResult, error) {
 		last := b.clock.issueTimestamps(len(transfers))
-		results := b.createTransfers(transfers, last)
-		l.journal.appendTransfers(transfers, last, results)
-		return results
+		results, err := b.createTransfers(transfers, last)
+		if err == nil {
+			l.journal.appendTransfers(transfers, last, results)
+		}
+		return results, err
 	})
 }
 
 // LookupAccounts implements [ledger.Ledger].
 func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	size := requestSize{"ids", len(ids), l.lookupMax()}
-	return runRead(ctx, l, size, func(b *books) []ledger.Account { return b.lookupAccounts(ids) })
+	return runRead(ctx, l, size, func(b *books) ([]ledger.Account, error) { return b.lookupAccounts(ids), nil })
 }
 
 // LookupTransfers implements [ledger.Ledger].
 func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	size := requestSize{"ids", len(ids), l.lookupMax()}
-	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.lookupTransfers(ids) })
+	return l.lookupTransfers(ctx, ids, requestSize{"ids", len(ids), l.lookupMax()})
 }
 
 // GetAccountTransfers implements [ledger.Ledger].
@@ -110,7 +128,10 @@ func (l *Ledger) GetAccountTransfers(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.accountTransfers(&filter) })
+	if !filter.Valid() {
+		return runRead(ctx, l, size, emptyAnswer[ledger.Transfer])
+	}
+	return runSelection(ctx, l, size, selectionOfAccount(&filter), transferQuery{})
 }
 
 // GetAccountBalances implements [ledger.Ledger].
@@ -118,19 +139,25 @@ func (l *Ledger) GetAccountBalances(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.AccountBalance, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return runRead(ctx, l, size, func(b *books) []ledger.AccountBalance { return b.accountBalances(&filter) })
+	if !filter.Valid() {
+		return runRead(ctx, l, size, emptyAnswer[ledger.AccountBalance])
+	}
+	return runSelection(ctx, l, size, selectionOfAccount(&filter), &balanceQuery{})
 }
 
 // QueryAccounts implements [ledger.Ledger].
 func (l *Ledger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return runRead(ctx, l, size, func(b *books) []ledger.Account { return b.queryAccounts(&filter) })
+	return runRead(ctx, l, size, func(b *books) ([]ledger.Account, error) { return b.queryAccounts(&filter), nil })
 }
 
 // QueryTransfers implements [ledger.Ledger].
 func (l *Ledger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.queryTransfers(&filter) })
+	if !filter.Valid() {
+		return runRead(ctx, l, size, emptyAnswer[ledger.Transfer])
+	}
+	return runSelection(ctx, l, size, selectionOf(&filter), transferQuery{})
 }
 
 // GetChangeEvents implements [ledger.ChangeFeed]. With a smaller batch limit ([WithBatchMax]) the
@@ -140,8 +167,12 @@ func (l *Ledger) GetChangeEvents(
 	ctx context.Context, filter ledger.ChangeEventsFilter,
 ) ([]ledger.ChangeEvent, error) {
 	size := rowLimit(filter.Limit, ledger.ChangeEventsMax)
-	return runRead(ctx, l, size, func(b *books) []ledger.ChangeEvent {
-		return b.changeEvents(&filter, l.changeEventsMax())
+	if !filter.Valid() {
+		return runRead(ctx, l, size, emptyAnswer[ledger.ChangeEvent])
+	}
+	return l.changeEvents(ctx, size, eventQuery{
+		low: filter.TimestampMin, end: timestampAfter(filter.TimestampMax),
+		limit: min(int(filter.Limit), l.changeEventsMax()),
 	})
 }
 
@@ -164,17 +195,26 @@ func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
 		l.mu.Lock()
 		l.closed = true
-		l.books = books{}
 		l.mu.Unlock()
-		l.closeErr = l.journal.closeLog()
+		l.reading.Wait()
+		l.closeErr = errors.Join(l.journal.closeLog(), l.closeBooks())
 	})
 	return l.closeErr
 }
 
+// closeBooks frees the memory of the books and closes their files. No checkpoint is being written.
+func (l *Ledger) closeBooks() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.books.closeFiles()
+	l.books = books{}
+	return err
+}
+
 // runRead runs a request that creates nothing. It takes a timestamp too, because on a server reads
 // go through the same log as writes.
-func runRead[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) []R) ([]R, error) {
-	return runRequest(ctx, l, size, func(b *books) []R {
+func runRead[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) ([]R, error)) ([]R, error) {
+	return runRequest(ctx, l, size, func(b *books) ([]R, error) {
 		b.clock.issueTimestamps(0)
 		return do(b)
 	})
@@ -182,7 +222,7 @@ func runRead[R any](ctx context.Context, l *Ledger, size requestSize, do func(*b
 
 // runRequest runs do alone on the books. It answers when all requests seen by do are on disk: a
 // read may have seen a request that is still being synced.
-func runRequest[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) []R) ([]R, error) {
+func runRequest[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) ([]R, error)) ([]R, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -204,7 +244,7 @@ func runRequest[R any](ctx context.Context, l *Ledger, size requestSize, do func
 
 // runLocked runs do between the two moments at which a server looks for expired holds: after an
 // idle time, and right after a request.
-func runLocked[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error) {
+func runLocked[R any](l *Ledger, do func(*books) ([]R, error)) ([]R, wal.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -215,11 +255,14 @@ func runLocked[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error)
 	}
 	before := l.journal.endPosition()
 	l.pulseUntil(l.books.clock.idleSince())
-	answer := do(&l.books)
+	answer, err := do(&l.books)
+	if err != nil {
+		return nil, 0, translateReadError(err)
+	}
 	l.pulseUntil(l.books.clock.newestTimestamp)
 	after := l.journal.endPosition()
 	if after != before {
-		l.journal.startCheckpoint(&l.books)
+		l.journal.startCheckpoint()
 	}
 	return answer, after, nil
 }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/sealed"
 	"github.com/peerledger/peerledger/internal/wal"
 )
 
@@ -13,6 +15,9 @@ import (
 type Recovery struct {
 	// Accounts and Transfers are the numbers of rows in the ledger.
 	Accounts, Transfers int
+	// Converted reports whether the folder had the format of an older version, and has the present
+	// one now.
+	Converted bool
 	// Records is the number of requests and expiries after the newest checkpoint, which were run
 	// again.
 	Records int
@@ -35,20 +40,30 @@ type Recovery struct {
 // and not answered may survive too. If the context ends while a request is being synced, the
 // request returns [ledger.ErrOutcomeUnknown].
 //
-// If the folder can no longer be written (a full or broken disk), the ledger ends: requests under
-// way return [ledger.ErrOutcomeUnknown], later requests [ledger.ErrClosed], and both name the
-// cause. Repair the disk, call Close, and Open the folder again.
+// While the disk is nearly full, requests with changes return [ErrDiskFull] and change nothing, and
+// reads go on ([WithDiskReserve]). If the log can no longer be written (a broken disk), the ledger
+// ends: requests under way return [ledger.ErrOutcomeUnknown], later requests [ledger.ErrClosed], and
+// both name the cause. Repair the disk, call Close, and Open the folder again.
 //
 // A record cut off by a crash at the end of the log is removed and reported ([Recovery]). All other
-// damage is refused with a [CorruptError], which names file and offset. A folder written by a newer
-// program, in an unknown format, is refused with [ErrIncompatible] and both format numbers. Further
-// errors match [ErrInUse] or [ErrIncompatible], or are errors of the file system.
+// damage is refused with a [CorruptError], which names file and offset. Damage of a file with settled
+// transfers is found when the bytes are read: the request that needs them returns the CorruptError and
+// changes nothing, all others go on, and [Ledger.VerifyFiles] reads all of them. A folder written by a
+// newer program, in an unknown format, is refused with [ErrIncompatible] and both format numbers.
+// Further errors match [ErrInUse] or [ErrIncompatible], or are errors of the file system.
 //
-// The whole ledger is in memory too. Opening takes about as long as reading the newest checkpoint
-// and running the requests after it. When the log has outgrown the last checkpoint, the next
-// request with a change begins a new one, written in the background. Until it is done, the folder
-// needs room for the log and both checkpoints, and the process memory for a second copy of the
-// accounts. A checkpoint that cannot be written is left out, and Close reports it.
+// Settled transfers are on the disk only; the package documentation says what is in memory. Opening
+// takes about as long as reading the newest checkpoint, which has the accounts and the open holds, and
+// running the requests after it. When the log has outgrown the last checkpoint, and has 16 MiB at
+// least, the next request with a change begins a new one, written in the background. Until it is done,
+// the folder needs room for the log and both checkpoints, and the process memory for a second copy of
+// the accounts. A checkpoint that cannot be written is left out, and Close reports it: meanwhile the
+// transfers since the last checkpoint stay in memory.
+//
+// A folder of an older version, which has all transfers in its checkpoint (format 1), is converted:
+// Open reads it once, in bounded memory, and writes its transfers into the files of this version. It
+// needs as much room again as the folder has. The old files count until all is converted, so an
+// interrupted conversion begins again at the next Open. Older programs refuse a converted folder.
 //
 // A ledger that is not closed keeps a goroutine and the folder.
 func Open(dir string, opts ...Option) (*Ledger, error) {
@@ -56,20 +71,68 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		return nil, fmt.Errorf("embedded: open: the name of the folder is empty: %w", fs.ErrInvalid)
 	}
 	l := New(opts...)
-	log, found, err := wal.OpenFormat(dir, folderFormat, l.books.restoreRecord)
-	if err != nil {
-		return nil, translateOpenError(dir, err)
+	if err := l.openLog(dir); err != nil {
+		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks())
 	}
-	l.journal = &journal{log: log, checkpoints: checkpointer{minBytes: l.checkpointMin}}
-	l.setRecovery(found)
 	return l, nil
+}
+
+// openLog opens the log of the folder and the files that its checkpoint names.
+func (l *Ledger) openLog(dir string) error {
+	l.space.folder = dir
+	restore, isOld, err := l.restorer(dir, false)
+	if err != nil {
+		return err
+	}
+	log, found, err := wal.OpenFormat(dir, folderFormat, restore)
+	if err != nil {
+		return err
+	}
+	l.journal = &journal{log: log, checkpoints: checkpointer{ledger: l, minBytes: l.checkpointMin}}
+	l.setRecovery(found)
+	if isOld {
+		l.recovery.Converted = true
+		err = l.commitConversion()
+	} else {
+		err = l.books.cold.prepare()
+	}
+	if err != nil {
+		return errors.Join(err, log.Close())
+	}
+	return nil
+}
+
+// restorer returns the function that restores the records of a folder, and whether they are of an
+// older format.
+func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) error, isOld bool, err error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, false, err
+	}
+	b := &l.books
+	b.keepStarts()
+	b.cold.folder, b.cold.mayUse = sealed.OSFolder(path), l.space.checkRoom
+	format, err := wal.RecordFormat(path)
+	switch {
+	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat: // package wal refuses newer ones
+		return b.restoreRecord, false, nil
+	case err != nil:
+		return nil, false, err
+	case format != 1:
+		return nil, false, fmt.Errorf("%w: its records have format %d, and those of a ledger 1 or %d", ErrIncompatible, format, recordFormat)
+	}
+	c, err := l.newConversion(path, readOnly)
+	if err != nil {
+		return nil, false, err
+	}
+	return c.restoreRecord, true, nil
 }
 
 // setRecovery describes the folder in l.recovery.
 func (l *Ledger) setRecovery(found wal.Recovery) {
 	l.recovery = Recovery{
 		Accounts:   int(l.books.accounts.count),
-		Transfers:  int(l.books.transfers.count),
+		Transfers:  int(l.books.transferEnd()),
 		Records:    found.Records,
 		ClockAhead: l.books.clock.aheadOfWallClock(),
 	}
@@ -78,25 +141,30 @@ func (l *Ledger) setRecovery(found wal.Recovery) {
 	}
 }
 
-// Read returns a ledger in memory with the content of a folder that no ledger has open. It does not
-// change the folder, not even a record cut off by a crash, reported by Recovery. Later writes to
-// the ledger are not kept. Use Read where books must not be touched: on a copy or a snapshot, or
-// before it is known whether they are whole.
+// Read returns a ledger with the content of a folder that no ledger has open. It does not change the
+// folder, not even a record cut off by a crash, reported by Recovery. Later writes to the ledger are
+// not kept. Use Read where books must not be touched: on a copy or a snapshot, or before it is known
+// whether they are whole. Settled transfers are read from the folder, which must stay there until
+// Close; those of a folder of format 1 (see [Open]) are in memory.
 //
 // The errors are those listed at [Open], or match fs.ErrNotExist if there is no ledger in the
 // folder.
 func Read(dir string, opts ...Option) (*Ledger, error) {
 	l := New(opts...)
-	found, err := wal.Read(dir, folderFormat, l.books.restoreRecord)
+	restore, _, err := l.restorer(dir, true)
+	var found wal.Content
+	if err == nil {
+		found, err = wal.Read(dir, folderFormat, restore)
+	}
 	if err != nil {
-		return nil, translateOpenError(dir, err)
+		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks())
 	}
 	l.setRecovery(found.Recovery)
 	return l, nil
 }
 
 // folderFormat is the format written by this package.
-var folderFormat = wal.Format{Name: "ledger", Newest: recordFormat}
+var folderFormat = wal.Format{Name: "ledger", Newest: recordFormat, Upgrades: true}
 
 // Exists reports whether a folder holds a ledger, whole or damaged, without opening it: [Open]
 // would create a ledger in an empty or missing folder. The error is the file system's.
@@ -111,18 +179,34 @@ func Exists(dir string) (bool, error) {
 // translateOpenError replaces the errors of package wal by this package's.
 func translateOpenError(dir string, err error) error {
 	var corrupt *wal.CorruptError
+	var corruptFile *sealed.CorruptError
 	switch {
+	case errors.As(err, &corruptFile):
+		return &CorruptError{File: corruptFile.File, Offset: corruptFile.Offset, Reason: corruptFile.Reason}
 	case errors.As(err, &corrupt):
 		return &CorruptError{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
 	case errors.Is(err, wal.ErrLocked):
 		return fmt.Errorf("%w: %s", ErrInUse, dir)
 	case errors.Is(err, wal.ErrNoLog):
 		return fmt.Errorf("embedded: there is no ledger in %s: %w", dir, fs.ErrNotExist)
-	case errors.Is(err, wal.ErrVersion):
+	case errors.Is(err, wal.ErrVersion), errors.Is(err, sealed.ErrVersion):
 		return fmt.Errorf("%w: %w", ErrIncompatible, err)
 	default:
 		return fmt.Errorf("embedded: open %s: %w", dir, err)
 	}
+}
+
+// translateReadError replaces an error of a request that has had no effect, mostly one of reading cold
+// rows.
+func translateReadError(err error) error {
+	var corrupt *sealed.CorruptError
+	if errors.As(err, &corrupt) {
+		return &CorruptError{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
+	}
+	if errors.Is(err, ErrLedgerFull) {
+		return err
+	}
+	return fmt.Errorf("embedded: read the folder: %w", err)
 }
 
 // Errors of Open.

@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -22,6 +23,9 @@ type restartingLedger struct {
 	*clock
 	t *testing.T
 
+	checkpointEvery int64 // bytes
+	restartEvery    int   // requests
+
 	mu       sync.Mutex
 	l        *embedded.Ledger
 	dir      string
@@ -29,9 +33,11 @@ type restartingLedger struct {
 	closed   bool
 }
 
-func newRestarting(t *testing.T) *restartingLedger {
+func newRestarting(t *testing.T, checkpointEvery int64, restartEvery int) *restartingLedger {
 	t.Helper()
-	r := &restartingLedger{clock: newClock(), t: t, dir: t.TempDir()}
+	r := &restartingLedger{
+		clock: newClock(), t: t, checkpointEvery: checkpointEvery, restartEvery: restartEvery, dir: t.TempDir(),
+	}
 	var err error
 	r.l, err = openRestarting(r)
 	require.NoError(t, err)
@@ -39,14 +45,17 @@ func newRestarting(t *testing.T) *restartingLedger {
 }
 
 func openRestarting(r *restartingLedger) (*embedded.Ledger, error) {
-	return embedded.Open(r.dir, embedded.WithClock(r.Now), embedded.WithCheckpointEvery(20<<10))
+	return embedded.Open(r.dir, embedded.WithClock(r.Now), embedded.WithCheckpointEvery(r.checkpointEvery))
 }
 
 // beginRequest is called before a request, and its result after the request.
 func (r *restartingLedger) beginRequest() (end func()) {
 	r.mu.Lock()
 	r.requests++
-	if !r.closed && r.requests%10 == 0 && !r.reopenFolder(r.requests%20 == 0) {
+	if !r.closed && r.requests%4 != 0 {
+		r.l.WaitForCheckpoint() // rows are cold as soon as they can be
+	}
+	if !r.closed && r.requests%r.restartEvery == 0 && !r.reopenFolder(r.requests%(2*r.restartEvery) == 0) {
 		r.mu.Unlock()
 		r.t.FailNow()
 	}
@@ -131,21 +140,38 @@ func (r *restartingLedger) Close() error {
 	return r.l.Close()
 }
 
-// The answers of a ledger must not depend on data kept in memory only.
+// The answers of a ledger must not depend on data kept in memory only, nor on where its rows are.
 func TestConformanceAcrossRestarts(t *testing.T) {
 	t.Parallel()
-	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
-		t.Helper()
-		return newRestarting(t)
-	})
+	for _, bytes := range []int64{500, 3 << 10, 20 << 10} {
+		t.Run(fmt.Sprint(bytes), func(t *testing.T) {
+			t.Parallel()
+			ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
+				t.Helper()
+				return newRestarting(t, bytes, 10)
+			})
+		})
+	}
 }
 
+// The recorded vectors pass with a restart after every request, and with a segment for every request.
 func TestRecordedAcrossRestarts(t *testing.T) {
 	t.Parallel()
-	ledgertest.RunRecorded(t, func(t *testing.T) ledger.Ledger {
-		t.Helper()
-		return newRestarting(t)
-	})
+	for _, c := range []struct {
+		bytes        int64
+		restartEvery int
+	}{{1, 1}, {1, 1000}, {3 << 10, 3}, {20 << 10, 10}} {
+		t.Run(fmt.Sprint(c.bytes, c.restartEvery), func(t *testing.T) {
+			t.Parallel()
+			if testing.Short() && c.bytes < 10<<10 && c.restartEvery < 100 {
+				t.Skip("needs a minute of syncs: run without -short")
+			}
+			ledgertest.RunRecorded(t, func(t *testing.T) ledger.Ledger {
+				t.Helper()
+				return newRestarting(t, c.bytes, c.restartEvery)
+			})
+		})
+	}
 }
 
 // Neither two programs nor one program twice may open one folder.

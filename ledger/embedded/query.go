@@ -98,23 +98,30 @@ func smallestSource(all rowSource, others ...rowSource) rowSource {
 }
 
 // collectRows returns the first rows of the source accepted by accept, at most limit.
-func collectRows(from rowSource, limit uint32, accept func(position) bool) []position {
-	found := make([]position, 0, min(int(limit), from.size))
+func collectRows(from rowSource, limit int, accept func(position) bool) []position {
+	found := make([]position, 0, min(limit, from.size))
 	for pos := range from.rows {
-		if !accept(pos) {
-			continue
-		}
-		found = append(found, pos)
-		if len(found) == int(limit) {
+		if len(found) == limit {
 			break
+		}
+		if accept(pos) {
+			found = append(found, pos)
 		}
 	}
 	return found
 }
 
 func (b *books) queryAccounts(filter *ledger.QueryFilter) []ledger.Account {
+	if !filter.Valid() {
+		return []ledger.Account{}
+	}
+	s := selectionOf(filter)
 	fieldsAt := func(pos position) queryFields { return accountFields(b.accounts.rowAt(pos)) }
-	found := searchRows(filter, &b.accountIndex, b.accounts.count, b.accountsFrom, fieldsAt)
+	span := spanOf(s.timestampMin, s.timestampMax, b.accounts.count, b.accountsFrom)
+	sources := s.fieldSources(&b.accountIndex, span, b.accounts.count, fieldsAt)
+	found := collectRows(smallestSource(span.toSource(s.reversed), sources...), int(filter.Limit), func(pos position) bool {
+		return s.want.matchesFields(fieldsAt(pos))
+	})
 	answer := make([]ledger.Account, len(found))
 	for i, pos := range found {
 		answer[i] = *b.accounts.rowAt(pos)
@@ -122,105 +129,81 @@ func (b *books) queryAccounts(filter *ledger.QueryFilter) []ledger.Account {
 	return answer
 }
 
-func (b *books) queryTransfers(filter *ledger.QueryFilter) []ledger.Transfer {
-	fieldsAt := func(pos position) queryFields { return transferFields(&b.transfers.rowAt(pos).Transfer) }
-	return b.transfersAt(searchRows(filter, &b.transferIndex, b.transfers.count, b.transfersFrom, fieldsAt))
+// selectedTransfers returns the selected transfers, at most limit.
+func (b *books) selectedTransfers(s *selection, limit int) ([]ledger.Transfer, error) {
+	return inOrder(s.reversed, limit,
+		func(limit int) ([]ledger.Transfer, error) { return b.cold.selectedTransfers(s, limit) },
+		func(limit int) (rows []ledger.Transfer, err error) {
+			for g := range b.generations(s.reversed) {
+				found := g.selectRows(s, limit-len(rows))
+				rows = slices.Grow(rows, len(found))
+				for _, pos := range found {
+					rows = append(rows, g.transfers.rowAt(pos).Transfer)
+				}
+			}
+			return rows, nil
+		})
 }
 
-// searchRows returns the rows selected by a query filter in a list of n rows.
-func searchRows(
-	filter *ledger.QueryFilter, index *fieldIndex, n position,
-	from func(timestamp uint64) position, fieldsAt func(position) queryFields,
-) []position {
-	if !filter.Valid() {
-		return nil
+// inOrder returns rows of the older part of the books and then of the newer part, or the other way
+// if reversed, at most limit.
+func inOrder[R any](reversed bool, limit int, older, newer func(limit int) ([]R, error)) ([]R, error) {
+	if reversed {
+		older, newer = newer, older
 	}
-	want := queryFields{filter.UserData128, filter.UserData64, filter.UserData32, filter.Ledger, filter.Code}
-	reversed := filter.Flags&ledger.QueryFilterReversed != 0
-	span := spanOf(filter.TimestampMin, filter.TimestampMax, n, from)
-	var sources []rowSource
-	for _, list := range index.rowsByField(want, n, fieldsAt) {
-		sources = append(sources, mergeLists(reversed, span.cutList(list)))
+	rows, err := older(limit)
+	if err != nil || len(rows) == limit {
+		return rows, err
 	}
-	return collectRows(smallestSource(span.toSource(reversed), sources...), filter.Limit, func(pos position) bool {
-		return want.matchesFields(fieldsAt(pos))
-	})
+	more, err := newer(limit - len(rows))
+	if len(rows) == 0 {
+		return more, err
+	}
+	return append(rows, more...), err
 }
 
-func (b *books) accountTransfers(filter *ledger.AccountFilter) []ledger.Transfer {
-	return b.transfersAt(b.searchAccount(filter))
+// selectedBalances returns the balances of the selection's account, which is at the position, after
+// the selected transfers, at most limit.
+func (b *books) selectedBalances(account position, s *selection, limit int) ([]ledger.AccountBalance, error) {
+	return inOrder(s.reversed, limit,
+		func(limit int) ([]ledger.AccountBalance, error) { return b.cold.selectedBalances(account, s, limit) },
+		func(limit int) (rows []ledger.AccountBalance, err error) {
+			for g := range b.generations(s.reversed) {
+				more, err := b.balancesIn(g, s, limit-len(rows))
+				if err != nil {
+					return nil, err
+				}
+				rows = append(rows, more...)
+			}
+			return rows, nil
+		})
 }
 
-func (b *books) transfersAt(found []position) []ledger.Transfer {
-	answer := make([]ledger.Transfer, len(found))
+// balancesIn returns the balances of a generation after the selected transfers.
+func (b *books) balancesIn(g *generation, s *selection, limit int) ([]ledger.AccountBalance, error) {
+	found := g.selectRows(s, limit)
+	if len(found) == 0 {
+		return nil, nil
+	}
+	if err := b.catchUp(g); err != nil {
+		return nil, err
+	}
+	rows := make([]ledger.AccountBalance, len(found))
 	for i, pos := range found {
-		answer[i] = b.transfers.rowAt(pos).Transfer
-	}
-	return answer
-}
-
-// accountBalances returns the account's balances after each of its transfers.
-func (b *books) accountBalances(filter *ledger.AccountFilter) []ledger.AccountBalance {
-	account := b.findAccount(filter.AccountID)
-	if account == nil || !account.Flags.Has(ledger.AccountHistory) {
-		return []ledger.AccountBalance{}
-	}
-	found := b.searchAccount(filter)
-	b.history.catchUp(b)
-	answer := make([]ledger.AccountBalance, len(found))
-	for i, pos := range found {
-		t, state := b.transfers.rowAt(pos), &b.history.transferStates.rowAt(pos).credit
-		if t.DebitAccountID == filter.AccountID {
-			state = &b.history.transferStates.rowAt(pos).debit
+		t, states := g.transfers.rowAt(pos), g.history.transferStates.rowAt(pos)
+		state := &states.credit
+		if t.DebitAccountID == s.account {
+			state = &states.debit
 		}
-		answer[i] = ledger.AccountBalance{
-			DebitsPending: state.debitsPending, DebitsPosted: state.debitsPosted,
-			CreditsPending: state.creditsPending, CreditsPosted: state.creditsPosted,
-			Timestamp: t.Timestamp,
-		}
+		rows[i] = balanceAt(state, t.Timestamp)
 	}
-	return answer
+	return rows, nil
 }
 
-// searchAccount returns the transfers selected by an account filter.
-func (b *books) searchAccount(filter *ledger.AccountFilter) []position {
-	if !filter.Valid() {
-		return nil
+func balanceAt(s *accountState, timestamp uint64) ledger.AccountBalance {
+	return ledger.AccountBalance{
+		DebitsPending: s.debitsPending, DebitsPosted: s.debitsPosted,
+		CreditsPending: s.creditsPending, CreditsPosted: s.creditsPosted,
+		Timestamp: timestamp,
 	}
-	n := b.transfers.count
-	want := queryFields{
-		userData128: filter.UserData128, userData64: filter.UserData64, userData32: filter.UserData32,
-		code: filter.Code,
-	}
-	reversed := filter.Flags&ledger.AccountFilterReversed != 0
-	span := spanOf(filter.TimestampMin, filter.TimestampMax, n, b.transfersFrom)
-	sources := []rowSource{b.rowsOfSides(filter, span)}
-	fieldsAt := func(pos position) queryFields { return transferFields(&b.transfers.rowAt(pos).Transfer) }
-	for _, list := range b.transferIndex.rowsByField(want, n, fieldsAt) {
-		sources = append(sources, mergeLists(reversed, span.cutList(list)))
-	}
-	return collectRows(smallestSource(span.toSource(reversed), sources...), filter.Limit, func(pos position) bool {
-		t := &b.transfers.rowAt(pos).Transfer
-		return onSide(filter, t) && want.matchesFields(transferFields(t))
-	})
-}
-
-// rowsOfSides returns the transfers on the sides of the account set in the filter.
-func (b *books) rowsOfSides(filter *ledger.AccountFilter, span rowSpan) rowSource {
-	var sides [][]position
-	if filter.Flags&ledger.AccountFilterDebits != 0 {
-		sides = append(sides, span.cutList(b.debits.findRows(filter.AccountID, b.transfers.count,
-			func(pos position) ledger.ID { return b.transfers.rowAt(pos).DebitAccountID })))
-	}
-	if filter.Flags&ledger.AccountFilterCredits != 0 {
-		sides = append(sides, span.cutList(b.credits.findRows(filter.AccountID, b.transfers.count,
-			func(pos position) ledger.ID { return b.transfers.rowAt(pos).CreditAccountID })))
-	}
-	return mergeLists(filter.Flags&ledger.AccountFilterReversed != 0, sides...)
-}
-
-// onSide reports whether the transfer has the account on a side set in the filter.
-func onSide(filter *ledger.AccountFilter, t *ledger.Transfer) bool {
-	return (filter.Flags&ledger.AccountFilterDebits != 0 && t.DebitAccountID == filter.AccountID) ||
-		(filter.Flags&ledger.AccountFilterCredits != 0 && t.CreditAccountID == filter.AccountID)
 }

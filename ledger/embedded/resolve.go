@@ -10,11 +10,10 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 	if status := checkResolution(t); status != ledger.TransferCreated {
 		return status
 	}
-	pos, ok := b.transferPosition(t.PendingID)
-	if !ok {
+	hold, pos := b.findHold(t.PendingID)
+	if hold == nil {
 		return ledger.TransferPendingTransferNotFound
 	}
-	hold := b.transfers.rowAt(pos)
 	amount := tbexists.ResolvedAmount(t, hold.Amount)
 	if status := checkHold(t, hold, amount); status != ledger.TransferCreated {
 		return status
@@ -23,6 +22,7 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 		return status
 	}
 	stored := b.addResolution(t, hold, amount, slot)
+	stored.hold = pos
 	b.endHold(pos, resolvedState(t))
 	applyResolution(&stored.Transfer, &hold.Transfer, b.changeAccount(hold.debit), b.changeAccount(hold.credit))
 	return ledger.TransferCreated

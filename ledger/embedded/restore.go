@@ -13,18 +13,27 @@ import (
 // or length. Open the folder with the version that wrote it.
 var ErrIncompatible = errors.New("embedded: the folder was written by other rules")
 
-// recordFormat is the format of the records in a folder, of requests and of checkpoints.
-const recordFormat = 1
+// recordFormat is the format of the records in a folder, of requests and of checkpoints. In format 1
+// a checkpoint has all transfers (convert.go). The numbers between them are left to the journals of
+// recorders, which are folders of package wal too.
+const recordFormat = 16
 
 // restoreRecord restores a record of the folder: first the records of the checkpoint, which are the
 // books at its time, then the records of the log, whose requests are repeated.
 func (b *books) restoreRecord(record wal.Record) error {
 	r := &recordReader{unread: record.Data}
-	err := b.restoreKind(record.Kind, r)
-	if err == nil && !r.isComplete() {
+	if err := b.restoreKind(record.Kind, r); err != nil {
+		return err
+	}
+	return r.checkComplete(record)
+}
+
+// checkComplete returns an error unless the record had exactly the bytes that were read.
+func (r *recordReader) checkComplete(record wal.Record) error {
+	if r.short || len(r.unread) > 0 {
 		return fmt.Errorf("%w: a record of kind %d has %d bytes", ErrIncompatible, record.Kind, len(record.Data))
 	}
-	return err
+	return nil
 }
 
 func (b *books) restoreKind(kind uint8, r *recordReader) error {
@@ -37,12 +46,12 @@ func (b *books) restoreKind(kind uint8, r *recordReader) error {
 		return b.rerunPulse(r)
 	case kindStoredAccounts:
 		return restoreRows(r, rowBytes, (*recordReader).readAccount, b.restoreAccount)
-	case kindStoredTransfers:
-		return restoreRows(r, rowBytes, (*recordReader).readTransfer, b.restoreTransfer)
-	case kindExpired:
-		return restoreRows(r, expiredBytes, (*recordReader).readExpired, b.restoreExpired)
-	case kindFailed:
-		return restoreRows(r, idBytes, (*recordReader).readID, b.restoreFailed)
+	case kindSegments:
+		return b.restoreSegments(r)
+	case kindIDIndex:
+		return b.cold.openIndex(r)
+	case kindHolds:
+		return restoreRows(r, holdBytes, (*recordReader).readHold, b.restoreHold)
 	case kindClock:
 		return b.restoreClock(r)
 	default:
@@ -52,14 +61,20 @@ func (b *books) restoreKind(kind uint8, r *recordReader) error {
 
 func (b *books) rerunAccounts(r *recordReader) error {
 	last, answers := r.readUint64(), r.readUint32()
-	results := b.createAccounts(readRows(r, rowBytes, (*recordReader).readAccount), last)
+	results, err := b.createAccounts(readRows(r, rowBytes, (*recordReader).readAccount), last)
+	if err != nil {
+		return err
+	}
 	b.clock.newestTimestamp = last
 	return checkAnswers(last, answers, appendResults(nil, results, splitAccountResult))
 }
 
 func (b *books) rerunTransfers(r *recordReader) error {
 	last, answers := r.readUint64(), r.readUint32()
-	results := b.createTransfers(readRows(r, rowBytes, (*recordReader).readTransfer), last)
+	results, err := b.createTransfers(readRows(r, rowBytes, (*recordReader).readTransfer), last)
+	if err != nil {
+		return err
+	}
 	b.clock.newestTimestamp = last
 	return checkAnswers(last, answers, appendResults(nil, results, splitTransferResult))
 }
@@ -98,48 +113,30 @@ func (b *books) restoreAccount(a ledger.Account) error {
 	return nil
 }
 
-// restoreTransfer restores a transfer, and the state of the hold that it starts or ends.
-func (b *books) restoreTransfer(t ledger.Transfer) error {
-	debitPos, debitFound := b.accountPosition(t.DebitAccountID)
-	creditPos, creditFound := b.accountPosition(t.CreditAccountID)
-	if _, known := b.transferPosition(t.ID); known || !debitFound || !creditFound {
-		return fmt.Errorf("%w: transfer %v is there twice, or without its accounts", ErrIncompatible, t.ID)
+// restoreSegments opens the segments. The hot rows begin behind them.
+func (b *books) restoreSegments(r *recordReader) error {
+	if err := b.cold.openSegments(r); err != nil {
+		return err
 	}
-	stored := b.addTransfer(&t, debitPos, creditPos, t.Timestamp)
-	switch {
-	case t.Flags.Has(ledger.TransferPending):
-		stored.holdState = holdPending
-	case t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending):
-		hold := b.findTransfer(t.PendingID)
-		if hold == nil || hold.holdState != holdPending {
-			return fmt.Errorf("%w: transfer %v ends no hold", ErrIncompatible, t.ID)
-		}
-		hold.holdState = resolvedState(&t)
-	}
+	b.hot.first = b.cold.end()
 	return nil
 }
 
-func (b *books) restoreExpired(e expiredHold) error {
-	if e.hold >= b.transfers.count || b.transfers.rowAt(e.hold).holdState != holdPending {
-		return fmt.Errorf("%w: the transfer expired at %d is no pending hold", ErrIncompatible, e.timestamp)
+func (b *books) restoreHold(h lateHold) error {
+	if h.position >= b.cold.end() || max(h.debit, h.credit) >= b.accounts.count {
+		return fmt.Errorf("%w: hold %v is in no segment, or without its accounts", ErrIncompatible, h.ID)
 	}
-	b.transfers.rowAt(e.hold).holdState = holdExpired
-	*b.expired.appendRow() = e
+	b.holds.addHold(&h.storedTransfer, h.position)
 	return nil
 }
 
-func (b *books) restoreFailed(id ledger.ID) error {
-	b.burntIDs.addID(id)
-	return nil
-}
-
-// restoreClock ends a checkpoint. All ended holds are known by now, so the pending holds with a
-// timeout are put into the schedule.
+// restoreClock ends a checkpoint. All pending holds are known by now, so those with a timeout are put
+// into the schedule.
 func (b *books) restoreClock(r *recordReader) error {
 	b.clock.newestTimestamp = r.readUint64()
-	for pos := range b.transfers.count {
-		if t := b.transfers.rowAt(pos); t.holdState == holdPending && t.Timeout != 0 {
-			b.expiries.addEntry(expiryOf(&t.Transfer), pos)
+	for _, h := range b.holds.pendingHolds() {
+		if h.Timeout != 0 {
+			b.expiries.addEntry(expiryOf(&h.Transfer), h.position)
 		}
 	}
 	return nil

@@ -42,22 +42,48 @@ func TestOtherRules(t *testing.T) {
 		"short pulse":                {kindPulse, []byte{1}},
 		"account twice":              {kindStoredAccounts, account(1)},
 		"half an account":            {kindStoredAccounts, account(3)[1:]},
-		"transfer twice":             {kindStoredTransfers, transfer(10, plain)},
-		"transfer without account": {kindStoredTransfers, transfer(11, func(t *ledger.Transfer) {
-			t.CreditAccountID = ledger.NewID(3, 0)
-		})},
-		"post of nothing":    {kindStoredTransfers, transfer(11, post)},
-		"expiry of nothing":  {kindExpired, appendExpired(nil, &expiredHold{timestamp: 1, hold: 0})},
-		"expiry out of list": {kindExpired, appendExpired(nil, &expiredHold{timestamp: 1, hold: 7})},
-		"half an id":         {kindFailed, make([]byte, idBytes/2)},
-		"long clock":         {kindClock, make([]byte, 9)},
+		"short list of segments":     {kindSegments, []byte{1, 0, 0, 0, 1}},
+		"hold of no segment":         {kindHolds, appendHold(nil, &lateHold{})},
+		"half a hold":                {kindHolds, make([]byte, holdBytes/2)},
+		"long clock":                 {kindClock, make([]byte, 9)},
 	} {
 		b := newBooks()
 		for id := range uint64(2) {
 			require.NoError(t, b.restoreRecord(wal.Record{Kind: kindStoredAccounts, Data: account(id + 1)}))
 		}
-		require.NoError(t, b.restoreRecord(wal.Record{Kind: kindStoredTransfers, Data: transfer(10, plain)}))
 		require.ErrorIs(t, b.restoreRecord(wal.Record{Kind: c.kind, Data: c.data}), ErrIncompatible, name)
+	}
+
+	for name, c := range map[string]struct {
+		kind uint8
+		data []byte
+	}{
+		"transfer twice": {kindStoredTransfers, transfer(10, plain)},
+		"transfer without account": {kindStoredTransfers, transfer(11, func(t *ledger.Transfer) {
+			t.CreditAccountID = ledger.NewID(3, 0)
+		})},
+		"post of nothing": {kindStoredTransfers, transfer(11, post)},
+		"half an id":      {kindFailed, make([]byte, idBytes/2)},
+		"other balances":  {kindClock, make([]byte, 8)},
+	} {
+		b := newBooks()
+		old := &conversion{books: &b}
+		for id := range uint64(2) {
+			require.NoError(t, old.restoreRecord(wal.Record{Kind: kindStoredAccounts, Data: account(id + 1)}))
+		}
+		moved := func(t *ledger.Transfer) { t.Amount = ledger.NewAmount(1) }
+		require.NoError(t, old.restoreRecord(wal.Record{Kind: kindStoredTransfers, Data: transfer(10, moved)}))
+		require.ErrorIs(t, old.restoreRecord(wal.Record{Kind: c.kind, Data: c.data}), ErrIncompatible, name)
+	}
+}
+
+// Expiries of format 1 are read before the transfers.
+func TestExpiriesOfFormat1(t *testing.T) {
+	t.Parallel()
+	for _, e := range []expiredHold{{timestamp: 1, hold: 0}, {timestamp: 1, hold: 7}} {
+		b := newBooks()
+		old := &conversion{books: &b, expired: []expiredHold{e}}
+		require.ErrorIs(t, old.restoreRecord(wal.Record{Kind: kindClock, Data: make([]byte, 8)}), ErrIncompatible)
 	}
 }
 

@@ -1,9 +1,18 @@
 package embedded
 
 import (
+	"errors"
+
 	"github.com/peerledger/peerledger/internal/tbexists"
 	"github.com/peerledger/peerledger/ledger"
 )
+
+// maxTransfers is the largest number of transfers in a ledger: positions have 32 bits.
+const maxTransfers = noPosition
+
+// ErrLedgerFull is matched by the error of a request with more transfers than there is room for in a
+// ledger, which takes 2^32-1. The request has changed nothing. Reads go on.
+var ErrLedgerFull = errors.New("embedded: the ledger has as many transfers as it can take")
 
 // transferBatch is a CreateTransfers request under way.
 type transferBatch struct {
@@ -23,11 +32,18 @@ var transferLoopStatuses = loopStatuses[ledger.CreateTransferStatus]{
 	timestampMustBeZero:     ledger.TransferTimestampMustBeZero,
 }
 
-// createTransfers runs a request whose last event has the timestamp last.
-func (b *books) createTransfers(transfers []ledger.Transfer, last uint64) []ledger.CreateTransferResult {
+// createTransfers runs a request whose last event has the timestamp last. With an error, of a file,
+// nothing has changed.
+func (b *books) createTransfers(transfers []ledger.Transfer, last uint64) ([]ledger.CreateTransferResult, error) {
+	if b.transferEnd() > maxTransfers-position(len(transfers)) {
+		return nil, ErrLedgerFull
+	}
+	if err := b.fetchTransfers(transfers); err != nil {
+		return nil, err
+	}
 	r := &transferBatch{b, transfers, make([]ledger.CreateTransferResult, len(transfers))}
 	runEvents(b, r, last)
-	return r.results
+	return r.results, nil
 }
 
 func (r *transferBatch) eventCount() int { return len(r.events) }
@@ -42,7 +58,7 @@ func (r *transferBatch) headerOf(i int) eventHeader {
 func (r *transferBatch) applyRules(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
 	status, timestamp := r.books.createTransfer(&r.events[i], slot)
 	if status != ledger.TransferCreated && status.Transient() {
-		r.books.burntIDs.addID(r.events[i].ID)
+		r.books.hot.burnt.addID(r.events[i].ID)
 	}
 	return status, timestamp
 }
@@ -70,13 +86,13 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 		return ledger.TransferIDMustNotBeIntMax, slot
 	}
 	if stored := b.findTransfer(t.ID); stored != nil {
-		status := tbexists.CompareTransfer(t, &stored.Transfer, b.findHold)
+		status := tbexists.CompareTransfer(t, &stored.Transfer, b.findStoredHold)
 		if status == ledger.TransferExists {
 			return status, stored.Timestamp
 		}
 		return status, slot
 	}
-	if b.burntIDs.hasID(t.ID) {
+	if b.isBurnt(t.ID) {
 		return ledger.TransferIDAlreadyFailed, slot
 	}
 	var status ledger.CreateTransferStatus
@@ -121,7 +137,7 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 		stored.holdState = holdPending
 	}
 	if t.Timeout != 0 {
-		b.expiries.addEntry(expiryOf(&stored.Transfer), b.transfers.count-1)
+		b.expiries.addEntry(expiryOf(&stored.Transfer), b.transferEnd()-1)
 	}
 	applyMovement(&stored.Transfer, b.changeAccount(debitPos), b.changeAccount(creditPos))
 	return ledger.TransferCreated
@@ -184,11 +200,11 @@ func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account)
 // addTransfer stores a transfer with its timestamp. The caller sets the other fields decided by the
 // ledger.
 func (b *books) addTransfer(t *ledger.Transfer, debitPos, creditPos position, slot uint64) *storedTransfer {
-	stored := b.transfers.appendRow()
-	*stored = storedTransfer{Transfer: *t, debit: debitPos, credit: creditPos}
+	stored := b.hot.transfers.appendRow()
+	*stored = storedTransfer{Transfer: *t, debit: debitPos, credit: creditPos, hold: noPosition}
 	if !t.Flags.Has(ledger.TransferImported) {
 		stored.Timestamp = slot
 	}
-	b.transferIDs.addPosition(t.ID, b.transfers.count-1)
+	b.hot.ids.addPosition(t.ID, b.hot.transfers.count-1)
 	return stored
 }

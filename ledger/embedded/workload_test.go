@@ -120,34 +120,46 @@ type bookContents struct {
 
 // readBooks reads the books of a ledger after n requests, at the time of the next one. Last, it
 // sends the last request again, which also shows the burnt ids and the time.
-func (s *workload) readBooks(t *testing.T, l interface {
+func (s *workload) readBooks(t *testing.T, l feedLedger, n int) bookContents {
+	t.Helper()
+	b, err := s.tryReadBooks(t, l, n)
+	require.NoError(t, err)
+	return b
+}
+
+type feedLedger interface {
 	ledger.Ledger
 	ledger.ChangeFeed
-}, n int,
-) (b bookContents) {
+}
+
+// tryReadBooks is readBooks of a ledger that may be damaged.
+func (s *workload) tryReadBooks(t *testing.T, l feedLedger, n int) (b bookContents, err error) {
 	t.Helper()
 	s.setTime(n)
 	ctx := t.Context()
-	var err error
-	b.accounts, err = l.QueryAccounts(ctx, ledger.QueryFilter{Limit: ledger.QueryMax})
-	require.NoError(t, err)
-	b.transfers, err = l.QueryTransfers(ctx, ledger.QueryFilter{Limit: ledger.QueryMax})
-	require.NoError(t, err)
-	b.changes, err = l.GetChangeEvents(ctx, ledger.ChangeEventsFilter{Limit: ledger.ChangeEventsMax})
-	require.NoError(t, err)
+	if b.accounts, err = l.QueryAccounts(ctx, ledger.QueryFilter{Limit: ledger.QueryMax}); err != nil {
+		return b, err
+	}
+	if b.transfers, err = l.QueryTransfers(ctx, ledger.QueryFilter{Limit: ledger.QueryMax}); err != nil {
+		return b, err
+	}
+	if b.changes, err = l.GetChangeEvents(ctx, ledger.ChangeEventsFilter{Limit: ledger.ChangeEventsMax}); err != nil {
+		return b, err
+	}
 	for i := range b.accounts {
 		rows, err := l.GetAccountBalances(ctx, ledger.AccountFilter{
 			AccountID: b.accounts[i].ID, Limit: ledger.QueryMax,
 			Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
 		})
-		require.NoError(t, err)
+		if err != nil {
+			return b, err
+		}
 		b.balances = append(b.balances, rows)
 	}
 	if n > 1 {
 		b.burnt, err = l.CreateTransfers(ctx, s.requestTransfers(uint64(n-1)))
-		require.NoError(t, err)
 	}
-	return b
+	return b, err
 }
 
 // expectedBooks returns the books of a ledger after n requests.

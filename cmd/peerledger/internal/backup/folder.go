@@ -63,11 +63,34 @@ func lockSource(folder string) (lockedFolder, error) {
 	case err != nil:
 		return lockedFolder{}, fmt.Errorf("backup: %w", err)
 	}
+	sealed, err := listSealed(folder)
+	if err != nil {
+		return lockedFolder{}, errors.Join(err, release())
+	}
 	archives, err := listArchives(folder)
 	if err != nil {
 		return lockedFolder{}, errors.Join(err, release())
 	}
-	return lockedFolder{folder, append(names, archives...), release}, nil
+	return lockedFolder{folder, slices.Concat(names, sealed, archives), release}, nil
+}
+
+// sealedFile matches the names of a ledger's files that are written once: segments of transfers, and
+// runs of ids.
+var sealedFile = regexp.MustCompile(`^(?:segment|ids)-[0-9a-f]{16}$`)
+
+// listSealed returns the names of the sealed files in the folder of a ledger. Files that the newest
+// checkpoint does not name are among them after a crash; [embedded.Open] removes these.
+func listSealed(folder string) (names []string, err error) {
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	for _, file := range files {
+		if sealedFile.MatchString(file.Name()) {
+			names = append(names, file.Name())
+		}
+	}
+	return names, nil
 }
 
 // listArchives returns the names of the archive files of packets in a journal's folder, from there, in
@@ -139,7 +162,7 @@ func (f Folder) unpackFolder(ctx context.Context, archive, to string) error {
 }
 
 // logFile matches the names of files that the archive of a folder may hold.
-var logFile = regexp.MustCompile(`^(?:(?:log|checkpoint)-|archive/packets-)[0-9a-f]{16}$`)
+var logFile = regexp.MustCompile(`^(?:(?:log|checkpoint|segment|ids)-|archive/packets-)[0-9a-f]{16}$`)
 
 // extractFiles writes the files of a tar archive and reads the archive to its end.
 func extractFiles(r io.Reader, to string) error {
@@ -255,7 +278,11 @@ func linkFiles(from, to string) (err error) {
 		}
 		defer func() { err = errors.Join(err, syncFolder(folder)) }()
 	}
-	names = append(names, archives...)
+	sealed, err := listSealed(from)
+	if err != nil {
+		return err
+	}
+	names = slices.Concat(names, sealed, archives)
 	for i, name := range slices.Backward(names) {
 		if err := os.Link(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
 			for _, done := range names[i+1:] {
@@ -267,13 +294,17 @@ func linkFiles(from, to string) (err error) {
 	return syncFolder(to)
 }
 
-// readLedger adds up the accounts of an embedded ledger that no program has open.
+// readLedger reads all files of an embedded ledger that no program has open, and adds up its
+// accounts.
 func readLedger(ctx context.Context, folder string) (totals Totals, err error) {
 	l, err := embedded.Read(folder)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	if err := l.VerifyFiles(ctx); err != nil {
+		return nil, err
+	}
 	return ReadTotals(ctx, l, nil)
 }
 

@@ -436,3 +436,73 @@ func TestNamesInAnArchive(t *testing.T) {
 		require.Empty(t, entries)
 	}
 }
+
+// fillLedger makes a ledger in a folder with so many transfers that its first ones are in files that are
+// written once.
+func fillLedger(t *testing.T) (folder string, sealed []string) {
+	t.Helper()
+	folder = filepath.Join(t.TempDir(), "ledger")
+	l, err := embedded.Open(folder)
+	require.NoError(t, err)
+	_, err = l.CreateAccounts(t.Context(), []ledger.Account{
+		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
+	})
+	require.NoError(t, err)
+	batch := make([]ledger.Transfer, ledger.BatchMax)
+	for id := uint64(1); len(sealed) == 0; {
+		for i := range batch {
+			batch[i] = ledger.Transfer{
+				ID: ledger.NewID(id, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0),
+				Amount: ledger.NewAmount(1), Ledger: 1, Code: 1,
+			}
+			id++
+		}
+		_, err := l.CreateTransfers(t.Context(), batch)
+		require.NoError(t, err)
+		checkpoints, err := filepath.Glob(filepath.Join(folder, "checkpoint-*[0-9a-f]"))
+		require.NoError(t, err)
+		if len(checkpoints) > 0 {
+			sealed, err = listSealed(folder)
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, l.Close())
+	return folder, sealed
+}
+
+// The files with cold transfers and their ids are in a backup. A damaged one is found when the backup
+// is made.
+func TestColdTransfers(t *testing.T) {
+	t.Parallel()
+	folder, sealed := fillLedger(t)
+	require.Len(t, sealed, 2)
+	o := Options{Ledger: folder, Folder: filepath.Join(t.TempDir(), "backups")}
+	b := node{}.createBackup(t, o)
+	report, err := b.Verify(t.Context(), nil, ReadFolder(folder), nil)
+	require.NoError(t, err)
+	require.Equal(t, Equal, report.Comparisons[1].Relation)
+	restored := filepath.Join(t.TempDir(), "ledger")
+	require.NoError(t, b.Restore(t.Context(), restored, nil))
+	l, err := embedded.Open(restored)
+	require.NoError(t, err)
+	found, err := l.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(1, 0)})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.NoError(t, l.Close())
+
+	for _, name := range sealed {
+		path := filepath.Join(folder, name)
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		content[len(content)/2] ^= 1
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		_, err = Create(t.Context(), o)
+		require.ErrorIs(t, err, embedded.ErrCorrupt)
+		require.ErrorContains(t, err, name)
+		content[len(content)/2] ^= 1
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+	}
+	require.NoError(t, os.Remove(filepath.Join(folder, sealed[0])))
+	_, err = Create(t.Context(), o)
+	require.ErrorIs(t, err, embedded.ErrCorrupt)
+}

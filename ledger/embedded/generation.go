@@ -1,0 +1,114 @@
+package embedded
+
+import (
+	"iter"
+
+	"github.com/peerledger/peerledger/internal/segment"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// generation is the part of the books in memory between two freezes: the transfers from position
+// first on, and all that happened in their time. Positions within its lists count from 0.
+type generation struct {
+	number uint32 // marks the accounts touched in its time; 0 in memory
+	first  position
+
+	transfers rows[storedTransfer]
+	ids       *idTable
+	burnt     idSet // ids burnt by a transient refusal
+
+	expired  rows[expiredHold]  // in order of timestamp
+	starts   rows[accountStart] // of the accounts touched
+	lateEnds []*lateHold        // holds that were not hot when they ended
+
+	index   fieldIndex
+	debits  rowIndex[ledger.ID] // transfers by debit account
+	credits rowIndex[ledger.ID] // transfers by credit account
+	history history
+
+	// segment is set when the generation, frozen, is on disk. It belongs to the seal under way.
+	segment *segment.Segment
+}
+
+// accountStart is the state of an account before its first change in a generation.
+type accountStart struct {
+	account position
+	state   accountState
+}
+
+func newGeneration(number uint32, first position) *generation {
+	return &generation{number: number, first: first, ids: newIDTable(), burnt: idSet{positions: newIDTable()}}
+}
+
+// end returns the position behind the last transfer.
+func (g *generation) end() position { return g.first + g.transfers.count }
+
+// findID returns the place of the transfer with the id in the list.
+func (g *generation) findID(id ledger.ID) (local position, ok bool) {
+	return g.ids.findPosition(id, func(pos position) bool { return g.transfers.rowAt(pos).ID == id })
+}
+
+func (g *generation) transfersFrom(timestamp uint64) position {
+	return g.transfers.searchFirst(func(t *storedTransfer) bool { return t.Timestamp >= timestamp })
+}
+
+func (g *generation) expiriesFrom(timestamp uint64) position {
+	return g.expired.searchFirst(func(e *expiredHold) bool { return e.timestamp >= timestamp })
+}
+
+// generations are the generations in memory in the order of time, or reversed.
+func (b *books) generations(reversed bool) iter.Seq[*generation] {
+	return func(yield func(*generation) bool) {
+		if reversed && !yield(b.hot) {
+			return
+		}
+		for i := range b.frozen {
+			if reversed {
+				i = len(b.frozen) - 1 - i
+			}
+			if !yield(b.frozen[i]) {
+				return
+			}
+		}
+		if !reversed {
+			yield(b.hot)
+		}
+	}
+}
+
+// keepStarts makes the generations keep the starts of accounts. It is called on empty books.
+func (b *books) keepStarts() { b.hot.number = 1 }
+
+// keepStart keeps the state of an account before its first change in the hot generation.
+func (b *books) keepStart(pos position, a *ledger.Account) {
+	mark := b.touched.rowAt(pos)
+	if *mark == b.hot.number {
+		return
+	}
+	*mark = b.hot.number
+	*b.hot.starts.appendRow() = accountStart{pos, stateOf(a)}
+}
+
+// freeze ends the hot generation and begins a new one. No request is under way. Pending holds of the
+// generation go into the table of holds, since a frozen row does not change.
+func (b *books) freeze() {
+	g := b.hot
+	for pos := range g.transfers.count {
+		if t := g.transfers.rowAt(pos); t.holdState == holdPending {
+			b.holds.addHold(t, g.first+pos)
+		}
+	}
+	b.frozen = append(b.frozen, g)
+	b.hot = newGeneration(g.number+1, g.end())
+	b.compactExpiries()
+}
+
+// dropFrozen drops the oldest n frozen generations, which are in the cold store by now.
+func (b *books) dropFrozen(n int) {
+	for _, g := range b.frozen[:n] {
+		for _, h := range g.lateEnds {
+			b.holds.removeHold(h)
+		}
+	}
+	b.frozen = append([]*generation(nil), b.frozen[n:]...)
+}

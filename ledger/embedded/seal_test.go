@@ -1,0 +1,205 @@
+package embedded
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/segment"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// openCold returns a ledger whose rows are cold after each request, with two accounts.
+func openCold(t *testing.T, opts ...Option) *Ledger {
+	t.Helper()
+	l, err := Open(t.TempDir(), append(opts, WithCheckpointEvery(1))...)
+	require.NoError(t, err)
+	_, err = l.CreateAccounts(t.Context(), []ledger.Account{
+		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
+	})
+	require.NoError(t, err)
+	return l
+}
+
+func (l *Ledger) createCold(t *testing.T, transfers ...ledger.Transfer) []ledger.CreateTransferResult {
+	t.Helper()
+	results, err := l.CreateTransfers(t.Context(), transfers)
+	require.NoError(t, err)
+	l.sealForTest(t)
+	return results
+}
+
+// sealForTest makes all rows cold.
+func (l *Ledger) sealForTest(t *testing.T) {
+	t.Helper()
+	l.WaitForCheckpoint()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	require.NoError(t, l.books.sealNow(t.Context()))
+}
+
+func coldTransfer(id uint64, flags ledger.TransferFlags) ledger.Transfer {
+	return ledger.Transfer{
+		ID: ledger.NewID(id, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0),
+		Amount: ledger.NewAmount(1), Ledger: 1, Code: 1, Flags: flags,
+	}
+}
+
+// Memory has the open holds only: the others go with the rows that ended them.
+func TestMemoryOfHolds(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := openCold(t, WithClock(func() time.Time { return now }))
+	holds := make([]ledger.Transfer, 3000)
+	for i := range holds {
+		holds[i] = coldTransfer(uint64(10000+i), ledger.TransferPending)
+		holds[i].Timeout = 3600
+	}
+	l.createCold(t, holds...)
+	b := &l.books
+	require.Len(t, b.holds.byID, len(holds))
+	require.Equal(t, len(holds), b.holds.pending)
+	require.Equal(t, len(holds), b.expiries.entryCount())
+	posts := make([]ledger.Transfer, len(holds)-1)
+	for i := range posts {
+		posts[i] = ledger.Transfer{
+			ID: ledger.NewID(uint64(20000+i), 0), PendingID: holds[i+1].ID, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending,
+		}
+	}
+	for i, r := range l.createCold(t, posts...) {
+		require.Equal(t, ledger.TransferCreated, r.Status, i)
+	}
+	require.Len(t, b.holds.byID, 1)
+	require.Len(t, b.holds.byPosition, 1)
+	require.Equal(t, 1, b.holds.pending)
+	require.Equal(t, 1, b.expiries.entryCount())
+	require.Zero(t, b.hot.transfers.count)
+	require.Empty(t, b.frozen)
+
+	now = now.Add(2 * time.Hour)
+	l.Pulse()
+	l.sealForTest(t)
+	require.Empty(t, b.holds.byID)
+	for i, id := range []uint64{1, 0} { // a posted hold, and the expired one
+		again := ledger.Transfer{
+			ID: ledger.NewID(uint64(30000+i), 0), PendingID: holds[id].ID, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending,
+		}
+		want := []ledger.CreateTransferStatus{
+			ledger.TransferPendingTransferAlreadyPosted, ledger.TransferPendingTransferExpired,
+		}[i]
+		require.Equal(t, want, l.createCold(t, again)[0].Status)
+	}
+	require.NoError(t, l.Close())
+}
+
+// No account is imported at the moment of a cold transfer.
+func TestImportedAccountAtTheMomentOfAColdTransfer(t *testing.T) {
+	t.Parallel()
+	l := openCold(t)
+	moment := l.createCold(t, coldTransfer(10, 0))[0].Timestamp
+	l.createCold(t, coldTransfer(11, 0))
+	for i, want := range []ledger.CreateAccountStatus{
+		ledger.AccountImportedEventTimestampMustNotRegress, ledger.AccountCreated,
+	} {
+		results, err := l.CreateAccounts(t.Context(), []ledger.Account{{
+			ID: ledger.NewID(uint64(3+i), 0), Ledger: 1, Code: 1, Flags: ledger.AccountImported, Timestamp: moment + uint64(i),
+		}})
+		require.NoError(t, err)
+		require.Equal(t, want, results[0].Status)
+	}
+	require.NoError(t, l.Close())
+}
+
+// A chain that ends cold holds is rolled back.
+func TestRolledBackEndOfAColdHold(t *testing.T) {
+	t.Parallel()
+	l := openCold(t)
+	l.createCold(t, coldTransfer(10, ledger.TransferPending))
+	post := ledger.Transfer{
+		ID: ledger.NewID(11, 0), PendingID: ledger.NewID(10, 0), Amount: ledger.AmountMax,
+		Flags: ledger.TransferPostPending | ledger.TransferLinked,
+	}
+	results := l.createCold(t, post, coldTransfer(0, 0))
+	require.Equal(t, ledger.TransferLinkedEventFailed, results[0].Status)
+	post.Flags = ledger.TransferPostPending
+	require.Equal(t, ledger.TransferCreated, l.createCold(t, post)[0].Status)
+	require.Equal(t, ledger.TransferExists, l.createCold(t, post)[0].Status)
+	require.NoError(t, l.Close())
+}
+
+// The last positions are not used twice.
+func TestFullLedger(t *testing.T) {
+	t.Parallel()
+	l := New()
+	_, err := l.CreateAccounts(t.Context(), []ledger.Account{
+		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
+	})
+	require.NoError(t, err)
+	l.books.hot.first = maxTransfers - 2
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(10, 0)})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(11, 0), coldTransfer(12, 0)})
+	require.ErrorIs(t, err, ErrLedgerFull)
+	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(11, 0)})
+	require.NoError(t, err)
+	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(12, 0)})
+	require.ErrorIs(t, err, ErrLedgerFull)
+	found, err := l.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(10, 0), ledger.NewID(11, 0), ledger.NewID(12, 0)})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+}
+
+// A segment without transfers, of a time with expiries only, does not hide the transfers before it.
+func TestSegmentWithoutTransfers(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := openCold(t, WithClock(func() time.Time { return now }))
+	hold := coldTransfer(10, ledger.TransferPending)
+	hold.Timeout = 1
+	moment := l.createCold(t, coldTransfer(9, 0), hold)[0].Timestamp
+	now = now.Add(time.Minute)
+	l.Pulse()
+	l.sealForTest(t)
+	require.Equal(t, l.books.cold.segments[1].First, l.books.cold.segments[1].End)
+	imported := coldTransfer(11, ledger.TransferImported)
+	imported.Timestamp = moment + 1
+	require.Equal(t, ledger.TransferImportedEventTimestampMustNotRegress, l.createCold(t, imported)[0].Status)
+	found, err := l.QueryTransfers(t.Context(), ledger.QueryFilter{TimestampMin: moment, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	events, err := l.GetChangeEvents(t.Context(), ledger.ChangeEventsFilter{TimestampMin: moment, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, events, 3)
+	require.Equal(t, ledger.ChangeEventTwoPhaseExpired, events[2].Type)
+	require.NoError(t, l.Close())
+}
+
+// A row that is in two lists of a segment comes once.
+func TestMergePositions(t *testing.T) {
+	t.Parallel()
+	l := openCold(t)
+	back := coldTransfer(12, 0)
+	back.DebitAccountID, back.CreditAccountID = back.CreditAccountID, back.DebitAccountID
+	l.createCold(t, coldTransfer(10, 0), coldTransfer(11, 0), back, coldTransfer(13, 0))
+	c := l.books.cold.segments[0]
+	one := uint128.Uint128(ledger.NewID(1, 0))
+	debits, err := c.FindRows(segment.FieldDebitAccount, one)
+	require.NoError(t, err)
+	credits, err := c.FindRows(segment.FieldCreditAccount, one)
+	require.NoError(t, err)
+	merge := func(reversed bool, lists ...segment.List) (found []uint32) {
+		for pos, err := range mergePositions(lists, rowSpan{0, 4}, reversed) {
+			require.NoError(t, err)
+			found = append(found, pos)
+		}
+		return found
+	}
+	require.Equal(t, []uint32{0, 1, 2, 3}, merge(false, debits, credits))
+	require.Equal(t, []uint32{3, 2, 1, 0}, merge(true, credits, debits))
+	require.Equal(t, []uint32{0, 1, 3}, merge(false, debits, debits))
+	require.Equal(t, []uint32{3, 1, 0}, merge(true, debits, debits))
+	require.NoError(t, l.Close())
+}
