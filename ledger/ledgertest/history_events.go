@@ -130,7 +130,7 @@ func (h *history) transfer(n uint64) ledger.Transfer {
 	case kind < historyHolds:
 		t.Flags = ledger.TransferPending
 		if r.IntN(4) == 0 {
-			t.Timeout = 1_000_000 // later than the end of the run
+			t.Timeout = historyTimeout
 		}
 	case kind < historyVoids:
 		t = h.endOfHold(r, n, kind < historyPosts)
@@ -217,7 +217,7 @@ func addFault(r *rand.Rand, t *ledger.Transfer) {
 	case 7:
 		t.PendingID = historyID(r.Uint64N(10))
 	case 8:
-		t.Timeout = 5
+		t.Timeout = historyTimeout // a changed repeat may be a hold
 	case 9:
 		t.Amount = ledger.AmountMax
 	case 10:
@@ -233,7 +233,7 @@ func addFault(r *rand.Rand, t *ledger.Transfer) {
 func (h *history) changeField(t *ledger.Transfer) {
 	switch h.random.IntN(11) {
 	case 9:
-		t.Timeout++
+		t.Timeout += historyTimeout // the first one may have been refused, and this one is the hold
 	case 10:
 		t.Ledger++
 	case 0:
@@ -256,6 +256,10 @@ func (h *history) changeField(t *ledger.Transfer) {
 		t.Flags ^= ledger.TransferPending
 	}
 }
+
+// historyTimeout is a timeout in seconds that ends after the run. A hold that expired during the run would do so at
+// another moment on each ledger.
+const historyTimeout = 1_000_000
 
 // drawExpiringHolds draws holds that expire after a second, and ends of some of them in the same
 // request: nothing expires in between.
