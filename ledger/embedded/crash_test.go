@@ -201,7 +201,11 @@ func TestDamage(t *testing.T) {
 			require.LessOrEqual(t, corrupt.Offset, int64(at))
 			refused++
 		}
-		require.NoError(t, l.Close())
+		if err := l.Close(); err != nil { // a merge has met the damage
+			require.ErrorIs(t, err, embedded.ErrMerge)
+			require.ErrorContains(t, err, filepath.Join(dir, name))
+			require.ErrorIs(t, err, embedded.ErrCorrupt)
+		}
 	}
 	t.Logf("%d of %d damages were found", refused, crashes)
 	require.Greater(t, refused, crashes/2)
