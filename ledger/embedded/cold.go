@@ -223,10 +223,21 @@ func (c *coldStore) prepareIndex() error {
 	return err
 }
 
+// mergeError returns the failure of the last merge of the id index.
+func (c *coldStore) mergeError() error {
+	if c.index == nil {
+		return nil
+	}
+	if err := c.index.MergeError(); err != nil {
+		return fmt.Errorf("%w: %w", ErrMerge, translateReadError(err))
+	}
+	return nil
+}
+
 // closeFiles closes all files of the books.
 func (b *books) closeFiles() (err error) {
 	if b.cold.index != nil {
-		err = b.cold.index.Close()
+		err = errors.Join(b.cold.mergeError(), b.cold.index.Close())
 	}
 	for _, s := range b.cold.segments {
 		err = errors.Join(err, s.Close())
