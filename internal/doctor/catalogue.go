@@ -24,7 +24,7 @@ var catalogue = map[Code]catalogueEntry{
 	Resolved: {level: OK}, ReplicaAnswers: {level: OK}, SessionWorks: {level: OK}, ReleasesMatch: {level: OK},
 	LimitsKnown: {level: OK}, ClockPlausible: {level: OK}, DataFileRight: {level: OK}, HostRight: {level: OK},
 	BooksRight: {level: OK}, FolderRight: {level: OK}, FolderInUse: {level: OK}, JournalRight: {level: OK},
-	Reserved: {level: OK}, ArchiveRight: {level: OK},
+	Reserved: {level: OK}, ArchiveRight: {level: OK}, TotalsRight: {level: OK},
 
 	ConfigInvalid: {
 		Problem, "The configuration cannot be used.",
@@ -189,6 +189,10 @@ var catalogue = map[Code]catalogueEntry{
 	FolderForeign: {
 		Problem, "A newer version of the program wrote the folder, or the folder is of another kind: for example a journal instead of a ledger, or a folder of backups.",
 		"Use the version that wrote the folder, or correct the path.",
+	},
+	TotalsDiffer: {
+		Problem, "The sums of the accounts' debits and credits differ in this ledger number. Every transfer adds the same amount to both, so no balance of the folder can be trusted: the cause is a fault of this library or of the machine's memory.",
+		"Stop the program, keep the folder as it is, and report the fault. Go on with the newest backup that peerledger verify accepts, and compare with your peers.",
 	},
 	JournalWaits: {
 		Warning, "A recorder ended or was killed before the ledger had answered these fulfills. The fulfills were promised to peers; the ledger may have some of them.",

@@ -31,7 +31,11 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 	if found.TornBytes > 0 {
 		text += fmt.Sprintf("; a crash has left %d bytes of an unanswered request at the end", found.TornBytes)
 	}
+	if v := readVolume(s.Folder); v.size > 0 {
+		text += fmt.Sprintf("; %.1f GiB of the disk are free", float64(v.free)/(1<<30))
+	}
 	r.addFinding(FolderRight, subject, text)
+	checkTotals(ctx, l, subject, r)
 	if found.ClockAhead > clockTolerance {
 		r.addFinding(ClockBehind, "clock", fmt.Sprintf("the newest timestamp of the ledger is from %v in this machine's future", found.ClockAhead.Round(time.Millisecond)))
 	} else {

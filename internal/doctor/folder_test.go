@@ -80,8 +80,8 @@ func TestFolders(t *testing.T) {
 		subject Subject
 		want    []Code
 	}{
-		"right":             {Subject{Folder: folder}, []Code{FolderRight, ClockPlausible}},
-		"clock is behind":   {Subject{Folder: folder, Now: func() time.Time { return time.Now().Add(-time.Hour) }}, []Code{FolderRight, ClockBehind}},
+		"right":             {Subject{Folder: folder}, []Code{FolderRight, TotalsRight, ClockPlausible}},
+		"clock is behind":   {Subject{Folder: folder, Now: func() time.Time { return time.Now().Add(-time.Hour) }}, []Code{FolderRight, TotalsRight, ClockBehind}},
 		"missing":           {Subject{Folder: filepath.Join(folder, "missing")}, []Code{FolderMissing}},
 		"empty":             {Subject{Folder: t.TempDir()}, []Code{FolderMissing}},
 		"damaged":           {Subject{Folder: damaged(folder)}, []Code{FolderDamaged}},
@@ -93,7 +93,7 @@ func TestFolders(t *testing.T) {
 		"damaged journal":   {Subject{Journal: damaged(journal)}, []Code{FolderDamaged}},
 		"a ledger":          {Subject{Journal: folder}, []Code{FolderForeign}},
 		"of another":        {Subject{Journal: empty, Books: namespace}, []Code{JournalOther, JournalRight}},
-		"both":              {Subject{Folder: folder, Journal: journal}, []Code{FolderRight, ClockPlausible, JournalWaits}},
+		"both":              {Subject{Folder: folder, Journal: journal}, []Code{FolderRight, TotalsRight, ClockPlausible, JournalWaits}},
 	} {
 		r := Examine(t.Context(), test.subject)
 		require.Equal(t, test.want, listFolderCodes(r), "%s: %+v", name, r)
@@ -102,7 +102,7 @@ func TestFolders(t *testing.T) {
 	require.Contains(t, r[0].Found, "2 fulfills wait to be recorded")
 
 	r = Examine(t.Context(), Subject{Folder: folder, Now: func() time.Time { return time.Now().Add(-time.Hour) }})
-	require.Contains(t, r[1].Found, "the newest timestamp of the ledger is from ")
+	require.Contains(t, r[2].Found, "the newest timestamp of the ledger is from ")
 
 	content, err := transfers.ReadJournal(journal)
 	require.NoError(t, err)

@@ -109,7 +109,7 @@ func TestJournalOfRounds(t *testing.T) {
 	f := newRoundsFolders(t)
 	f.record(t, 3, 0)
 	r := Examine(t.Context(), f.subject())
-	require.Equal(t, []Code{FolderRight, ClockPlausible, BooksRight, JournalRight}, listFolderCodes(r), "%+v", r)
+	require.Equal(t, []Code{FolderRight, TotalsRight, ClockPlausible, BooksRight, JournalRight}, listFolderCodes(r), "%+v", r)
 	require.Regexp(t, `^no fulfill waits; journal of rounds [0-9a-f]{16}, namespace "test", the newest round is \d+, the last packet was resolved at `, findFinding(t, r, JournalRight).Found)
 
 	copied := filepath.Join(t.TempDir(), "rounds")
@@ -118,7 +118,7 @@ func TestJournalOfRounds(t *testing.T) {
 	require.NoError(t, os.CopyFS(oldLedger, os.DirFS(f.ledger)))
 	f.record(t, 1, 2)
 	r = Examine(t.Context(), f.subject())
-	require.Equal(t, []Code{FolderRight, ClockPlausible, BooksRight, Reserved, JournalWaits}, listFolderCodes(r), "%+v", r)
+	require.Equal(t, []Code{FolderRight, TotalsRight, ClockPlausible, BooksRight, Reserved, JournalWaits}, listFolderCodes(r), "%+v", r)
 	require.Regexp(t, `^2 fulfills are in no round that the ledger is known to have; .*, round \d+ was sent and has no answer, `, findFinding(t, r, JournalWaits).Found)
 
 	r = Examine(t.Context(), roundsFolders{f.ledger, copied}.subject())
@@ -172,7 +172,7 @@ func TestJournalOfARunningConnector(t *testing.T) {
 		log, _, err := wal.OpenFormat(journal, wal.AnyFormat, func(wal.Record) error { return nil })
 		require.NoError(t, err)
 		r := Examine(t.Context(), roundsFolders{f.ledger, journal}.subject())
-		require.Equal(t, []Code{FolderRight, ClockPlausible, BooksRight, Reserved, FolderInUse}, listFolderCodes(r))
+		require.Equal(t, []Code{FolderRight, TotalsRight, ClockPlausible, BooksRight, Reserved, FolderInUse}, listFolderCodes(r))
 		require.Equal(t, OK, r.Worst(), "%+v", r)
 		require.Regexp(t, `^a running connector has it open; a moment ago (0|1) fulfills? (is|are) in no round that the ledger is known to have; journal of rounds `,
 			findFinding(t, r, FolderInUse).Found)

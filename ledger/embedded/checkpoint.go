@@ -21,9 +21,26 @@ const (
 	kindClock          = 20 // the newest timestamp issued
 )
 
-// checkpointMin is the least size of a log, in bytes, for a checkpoint: that of 2^17 transfers. It
-// bounds the rows in memory, and what the next opening has to repeat.
-const checkpointMin = 16 << 20
+// The cache of the newest transfers, in bytes of memory.
+const (
+	defaultCacheSize = 64 << 20
+	leastCacheSize   = 4 << 20
+)
+
+// WithCacheSize sets how many bytes of memory the newest transfers of a folder may take: 64 MiB by
+// default, which suits a machine with 1 GiB, and 4 MiB at least. Accounts and open holds come on top.
+// Half of the cache fills while the other half is written to the disk, as one file. So a greater cache
+// makes fewer files: with the default, 131,000 transfers or more are in each. The ledger keeps them
+// open, and a query looks into each. The newest transfers, as many as in one file, are repeated by the
+// next [Open]. Older transfers are cached by the operating system only.
+func WithCacheSize(bytes int64) Option {
+	return func(l *Ledger) { l.checkpointMin = checkpointMinOf(max(leastCacheSize, bytes)) }
+}
+
+// checkpointMinOf returns the least size of a log, in bytes, for a checkpoint. A transfer takes 128
+// bytes in the log, and twice as many in memory, with its id and what Go has not collected yet. There
+// are two such logs in memory while a checkpoint is written.
+func checkpointMinOf(cacheSize int64) int64 { return cacheSize / 4 }
 
 // writeTo writes the records of the checkpoint. The files of the seal are written.
 func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {

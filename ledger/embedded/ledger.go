@@ -68,7 +68,7 @@ func WithBatchMax(n int) Option {
 // New returns an empty ledger in memory.
 func New(opts ...Option) *Ledger {
 	l := &Ledger{
-		batchMax: ledger.BatchMax, checkpointMin: checkpointMin, books: newBooks(),
+		batchMax: ledger.BatchMax, checkpointMin: checkpointMinOf(defaultCacheSize), books: newBooks(),
 		space: spaceGuard{reserve: defaultDiskReserve, free: freeBytes},
 	}
 	for _, opt := range opts {

@@ -55,9 +55,9 @@ type Recovery struct {
 // Settled transfers are on the disk only; the package documentation says what is in memory. Opening
 // takes about as long as reading the newest checkpoint, which has the accounts and the open holds, and
 // running the requests after it. When the log has outgrown the last checkpoint, and has 16 MiB at
-// least, the next request with a change begins a new one, written in the background. Until it is done,
-// the folder needs room for the log and both checkpoints, and the process memory for a second copy of
-// the accounts. A checkpoint that cannot be written is left out, and Close reports it: meanwhile the
+// least ([WithCacheSize]), the next request with a change begins a new one, written in the background.
+// Until it is done, the folder needs room for the log and both checkpoints, and the process memory for
+// a second copy of the accounts. A checkpoint that cannot be written is left out, and Close reports it: meanwhile the
 // transfers since the last checkpoint stay in memory.
 //
 // A folder of an older version, which has all transfers in its checkpoint (format 1), is converted:

@@ -206,3 +206,27 @@ func TestMergePositions(t *testing.T) {
 	require.Equal(t, []uint32{3, 1, 0}, merge(true, debits, debits))
 	require.NoError(t, l.Close())
 }
+
+// A greater cache makes fewer segments.
+func TestCacheSize(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int64]int{0: 4, leastCacheSize: 4, 2 * leastCacheSize: 2, defaultCacheSize: 0} {
+		l, err := Open(t.TempDir(), WithCacheSize(size))
+		require.NoError(t, err)
+		_, err = l.CreateAccounts(t.Context(), []ledger.Account{
+			{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
+		})
+		require.NoError(t, err)
+		for request := range uint64(8) {
+			batch := make([]ledger.Transfer, ledger.BatchMax)
+			for i := range batch {
+				batch[i] = coldTransfer(request*ledger.BatchMax+uint64(i)+1, 0)
+			}
+			_, err := l.CreateTransfers(t.Context(), batch)
+			require.NoError(t, err)
+			l.WaitForCheckpoint()
+		}
+		require.Len(t, l.books.cold.segments, want, "a cache of %d bytes", size)
+		require.NoError(t, l.Close())
+	}
+}

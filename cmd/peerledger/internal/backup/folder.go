@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path"
@@ -264,8 +265,12 @@ func (f Folder) restoreFolder(ctx context.Context, archive, target string) (err 
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
+	sealed, err := listSealed(target)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	archives, err := listArchives(target)
-	switch present = append(present, archives...); {
+	switch present = slices.Concat(present, sealed, archives); {
 	case err != nil:
 		return err
 	case len(present) > 0:

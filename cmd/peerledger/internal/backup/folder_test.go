@@ -492,6 +492,11 @@ func TestColdTransfers(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.NoError(t, l.Close())
+	stopped := t.TempDir() // a restore was killed after its first file
+	require.NoError(t, os.WriteFile(filepath.Join(stopped, sealed[0]), nil, 0o600))
+	err = b.Restore(t.Context(), stopped, nil)
+	require.ErrorIs(t, err, ErrNotEmpty)
+	require.ErrorContains(t, err, sealed[0])
 
 	for _, name := range sealed {
 		path := filepath.Join(folder, name)
