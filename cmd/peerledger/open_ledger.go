@@ -152,7 +152,7 @@ func (a *app) openFolder(folder string, options ...embedded.Option) (ledger.Ledg
 	if a.createdLedger = !found; a.createdLedger && !a.yes {
 		return embedded.New(options...), nil // the preview reads an empty ledger
 	}
-	l, err := embedded.Open(folder, options...)
+	l, err := embedded.Open(folder, append(options, embedded.WithProgress(a.showOpening()))...)
 	switch {
 	case err == nil:
 		a.warnOfClock(folder, l.Recovery().ClockAhead)
@@ -163,6 +163,22 @@ func (a *app) openFolder(folder string, options ...embedded.Option) (ledger.Ledg
 		return nil, fmt.Errorf("nothing was changed: %w", err)
 	default:
 		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+}
+
+// shownOpening is the size of a folder, in bytes, whose opening takes long enough to be shown.
+const shownOpening = 256 << 20
+
+// showOpening returns a function that shows the progress of opening a large folder on a terminal.
+func (a *app) showOpening() func(done, all int64) {
+	return func(done, all int64) {
+		if !a.stderrIsTerminal || a.json || all < shownOpening {
+			return
+		}
+		fmt.Fprintf(a.stderr, "\ropening: %d of %d MiB    ", done>>20, all>>20)
+		if done == all {
+			fmt.Fprintln(a.stderr)
+		}
 	}
 }
 

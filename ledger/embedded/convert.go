@@ -38,14 +38,17 @@ func (l *Ledger) newConversion(path string, readOnly bool) (*conversion, error) 
 	if !readOnly {
 		c.rowsMax = position(max(1, l.checkpointMin/rowBytes))
 	}
-	_, err := wal.Read(path, folderFormat, func(record wal.Record) error {
+	if err := l.progress.addFolder(path); err != nil { // once more
+		return nil, err
+	}
+	_, err := wal.Read(path, folderFormat, l.progress.count(func(record wal.Record) error {
 		if record.Kind != kindExpired {
 			return nil
 		}
 		r := &recordReader{unread: record.Data}
 		c.expired = append(c.expired, readRows(r, expiredBytes, (*recordReader).readExpired)...)
 		return r.checkComplete(record)
-	})
+	}))
 	return c, err
 }
 

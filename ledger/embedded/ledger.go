@@ -23,6 +23,7 @@ type Ledger struct {
 	checkpointMin int64
 	recovery      Recovery
 	space         spaceGuard
+	progress      openProgress
 
 	mu      sync.Mutex
 	closed  bool

@@ -99,6 +99,7 @@ func (l *Ledger) openLog(dir string) error {
 	if err != nil {
 		return errors.Join(err, log.Close())
 	}
+	l.progress.finish()
 	return nil
 }
 
@@ -112,10 +113,13 @@ func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) e
 	b := &l.books
 	b.keepStarts()
 	b.cold.folder, b.cold.mayUse = sealed.OSFolder(path), l.space.checkRoom
+	if err := l.progress.addFolder(path); err != nil {
+		return nil, false, err
+	}
 	format, err := wal.RecordFormat(path)
 	switch {
 	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat: // package wal refuses newer ones
-		return b.restoreRecord, false, nil
+		return l.progress.count(b.restoreRecord), false, nil
 	case err != nil:
 		return nil, false, err
 	case format != 1:
@@ -125,7 +129,7 @@ func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) e
 	if err != nil {
 		return nil, false, err
 	}
-	return c.restoreRecord, true, nil
+	return l.progress.count(c.restoreRecord), true, nil
 }
 
 // setRecovery describes the folder in l.recovery.
@@ -160,6 +164,7 @@ func Read(dir string, opts ...Option) (*Ledger, error) {
 		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks())
 	}
 	l.setRecovery(found.Recovery)
+	l.progress.finish()
 	return l, nil
 }
 

@@ -337,3 +337,36 @@ func TestExists(t *testing.T) {
 	_, err = embedded.Exists(filepath.Join(dir, "notes.txt"))
 	require.Error(t, err, "a file")
 }
+
+// Open reports its progress.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := embedded.Open(dir, embedded.WithCheckpointEvery(1<<30))
+	require.NoError(t, err)
+	_, err = l.CreateAccounts(t.Context(), workloadOpening())
+	require.NoError(t, err)
+	for first := uint64(1); first < 200_000; first += ledger.BatchMax {
+		batch := make([]ledger.Transfer, ledger.BatchMax)
+		for i := range batch {
+			batch[i] = movementTo5(first + uint64(i))
+		}
+		_, err := l.CreateTransfers(t.Context(), batch)
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.Close())
+	var size int64
+	for _, content := range readFolder(t, dir) {
+		size += int64(len(content))
+	}
+	var reports []int64
+	l, err = embedded.Open(dir, embedded.WithProgress(func(done, all int64) {
+		require.Equal(t, size, all)
+		reports = append(reports, done)
+	}))
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	require.Len(t, reports, 2, "of 25 MiB")
+	require.Less(t, reports[0], size)
+	require.Equal(t, size, reports[1])
+}

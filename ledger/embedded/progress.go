@@ -1,0 +1,66 @@
+package embedded
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/peerledger/peerledger/internal/wal"
+)
+
+// WithProgress makes [Open] and [Read] call report while they read a folder, a few times for each
+// 64 MiB: with the bytes of its checkpoint and log that are done, and with all of them. The conversion
+// of a folder of format 1 reads them twice, and all is twice their size then. The last call has done
+// equal to all. report is called by the goroutine of Open.
+func WithProgress(report func(done, all int64)) Option {
+	return func(l *Ledger) { l.progress.report = report }
+}
+
+// progressStep is the number of bytes between two reports.
+const progressStep = 16 << 20
+
+// openProgress is the progress of opening a folder.
+type openProgress struct {
+	report              func(done, all int64) // nil reports nothing
+	done, all, reported int64
+}
+
+// addFolder adds the files of the folder to the bytes to read.
+func (p *openProgress) addFolder(path string) error {
+	if p.report == nil {
+		return nil
+	}
+	names, err := wal.Names(path)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(path, name)); err == nil { // else an older file, removed just now
+			p.all += info.Size()
+		}
+	}
+	return nil
+}
+
+// count returns a function that restores a record and counts it as done.
+func (p *openProgress) count(restore func(wal.Record) error) func(wal.Record) error {
+	if p.report == nil {
+		return restore
+	}
+	const frameBytes = 24 // of a record, besides its data
+	return func(record wal.Record) error {
+		err := restore(record)
+		p.done = min(p.done+frameBytes+int64(len(record.Data)), p.all)
+		if p.done-p.reported >= progressStep {
+			p.reported = p.done
+			p.report(p.done, p.all)
+		}
+		return err
+	}
+}
+
+// finish reports the end.
+func (p *openProgress) finish() {
+	if p.report != nil {
+		p.report(p.all, p.all)
+	}
+}
