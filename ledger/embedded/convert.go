@@ -31,7 +31,7 @@ type conversion struct {
 	rowsMax  position             // rows in memory for a segment; 0 keeps all in memory
 }
 
-// newConversion begins to restore a folder. Expiries come behind the transfers in the checkpoint, and
+// newConversion begins to restore a folder, which is locked. Expiries come behind the transfers in the checkpoint, and
 // are needed before: so they are read first.
 func (l *Ledger) newConversion(path string, readOnly bool) (*conversion, error) {
 	c := &conversion{books: &l.books}
@@ -41,7 +41,7 @@ func (l *Ledger) newConversion(path string, readOnly bool) (*conversion, error) 
 	if err := l.progress.addFolder(path); err != nil { // once more
 		return nil, err
 	}
-	_, err := wal.Read(path, folderFormat, l.progress.count(func(record wal.Record) error {
+	_, err := wal.ReadLive(path, folderFormat, l.progress.count(func(record wal.Record) error {
 		if record.Kind != kindExpired {
 			return nil
 		}
