@@ -65,13 +65,3 @@ func TestBrkFailedConversionLeavesNoFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
-
-// A closed ledger says so, also on a full disk.
-func TestBrkClosedOnAFullDisk(t *testing.T) {
-	t.Parallel()
-	l, err := Open(t.TempDir(), func(l *Ledger) { l.space.free = func(string) (uint64, bool) { return 0, true } })
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(1, 0)})
-	require.ErrorIs(t, err, ledger.ErrClosed)
-}

@@ -175,7 +175,7 @@ func translateReadError(err error) error {
 	if errors.As(err, &corrupt) {
 		return &CorruptError{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
 	}
-	if errors.Is(err, ErrLedgerFull) {
+	if errors.Is(err, ErrLedgerFull) || errors.Is(err, ErrDiskFull) {
 		return err
 	}
 	return fmt.Errorf("embedded: read the folder: %w", err)
