@@ -49,19 +49,3 @@ func openColdIn(t *testing.T, dir string) *Ledger {
 	require.NoError(t, err)
 	return l
 }
-
-// A conversion that fails leaves the folder as it was: else the disk has twice the rows, and the older
-// program may find no room.
-func TestBrkFailedConversionLeavesNoFiles(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "format1")))
-	require.NoError(t, err)
-	// The old files cannot be cleaned up at the end, as on a full or read-only disk.
-	require.NoError(t, os.MkdirAll(filepath.Join(dir, "checkpoint-0000000000000007.tmp", "x"), 0o700))
-	_, err = Open(dir, WithCheckpointEvery(2<<10))
-	require.Error(t, err)
-	left, err := filepath.Glob(filepath.Join(dir, "[si]*-*"))
-	require.NoError(t, err)
-	require.Empty(t, left)
-}

@@ -61,8 +61,10 @@ type Recovery struct {
 //
 // A folder of an older version, which has all transfers in its checkpoint (format 1), is converted:
 // Open reads it once, in bounded memory, and writes its transfers into the files of this version. It
-// needs as much room again as the folder has. The old files count until all is converted, so an
-// interrupted conversion begins again at the next Open. Older programs refuse a converted folder.
+// needs as much room again as the folder has, beside the reserve ([WithDiskReserve]), and returns
+// [ErrDiskFull] without. The old files count until all is converted: a conversion that fails leaves
+// nothing else, and one that is interrupted begins again at the next Open. Older programs refuse a
+// converted folder.
 //
 // A ledger that is not closed keeps a goroutine and the folder.
 func Open(dir string, opts ...Option) (*Ledger, error) {
@@ -71,11 +73,11 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 	}
 	l := New(opts...)
 	r, err := l.newRestorer(dir, false)
-	if err == nil {
-		err = l.openLog(r)
-	}
 	if err != nil {
-		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks())
+		return nil, translateOpenError(dir, err)
+	}
+	if err := l.openLog(r); err != nil {
+		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks(), r.removeConverted())
 	}
 	return l, nil
 }

@@ -45,9 +45,11 @@ func (r *restorer) restoreRecord(record wal.Record) error { return r.restore(rec
 // prepare looks which format the folder has. The folder is locked.
 func (r *restorer) prepare() error {
 	progress := &r.ledger.progress
-	if err := progress.addFolder(r.path); err != nil {
+	bytes, err := folderBytes(r.path)
+	if err != nil {
 		return err
 	}
+	progress.all = bytes
 	format, err := wal.RecordFormat(r.path)
 	switch {
 	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat: // package wal refuses newer ones
@@ -58,10 +60,15 @@ func (r *restorer) prepare() error {
 	case format != 1:
 		return fmt.Errorf("%w: its records have format %d, and those of a ledger 1 or %d", ErrIncompatible, format, recordFormat)
 	}
+	r.isOld = true
+	if err := r.prepareConversion(bytes); err != nil {
+		return err
+	}
+	progress.all += bytes // it is read twice
 	c, err := r.ledger.newConversion(r.path, r.readOnly)
 	if err != nil {
 		return err
 	}
-	r.restore, r.isOld = progress.count(c.restoreRecord), true
+	r.restore = progress.count(c.restoreRecord)
 	return nil
 }
