@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 
 	"github.com/peerledger/peerledger/internal/idindex"
 	"github.com/peerledger/peerledger/internal/segment"
@@ -136,11 +135,7 @@ func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment
 	if err != nil {
 		return nil, err
 	}
-	opened, err := segment.Open(cold.folder, entry)
-	if err != nil {
-		return nil, errors.Join(err, cold.folder.RemoveFile(entry.FileName()))
-	}
-	return opened, nil
+	return segment.Open(cold.folder, entry)
 }
 
 func toStart(s *accountStart) segment.Start {
