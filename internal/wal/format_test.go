@@ -2,6 +2,7 @@ package wal
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"slices"
 	"testing"
@@ -147,4 +148,39 @@ func TestUpgrade(t *testing.T) {
 	require.NoError(t, l.Close())
 	_, _, err = OpenFormat(dir, Format{Name: "log", Newest: 1}, ignore)
 	require.ErrorIs(t, err, ErrVersion)
+}
+
+// An owner looks at a locked folder before its records are read. Its error ends the call, and the
+// folder is free again.
+func TestPrepare(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, _, err := Open(dir, nil)
+	require.NoError(t, err)
+	l.Append(1, 1, func(b []byte) []byte { return append(b, 'a') })
+	calls := 0
+	refused := errors.New("refused")
+	format := Format{Name: "log", Newest: 1, Prepare: func() error {
+		calls++
+		_, _, err := LockFolder(dir)
+		require.ErrorIs(t, err, ErrLocked)
+		return refused
+	}}
+	restored := func(Record) error { panic("restored") }
+	_, _, err = OpenFormat(dir, format, restored)
+	require.ErrorIs(t, err, ErrLocked)
+	_, err = Read(dir, format, restored)
+	require.ErrorIs(t, err, ErrLocked)
+	require.Zero(t, calls)
+	require.NoError(t, l.Close())
+	_, _, err = OpenFormat(dir, format, restored)
+	require.ErrorIs(t, err, refused)
+	_, err = Read(dir, format, restored)
+	require.ErrorIs(t, err, refused)
+	require.Equal(t, 2, calls)
+	format.Prepare = nil
+	l, found, err := OpenFormat(dir, format, func(Record) error { return nil })
+	require.NoError(t, err)
+	require.Equal(t, 1, found.Records)
+	require.NoError(t, l.Close())
 }

@@ -30,6 +30,17 @@ type Format struct {
 	// the newest format. The owner then writes a checkpoint in that format. Records of the log are the
 	// same in both.
 	Upgrades bool
+	// Prepare is called with the folder locked, before a file of it is read. So the owner looks at the
+	// folder, with [RecordFormat] and [ReadLive], while no other process changes it. An error ends the
+	// call. nil does nothing.
+	Prepare func() error
+}
+
+func (f *Format) prepare() error {
+	if f.Prepare == nil {
+		return nil
+	}
+	return f.Prepare()
 }
 
 var firstFormat = Format{Name: "log", Newest: 1}
@@ -51,6 +62,9 @@ func OpenFormat(path string, format Format, restore func(Record) error) (*Log, R
 	case !locked:
 		return nil, Recovery{}, fmt.Errorf("%w: %s", ErrLocked, path)
 	}
+	if err := format.prepare(); err != nil {
+		return nil, Recovery{}, errors.Join(err, lock.Unlock())
+	}
 	l, recovery, err := openFormat(osFolder(path), format, restore)
 	if err != nil {
 		return nil, Recovery{}, errors.Join(err, lock.Unlock())
@@ -60,7 +74,8 @@ func OpenFormat(path string, format Format, restore func(Record) error) (*Log, R
 }
 
 // RecordFormat returns the format of the records in a folder: of the newest checkpoint, or of the log
-// without a checkpoint. It changes nothing. Errors match [ErrNoLog], [ErrCorrupt] or [ErrVersion], or
+// without a checkpoint. It takes no lock and changes nothing: while another process has the folder open,
+// a file may go meanwhile ([Format.Prepare]). Errors match [ErrNoLog], [ErrCorrupt] or [ErrVersion], or
 // are the file system's.
 func RecordFormat(path string) (uint32, error) {
 	f := readOnlyFolder{osFolder(path)}

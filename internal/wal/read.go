@@ -38,6 +38,9 @@ func Read(path string, format Format, restore func(Record) error) (c Content, er
 		return c, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
+	if err := format.prepare(); err != nil {
+		return c, err
+	}
 	r := &recovery{folder: readOnlyFolder{osFolder(path)}, format: format, restore: restore}
 	last, err := r.readAll()
 	if err == nil {

@@ -240,7 +240,7 @@ func (b *brk) restart(crash bool) {
 	b.h.release()
 	err = old.Close()
 	if err != nil {
-		require.ErrorIs(b.t, err, ErrCheckpoint)
+		require.True(b.t, errors.Is(err, ErrCheckpoint) || errors.Is(err, ErrMerge), err)
 		b.stat["close failed"]++
 	}
 	if b.r.IntN(3) == 0 && !crash {

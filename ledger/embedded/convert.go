@@ -2,8 +2,12 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/peerledger/peerledger/internal/idindex"
+	"github.com/peerledger/peerledger/internal/sealed"
+	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -31,17 +35,14 @@ type conversion struct {
 	rowsMax  position             // rows in memory for a segment; 0 keeps all in memory
 }
 
-// newConversion begins to restore a folder. Expiries come behind the transfers in the checkpoint, and
+// newConversion begins to restore a folder, which is locked. Expiries come behind the transfers in the checkpoint, and
 // are needed before: so they are read first.
 func (l *Ledger) newConversion(path string, readOnly bool) (*conversion, error) {
 	c := &conversion{books: &l.books}
 	if !readOnly {
 		c.rowsMax = position(max(1, l.checkpointMin/rowBytes))
 	}
-	if err := l.progress.addFolder(path); err != nil { // once more
-		return nil, err
-	}
-	_, err := wal.Read(path, folderFormat, l.progress.count(func(record wal.Record) error {
+	_, err := wal.ReadLive(path, folderFormat, l.progress.count(func(record wal.Record) error {
 		if record.Kind != kindExpired {
 			return nil
 		}
@@ -88,9 +89,6 @@ func (c *conversion) restoreRecord(record wal.Record) error {
 func (c *conversion) sealIfFull() error {
 	if c.rowsMax == 0 || c.books.hot.transfers.count < c.rowsMax {
 		return nil
-	}
-	if err := c.books.cold.prepare(); err != nil {
-		return err
 	}
 	return c.books.sealNow(context.Background()) //nolint:forbidigo // Open has no context
 }
@@ -176,9 +174,6 @@ func (c *conversion) finishCheckpoint() error {
 
 // commitConversion writes the checkpoint that ends a conversion.
 func (l *Ledger) commitConversion() error {
-	if err := l.books.cold.prepare(); err != nil {
-		return err
-	}
 	ctx := context.Background() //nolint:forbidigo // Open has no context
 	s, c := l.books.beginSeal(), l.journal.log.Checkpoint()
 	if err := commitSeal(ctx, c, s); err != nil {
@@ -186,4 +181,40 @@ func (l *Ledger) commitConversion() error {
 	}
 	l.books.finishSeal(s)
 	return nil
+}
+
+// prepareConversion prepares the folder, whose checkpoint and log have the bytes, for the files of a
+// conversion. It removes those of one that was killed.
+func (r *restorer) prepareConversion(bytes int64) error {
+	if r.readOnly {
+		return nil
+	}
+	if err := r.ledger.books.cold.prepare(); err != nil {
+		return err
+	}
+	if err := r.ledger.space.checkRoom(bytes); err != nil {
+		return fmt.Errorf("convert the folder, which needs %d MiB: %w", bytes>>20, err)
+	}
+	return nil
+}
+
+// removeConverted removes the files of a conversion that has failed, so that the folder and the room on
+// the disk are as before. All files of the ledger are closed.
+func (r *restorer) removeConverted() error {
+	if !r.isOld {
+		return nil
+	}
+	_, release, err := wal.LockFolder(r.path)
+	switch {
+	case errors.Is(err, wal.ErrLocked): // another process converts the folder by now
+		return nil
+	case err != nil:
+		return err
+	}
+	format, err := wal.RecordFormat(r.path)
+	if err == nil && format < recordFormat { // else the checkpoint that names the files is there
+		folder := sealed.OSFolder(r.path)
+		err = errors.Join(segment.RemoveUnnamed(folder, nil), idindex.RemoveUnnamed(folder, nil))
+	}
+	return errors.Join(err, release())
 }

@@ -35,7 +35,8 @@
 //
 //   - the accounts, some 150 bytes each, twice while a checkpoint is written;
 //   - the open holds, some 250 bytes each;
-//   - the transfers since the last seal, and those being sealed: some 20 to 80 MB.
+//   - the transfers since the last seal, and those being sealed: some 20 to 80 MB, and after a query for
+//     balances or change events up to three times as much on top, for the states of their accounts.
 //
 // It does not grow with settled transfers. On the disk are, for each seal, a segment (package
 // segment) with the rows, the lists of rows by field, and the states of the accounts before it; and

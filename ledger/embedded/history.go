@@ -6,10 +6,12 @@ import "github.com/peerledger/peerledger/ledger"
 // generation. Like an index it costs a write nothing: a query first repeats all transfers since the
 // last query on its own copy of the accounts.
 type history struct {
-	accounts       rows[ledger.Account] // after the transfers and expiries read so far
-	startsRead     position             // starts put into accounts so far
-	transferStates rows[statePair]      // one for each transfer read
-	expiryStates   rows[statePair]      // one for each expiry read
+	// accounts are those touched, after the transfers and expiries read so far; nil once all of a
+	// frozen generation are read.
+	accounts       map[position]*ledger.Account
+	startsRead     position        // starts put into accounts so far
+	transferStates rows[statePair] // one for each transfer read
+	expiryStates   rows[statePair] // one for each expiry read
 }
 
 // statePair is the states of a transfer's two accounts right after a change.
@@ -18,12 +20,12 @@ type statePair struct{ debit, credit accountState }
 // catchUp reads up to the end of the generation. An error comes from reading an older hold.
 func (b *books) catchUp(g *generation) error {
 	h := &g.history
-	for h.accounts.count < b.accounts.count {
-		h.addAccount(b.accounts.rowAt(h.accounts.count))
+	if h.accounts == nil {
+		h.accounts = make(map[position]*ledger.Account)
 	}
 	for ; h.startsRead < g.starts.count; h.startsRead++ {
 		start := g.starts.rowAt(h.startsRead)
-		start.state.setOn(h.accounts.rowAt(start.account))
+		start.state.setOn(b.accountIn(h, start.account))
 	}
 	for {
 		switch {
@@ -34,27 +36,35 @@ func (b *books) catchUp(g *generation) error {
 			if err != nil {
 				return err
 			}
-			debit, credit := h.accounts.rowAt(e.debit), h.accounts.rowAt(e.credit)
+			debit, credit := b.accountIn(h, e.debit), b.accountIn(h, e.credit)
 			releaseHold(&hold.Transfer, debit, credit)
 			*h.expiryStates.appendRow() = statePair{stateOf(debit), stateOf(credit)}
 		case h.transferStates.count < g.transfers.count:
 			t := g.transfers.rowAt(h.transferStates.count)
-			debit, credit := h.accounts.rowAt(t.debit), h.accounts.rowAt(t.credit)
+			debit, credit := b.accountIn(h, t.debit), b.accountIn(h, t.credit)
 			if err := b.repeatTransfer(t, debit, credit); err != nil {
 				return err
 			}
 			*h.transferStates.appendRow() = statePair{stateOf(debit), stateOf(credit)}
 		default:
+			if g != b.hot {
+				h.accounts = nil
+			}
 			return nil
 		}
 	}
 }
 
-// addAccount adds an account that is empty and open, as it was created: an account created closed
-// never has a transfer. The start of an account of an older generation comes before its first change.
-func (h *history) addAccount(a *ledger.Account) {
-	created := h.accounts.appendRow()
-	*created = ledger.Account{Flags: a.Flags &^ ledger.AccountClosed}
+// accountIn returns an account of a history. In memory every account is empty and open before its first
+// change, as it was created: an account created closed never has a transfer. In a folder the starts say
+// how it was.
+func (b *books) accountIn(h *history, pos position) *ledger.Account {
+	a := h.accounts[pos]
+	if a == nil {
+		a = &ledger.Account{Flags: b.accounts.rowAt(pos).Flags &^ ledger.AccountClosed}
+		h.accounts[pos] = a
+	}
+	return a
 }
 
 // repeatTransfer applies a stored transfer to the accounts.

@@ -82,10 +82,7 @@ func (l *Ledger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
 	size := requestSize{"accounts", len(accounts), l.batchMax}
-	if err := l.space.checkRoom(0); err != nil {
-		return nil, err
-	}
-	return runRequest(ctx, l, size, func(b *books) ([]ledger.CreateAccountResult, error) {
+	return runCreate(ctx, l, size, func(b *books) ([]ledger.CreateAccountResult, error) {
 		last := b.clock.issueTimestamps(len(accounts))
 		results, err := b.createAccounts(accounts, last)
 		if err == nil {
@@ -100,10 +97,7 @@ func (l *Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
 	size := requestSize{"transfers", len(transfers), l.batchMax}
-	if err := l.space.checkRoom(0); err != nil {
-		return nil, err
-	}
-	return runRequest(ctx, l, size, func(b *books) ([]ledger.CreateTransferResult, error) {
+	return runCreate(ctx, l, size, func(b *books) ([]ledger.CreateTransferResult, error) {
 		last := b.clock.issueTimestamps(len(transfers))
 		results, err := b.createTransfers(transfers, last)
 		if err == nil {
@@ -219,6 +213,15 @@ func runRead[R any](ctx context.Context, l *Ledger, size requestSize, do func(*b
 		b.clock.issueTimestamps(0)
 		return do(b)
 	})
+}
+
+// runCreate runs a request that may create something. Without room on the disk it is refused, after all
+// checks of the request and of the ledger: one that is closed or has ended says so.
+func runCreate[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) ([]R, error)) ([]R, error) {
+	if err := l.space.checkRoom(0); err != nil { // not with the ledger locked
+		do = func(*books) ([]R, error) { return nil, err }
+	}
+	return runRequest(ctx, l, size, do)
 }
 
 // runRequest runs do alone on the books. It answers when all requests seen by do are on disk: a

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/peerledger/peerledger/internal/sealed"
@@ -62,8 +61,10 @@ type Recovery struct {
 //
 // A folder of an older version, which has all transfers in its checkpoint (format 1), is converted:
 // Open reads it once, in bounded memory, and writes its transfers into the files of this version. It
-// needs as much room again as the folder has. The old files count until all is converted, so an
-// interrupted conversion begins again at the next Open. Older programs refuse a converted folder.
+// needs as much room again as the folder has, beside the reserve ([WithDiskReserve]), and returns
+// [ErrDiskFull] without. The old files count until all is converted: a conversion that fails leaves
+// nothing else, and one that is interrupted begins again at the next Open. Older programs refuse a
+// converted folder.
 //
 // A ledger that is not closed keeps a goroutine and the folder.
 func Open(dir string, opts ...Option) (*Ledger, error) {
@@ -71,26 +72,26 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		return nil, fmt.Errorf("embedded: open: the name of the folder is empty: %w", fs.ErrInvalid)
 	}
 	l := New(opts...)
-	if err := l.openLog(dir); err != nil {
-		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks())
+	r, err := l.newRestorer(dir, false)
+	if err != nil {
+		return nil, translateOpenError(dir, err)
+	}
+	if err := l.openLog(r); err != nil {
+		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks(), r.removeConverted())
 	}
 	return l, nil
 }
 
 // openLog opens the log of the folder and the files that its checkpoint names.
-func (l *Ledger) openLog(dir string) error {
-	l.space.folder = dir
-	restore, isOld, err := l.restorer(dir, false)
-	if err != nil {
-		return err
-	}
-	log, found, err := wal.OpenFormat(dir, folderFormat, restore)
+func (l *Ledger) openLog(r *restorer) error {
+	l.space.folder = r.path
+	log, found, err := wal.OpenFormat(r.path, r.format(), r.restoreRecord)
 	if err != nil {
 		return err
 	}
 	l.journal = &journal{log: log, checkpoints: checkpointer{ledger: l, minBytes: l.checkpointMin}}
 	l.setRecovery(found)
-	if isOld {
+	if r.isOld {
 		l.recovery.Converted = true
 		err = l.commitConversion()
 	} else {
@@ -101,35 +102,6 @@ func (l *Ledger) openLog(dir string) error {
 	}
 	l.progress.finish()
 	return nil
-}
-
-// restorer returns the function that restores the records of a folder, and whether they are of an
-// older format.
-func (l *Ledger) restorer(dir string, readOnly bool) (restore func(wal.Record) error, isOld bool, err error) {
-	path, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, false, err
-	}
-	b := &l.books
-	b.keepStarts()
-	b.cold.folder, b.cold.mayUse = sealed.OSFolder(path), l.space.checkRoom
-	if err := l.progress.addFolder(path); err != nil {
-		return nil, false, err
-	}
-	format, err := wal.RecordFormat(path)
-	switch {
-	case errors.Is(err, wal.ErrNoLog), err == nil && format >= recordFormat: // package wal refuses newer ones
-		return l.progress.count(b.restoreRecord), false, nil
-	case err != nil:
-		return nil, false, err
-	case format != 1:
-		return nil, false, fmt.Errorf("%w: its records have format %d, and those of a ledger 1 or %d", ErrIncompatible, format, recordFormat)
-	}
-	c, err := l.newConversion(path, readOnly)
-	if err != nil {
-		return nil, false, err
-	}
-	return l.progress.count(c.restoreRecord), true, nil
 }
 
 // setRecovery describes the folder in l.recovery.
@@ -155,10 +127,10 @@ func (l *Ledger) setRecovery(found wal.Recovery) {
 // folder.
 func Read(dir string, opts ...Option) (*Ledger, error) {
 	l := New(opts...)
-	restore, _, err := l.restorer(dir, true)
+	r, err := l.newRestorer(dir, true)
 	var found wal.Content
 	if err == nil {
-		found, err = wal.Read(dir, folderFormat, restore)
+		found, err = wal.Read(r.path, r.format(), r.restoreRecord)
 	}
 	if err != nil {
 		return nil, errors.Join(translateOpenError(dir, err), l.closeBooks())
@@ -167,9 +139,6 @@ func Read(dir string, opts ...Option) (*Ledger, error) {
 	l.progress.finish()
 	return l, nil
 }
-
-// folderFormat is the format written by this package.
-var folderFormat = wal.Format{Name: "ledger", Newest: recordFormat, Upgrades: true}
 
 // Exists reports whether a folder holds a ledger, whole or damaged, without opening it: [Open]
 // would create a ledger in an empty or missing folder. The error is the file system's.
@@ -208,7 +177,7 @@ func translateReadError(err error) error {
 	if errors.As(err, &corrupt) {
 		return &CorruptError{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
 	}
-	if errors.Is(err, ErrLedgerFull) {
+	if errors.Is(err, ErrLedgerFull) || errors.Is(err, ErrDiskFull) {
 		return err
 	}
 	return fmt.Errorf("embedded: read the folder: %w", err)

@@ -370,3 +370,30 @@ func TestProgress(t *testing.T) {
 	require.Less(t, reports[0], size)
 	require.Equal(t, size, reports[1])
 }
+
+// A folder in use is not read: its owner may remove any file while another process looks.
+func TestFolderInUseIsNotRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := embedded.Open(dir, embedded.WithCheckpointEvery(1))
+	require.NoError(t, err)
+	_, err = l.CreateAccounts(t.Context(), []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}})
+	require.NoError(t, err)
+	l.WaitForCheckpoint()
+	for _, pattern := range []string{"checkpoint-*", "log-*"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, names, pattern)
+		for _, name := range names {
+			require.NoError(t, os.Rename(name, filepath.Join(dir, "moved-"+filepath.Base(name))))
+			require.NoError(t, os.WriteFile(name, nil, 0o600)) // who reads it finds damage
+		}
+	}
+	_, err = embedded.Open(dir)
+	require.ErrorIs(t, err, embedded.ErrInUse)
+	_, err = embedded.Read(dir)
+	require.ErrorIs(t, err, embedded.ErrInUse)
+	require.NoError(t, l.Close())
+	_, err = embedded.Open(dir)
+	require.ErrorIs(t, err, embedded.ErrCorrupt)
+}

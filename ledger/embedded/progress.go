@@ -24,21 +24,20 @@ type openProgress struct {
 	done, all, reported int64
 }
 
-// addFolder adds the files of the folder to the bytes to read.
-func (p *openProgress) addFolder(path string) error {
-	if p.report == nil {
-		return nil
-	}
+// folderBytes returns the size of the checkpoint and the log in a folder.
+func folderBytes(path string) (bytes int64, err error) {
 	names, err := wal.Names(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, name := range names {
-		if info, err := os.Stat(filepath.Join(path, name)); err == nil { // else an older file, removed just now
-			p.all += info.Size()
+		info, err := os.Stat(filepath.Join(path, name))
+		if err != nil {
+			return 0, err
 		}
+		bytes += info.Size()
 	}
-	return nil
+	return bytes, nil
 }
 
 // count returns a function that restores a record and counts it as done.

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 
 	"github.com/peerledger/peerledger/internal/idindex"
 	"github.com/peerledger/peerledger/internal/segment"
@@ -135,7 +136,11 @@ func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment
 	if err != nil {
 		return nil, err
 	}
-	return segment.Open(cold.folder, entry)
+	opened, err := segment.Open(cold.folder, entry)
+	if err != nil {
+		return nil, errors.Join(err, cold.folder.RemoveFile(entry.FileName()))
+	}
+	return opened, nil
 }
 
 func toStart(s *accountStart) segment.Start {

@@ -1,6 +1,8 @@
 package embedded
 
 import (
+	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 
@@ -65,4 +67,25 @@ func TestDiskFull(t *testing.T) {
 	room.Store(0)
 	require.NoError(t, move(99))
 	require.NoError(t, l.Close())
+}
+
+// A full disk is the last thing that a request is told: there is no use in waiting for room while the
+// request is wrong, or the ledger is closed.
+func TestClosedOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	l, err := Open(t.TempDir(), func(l *Ledger) { l.space.free = func(string) (uint64, bool) { return 0, true } })
+	require.NoError(t, err)
+	create := func(ctx context.Context, n int) error {
+		_, err := l.CreateTransfers(ctx, make([]ledger.Transfer, n))
+		_, accountsErr := l.CreateAccounts(ctx, make([]ledger.Account, n))
+		require.Equal(t, errors.Is(err, ErrDiskFull), errors.Is(accountsErr, ErrDiskFull))
+		return err
+	}
+	require.ErrorIs(t, create(t.Context(), 1), ErrDiskFull)
+	require.ErrorIs(t, create(t.Context(), ledger.BatchMax+1), ledger.ErrTooMuchData)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.ErrorIs(t, create(ended, 1), context.Canceled)
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, create(t.Context(), 1), ledger.ErrClosed)
 }
