@@ -66,7 +66,7 @@
 // The last line has balances and the lists of rows by field too, which the stores lack. Written are the
 // bytes given to the disk by the end of the inserts, RssAnon is memory after a collection.
 //
-// The only cache to configure is that of the newest transfers ([WithCacheSize]). Other rows and ids are
+// The newest transfers are the only cache to configure ([WithCacheSize]). Other rows and ids are
 // read through the cache of the operating system, and filters are mapped files: neither counts as
 // memory of the process.
 //
