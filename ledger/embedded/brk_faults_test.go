@@ -90,3 +90,28 @@ func openColdIn(t *testing.T, dir string) *Ledger {
 	require.NoError(t, err)
 	return l
 }
+
+// A conversion that fails leaves the folder as it was: else the disk has twice the rows, and the older
+// program may find no room.
+func TestBrkFailedConversionLeavesNoFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "format1"))))
+	// The old files cannot be cleaned up at the end, as on a full or read-only disk.
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "checkpoint-0000000000000007.tmp", "x"), 0o700))
+	_, err := Open(dir, WithCheckpointEvery(2<<10))
+	require.Error(t, err)
+	left, err := filepath.Glob(filepath.Join(dir, "[si]*-*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// A closed ledger says so, also on a full disk.
+func TestBrkClosedOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	l, err := Open(t.TempDir(), func(l *Ledger) { l.space.free = func(string) (uint64, bool) { return 0, true } })
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(1, 0)})
+	require.ErrorIs(t, err, ledger.ErrClosed)
+}
