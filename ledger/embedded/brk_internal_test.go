@@ -52,11 +52,11 @@ func (h *brkHooks) before(what string) error {
 	if h.pause > 0 {
 		if h.pause--; h.pause == 0 {
 			wait = h.resume
+			h.paused.Store(true)
 		}
 	}
 	h.mu.Unlock()
 	if wait != nil {
-		h.paused.Store(true)
 		<-wait
 		h.paused.Store(false)
 	}
