@@ -98,7 +98,9 @@ type checkpointer struct {
 
 	active        atomic.Bool
 	failedAtBytes atomic.Int64 // size of the log at the last failure, 0 after a success
-	failure       error        // of the last checkpoint; owned by the running one
+
+	mu      sync.Mutex
+	failure error // of the last checkpoint
 }
 
 // startIfDue begins a checkpoint if the log has outgrown the last one. The ledger is locked.
@@ -114,12 +116,29 @@ func (p *checkpointer) startIfDue(log *wal.Log) {
 	p.running.Go(func() {
 		defer cancel()
 		p.failedAtBytes.Store(0)
-		p.failure = p.writeSeal(ctx, checkpoint, s)
-		if p.failure != nil {
+		err := p.writeSeal(ctx, checkpoint, s)
+		p.noteFailure(err)
+		if err != nil {
 			p.failedAtBytes.Store(log.SinceCheckpoint())
 		}
 		p.active.Store(false)
 	})
+}
+
+func (p *checkpointer) noteFailure(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failure = err
+}
+
+// lastFailure returns the failure of the last checkpoint, unless stopping was the cause.
+func (p *checkpointer) lastFailure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failure == nil || errors.Is(p.failure, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrCheckpoint, p.failure)
 }
 
 // writeSeal writes a seal and its checkpoint, and makes the books read from them.
@@ -163,12 +182,27 @@ func (p *checkpointer) stopAndWait() error {
 		p.cancel()
 	}
 	p.running.Wait()
-	if p.failure == nil || errors.Is(p.failure, context.Canceled) {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", ErrCheckpoint, p.failure)
+	return p.lastFailure()
 }
 
-// ErrCheckpoint is matched by an error of [Ledger.Close] when all is on disk except for the newest
-// checkpoint. The next [Open] has to repeat more of the log.
+// ErrCheckpoint is matched by an error of [Ledger.Close] and [Ledger.CheckBackground] when all is on disk
+// except for the newest checkpoint. The next [Open] has to repeat more of the log, and until the next
+// checkpoint the transfers since the last one stay in memory.
 var ErrCheckpoint = errors.New("embedded: no checkpoint could be written")
+
+// ErrMerge is matched by an error of [Ledger.Close] and [Ledger.CheckBackground] when all is on disk, and
+// files of ids could not be merged: look-ups have to read more files. The merge is tried again. Close does
+// not report a merge that waits for room on the disk.
+var ErrMerge = errors.New("embedded: files of ids could not be merged")
+
+// CheckBackground returns the failures of the last checkpoint and of the last merge of files of ids, which
+// run in the background: errors that match [ErrCheckpoint] and [ErrMerge]. It returns nil if both
+// succeeded, in memory, and after [Ledger.Close], which returns them. Monitoring calls it now and then.
+func (l *Ledger) CheckBackground() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.journal == nil {
+		return nil
+	}
+	return errors.Join(l.journal.checkpoints.lastFailure(), l.books.cold.mergeError())
+}

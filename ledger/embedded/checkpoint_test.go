@@ -111,6 +111,7 @@ func TestCheckpointFails(t *testing.T) {
 			require.NoError(t, err)
 			l.WaitForCheckpoint()
 		}
+		require.ErrorIs(t, l.CheckBackground(), ErrCheckpoint)
 		err = l.Close()
 		require.ErrorIs(t, err, ErrCheckpoint)
 		require.ErrorContains(t, err, taken)

@@ -223,10 +223,25 @@ func (c *coldStore) prepareIndex() error {
 	return err
 }
 
+// mergeError returns the failure of the last merge of the id index.
+func (c *coldStore) mergeError() error {
+	if c.index == nil {
+		return nil
+	}
+	if err := c.index.MergeError(); err != nil {
+		return fmt.Errorf("%w: %w", ErrMerge, translateReadError(err))
+	}
+	return nil
+}
+
 // closeFiles closes all files of the books.
 func (b *books) closeFiles() (err error) {
 	if b.cold.index != nil {
-		err = b.cold.index.Close()
+		// A merge that waits for room on the disk is no failure of the ledger that ends.
+		if mergeErr := b.cold.mergeError(); !errors.Is(mergeErr, ErrDiskFull) {
+			err = mergeErr
+		}
+		err = errors.Join(err, b.cold.index.Close())
 	}
 	for _, s := range b.cold.segments {
 		err = errors.Join(err, s.Close())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
@@ -36,6 +37,7 @@ func TestConversion(t *testing.T) {
 			l, err := embedded.Open(copied, embedded.WithClock(s.Now), embedded.WithCheckpointEvery(bytes))
 			require.NoError(t, err)
 			require.Equal(t, want, s.readBooks(t, l, storyLength))
+			requireSameAnswers(t, s, l)
 			ledgertest.RequireConserved(t, l)
 			require.NoError(t, l.Close())
 
@@ -82,4 +84,28 @@ func TestInterruptedConversion(t *testing.T) {
 		require.Equal(t, want, s.readBooks(t, l, storyLength))
 		require.NoError(t, l.Close())
 	}
+}
+
+// requireSameAnswers sends all requests of the workload again: a known id and a burnt one have the same
+// answers as in memory.
+func requireSameAnswers(t *testing.T, s *workload, l *embedded.Ledger) {
+	t.Helper()
+	memory := embedded.New(embedded.WithClock(s.Now))
+	for n := range storyLength {
+		require.NoError(t, s.sendRequest(t, memory, n))
+	}
+	burnt := 0
+	for n := uint64(1); n < storyLength; n++ {
+		want, err := memory.CreateTransfers(t.Context(), s.requestTransfers(n))
+		require.NoError(t, err)
+		got, err := l.CreateTransfers(t.Context(), s.requestTransfers(n))
+		require.NoError(t, err)
+		for i := range want {
+			require.Equal(t, want[i].Status, got[i].Status)
+			if want[i].Status == ledger.TransferIDAlreadyFailed {
+				burnt++
+			}
+		}
+	}
+	require.Greater(t, burnt, 10)
 }

@@ -174,6 +174,9 @@ func TestSegmentWithoutTransfers(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, events, 3)
 	require.Equal(t, ledger.ChangeEventTwoPhaseExpired, events[2].Type)
+	again, err := l.GetChangeEvents(t.Context(), ledger.ChangeEventsFilter{TimestampMin: events[2].Timestamp, Limit: 10})
+	require.NoError(t, err)
+	require.Equal(t, events[2:], again)
 	require.NoError(t, l.Close())
 }
 

@@ -46,12 +46,13 @@ func TestDiskFull(t *testing.T) {
 		require.NoError(t, move(50+id))
 		l.WaitForCheckpoint()
 	}
-	require.ErrorIs(t, l.journal.checkpoints.failure, ErrDiskFull)
+	require.ErrorIs(t, l.CheckBackground(), ErrDiskFull)
 	room.Store(300 << 20)
 	for id := range uint64(20) {
 		require.NoError(t, move(20+id))
 		l.WaitForCheckpoint()
 	}
+	require.NoError(t, l.CheckBackground())
 	require.NoError(t, l.Close())
 	l, err = Open(dir)
 	require.NoError(t, err)

@@ -16,8 +16,10 @@ import (
 
 // Options are the sources of a backup, its target, and how to stop the writers.
 type Options struct {
-	File    string // the data file; "" is none
-	Ledger  string // the folder of an embedded ledger instead; "" is none
+	File string // the data file; "" is none
+	// Ledger is the folder of an embedded ledger instead; "" is none. Without a journal and without
+	// Stop, a program may have the ledger open: the backup then has the operations answered before.
+	Ledger  string
 	Journal string // the folder of a recorder's journal, also without a ledger; "" is none
 	Folder  string // the folder of the backups; created if missing
 	// Stop stops the server or the connector before the copy. Start starts it again afterwards, in
@@ -189,7 +191,12 @@ func (o Options) copyLocked(ctx context.Context, partial string, before vsr.Supe
 		if path == "" {
 			continue
 		}
-		if folders[i], err = lockSource(path); err != nil {
+		folders[i], err = lockSource(path)
+		if errors.Is(err, ErrInUse) && o.isLedgerAlone() {
+			m.Ledger, err = packLive(ctx, path, filepath.Join(partial, ledgerName))
+			return errors.Join(err, o.onStep("copied"))
+		}
+		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, folders[i].release()) }()
@@ -213,6 +220,11 @@ func (o Options) copyLocked(ctx context.Context, partial string, before vsr.Supe
 	}
 	return o.onStep("copied")
 }
+
+// isLedgerAlone reports whether the only source is an embedded ledger, whose program is not stopped. A
+// copy of one moment is whole also while the program runs. Copies of a ledger and a journal of different
+// moments do not fit together.
+func (o Options) isLedgerAlone() bool { return o.Ledger != "" && o.Journal == "" && o.Stop == nil }
 
 // callWithTimeout calls a function with a timeout that is independent of the end of ctx.
 func callWithTimeout(ctx context.Context, timeout time.Duration, call func(context.Context) error) error {

@@ -108,23 +108,51 @@ func listArchives(folder string) (names []string, err error) {
 
 // packFolder packs the folder's files into an archive.
 func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error) {
+	return packFiles(h.path, to, func(out *tar.Writer) error {
+		for _, name := range h.names {
+			if err := addFile(ctx, out, h.path, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// packLive packs the files of a ledger that a program has open into an archive: the ledger at one
+// moment, with all operations answered before the call.
+func packLive(ctx context.Context, folder, to string) (packed *Folder, err error) {
+	live, err := wal.OpenLiveCopy(folder, func() ([]string, error) { return listSealed(folder) })
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	defer func() { err = errors.Join(err, live.Close()) }()
+	return packFiles(folder, to, func(out *tar.Writer) error {
+		for _, file := range live.Files {
+			if err := addContent(ctx, out, file.Name, file.Size, file.Content); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// packFiles packs the files added by add into an archive of a folder.
+func packFiles(folder, to string, add func(out *tar.Writer) error) (*Folder, error) {
 	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	archive, err := packInto(file, func(w io.Writer) error {
 		out := tar.NewWriter(w)
-		for _, name := range h.names {
-			if err := addFile(ctx, out, h.path, name); err != nil {
-				return err
-			}
+		if err := add(out); err != nil {
+			return err
 		}
 		return out.Close()
 	})
 	if err := syncAndClose(file, err); err != nil {
 		return nil, err
 	}
-	return &Folder{Name: filepath.Base(h.path), Archive: archive}, nil
+	return &Folder{Name: filepath.Base(folder), Archive: archive}, nil
 }
 
 // addFile adds a file of a folder to an archive.
@@ -138,10 +166,15 @@ func addFile(ctx context.Context, out *tar.Writer, folder, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: info.Size()}); err != nil {
+	return addContent(ctx, out, name, info.Size(), file)
+}
+
+// addContent adds a file with the content to an archive.
+func addContent(ctx context.Context, out *tar.Writer, name string, size int64, content io.Reader) error {
+	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: size}); err != nil {
 		return err
 	}
-	return copyChunks(ctx, file, func(p []byte) error { _, err := out.Write(p); return err }, nil)
+	return copyChunks(ctx, content, func(p []byte) error { _, err := out.Write(p); return err }, nil)
 }
 
 // unpackFolder unpacks an archive into a folder.

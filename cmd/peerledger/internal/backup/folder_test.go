@@ -8,10 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -505,4 +508,50 @@ func TestColdTransfers(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(folder, sealed[0])))
 	_, err = Create(t.Context(), o)
 	require.ErrorIs(t, err, embedded.ErrCorrupt)
+}
+
+// A ledger alone is backed up while a program writes to it. The copies have all that was answered before.
+func TestRunningLedger(t *testing.T) {
+	t.Parallel()
+	folder, _ := fillLedger(t)
+	o := Options{Ledger: folder, Folder: filepath.Join(t.TempDir(), "backups")}
+	l, err := embedded.Open(folder)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	var answered atomic.Uint64
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for id := uint64(1); ctx.Err() == nil; id++ {
+			batch := make([]ledger.Transfer, 1000)
+			for i := range batch {
+				batch[i] = ledger.Transfer{
+					ID: ledger.NewID(uint64(i)+1000*id, 1), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0),
+					Amount: ledger.NewAmount(1), Ledger: 1, Code: 1,
+				}
+			}
+			_, err := l.CreateTransfers(t.Context(), batch)
+			assert.NoError(t, err)
+			answered.Store(id)
+		}
+	})
+	for range 3 {
+		before := answered.Load()
+		b := node{}.createBackup(t, o)
+		restored := filepath.Join(t.TempDir(), "ledger")
+		require.NoError(t, b.Restore(t.Context(), restored, nil))
+		copied, err := embedded.Read(restored)
+		require.NoError(t, err)
+		if before > 0 {
+			found, err := copied.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(1000*before, 1)})
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+		}
+		require.NoError(t, copied.VerifyFiles(t.Context()))
+		require.NoError(t, copied.Close())
+		_, err = b.Verify(t.Context(), nil, nil, nil)
+		require.NoError(t, err)
+	}
+	stop()
+	writer.Wait()
+	require.NoError(t, l.Close())
 }
