@@ -49,3 +49,4 @@ func openColdIn(t *testing.T, dir string) *Ledger {
 	require.NoError(t, err)
 	return l
 }
+
