@@ -49,4 +49,3 @@ func openColdIn(t *testing.T, dir string) *Ledger {
 	require.NoError(t, err)
 	return l
 }
-
