@@ -31,8 +31,9 @@ backup gets its name. An interrupted backup changes no earlier one.
 
 With --stop and --start the command stops the server or connector for the copy and starts it
 again. Without these flags, stop the server, and the connector that has the folder or the
-journal open, before you give the command. With --snapshot the files are in an atomic
-snapshot of their file system (ZFS, Btrfs, LVM), and server and connector may run.
+journal open, before you give the command. The folder of a ledger alone, without --journal, is
+also copied while a program writes to it. With --snapshot the files are in an atomic snapshot
+of their file system (ZFS, Btrfs, LVM), and server and connector may run.
 
 A replica of a cluster is refused: the other replicas are its backup. Back the journal of a
 connector on a cluster up alone.`,

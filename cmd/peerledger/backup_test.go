@@ -145,11 +145,13 @@ func TestBackupOfAFolder(t *testing.T) {
 
 	open, err := embedded.Open(s.folder)
 	require.NoError(t, err)
-	for _, line := range [][]string{{"backup", "--to", backups}, {"verify", backups, "--live"}} {
+	for _, line := range [][]string{{"backup", "--to", backups, "--journal", journal}, {"verify", backups, "--live"}} {
 		got = runApp(t, append(line, "--folder", s.folder)...)
 		require.Equal(t, statusNoAnswer, got.status, line)
 		require.Contains(t, got.errors, "in use")
 	}
+	got = runApp(t, "backup", "--to", filepath.Join(target, "alone"), "--folder", s.folder)
+	require.Equal(t, statusDone, got.status, got.errors)
 	require.NoError(t, open.Close())
 	for _, line := range [][]string{{"--folder", t.TempDir()}, {"--journal", t.TempDir()}, {"--folder", s.folder, "--journal", filepath.Join(target, "none")}} {
 		got = runApp(t, append(line, "backup", "--to", backups)...)

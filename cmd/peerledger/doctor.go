@@ -29,9 +29,10 @@ fault. The command writes nothing. It checks, for a cluster:
             connectors have reserved for their rounds
 
 With --data-file, on the server's host, also check the data file, its volume and the machine.
-With --folder, check the folder of a closed embedded ledger instead of a cluster. With
---journal, check the folder of a closed recorder's journal. A journal of rounds is compared
-with the ledger: an old copy of either is found.
+With --folder, check the folder of a closed embedded ledger instead of a cluster: every byte of
+its files, the totals of all accounts, the clock and the disk space. With --journal, check the
+folder of a closed recorder's journal. A journal of rounds is compared with the ledger: an old
+copy of either is found.
 
 The exit status is 0 without a problem, also with warnings, and 5 with a problem (with
 --strict, also with a warning).`,

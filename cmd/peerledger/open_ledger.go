@@ -128,7 +128,7 @@ func (a *app) selectFolder(cfg config) string {
 // openLedger opens the ledger that flags, environment or file name.
 func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
 	if folder := a.selectFolder(cfg); folder != "" {
-		return a.openFolder(folder)
+		return a.openFolder(ctx, folder)
 	}
 	clusterConfig, err := a.resolveCluster(cfg)
 	if err != nil {
@@ -139,7 +139,7 @@ func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error)
 
 // openFolder opens an embedded ledger. Only commands with mayCreateLedger create a missing one: for
 // a reader, a missing ledger is a typing error or a disk that is not mounted.
-func (a *app) openFolder(folder string, options ...embedded.Option) (ledger.Ledger, error) {
+func (a *app) openFolder(ctx context.Context, folder string, options ...embedded.Option) (ledger.Ledger, error) {
 	found, err := embedded.Exists(folder)
 	switch {
 	case err != nil && isFile(folder):
@@ -152,9 +152,10 @@ func (a *app) openFolder(folder string, options ...embedded.Option) (ledger.Ledg
 	if a.createdLedger = !found; a.createdLedger && !a.yes {
 		return embedded.New(options...), nil // the preview reads an empty ledger
 	}
-	l, err := embedded.Open(folder, append(options, embedded.WithProgress(a.showOpening()))...)
+	l, err := embedded.Open(folder, append(options, embedded.WithProgress(a.showOpening(ctx, folder)))...)
 	switch {
 	case err == nil:
+		a.noteConversion(folder, l.Recovery().Converted)
 		a.warnOfClock(folder, l.Recovery().ClockAhead)
 		return l, nil
 	case errors.Is(err, fs.ErrNotExist):
@@ -169,16 +170,24 @@ func (a *app) openFolder(folder string, options ...embedded.Option) (ledger.Ledg
 // shownOpening is the size of a folder, in bytes, whose opening takes long enough to be shown.
 const shownOpening = 256 << 20
 
-// showOpening returns a function that shows the progress of opening a large folder on a terminal.
-func (a *app) showOpening() func(done, all int64) {
-	return func(done, all int64) {
-		if !a.stderrIsTerminal || a.json || all < shownOpening {
-			return
+// showOpening returns a function that shows the progress of opening a large folder on a terminal, and
+// ends it with the context.
+func (a *app) showOpening(ctx context.Context, folder string) func(done, all int64) error {
+	return func(done, all int64) error {
+		if a.stderrIsTerminal && !a.json && all >= shownOpening {
+			fmt.Fprintf(a.stderr, "\ropening %s: %d of %d MiB", folder, done>>20, all>>20)
+			if done == all {
+				fmt.Fprintln(a.stderr)
+			}
 		}
-		fmt.Fprintf(a.stderr, "\ropening: %d of %d MiB    ", done>>20, all>>20)
-		if done == all {
-			fmt.Fprintln(a.stderr)
-		}
+		return ctx.Err()
+	}
+}
+
+// noteConversion tells that a folder was converted.
+func (a *app) noteConversion(folder string, converted bool) {
+	if converted {
+		fmt.Fprintf(a.stderr, "peerledger: %s was written by an older version, and has been converted. Older versions refuse it from now on.\n", folder)
 	}
 }
 

@@ -64,7 +64,7 @@ func (a *app) serveLedger(ctx context.Context, flags serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := a.openServed(flags.development)
+	l, err := a.openServed(ctx, flags.development)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -128,7 +128,7 @@ func listen(ctx context.Context, flags serveFlags) (net.Listener, error) {
 const developmentBatch = 253
 
 // openServed opens the ledger to serve.
-func (a *app) openServed(development bool) (ledger.Ledger, error) {
+func (a *app) openServed(ctx context.Context, development bool) (ledger.Ledger, error) {
 	var options []embedded.Option
 	if development {
 		options = append(options, embedded.WithBatchMax(developmentBatch))
@@ -137,7 +137,7 @@ func (a *app) openServed(development bool) (ledger.Ledger, error) {
 		return embedded.New(options...), nil
 	}
 	a.mayCreateLedger, a.yes = true, true
-	l, err := a.openFolder(a.folder, options...)
+	l, err := a.openFolder(ctx, a.folder, options...)
 	if errors.Is(err, embedded.ErrInUse) {
 		return nil, fmt.Errorf("%w: %s", errServedInUse, a.folder)
 	}

@@ -208,7 +208,8 @@ func (p *checkpointer) stopAndWait() error {
 var ErrCheckpoint = errors.New("embedded: no checkpoint could be written")
 
 // ErrMerge is matched by an error of [Ledger.Close] and [Ledger.CheckBackground] when all is on disk, and
-// files of ids could not be merged: look-ups have to read more files. The merge is tried again.
+// files of ids could not be merged: look-ups have to read more files. The merge is tried again. Close does
+// not report a merge that waits for room on the disk.
 var ErrMerge = errors.New("embedded: files of ids could not be merged")
 
 // CheckBackground returns the failures of the last checkpoint and of the last merge of files of ids, which

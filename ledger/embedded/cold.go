@@ -237,7 +237,11 @@ func (c *coldStore) mergeError() error {
 // closeFiles closes all files of the books.
 func (b *books) closeFiles() (err error) {
 	if b.cold.index != nil {
-		err = errors.Join(b.cold.mergeError(), b.cold.index.Close())
+		// A merge that waits for room on the disk is no failure of the ledger that ends.
+		if mergeErr := b.cold.mergeError(); !errors.Is(mergeErr, ErrDiskFull) {
+			err = mergeErr
+		}
+		err = errors.Join(err, b.cold.index.Close())
 	}
 	for _, s := range b.cold.segments {
 		err = errors.Join(err, s.Close())

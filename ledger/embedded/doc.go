@@ -35,8 +35,9 @@
 //
 //   - the accounts, some 150 bytes each, twice while a checkpoint is written;
 //   - the open holds, some 250 bytes each;
-//   - the transfers since the last seal, and those being sealed: some 20 to 80 MB, and after a query for
-//     balances or change events up to three times as much on top, for the states of their accounts.
+//   - the transfers since the last seal, and those being sealed: some 20 to 80 MB ([WithCacheSize]), and
+//     after a query for balances or change events up to three times as much on top, for the states of
+//     their accounts.
 //
 // It does not grow with settled transfers. On the disk are, for each seal, a segment (package
 // segment) with the rows, the lists of rows by field, and the states of the accounts before it; and
@@ -50,12 +51,26 @@
 // computed by repeating the rows of its segment (cold_history.go).
 //
 // The files are of this package's own kind, and not of a general store such as Pebble or bbolt: a
-// transfer never changes once it is settled, comes in the order of its key, and belongs to the log of
-// the same folder. So a row is written once, with no compaction, and a general store would add its own
-// log, its own cache and its own copy of every key. A store of such a kind would serve the ids only:
-// there one filter for each run and a merge now and then are all that is needed. There is no cache to
-// configure: rows and ids are read through the cache of the operating system, filters are mapped
-// files, and neither counts as memory of the process.
+// transfer never changes once it is settled, comes in the order of its key, and is in the log of the
+// same folder. So a row is written once, with no compaction, and most questions about ids are answered
+// no. A general store adds its own log, its own cache and its own copy of every key. Measured on one
+// core of a busy machine (Pebble 2.1.4 with filters and a cache of 64 MiB, bbolt 1.4.3): 5 million
+// random ids, each looked up before it is stored, in batches of 8,000, each synced before the next:
+//
+//	                              rows/s   CPU us/row   disk bytes/row   written/row   RssAnon
+//	ids only: Pebble              35,300         17.0               40           129    173 MB
+//	ids only: bbolt               23,000         26.7               60         3,531     14 MB
+//	ids only: idindex and a log  774,000          0.6               16            60      9 MB
+//	ids and rows: Pebble          46,900         15.3               99           669    179 MB
+//	ids and rows: bbolt           24,500         26.7              231         3,704     14 MB
+//	this ledger, with all rules  333,000          1.4              167           319     25 MB
+//
+// The last line has balances and the lists of rows by field too, which the stores lack. Written are the
+// bytes given to the disk by the end of the inserts, RssAnon is memory after a collection.
+//
+// The newest transfers are the only cache to configure ([WithCacheSize]). Other rows and ids are
+// read through the cache of the operating system, and filters are mapped files: neither counts as
+// memory of the process.
 //
 // # Time
 //

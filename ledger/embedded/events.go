@@ -54,6 +54,8 @@ func (b *books) changeEvents(q *eventQuery) ([]ledger.ChangeEvent, error) {
 // coldEvents returns the events in the order of time if the cold store alone has a whole answer. It
 // has none beyond its newest transfer: from there on, imported transfers of the books may come first.
 func (c *coldStore) coldEvents(q eventQuery) (events []event, whole bool, err error) {
+	// Transfers in memory are newer than the cold ones, and so are expiries in memory.
+	isCold := q.end <= c.newestTimestamp()+1
 	q.end = min(q.end, c.newestTimestamp()+1)
 	transfers, err := c.transferEvents(&q)
 	if err != nil {
@@ -64,7 +66,7 @@ func (c *coldStore) coldEvents(q eventQuery) (events []event, whole bool, err er
 	if err != nil {
 		return nil, false, err
 	}
-	if events = mergeEvents(transfers, expiries, q.limit); len(events) < q.limit {
+	if events = mergeEvents(transfers, expiries, q.limit); len(events) < q.limit && !isCold {
 		return nil, false, nil
 	}
 	return events, true, c.findStates(events)

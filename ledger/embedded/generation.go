@@ -110,5 +110,6 @@ func (b *books) dropFrozen(n int) {
 			b.holds.removeHold(h)
 		}
 	}
+	b.holds.shrinkMaps()
 	b.frozen = append([]*generation(nil), b.frozen[n:]...)
 }

@@ -1,6 +1,10 @@
 package embedded
 
-import "github.com/peerledger/peerledger/ledger"
+import (
+	"maps"
+
+	"github.com/peerledger/peerledger/ledger"
+)
 
 // holdTable has the holds that were pending when their generation was frozen: those that are still
 // pending, and those that ended in a generation that is still in memory. The state of every other
@@ -9,6 +13,7 @@ type holdTable struct {
 	byID       map[ledger.ID]*lateHold
 	byPosition map[position]*lateHold
 	pending    int // how many are pending
+	most       int // holds since the maps were made; maps do not shrink by themselves
 }
 
 // lateHold is a hold whose row is frozen or cold. Only its state changes.
@@ -24,6 +29,19 @@ func (t *holdTable) addHold(hold *storedTransfer, pos position) {
 	h := &lateHold{*hold, pos}
 	t.byID[h.ID], t.byPosition[pos] = h, h
 	t.pending++
+	t.most = max(t.most, len(t.byID))
+}
+
+// shrinkMaps gives back the memory of maps that once had far more holds.
+func (t *holdTable) shrinkMaps() {
+	const worthIt = 10_000 // holds, some 100 bytes each
+	if t.most < worthIt || len(t.byID) > t.most/4 {
+		return
+	}
+	byID, byPosition := t.byID, t.byPosition
+	t.byID, t.byPosition, t.most = make(map[ledger.ID]*lateHold), make(map[position]*lateHold), len(byID)
+	maps.Copy(t.byID, byID)
+	maps.Copy(t.byPosition, byPosition)
 }
 
 func (t *holdTable) removeHold(h *lateHold) {

@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -360,15 +361,22 @@ func TestProgress(t *testing.T) {
 		size += int64(len(content))
 	}
 	var reports []int64
-	l, err = embedded.Open(dir, embedded.WithProgress(func(done, all int64) {
+	l, err = embedded.Open(dir, embedded.WithProgress(func(done, all int64) error {
 		require.Equal(t, size, all)
 		reports = append(reports, done)
+		return nil
 	}))
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	require.Len(t, reports, 2, "of 25 MiB")
 	require.Less(t, reports[0], size)
 	require.Equal(t, size, reports[1])
+
+	stopped := errors.New("stopped")
+	before := readFolder(t, dir)
+	_, err = embedded.Open(dir, embedded.WithProgress(func(int64, int64) error { return stopped }))
+	require.ErrorIs(t, err, stopped)
+	require.Equal(t, before, readFolder(t, dir))
 }
 
 // A folder in use is not read: its owner may remove any file while another process looks.

@@ -7,11 +7,12 @@ import (
 	"github.com/peerledger/peerledger/internal/wal"
 )
 
-// WithProgress makes [Open] and [Read] call report while they read a folder, a few times for each
-// 64 MiB: with the bytes of its checkpoint and log that are done, and with all of them. The conversion
+// WithProgress makes [Open] and [Read] call report while they read a folder, after every 16 MiB and at
+// the end: with the bytes of its checkpoint and log that are done, and with all of them. The conversion
 // of a folder of format 1 reads them twice, and all is twice their size then. The last call has done
-// equal to all. report is called by the goroutine of Open.
-func WithProgress(report func(done, all int64)) Option {
+// equal to all. An error ends Open, which returns it: the folder is as it was, apart from files that
+// the next Open removes. The goroutine of Open calls report.
+func WithProgress(report func(done, all int64) error) Option {
 	return func(l *Ledger) { l.progress.report = report }
 }
 
@@ -20,7 +21,7 @@ const progressStep = 16 << 20
 
 // openProgress is the progress of opening a folder.
 type openProgress struct {
-	report              func(done, all int64) // nil reports nothing
+	report              func(done, all int64) error // nil reports nothing
 	done, all, reported int64
 }
 
@@ -47,19 +48,21 @@ func (p *openProgress) count(restore func(wal.Record) error) func(wal.Record) er
 	}
 	const frameBytes = 24 // of a record, besides its data
 	return func(record wal.Record) error {
-		err := restore(record)
-		p.done = min(p.done+frameBytes+int64(len(record.Data)), p.all)
-		if p.done-p.reported >= progressStep {
-			p.reported = p.done
-			p.report(p.done, p.all)
+		if err := restore(record); err != nil {
+			return err
 		}
-		return err
+		p.done = min(p.done+frameBytes+int64(len(record.Data)), p.all)
+		if p.done-p.reported < progressStep {
+			return nil
+		}
+		p.reported = p.done
+		return p.report(p.done, p.all)
 	}
 }
 
-// finish reports the end.
+// finish reports the end. The ledger is open, so an error comes too late.
 func (p *openProgress) finish() {
 	if p.report != nil {
-		p.report(p.all, p.all)
+		_ = p.report(p.all, p.all)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // Writers, consumers of change events and readers of history run while rows go cold. Each event comes once,
 // in order, with the balances after it.
-func TestBrkConcurrent(t *testing.T) {
+func TestConcurrentConsumers(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	var ticks atomic.Int64
