@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -150,4 +151,46 @@ func TestDamagedSource(t *testing.T) {
 	require.Equal(t, x.Manifest(), d.Manifest())
 	require.NoError(t, d.Close())
 	require.Len(t, damaged.VisibleFiles(), len(names))
+}
+
+// TestMergesBesideADamagedRun seals and merges beside a run that cannot be read, of damage or by an
+// error of the disk: the others are merged, and the error stays to be seen.
+func TestMergesBesideADamagedRun(t *testing.T) {
+	t.Parallel()
+	for _, want := range []error{sealed.ErrCorrupt, sealedtest.ErrInjected} {
+		r := newRand(t)
+		folder, m := memoryFolder(), model{}
+		x := newIndexToTest(t, folder)
+		sealRandom(t, r, x, m, 50)
+		names, err := FileNames(x.Manifest())
+		require.NoError(t, err)
+		bad, files := names[0], folder.VisibleFiles()
+		var isBroken atomic.Bool
+		if errors.Is(want, sealed.ErrCorrupt) {
+			files[bad][len(files[bad])-20] ^= 1
+		}
+		folder = sealedtest.NewFolder(files)
+		folder.Before = func(op sealedtest.Operation) error {
+			if isBroken.Load() && op.Name == bad && op.What == "read" {
+				return sealedtest.ErrInjected
+			}
+			return nil
+		}
+		d, err := Open(folder, x.Manifest(), Options{})
+		require.NoError(t, err)
+		isBroken.Store(errors.Is(want, sealedtest.ErrInjected))
+		for range 100 {
+			sealRandom(t, r, d, m, 50)
+		}
+		require.Eventually(t, func() bool {
+			sealRandom(t, r, d, m, 0)
+			return len(d.Manifest()) <= manifestHead+3*mergeRuns*manifestRun
+		}, waitLimit, waitTick)
+		require.ErrorIs(t, d.MergeError(), want)
+		kept, err := FileNames(d.Manifest())
+		require.NoError(t, err)
+		require.Contains(t, kept, bad)
+		require.ErrorIs(t, d.VerifyFiles(t.Context()), want)
+		require.NoError(t, d.Close())
+	}
 }

@@ -67,8 +67,11 @@ func (o *owner) runScript(r *rand.Rand, folder sealed.Folder) (errs []error) {
 		}
 		o.index.removeUnused()
 		for m := o.index.takeMerge(); m != nil; m = o.index.takeMerge() {
-			if err := o.index.finishMerge(m, o.index.runMerge(m, pace)); err != nil {
+			err := o.index.runMerge(m, pace)
+			if err != nil {
 				errs = append(errs, err)
+			}
+			if !o.index.finishMerge(m, err) {
 				break
 			}
 		}

@@ -31,7 +31,7 @@ type Index struct {
 	mu        sync.Mutex
 	current   *runSet
 	merges    []*merge // finished, for the next manifest
-	mergeErr  error    // of the last merge
+	mergeErr  error    // of the last merge, unless it could not read a run
 	unused    []*run   // to close
 	leftovers []string // files to remove
 	abandoned []string // files to remove after the next commit
@@ -237,12 +237,18 @@ func (x *Index) FindEntries(to []Entry, id ledger.ID) (entries []Entry, err erro
 	return to, nil
 }
 
-// MergeError returns the error of the last merge, nil after a success. A failed merge is tried again
-// after the next commit.
+// MergeError returns the errors of the runs that merges could not read, and the error of the last
+// merge otherwise, nil after a success. Such a merge is tried again after the next commit. A run that
+// could not be read stays as it is, and its error too, until the index is opened again: the other runs
+// are merged without it.
 func (x *Index) MergeError() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.mergeErr
+	err := x.mergeErr
+	for _, r := range x.current.runs {
+		err = errors.Join(err, r.readErr)
+	}
+	return err
 }
 
 // Close ends a merge under way, waits for it, and closes the files. No call is under way.

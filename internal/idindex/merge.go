@@ -56,7 +56,7 @@ func (x *Index) startMerger(options Options) {
 				if err == nil {
 					err = x.runMerge(m, pace)
 				}
-				if x.finishMerge(m, err) == nil {
+				if x.finishMerge(m, err) {
 					continue
 				}
 			}
@@ -97,13 +97,15 @@ func (x *Index) removeUnused() {
 	}
 }
 
-// takeMerge returns the next merge, of the smallest runs, or nil.
+// takeMerge returns the next merge, of the smallest runs, or nil. A run that no merge could read is
+// left out until the index is opened again, so that it does not stop the merges of the others.
 func (x *Index) takeMerge() *merge {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var classes [64][]*run
 	for _, r := range x.current.runs {
-		if !slices.ContainsFunc(x.merges, func(m *merge) bool { return m.hasSource(r) }) {
+		isMerged := slices.ContainsFunc(x.merges, func(m *merge) bool { return m.hasSource(r) })
+		if !isMerged && r.readErr == nil {
 			class := (bits.Len64(r.entry.entries) - 1) / 2
 			classes[class] = append(classes[class], r)
 		}
@@ -121,21 +123,37 @@ func (x *Index) takeMerge() *merge {
 	return nil
 }
 
-// finishMerge notes the end of a merge: the result waits for the next seal.
-func (x *Index) finishMerge(m *merge, err error) error {
+// finishMerge notes the end of a merge: the result waits for the next seal. It reports whether
+// another merge may be due.
+func (x *Index) finishMerge(m *merge, err error) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, r := range m.sources {
 		r.users-- // the present set has the run, because only a finished merge replaces it
 	}
-	if err == nil {
+	var unreadable *sourceError
+	switch {
+	case err == nil:
 		x.merges = append(x.merges, m)
-	}
-	if !errors.Is(err, errStopped) {
+		x.mergeErr = nil
+	case errors.As(err, &unreadable):
+		unreadable.run.readErr = unreadable.err
+		return true
+	case !errors.Is(err, errStopped):
 		x.mergeErr = err
 	}
-	return err
+	return err == nil
 }
+
+// sourceError is the error of a merge that could not read one of its runs.
+type sourceError struct {
+	run *run
+	err error
+}
+
+func (e *sourceError) Error() string { return e.err.Error() }
+
+func (e *sourceError) Unwrap() error { return e.err }
 
 // runMerge writes the merged run.
 func (x *Index) runMerge(m *merge, pace *pacer) error {
@@ -252,13 +270,15 @@ func (c *runCursor) readBlocks() error {
 	whole := min(left/blockEntries, cursorBlocks)
 	if whole == 0 {
 		buf := c.buf[:left*entryBytes+sealed.SumBytes]
-		_, err := c.run.file.ReadBlock(offset, buf)
+		if _, err := c.run.file.ReadBlock(offset, buf); err != nil {
+			return &sourceError{c.run, err}
+		}
 		c.unread = buf
-		return errors.Join(err, c.pace.spendBytes(len(buf)))
+		return c.pace.spendBytes(len(buf))
 	}
 	c.unread = c.buf[:whole*blockBytes]
 	if err := c.run.file.ReadBlocks(offset, c.unread, blockBytes); err != nil {
-		return err
+		return &sourceError{c.run, err}
 	}
 	return c.pace.spendBytes(len(c.unread))
 }
@@ -268,7 +288,7 @@ func (c *runCursor) copyBurnt(w *runWriter) error {
 	for i := range blockCount(c.run.entry.burnt, blockIDs) {
 		block, err := c.run.burntBlock(i, c.buf[:blockBytes])
 		if err != nil {
-			return err
+			return &sourceError{c.run, err}
 		}
 		if err := c.pace.spendBytes(len(block)); err != nil {
 			return err

@@ -116,7 +116,8 @@ func mergeAll(t *testing.T, x *Index) int {
 	t.Helper()
 	pace, n := &pacer{bytesPerSecond: 1 << 40, stop: x.stop}, 0
 	for m := x.takeMerge(); m != nil; m = x.takeMerge() {
-		require.NoError(t, x.finishMerge(m, x.runMerge(m, pace)))
+		require.True(t, x.finishMerge(m, x.runMerge(m, pace)))
+		require.NoError(t, x.MergeError())
 		n++
 	}
 	x.removeUnused()

@@ -16,7 +16,9 @@ type run struct {
 	file   *sealed.Reader
 	filter []byte // mapped
 	unmap  func() error
-	users  int // sets and merges that have the run; guarded by the mutex of the Index
+	// Guarded by the mutex of the Index:
+	users   int   // sets and merges that have the run
+	readErr error // of a merge that could not read the run; nil: none
 }
 
 func openRun(folder sealed.Folder, seed hashSeed, e runEntry) (*run, error) {

@@ -3,7 +3,8 @@
 //
 // A [Writer] writes a file as NAME.tmp, syncs it, renames it, and syncs the folder: so a file with
 // its name is whole. A [Reader] reads it. The owner, usually a manifest, remembers the file's size
-// and the sum of its header, which is random. So a file of another time or folder does not pass.
+// and the sum of its header, which is random. So a file of another time or folder does not pass. A
+// [FileCache] bounds the number of open files where there are many.
 //
 // # Layout
 //

@@ -88,6 +88,9 @@ func (r *Reader) readFully(b []byte, offset int64) error {
 	if errors.Is(err, io.EOF) {
 		return r.Corrupt(offset, "the file ends here")
 	}
+	if errors.Is(err, fs.ErrNotExist) { // a FileCache has opened it again
+		return r.Corrupt(0, "the file is missing")
+	}
 	return fmt.Errorf("%s at byte %d: %w", r.path, offset, err)
 }
 

@@ -135,8 +135,8 @@ func TestNewerFormat(t *testing.T) {
 	require.ErrorIs(t, err, sealed.ErrCorrupt)
 }
 
-// TestFaults lets each operation fail once. Then the file is not there, or whole; and it is on disk
-// if no error was returned.
+// TestFaults lets each operation fail once. Then the file is not there; and it is on disk if no error
+// was returned.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
@@ -157,10 +157,7 @@ func TestFaults(t *testing.T) {
 			return
 		}
 		require.ErrorIs(t, err, sealedtest.ErrInjected, failed)
-		for visible := range folder.VisibleFiles() {
-			require.Equal(t, name, visible, failed)
-			require.Equal(t, "sync", failed.What)
-		}
+		require.Empty(t, folder.VisibleFiles(), failed)
 	}
 }
 

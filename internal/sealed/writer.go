@@ -22,6 +22,7 @@ type Writer struct {
 	folder   Folder
 	name     string
 	file     File // nil after Finish and Discard
+	renamed  bool // the file has its name
 	sum      uint32
 	size     int64
 	unsynced int64
@@ -98,6 +99,7 @@ func (w *Writer) Finish() (size int64, err error) {
 	w.file = nil
 	if w.err = f.Close(); w.err == nil {
 		w.err = w.folder.RenameFile(w.name+tmpSuffix, w.name)
+		w.renamed = w.err == nil
 	}
 	if w.err == nil {
 		w.err = w.folder.SyncFolder()
@@ -116,6 +118,10 @@ func (w *Writer) Discard() {
 		w.file = nil
 	}
 	w.err = errors.Join(w.err, fs.ErrClosed)
+	if w.renamed {
+		_ = w.folder.RemoveFile(w.name)
+		return
+	}
 	_ = w.folder.RemoveFile(w.name + tmpSuffix)
 }
 

@@ -61,7 +61,7 @@ func BenchmarkSeal(b *testing.B) {
 func openPackets(b *testing.B) *Segment {
 	b.Helper()
 	folder := sealed.OSFolder(b.TempDir())
-	s, err := Open(folder, writePackets(b, folder, benchRows))
+	s, err := Open(sealed.NewFileCache(0).Folder(folder), writePackets(b, folder, benchRows))
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, s.Close()) })
 	return s
@@ -84,6 +84,22 @@ func BenchmarkReadRow(b *testing.B) {
 	var row Row
 	for b.Loop() {
 		require.NoError(b, s.ReadRow(rand.Uint32N(benchRows), &row))
+	}
+}
+
+// BenchmarkReadRowOfMany reads rows of two segments in turn, of which one may be open.
+func BenchmarkReadRowOfMany(b *testing.B) {
+	folder, files := sealed.OSFolder(b.TempDir()), sealed.NewFileCache(1)
+	var segments [2]*Segment
+	for i := range segments {
+		s, err := Open(files.Folder(folder), writePackets(b, folder, benchRows))
+		require.NoError(b, err)
+		b.Cleanup(func() { require.NoError(b, s.Close()) })
+		segments[i] = s
+	}
+	var row Row
+	for i := 0; b.Loop(); i++ {
+		require.NoError(b, segments[i%2].ReadRow(rand.Uint32N(benchRows), &row))
 	}
 }
 

@@ -25,7 +25,8 @@ type Segment struct {
 	lateEnds   recordList[LateEnd]
 }
 
-// Open opens the segment of an entry, and checks header, footer and size of the file.
+// Open opens the segment of an entry, and checks header, footer and size of the file. The folder of a
+// [sealed.FileCache] bounds the number of open files.
 func Open(folder sealed.Folder, e Entry) (*Segment, error) {
 	file, err := sealed.OpenFile(folder, e.FileName(), format, e.Size, e.Sum)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/sealed"
 	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -86,6 +87,7 @@ func newBooks() books {
 		clock:      clock{now: time.Now},
 		accountIDs: newIDTable(),
 		hot:        newGeneration(0, 0),
+		cold:       coldStore{files: sealed.NewFileCache(0)},
 	}
 }
 

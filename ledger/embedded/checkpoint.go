@@ -30,8 +30,9 @@ const (
 // WithCacheSize sets how many bytes of memory the newest transfers of a folder may take: 64 MiB by
 // default, which suits a machine with 1 GiB, and 4 MiB at least. Accounts and open holds come on top.
 // Half of the cache fills while the other half is written to the disk, as one file. So a greater cache
-// makes fewer files: with the default, 131,000 transfers or more are in each. The ledger keeps them
-// open, and a query looks into each. The newest transfers, as many as in one file, are repeated by the
+// makes fewer files: with the default, 131,000 transfers or more are in each. A query looks into each,
+// and the ledger keeps the files of late queries open: up to a quarter of the files that the process
+// may have, and 1024 at most. The newest transfers, as many as in one file, are repeated by the
 // next [Open]. Older transfers are cached by the operating system only.
 func WithCacheSize(bytes int64) Option {
 	return func(l *Ledger) { l.checkpointMin = checkpointMinOf(max(leastCacheSize, bytes)) }

@@ -18,6 +18,7 @@ import (
 // do not.
 type coldStore struct {
 	folder sealed.Folder
+	files  *sealed.FileCache // of the segments
 	// mayUse returns an error unless there is room on the disk for the bytes.
 	mayUse func(bytes int64) error
 
@@ -147,6 +148,11 @@ func (c *coldStore) hasTimestamp(timestamp uint64) (bool, error) {
 	return err == nil && t.Timestamp == timestamp, err
 }
 
+// openSegment opens a segment. Its file is open while it is in use.
+func (c *coldStore) openSegment(e segment.Entry) (*segment.Segment, error) {
+	return segment.Open(c.files.Folder(c.folder), e)
+}
+
 // openSegments opens the segments of a checkpoint.
 func (c *coldStore) openSegments(r *recordReader) error {
 	spans := make([]expirySpan, 0)
@@ -164,7 +170,7 @@ func (c *coldStore) openSegments(r *recordReader) error {
 		return fmt.Errorf("%w: %d segments with the expiries of %d", ErrIncompatible, len(entries), len(spans))
 	}
 	for i, e := range entries {
-		s, err := segment.Open(c.folder, e)
+		s, err := c.openSegment(e)
 		if err != nil {
 			return err
 		}

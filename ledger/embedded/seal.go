@@ -135,7 +135,11 @@ func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment
 	if err != nil {
 		return nil, err
 	}
-	return segment.Open(cold.folder, entry)
+	s, err := cold.openSegment(entry)
+	if err != nil {
+		_ = cold.folder.RemoveFile(entry.FileName())
+	}
+	return s, err
 }
 
 func toStart(s *accountStart) segment.Start {

@@ -230,3 +230,15 @@ func TestCacheSize(t *testing.T) {
 		require.NoError(t, l.Close())
 	}
 }
+
+// openColdIn opens a ledger with two accounts in a folder; createCold seals it.
+func openColdIn(t *testing.T, dir string) *Ledger {
+	t.Helper()
+	l, err := Open(dir, WithCheckpointEvery(1<<30))
+	require.NoError(t, err)
+	_, err = l.CreateAccounts(t.Context(), []ledger.Account{
+		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
+	})
+	require.NoError(t, err)
+	return l
+}
