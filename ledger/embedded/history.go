@@ -4,7 +4,7 @@ import "github.com/peerledger/peerledger/ledger"
 
 // history has the states of the accounts right after every transfer and every expiry of a
 // generation. Like an index it costs a write nothing: a query first repeats all transfers since the
-// last query on its own copy of the accounts.
+// last query on its own copies of the accounts touched.
 type history struct {
 	// accounts are those touched, after the transfers and expiries read so far; nil once all of a
 	// frozen generation are read.

@@ -10,8 +10,7 @@ import (
 // WithProgress makes [Open] and [Read] call report while they read a folder, after every 16 MiB and at
 // the end: with the bytes of its checkpoint and log that are done, and with all of them. The conversion
 // of a folder of format 1 reads them twice, and all is twice their size then. The last call has done
-// equal to all. An error ends Open, which returns it: the folder is as it was, apart from files that
-// the next Open removes. The goroutine of Open calls report.
+// equal to all. An error ends Open, which returns it: the folder is as it was. The goroutine of Open calls report.
 func WithProgress(report func(done, all int64) error) Option {
 	return func(l *Ledger) { l.progress.report = report }
 }
