@@ -30,111 +30,121 @@ func TestConcurrentConsumers(t *testing.T) {
 	var writing, reading sync.WaitGroup
 	done := make(chan struct{})
 	for w := range uint64(3) {
-		writing.Go(func() {
-			r := rand.New(rand.NewPCG(w, 1))
-			var holds []ledger.ID
-			for n := range uint64(300) {
-				var list []ledger.Transfer
-				for i := range 1 + r.Uint64N(8) {
-					x := coldTransfer(1+w<<40+n<<8+i, 0)
-					switch {
-					case r.IntN(3) == 0:
-						x.Flags, x.Timeout = ledger.TransferPending, r.Uint32N(4)
-						holds = append(holds, x.ID)
-					case r.IntN(2) == 0 && len(holds) > 0:
-						x = ledger.Transfer{ID: x.ID, PendingID: holds[r.IntN(len(holds))], Amount: ledger.AmountMax, Flags: ledger.TransferPostPending}
-						if r.IntN(2) == 0 {
-							x.Flags, x.Amount = ledger.TransferVoidPending, ledger.Amount{}
-						}
-					}
-					if r.IntN(6) == 0 {
-						x.Flags |= ledger.TransferLinked
-					}
-					list = append(list, x)
-				}
-				_, err := l.CreateTransfers(t.Context(), list)
-				if !assert.NoError(t, err) {
-					return
-				}
-			}
-		})
+		writing.Go(func() { writeForConsumers(t, l, w) })
 	}
-	consume := func(limit uint32) (events int) {
-		var pending, posted, next uint64
-		finished := false
-		for {
-			got, err := l.GetChangeEvents(t.Context(), ledger.ChangeEventsFilter{TimestampMin: next, Limit: limit})
-			if !assert.NoError(t, err) {
-				return
-			}
-			for i := range got {
-				e := &got[i]
-				switch e.Type {
-				case ledger.ChangeEventSinglePhase:
-					posted++
-				case ledger.ChangeEventTwoPhasePending:
-					pending++
-				case ledger.ChangeEventTwoPhasePosted:
-					pending--
-					posted++
-				default:
-					pending--
-				}
-				ok := assert.Equal(t, ledger.NewAmount(pending), e.DebitAccountDebitsPending, "%+v", e) &&
-					assert.Equal(t, ledger.NewAmount(posted), e.DebitAccountDebitsPosted, "%+v", e) &&
-					assert.Equal(t, ledger.NewAmount(posted), e.CreditAccountCreditsPosted, "%+v", e) && assert.Less(t, next, e.Timestamp+1)
-				if !ok {
-					return
-				}
-				next = e.Timestamp + 1
-			}
-			events += len(got)
-			if len(got) == 0 {
-				if finished {
-					return events
-				}
-				select {
-				case <-done:
-					finished = true
-				default:
-				}
-			}
-		}
+	for _, limit := range []uint32{3, 40, 500} {
+		reading.Go(func() { t.Log(consumeEvents(t, l, limit, done), "events") })
 	}
-	for c := range 3 {
-		reading.Go(func() { t.Log(consume([]uint32{3, 40, 500}[c]), "events") })
-	}
-	reading.Go(func() { // pages back through the balances
-		for {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			var high uint64
-			var last ledger.Amount
-			for page := 0; ; page++ {
-				rows, err := l.GetAccountBalances(t.Context(), ledger.AccountFilter{
-					AccountID: ledger.NewID(1, 0), Limit: 37, TimestampMax: high,
-					Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits | ledger.AccountFilterReversed,
-				})
-				if !assert.NoError(t, err) || len(rows) == 0 {
-					break
-				}
-				for i := range rows {
-					if page+i > 0 && !assert.False(t, last.Less(rows[i].DebitsPosted)) {
-						return
-					}
-					last = rows[i].DebitsPosted
-				}
-				high = rows[len(rows)-1].Timestamp - 1
-			}
-		}
-	})
+	reading.Go(func() { pageBalancesBack(t, l, done) })
 	writing.Wait()
 	l.WaitForCheckpoint()
 	close(done)
 	reading.Wait()
 	t.Log(len(l.books.cold.segments), "segments", l.books.transferEnd(), "transfers")
 	require.NoError(t, l.Close())
+}
+
+// writeForConsumers sends 300 requests of transfers, holds and their ends.
+func writeForConsumers(t *testing.T, l *Ledger, writer uint64) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(writer, 1))
+	var holds []ledger.ID
+	for n := range uint64(300) {
+		var list []ledger.Transfer
+		for i := range 1 + r.Uint64N(8) {
+			x := coldTransfer(1+writer<<40+n<<8+i, 0)
+			switch {
+			case r.IntN(3) == 0:
+				x.Flags, x.Timeout = ledger.TransferPending, r.Uint32N(4)
+				holds = append(holds, x.ID)
+			case r.IntN(2) == 0 && len(holds) > 0:
+				x = ledger.Transfer{ID: x.ID, PendingID: holds[r.IntN(len(holds))], Amount: ledger.AmountMax, Flags: ledger.TransferPostPending}
+				if r.IntN(2) == 0 {
+					x.Flags, x.Amount = ledger.TransferVoidPending, ledger.Amount{}
+				}
+			}
+			if r.IntN(6) == 0 {
+				x.Flags |= ledger.TransferLinked
+			}
+			list = append(list, x)
+		}
+		if _, err := l.CreateTransfers(t.Context(), list); !assert.NoError(t, err) {
+			return
+		}
+	}
+}
+
+// consumeEvents reads all events, page by page, and compares the balances in each with its own sums.
+func consumeEvents(t *testing.T, l *Ledger, limit uint32, done <-chan struct{}) (events int) {
+	t.Helper()
+	var pending, posted, next uint64
+	for finished := false; ; {
+		got, err := l.GetChangeEvents(t.Context(), ledger.ChangeEventsFilter{TimestampMin: next, Limit: limit})
+		if !assert.NoError(t, err) {
+			return events
+		}
+		for i := range got {
+			e := &got[i]
+			switch e.Type {
+			case ledger.ChangeEventSinglePhase:
+				posted++
+			case ledger.ChangeEventTwoPhasePending:
+				pending++
+			case ledger.ChangeEventTwoPhasePosted:
+				pending--
+				posted++
+			case ledger.ChangeEventTwoPhaseVoided, ledger.ChangeEventTwoPhaseExpired:
+				pending--
+			}
+			ok := assert.Equal(t, ledger.NewAmount(pending), e.DebitAccountDebitsPending, "%+v", e) &&
+				assert.Equal(t, ledger.NewAmount(posted), e.DebitAccountDebitsPosted, "%+v", e) &&
+				assert.Equal(t, ledger.NewAmount(posted), e.CreditAccountCreditsPosted, "%+v", e) && assert.Less(t, next, e.Timestamp+1)
+			if !ok {
+				return events
+			}
+			next = e.Timestamp + 1
+		}
+		events += len(got)
+		switch {
+		case len(got) > 0:
+		case finished:
+			return events
+		default:
+			finished = isClosed(done)
+		}
+	}
+}
+
+// pageBalancesBack reads the balances of an account from the newest to the oldest, again and again.
+func pageBalancesBack(t *testing.T, l *Ledger, done <-chan struct{}) {
+	t.Helper()
+	for !isClosed(done) {
+		var high uint64
+		var last ledger.Amount
+		for page := 0; ; page++ {
+			rows, err := l.GetAccountBalances(t.Context(), ledger.AccountFilter{
+				AccountID: ledger.NewID(1, 0), Limit: 37, TimestampMax: high,
+				Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits | ledger.AccountFilterReversed,
+			})
+			if !assert.NoError(t, err) || len(rows) == 0 {
+				break
+			}
+			for i := range rows {
+				if page+i > 0 && !assert.False(t, last.Less(rows[i].DebitsPosted)) {
+					return
+				}
+				last = rows[i].DebitsPosted
+			}
+			high = rows[len(rows)-1].Timestamp - 1
+		}
+	}
+}
+
+func isClosed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }

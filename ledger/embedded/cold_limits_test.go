@@ -28,7 +28,7 @@ func TestBoundedEventsAreReadUnlocked(t *testing.T) {
 }
 
 // The maps of holds shrink after a time with many open holds.
-func TestMemoryAfterManyHolds(t *testing.T) {
+func TestMemoryAfterManyHolds(t *testing.T) { //nolint:paralleltest // it measures the heap
 	l := openColdIn(t, t.TempDir())
 	const holds = 400_000
 	base := heapInUse()
