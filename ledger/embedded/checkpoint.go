@@ -38,6 +38,17 @@ func WithCacheSize(bytes int64) Option {
 	return func(l *Ledger) { l.checkpointMin = checkpointMinOf(max(leastCacheSize, bytes)) }
 }
 
+// leastMergeRate keeps merges from falling behind the slowest ledger for ever.
+const leastMergeRate = 1 << 20
+
+// WithMergeRate bounds the bytes that merges of the index of ids read and write in a second: 256 MiB by
+// default, 1 MiB at least. Merges run in the background. At the highest rate of writing they need some
+// 50 MB a second; a ledger with 1,000 transfers a second needs 0.1 MB. With a rate that is too low for the
+// ledger the number of files of the index grows, and look-ups of ids get slower until the merges have caught up.
+func WithMergeRate(bytesPerSecond int64) Option {
+	return func(l *Ledger) { l.books.cold.mergeRate = max(leastMergeRate, bytesPerSecond) }
+}
+
 // checkpointMinOf returns the least size of a log, in bytes, for a checkpoint. A transfer takes 128
 // bytes in the log, and twice as many in memory, with its id and what Go has not collected yet. There
 // are two such logs in memory while a checkpoint is written.

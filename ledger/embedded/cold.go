@@ -21,6 +21,8 @@ type coldStore struct {
 	files  *sealed.FileCache // of the segments
 	// mayUse returns an error unless there is room on the disk for the bytes.
 	mayUse func(bytes int64) error
+	// mergeRate bounds the bytes that merges of the id index read and write in a second.
+	mergeRate int64
 
 	segments []coldSegment
 	index    *idindex.Index // nil in memory
@@ -213,7 +215,7 @@ func (c *coldStore) prepareIndex() error {
 		if err := idindex.RemoveUnnamed(c.folder, nil); err != nil {
 			return err
 		}
-		c.index = idindex.New(c.folder, idindex.Options{MayUse: c.mayUse})
+		c.index = idindex.New(c.folder, c.indexOptions())
 		return nil
 	}
 	manifest := c.index.Manifest()
@@ -225,7 +227,7 @@ func (c *coldStore) prepareIndex() error {
 	if err := idindex.RemoveUnnamed(c.folder, manifest); err != nil {
 		return err
 	}
-	c.index, err = idindex.Open(c.folder, manifest, idindex.Options{MayUse: c.mayUse})
+	c.index, err = idindex.Open(c.folder, manifest, c.indexOptions())
 	return err
 }
 
@@ -238,6 +240,10 @@ func (c *coldStore) mergeError() error {
 		return fmt.Errorf("%w: %w", ErrMerge, translateReadError(err))
 	}
 	return nil
+}
+
+func (c *coldStore) indexOptions() idindex.Options {
+	return idindex.Options{MayUse: c.mayUse, MergeBytesPerSecond: c.mergeRate}
 }
 
 // closeFiles closes all files of the books.

@@ -65,3 +65,14 @@ func heapInUse() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// The rate of merges reaches the index, and is not too low to ever catch up.
+func TestMergeRate(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[int64]int64{1: 1 << 20, 30 << 20: 30 << 20} {
+		l, err := Open(t.TempDir(), WithMergeRate(given))
+		require.NoError(t, err)
+		require.Equal(t, want, l.books.cold.indexOptions().MergeBytesPerSecond)
+		require.NoError(t, l.Close())
+	}
+}
