@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"lukechampine.com/uint128"
@@ -23,8 +24,9 @@ func (a *app) newVerifyCommand() *cobra.Command {
 		Long: `Restore a backup into a temporary folder beside it, start a server with the copy that no other
 program can reach, and add up all accounts. In each ledger debits must equal credits. The totals
 are compared with the totals recorded by the backup (backup --totals). With --live they are also
-compared with the original, which must not have less: the running cluster, or the closed folder
-(--folder). An embedded ledger and a journal are opened without a server. Name a backup, or a
+compared with the original, which must not have less: the running cluster, or the folder of the
+ledger (--folder), all of whose files are read. A folder that a program has open is copied beside the
+backup first, and the copy is removed. An embedded ledger and a journal are opened without a server. Name a backup, or a
 folder of backups for the newest one; the command refuses if it is not certain which backup is
 the newest.
 
@@ -48,7 +50,7 @@ The server is a tigerbeetle binary (--binary, TIGERBEETLE_BINARY or PATH) on a p
 			}
 			var original func(context.Context) (backup.Totals, error)
 			if live {
-				if original, err = a.chooseOriginal(b.Manifest); err != nil {
+				if original, err = a.chooseOriginal(b); err != nil {
 					return err
 				}
 			}
@@ -134,8 +136,8 @@ func (a *app) openCopy(ctx context.Context, id uint128.Uint128, address string) 
 }
 
 // chooseOriginal returns a function that reads the totals of a backup's original.
-func (a *app) chooseOriginal(m backup.Manifest) (func(context.Context) (backup.Totals, error), error) {
-	switch {
+func (a *app) chooseOriginal(b backup.Backup) (func(context.Context) (backup.Totals, error), error) {
+	switch m := b.Manifest; {
 	case m.File != "":
 		return a.readTotals, a.checkSameCluster(uint128.Uint128(m.ClusterID))
 	case m.Ledger == nil:
@@ -149,7 +151,7 @@ func (a *app) chooseOriginal(m backup.Manifest) (func(context.Context) (backup.T
 	if folder == "" {
 		return nil, fmt.Errorf("%w: the backup is of an embedded ledger: name its folder with --folder", errUsage)
 	}
-	return backup.ReadFolder(folder), nil
+	return backup.ReadFolder(folder, filepath.Dir(b.Folder)), nil
 }
 
 // checkSameCluster refuses to compare a backup with another cluster than its own.

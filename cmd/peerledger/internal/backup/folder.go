@@ -346,10 +346,50 @@ func readLedger(ctx context.Context, folder string) (totals Totals, err error) {
 	return ReadTotals(ctx, l, nil)
 }
 
-// ReadFolder returns a function that adds up the accounts of an embedded ledger that no program has
-// open, for [Backup.Verify]. It changes nothing in the folder.
-func ReadFolder(folder string) func(context.Context) (Totals, error) {
-	return func(ctx context.Context) (Totals, error) { return readLedger(ctx, folder) }
+// ReadFolder returns a function that reads all files of an embedded ledger and adds up its accounts,
+// for [Backup.Verify]. If a program has the ledger open, the function reads a copy of one moment, which
+// it makes in the scratch folder and removes. It changes nothing in the ledger's folder.
+func ReadFolder(folder, scratch string) func(context.Context) (Totals, error) {
+	return func(ctx context.Context) (Totals, error) {
+		totals, err := readLedger(ctx, folder)
+		if errors.Is(err, embedded.ErrInUse) {
+			return readRunning(ctx, folder, scratch)
+		}
+		return totals, err
+	}
+}
+
+// readRunning reads a copy of an embedded ledger that a program has open.
+func readRunning(ctx context.Context, folder, scratch string) (totals Totals, err error) {
+	copied, err := os.MkdirTemp(scratch, ".live-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(copied)) }()
+	if err := copyLive(ctx, folder, copied); err != nil {
+		return nil, fmt.Errorf("copy %s while a program has it open: %w", folder, err)
+	}
+	return readLedger(ctx, copied)
+}
+
+// copyLive copies the files of an embedded ledger that a program has open.
+func copyLive(ctx context.Context, folder, to string) (err error) {
+	live, err := wal.OpenLiveCopy(folder, func() ([]string, error) { return listSealed(folder) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, live.Close()) }()
+	for _, from := range live.Files {
+		file, err := os.OpenFile(filepath.Join(to, from.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		err = copyChunks(ctx, from.Content, func(p []byte) error { _, err := file.Write(p); return err }, nil)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readJournal reads a journal that no recorder has open.

@@ -131,14 +131,14 @@ func TestFolderAndJournal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, b, newest)
 
-	report, err := b.Verify(t.Context(), nil, ReadFolder(c.ledger), nil)
+	report, err := b.Verify(t.Context(), nil, ReadFolder(c.ledger, t.TempDir()), nil)
 	require.NoError(t, err)
 	require.Equal(t, []Relation{Equal, Equal}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
 	require.Equal(t, Journal{Namespace: "test", Waiting: 1}, *report.Journal)
 	require.Empty(t, listLeftovers(t, c.backups))
 
 	c.recordPackets(t, 2)
-	report, err = b.Verify(t.Context(), nil, ReadFolder(c.ledger), nil)
+	report, err = b.Verify(t.Context(), nil, ReadFolder(c.ledger, t.TempDir()), nil)
 	require.NoError(t, err)
 	require.Equal(t, []Relation{Equal, MovedOn}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
 	later := node{}.createBackup(t, c.makeOptions())
@@ -481,7 +481,7 @@ func TestColdTransfers(t *testing.T) {
 	require.Len(t, sealed, 2)
 	o := Options{Ledger: folder, Folder: filepath.Join(t.TempDir(), "backups")}
 	b := node{}.createBackup(t, o)
-	report, err := b.Verify(t.Context(), nil, ReadFolder(folder), nil)
+	report, err := b.Verify(t.Context(), nil, ReadFolder(folder, t.TempDir()), nil)
 	require.NoError(t, err)
 	require.Equal(t, Equal, report.Comparisons[1].Relation)
 	restored := filepath.Join(t.TempDir(), "ledger")
@@ -553,8 +553,14 @@ func TestRunningLedger(t *testing.T) {
 		}
 		require.NoError(t, copied.VerifyFiles(t.Context()))
 		require.NoError(t, copied.Close())
-		_, err = b.Verify(t.Context(), nil, nil, nil)
+		scratch := t.TempDir()
+		report, err := b.Verify(t.Context(), nil, ReadFolder(folder, scratch), nil)
 		require.NoError(t, err)
+		require.Len(t, report.Comparisons, 2)
+		require.NotEqual(t, Contrary, report.Comparisons[1].Relation, report.Comparisons[1].Detail)
+		left, err := os.ReadDir(scratch)
+		require.NoError(t, err)
+		require.Empty(t, left)
 	}
 	stop()
 	writer.Wait()

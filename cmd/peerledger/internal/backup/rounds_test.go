@@ -96,7 +96,7 @@ func TestJournalOfRounds(t *testing.T) {
 	again, err := Open(b.Folder)
 	require.NoError(t, err)
 	require.Equal(t, b, again)
-	report, err := b.Verify(t.Context(), nil, ReadFolder(c.ledger), nil)
+	report, err := b.Verify(t.Context(), nil, ReadFolder(c.ledger, t.TempDir()), nil)
 	require.NoError(t, err)
 	require.Equal(t, noted, *report.Journal)
 
