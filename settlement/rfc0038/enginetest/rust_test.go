@@ -141,7 +141,8 @@ func TestRustConnectorsWithEngines(t *testing.T) {
 	}
 	// 10.025 units of scale 4 in all are 10.02 of scale 2, and 0.005 that the connector keeps.
 	require.Eventually(t, func() bool { return right.Credited(uuid).Int64() == 1002 }, 20*time.Second, time.Millisecond)
+	// The engine books a settlement before the connector has the answer.
+	require.Eventually(t, func() bool { return len(left.Attempts()) == 10 }, 20*time.Second, time.Millisecond)
 	require.Zero(t, left.Owed(uuid))
-	require.Len(t, left.Attempts(), 10)
 	waitUntilReported(t, b)
 }
