@@ -524,9 +524,15 @@ func TestRunningLedger(t *testing.T) {
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	var answered atomic.Uint64
+	rounds := make(chan struct{}, 200)
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		for id := uint64(1); ctx.Err() == nil; id++ {
+			select { // a writer without a bound writes faster than a slow machine copies
+			case <-rounds:
+			case <-ctx.Done():
+				return
+			}
 			batch := make([]ledger.Transfer, 1000)
 			for i := range batch {
 				batch[i] = ledger.Transfer{
@@ -540,6 +546,9 @@ func TestRunningLedger(t *testing.T) {
 		}
 	})
 	for range 3 {
+		for range 10 {
+			rounds <- struct{}{}
+		}
 		before := answered.Load()
 		b := node{}.createBackup(t, o)
 		restored := filepath.Join(t.TempDir(), "ledger")
