@@ -29,9 +29,8 @@ import (
 func BenchmarkSettlements(b *testing.B) {
 	for name, send := range map[string]func(f *settlementBench, url string) sending{"bare": (*settlementBench).sendBare, "settler": (*settlementBench).sendOrders, "engine": (*settlementBench).settleOrders} {
 		b.Run(name, func(b *testing.B) {
-			f := newSettlementBench(b)
-			toEngine := send(f, f.startEngine())
-			f.compare(toEngine, newSettlementBench(b).sendWith(send), f.sendBare(f.nothing))
+			f, other := newSettlementBench(b), newSettlementBench(b) // each with a ledger of its own
+			f.compare(send(f, f.startEngine()), send(other, other.nothing), f.sendBare(f.nothing))
 		})
 	}
 }
@@ -189,12 +188,6 @@ func (f *settlementBench) forEach(n int, do func(i int) error) {
 		})
 	}
 	calls.Wait()
-}
-
-// sendWith returns a sending to the handler that books nothing.
-func (f *settlementBench) sendWith(send func(f *settlementBench, url string) sending) sending {
-	f.Helper()
-	return send(f, f.nothing)
 }
 
 // compare sends in turns to an engine, to the handler that books nothing, and by bare posts, and reports the settlements
