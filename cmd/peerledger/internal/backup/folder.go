@@ -122,9 +122,9 @@ func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error
 // packLive packs the files of a ledger that a program has open into an archive: the ledger at one
 // moment, with all operations answered before the call.
 func packLive(ctx context.Context, folder, to string) (packed *Folder, err error) {
-	live, err := wal.OpenLiveCopy(folder, func() ([]string, error) { return listSealed(folder) })
+	live, err := openLive(folder)
 	if err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, live.Close()) }()
 	return packFiles(folder, to, func(out *tar.Writer) error {
@@ -135,6 +135,15 @@ func packLive(ctx context.Context, folder, to string) (packed *Folder, err error
 		}
 		return nil
 	})
+}
+
+// openLive opens a copy of a ledger that a program has open.
+func openLive(folder string) (*wal.LiveCopy, error) {
+	live, err := wal.OpenLiveCopy(folder, func() ([]string, error) { return listSealed(folder) })
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	return live, nil
 }
 
 // packFiles packs the files added by add into an archive of a folder.
@@ -374,7 +383,7 @@ func readRunning(ctx context.Context, folder, scratch string) (totals Totals, er
 
 // copyLive copies the files of an embedded ledger that a program has open.
 func copyLive(ctx context.Context, folder, to string) (err error) {
-	live, err := wal.OpenLiveCopy(folder, func() ([]string, error) { return listSealed(folder) })
+	live, err := openLive(folder)
 	if err != nil {
 		return err
 	}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 
 	"github.com/shopspring/decimal"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -33,37 +33,16 @@ type Total struct {
 // write, the totals belong to no single moment. progress is called with the number of accounts
 // done, and may be nil.
 func ReadTotals(ctx context.Context, l ledger.Ledger, progress func(accounts int)) (Totals, error) {
-	sums := map[uint32]*[4]big.Int{}
-	counts := map[uint32]int{}
-	all := 0
-	for filter := (ledger.QueryFilter{Limit: ledger.QueryMax}); ; {
-		rows, err := l.QueryAccounts(ctx, filter)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range rows {
-			s := sums[a.Ledger]
-			if s == nil {
-				s = new([4]big.Int)
-				sums[a.Ledger] = s
-			}
-			counts[a.Ledger]++
-			for i, amount := range []ledger.Amount{a.DebitsPosted, a.CreditsPosted, a.DebitsPending, a.CreditsPending} {
-				s[i].Add(&s[i], amount.Big())
-			}
-		}
-		if all += len(rows); progress != nil {
-			progress(all)
-		}
-		if len(rows) == 0 {
-			break
-		}
-		filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
+	sums, err := accounts.SumAccounts(ctx, l, progress)
+	if err != nil {
+		return nil, err
 	}
 	totals := Totals{}
 	for number, s := range sums {
-		toDecimal := func(i int) decimal.Decimal { return decimal.NewFromBigInt(&s[i], 0) }
-		totals[number] = Total{counts[number], toDecimal(0), toDecimal(1), toDecimal(2), toDecimal(3)}
+		totals[number] = Total{
+			s.Accounts, decimal.NewFromBigInt(&s.DebitsPosted, 0), decimal.NewFromBigInt(&s.CreditsPosted, 0),
+			decimal.NewFromBigInt(&s.DebitsPending, 0), decimal.NewFromBigInt(&s.CreditsPending, 0),
+		}
 	}
 	return totals, nil
 }
