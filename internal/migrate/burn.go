@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"slices"
 
 	"lukechampine.com/uint128"
@@ -24,42 +25,118 @@ const (
 // burnt an id of the current one.
 var replayPhases = []uint64{3, 4, 5, 14, 15}
 
-// burnAgain burns ids of packets that the old ledger has burnt. A recorder that repeats an
-// operation from before the migration tries the phases in order. Without the burnt ids the new
-// ledger would book the first phase, although a later phase is already booked.
+// burnCredit is the credit account of transfers that only burn an id. It need not exist: a server looks
+// for the debit account first.
+var burnCredit = ledger.NewID(1, 0)
+
+// burntLister is a ledger that lists its burnt ids: an embedded ledger.
+type burntLister interface {
+	BurntIDs(ctx context.Context) iter.Seq2[ledger.ID, error]
+}
+
+// burnAgain burns ids in the new ledger that the old ledger has burnt: all of them if the old ledger
+// lists them, else those that protect packets.
 //
-// A ledger does not list its burnt ids. But a correction proves that each earlier phase had a burnt
-// id. burnAgain burns the ids of the correction's own leg in the earlier phases. This is enough to
-// refuse each of these phases, since the chains of all phases have the same legs. Bookings under
-// other keys need no burnt ids (package idempotent). Rounds of packets (package aggregate) need none
-// either: a recorder sends only the last attempt in its journal, and looks for this attempt first.
-//
-// burnAgain must follow the last transfer: a burnt id can no longer be imported.
+// burnAgain must follow the last transfer: a burnt id can no longer be imported. After an interruption it
+// burns all from the first id on: burning twice changes nothing.
 func (m *migration) burnAgain() error {
 	unused, err := m.findUnusedAccount()
 	if err != nil {
 		return err
 	}
+	burn := &burner{m, unused, nil}
+	if from, ok := m.from.(burntLister); ok {
+		err = burn.addAll(from.BurntIDs(m.ctx))
+	} else {
+		err = burn.addEarlierPhases()
+	}
+	if err != nil {
+		return err
+	}
+	return burn.burnWaiting()
+}
+
+// burner collects ids, and burns those that fill a request at a time.
+type burner struct {
+	*migration
+
+	unused  ledger.ID // an account that must not exist
+	waiting []ledger.ID
+}
+
+func (b *burner) addAll(ids iter.Seq2[ledger.ID, error]) error {
+	for id, err := range ids {
+		if err == nil {
+			err = b.addID(id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addEarlierPhases adds the burnt ids that protect packets, from a server, which does not list its burnt
+// ids. A recorder that repeats an operation from before the migration tries the phases in order. Without
+// the burnt ids the new ledger would book the first phase, although a later phase is already booked.
+//
+// A correction proves that each earlier phase had a burnt id. The ids of the correction's own leg in the
+// earlier phases are enough to refuse each of these phases, since the chains of all phases have the same
+// legs. Bookings under other keys need no burnt ids (package idempotent). Rounds of packets (package
+// aggregate) need none either: a recorder sends only the last attempt in its journal, and looks for this
+// attempt first.
+func (b *burner) addEarlierPhases() error {
 	corrections := func(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
 		f.Code = chart.CodeCorrection
-		return m.from.QueryTransfers(ctx, f)
+		return b.from.QueryTransfers(ctx, f)
 	}
-	return eachPage(m.ctx, corrections, transferTime, 0, m.pageSize, func(page []ledger.Transfer) error {
-		var events []ledger.Transfer
+	return eachPage(b.ctx, corrections, transferTime, 0, b.pageSize, func(page []ledger.Transfer) error {
 		for i := range page {
 			for _, id := range listEarlierIDs(&page[i]) {
-				events = append(events, ledger.Transfer{
-					ID: id, DebitAccountID: unused, CreditAccountID: page[i].CreditAccountID, Ledger: page[i].Ledger, Code: page[i].Code,
-				})
-			}
-		}
-		for events := range slices.Chunk(events, m.pageSize) {
-			if err := m.burnIDs(events); err != nil {
-				return err
+				if err := b.addID(id); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
+}
+
+// addID adds an id, and burns those that wait if they fill a request.
+func (b *burner) addID(id ledger.ID) error {
+	b.waiting = append(b.waiting, id)
+	if len(b.waiting) < b.requestMax {
+		return nil
+	}
+	return b.burnWaiting()
+}
+
+// burnWaiting burns the ids that wait, with transfers whose debit account does not exist. An id that is
+// already booked needs no burning.
+func (b *burner) burnWaiting() error {
+	if len(b.waiting) == 0 {
+		return nil
+	}
+	events := make([]ledger.Transfer, len(b.waiting))
+	for i, id := range b.waiting {
+		events[i] = ledger.Transfer{ID: id, DebitAccountID: b.unused, CreditAccountID: burnCredit, Ledger: 1, Code: chart.CodeCorrection}
+	}
+	b.waiting = b.waiting[:0]
+	results, err := b.to.CreateTransfers(b.ctx, events)
+	if err != nil {
+		return err
+	}
+	for i, r := range results {
+		switch {
+		case r.Status == ledger.TransferDebitAccountNotFound, r.Status == ledger.TransferIDAlreadyFailed:
+			b.result.Burnt++
+		case r.Status.Conflict():
+		default:
+			return fmt.Errorf("%w: burn the id %v: %v", ErrRefused, events[i].ID, r.Status)
+		}
+	}
+	b.reportProgress("burnt ids", b.result.Burnt)
+	return nil
 }
 
 // listEarlierIDs returns the ids of a correction's leg in the earlier phases; none if the row does
@@ -90,24 +167,4 @@ func (m *migration) findUnusedAccount() (ledger.ID, error) {
 		err = fmt.Errorf("%w: account %v, which must not exist", ErrRefused, id)
 	}
 	return id, err
-}
-
-// burnIDs burns the ids of transfers whose debit account does not exist. An id that is already
-// booked needs no burning.
-func (m *migration) burnIDs(events []ledger.Transfer) error {
-	results, err := m.to.CreateTransfers(m.ctx, events)
-	if err != nil {
-		return err
-	}
-	for i, r := range results {
-		switch {
-		case r.Status == ledger.TransferDebitAccountNotFound, r.Status == ledger.TransferIDAlreadyFailed:
-			m.result.Burnt++
-		case r.Status.Conflict():
-		default:
-			return fmt.Errorf("%w: burn the id %v: %v", ErrRefused, events[i].ID, r.Status)
-		}
-	}
-	m.reportProgress("burnt ids", m.result.Burnt)
-	return nil
 }

@@ -7,8 +7,9 @@
 // because imported transfers may not have one. An expired hold is voided by an additional row, at
 // the time of expiry or the first free time after. Reservations of recorders in rounds are holds too.
 //
-// A ledger does not list the ids burnt by refusals. Run burns the ids again that protect packets
-// from being booked twice: see burnAgain.
+// The ids burnt by refusals are burnt again if the old ledger is an embedded one, which lists them. A
+// server does not list them. From a server, Run burns the ids again that protect packets from being
+// booked twice: see burner.addEarlierPhases.
 package migrate
 
 import (
@@ -64,7 +65,7 @@ type migration struct {
 	now      func() time.Time
 	pageSize int // rows in a request
 
-	requestMax int // most rows in a request, for a chain of more than pageSize
+	requestMax int // most rows in a request, for a chain of more than pageSize, and for burnt ids
 
 	result        Result
 	accounts      []uint64 // times of all accounts, ascending

@@ -278,7 +278,7 @@ func TestForwardsAreBookedOnceAfterAMove(t *testing.T) {
 	require.NoError(t, err)
 	old.closeAll()
 
-	to, result := migrateTwice(t, c, from)
+	to, result := migrateTwice(t, c, unlisted{from})
 	require.Positive(t, result.Burnt)
 	moved := newConnector(t, c, to)
 	want := readSums(t, to)
@@ -292,8 +292,8 @@ func TestForwardsAreBookedOnceAfterAMove(t *testing.T) {
 	ledgertest.RequireConserved(t, to)
 }
 
-// The ids of the earlier phases of a correction are burnt, for packets only.
-func TestBurnAgain(t *testing.T) {
+// From a server, the ids of the earlier phases of a correction are burnt, for packets only.
+func TestBurnEarlierPhases(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	from := newLedger(t, c)
@@ -317,7 +317,7 @@ func TestBurnAgain(t *testing.T) {
 	for _, r := range results {
 		require.Equal(t, ledger.TransferCreated, r.Status)
 	}
-	to, result := migrateTwice(t, c, from)
+	to, result := migrateTwice(t, c, unlisted{from})
 	want := map[uint64][]uint64{1: {0x13}, 2: {0x23, 0x24}, 3: {0x03, 0x04, 0x05}, 4: {0x13, 0x14, 0x15, 0x1e}, 9: {0x04}}
 	burnt := 0
 	for packet := range uint64(10) {
