@@ -198,7 +198,7 @@ func (o Options) copyLocked(ctx context.Context, partial string, before vsr.Supe
 		return err
 	}
 	defer func() { err = errors.Join(err, journal.close()) }()
-	if err := o.openRunning(ledger, journal); err != nil {
+	if err := o.openRunning(ctx, ledger, journal); err != nil {
 		return err
 	}
 	if o.File != "" {

@@ -88,8 +88,11 @@ func (s *source) openOthers(list func() ([]string, error)) (whole bool, err erro
 const maxTries = 100
 
 // openRunning opens copies of the folders that programs have open.
-func (o Options) openRunning(ledger, journal *source) error {
+func (o Options) openRunning(ctx context.Context, ledger, journal *source) error {
 	for range maxTries {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		fits, err := o.tryRunning(ledger, journal)
 		if err != nil || fits {
 			return err
