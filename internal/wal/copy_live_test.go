@@ -166,17 +166,17 @@ func TestReadSinceWhileAppending(t *testing.T) {
 	var synced atomic.Int64
 	var owner sync.WaitGroup
 	owner.Go(func() {
-		for n := range 2000 {
+		for n := range 600 {
 			p := l.Append(1, 1, func(b []byte) []byte { return append(b, 1) })
 			assert.NoError(t, l.Wait(t.Context(), p))
 			synced.Store(int64(p))
-			if n%500 == 499 {
+			if n%150 == 149 {
 				assert.NoError(t, l.Checkpoint().Commit(t.Context()))
 			}
 		}
 	})
 	reads := 0
-	for synced.Load() < 2000 {
+	for synced.Load() < 600 {
 		c, err := OpenLiveCopy(dir, nil)
 		require.NoError(t, err)
 		before := synced.Load()

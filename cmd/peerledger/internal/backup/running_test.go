@@ -200,7 +200,7 @@ func (u *load) requireBooked(t *testing.T, b Backup, kind recorderKind, fulfills
 func requireBackupsUnderLoad(t *testing.T, kind recorderKind) {
 	t.Helper()
 	// Callers without a bound write faster than a slow machine copies.
-	const backups, callers, packetsEach = 12, 16, 200
+	const backups, callers, packetsEach = 8, 16, 150
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r, u := newRunning(t, kind), newLoad()
