@@ -29,18 +29,19 @@ and a recorder's journal (--journal), into a new folder in --to. A journal of ro
 with its archive of packets. The copies are compressed and hashed, and read back before the
 backup gets its name. An interrupted backup changes no earlier one.
 
-With --stop and --start the command stops the server or connector for the copy and starts it
-again. Without these flags, stop the server, and the connector that has the folder or the
-journal open, before you give the command. The folder of a ledger alone, without --journal, is
-also copied while a program writes to it. With --snapshot the files are in an atomic snapshot
-of their file system (ZFS, Btrfs, LVM), and server and connector may run.
+A connector may run while its folders (--folder, --journal, or both) are copied: the backup has
+what the ledger answered before, and each fulfill that was on disk before is in the ledger or in
+the journal. A data file is copied while nothing runs: with --stop and --start the command stops
+the server or connector for the copy and starts it again. Without these flags, stop the server
+before you give the command, and with --journal also the connector. With --snapshot the files
+are in an atomic snapshot of their file system (ZFS, Btrfs, LVM), and server and connector may
+run.
 
 A replica of a cluster is refused: the other replicas are its backup. Back the journal of a
 connector on a cluster up alone.`,
 		Example: `  peerledger backup --file /var/lib/tigerbeetle/7_0.tigerbeetle --to /backups \
       --stop 'systemctl stop tigerbeetle@0' --start 'systemctl start tigerbeetle@0' --totals --keep 7 --keep-for 30d
-  peerledger backup --folder /var/lib/connector/ledger --journal /var/lib/connector/journal --to /backups \
-      --stop 'systemctl stop connector' --start 'systemctl start connector'
+  peerledger backup --folder /var/lib/connector/ledger --journal /var/lib/connector/journal --to /backups
   peerledger backup list /backups`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {

@@ -145,10 +145,12 @@ func TestBackupOfAFolder(t *testing.T) {
 
 	open, err := embedded.Open(s.folder)
 	require.NoError(t, err)
-	got = runApp(t, "backup", "--to", backups, "--journal", journal, "--folder", s.folder)
-	require.Equal(t, statusNoAnswer, got.status)
+	got = runApp(t, "backup", "--to", backups, "--journal", journal, "--folder", s.folder, "--stop", "true", "--start", "true")
+	require.Equal(t, statusNoAnswer, got.status, "it was not stopped")
 	require.Contains(t, got.errors, "in use")
-	for _, line := range [][]string{{"backup", "--to", filepath.Join(target, "alone")}, {"verify", backups, "--live"}} {
+	for _, line := range [][]string{
+		{"backup", "--to", filepath.Join(target, "alone")}, {"backup", "--to", filepath.Join(target, "both"), "--journal", journal}, {"verify", backups, "--live"},
+	} {
 		got = runApp(t, append(line, "--folder", s.folder)...)
 		require.Equal(t, statusDone, got.status, got.errors)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -98,4 +99,119 @@ func TestLiveCopy(t *testing.T) {
 	owner.Wait()
 	require.NoError(t, l.Close())
 	t.Logf("%d copies", copies)
+}
+
+// appendSynced appends records of a kind, and waits until they are on disk.
+func appendSynced(t *testing.T, l *Log, kinds ...uint8) {
+	t.Helper()
+	for _, kind := range kinds {
+		l.Append(kind, 1, func(b []byte) []byte { return append(b, kind) })
+	}
+	require.NoError(t, l.Wait(t.Context(), l.Appended()))
+}
+
+// What was synced behind a copy is read from its last segment, and a later segment is noticed.
+func TestReadSince(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, _, err := OpenFormat(dir, Format{Name: "test", Newest: 5}, nil)
+	require.NoError(t, err)
+	appendSynced(t, l, 1, 2)
+	c, err := OpenLiveCopy(dir, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 5, c.Format())
+	require.Zero(t, c.Segment())
+	var kinds []uint8
+	read := func() bool {
+		kinds = nil
+		whole, err := c.ReadSince(func(r Record) error {
+			require.Equal(t, []byte{r.Kind}, r.Data)
+			kinds = append(kinds, r.Kind)
+			return nil
+		})
+		require.NoError(t, err)
+		return whole
+	}
+	require.True(t, read())
+	require.Empty(t, kinds)
+	appendSynced(t, l, 3)
+	appendSynced(t, l, 4, 5)
+	require.True(t, read())
+	require.Equal(t, []uint8{3, 4, 5}, kinds)
+	_, err = c.ReadSince(func(Record) error { return io.ErrNoProgress })
+	require.ErrorIs(t, err, io.ErrNoProgress)
+	whole, err := c.OpenOthers(func() ([]string, error) { return []string{"lock", "gone"}, nil })
+	require.NoError(t, err)
+	require.True(t, whole)
+	require.Equal(t, "lock", c.Files[len(c.Files)-1].Name)
+
+	checkpoint := l.Checkpoint()
+	appendSynced(t, l, 6)
+	require.False(t, read())
+	whole, err = c.OpenOthers(func() ([]string, error) { return nil, nil })
+	require.NoError(t, err)
+	require.False(t, whole)
+	require.NoError(t, checkpoint.Commit(t.Context()))
+	require.False(t, read())
+	require.NoError(t, c.Close())
+	require.NoError(t, l.Close())
+}
+
+// While the owner appends, each record that it reported as synced is in the copy, or is read behind it.
+func TestReadSinceWhileAppending(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, _, err := Open(dir, nil)
+	require.NoError(t, err)
+	var synced atomic.Int64
+	var owner sync.WaitGroup
+	owner.Go(func() {
+		for n := range 600 {
+			p := l.Append(1, 1, func(b []byte) []byte { return append(b, 1) })
+			assert.NoError(t, l.Wait(t.Context(), p))
+			synced.Store(int64(p))
+			if n%150 == 149 {
+				assert.NoError(t, l.Checkpoint().Commit(t.Context()))
+			}
+		}
+	})
+	reads := 0
+	for synced.Load() < 600 {
+		c, err := OpenLiveCopy(dir, nil)
+		require.NoError(t, err)
+		before := synced.Load()
+		last := c.lastSegment()
+		position := int64(last.header.first) + (last.size-headerSize)/(frameHeader+1)
+		whole, err := c.ReadSince(func(Record) error { position++; return nil })
+		require.NoError(t, err)
+		if whole {
+			require.GreaterOrEqual(t, position, before)
+			reads++
+		}
+		require.NoError(t, c.Close())
+	}
+	owner.Wait()
+	require.Positive(t, reads)
+	require.NoError(t, l.Close())
+}
+
+// A damaged record behind a copy is reported with its place.
+func TestReadSinceOfDamage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, _, err := Open(dir, nil)
+	require.NoError(t, err)
+	appendSynced(t, l, 1)
+	c, err := OpenLiveCopy(dir, nil)
+	require.NoError(t, err)
+	appendSynced(t, l, 2)
+	require.NoError(t, l.Close())
+	path := filepath.Join(dir, c.Files[0].Name)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	content[len(content)-1] ^= 1
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	_, err = c.ReadSince(func(Record) error { return nil })
+	require.ErrorIs(t, err, ErrCorrupt)
+	require.NoError(t, c.Close())
 }

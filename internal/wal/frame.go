@@ -15,7 +15,8 @@ import (
 const MaxData = 64 << 20
 
 const (
-	frameHeader = 24
+	frameHeader  = 24
+	numberOffset = 8 // of the record's number in a frame
 
 	// Kinds of no record. A frame of zeros is no frame.
 	kindNone = 0
@@ -39,7 +40,7 @@ func checkRecord(kind uint8, bytes int) {
 func putFrameHeader(b []byte, sum uint32, number uint64, kind uint8, data []byte) {
 	b = b[:frameHeader]
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(data)))
-	binary.LittleEndian.PutUint64(b[8:], number)
+	binary.LittleEndian.PutUint64(b[numberOffset:], number)
 	b[16] = kind
 	clear(b[17:])
 	sum = crc32.Update(sum, castagnoli, b[4:])
@@ -78,9 +79,14 @@ type frameReader struct {
 }
 
 func newFrameReader(f file, sum uint32, size int64) *frameReader {
+	return newFrameReaderAt(f, sum, headerSize, size)
+}
+
+// newFrameReaderAt reads the frames from an offset on.
+func newFrameReaderAt(f file, sum uint32, offset, size int64) *frameReader {
 	return &frameReader{
-		source: bufio.NewReaderSize(io.NewSectionReader(f, headerSize, size-headerSize), int(min(size, 256<<10))),
-		sum:    sum, size: size, offset: headerSize,
+		source: bufio.NewReaderSize(io.NewSectionReader(f, offset, size-offset), int(min(size, 256<<10))),
+		sum:    sum, size: size, offset: offset,
 		buf: make([]byte, frameHeader),
 	}
 }
@@ -135,7 +141,7 @@ func (r *frameReader) decodeFrame() (Record, error) {
 		return Record{}, damage("the checksum of the frame does not match")
 	}
 	kind := head[16]
-	if number := binary.LittleEndian.Uint64(head[8:]); number != r.nextNumber {
+	if number := binary.LittleEndian.Uint64(head[numberOffset:]); number != r.nextNumber {
 		return Record{}, damage(fmt.Sprintf("record %d where record %d should be", number, r.nextNumber))
 	}
 	if kind == kindNone || kind == kindEnd && len(data) > 0 || !isZero(head[17:]) {

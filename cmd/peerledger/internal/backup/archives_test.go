@@ -16,10 +16,16 @@ import (
 // name. A file that is not whole yet is there as well.
 func writeArchives(t *testing.T, folder string, journal uint64) map[string][]byte {
 	t.Helper()
+	return writeArchivesFrom(t, folder, journal, 100)
+}
+
+// writeArchivesFrom is writeArchives with the number of the first file.
+func writeArchivesFrom(t *testing.T, folder string, journal, first uint64) map[string][]byte {
+	t.Helper()
 	folder = filepath.Join(folder, packetlog.ArchiveFolder)
 	files := map[string][]byte{}
 	for n := range uint64(2) {
-		w, err := packetlog.CreateArchive(folder, journal, 100+n)
+		w, err := packetlog.CreateArchive(folder, journal, first+n)
 		require.NoError(t, err)
 		for i := range uint64(5000) {
 			require.NoError(t, w.Add(&packetlog.Packet{

@@ -17,11 +17,12 @@ import (
 // Options are the sources of a backup, its target, and how to stop the writers.
 type Options struct {
 	File string // the data file; "" is none
-	// Ledger is the folder of an embedded ledger instead; "" is none. Without a journal and without
-	// Stop, a program may have the ledger open: the backup then has the operations answered before.
-	Ledger  string
-	Journal string // the folder of a recorder's journal, also without a ledger; "" is none
-	Folder  string // the folder of the backups; created if missing
+	// Ledger is the folder of an embedded ledger instead; "" is none. Journal is the folder of a
+	// recorder's journal, also without a ledger; "" is none. Without File and without Stop, programs may
+	// have both open. Then the backup has the operations that the ledger has answered before, and each
+	// fulfill that was on disk before is in the ledger or in the journal.
+	Ledger, Journal string
+	Folder          string // the folder of the backups; created if missing
 	// Stop stops the server or the connector before the copy. Start starts it again afterwards, in
 	// every case, also after ctx has ended. The end of ctx does not interrupt Stop: a half-stopped
 	// server would stop after Start. Stop has two minutes, Start one. Set both, or neither if the
@@ -178,28 +179,27 @@ func (o Options) copySources(ctx context.Context, partial string, before vsr.Sup
 			return m, nil, err
 		}
 	}
-	err = o.copyLocked(ctx, partial, before, &m)
+	// The time is read before the copy: of a ledger in use, the copy has all that was answered before.
 	m.Format, m.Taken, m.Snapshot = roundsFormat-1, o.Now().UTC().Truncate(time.Millisecond), o.Snapshot
+	err = o.copyLocked(ctx, partial, before, &m)
 	return m, nil, err
 }
 
 // copyLocked locks all sources at once, so that the copies belong to one moment, copies them, and
-// unlocks them before the server is started.
+// unlocks them before the server is started. Folders that a program has open are copied live.
 func (o Options) copyLocked(ctx context.Context, partial string, before vsr.Superblock, m *Manifest) (err error) {
-	var folders [2]lockedFolder
-	for i, path := range []string{o.Ledger, o.Journal} {
-		if path == "" {
-			continue
-		}
-		folders[i], err = lockSource(path)
-		if errors.Is(err, ErrInUse) && o.isLedgerAlone() {
-			m.Ledger, err = packLive(ctx, path, filepath.Join(partial, ledgerName))
-			return errors.Join(err, o.onStep("copied"))
-		}
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, folders[i].release()) }()
+	ledger, err := o.lockFolder(o.Ledger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ledger.close()) }()
+	journal, err := o.lockFolder(o.Journal)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, journal.close()) }()
+	if err := o.openRunning(ctx, ledger, journal); err != nil {
+		return err
 	}
 	if o.File != "" {
 		if err := o.copyDataFile(ctx, partial, before, m); err != nil {
@@ -207,12 +207,12 @@ func (o Options) copyLocked(ctx context.Context, partial string, before vsr.Supe
 		}
 	}
 	if o.Ledger != "" {
-		if m.Ledger, err = folders[0].packFolder(ctx, filepath.Join(partial, ledgerName)); err != nil {
+		if m.Ledger, err = ledger.pack(ctx, filepath.Join(partial, ledgerName)); err != nil {
 			return err
 		}
 	}
 	if o.Journal != "" {
-		packed, err := folders[1].packFolder(ctx, filepath.Join(partial, journalName))
+		packed, err := journal.pack(ctx, filepath.Join(partial, journalName))
 		if err != nil {
 			return err
 		}
@@ -220,11 +220,6 @@ func (o Options) copyLocked(ctx context.Context, partial string, before vsr.Supe
 	}
 	return o.onStep("copied")
 }
-
-// isLedgerAlone reports whether the only source is an embedded ledger, whose program is not stopped. A
-// copy of one moment is whole also while the program runs. Copies of a ledger and a journal of different
-// moments do not fit together.
-func (o Options) isLedgerAlone() bool { return o.Ledger != "" && o.Journal == "" && o.Stop == nil }
 
 // callWithTimeout calls a function with a timeout that is independent of the end of ctx.
 func callWithTimeout(ctx context.Context, timeout time.Duration, call func(context.Context) error) error {

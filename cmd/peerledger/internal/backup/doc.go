@@ -14,6 +14,20 @@
 // Create writes a backup into a folder whose name begins with a dot, reads it back, and renames the
 // folder at the end: a folder with the name of a backup is complete.
 //
+// # Folders in use
+//
+// A program may have folders open while they are copied. The copy of a folder is of one moment. Of a ledger
+// and a journal, the moment of the journal comes first. So each fulfill that was on disk before is in the
+// journal's copy, or the ledger had answered it and the ledger's copy has it. The next recorder tries what
+// is in the journal's copy, and books nothing twice. If the recorder wrote an attempt of a round or a
+// refusal between the two moments, the copies are taken again: of such a record the journal's copy must
+// not know less than the ledger's.
+//
+// The copy of a journal alone is as good as that of a closed one: it has the fulfills that were waiting.
+// The program goes on afterwards in both cases, and a recorder in rounds then refuses the copy as old.
+//
+// # Replicas
+//
 // Create refuses replicas of a cluster ([ErrReplicated]). A replica restored from a copy would
 // forget what it has acknowledged to the other replicas, and the cluster could lose transfers.
 // Bring a lost replica back with "tigerbeetle recover".
@@ -28,8 +42,9 @@ import (
 var (
 	// ErrReplicated is returned when the data file belongs to a cluster of several replicas.
 	ErrReplicated = errors.New("backup: a replica of a cluster is not backed up or restored by itself")
-	// ErrInUse is returned when a server holds the data file, or a program the folder or the
-	// journal. A copy made meanwhile would mix different moments.
+	// ErrInUse is returned when a server holds the data file, or a program has the journal beside it
+	// open, or a folder after [Options].Stop. A copy made meanwhile would mix different moments. It
+	// is also returned when a program writes rounds so often that no two copies fit together.
 	ErrInUse = errors.New("backup: in use")
 	// ErrBusy is returned when another process makes or verifies a backup in the folder.
 	ErrBusy = errors.New("backup: another process is at work in this folder")

@@ -56,23 +56,23 @@ type lockedFolder struct {
 }
 
 // lockSource locks a folder.
-func lockSource(folder string) (lockedFolder, error) {
+func lockSource(folder string) (*lockedFolder, error) {
 	names, release, err := wal.LockFolder(folder)
 	switch {
 	case errors.Is(err, wal.ErrLocked):
-		return lockedFolder{}, fmt.Errorf("%w: %s: a program has this folder open: stop the program first, or give --stop and --start", ErrInUse, folder)
+		return nil, fmt.Errorf("%w: %s: a program has this folder open: stop the program first, or give --stop and --start", ErrInUse, folder)
 	case err != nil:
-		return lockedFolder{}, fmt.Errorf("backup: %w", err)
+		return nil, fmt.Errorf("backup: %w", err)
 	}
 	sealed, err := listSealed(folder)
 	if err != nil {
-		return lockedFolder{}, errors.Join(err, release())
+		return nil, errors.Join(err, release())
 	}
 	archives, err := listArchives(folder)
 	if err != nil {
-		return lockedFolder{}, errors.Join(err, release())
+		return nil, errors.Join(err, release())
 	}
-	return lockedFolder{folder, slices.Concat(names, sealed, archives), release}, nil
+	return &lockedFolder{folder, slices.Concat(names, sealed, archives), release}, nil
 }
 
 // sealedFile matches the names of a ledger's files that are written once: segments of transfers, and
@@ -97,18 +97,25 @@ func listSealed(folder string) (names []string, err error) {
 // listArchives returns the names of the archive files of packets in a journal's folder, from there, in
 // order. Such a file has its name once it is whole, and is not changed while no recorder is open.
 func listArchives(folder string) (names []string, err error) {
+	return listArchivesUpTo(folder, math.MaxUint64)
+}
+
+// listArchivesUpTo returns the names of the archive files up to a number.
+func listArchivesUpTo(folder string, number uint64) (names []string, err error) {
 	list, err := packetlog.ListArchives(filepath.Join(folder, packetlog.ArchiveFolder))
 	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
 	for _, a := range list {
-		names = append(names, path.Join(packetlog.ArchiveFolder, filepath.Base(a.Path)))
+		if a.Number <= number {
+			names = append(names, path.Join(packetlog.ArchiveFolder, filepath.Base(a.Path)))
+		}
 	}
 	return names, nil
 }
 
 // packFolder packs the folder's files into an archive.
-func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error) {
+func (h *lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error) {
 	return packFiles(h.path, to, func(out *tar.Writer) error {
 		for _, name := range h.names {
 			if err := addFile(ctx, out, h.path, name); err != nil {
@@ -117,33 +124,6 @@ func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error
 		}
 		return nil
 	})
-}
-
-// packLive packs the files of a ledger that a program has open into an archive: the ledger at one
-// moment, with all operations answered before the call.
-func packLive(ctx context.Context, folder, to string) (packed *Folder, err error) {
-	live, err := openLive(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, live.Close()) }()
-	return packFiles(folder, to, func(out *tar.Writer) error {
-		for _, file := range live.Files {
-			if err := addContent(ctx, out, file.Name, file.Size, file.Content); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// openLive opens a copy of a ledger that a program has open.
-func openLive(folder string) (*wal.LiveCopy, error) {
-	live, err := wal.OpenLiveCopy(folder, func() ([]string, error) { return listSealed(folder) })
-	if err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
-	}
-	return live, nil
 }
 
 // packFiles packs the files added by add into an archive of a folder.
@@ -353,52 +333,6 @@ func readLedger(ctx context.Context, folder string) (totals Totals, err error) {
 		return nil, err
 	}
 	return ReadTotals(ctx, l, nil)
-}
-
-// ReadFolder returns a function that reads all files of an embedded ledger and adds up its accounts,
-// for [Backup.Verify]. If a program has the ledger open, the function reads a copy of one moment, which
-// it makes in the scratch folder and removes. It changes nothing in the ledger's folder.
-func ReadFolder(folder, scratch string) func(context.Context) (Totals, error) {
-	return func(ctx context.Context) (Totals, error) {
-		totals, err := readLedger(ctx, folder)
-		if errors.Is(err, embedded.ErrInUse) {
-			return readRunning(ctx, folder, scratch)
-		}
-		return totals, err
-	}
-}
-
-// readRunning reads a copy of an embedded ledger that a program has open.
-func readRunning(ctx context.Context, folder, scratch string) (totals Totals, err error) {
-	copied, err := os.MkdirTemp(scratch, ".live-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(copied)) }()
-	if err := copyLive(ctx, folder, copied); err != nil {
-		return nil, fmt.Errorf("copy %s while a program has it open: %w", folder, err)
-	}
-	return readLedger(ctx, copied)
-}
-
-// copyLive copies the files of an embedded ledger that a program has open.
-func copyLive(ctx context.Context, folder, to string) (err error) {
-	live, err := openLive(folder)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, live.Close()) }()
-	for _, from := range live.Files {
-		file, err := os.OpenFile(filepath.Join(to, from.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return err
-		}
-		err = copyChunks(ctx, from.Content, func(p []byte) error { _, err := file.Write(p); return err }, nil)
-		if err := errors.Join(err, file.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // readJournal reads a journal that no recorder has open.

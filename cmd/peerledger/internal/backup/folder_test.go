@@ -236,32 +236,6 @@ func TestJournalOfACluster(t *testing.T) {
 	require.ErrorIs(t, n.createBackup(t, n.makeOptions()).RestoreJournal(t.Context(), t.TempDir()), ErrNothing)
 }
 
-// An open folder is refused before anything is copied, and a copied folder is released.
-func TestFoldersInUse(t *testing.T) {
-	t.Parallel()
-	c := newConnector(t)
-	l, err := embedded.Open(c.ledger)
-	require.NoError(t, err)
-	_, err = Create(t.Context(), c.makeOptions())
-	require.ErrorIs(t, err, ErrInUse)
-	require.ErrorContains(t, err, c.ledger)
-	require.Empty(t, listLeftovers(t, c.backups))
-
-	o := c.makeOptions()
-	o.Stop = func(context.Context) error { return l.Close() }
-	o.Start = func(context.Context) (err error) { l, err = embedded.Open(c.ledger); return err }
-	b := node{}.createBackup(t, o)
-	require.NoError(t, l.Close())
-	_ = c.requireRestored(t, b)
-
-	log, _, err := wal.OpenFormat(c.journal, wal.AnyFormat, func(wal.Record) error { return nil })
-	require.NoError(t, err)
-	_, err = Create(t.Context(), c.makeOptions())
-	require.ErrorIs(t, err, ErrInUse)
-	require.ErrorContains(t, err, c.journal)
-	require.NoError(t, log.Close())
-}
-
 // Folders without a log, and two ledgers, are refused before anything is stopped.
 func TestFoldersThatAreRefused(t *testing.T) {
 	t.Parallel()

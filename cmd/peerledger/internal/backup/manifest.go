@@ -37,7 +37,7 @@ const manifestMax = 64 << 20
 type Manifest struct {
 	Format    int           `json:"format"`              // of the backup: 1, 2, or 3 with a journal of rounds
 	ClusterID ledger.Amount `json:"cluster_id,omitzero"` // of the data file, in decimal digits, like TigerBeetle's flag
-	Taken     time.Time     `json:"taken"`               // by this machine's clock
+	Taken     time.Time     `json:"taken"`               // just before the copy, by this machine's clock
 	// Number counts the backups of a ledger in a folder, from 1: the order of backups, independent
 	// of clocks. 0 in format 1.
 	Number  uint64 `json:"number,omitzero"`
