@@ -88,10 +88,10 @@ func (s *seal) estimateBytes() int64 {
 // addIDs adds the entries of a generation to a run of ids.
 func (g *generation) addIDs(run *idindex.Seal) {
 	for pos := range g.transfers.count {
-		run.AddEntry(g.transfers.rowAt(pos).ID, idindex.Entry{Kind: idindex.KindTransfer, Position: uint32(g.first + pos)})
+		run.AddEntry(g.transfers.rowAt(pos).ID, idindex.Entry{Kind: idindex.KindTransfer, Position: uint64(g.first + pos)})
 	}
 	for _, h := range g.lateEnds {
-		run.AddEntry(h.ID, idindex.Entry{Kind: endedKinds[h.holdState], Position: uint32(h.position)})
+		run.AddEntry(h.ID, idindex.Entry{Kind: endedKinds[h.holdState], Position: uint64(h.position)})
 	}
 	for i := range g.burnt.ids.count {
 		run.AddBurnt(*g.burnt.ids.rowAt(i))
