@@ -89,10 +89,10 @@ func (c *coldStore) appendSegments(to []byte) []byte {
 }
 
 // holdBytes is the size of a hold in a checkpoint.
-const holdBytes = 12 + rowBytes
+const holdBytes = 16 + rowBytes
 
 func appendHold(to []byte, h *lateHold) []byte {
-	to = byteOrder.AppendUint32(to, uint32(h.position))
+	to = byteOrder.AppendUint64(to, uint64(h.position))
 	to = byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(h.debit)), uint32(h.credit))
 	return appendTransfer(to, &h.Transfer)
 }
@@ -102,13 +102,13 @@ func writeRows[T any](
 	ctx context.Context, c *wal.Checkpoint, kind uint8, list *rows[T], encode func([]byte, *T) []byte,
 ) error {
 	var record []byte
-	for first := position(0); first < list.count; first += chunkRows {
+	for first := place(0); first < list.count; first += chunkRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		record = record[:0]
-		for pos := first; pos < min(first+chunkRows, list.count); pos++ {
-			record = encode(record, list.rowAt(pos))
+		for p := first; p < min(first+chunkRows, list.count); p++ {
+			record = encode(record, list.rowAt(p))
 		}
 		if err := c.Append(kind, record); err != nil {
 			return err

@@ -92,7 +92,7 @@ func (c *coldStore) segmentAt(pos position) coldSegment {
 // readTransfer reads a cold transfer, with the state of its hold at the end of its segment's time.
 func (c *coldStore) readTransfer(pos position) (*storedTransfer, error) {
 	var row segment.Row
-	if err := c.segmentAt(pos).ReadRow(uint32(pos), &row); err != nil {
+	if err := c.segmentAt(pos).ReadRow(uint64(pos), &row); err != nil {
 		return nil, err
 	}
 	t := fromRow(&row)
@@ -268,14 +268,14 @@ func (b *books) closeFiles() (err error) {
 
 func fromRow(r *segment.Row) storedTransfer {
 	return storedTransfer{
-		Transfer: r.Transfer, debit: position(r.Debit), credit: position(r.Credit), hold: position(r.Hold),
-		holdState: holdState(r.HoldState),
+		Transfer: r.Transfer, debit: accountPosition(r.Debit), credit: accountPosition(r.Credit),
+		hold: shortenPosition(position(r.Hold)), holdState: holdState(r.HoldState),
 	}
 }
 
 func toRow(t *storedTransfer) segment.Row {
 	return segment.Row{
-		Transfer: t.Transfer, Debit: uint32(t.debit), Credit: uint32(t.credit), Hold: uint32(t.hold),
+		Transfer: t.Transfer, Debit: uint32(t.debit), Credit: uint32(t.credit), Hold: uint64(t.hold.position()),
 		HoldState: uint8(t.holdState),
 	}
 }
@@ -291,13 +291,13 @@ func timestampAfter(high uint64) uint64 {
 func fromExpiry(e *segment.Expiry) expiredHold {
 	return expiredHold{
 		timestamp: e.Timestamp, hold: position(e.Hold), nextTransfer: position(e.NextTransfer),
-		debit: position(e.Debit), credit: position(e.Credit),
+		debit: accountPosition(e.Debit), credit: accountPosition(e.Credit),
 	}
 }
 
 func toExpiry(e *expiredHold) segment.Expiry {
 	return segment.Expiry{
-		Timestamp: e.timestamp, Hold: uint32(e.hold), NextTransfer: uint32(e.nextTransfer),
+		Timestamp: e.timestamp, Hold: uint64(e.hold), NextTransfer: uint64(e.nextTransfer),
 		Debit: uint32(e.debit), Credit: uint32(e.credit),
 	}
 }

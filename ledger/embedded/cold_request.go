@@ -56,11 +56,11 @@ func (transferQuery) readCold(c *coldStore, s *selection, limit int) ([]ledger.T
 }
 
 // balanceQuery is a query for the balances of an account with history.
-type balanceQuery struct{ account position }
+type balanceQuery struct{ account accountPosition }
 
 func (q *balanceQuery) begin(b *books, s *selection) (ok bool) {
 	q.account, ok = b.accountPosition(s.account)
-	return ok && b.accounts.rowAt(q.account).Flags.Has(ledger.AccountHistory)
+	return ok && b.accountAt(q.account).Flags.Has(ledger.AccountHistory)
 }
 
 func (q *balanceQuery) readBooks(b *books, s *selection, limit int) ([]ledger.AccountBalance, error) {

@@ -14,7 +14,7 @@ type expiredHold struct {
 	hold         position
 	nextTransfer position // the first transfer stored later
 
-	debit, credit position // the accounts of the hold
+	debit, credit accountPosition // of the hold
 }
 
 func toNanoseconds(seconds uint32) uint64 { return uint64(seconds) * 1e9 }
@@ -41,8 +41,8 @@ func (b *books) releaseExpired(timestamp uint64, maxHolds int) int {
 		b.expireHold(b.expiries.takeEntry().hold)
 	}
 	released := uint64(expired.count - firstReleased)
-	for pos := firstReleased; pos < expired.count; pos++ {
-		expired.rowAt(pos).timestamp = timestamp - released + uint64(pos-firstReleased) + 1
+	for p := firstReleased; p < expired.count; p++ {
+		expired.rowAt(p).timestamp = timestamp - released + uint64(p-firstReleased) + 1
 	}
 	return int(released)
 }

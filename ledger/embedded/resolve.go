@@ -22,7 +22,7 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 		return status
 	}
 	stored := b.addResolution(t, hold, amount, slot)
-	stored.hold = pos
+	stored.hold = shortenPosition(pos)
 	b.endHold(pos, resolvedState(t))
 	applyResolution(&stored.Transfer, &hold.Transfer, b.changeAccount(hold.debit), b.changeAccount(hold.credit))
 	return ledger.TransferCreated
@@ -87,9 +87,9 @@ func (b *books) checkHoldState(t *ledger.Transfer, hold *storedTransfer, slot ui
 		return ledger.TransferPendingTransferExpired
 	case t.Flags.Has(ledger.TransferImported) && b.transferRegresses(t.Timestamp):
 		return ledger.TransferImportedEventTimestampMustNotRegress
-	case post && b.accounts.rowAt(hold.debit).Closed():
+	case post && b.accountAt(hold.debit).Closed():
 		return ledger.TransferDebitAccountAlreadyClosed
-	case post && b.accounts.rowAt(hold.credit).Closed():
+	case post && b.accountAt(hold.credit).Closed():
 		return ledger.TransferCreditAccountAlreadyClosed
 	default:
 		return ledger.TransferCreated

@@ -87,8 +87,8 @@ func (s *seal) estimateBytes() int64 {
 
 // addIDs adds the entries of a generation to a run of ids.
 func (g *generation) addIDs(run *idindex.Seal) {
-	for pos := range g.transfers.count {
-		run.AddEntry(g.transfers.rowAt(pos).ID, idindex.Entry{Kind: idindex.KindTransfer, Position: uint64(g.first + pos)})
+	for p := range g.transfers.count {
+		run.AddEntry(g.transfers.rowAt(p).ID, idindex.Entry{Kind: idindex.KindTransfer, Position: uint64(g.positionOf(p))})
 	}
 	for _, h := range g.lateEnds {
 		run.AddEntry(h.ID, idindex.Entry{Kind: endedKinds[h.holdState], Position: uint64(h.position)})
@@ -108,16 +108,16 @@ func (g *generation) expirySpan() expirySpan {
 
 // writeSegment writes a frozen generation, and opens the segment.
 func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment.Segment, error) {
-	w, err := segment.Create(cold.folder, uint32(g.first), int(g.transfers.count))
+	w, err := segment.Create(cold.folder, uint64(g.first), int(g.transfers.count))
 	if err != nil {
 		return nil, err
 	}
 	defer w.Discard()
-	for pos := range g.transfers.count {
-		if pos%chunkRows == 0 && ctx.Err() != nil {
+	for p := range g.transfers.count {
+		if p%chunkRows == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		row := toRow(g.transfers.rowAt(pos))
+		row := toRow(g.transfers.rowAt(p))
 		if err := w.AppendRow(&row); err != nil {
 			return nil, err
 		}
@@ -129,7 +129,7 @@ func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment
 		w.AddExpiry(toExpiry(g.expired.rowAt(i)))
 	}
 	for _, h := range g.lateEnds {
-		w.AddLateEnd(segment.LateEnd{Hold: uint32(h.position), State: uint8(h.holdState)})
+		w.AddLateEnd(segment.LateEnd{Hold: uint64(h.position), State: uint8(h.holdState)})
 	}
 	entry, err := w.Finish()
 	if err != nil {

@@ -193,17 +193,17 @@ func TestMergePositions(t *testing.T) {
 	require.NoError(t, err)
 	credits, err := c.FindRows(segment.FieldCreditAccount, one)
 	require.NoError(t, err)
-	merge := func(reversed bool, lists ...segment.List) (found []uint32) {
-		for pos, err := range mergePositions(lists, rowSpan{0, 4}, reversed) {
+	merge := func(reversed bool, lists ...segment.List) (found []uint64) {
+		for pos, err := range mergePositions(lists, positionSpan{0, 4}, reversed) {
 			require.NoError(t, err)
 			found = append(found, pos)
 		}
 		return found
 	}
-	require.Equal(t, []uint32{0, 1, 2, 3}, merge(false, debits, credits))
-	require.Equal(t, []uint32{3, 2, 1, 0}, merge(true, credits, debits))
-	require.Equal(t, []uint32{0, 1, 3}, merge(false, debits, debits))
-	require.Equal(t, []uint32{3, 1, 0}, merge(true, debits, debits))
+	require.Equal(t, []uint64{0, 1, 2, 3}, merge(false, debits, credits))
+	require.Equal(t, []uint64{3, 2, 1, 0}, merge(true, credits, debits))
+	require.Equal(t, []uint64{0, 1, 3}, merge(false, debits, debits))
+	require.Equal(t, []uint64{3, 1, 0}, merge(true, debits, debits))
 	require.NoError(t, l.Close())
 }
 
