@@ -129,29 +129,6 @@ func TestRolledBackEndOfAColdHold(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// The last positions are not used twice.
-func TestFullLedger(t *testing.T) {
-	t.Parallel()
-	l := New()
-	_, err := l.CreateAccounts(t.Context(), []ledger.Account{
-		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
-	})
-	require.NoError(t, err)
-	l.books.hot.first = maxTransfers - 2
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(10, 0)})
-	require.NoError(t, err)
-	require.Equal(t, ledger.TransferCreated, results[0].Status)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(11, 0), coldTransfer(12, 0)})
-	require.ErrorIs(t, err, ErrLedgerFull)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(11, 0)})
-	require.NoError(t, err)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(12, 0)})
-	require.ErrorIs(t, err, ErrLedgerFull)
-	found, err := l.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(10, 0), ledger.NewID(11, 0), ledger.NewID(12, 0)})
-	require.NoError(t, err)
-	require.Len(t, found, 2)
-}
-
 // A segment without transfers, of a time with expiries only, does not hide the transfers before it.
 func TestSegmentWithoutTransfers(t *testing.T) {
 	t.Parallel()
