@@ -31,7 +31,7 @@ type Entry struct {
 	Position uint64
 }
 
-// storedEntry is an entry in a run. Its position is that of a transfer or hold, or the index of a burnt
+// storedEntry is an entry in a run. Its position belongs to a transfer or a hold, or is the index of a burnt
 // id in the run.
 type storedEntry struct {
 	key   uint64 // hash, kind, and the upper bits of the position

@@ -39,7 +39,9 @@
 //     after a query for balances or change events up to three times as much on top, for the states of
 //     their accounts.
 //
-// It does not grow with settled transfers. On the disk are, for each seal, a segment (package
+// It does not grow with settled transfers, of which a folder takes 2^40-1: 17 years of 1,000 packets a
+// second. A position, the number of a transfer, has 40 bits in the files, and lists in memory have places
+// of 32 bits. On the disk are, for each seal, a segment (package
 // segment) with the rows, the lists of rows by field, and the states of the accounts before it; and
 // runs of ids (package idindex), which are merged now and then. A checkpoint has the accounts, the
 // open holds, and the names of these files. Their sums are checked with every byte that is read.

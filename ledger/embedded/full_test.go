@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -67,6 +68,7 @@ func TestFullFolder(t *testing.T) {
 	requireFull(t, l, ledger.Transfer{ID: ledger.NewID(21, 0), PendingID: ledger.NewID(11, 0), Flags: ledger.TransferVoidPending})
 	now = now.Add(2 * time.Hour)
 	l.Pulse()
+	l.checkpointForTest(t)
 	for range 2 {
 		accounts, err := l.LookupAccounts(t.Context(), []ledger.ID{ledger.NewID(1, 0)})
 		require.NoError(t, err)
@@ -78,6 +80,8 @@ func TestFullFolder(t *testing.T) {
 		require.Equal(t, ledger.ChangeEventTwoPhaseExpired, events[5].Type)
 		require.True(t, events[5].DebitAccountDebitsPending.IsZero())
 		require.NoError(t, l.VerifyFiles(t.Context()))
+		require.Equal(t, []segment.LateEnd{{Hold: 1<<40 - 5, State: uint8(holdPosted)}, {Hold: 1<<40 - 4, State: uint8(holdExpired)}, {Hold: 1<<40 - 3, State: uint8(holdExpired)}},
+			l.lateEndsForTest(t))
 		requireFull(t, l, coldTransfer(30, 0))
 		l.checkpointForTest(t)
 		require.NoError(t, l.Close())
@@ -92,6 +96,17 @@ func (l *Ledger) checkpointForTest(t *testing.T) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	require.NoError(t, l.commitConversion())
+}
+
+// lateEndsForTest returns the late ends of all segments.
+func (l *Ledger) lateEndsForTest(t *testing.T) (ends []segment.LateEnd) {
+	t.Helper()
+	for _, s := range l.books.cold.segments {
+		list, err := s.ReadLateEnds()
+		require.NoError(t, err)
+		ends = append(ends, list...)
+	}
+	return ends
 }
 
 // requireFull sends a request for which there is no room, and compares the books before and after.
