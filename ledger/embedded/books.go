@@ -50,41 +50,6 @@ const noPosition position = segment.NoPosition
 // accountPosition is the number of an account: its place in the list of accounts.
 type accountPosition uint32
 
-// storedTransfer is a stored transfer with the positions of its accounts, of the hold that it posts
-// or voids (else noPosition), and with the state of its hold. Most of the memory is for these, so a
-// position takes 5 bytes.
-type storedTransfer struct {
-	ledger.Transfer
-	debit, credit accountPosition
-	hold          shortPosition
-	holdState     holdState
-}
-
-// shortPosition is a position in 5 bytes.
-type shortPosition [5]byte
-
-func shortenPosition(pos position) (s shortPosition) {
-	byteOrder.PutUint32(s[:], uint32(pos))
-	s[4] = byte(pos >> 32)
-	return s
-}
-
-func (s *shortPosition) position() position {
-	return position(byteOrder.Uint32(s[:])) | position(s[4])<<32
-}
-
-// holdState is the state of a pending transfer. Every other transfer has the state notHold. The
-// numbers are in files.
-type holdState uint8
-
-const (
-	notHold holdState = iota
-	holdPending
-	holdPosted
-	holdVoided
-	holdExpired
-)
-
 // accountState is the variable part of an account at one moment.
 type accountState struct {
 	debitsPending, debitsPosted, creditsPending, creditsPosted ledger.Amount
@@ -174,7 +139,8 @@ func (b *books) findHold(id ledger.ID) (*storedTransfer, position) {
 // findStoredHold returns the transfer of a hold known to be stored, and found or fetched.
 func (b *books) findStoredHold(id ledger.ID) *ledger.Transfer {
 	hold, _ := b.findHold(id)
-	return &hold.Transfer
+	whole := hold.wholeTransfer(&b.accounts)
+	return &whole
 }
 
 // isBurnt reports whether the id is burnt by a transient refusal. Cold ids are found if the request
@@ -205,7 +171,12 @@ func (b *books) transferAt(pos position) (*storedTransfer, error) {
 			return g.transferAt(pos), nil
 		}
 	}
-	return b.cold.readTransfer(pos)
+	row, err := b.cold.readRow(pos)
+	if err != nil {
+		return nil, err
+	}
+	t := fromRow(row)
+	return &t, nil
 }
 
 func (b *books) lookupAccounts(ids []ledger.ID) []ledger.Account {

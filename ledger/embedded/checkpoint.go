@@ -9,6 +9,7 @@ import (
 
 	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // The records of a checkpoint, in this order. Balances are stored as they were at the time.
@@ -68,7 +69,7 @@ func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {
 	for first := 0; first < len(s.holds); first += chunkRows {
 		var record []byte
 		for _, h := range s.holds[first:min(first+chunkRows, len(s.holds))] {
-			record = appendHold(record, h)
+			record = appendHold(record, h, &s.accounts)
 		}
 		if err := c.Append(kindHolds, record); err != nil {
 			return err
@@ -91,10 +92,11 @@ func (c *coldStore) appendSegments(to []byte) []byte {
 // holdBytes is the size of a hold in a checkpoint.
 const holdBytes = 16 + rowBytes
 
-func appendHold(to []byte, h *lateHold) []byte {
+func appendHold(to []byte, h *lateHold, accounts *rows[ledger.Account]) []byte {
 	to = byteOrder.AppendUint64(to, uint64(h.position))
 	to = byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(h.debit)), uint32(h.credit))
-	return appendTransfer(to, &h.Transfer)
+	whole := h.wholeTransfer(accounts)
+	return appendTransfer(to, &whole)
 }
 
 // writeRows writes a record for each chunk of the list.

@@ -15,8 +15,8 @@ type repetition struct {
 	accounts map[accountPosition]*ledger.Account
 	// others stands for all other accounts, whose states do not matter; nil if there are none.
 	others   *ledger.Account
-	holds    map[position]ledger.Transfer // open holds of the segment's time
-	expiries []segment.Expiry             // not repeated yet
+	holds    map[position]effect // open holds of the segment's time
+	expiries []segment.Expiry    // not repeated yet
 }
 
 // newRepetition begins a repetition of all events of a segment.
@@ -47,7 +47,7 @@ func (c *coldStore) newAccountRepetition(of coldSegment, account accountPosition
 }
 
 func (r *repetition) readExpiries() (err error) {
-	r.holds = make(map[position]ledger.Transfer)
+	r.holds = make(map[position]effect)
 	r.expiries, err = r.segment.ReadExpiries()
 	return err
 }
@@ -77,15 +77,15 @@ func (r *repetition) concerns(debit, credit uint32) bool {
 }
 
 // holdAt returns the hold at a position: of the segment, or of an older one.
-func (r *repetition) holdAt(pos position) (*ledger.Transfer, error) {
+func (r *repetition) holdAt(pos position) (effect, error) {
 	if hold, ok := r.holds[pos]; ok {
-		return &hold, nil
+		return hold, nil
 	}
-	hold, err := r.cold.readTransfer(pos)
+	hold, err := r.cold.readRow(pos)
 	if err != nil {
-		return nil, err
+		return effect{}, err
 	}
-	return &hold.Transfer, nil
+	return effectOf(&hold.Transfer), nil
 }
 
 // repeatRow repeats a row. The expiries before it are repeated already.
@@ -95,9 +95,9 @@ func (r *repetition) repeatRow(pos position, row *segment.Row) (after statePair,
 		return after, err
 	}
 	if position(row.Hold) == noPosition {
-		applyMovement(&row.Transfer, debit, credit)
+		applyMovement(effectOf(&row.Transfer), debit, credit)
 		if row.Flags.Has(ledger.TransferPending) {
-			r.holds[pos] = row.Transfer
+			r.holds[pos] = effectOf(&row.Transfer)
 		}
 		return statePair{stateOf(debit), stateOf(credit)}, nil
 	}
@@ -106,7 +106,7 @@ func (r *repetition) repeatRow(pos position, row *segment.Row) (after statePair,
 		return after, err
 	}
 	delete(r.holds, position(row.Hold))
-	applyResolution(&row.Transfer, hold, debit, credit)
+	applyResolution(effectOf(&row.Transfer), hold, debit, credit)
 	return statePair{stateOf(debit), stateOf(credit)}, nil
 }
 

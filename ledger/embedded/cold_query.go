@@ -16,10 +16,7 @@ func (c *coldStore) selectedTransfers(s *selection, limit int) (found []ledger.T
 		if err != nil {
 			return nil, err
 		}
-		for i := range rows {
-			found = append(found, rows[i].Transfer)
-		}
-		if len(found) == limit {
+		if found = append(found, rows...); len(found) == limit {
 			break
 		}
 	}
@@ -58,7 +55,7 @@ type coldRow struct {
 }
 
 // selectRows returns the selected rows of a segment, at most limit.
-func selectRows(c coldSegment, s *selection, limit int) (found []storedTransfer, err error) {
+func selectRows(c coldSegment, s *selection, limit int) (found []ledger.Transfer, err error) {
 	if limit == 0 {
 		return nil, nil
 	}
@@ -77,7 +74,7 @@ func selectRows(c coldSegment, s *selection, limit int) (found []storedTransfer,
 		if !s.accepts(&r.row.Transfer) {
 			continue
 		}
-		if found = append(found, fromRow(r.row)); len(found) == limit {
+		if found = append(found, r.row.Transfer); len(found) == limit {
 			break
 		}
 	}

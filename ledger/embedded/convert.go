@@ -117,7 +117,7 @@ func (c *conversion) restoreTransfer(t ledger.Transfer) error {
 		if t.Flags.Has(ledger.TransferPending) {
 			stored.holdState = holdPending
 		}
-		applyMovement(&t, b.changeAccount(debitPos), b.changeAccount(creditPos))
+		applyMovement(effectOf(&t), b.changeAccount(debitPos), b.changeAccount(creditPos))
 		return nil
 	}
 	hold, pos := b.findHold(t.PendingID)
@@ -126,7 +126,7 @@ func (c *conversion) restoreTransfer(t ledger.Transfer) error {
 	}
 	b.addTransfer(&t, debitPos, creditPos, t.Timestamp).hold = shortenPosition(pos)
 	b.endHold(pos, resolvedState(&t))
-	applyResolution(&t, &hold.Transfer, b.changeAccount(debitPos), b.changeAccount(creditPos))
+	applyResolution(effectOf(&t), hold.effect(), b.changeAccount(debitPos), b.changeAccount(creditPos))
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (c *conversion) finishCheckpoint() error {
 	b := c.books
 	for p := range b.hot.transfers.count {
 		if t := b.hot.transfers.rowAt(p); t.holdState == holdPending && t.Timeout != 0 {
-			b.expiries.addEntry(expiryOf(&t.Transfer), b.hot.positionOf(p))
+			b.expiries.addEntry(t.expiry(), b.hot.positionOf(p))
 		}
 	}
 	return nil

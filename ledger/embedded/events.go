@@ -164,11 +164,12 @@ func (c *coldStore) expiryEvents(q *eventQuery) (events []event, err error) {
 			if len(events) == q.limit || e.timestamp >= q.end {
 				return events, nil
 			}
-			hold, err := c.readTransfer(e.hold)
+			row, err := c.readRow(e.hold)
 			if err != nil {
 				return nil, err
 			}
-			events = append(events, expiryEvent(&e, hold, eventTime{segment: i}))
+			hold := fromRow(row)
+			events = append(events, expiryEvent(&e, &hold, eventTime{segment: i}))
 		}
 	}
 	return events, nil

@@ -22,13 +22,18 @@ type generation struct {
 	lateEnds []*lateHold        // holds that were not hot when they ended
 
 	index   fieldIndex
-	debits  rowIndex[ledger.ID] // transfers by debit account
-	credits rowIndex[ledger.ID] // transfers by credit account
+	debits  rowIndex[accountKey] // transfers by debit account
+	credits rowIndex[accountKey] // transfers by credit account
 	history history
 
 	// segment is set when the generation, frozen, is on disk. It belongs to the seal under way.
 	segment *segment.Segment
 }
+
+// accountKey is the position of an account plus one, for an index, which leaves zero out.
+type accountKey uint32
+
+func keyOf(pos accountPosition) accountKey { return accountKey(pos) + 1 }
 
 // accountStart is the state of an account before its first change in a generation.
 type accountStart struct {

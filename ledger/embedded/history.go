@@ -37,7 +37,7 @@ func (b *books) catchUp(g *generation) error {
 				return err
 			}
 			debit, credit := b.accountIn(h, e.debit), b.accountIn(h, e.credit)
-			releaseHold(&hold.Transfer, debit, credit)
+			releaseHold(hold.effect(), debit, credit)
 			*h.expiryStates.appendRow() = statePair{stateOf(debit), stateOf(credit)}
 		case h.transferStates.count < g.transfers.count:
 			t := g.transfers.rowAt(h.transferStates.count)
@@ -71,13 +71,13 @@ func (b *books) accountIn(h *history, pos accountPosition) *ledger.Account {
 func (b *books) repeatTransfer(t *storedTransfer, debit, credit *ledger.Account) error {
 	holdPos := t.hold.position()
 	if holdPos == noPosition {
-		applyMovement(&t.Transfer, debit, credit)
+		applyMovement(t.effect(), debit, credit)
 		return nil
 	}
 	hold, err := b.transferAt(holdPos)
 	if err != nil {
 		return err
 	}
-	applyResolution(&t.Transfer, &hold.Transfer, debit, credit)
+	applyResolution(t.effect(), hold.effect(), debit, credit)
 	return nil
 }

@@ -134,11 +134,15 @@ func (b *books) selectedTransfers(s *selection, limit int) ([]ledger.Transfer, e
 	return inOrder(s.reversed, limit,
 		func(limit int) ([]ledger.Transfer, error) { return b.cold.selectedTransfers(s, limit) },
 		func(limit int) (rows []ledger.Transfer, err error) {
+			account, known := b.accountPosition(s.account)
+			if !known && !s.account.IsZero() {
+				return nil, nil
+			}
 			for g := range b.generations(s.reversed) {
-				found := g.selectRows(s, limit-len(rows))
+				found := g.selectRows(s, account, limit-len(rows))
 				rows = slices.Grow(rows, len(found))
-				for _, pos := range found {
-					rows = append(rows, g.transfers.rowAt(pos).Transfer)
+				for _, p := range found {
+					rows = append(rows, g.transfers.rowAt(p).wholeTransfer(&b.accounts))
 				}
 			}
 			return rows, nil
@@ -169,7 +173,7 @@ func (b *books) selectedBalances(account accountPosition, s *selection, limit in
 		func(limit int) ([]ledger.AccountBalance, error) { return b.cold.selectedBalances(account, s, limit) },
 		func(limit int) (rows []ledger.AccountBalance, err error) {
 			for g := range b.generations(s.reversed) {
-				more, err := b.balancesIn(g, s, limit-len(rows))
+				more, err := b.balancesIn(g, account, s, limit-len(rows))
 				if err != nil {
 					return nil, err
 				}
@@ -180,8 +184,8 @@ func (b *books) selectedBalances(account accountPosition, s *selection, limit in
 }
 
 // balancesIn returns the balances of a generation after the selected transfers.
-func (b *books) balancesIn(g *generation, s *selection, limit int) ([]ledger.AccountBalance, error) {
-	found := g.selectRows(s, limit)
+func (b *books) balancesIn(g *generation, account accountPosition, s *selection, limit int) ([]ledger.AccountBalance, error) {
+	found := g.selectRows(s, account, limit)
 	if len(found) == 0 {
 		return nil, nil
 	}
@@ -192,7 +196,7 @@ func (b *books) balancesIn(g *generation, s *selection, limit int) ([]ledger.Acc
 	for i, pos := range found {
 		t, states := g.transfers.rowAt(pos), g.history.transferStates.rowAt(pos)
 		state := &states.credit
-		if t.DebitAccountID == s.account {
+		if t.debit == account {
 			state = &states.debit
 		}
 		rows[i] = balanceAt(state, t.Timestamp)

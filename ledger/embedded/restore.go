@@ -136,7 +136,7 @@ func (b *books) restoreClock(r *recordReader) error {
 	b.clock.newestTimestamp = r.readUint64()
 	for _, h := range b.holds.pendingHolds() {
 		if h.Timeout != 0 {
-			b.expiries.addEntry(expiryOf(&h.Transfer), h.position)
+			b.expiries.addEntry(h.expiry(), h.position)
 		}
 	}
 	return nil

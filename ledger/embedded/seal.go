@@ -59,7 +59,7 @@ func (s *seal) writeFiles(ctx context.Context) error {
 			continue
 		}
 		if g.segment == nil {
-			written, err := g.writeSegment(ctx, s.cold)
+			written, err := g.writeSegment(ctx, s.cold, &s.accounts)
 			if err != nil {
 				return err
 			}
@@ -106,8 +106,8 @@ func (g *generation) expirySpan() expirySpan {
 	return expirySpan{g.expired.rowAt(0).timestamp, g.expired.rowAt(g.expired.count - 1).timestamp}
 }
 
-// writeSegment writes a frozen generation, and opens the segment.
-func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment.Segment, error) {
+// writeSegment writes a frozen generation, and opens the segment. accounts has all accounts of its time.
+func (g *generation) writeSegment(ctx context.Context, cold coldStore, accounts *rows[ledger.Account]) (*segment.Segment, error) {
 	w, err := segment.Create(cold.folder, uint64(g.first), int(g.transfers.count))
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment
 		if p%chunkRows == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		row := toRow(g.transfers.rowAt(p))
+		row := toRow(g.transfers.rowAt(p), accounts)
 		if err := w.AppendRow(&row); err != nil {
 			return nil, err
 		}

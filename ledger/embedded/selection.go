@@ -63,20 +63,27 @@ func (s *selection) fieldSources(
 	return sources
 }
 
-// selectRows returns the places of the selected transfers of a generation, at most limit.
-func (g *generation) selectRows(s *selection, limit int) []place {
+// acceptsStored is accepts of a transfer in memory. account is the position of the selection's account.
+func (s *selection) acceptsStored(t *storedTransfer, account accountPosition) bool {
+	onSide := s.account.IsZero() || (s.debits && t.debit == account) || (s.credits && t.credit == account)
+	return onSide && s.want.matchesFields(t.fields())
+}
+
+// selectRows returns the places of the selected transfers of a generation, at most limit. account is the
+// position of the selection's account, if it has one.
+func (g *generation) selectRows(s *selection, account accountPosition, limit int) []place {
 	if limit == 0 {
 		return nil
 	}
 	n := g.transfers.count
-	fieldsAt := func(p place) queryFields { return transferFields(&g.transfers.rowAt(p).Transfer) }
+	fieldsAt := func(p place) queryFields { return g.transfers.rowAt(p).fields() }
 	span := g.cutSpan(s, spanOf(s.timestampMin, s.timestampMax, n, g.transfersFrom))
 	sources := s.fieldSources(&g.index, span, n, fieldsAt)
 	if !s.account.IsZero() {
-		sources = append(sources, g.rowsOfSides(s, span))
+		sources = append(sources, g.rowsOfSides(s, account, span))
 	}
 	return collectRows(smallestSource(span.toSource(s.reversed), sources...), limit, func(p place) bool {
-		return s.accepts(&g.transfers.rowAt(p).Transfer)
+		return s.acceptsStored(g.transfers.rowAt(p), account)
 	})
 }
 
@@ -87,15 +94,15 @@ func (g *generation) cutSpan(s *selection, span rowSpan) rowSpan {
 }
 
 // rowsOfSides returns the transfers of a generation on the sides of the account.
-func (g *generation) rowsOfSides(s *selection, span rowSpan) rowSource {
+func (g *generation) rowsOfSides(s *selection, account accountPosition, span rowSpan) rowSource {
 	var sides [][]place
 	if s.debits {
-		sides = append(sides, span.cutList(g.debits.findRows(s.account, g.transfers.count,
-			func(p place) ledger.ID { return g.transfers.rowAt(p).DebitAccountID })))
+		sides = append(sides, span.cutList(g.debits.findRows(keyOf(account), g.transfers.count,
+			func(p place) accountKey { return keyOf(g.transfers.rowAt(p).debit) })))
 	}
 	if s.credits {
-		sides = append(sides, span.cutList(g.credits.findRows(s.account, g.transfers.count,
-			func(p place) ledger.ID { return g.transfers.rowAt(p).CreditAccountID })))
+		sides = append(sides, span.cutList(g.credits.findRows(keyOf(account), g.transfers.count,
+			func(p place) accountKey { return keyOf(g.transfers.rowAt(p).credit) })))
 	}
 	return mergeLists(s.reversed, sides...)
 }

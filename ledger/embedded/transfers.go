@@ -94,7 +94,8 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 		return ledger.TransferIDMustNotBeIntMax, slot
 	}
 	if stored := b.findTransfer(t.ID); stored != nil {
-		status := tbexists.CompareTransfer(t, &stored.Transfer, b.findStoredHold)
+		whole := stored.wholeTransfer(&b.accounts)
+		status := tbexists.CompareTransfer(t, &whole, b.findStoredHold)
 		if status == ledger.TransferExists {
 			return status, stored.Timestamp
 		}
@@ -145,9 +146,9 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 		stored.holdState = holdPending
 	}
 	if t.Timeout != 0 {
-		b.expiries.addEntry(expiryOf(&stored.Transfer), b.transferEnd()-1)
+		b.expiries.addEntry(stored.expiry(), b.transferEnd()-1)
 	}
-	applyMovement(&stored.Transfer, b.changeAccount(debitPos), b.changeAccount(creditPos))
+	applyMovement(stored.effect(), b.changeAccount(debitPos), b.changeAccount(creditPos))
 	return ledger.TransferCreated
 }
 
@@ -209,7 +210,7 @@ func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account)
 // ledger.
 func (b *books) addTransfer(t *ledger.Transfer, debitPos, creditPos accountPosition, slot uint64) *storedTransfer {
 	stored := b.hot.transfers.appendRow()
-	*stored = storedTransfer{Transfer: *t, debit: debitPos, credit: creditPos, hold: shortenPosition(noPosition)}
+	*stored = newStoredTransfer(t, debitPos, creditPos)
 	if !t.Flags.Has(ledger.TransferImported) {
 		stored.Timestamp = slot
 	}
