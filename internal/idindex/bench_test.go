@@ -26,7 +26,7 @@ func BenchmarkSeal(b *testing.B) {
 	for b.Loop() {
 		s := x.NewSeal(benchRows)
 		for i := range uint64(benchRows) {
-			s.AddEntry(benchID(i), Entry{KindTransfer, uint32(i)})
+			s.AddEntry(benchID(i), Entry{KindTransfer, uint64(i)})
 		}
 		require.NoError(b, s.WriteRun())
 		size = s.written.entry.size
@@ -46,7 +46,7 @@ func openBenchIndex(b *testing.B, runs, entries int) *Index {
 	for run := range runs {
 		s := x.NewSeal(entries)
 		for i := range entries {
-			s.AddEntry(benchID(uint64(run*entries+i)), Entry{KindTransfer, uint32(i)})
+			s.AddEntry(benchID(uint64(run*entries+i)), Entry{KindTransfer, uint64(i)})
 		}
 		require.NoError(b, s.WriteRun())
 		s.Commit()

@@ -33,7 +33,7 @@ func (g *growing) sealMore(t *testing.T, r *rand.Rand, x *Index, n int) int {
 	s, next := x.NewSeal(0), g.idsNow()
 	for range n {
 		id := ledger.NewID(r.Uint64(), r.Uint64())
-		s.AddEntry(id, Entry{KindTransfer, uint32(len(next))})
+		s.AddEntry(id, Entry{KindTransfer, uint64(len(next))})
 		next = append(next, id)
 	}
 	require.NoError(t, s.WriteRun())
@@ -64,7 +64,7 @@ func (g *growing) lookUp(t *testing.T, x *Index, from int, stop <-chan struct{})
 			return errOrOther(err)
 		}
 		found, err := x.FindEntries(nil, id)
-		if err != nil || len(found) != 1 || found[0].Position != uint32(n%len(known)) {
+		if err != nil || len(found) != 1 || found[0].Position != uint64(n%len(known)) {
 			return errOrOther(err)
 		}
 		if n%20_000 == from {
@@ -102,7 +102,7 @@ func TestMergesUnderLookups(t *testing.T) {
 	for i, id := range g.ids {
 		found, err := again.FindEntries(nil, id)
 		require.NoError(t, err)
-		require.Equal(t, []Entry{{KindTransfer, uint32(i)}}, found)
+		require.Equal(t, []Entry{{KindTransfer, uint64(i)}}, found)
 	}
 	require.NoError(t, again.VerifyFiles(t.Context()))
 	require.NoError(t, again.Close())

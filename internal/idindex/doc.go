@@ -22,10 +22,12 @@
 // of the hash, two u64, the smallest id and the greatest, two u64 each. Then come
 //
 //	filter   lines of 60 bytes: a Bloom filter of the hashes that belong to the line
-//	entries  12 bytes each, in ascending order: key u64, value u32; in blocks of 341
+//	entries  12 bytes each, in ascending order of key and value: key u64, value u32; in blocks of 341
 //	burnt    ids of 16 bytes each, in blocks of 255
 //
-// The upper 61 bits of a key are the upper bits of the id's hash, the lower 3 bits the [Kind]. The
-// value is the position, and for a burnt id the index in the list of burnt ids. The hash of a hold's
-// end is the hash of the hold's id.
+// The upper 53 bits of a key are the upper bits of the id's hash, then come 3 bits of the [Kind] and
+// the upper 8 of the 40 bits of the position. The value has the other 32 bits. A burnt id has the index
+// in the list of burnt ids in place of the position. The hash of a hold's end is the hash of the hold's
+// id. A position of 40 bits costs no byte: it takes 8 bits of the hash, so a look-up in an index of 2^32
+// entries meets an entry of another id once in two million times.
 package idindex

@@ -1,6 +1,9 @@
 package idindex
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // Kind is the kind of an entry.
 type Kind uint8
@@ -15,17 +18,48 @@ const (
 	kindCount
 )
 
-// Entry is an entry of an id. Position is the position of the transfer or the hold, and 0 for a
-// burnt id.
+// MaxPosition is the greatest position that an entry takes: positions have 40 bits.
+const MaxPosition = 1<<40 - 1
+
+// ErrPosition is matched by the error of entries beyond [MaxPosition], or of more burnt ids in a run.
+var ErrPosition = errors.New("idindex: a position has more than 40 bits")
+
+// Entry is an entry of an id. Position is the position of the transfer or the hold, up to
+// [MaxPosition], and 0 for a burnt id.
 type Entry struct {
 	Kind     Kind
-	Position uint32
+	Position uint64
 }
 
-// storedEntry is an entry in a run.
+// storedEntry is an entry in a run. Its position belongs to a transfer or a hold, or is the index of a burnt
+// id in the run.
 type storedEntry struct {
-	key   uint64 // hash and kind
-	value uint32
+	key   uint64 // hash, kind, and the upper bits of the position
+	value uint32 // the lower bits of the position
+}
+
+// The lower bits of a key.
+const (
+	highBits = 8 // of the position
+	highMask = 1<<highBits - 1
+	kindMask = 7
+	hashMask = ^uint64(kindMask<<highBits | highMask)
+)
+
+func newStoredEntry(hash uint64, kind Kind, position uint64) storedEntry {
+	return storedEntry{hash | uint64(kind)<<highBits | position>>32, uint32(position)}
+}
+
+func (e storedEntry) hash() uint64 { return e.key & hashMask }
+
+func (e storedEntry) kind() Kind { return Kind(e.key >> highBits & kindMask) }
+
+func (e storedEntry) position() uint64 { return e.key&highMask<<32 | uint64(e.value) }
+
+// isBefore is the order of entries in a run. Entries of one hash and kind are in the order of their
+// positions, so that a merge, which adds a number to the indexes of burnt ids, keeps the order.
+func (e storedEntry) isBefore(other storedEntry) bool {
+	return e.key < other.key || e.key == other.key && e.value < other.value
 }
 
 const entryBytes = 12
@@ -40,7 +74,7 @@ func getEntry(b []byte) storedEntry {
 	return storedEntry{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:])}
 }
 
-// sortEntries sorts by the key. Keys are uniform, so their upper bits nearly decide.
+// sortEntries sorts. Keys are uniform, so their upper bits nearly decide.
 func sortEntries(entries []storedEntry) []storedEntry {
 	const digitBits, mask, lowShift = 11, 1<<11 - 1, 64 - 2*11
 	if len(entries) >= 1<<digitBits {
@@ -74,7 +108,7 @@ func sortEntries(entries []storedEntry) []storedEntry {
 func insertEntries(entries []storedEntry) {
 	for i := 1; i < len(entries); i++ {
 		e, at := entries[i], i
-		for ; at > 0 && entries[at-1].key > e.key; at-- {
+		for ; at > 0 && e.isBefore(entries[at-1]); at-- {
 			entries[at] = entries[at-1]
 		}
 		entries[at] = e

@@ -28,7 +28,7 @@ func lineCount(n uint64) uint64 {
 type lineMask [lineBytes / 8]uint64
 
 func newLineMask(hash uint64) (m lineMask) {
-	mixed := (hash >> 3) * 0x9E3779B97F4A7C15
+	mixed := (hash >> hashShift) * 0x9E3779B97F4A7C15
 	at, step := uint32(mixed>>32), uint32(mixed)|1
 	for range probes {
 		bit := uint64(at) * lineBits >> 32

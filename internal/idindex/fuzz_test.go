@@ -30,16 +30,17 @@ func FuzzManifest(f *testing.F) {
 // another hash.
 func FuzzEntries(f *testing.F) {
 	folder, first := memoryFolder(), make([]byte, 2*entryBytes)
-	putEntry(first, storedEntry{8, 1})
-	putEntry(first[entryBytes:], storedEntry{17, 0})
-	f.Add(first, uint64(8))
-	f.Add(first, uint64(16))
+	const hash = 1 << hashShift // the least but zero
+	putEntry(first, newStoredEntry(hash, KindTransfer, MaxPosition))
+	putEntry(first[entryBytes:], newStoredEntry(2*hash, KindBurnt, 0))
+	f.Add(first, uint64(hash))
+	f.Add(first, uint64(2*hash))
 	f.Fuzz(func(t *testing.T, b []byte, hash uint64) {
 		b = b[:len(b)/entryBytes*entryBytes]
 		if len(b) == 0 {
 			return
 		}
-		hash &^= kindMask
+		hash &= hashMask
 		e := runEntry{entries: uint64(len(b) / entryBytes)}
 		w, err := createRun(folder, hashSeed{1, 2}, e)
 		require.NoError(t, err)

@@ -213,7 +213,7 @@ func recoverFault(err *error) {
 	}
 }
 
-// FindEntries appends the entries of an id to a slice. Entries of another id with the same 61 bits
+// FindEntries appends the entries of an id to a slice. Entries of another id with the same 53 bits
 // of hash are among them: the caller compares the id of the row. A burnt id is certain.
 func (x *Index) FindEntries(to []Entry, id ledger.ID) (entries []Entry, err error) {
 	set := x.useRuns()

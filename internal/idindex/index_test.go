@@ -51,7 +51,7 @@ func TestLargeRun(t *testing.T) {
 	s, ids := x.NewSeal(n), make([]ledger.ID, n)
 	for i := range ids {
 		ids[i] = ledger.NewID(r.Uint64(), uint64(i))
-		s.AddEntry(ids[i], Entry{KindTransfer, uint32(i)})
+		s.AddEntry(ids[i], Entry{KindTransfer, uint64(i)})
 	}
 	require.NoError(t, s.WriteRun())
 	s.Commit()
@@ -61,7 +61,7 @@ func TestLargeRun(t *testing.T) {
 	for i, id := range ids[:5000] {
 		got, err := x.FindEntries(nil, id)
 		require.NoError(t, err)
-		require.Equal(t, []Entry{{KindTransfer, uint32(i)}}, got)
+		require.Equal(t, []Entry{{KindTransfer, uint64(i)}}, got)
 	}
 	t.Logf("%.2f reads a look-up", float64(reads)/5000)
 	require.Less(t, reads, 3*5000)
@@ -88,16 +88,16 @@ func TestSameHash(t *testing.T) {
 	s := x.NewSeal(0)
 	id, other := ledger.NewID(1, 2), ledger.NewID(3, 4)
 	hash := x.seed.hashID(id)
-	for i := range uint32(2000) {
-		s.AddEntry(ledger.NewID(uint64(i)*0x9E3779B97F4A7C15, 7), Entry{KindTransfer, i})
+	for i := range uint64(2000) {
+		s.AddEntry(ledger.NewID(i*0x9E3779B97F4A7C15, 7), Entry{KindTransfer, i})
 	}
 	var want []Entry
-	for i := range uint32(1000) {
+	for i := range uint64(1000) {
 		s.AddEntry(id, Entry{KindVoided, i})
 		want = append(want, Entry{KindVoided, i})
 	}
 	s.AddBurnt(other)
-	s.entries[len(s.entries)-1].key = hash | uint64(KindBurnt)
+	s.entries[len(s.entries)-1] = newStoredEntry(hash, KindBurnt, 0)
 	require.NoError(t, s.WriteRun())
 	s.Commit()
 	got, err := x.FindEntries(nil, id)

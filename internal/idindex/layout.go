@@ -9,8 +9,9 @@ const (
 	blockEntries = (blockBytes - sealed.SumBytes) / entryBytes
 	idBytes      = 16
 	blockIDs     = (blockBytes - sealed.SumBytes) / idBytes
-	// maxEntries keeps sizes far from overflow. A position has 32 bits.
-	maxEntries = 1 << 36
+	// maxEntries keeps sizes far from overflow: each of 2^40 transfers has up to two entries.
+	maxEntries = 1 << 42
+	maxBurnt   = MaxPosition + 1
 )
 
 // layout has the places of the parts of a run in its file.

@@ -65,7 +65,7 @@ func decodeManifest(b []byte) (*manifest, error) {
 			least: ledger.NewID(number(3), number(4)), most: ledger.NewID(number(5), number(6)),
 			size: int64(number(7)), sum: binary.LittleEndian.Uint32(b[64:]),
 		}
-		if e.entries == 0 || e.entries > maxEntries || e.burnt > e.entries || e.size != layoutOf(e.entries, e.burnt).end {
+		if e.entries == 0 || e.entries > maxEntries || e.burnt > min(e.entries, maxBurnt) || e.size != layoutOf(e.entries, e.burnt).end {
 			return nil, fmt.Errorf("idindex: a manifest with a run of %d entries in %d bytes", e.entries, e.size)
 		}
 		m.runs = append(m.runs, e)

@@ -2,6 +2,7 @@ package idindex
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
 	"slices"
 
@@ -170,6 +171,9 @@ func (x *Index) runMerge(m *merge, pace *pacer) error {
 			e.most = r.entry.most
 		}
 	}
+	if e.burnt > maxBurnt {
+		return fmt.Errorf("%w: %d burnt ids in a run", ErrPosition, e.burnt)
+	}
 	w, err := createRun(x.folder, x.seed, e)
 	if err != nil {
 		return err
@@ -198,7 +202,7 @@ func mergeEntries(w *runWriter, cursors []*runCursor) error {
 	for cursors = slices.Clone(cursors); len(cursors) > 0; {
 		least := 0
 		for i := 1; i < len(cursors); i++ {
-			if cursors[i].entry.key < cursors[least].entry.key {
+			if cursors[i].entry.isBefore(cursors[least].entry) {
 				least = i
 			}
 		}
@@ -246,8 +250,8 @@ func (c *runCursor) nextEntry() error {
 	c.entry = getEntry(c.block)
 	c.block = c.block[entryBytes:]
 	c.next++
-	if c.entry.key&kindMask == uint64(KindBurnt) {
-		c.entry.value += uint32(c.burntBase)
+	if c.entry.kind() == KindBurnt {
+		c.entry = newStoredEntry(c.entry.hash(), KindBurnt, c.entry.position()+c.burntBase)
 	}
 	return nil
 }

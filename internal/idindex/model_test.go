@@ -23,6 +23,15 @@ func (m model) clone() model {
 	return c
 }
 
+// randomPosition is any position, often at one of the places where the halves of an entry change.
+func randomPosition(r *rand.Rand) uint64 {
+	border := []uint64{0, 1 << 32, 2 << 32, MaxPosition}[r.IntN(4)]
+	if r.IntN(2) == 0 {
+		return r.Uint64N(MaxPosition + 1)
+	}
+	return min(border+r.Uint64N(3)-min(border, 1), MaxPosition)
+}
+
 // fillSeal adds n random entries to a seal and the model: transfers, burnt ids, and ends of holds.
 // Ids ascend or are random.
 func fillSeal(r *rand.Rand, s *Seal, m model, n int) {
@@ -47,11 +56,11 @@ func fillSeal(r *rand.Rand, s *Seal, m model, n int) {
 			if slices.ContainsFunc(m[id], func(e Entry) bool { return e.Kind != KindTransfer }) {
 				continue
 			}
-			e := Entry{KindPosted + Kind(r.IntN(3)), r.Uint32()}
+			e := Entry{KindPosted + Kind(r.IntN(3)), randomPosition(r)}
 			s.AddEntry(id, e)
 			m[id] = append(m[id], e)
 		default:
-			e := Entry{KindTransfer, r.Uint32()}
+			e := Entry{KindTransfer, randomPosition(r)}
 			s.AddEntry(id, e)
 			m[id] = append(m[id], e)
 		}

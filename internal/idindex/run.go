@@ -96,8 +96,8 @@ func (r *run) findBlock(hash uint64, buf []byte) (uint64, []byte, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		first := binary.LittleEndian.Uint64(block) &^ kindMask
-		last := binary.LittleEndian.Uint64(block[len(block)-entryBytes:]) &^ kindMask
+		first := binary.LittleEndian.Uint64(block) & hashMask
+		last := binary.LittleEndian.Uint64(block[len(block)-entryBytes:]) & hashMask
 		switch {
 		case hash <= first && guess > low:
 			high = guess
@@ -118,15 +118,15 @@ func (r *run) findBlock(hash uint64, buf []byte) (uint64, []byte, error) {
 func (r *run) appendFromBlock(to []Entry, block []byte, id ledger.ID, hash uint64) (entries []Entry, isEnd bool, err error) {
 	for ; len(block) > 0; block = block[entryBytes:] {
 		e := getEntry(block)
-		switch found := e.key &^ kindMask; {
+		switch found := e.hash(); {
 		case found < hash:
 			continue
 		case found > hash:
 			return to, true, nil
 		}
-		entry := Entry{Kind(e.key & kindMask), e.value}
+		entry := Entry{e.kind(), e.position()}
 		if entry.Kind == KindBurnt {
-			isBurnt, err := r.isBurnt(e.value, id)
+			isBurnt, err := r.isBurnt(entry.Position, id)
 			if err != nil {
 				return to, true, err
 			}
@@ -141,8 +141,7 @@ func (r *run) appendFromBlock(to []Entry, block []byte, id ledger.ID, hash uint6
 }
 
 // isBurnt reports whether the burnt id at an index is the id.
-func (r *run) isBurnt(index uint32, id ledger.ID) (bool, error) {
-	i := uint64(index)
+func (r *run) isBurnt(i uint64, id ledger.ID) (bool, error) {
 	block, err := r.burntBlock(i/blockIDs, make([]byte, blockBytes))
 	if err != nil {
 		return false, err

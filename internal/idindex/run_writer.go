@@ -52,7 +52,7 @@ func encodeHeaderData(seed hashSeed, e runEntry) []byte {
 // addEntry adds the next entry.
 func (w *runWriter) addEntry(e storedEntry) {
 	putEntry(w.entries.nextRecord(entryBytes), e)
-	hash := e.key &^ kindMask
+	hash := e.hash()
 	w.beginLines(scaleHash(hash, w.layout.lines) + 1)
 	mask := newLineMask(hash)
 	mask.addTo(w.line)

@@ -1,6 +1,7 @@
 package idindex
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -26,6 +27,7 @@ type Seal struct {
 	written *run // nil before WriteRun, and without entries
 	merges  []*merge
 	isDone  bool
+	err     error // of an entry that no run takes
 }
 
 // NewSeal begins a run. entries is the expected number; any number is fine.
@@ -33,7 +35,8 @@ func (x *Index) NewSeal(entries int) *Seal {
 	return &Seal{index: x, entries: make([]storedEntry, 0, entries), least: ledger.IDMax}
 }
 
-// AddEntry adds an entry of an id, in any order. The kind is not [KindBurnt].
+// AddEntry adds an entry of an id, in any order. The kind is not [KindBurnt]. WriteRun returns an
+// [ErrPosition] if a position is beyond [MaxPosition].
 func (s *Seal) AddEntry(id ledger.ID, e Entry) {
 	if e.Kind == KindBurnt || e.Kind >= kindCount {
 		panic("idindex: an entry of an unknown kind, or a burnt id")
@@ -43,12 +46,16 @@ func (s *Seal) AddEntry(id ledger.ID, e Entry) {
 
 // AddBurnt adds a burnt id.
 func (s *Seal) AddBurnt(id ledger.ID) {
-	s.addStored(id, KindBurnt, uint32(len(s.burnt)))
+	s.addStored(id, KindBurnt, uint64(len(s.burnt)))
 	s.burnt = append(s.burnt, id)
 }
 
-func (s *Seal) addStored(id ledger.ID, kind Kind, value uint32) {
-	s.entries = append(s.entries, storedEntry{s.index.seed.hashID(id) | uint64(kind), value})
+func (s *Seal) addStored(id ledger.ID, kind Kind, position uint64) {
+	if position > MaxPosition {
+		s.err = fmt.Errorf("%w: %d", ErrPosition, position)
+		return
+	}
+	s.entries = append(s.entries, newStoredEntry(s.index.seed.hashID(id), kind, position))
 	if isLess(id, s.least) {
 		s.least = id
 	}
@@ -60,8 +67,8 @@ func (s *Seal) addStored(id ledger.ID, kind Kind, value uint32) {
 // WriteRun sorts the entries, and makes the file durable. Without entries there is no file. After an
 // error the seal can only be discarded.
 func (s *Seal) WriteRun() error {
-	if len(s.entries) == 0 {
-		return nil
+	if s.err != nil || len(s.entries) == 0 {
+		return s.err
 	}
 	w, err := createRun(s.index.folder, s.index.seed, runEntry{
 		entries: uint64(len(s.entries)), burnt: uint64(len(s.burnt)), least: s.least, most: s.most,

@@ -41,7 +41,7 @@ func (r *run) verifyFilter(ctx context.Context) error {
 }
 
 func (r *run) verifyEntries(ctx context.Context) error {
-	buf, last := make([]byte, blockBytes), uint64(0)
+	buf, last := make([]byte, blockBytes), storedEntry{}
 	for i := range blockCount(r.entry.entries, blockEntries) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -52,16 +52,15 @@ func (r *run) verifyEntries(ctx context.Context) error {
 		}
 		for ; len(block) > 0; block = block[entryBytes:] {
 			e := getEntry(block)
-			hash, kind := e.key&^kindMask, Kind(e.key&kindMask)
-			mask := newLineMask(hash)
-			found, err := r.mayHave(&mask, r.lineOffset(hash))
+			mask := newLineMask(e.hash())
+			found, err := r.mayHave(&mask, r.lineOffset(e.hash()))
 			if err != nil {
 				return err
 			}
-			if !found || e.key < last || kind >= kindCount || kind == KindBurnt && uint64(e.value) >= r.entry.burnt {
+			if !found || e.isBefore(last) || e.kind() >= kindCount || e.kind() == KindBurnt && e.position() >= r.entry.burnt {
 				return r.file.Corrupt(r.layout.entries+int64(i)*blockBytes, "entries that no writer makes")
 			}
-			last = e.key
+			last = e
 		}
 	}
 	return nil

@@ -83,7 +83,7 @@ func BenchmarkReadRow(b *testing.B) {
 	s := openPackets(b)
 	var row Row
 	for b.Loop() {
-		require.NoError(b, s.ReadRow(rand.Uint32N(benchRows), &row))
+		require.NoError(b, s.ReadRow(rand.Uint64N(benchRows), &row))
 	}
 }
 
@@ -99,7 +99,7 @@ func BenchmarkReadRowOfMany(b *testing.B) {
 	}
 	var row Row
 	for i := 0; b.Loop(); i++ {
-		require.NoError(b, segments[i%2].ReadRow(rand.Uint32N(benchRows), &row))
+		require.NoError(b, segments[i%2].ReadRow(rand.Uint64N(benchRows), &row))
 	}
 }
 
@@ -108,7 +108,7 @@ func BenchmarkReadRows(b *testing.B) {
 	s := openPackets(b)
 	rows := make([]Row, readRows)
 	for b.Loop() {
-		for first := uint32(0); first < benchRows; first += readRows {
+		for first := uint64(0); first < benchRows; first += readRows {
 			require.NoError(b, s.ReadRows(first, rows))
 		}
 	}

@@ -6,15 +6,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// NoPosition stands for no transfer, in [Row].Hold.
-const NoPosition = 1<<32 - 1
+// NoPosition stands for no transfer, in [Row].Hold. Positions of transfers are less.
+const NoPosition = 1<<40 - 1
+
+// MaxRows is the largest number of rows of a segment.
+const MaxRows = 1<<32 - 1
 
 // Row is a stored transfer. Debit and Credit are the positions of the accounts. Hold is the position
 // of the hold that a post or void resolves, else [NoPosition]. HoldState is a number of the caller.
 type Row struct {
 	ledger.Transfer
-	Debit, Credit, Hold uint32
-	HoldState           uint8
+	Debit, Credit uint32
+	Hold          uint64
+	HoldState     uint8
 }
 
 // Start is the state of an account before the first event of a segment.
@@ -27,13 +31,14 @@ type Start struct {
 // Expiry is the release of a hold by its timeout. NextTransfer is the position of the first
 // transfer stored later. Debit and Credit are the positions of the hold's accounts.
 type Expiry struct {
-	Timestamp                         uint64 // nanoseconds since the Unix epoch
-	Hold, NextTransfer, Debit, Credit uint32
+	Timestamp          uint64 // nanoseconds since the Unix epoch
+	Hold, NextTransfer uint64
+	Debit, Credit      uint32
 }
 
 // LateEnd is the end of a hold of an older segment. State is a number of the caller.
 type LateEnd struct {
-	Hold  uint32
+	Hold  uint64
 	State uint8
 }
 

@@ -55,7 +55,7 @@ func readLists(s *Segment, c content) error {
 			if err != nil {
 				return err
 			}
-			pos := c.first + uint32(i)
+			pos := c.first + uint64(i)
 			found := false
 			for got, err := range list.Positions(pos, pos+1, i%2 == 0) {
 				if err != nil {
@@ -78,7 +78,7 @@ func TestFlips(t *testing.T) {
 	r := newRand(t)
 	flips := 0
 	for _, n := range []int{0, 12, 9000} {
-		folder, c := memoryFolder(), randomContent(r, 5, n)
+		folder, c := memoryFolder(), randomContent(r, 1<<32-5, n)
 		e, err := writeContent(folder, c)
 		require.NoError(t, err)
 		require.NoError(t, readContent(folder, e, c))

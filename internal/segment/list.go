@@ -103,7 +103,7 @@ func (s *Segment) decodeList(e directoryEntry, offset int64) (List, error) {
 // decodeRows reads distances up to the end of the bytes, or to the first distance of zero behind a
 // row. last is the row before.
 func (s *Segment) decodeRows(r *varintReader, rows []uint32, last uint32) []uint32 {
-	size := uint64(s.entry.End - s.entry.First)
+	size := s.entry.End - s.entry.First
 	for len(r.unread) > 0 && !r.bad {
 		distance := r.readVarint()
 		if distance == 0 && len(rows) > 0 {
@@ -158,7 +158,7 @@ func (l List) readBlock(i int) ([]uint32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < 4 || binary.LittleEndian.Uint32(b) >= l.segment.entry.End-l.segment.entry.First {
+	if len(b) < 4 || binary.LittleEndian.Uint32(b) >= l.segment.rowCount() {
 		return nil, l.segment.file.Corrupt(offset, "a block of a list that no writer makes")
 	}
 	first := binary.LittleEndian.Uint32(b)
@@ -174,13 +174,13 @@ func (l List) readBlock(i int) ([]uint32, error) {
 // Positions returns the positions of the list from first to end-1, in ascending order, or descending
 // if reversed. After an error the sequence ends. Each block is read when the caller gets to it, so a
 // caller may stop early.
-func (l List) Positions(first, end uint32, reversed bool) iter.Seq2[uint32, error] {
-	return func(yield func(uint32, error) bool) {
+func (l List) Positions(first, end uint64, reversed bool) iter.Seq2[uint64, error] {
+	return func(yield func(uint64, error) bool) {
 		if l.n == 0 || first >= end {
 			return
 		}
 		base := l.segment.entry.First
-		low, high := max(first, base)-base, max(min(end, l.segment.entry.End), base)-base
+		low, high := l.segment.rowFrom(first), l.segment.rowFrom(end)
 		step, block, err := 1, 0, error(nil)
 		if reversed {
 			step = -1
@@ -208,13 +208,13 @@ func (l List) Positions(first, end uint32, reversed bool) iter.Seq2[uint32, erro
 	}
 }
 
-func yieldRows(rows []uint32, base uint32, reversed bool, yield func(uint32, error) bool) bool {
+func yieldRows(rows []uint32, base uint64, reversed bool, yield func(uint64, error) bool) bool {
 	for i := range rows {
 		row := rows[i]
 		if reversed {
 			row = rows[len(rows)-1-i]
 		}
-		if !yield(base+row, nil) {
+		if !yield(base+uint64(row), nil) {
 			return false
 		}
 	}
@@ -227,7 +227,7 @@ func (l List) firstBlock(row uint32) (int, error) {
 	if n <= 1 || row == 0 {
 		return 0, nil
 	}
-	if row >= l.segment.entry.End-l.segment.entry.First {
+	if row >= l.segment.rowCount() {
 		return n - 1, nil
 	}
 	var firstErr error

@@ -10,9 +10,10 @@ import (
 const filePrefix = "segment-"
 
 // Entry names a sealed segment in a manifest: the rows First to End-1 with their first and last
-// timestamps, and number, size and sum of the file.
+// timestamps, and number, size and sum of the file. There are at most [MaxRows], and End is at most
+// [NoPosition].
 type Entry struct {
-	First, End                    uint32 // positions
+	First, End                    uint64 // positions
 	FirstTimestamp, LastTimestamp uint64 // of the rows; nanoseconds since the Unix epoch; 0 without rows
 	Number                        uint64 // of the file, random
 	Size                          int64  // of the file, in bytes
@@ -22,13 +23,13 @@ type Entry struct {
 // FileName returns the name of the entry's file in the folder.
 func (e Entry) FileName() string { return sealed.FileName(filePrefix, e.Number) }
 
-const entryBytes = 44
+const entryBytes = 52
 
 // AppendManifest appends the encoded entries to a slice. The caller stores them with a checksum.
 func AppendManifest(to []byte, entries []Entry) []byte {
 	for _, e := range entries {
-		to = binary.LittleEndian.AppendUint32(to, e.First)
-		to = binary.LittleEndian.AppendUint32(to, e.End)
+		to = binary.LittleEndian.AppendUint64(to, e.First)
+		to = binary.LittleEndian.AppendUint64(to, e.End)
 		to = binary.LittleEndian.AppendUint64(to, e.FirstTimestamp)
 		to = binary.LittleEndian.AppendUint64(to, e.LastTimestamp)
 		to = binary.LittleEndian.AppendUint64(to, e.Number)
@@ -45,18 +46,18 @@ func DecodeManifest(b []byte) ([]Entry, error) {
 		return nil, fmt.Errorf("segment: a manifest of %d bytes", len(b))
 	}
 	var entries []Entry
-	var end uint32
+	var end uint64
 	for ; len(b) > 0; b = b[entryBytes:] {
 		e := Entry{
-			First:          binary.LittleEndian.Uint32(b),
-			End:            binary.LittleEndian.Uint32(b[4:]),
-			FirstTimestamp: binary.LittleEndian.Uint64(b[8:]),
-			LastTimestamp:  binary.LittleEndian.Uint64(b[16:]),
-			Number:         binary.LittleEndian.Uint64(b[24:]),
-			Size:           int64(binary.LittleEndian.Uint64(b[32:])),
-			Sum:            binary.LittleEndian.Uint32(b[40:]),
+			First:          binary.LittleEndian.Uint64(b),
+			End:            binary.LittleEndian.Uint64(b[8:]),
+			FirstTimestamp: binary.LittleEndian.Uint64(b[16:]),
+			LastTimestamp:  binary.LittleEndian.Uint64(b[24:]),
+			Number:         binary.LittleEndian.Uint64(b[32:]),
+			Size:           int64(binary.LittleEndian.Uint64(b[40:])),
+			Sum:            binary.LittleEndian.Uint32(b[48:]),
 		}
-		if e.End < e.First || len(entries) > 0 && e.First != end || e.FirstTimestamp > e.LastTimestamp {
+		if e.End < e.First || e.End-e.First > MaxRows || e.End > NoPosition || len(entries) > 0 && e.First != end || e.FirstTimestamp > e.LastTimestamp {
 			return nil, fmt.Errorf("segment: a manifest with a segment of the rows %d to %d behind row %d", e.First, e.End, end)
 		}
 		end = e.End

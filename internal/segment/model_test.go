@@ -15,7 +15,7 @@ import (
 
 // content is all that a segment has.
 type content struct {
-	first    uint32
+	first    uint64
 	rows     []Row
 	starts   []Start
 	expiries []Expiry
@@ -28,8 +28,19 @@ func randomAmount(r *rand.Rand) ledger.Amount {
 	return ledger.Amount(uint128.New(r.Uint64(), r.Uint64N(3)))
 }
 
+// randomPosition is a position of a transfer or none, often near a border.
+func randomPosition(r *rand.Rand) uint64 {
+	return []uint64{r.Uint64N(NoPosition), NoPosition, 1 << 32, 1<<32 - 1, 0}[r.IntN(5)]
+}
+
+// randomFirst is the first position of n rows: some are before and some behind 2^32, or the last is the
+// last of all.
+func randomFirst(r *rand.Rand, n int) uint64 {
+	return []uint64{0, r.Uint64N(1 << 39), 1<<32 - r.Uint64N(uint64(n)+1), NoPosition - uint64(n)}[r.IntN(4)]
+}
+
 // randomContent has n rows: many accounts or few, some fields empty, some the same in all rows.
-func randomContent(r *rand.Rand, first uint32, n int) content {
+func randomContent(r *rand.Rand, first uint64, n int) content {
 	c := content{first: first}
 	accounts := uint64(2 + r.IntN(2*n+1))
 	timestamp := uint64(1000)
@@ -43,13 +54,13 @@ func randomContent(r *rand.Rand, first uint32, n int) content {
 				Timeout: r.Uint32(), Ledger: 1, Code: uint16(r.IntN(4)), Flags: ledger.TransferFlags(r.Uint32()),
 				Timestamp: timestamp,
 			},
-			Debit: r.Uint32(), Credit: r.Uint32(), Hold: r.Uint32(), HoldState: uint8(r.Uint32()),
+			Debit: r.Uint32(), Credit: r.Uint32(), Hold: randomPosition(r), HoldState: uint8(r.Uint32()),
 		})
 		if r.IntN(3) == 0 {
-			c.expiries = append(c.expiries, Expiry{timestamp, r.Uint32(), r.Uint32(), r.Uint32(), r.Uint32()})
+			c.expiries = append(c.expiries, Expiry{timestamp, randomPosition(r), randomPosition(r), r.Uint32(), r.Uint32()})
 		}
 		if r.IntN(3) == 0 {
-			c.lateEnds = append(c.lateEnds, LateEnd{uint32(3 * len(c.lateEnds)), uint8(r.Uint32())})
+			c.lateEnds = append(c.lateEnds, LateEnd{uint64(3*len(c.lateEnds)) << 22, uint8(r.Uint32())})
 		}
 	}
 	for account := range accounts {

@@ -19,8 +19,8 @@ type recordKind[T any] struct {
 
 var (
 	startRecords   = recordKind[Start]{70, putStart, getStart}
-	expiryRecords  = recordKind[Expiry]{24, putExpiry, getExpiry}
-	lateEndRecords = recordKind[LateEnd]{5, putLateEnd, getLateEnd}
+	expiryRecords  = recordKind[Expiry]{8 + 2*positionBytes + 8, putExpiry, getExpiry}
+	lateEndRecords = recordKind[LateEnd]{positionBytes + 1, putLateEnd, getLateEnd}
 	fenceRecords   = recordKind[uint32]{4, func(b []byte, v *uint32) { binary.LittleEndian.PutUint32(b, *v) }, binary.LittleEndian.Uint32}
 )
 
@@ -52,28 +52,28 @@ func getAmount(b []byte) ledger.Amount { return ledger.Amount(getUint128(b)) }
 
 func putExpiry(b []byte, e *Expiry) {
 	binary.LittleEndian.PutUint64(b, e.Timestamp)
-	binary.LittleEndian.PutUint32(b[8:], e.Hold)
-	binary.LittleEndian.PutUint32(b[12:], e.NextTransfer)
-	binary.LittleEndian.PutUint32(b[16:], e.Debit)
-	binary.LittleEndian.PutUint32(b[20:], e.Credit)
+	putPosition(b[8:], e.Hold)
+	putPosition(b[13:], e.NextTransfer)
+	binary.LittleEndian.PutUint32(b[18:], e.Debit)
+	binary.LittleEndian.PutUint32(b[22:], e.Credit)
 }
 
 func getExpiry(b []byte) Expiry {
 	return Expiry{
 		Timestamp:    binary.LittleEndian.Uint64(b),
-		Hold:         binary.LittleEndian.Uint32(b[8:]),
-		NextTransfer: binary.LittleEndian.Uint32(b[12:]),
-		Debit:        binary.LittleEndian.Uint32(b[16:]),
-		Credit:       binary.LittleEndian.Uint32(b[20:]),
+		Hold:         getPosition(b[8:]),
+		NextTransfer: getPosition(b[13:]),
+		Debit:        binary.LittleEndian.Uint32(b[18:]),
+		Credit:       binary.LittleEndian.Uint32(b[22:]),
 	}
 }
 
 func putLateEnd(b []byte, e *LateEnd) {
-	binary.LittleEndian.PutUint32(b, e.Hold)
-	b[4] = e.State
+	putPosition(b, e.Hold)
+	b[positionBytes] = e.State
 }
 
-func getLateEnd(b []byte) LateEnd { return LateEnd{binary.LittleEndian.Uint32(b), b[4]} }
+func getLateEnd(b []byte) LateEnd { return LateEnd{getPosition(b), b[positionBytes]} }
 
 func (k recordKind[T]) blockRecords() int { return blockBytes / k.bytes }
 

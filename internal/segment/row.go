@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	rowBytes   = 141
+	rowBytes   = 142
 	rowStride  = rowBytes + sealed.SumBytes
 	timestamps = 120 // where a row has its timestamp
 )
@@ -22,6 +22,18 @@ func putUint128(b []byte, n uint128.Uint128) {
 
 func getUint128(b []byte) uint128.Uint128 {
 	return uint128.New(binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]))
+}
+
+// positionBytes is the size of a transfer's position.
+const positionBytes = 5
+
+func putPosition(b []byte, pos uint64) {
+	binary.LittleEndian.PutUint32(b, uint32(pos))
+	b[4] = byte(pos >> 32)
+}
+
+func getPosition(b []byte) uint64 {
+	return uint64(binary.LittleEndian.Uint32(b)) | uint64(b[4])<<32
 }
 
 func putRow(b []byte, r *Row) {
@@ -41,8 +53,8 @@ func putRow(b []byte, r *Row) {
 	binary.LittleEndian.PutUint64(b[timestamps:], r.Timestamp)
 	binary.LittleEndian.PutUint32(b[128:], r.Debit)
 	binary.LittleEndian.PutUint32(b[132:], r.Credit)
-	binary.LittleEndian.PutUint32(b[136:], r.Hold)
-	b[140] = r.HoldState
+	putPosition(b[136:], r.Hold)
+	b[141] = r.HoldState
 }
 
 func getRow(b []byte, r *Row) {
@@ -62,6 +74,6 @@ func getRow(b []byte, r *Row) {
 	r.Timestamp = binary.LittleEndian.Uint64(b[timestamps:])
 	r.Debit = binary.LittleEndian.Uint32(b[128:])
 	r.Credit = binary.LittleEndian.Uint32(b[132:])
-	r.Hold = binary.LittleEndian.Uint32(b[136:])
-	r.HoldState = b[140]
+	r.Hold = getPosition(b[136:])
+	r.HoldState = b[141]
 }

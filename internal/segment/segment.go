@@ -41,9 +41,9 @@ func Open(folder sealed.Folder, e Entry) (*Segment, error) {
 
 func (s *Segment) readLayout() error {
 	data := s.file.HeaderData()
-	s.hash = fieldHash{binary.LittleEndian.Uint64(data[4:]), binary.LittleEndian.Uint64(data[12:])}
+	s.hash = fieldHash{binary.LittleEndian.Uint64(data[8:]), binary.LittleEndian.Uint64(data[16:])}
 	footerAt := s.entry.Size - footerBytes - sealed.SumBytes
-	if binary.LittleEndian.Uint32(data) != s.entry.First || footerAt < sealed.HeaderBytes {
+	if binary.LittleEndian.Uint64(data) != s.entry.First || footerAt < sealed.HeaderBytes {
 		return s.file.Corrupt(0, "the header does not fit the manifest")
 	}
 	footer, err := s.file.ReadBlock(footerAt, make([]byte, footerBytes+sealed.SumBytes))
@@ -77,19 +77,28 @@ func (s *Segment) Entry() Entry { return s.entry }
 // Close closes the file.
 func (s *Segment) Close() error { return s.file.Close() }
 
-func (s *Segment) rowOffset(pos uint32) int64 {
+// rowCount returns the number of rows.
+func (s *Segment) rowCount() uint32 { return uint32(s.entry.End - s.entry.First) }
+
+// rowFrom returns the first row at or after a position, counted from the segment's first row: 0 for a
+// position before the segment, the number of rows for one behind it.
+func (s *Segment) rowFrom(pos uint64) uint32 {
+	return uint32(min(max(pos, s.entry.First), s.entry.End) - s.entry.First)
+}
+
+func (s *Segment) rowOffset(pos uint64) int64 {
 	return sealed.HeaderBytes + int64(pos-s.entry.First)*rowStride
 }
 
 // checkSpan panics if rows are not in the segment: only a bug asks for them.
-func (s *Segment) checkSpan(first uint32, n int) {
-	if first < s.entry.First || uint64(first)+uint64(n) > uint64(s.entry.End) {
+func (s *Segment) checkSpan(first uint64, n int) {
+	if first < s.entry.First || first+uint64(n) > s.entry.End {
 		panic(fmt.Sprintf("segment: %d rows from %d on, in a segment from %d to %d", n, first, s.entry.First, s.entry.End))
 	}
 }
 
 // ReadRow reads the row at a position of the segment.
-func (s *Segment) ReadRow(pos uint32, to *Row) error {
+func (s *Segment) ReadRow(pos uint64, to *Row) error {
 	s.checkSpan(pos, 1)
 	b, err := s.file.ReadBlock(s.rowOffset(pos), make([]byte, rowStride))
 	if err != nil {
@@ -103,7 +112,7 @@ func (s *Segment) ReadRow(pos uint32, to *Row) error {
 const readRows = 512
 
 // ReadRows reads the rows from a position on into the slice. All must be in the segment.
-func (s *Segment) ReadRows(first uint32, to []Row) error {
+func (s *Segment) ReadRows(first uint64, to []Row) error {
 	s.checkSpan(first, len(to))
 	buf := make([]byte, min(len(to), readRows)*rowStride)
 	for len(to) > 0 {
@@ -115,14 +124,14 @@ func (s *Segment) ReadRows(first uint32, to []Row) error {
 		for i := range n {
 			getRow(b[i*rowStride:], &to[i])
 		}
-		first, to = first+uint32(n), to[n:]
+		first, to = first+uint64(n), to[n:]
 	}
 	return nil
 }
 
 // FirstFrom returns the position of the first row at or after a timestamp; the segment's end if
 // there is none.
-func (s *Segment) FirstFrom(timestamp uint64) (uint32, error) {
+func (s *Segment) FirstFrom(timestamp uint64) (uint64, error) {
 	switch {
 	case s.entry.First == s.entry.End || timestamp <= s.entry.FirstTimestamp:
 		return s.entry.First, nil
@@ -133,11 +142,11 @@ func (s *Segment) FirstFrom(timestamp uint64) (uint32, error) {
 	n := sort.Search(int(s.entry.End-s.entry.First), func(i int) bool {
 		var row Row
 		if firstErr == nil {
-			firstErr = s.ReadRow(s.entry.First+uint32(i), &row)
+			firstErr = s.ReadRow(s.entry.First+uint64(i), &row)
 		}
 		return row.Timestamp >= timestamp
 	})
-	return s.entry.First + uint32(n), firstErr
+	return s.entry.First + uint64(n), firstErr
 }
 
 // ReadStarts returns all starts, in ascending order of accounts.

@@ -15,16 +15,16 @@ func TestReadsBack(t *testing.T) {
 	t.Parallel()
 	r := newRand(t)
 	for _, n := range []int{0, 1, 2, 3, 17, 100, 511, 512, 513, 3000, 20000} {
-		c := randomContent(r, r.Uint32N(1<<31), n)
+		c := randomContent(r, randomFirst(r, n), n)
 		s := openContent(t, memoryFolder(), c)
 		e := s.Entry()
 		require.Equal(t, c.first, e.First)
-		require.Equal(t, c.first+uint32(n), e.End)
+		require.Equal(t, c.first+uint64(n), e.End)
 		rows := make([]Row, n)
 		require.NoError(t, s.ReadRows(c.first, rows))
 		require.True(t, slices.Equal(c.rows, rows))
 		for range min(n, 20) {
-			i := r.Uint32N(uint32(n))
+			i := r.Uint64N(uint64(n))
 			var row Row
 			require.NoError(t, s.ReadRow(c.first+i, &row))
 			require.Equal(t, c.rows[i], row)
@@ -56,7 +56,7 @@ func TestFirstFrom(t *testing.T) {
 			}
 			got, err := s.FirstFrom(timestamp)
 			require.NoError(t, err)
-			require.Equal(t, uint32(1000+want), got, timestamp)
+			require.Equal(t, uint64(1000+want), got, timestamp)
 		}
 	}
 }
@@ -85,7 +85,8 @@ func TestFindRows(t *testing.T) {
 	r := newRand(t)
 	lists, longer := 0, 0
 	for _, n := range []int{1, 2, 50, 2000, 20000} {
-		c := randomContent(r, 77, n)
+		first := randomFirst(r, n)
+		c := randomContent(r, first, n)
 		s := openContent(t, memoryFolder(), c)
 		for _, field := range allFields {
 			for range 5 {
@@ -93,10 +94,10 @@ func TestFindRows(t *testing.T) {
 				if value.IsZero() {
 					continue
 				}
-				var want []uint32
+				var want []uint64
 				for i := range c.rows {
 					if fieldOf(&c.rows[i].Transfer, field) == value {
-						want = append(want, 77+uint32(i))
+						want = append(want, first+uint64(i))
 					}
 				}
 				list, err := s.FindRows(field, value)
@@ -104,7 +105,7 @@ func TestFindRows(t *testing.T) {
 				all := readPositions(t, list, 0, NoPosition, false)
 				require.Len(t, all, list.Len())
 				require.True(t, isSubset(want, all), "%d rows, field %d: %d and %d", n, field, len(want), len(all))
-				checkSpans(t, list, all, r.Uint32N)
+				checkSpans(t, list, all, r.Uint64N)
 				lists++
 				if len(all) > len(want) {
 					longer++
@@ -116,7 +117,7 @@ func TestFindRows(t *testing.T) {
 }
 
 // isSubset reports whether the ascending list has all numbers, which ascend too.
-func isSubset(numbers, list []uint32) bool {
+func isSubset(numbers, list []uint64) bool {
 	for _, n := range numbers {
 		at, found := slices.BinarySearch(list, n)
 		if !found {
@@ -144,9 +145,9 @@ func TestAbsentValue(t *testing.T) {
 	require.Zero(t, list.Len())
 }
 
-func readPositions(t *testing.T, l List, first, end uint32, reversed bool) []uint32 {
+func readPositions(t *testing.T, l List, first, end uint64, reversed bool) []uint64 {
 	t.Helper()
-	var got []uint32
+	var got []uint64
 	for pos, err := range l.Positions(first, end, reversed) {
 		require.NoError(t, err)
 		got = append(got, pos)
@@ -155,11 +156,12 @@ func readPositions(t *testing.T, l List, first, end uint32, reversed bool) []uin
 }
 
 // checkSpans reads parts of a list, and stops early.
-func checkSpans(t *testing.T, list List, all []uint32, random func(uint32) uint32) {
+func checkSpans(t *testing.T, list List, all []uint64, random func(uint64) uint64) {
 	t.Helper()
 	for range 20 {
-		first := random(all[len(all)-1] + 2)
-		end := first + random(all[len(all)-1]+2)
+		least, size := all[0]-min(all[0], 2), all[len(all)-1]-all[0]+5 // and a little beyond both ends
+		first := least + random(size)
+		end := first + random(size)
 		low, _ := slices.BinarySearch(all, first)
 		high, _ := slices.BinarySearch(all, end)
 		want := slices.Clone(all[low:high])
@@ -208,7 +210,7 @@ func TestOutOfRange(t *testing.T) {
 	t.Parallel()
 	s := openContent(t, memoryFolder(), randomContent(newRand(t), 10, 5))
 	var row Row
-	for _, pos := range []uint32{9, 15} {
+	for _, pos := range []uint64{9, 15} {
 		require.Panics(t, func() { _ = s.ReadRow(pos, &row) })
 	}
 	require.Panics(t, func() { _ = s.ReadRows(10, make([]Row, 6)) })
@@ -216,7 +218,7 @@ func TestOutOfRange(t *testing.T) {
 
 func TestManifest(t *testing.T) {
 	t.Parallel()
-	entries := []Entry{{First: 3, End: 9, FirstTimestamp: 1, LastTimestamp: 1, Number: 5, Size: 7, Sum: 8}, {First: 9, End: 9}, {First: 9, End: 10, Size: 1}}
+	entries := []Entry{{First: 3, End: 9, FirstTimestamp: 1, LastTimestamp: 1, Number: 5, Size: 7, Sum: 8}, {First: 9, End: 9}, {First: 9, End: 9 + MaxRows, Size: 1}}
 	b := AppendManifest(nil, entries)
 	got, err := DecodeManifest(b)
 	require.NoError(t, err)
@@ -228,6 +230,12 @@ func TestManifest(t *testing.T) {
 	gap := AppendManifest(AppendManifest(nil, entries[:1]), entries[:1])
 	_, err = DecodeManifest(gap)
 	require.Error(t, err)
+	_, err = DecodeManifest(AppendManifest(nil, []Entry{{First: NoPosition - 1, End: NoPosition}}))
+	require.NoError(t, err)
+	for _, e := range []Entry{{First: NoPosition, End: NoPosition + 1}, {First: 1, End: 2 + MaxRows}, {First: 2, End: 1}} {
+		_, err = DecodeManifest(AppendManifest(nil, []Entry{e}))
+		require.Error(t, err)
+	}
 	require.Equal(t, "segment-0000000000000005", entries[0].FileName())
 }
 

@@ -111,7 +111,7 @@ func (s *Segment) verifyRows(ctx context.Context, found []uint8) error {
 			return err
 		}
 		for i := range rows {
-			pos := first + uint32(i)
+			pos := first + uint64(i)
 			lists := s.listsOf(&rows[i])
 			if rows[i].Timestamp < last || lists != int(found[pos-s.entry.First]) {
 				return s.file.Corrupt(s.rowOffset(pos), "a row that is not in order, or not in its lists")

@@ -28,11 +28,11 @@ type Writer struct {
 
 // Create begins the segment of the rows from a position on. rows is the expected number of rows; any
 // number is fine. The file gets its name with [Writer.Finish].
-func Create(folder sealed.Folder, first uint32, rows int) (*Writer, error) {
+func Create(folder sealed.Folder, first uint64, rows int) (*Writer, error) {
 	w := &Writer{entry: Entry{First: first, End: first, Number: rand.Uint64()}}
 	w.postings.hash = fieldHash{rand.Uint64(), rand.Uint64()}
 	w.postings.pairs = make([]uint64, 0, 3*rows)
-	data := binary.LittleEndian.AppendUint32(nil, first)
+	data := binary.LittleEndian.AppendUint64(nil, first)
 	data = binary.LittleEndian.AppendUint64(data, w.postings.hash[0])
 	data = binary.LittleEndian.AppendUint64(data, w.postings.hash[1])
 	file, err := sealed.CreateFile(folder, w.entry.FileName(), format, data)
@@ -43,12 +43,12 @@ func Create(folder sealed.Folder, first uint32, rows int) (*Writer, error) {
 	return w, nil
 }
 
-// AppendRow adds the next row. Timestamps ascend. An error is the file system's, and Finish returns
+// AppendRow adds the next row, of at most [MaxRows]. Timestamps ascend. An error is the file system's, and Finish returns
 // it again.
 func (w *Writer) AppendRow(r *Row) error {
 	putRow(w.section.NextBlock(rowBytes), r)
 	w.section.EndBlock()
-	w.postings.addRow(w.entry.End-w.entry.First, r)
+	w.postings.addRow(uint32(w.entry.End-w.entry.First), r)
 	if w.entry.End == w.entry.First {
 		w.entry.FirstTimestamp = r.Timestamp
 	}

@@ -77,7 +77,7 @@ func compareResolutions(t, stored, hold *ledger.Transfer) ledger.CreateTransferS
 		return ledger.TransferExistsWithDifferentAmount
 	}
 	inherited := *t
-	InheritUserData(&inherited, hold)
+	inheritUserData(&inherited, hold)
 	if status := compareUserData(&inherited, stored); status != ledger.TransferExists {
 		return status
 	}
@@ -115,8 +115,8 @@ func ResolvedAmount(t *ledger.Transfer, held ledger.Amount) ledger.Amount {
 	}
 }
 
-// InheritUserData fills each zero user data field from the hold.
-func InheritUserData(t, hold *ledger.Transfer) {
+// inheritUserData fills each zero user data field from the hold.
+func inheritUserData(t, hold *ledger.Transfer) {
 	if t.UserData128.IsZero() {
 		t.UserData128 = hold.UserData128
 	}

@@ -26,6 +26,9 @@ var accountLoopStatuses = loopStatuses[ledger.CreateAccountStatus]{
 // createAccounts runs a request whose last event has the timestamp last. With an error, of a file,
 // nothing has changed.
 func (b *books) createAccounts(accounts []ledger.Account, last uint64) ([]ledger.CreateAccountResult, error) {
+	if uint64(b.accounts.count)+uint64(len(accounts)) > maxPlaces {
+		return nil, ErrLedgerFull
+	}
 	if err := b.fetchTimestamps(accounts); err != nil {
 		return nil, err
 	}
@@ -92,7 +95,7 @@ func (b *books) addAccount(a *ledger.Account, timestamp uint64) {
 	stored := b.accounts.appendRow()
 	*stored = *a
 	stored.Timestamp = timestamp
-	b.accountIDs.addPosition(a.ID, b.accounts.count-1)
+	b.accountIDs.addPlace(a.ID, b.accounts.count-1)
 	if b.hot.number > 0 {
 		*b.touched.appendRow() = 0
 	}

@@ -86,40 +86,40 @@ func checkLimits(amount ledger.Amount, debit, credit *ledger.Account) ledger.Cre
 // can repeat them.
 
 // applyMovement applies a single-phase or pending transfer to its accounts.
-func applyMovement(t *ledger.Transfer, debit, credit *ledger.Account) {
-	if t.Flags.Has(ledger.TransferPending) {
-		debit.DebitsPending = addAmounts(debit.DebitsPending, t.Amount)
-		credit.CreditsPending = addAmounts(credit.CreditsPending, t.Amount)
+func applyMovement(t effect, debit, credit *ledger.Account) {
+	if t.flags.Has(ledger.TransferPending) {
+		debit.DebitsPending = addAmounts(debit.DebitsPending, t.amount)
+		credit.CreditsPending = addAmounts(credit.CreditsPending, t.amount)
 	} else {
-		debit.DebitsPosted = addAmounts(debit.DebitsPosted, t.Amount)
-		credit.CreditsPosted = addAmounts(credit.CreditsPosted, t.Amount)
+		debit.DebitsPosted = addAmounts(debit.DebitsPosted, t.amount)
+		credit.CreditsPosted = addAmounts(credit.CreditsPosted, t.amount)
 	}
-	if t.Flags.Has(ledger.TransferClosingDebit) {
+	if t.flags.Has(ledger.TransferClosingDebit) {
 		debit.Flags |= ledger.AccountClosed
 	}
-	if t.Flags.Has(ledger.TransferClosingCredit) {
+	if t.flags.Has(ledger.TransferClosingCredit) {
 		credit.Flags |= ledger.AccountClosed
 	}
 }
 
 // applyResolution applies a post or void to the accounts of its hold.
-func applyResolution(t, hold *ledger.Transfer, debit, credit *ledger.Account) {
+func applyResolution(t, hold effect, debit, credit *ledger.Account) {
 	releaseHold(hold, debit, credit)
-	if t.Flags.Has(ledger.TransferPostPending) {
-		debit.DebitsPosted = addAmounts(debit.DebitsPosted, t.Amount)
-		credit.CreditsPosted = addAmounts(credit.CreditsPosted, t.Amount)
+	if t.flags.Has(ledger.TransferPostPending) {
+		debit.DebitsPosted = addAmounts(debit.DebitsPosted, t.amount)
+		credit.CreditsPosted = addAmounts(credit.CreditsPosted, t.amount)
 	}
 }
 
 // releaseHold releases the held amounts and reopens the accounts closed by the hold. A hold that
 // closed an account is never posted, so a post reopens nothing.
-func releaseHold(hold *ledger.Transfer, debit, credit *ledger.Account) {
-	debit.DebitsPending = subtractAmounts(debit.DebitsPending, hold.Amount)
-	credit.CreditsPending = subtractAmounts(credit.CreditsPending, hold.Amount)
-	if hold.Flags.Has(ledger.TransferClosingDebit) {
+func releaseHold(hold effect, debit, credit *ledger.Account) {
+	debit.DebitsPending = subtractAmounts(debit.DebitsPending, hold.amount)
+	credit.CreditsPending = subtractAmounts(credit.CreditsPending, hold.amount)
+	if hold.flags.Has(ledger.TransferClosingDebit) {
 		debit.Flags &^= ledger.AccountClosed
 	}
-	if hold.Flags.Has(ledger.TransferClosingCredit) {
+	if hold.flags.Has(ledger.TransferClosingCredit) {
 		credit.Flags &^= ledger.AccountClosed
 	}
 }

@@ -41,28 +41,14 @@ type books struct {
 	fetched fetchedRows // of the request under way
 }
 
-// storedTransfer is a stored transfer with the positions of its accounts, of the hold that it posts
-// or voids (else noPosition), and with the state of its hold.
-type storedTransfer struct {
-	ledger.Transfer
-	debit, credit, hold position
-	holdState           holdState
-}
+// position is the number of a transfer in the ledger: from 0 on, in the order of time, 40 bits.
+type position uint64
 
-// noPosition stands for no transfer.
+// noPosition stands for no transfer. All positions are less.
 const noPosition position = segment.NoPosition
 
-// holdState is the state of a pending transfer. Every other transfer has the state notHold. The
-// numbers are in files.
-type holdState uint8
-
-const (
-	notHold holdState = iota
-	holdPending
-	holdPosted
-	holdVoided
-	holdExpired
-)
+// accountPosition is the number of an account: its place in the list of accounts.
+type accountPosition uint32
 
 // accountState is the variable part of an account at one moment.
 type accountState struct {
@@ -95,14 +81,18 @@ func newBooks() books {
 func (b *books) transferEnd() position { return b.hot.end() }
 
 // accountPosition returns the position of the account with the id.
-func (b *books) accountPosition(id ledger.ID) (position, bool) {
-	return b.accountIDs.findPosition(id, func(pos position) bool { return b.accounts.rowAt(pos).ID == id })
+func (b *books) accountPosition(id ledger.ID) (accountPosition, bool) {
+	p, ok := b.accountIDs.findPlace(id, func(p place) bool { return b.accounts.rowAt(p).ID == id })
+	return accountPosition(p), ok
 }
+
+// accountAt returns the account at a position.
+func (b *books) accountAt(pos accountPosition) *ledger.Account { return b.accounts.rowAt(place(pos)) }
 
 // findAccount returns the account with the id, nil if there is none.
 func (b *books) findAccount(id ledger.ID) *ledger.Account {
 	if pos, ok := b.accountPosition(id); ok {
-		return b.accounts.rowAt(pos)
+		return b.accountAt(pos)
 	}
 	return nil
 }
@@ -119,12 +109,12 @@ func (b *books) findTransfer(id ledger.ID) *storedTransfer {
 // findInMemory returns the hot or frozen transfer with the id, and its position; nil if there is
 // none.
 func (b *books) findInMemory(id ledger.ID) (*storedTransfer, position) {
-	if local, ok := b.hot.findID(id); ok {
-		return b.hot.transfers.rowAt(local), b.hot.first + local
+	if p, ok := b.hot.findID(id); ok {
+		return b.hot.transfers.rowAt(p), b.hot.positionOf(p)
 	}
 	for _, g := range slices.Backward(b.frozen) {
-		if local, ok := g.findID(id); ok {
-			return g.transfers.rowAt(local), g.first + local
+		if p, ok := g.findID(id); ok {
+			return g.transfers.rowAt(p), g.positionOf(p)
 		}
 	}
 	return nil, noPosition
@@ -134,8 +124,8 @@ func (b *books) findInMemory(id ledger.ID) (*storedTransfer, position) {
 // hold; nil if there is none. A hold that has ended before its segment was written, or is cold, may
 // not be changed any more, so its position is not needed.
 func (b *books) findHold(id ledger.ID) (*storedTransfer, position) {
-	if local, ok := b.hot.findID(id); ok {
-		return b.hot.transfers.rowAt(local), b.hot.first + local
+	if p, ok := b.hot.findID(id); ok {
+		return b.hot.transfers.rowAt(p), b.hot.positionOf(p)
 	}
 	if h := b.holds.byID[id]; h != nil {
 		return &h.storedTransfer, h.position
@@ -149,7 +139,8 @@ func (b *books) findHold(id ledger.ID) (*storedTransfer, position) {
 // findStoredHold returns the transfer of a hold known to be stored, and found or fetched.
 func (b *books) findStoredHold(id ledger.ID) *ledger.Transfer {
 	hold, _ := b.findHold(id)
-	return &hold.Transfer
+	whole := hold.wholeTransfer(&b.accounts)
+	return &whole
 }
 
 // isBurnt reports whether the id is burnt by a transient refusal. Cold ids are found if the request
@@ -170,17 +161,22 @@ func (b *books) isBurnt(id ledger.ID) bool {
 // is the one of the time of its segment, or later.
 func (b *books) transferAt(pos position) (*storedTransfer, error) {
 	if pos >= b.hot.first {
-		return b.hot.transfers.rowAt(pos - b.hot.first), nil
+		return b.hot.transferAt(pos), nil
 	}
 	if h := b.holds.byPosition[pos]; h != nil {
 		return &h.storedTransfer, nil
 	}
 	for _, g := range slices.Backward(b.frozen) {
 		if pos >= g.first {
-			return g.transfers.rowAt(pos - g.first), nil
+			return g.transferAt(pos), nil
 		}
 	}
-	return b.cold.readTransfer(pos)
+	row, err := b.cold.readRow(pos)
+	if err != nil {
+		return nil, err
+	}
+	t := fromRow(row)
+	return &t, nil
 }
 
 func (b *books) lookupAccounts(ids []ledger.ID) []ledger.Account {
@@ -211,7 +207,7 @@ func (b *books) newestTransfer() uint64 {
 	return b.cold.newestTimestamp()
 }
 
-func (b *books) accountsFrom(timestamp uint64) position {
+func (b *books) accountsFrom(timestamp uint64) place {
 	return b.accounts.searchFirst(func(a *ledger.Account) bool { return a.Timestamp >= timestamp })
 }
 
@@ -223,8 +219,8 @@ func (b *books) accountRegresses(timestamp uint64) bool {
 		return true
 	}
 	for g := range b.generations(true) {
-		pos := g.transfersFrom(timestamp)
-		if pos < g.transfers.count && g.transfers.rowAt(pos).Timestamp == timestamp {
+		p := g.transfersFrom(timestamp)
+		if p < g.transfers.count && g.transfers.rowAt(p).Timestamp == timestamp {
 			return true
 		}
 	}
@@ -237,6 +233,6 @@ func (b *books) transferRegresses(timestamp uint64) bool {
 	if timestamp <= b.newestTransfer() {
 		return true
 	}
-	pos := b.accountsFrom(timestamp)
-	return pos < b.accounts.count && b.accounts.rowAt(pos).Timestamp == timestamp
+	p := b.accountsFrom(timestamp)
+	return p < b.accounts.count && b.accounts.rowAt(p).Timestamp == timestamp
 }

@@ -120,14 +120,14 @@ func (l *createLoop[S]) breakChain(i int) {
 // undoLog records the changes of an open chain for a rollback.
 type undoLog struct {
 	active              bool
-	accounts, transfers position       // the numbers of accounts and of hot transfers before the chain
+	accounts, transfers place          // the numbers of accounts and of hot transfers before the chain
 	accountStates       []savedAccount // oldest first
 	resolvedHolds       []position     // holds posted or voided by the chain
 	lateEnds            int            // the number of late ends before the chain
 }
 
 type savedAccount struct {
-	pos   position
+	pos   accountPosition
 	state accountState
 }
 
@@ -143,8 +143,8 @@ func (b *books) endChain() { b.undo.active = false }
 
 // changeAccount returns the account for a change of its balances or its closed flag. Every such
 // change calls it, so that a chain can be rolled back, and history knows the states before.
-func (b *books) changeAccount(pos position) *ledger.Account {
-	a := b.accounts.rowAt(pos)
+func (b *books) changeAccount(pos accountPosition) *ledger.Account {
+	a := b.accountAt(pos)
 	if b.hot.number > 0 {
 		b.keepStart(pos, a)
 	}
@@ -161,19 +161,19 @@ func (b *books) changeAccount(pos position) *ledger.Account {
 func (b *books) rollBackChain() {
 	for i := len(b.undo.accountStates) - 1; i >= 0; i-- {
 		c := &b.undo.accountStates[i]
-		c.state.setOn(b.accounts.rowAt(c.pos))
+		c.state.setOn(b.accountAt(c.pos))
 	}
 	for _, pos := range b.undo.resolvedHolds {
 		b.reopenHold(pos)
 	}
 	g := b.hot
 	g.lateEnds = g.lateEnds[:b.undo.lateEnds]
-	for pos := b.undo.transfers; pos < g.transfers.count; pos++ {
-		g.ids.removePosition(g.transfers.rowAt(pos).ID, pos)
+	for p := b.undo.transfers; p < g.transfers.count; p++ {
+		g.ids.removePlace(g.transfers.rowAt(p).ID, p)
 	}
 	g.transfers.truncateTo(b.undo.transfers)
-	for pos := b.undo.accounts; pos < b.accounts.count; pos++ {
-		b.accountIDs.removePosition(b.accounts.rowAt(pos).ID, pos)
+	for p := b.undo.accounts; p < b.accounts.count; p++ {
+		b.accountIDs.removePlace(b.accounts.rowAt(p).ID, p)
 	}
 	b.accounts.truncateTo(b.undo.accounts)
 	b.touched.truncateTo(min(b.touched.count, b.undo.accounts))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // The records of a checkpoint, in this order. Balances are stored as they were at the time.
@@ -68,7 +69,7 @@ func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {
 	for first := 0; first < len(s.holds); first += chunkRows {
 		var record []byte
 		for _, h := range s.holds[first:min(first+chunkRows, len(s.holds))] {
-			record = appendHold(record, h)
+			record = appendHold(record, h, &s.accounts)
 		}
 		if err := c.Append(kindHolds, record); err != nil {
 			return err
@@ -89,12 +90,13 @@ func (c *coldStore) appendSegments(to []byte) []byte {
 }
 
 // holdBytes is the size of a hold in a checkpoint.
-const holdBytes = 12 + rowBytes
+const holdBytes = 16 + rowBytes
 
-func appendHold(to []byte, h *lateHold) []byte {
-	to = byteOrder.AppendUint32(to, uint32(h.position))
+func appendHold(to []byte, h *lateHold, accounts *rows[ledger.Account]) []byte {
+	to = byteOrder.AppendUint64(to, uint64(h.position))
 	to = byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(h.debit)), uint32(h.credit))
-	return appendTransfer(to, &h.Transfer)
+	whole := h.wholeTransfer(accounts)
+	return appendTransfer(to, &whole)
 }
 
 // writeRows writes a record for each chunk of the list.
@@ -102,13 +104,13 @@ func writeRows[T any](
 	ctx context.Context, c *wal.Checkpoint, kind uint8, list *rows[T], encode func([]byte, *T) []byte,
 ) error {
 	var record []byte
-	for first := position(0); first < list.count; first += chunkRows {
+	for first := place(0); first < list.count; first += chunkRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		record = record[:0]
-		for pos := first; pos < min(first+chunkRows, list.count); pos++ {
-			record = encode(record, list.rowAt(pos))
+		for p := first; p < min(first+chunkRows, list.count); p++ {
+			record = encode(record, list.rowAt(p))
 		}
 		if err := c.Append(kind, record); err != nil {
 			return err

@@ -117,9 +117,12 @@ func (r *recordReader) readTransfer() ledger.Transfer {
 }
 
 func (r *recordReader) readHold() lateHold {
-	pos := position(r.readUint32())
-	debit, credit := position(r.readUint32()), position(r.readUint32())
-	return lateHold{storedTransfer{r.readTransfer(), debit, credit, noPosition, holdPending}, pos}
+	pos := position(r.readUint64())
+	debit, credit := accountPosition(r.readUint32()), accountPosition(r.readUint32())
+	t := r.readTransfer()
+	stored := newStoredTransfer(&t, debit, credit)
+	stored.holdState = holdPending
+	return lateHold{stored, pos}
 }
 
 // readRows reads the rest of the record as rows of the given length.

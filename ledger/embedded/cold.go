@@ -89,19 +89,18 @@ func (c *coldStore) segmentAt(pos position) coldSegment {
 	return c.segments[i]
 }
 
-// readTransfer reads a cold transfer, with the state of its hold at the end of its segment's time.
-func (c *coldStore) readTransfer(pos position) (*storedTransfer, error) {
+// readRow reads a cold transfer, with the state of its hold at the end of its segment's time.
+func (c *coldStore) readRow(pos position) (*segment.Row, error) {
 	var row segment.Row
-	if err := c.segmentAt(pos).ReadRow(uint32(pos), &row); err != nil {
+	if err := c.segmentAt(pos).ReadRow(uint64(pos), &row); err != nil {
 		return nil, err
 	}
-	t := fromRow(&row)
-	return &t, nil
+	return &row, nil
 }
 
 // findTransfers returns the cold transfers with the ids, nil where there is none.
-func (c *coldStore) findTransfers(ids []ledger.ID) ([]*storedTransfer, error) {
-	found, may := make([]*storedTransfer, len(ids)), make([]bool, len(ids))
+func (c *coldStore) findTransfers(ids []ledger.ID) ([]*segment.Row, error) {
+	found, may := make([]*segment.Row, len(ids)), make([]bool, len(ids))
 	if err := c.index.MayHave(ids, may); err != nil {
 		return nil, err
 	}
@@ -124,17 +123,17 @@ func (c *coldStore) findTransfers(ids []ledger.ID) ([]*storedTransfer, error) {
 // transferOf returns the transfer with an id, and its position, from the entries of the index; nil if
 // there is none. Another id may have the same hash, and the newest entries may be of rows that are not
 // in this store yet.
-func (c *coldStore) transferOf(id ledger.ID, entries []idindex.Entry) (*storedTransfer, position, error) {
+func (c *coldStore) transferOf(id ledger.ID, entries []idindex.Entry) (*segment.Row, position, error) {
 	for _, e := range entries {
 		if e.Kind != idindex.KindTransfer || position(e.Position) >= c.end() {
 			continue
 		}
-		t, err := c.readTransfer(position(e.Position))
+		row, err := c.readRow(position(e.Position))
 		if err != nil {
 			return nil, noPosition, err
 		}
-		if t.ID == id {
-			return t, position(e.Position), nil
+		if row.ID == id {
+			return row, position(e.Position), nil
 		}
 	}
 	return nil, noPosition, nil
@@ -146,8 +145,8 @@ func (c *coldStore) hasTimestamp(timestamp uint64) (bool, error) {
 	if err != nil || pos == c.end() {
 		return false, err
 	}
-	t, err := c.readTransfer(pos)
-	return err == nil && t.Timestamp == timestamp, err
+	row, err := c.readRow(pos)
+	return err == nil && row.Timestamp == timestamp, err
 }
 
 // openSegment opens a segment. Its file is open while it is in use.
@@ -266,20 +265,6 @@ func (b *books) closeFiles() (err error) {
 	return err
 }
 
-func fromRow(r *segment.Row) storedTransfer {
-	return storedTransfer{
-		Transfer: r.Transfer, debit: position(r.Debit), credit: position(r.Credit), hold: position(r.Hold),
-		holdState: holdState(r.HoldState),
-	}
-}
-
-func toRow(t *storedTransfer) segment.Row {
-	return segment.Row{
-		Transfer: t.Transfer, Debit: uint32(t.debit), Credit: uint32(t.credit), Hold: uint32(t.hold),
-		HoldState: uint8(t.holdState),
-	}
-}
-
 // timestampAfter returns the timestamp behind an inclusive bound, where 0 is no bound.
 func timestampAfter(high uint64) uint64 {
 	if high == 0 {
@@ -291,13 +276,13 @@ func timestampAfter(high uint64) uint64 {
 func fromExpiry(e *segment.Expiry) expiredHold {
 	return expiredHold{
 		timestamp: e.Timestamp, hold: position(e.Hold), nextTransfer: position(e.NextTransfer),
-		debit: position(e.Debit), credit: position(e.Credit),
+		debit: accountPosition(e.Debit), credit: accountPosition(e.Credit),
 	}
 }
 
 func toExpiry(e *expiredHold) segment.Expiry {
 	return segment.Expiry{
-		Timestamp: e.timestamp, Hold: uint32(e.hold), NextTransfer: uint32(e.nextTransfer),
+		Timestamp: e.timestamp, Hold: uint64(e.hold), NextTransfer: uint64(e.nextTransfer),
 		Debit: uint32(e.debit), Credit: uint32(e.credit),
 	}
 }

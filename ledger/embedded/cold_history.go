@@ -12,11 +12,11 @@ import (
 type repetition struct {
 	cold     *coldStore
 	segment  coldSegment
-	accounts map[position]*ledger.Account
+	accounts map[accountPosition]*ledger.Account
 	// others stands for all other accounts, whose states do not matter; nil if there are none.
 	others   *ledger.Account
-	holds    map[position]ledger.Transfer // open holds of the segment's time
-	expiries []segment.Expiry             // not repeated yet
+	holds    map[position]effect // open holds of the segment's time
+	expiries []segment.Expiry    // not repeated yet
 }
 
 // newRepetition begins a repetition of all events of a segment.
@@ -25,7 +25,7 @@ func (c *coldStore) newRepetition(of coldSegment) (*repetition, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &repetition{cold: c, segment: of, accounts: make(map[position]*ledger.Account, len(starts))}
+	r := &repetition{cold: c, segment: of, accounts: make(map[accountPosition]*ledger.Account, len(starts))}
 	for i := range starts {
 		r.addStart(&starts[i])
 	}
@@ -33,7 +33,7 @@ func (c *coldStore) newRepetition(of coldSegment) (*repetition, error) {
 }
 
 // newAccountRepetition begins a repetition of the events of one account, which has some.
-func (c *coldStore) newAccountRepetition(of coldSegment, account position) (*repetition, error) {
+func (c *coldStore) newAccountRepetition(of coldSegment, account accountPosition) (*repetition, error) {
 	start, ok, err := of.FindStart(uint32(account))
 	switch {
 	case err != nil:
@@ -41,19 +41,19 @@ func (c *coldStore) newAccountRepetition(of coldSegment, account position) (*rep
 	case !ok:
 		return nil, fmt.Errorf("embedded: %s has a transfer of account %d, and not its state before: %w", of.FileName(), account, ErrCorrupt)
 	}
-	r := &repetition{cold: c, segment: of, accounts: make(map[position]*ledger.Account), others: new(ledger.Account)}
+	r := &repetition{cold: c, segment: of, accounts: make(map[accountPosition]*ledger.Account), others: new(ledger.Account)}
 	r.addStart(&start)
 	return r, r.readExpiries()
 }
 
 func (r *repetition) readExpiries() (err error) {
-	r.holds = make(map[position]ledger.Transfer)
+	r.holds = make(map[position]effect)
 	r.expiries, err = r.segment.ReadExpiries()
 	return err
 }
 
 func (r *repetition) addStart(s *segment.Start) {
-	r.accounts[position(s.Account)] = &ledger.Account{
+	r.accounts[accountPosition(s.Account)] = &ledger.Account{
 		DebitsPending: s.DebitsPending, DebitsPosted: s.DebitsPosted,
 		CreditsPending: s.CreditsPending, CreditsPosted: s.CreditsPosted,
 		Flags: s.Flags,
@@ -61,7 +61,7 @@ func (r *repetition) addStart(s *segment.Start) {
 }
 
 // accountAt returns the account at a position.
-func (r *repetition) accountAt(pos position) (*ledger.Account, error) {
+func (r *repetition) accountAt(pos accountPosition) (*ledger.Account, error) {
 	if a := r.accounts[pos]; a != nil {
 		return a, nil
 	}
@@ -73,19 +73,19 @@ func (r *repetition) accountAt(pos position) (*ledger.Account, error) {
 
 // concerns reports whether one of the accounts has a state that matters.
 func (r *repetition) concerns(debit, credit uint32) bool {
-	return r.others == nil || r.accounts[position(debit)] != nil || r.accounts[position(credit)] != nil
+	return r.others == nil || r.accounts[accountPosition(debit)] != nil || r.accounts[accountPosition(credit)] != nil
 }
 
 // holdAt returns the hold at a position: of the segment, or of an older one.
-func (r *repetition) holdAt(pos position) (*ledger.Transfer, error) {
+func (r *repetition) holdAt(pos position) (effect, error) {
 	if hold, ok := r.holds[pos]; ok {
-		return &hold, nil
+		return hold, nil
 	}
-	hold, err := r.cold.readTransfer(pos)
+	hold, err := r.cold.readRow(pos)
 	if err != nil {
-		return nil, err
+		return effect{}, err
 	}
-	return &hold.Transfer, nil
+	return effectOf(&hold.Transfer), nil
 }
 
 // repeatRow repeats a row. The expiries before it are repeated already.
@@ -95,9 +95,9 @@ func (r *repetition) repeatRow(pos position, row *segment.Row) (after statePair,
 		return after, err
 	}
 	if position(row.Hold) == noPosition {
-		applyMovement(&row.Transfer, debit, credit)
+		applyMovement(effectOf(&row.Transfer), debit, credit)
 		if row.Flags.Has(ledger.TransferPending) {
-			r.holds[pos] = row.Transfer
+			r.holds[pos] = effectOf(&row.Transfer)
 		}
 		return statePair{stateOf(debit), stateOf(credit)}, nil
 	}
@@ -106,7 +106,7 @@ func (r *repetition) repeatRow(pos position, row *segment.Row) (after statePair,
 		return after, err
 	}
 	delete(r.holds, position(row.Hold))
-	applyResolution(&row.Transfer, hold, debit, credit)
+	applyResolution(effectOf(&row.Transfer), hold, debit, credit)
 	return statePair{stateOf(debit), stateOf(credit)}, nil
 }
 
@@ -128,10 +128,10 @@ func (r *repetition) repeatExpiry() (after statePair, err error) {
 }
 
 func (r *repetition) accountsAt(debit, credit uint32) (d, c *ledger.Account, err error) {
-	if d, err = r.accountAt(position(debit)); err != nil {
+	if d, err = r.accountAt(accountPosition(debit)); err != nil {
 		return nil, nil, err
 	}
-	c, err = r.accountAt(position(credit))
+	c, err = r.accountAt(accountPosition(credit))
 	return d, c, err
 }
 
@@ -142,7 +142,7 @@ func (r *repetition) expiryIsNext(pos position) bool {
 
 // selectedBalances returns the balances of the selection's account, which is at the position, after
 // the selected transfers, at most limit.
-func (c *coldStore) selectedBalances(account position, s *selection, limit int) (found []ledger.AccountBalance, err error) {
+func (c *coldStore) selectedBalances(account accountPosition, s *selection, limit int) (found []ledger.AccountBalance, err error) {
 	for segment := range c.selectSegments(s) {
 		rows, err := c.balancesIn(segment, account, s, limit-len(found))
 		if err != nil {
@@ -156,7 +156,7 @@ func (c *coldStore) selectedBalances(account position, s *selection, limit int) 
 }
 
 // balancesIn returns the balances of a segment after the selected transfers.
-func (c *coldStore) balancesIn(of coldSegment, account position, s *selection, limit int) ([]ledger.AccountBalance, error) {
+func (c *coldStore) balancesIn(of coldSegment, account accountPosition, s *selection, limit int) ([]ledger.AccountBalance, error) {
 	found, err := selectRows(of, s, limit)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -182,7 +182,7 @@ func (c *coldStore) balancesIn(of coldSegment, account position, s *selection, l
 // repeatAccount repeats the events of an account up to the transfer with the timestamp last, and
 // passes the account's state after each of its transfers.
 func (r *repetition) repeatAccount(
-	account position, id ledger.ID, last uint64, after func(timestamp uint64, state *accountState),
+	account accountPosition, id ledger.ID, last uint64, after func(timestamp uint64, state *accountState),
 ) error {
 	rows, err := r.segment.rowsOfAccount(id)
 	if err != nil {
@@ -205,7 +205,7 @@ func (r *repetition) repeatAccount(
 		if err != nil {
 			return err
 		}
-		if position(row.row.Debit) == account {
+		if accountPosition(row.row.Debit) == account {
 			after(row.row.Timestamp, &states.debit)
 		} else {
 			after(row.row.Timestamp, &states.credit)

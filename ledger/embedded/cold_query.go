@@ -16,10 +16,7 @@ func (c *coldStore) selectedTransfers(s *selection, limit int) (found []ledger.T
 		if err != nil {
 			return nil, err
 		}
-		for i := range rows {
-			found = append(found, rows[i].Transfer)
-		}
-		if len(found) == limit {
+		if found = append(found, rows...); len(found) == limit {
 			break
 		}
 	}
@@ -58,7 +55,7 @@ type coldRow struct {
 }
 
 // selectRows returns the selected rows of a segment, at most limit.
-func selectRows(c coldSegment, s *selection, limit int) (found []storedTransfer, err error) {
+func selectRows(c coldSegment, s *selection, limit int) (found []ledger.Transfer, err error) {
 	if limit == 0 {
 		return nil, nil
 	}
@@ -77,7 +74,7 @@ func selectRows(c coldSegment, s *selection, limit int) (found []storedTransfer,
 		if !s.accepts(&r.row.Transfer) {
 			continue
 		}
-		if found = append(found, fromRow(r.row)); len(found) == limit {
+		if found = append(found, r.row.Transfer); len(found) == limit {
 			break
 		}
 	}
@@ -85,24 +82,24 @@ func selectRows(c coldSegment, s *selection, limit int) (found []storedTransfer,
 }
 
 // spanOf returns the rows of the segment within the times of the selection.
-func (c coldSegment) spanOf(s *selection) (span rowSpan, err error) {
+func (c coldSegment) spanOf(s *selection) (span positionSpan, err error) {
 	first, end := c.First, c.End
 	if s.timestampMin > c.FirstTimestamp {
 		if first, err = c.FirstFrom(s.timestampMin); err != nil {
-			return rowSpan{}, err
+			return positionSpan{}, err
 		}
 	}
 	if s.timestampMax != 0 && s.timestampMax < c.LastTimestamp {
 		if end, err = c.FirstFrom(s.timestampMax + 1); err != nil {
-			return rowSpan{}, err
+			return positionSpan{}, err
 		}
 	}
-	return s.cutSpan(rowSpan{position(first), position(max(first, end))}, 0), nil
+	return s.cutSpan(positionSpan{position(first), position(max(first, end))}), nil
 }
 
 // smallestSource returns rows of the segment that include all selected ones, from the shortest of the
 // lists that the selection has.
-func (c coldSegment) smallestSource(s *selection, span rowSpan) (iter.Seq2[coldRow, error], error) {
+func (c coldSegment) smallestSource(s *selection, span positionSpan) (iter.Seq2[coldRow, error], error) {
 	size, best := int(span.end-span.first), []segment.List(nil)
 	consider := func(lists ...segment.List) {
 		n := 0
@@ -160,7 +157,7 @@ func (c coldSegment) rowsOfAccount(id ledger.ID) (iter.Seq2[coldRow, error], err
 	if err != nil {
 		return nil, err
 	}
-	all := rowSpan{position(c.First), position(c.End)}
+	all := positionSpan{position(c.First), position(c.End)}
 	if scanRatio*(lists[0].Len()+lists[1].Len()) > int(all.end-all.first) {
 		return c.rowsIn(all, false), nil
 	}
@@ -191,7 +188,7 @@ func (want *queryFields) fieldValues() iter.Seq2[segment.Field, uint128.Uint128]
 const blockRows = 256
 
 // rowsIn are the rows of a span.
-func (c coldSegment) rowsIn(span rowSpan, reversed bool) iter.Seq2[coldRow, error] {
+func (c coldSegment) rowsIn(span positionSpan, reversed bool) iter.Seq2[coldRow, error] {
 	return func(yield func(coldRow, error) bool) {
 		for span.first < span.end {
 			n := min(blockRows, span.end-span.first)
@@ -199,7 +196,7 @@ func (c coldSegment) rowsIn(span rowSpan, reversed bool) iter.Seq2[coldRow, erro
 			if reversed {
 				from = span.end - n
 			}
-			if err := c.ReadRows(uint32(from), block); err != nil {
+			if err := c.ReadRows(uint64(from), block); err != nil {
 				yield(coldRow{}, err)
 				return
 			}
@@ -221,7 +218,7 @@ func (c coldSegment) rowsIn(span rowSpan, reversed bool) iter.Seq2[coldRow, erro
 }
 
 // rowsOf are the rows of lists within a span, each once.
-func (c coldSegment) rowsOf(lists []segment.List, span rowSpan, reversed bool) iter.Seq2[coldRow, error] {
+func (c coldSegment) rowsOf(lists []segment.List, span positionSpan, reversed bool) iter.Seq2[coldRow, error] {
 	return func(yield func(coldRow, error) bool) {
 		var row segment.Row
 		for pos, err := range mergePositions(lists, span, reversed) {
@@ -237,14 +234,14 @@ func (c coldSegment) rowsOf(lists []segment.List, span rowSpan, reversed bool) i
 
 // mergePositions merges one or two lists of a segment. A row that is in both comes once: a list may
 // have rows too many.
-func mergePositions(lists []segment.List, span rowSpan, reversed bool) iter.Seq2[uint32, error] {
+func mergePositions(lists []segment.List, span positionSpan, reversed bool) iter.Seq2[uint64, error] {
 	if len(lists) == 1 {
-		return lists[0].Positions(uint32(span.first), uint32(span.end), reversed)
+		return lists[0].Positions(uint64(span.first), uint64(span.end), reversed)
 	}
-	return func(yield func(uint32, error) bool) {
-		nextA, stopA := iter.Pull2(lists[0].Positions(uint32(span.first), uint32(span.end), reversed))
+	return func(yield func(uint64, error) bool) {
+		nextA, stopA := iter.Pull2(lists[0].Positions(uint64(span.first), uint64(span.end), reversed))
 		defer stopA()
-		nextB, stopB := iter.Pull2(lists[1].Positions(uint32(span.first), uint32(span.end), reversed))
+		nextB, stopB := iter.Pull2(lists[1].Positions(uint64(span.first), uint64(span.end), reversed))
 		defer stopB()
 		a, errA, okA := nextA()
 		b, errB, okB := nextB()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/peerledger/peerledger/internal/segment"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -56,11 +57,11 @@ func (transferQuery) readCold(c *coldStore, s *selection, limit int) ([]ledger.T
 }
 
 // balanceQuery is a query for the balances of an account with history.
-type balanceQuery struct{ account position }
+type balanceQuery struct{ account accountPosition }
 
 func (q *balanceQuery) begin(b *books, s *selection) (ok bool) {
 	q.account, ok = b.accountPosition(s.account)
-	return ok && b.accounts.rowAt(q.account).Flags.Has(ledger.AccountHistory)
+	return ok && b.accountAt(q.account).Flags.Has(ledger.AccountHistory)
 }
 
 func (q *balanceQuery) readBooks(b *books, s *selection, limit int) ([]ledger.AccountBalance, error) {
@@ -145,7 +146,7 @@ func (l *Ledger) lookupTransfers(ctx context.Context, ids []ledger.ID, size requ
 		found := make([]ledger.Transfer, 0, len(ids))
 		for _, id := range ids {
 			if t, _ := b.findInMemory(id); t != nil {
-				found = append(found, t.Transfer)
+				found = append(found, t.wholeTransfer(&b.accounts))
 			} else if !b.cold.isEmpty() {
 				missing = append(missing, id)
 			}
@@ -171,7 +172,7 @@ func (l *Ledger) lookupTransfers(ctx context.Context, ids []ledger.ID, size requ
 
 // mergeFound returns the transfers in the order of the ids. found are those in memory, and cold those
 // of the other ids, nil where there is none.
-func mergeFound(ids []ledger.ID, found []ledger.Transfer, cold []*storedTransfer) []ledger.Transfer {
+func mergeFound(ids []ledger.ID, found []ledger.Transfer, cold []*segment.Row) []ledger.Transfer {
 	merged := make([]ledger.Transfer, 0, len(ids))
 	for _, id := range ids {
 		switch {

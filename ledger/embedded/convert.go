@@ -32,7 +32,7 @@ type conversion struct {
 	books    *books
 	accounts rows[ledger.Account] // as in the checkpoint
 	expired  []expiredHold        // of the checkpoint, not repeated yet
-	rowsMax  position             // rows in memory for a segment; 0 keeps all in memory
+	rowsMax  place                // rows in memory for a segment; 0 keeps all in memory
 }
 
 // newConversion begins to restore a folder, which is locked. Expiries come behind the transfers in the checkpoint, and
@@ -40,7 +40,7 @@ type conversion struct {
 func (l *Ledger) newConversion(path string, readOnly bool) (*conversion, error) {
 	c := &conversion{books: &l.books}
 	if !readOnly {
-		c.rowsMax = position(max(1, l.checkpointMin/rowBytes))
+		c.rowsMax = place(max(1, l.checkpointMin/rowBytes))
 	}
 	_, err := wal.ReadLive(path, folderFormat, l.progress.count(func(record wal.Record) error {
 		if record.Kind != kindExpired {
@@ -117,16 +117,16 @@ func (c *conversion) restoreTransfer(t ledger.Transfer) error {
 		if t.Flags.Has(ledger.TransferPending) {
 			stored.holdState = holdPending
 		}
-		applyMovement(&t, b.changeAccount(debitPos), b.changeAccount(creditPos))
+		applyMovement(effectOf(&t), b.changeAccount(debitPos), b.changeAccount(creditPos))
 		return nil
 	}
 	hold, pos := b.findHold(t.PendingID)
 	if hold == nil || hold.holdState != holdPending {
 		return fmt.Errorf("%w: transfer %v ends no hold", ErrIncompatible, t.ID)
 	}
-	b.addTransfer(&t, debitPos, creditPos, t.Timestamp).hold = pos
+	b.addTransfer(&t, debitPos, creditPos, t.Timestamp).hold = shortenPosition(pos)
 	b.endHold(pos, resolvedState(&t))
-	applyResolution(&t, &hold.Transfer, b.changeAccount(debitPos), b.changeAccount(creditPos))
+	applyResolution(effectOf(&t), hold.effect(), b.changeAccount(debitPos), b.changeAccount(creditPos))
 	return nil
 }
 
@@ -155,8 +155,8 @@ func (c *conversion) finishCheckpoint() error {
 	if err := c.restoreExpiries(noPosition); err != nil {
 		return err
 	}
-	for pos := range c.accounts.count {
-		have, want := c.books.accounts.rowAt(pos), c.accounts.rowAt(pos)
+	for p := range c.accounts.count {
+		have, want := c.books.accounts.rowAt(p), c.accounts.rowAt(p)
 		have.Flags = want.Flags // an account created closed has no transfer
 		if *have != *want {
 			return fmt.Errorf("%w: account %v has other balances than its transfers make", ErrIncompatible, want.ID)
@@ -164,9 +164,9 @@ func (c *conversion) finishCheckpoint() error {
 	}
 	c.accounts = rows[ledger.Account]{}
 	b := c.books
-	for pos := range b.hot.transfers.count {
-		if t := b.hot.transfers.rowAt(pos); t.holdState == holdPending && t.Timeout != 0 {
-			b.expiries.addEntry(expiryOf(&t.Transfer), b.hot.first+pos)
+	for p := range b.hot.transfers.count {
+		if t := b.hot.transfers.rowAt(p); t.holdState == holdPending && t.Timeout != 0 {
+			b.expiries.addEntry(t.expiry(), b.hot.positionOf(p))
 		}
 	}
 	return nil

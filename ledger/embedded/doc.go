@@ -12,11 +12,12 @@
 //
 // A [Ledger] runs one request at a time on its books. The books are two lists, accounts and
 // transfers, which only grow and are in the order of their timestamps, with a map from id to
-// position in the list. A request takes its timestamps from the clock and runs its events in order
-// (chain.go). Each event is checked against the rules of its kind in a fixed order: accounts.go,
-// transfers.go for single-phase and pending transfers, resolve.go for posts and voids, package
-// tbexists for known ids. The first broken rule is the answer. A broken chain is rolled back from a
-// log of its changes.
+// position in the list. A transfer in memory has the positions of its accounts in place of their
+// ids: it takes 112 bytes, and some 22 in the map. A request takes its timestamps from the clock and
+// runs its events in order (chain.go). Each event is checked against the rules of its kind in a fixed
+// order: accounts.go, transfers.go for single-phase and pending transfers, resolve.go for posts and
+// voids, package tbexists for known ids. The first broken rule is the answer. A broken chain is rolled
+// back from a log of its changes.
 //
 // Writes maintain no index except for ids. An index by account, ledger number, code or user data,
 // and the history of balances, read on to the end of the lists when a query needs them: the first
@@ -39,7 +40,9 @@
 //     after a query for balances or change events up to three times as much on top, for the states of
 //     their accounts.
 //
-// It does not grow with settled transfers. On the disk are, for each seal, a segment (package
+// It does not grow with settled transfers, of which a folder takes 2^40-1: 17 years of 1,000 packets a
+// second. A position, the number of a transfer, has 40 bits in the files, and lists in memory have places
+// of 32 bits. On the disk are, for each seal, a segment (package
 // segment) with the rows, the lists of rows by field, and the states of the accounts before it; and
 // runs of ids (package idindex), which are merged now and then. A checkpoint has the accounts, the
 // open holds, and the names of these files. Their sums are checked with every byte that is read.

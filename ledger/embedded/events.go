@@ -118,7 +118,7 @@ func (c *coldStore) transferEvents(q *eventQuery) (events []event, err error) {
 			return nil, err
 		}
 		end := min(position(s.End), q.transferEnd)
-		for row, err := range s.rowsIn(rowSpan{position(first), max(position(first), end)}, false) {
+		for row, err := range s.rowsIn(positionSpan{position(first), max(position(first), end)}, false) {
 			if err != nil {
 				return nil, err
 			}
@@ -136,13 +136,13 @@ func (c *coldStore) transferEvents(q *eventQuery) (events []event, err error) {
 // transferEvents appends the events of the first transfers in memory.
 func (b *books) transferEvents(q *eventQuery, events []event) []event {
 	for g := range b.generations(false) {
-		for pos := g.transfersFrom(q.low); pos < g.transfers.count; pos++ {
-			t := g.transfers.rowAt(pos)
-			if t.Timestamp >= q.end || len(events) == q.limit || g.first+pos >= q.transferEnd {
+		for p := g.transfersFrom(q.low); p < g.transfers.count; p++ {
+			t := g.transfers.rowAt(p)
+			if t.Timestamp >= q.end || len(events) == q.limit || g.positionOf(p) >= q.transferEnd {
 				return events
 			}
 			events = append(events, event{
-				transfer: *t, position: g.first + pos, timestamp: t.Timestamp, time: eventTime{generation: g},
+				transfer: *t, position: g.positionOf(p), timestamp: t.Timestamp, time: eventTime{generation: g},
 			})
 		}
 	}
@@ -164,11 +164,12 @@ func (c *coldStore) expiryEvents(q *eventQuery) (events []event, err error) {
 			if len(events) == q.limit || e.timestamp >= q.end {
 				return events, nil
 			}
-			hold, err := c.readTransfer(e.hold)
+			row, err := c.readRow(e.hold)
 			if err != nil {
 				return nil, err
 			}
-			events = append(events, expiryEvent(&e, hold, eventTime{segment: i}))
+			hold := fromRow(row)
+			events = append(events, expiryEvent(&e, &hold, eventTime{segment: i}))
 		}
 	}
 	return events, nil
@@ -177,8 +178,8 @@ func (c *coldStore) expiryEvents(q *eventQuery) (events []event, err error) {
 // expiryEvents appends the events of the first expiries in memory.
 func (b *books) expiryEvents(q *eventQuery, events []event) ([]event, error) {
 	for g := range b.generations(false) {
-		for pos := g.expiriesFrom(q.low); pos < g.expired.count; pos++ {
-			e := g.expired.rowAt(pos)
+		for p := g.expiriesFrom(q.low); p < g.expired.count; p++ {
+			e := g.expired.rowAt(p)
 			if len(events) == q.limit || e.timestamp >= q.end {
 				return events, nil
 			}
@@ -229,7 +230,7 @@ func (b *books) findStates(events []event) error {
 		if e.isExpiry {
 			e.after = *g.history.expiryStates.rowAt(g.expiriesFrom(e.timestamp))
 		} else {
-			e.after = *g.history.transferStates.rowAt(e.position - g.first)
+			e.after = *g.history.transferStates.rowAt(g.placeOf(e.position))
 		}
 	}
 	return nil
@@ -281,7 +282,7 @@ func (c *coldStore) repeatUntil(of coldSegment, wanted map[uint64]*event) error 
 		}
 		return nil
 	}
-	for row, err := range of.rowsIn(rowSpan{position(of.First), position(of.End)}, false) {
+	for row, err := range of.rowsIn(positionSpan{position(of.First), position(of.End)}, false) {
 		if err != nil {
 			return err
 		}
@@ -317,7 +318,7 @@ func (e *event) changeType() ledger.ChangeEventType {
 
 func (b *books) newChangeEvent(e *event) ledger.ChangeEvent {
 	t, after := &e.transfer, &e.after
-	debit, credit := b.accounts.rowAt(t.debit), b.accounts.rowAt(t.credit)
+	debit, credit := b.accountAt(t.debit), b.accountAt(t.credit)
 	return ledger.ChangeEvent{
 		Timestamp: e.timestamp,
 		Type:      e.changeType(),

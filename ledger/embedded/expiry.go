@@ -14,13 +14,10 @@ type expiredHold struct {
 	hold         position
 	nextTransfer position // the first transfer stored later
 
-	debit, credit position // the accounts of the hold
+	debit, credit accountPosition // of the hold
 }
 
 func toNanoseconds(seconds uint32) uint64 { return uint64(seconds) * 1e9 }
-
-// expiryOf returns the moment from which on a hold with a timeout cannot be resolved.
-func expiryOf(hold *ledger.Transfer) uint64 { return hold.Timestamp + toNanoseconds(hold.Timeout) }
 
 // isPulseDue reports whether a pending hold has expired by the moment.
 func (b *books) isPulseDue(nanos uint64) bool {
@@ -41,8 +38,8 @@ func (b *books) releaseExpired(timestamp uint64, maxHolds int) int {
 		b.expireHold(b.expiries.takeEntry().hold)
 	}
 	released := uint64(expired.count - firstReleased)
-	for pos := firstReleased; pos < expired.count; pos++ {
-		expired.rowAt(pos).timestamp = timestamp - released + uint64(pos-firstReleased) + 1
+	for p := firstReleased; p < expired.count; p++ {
+		expired.rowAt(p).timestamp = timestamp - released + uint64(p-firstReleased) + 1
 	}
 	return int(released)
 }
@@ -63,14 +60,14 @@ func (b *books) nearestExpiry() (nanos uint64, ok bool) {
 // rolled back and replaced by another transfer.
 func (b *books) isHeld(e expiryEntry) bool {
 	hold := b.pendingAt(e.hold)
-	return hold != nil && hold.Timeout != 0 && expiryOf(&hold.Transfer) == e.nanos
+	return hold != nil && hold.Timeout != 0 && hold.expiry() == e.nanos
 }
 
 // expireHold releases a pending hold. The caller sets the timestamp.
 func (b *books) expireHold(pos position) {
 	hold := b.pendingAt(pos)
 	b.endHold(pos, holdExpired)
-	releaseHold(&hold.Transfer, b.changeAccount(hold.debit), b.changeAccount(hold.credit))
+	releaseHold(hold.effect(), b.changeAccount(hold.debit), b.changeAccount(hold.credit))
 	*b.hot.expired.appendRow() = expiredHold{
 		hold: pos, nextTransfer: b.transferEnd(), debit: hold.debit, credit: hold.credit,
 	}
@@ -85,7 +82,7 @@ func (b *books) compactExpiries() {
 	b.expiries = expirySchedule{}
 	for _, h := range b.holds.pendingHolds() {
 		if h.Timeout != 0 {
-			b.expiries.addEntry(expiryOf(&h.Transfer), h.position)
+			b.expiries.addEntry(h.expiry(), h.position)
 		}
 	}
 }

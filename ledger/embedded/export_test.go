@@ -13,3 +13,16 @@ func WithCheckpointEvery(bytes int64) Option {
 
 // WaitForCheckpoint waits for a running checkpoint.
 func (l *Ledger) WaitForCheckpoint() { l.journal.checkpoints.running.Wait() }
+
+// WithFirstPosition makes the first transfer of a folder have a position near a border, which a test
+// could not reach otherwise. It counts until there is a checkpoint, which must have a transfer.
+func WithFirstPosition(first uint64) Option {
+	return func(l *Ledger) { l.books.hot.first = position(first) }
+}
+
+// TransferEnd returns the position behind the newest transfer.
+func (l *Ledger) TransferEnd() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return uint64(l.books.transferEnd())
+}

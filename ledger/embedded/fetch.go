@@ -85,17 +85,18 @@ func (b *books) fetchID(id ledger.ID) (err error) {
 		}
 		f.burnt[id] = true
 	}
-	t, pos, err := b.cold.transferOf(id, f.entries)
-	if t == nil || err != nil {
+	row, pos, err := b.cold.transferOf(id, f.entries)
+	if row == nil || err != nil {
 		return err
 	}
-	if err := b.finishState(t, pos); err != nil {
+	t := fromRow(row)
+	if err := b.finishState(&t, pos); err != nil {
 		return err
 	}
 	if f.transfers == nil {
 		f.transfers = make(map[ledger.ID]*storedTransfer)
 	}
-	f.transfers[id] = t
+	f.transfers[id] = &t
 	return nil
 }
 

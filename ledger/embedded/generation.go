@@ -8,7 +8,7 @@ import (
 )
 
 // generation is the part of the books in memory between two freezes: the transfers from position
-// first on, and all that happened in their time. Positions within its lists count from 0.
+// first on, and all that happened in their time. The places in its lists count from 0.
 type generation struct {
 	number uint32 // marks the accounts touched in its time; 0 in memory
 	first  position
@@ -22,37 +22,52 @@ type generation struct {
 	lateEnds []*lateHold        // holds that were not hot when they ended
 
 	index   fieldIndex
-	debits  rowIndex[ledger.ID] // transfers by debit account
-	credits rowIndex[ledger.ID] // transfers by credit account
+	debits  rowIndex[accountKey] // transfers by debit account
+	credits rowIndex[accountKey] // transfers by credit account
 	history history
 
 	// segment is set when the generation, frozen, is on disk. It belongs to the seal under way.
 	segment *segment.Segment
 }
 
+// accountKey is the position of an account plus one, for an index, which leaves zero out.
+type accountKey uint32
+
+func keyOf(pos accountPosition) accountKey { return accountKey(pos) + 1 }
+
 // accountStart is the state of an account before its first change in a generation.
 type accountStart struct {
-	account position
+	account accountPosition
 	state   accountState
 }
 
 func newGeneration(number uint32, first position) *generation {
-	return &generation{number: number, first: first, ids: newIDTable(), burnt: idSet{positions: newIDTable()}}
+	return &generation{number: number, first: first, ids: newIDTable(), burnt: idSet{places: newIDTable()}}
 }
 
 // end returns the position behind the last transfer.
-func (g *generation) end() position { return g.first + g.transfers.count }
+func (g *generation) end() position { return g.positionOf(g.transfers.count) }
 
-// findID returns the place of the transfer with the id in the list.
-func (g *generation) findID(id ledger.ID) (local position, ok bool) {
-	return g.ids.findPosition(id, func(pos position) bool { return g.transfers.rowAt(pos).ID == id })
+func (g *generation) positionOf(p place) position { return g.first + position(p) }
+
+// placeOf returns the place of a position of the generation.
+func (g *generation) placeOf(pos position) place { return place(pos - g.first) }
+
+// transferAt returns the transfer at a position of the generation.
+func (g *generation) transferAt(pos position) *storedTransfer {
+	return g.transfers.rowAt(g.placeOf(pos))
 }
 
-func (g *generation) transfersFrom(timestamp uint64) position {
+// findID returns the place of the transfer with the id.
+func (g *generation) findID(id ledger.ID) (p place, ok bool) {
+	return g.ids.findPlace(id, func(p place) bool { return g.transfers.rowAt(p).ID == id })
+}
+
+func (g *generation) transfersFrom(timestamp uint64) place {
 	return g.transfers.searchFirst(func(t *storedTransfer) bool { return t.Timestamp >= timestamp })
 }
 
-func (g *generation) expiriesFrom(timestamp uint64) position {
+func (g *generation) expiriesFrom(timestamp uint64) place {
 	return g.expired.searchFirst(func(e *expiredHold) bool { return e.timestamp >= timestamp })
 }
 
@@ -80,8 +95,8 @@ func (b *books) generations(reversed bool) iter.Seq[*generation] {
 func (b *books) keepStarts() { b.hot.number = 1 }
 
 // keepStart keeps the state of an account before its first change in the hot generation.
-func (b *books) keepStart(pos position, a *ledger.Account) {
-	mark := b.touched.rowAt(pos)
+func (b *books) keepStart(pos accountPosition, a *ledger.Account) {
+	mark := b.touched.rowAt(place(pos))
 	if *mark == b.hot.number {
 		return
 	}
@@ -93,9 +108,9 @@ func (b *books) keepStart(pos position, a *ledger.Account) {
 // generation go into the table of holds, since a frozen row does not change.
 func (b *books) freeze() {
 	g := b.hot
-	for pos := range g.transfers.count {
-		if t := g.transfers.rowAt(pos); t.holdState == holdPending {
-			b.holds.addHold(t, g.first+pos)
+	for p := range g.transfers.count {
+		if t := g.transfers.rowAt(p); t.holdState == holdPending {
+			b.holds.addHold(t, g.positionOf(p))
 		}
 	}
 	b.frozen = append(b.frozen, g)

@@ -8,8 +8,8 @@ import "github.com/peerledger/peerledger/ledger"
 type history struct {
 	// accounts are those touched, after the transfers and expiries read so far; nil once all of a
 	// frozen generation are read.
-	accounts       map[position]*ledger.Account
-	startsRead     position        // starts put into accounts so far
+	accounts       map[accountPosition]*ledger.Account
+	startsRead     place           // starts put into accounts so far
 	transferStates rows[statePair] // one for each transfer read
 	expiryStates   rows[statePair] // one for each expiry read
 }
@@ -21,7 +21,7 @@ type statePair struct{ debit, credit accountState }
 func (b *books) catchUp(g *generation) error {
 	h := &g.history
 	if h.accounts == nil {
-		h.accounts = make(map[position]*ledger.Account)
+		h.accounts = make(map[accountPosition]*ledger.Account)
 	}
 	for ; h.startsRead < g.starts.count; h.startsRead++ {
 		start := g.starts.rowAt(h.startsRead)
@@ -30,14 +30,14 @@ func (b *books) catchUp(g *generation) error {
 	for {
 		switch {
 		case h.expiryStates.count < g.expired.count &&
-			g.expired.rowAt(h.expiryStates.count).nextTransfer == g.first+h.transferStates.count:
+			g.expired.rowAt(h.expiryStates.count).nextTransfer == g.positionOf(h.transferStates.count):
 			e := g.expired.rowAt(h.expiryStates.count)
 			hold, err := b.transferAt(e.hold)
 			if err != nil {
 				return err
 			}
 			debit, credit := b.accountIn(h, e.debit), b.accountIn(h, e.credit)
-			releaseHold(&hold.Transfer, debit, credit)
+			releaseHold(hold.effect(), debit, credit)
 			*h.expiryStates.appendRow() = statePair{stateOf(debit), stateOf(credit)}
 		case h.transferStates.count < g.transfers.count:
 			t := g.transfers.rowAt(h.transferStates.count)
@@ -58,10 +58,10 @@ func (b *books) catchUp(g *generation) error {
 // accountIn returns an account of a history. In memory every account is empty and open before its first
 // change, as it was created: an account created closed never has a transfer. In a folder the starts say
 // how it was.
-func (b *books) accountIn(h *history, pos position) *ledger.Account {
+func (b *books) accountIn(h *history, pos accountPosition) *ledger.Account {
 	a := h.accounts[pos]
 	if a == nil {
-		a = &ledger.Account{Flags: b.accounts.rowAt(pos).Flags &^ ledger.AccountClosed}
+		a = &ledger.Account{Flags: b.accountAt(pos).Flags &^ ledger.AccountClosed}
 		h.accounts[pos] = a
 	}
 	return a
@@ -69,14 +69,15 @@ func (b *books) accountIn(h *history, pos position) *ledger.Account {
 
 // repeatTransfer applies a stored transfer to the accounts.
 func (b *books) repeatTransfer(t *storedTransfer, debit, credit *ledger.Account) error {
-	if t.hold == noPosition {
-		applyMovement(&t.Transfer, debit, credit)
+	holdPos := t.hold.position()
+	if holdPos == noPosition {
+		applyMovement(t.effect(), debit, credit)
 		return nil
 	}
-	hold, err := b.transferAt(t.hold)
+	hold, err := b.transferAt(holdPos)
 	if err != nil {
 		return err
 	}
-	applyResolution(&t.Transfer, &hold.Transfer, debit, credit)
+	applyResolution(t.effect(), hold.effect(), debit, credit)
 	return nil
 }

@@ -47,3 +47,15 @@ func TestHistory(t *testing.T) {
 	require.GreaterOrEqual(t, folder.restarts, 12)
 	require.Positive(t, folder.kills)
 }
+
+// So does a ledger whose positions outgrow 32 bits meanwhile.
+func TestHistoryAcrossABorder(t *testing.T) {
+	t.Parallel()
+	const border = 1 << 32
+	c := newClock()
+	folder := openHistoryFolder(t, embedded.WithClock(c.Now), embedded.WithCheckpointEvery(64<<10),
+		embedded.WithFirstPosition(border-1000))
+	cfg := readHistory(t, folder.restart)
+	ledgertest.RunHistory(t, newVirtual(), restartingVirtual{folder, c}, cfg)
+	require.Greater(t, folder.TransferEnd(), uint64(border+1000))
+}

@@ -67,7 +67,7 @@ func (b *books) pendingAt(pos position) *storedTransfer {
 	case pos >= b.transferEnd():
 		return nil
 	case pos >= b.hot.first:
-		hold = b.hot.transfers.rowAt(pos - b.hot.first)
+		hold = b.hot.transferAt(pos)
 	default:
 		h := b.holds.byPosition[pos]
 		if h == nil {
@@ -88,7 +88,7 @@ func (b *books) endHold(pos position, state holdState) {
 		b.undo.resolvedHolds = append(b.undo.resolvedHolds, pos)
 	}
 	if pos >= b.hot.first {
-		b.hot.transfers.rowAt(pos - b.hot.first).holdState = state
+		b.hot.transferAt(pos).holdState = state
 		return
 	}
 	h := b.holds.byPosition[pos]
@@ -100,7 +100,7 @@ func (b *books) endHold(pos position, state holdState) {
 // reopenHold undoes endHold, except for the list of late ends.
 func (b *books) reopenHold(pos position) {
 	if pos >= b.hot.first {
-		b.hot.transfers.rowAt(pos - b.hot.first).holdState = holdPending
+		b.hot.transferAt(pos).holdState = holdPending
 		return
 	}
 	b.holds.byPosition[pos].holdState = holdPending

@@ -7,7 +7,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// idTable finds the position of an id in a list. It is a hash table of positions and half of each
+// idTable finds the place of an id in a list. It is a hash table of places and half of each
 // hash, without the ids, in about half the memory of a map. A look-up of a new id mostly waits for
 // memory, so the size of this table decides how many transfers a second the ledger takes.
 type idTable struct {
@@ -27,51 +27,51 @@ func (t *idTable) hashID(id ledger.ID) uint32 {
 
 func (t *idTable) partOf(hash uint32) *idTablePart { return &t.parts[hash>>24] }
 
-// findPosition returns the position of the id. hasID reports whether the row at a position has the
+// findPlace returns the place of the id. hasID reports whether the row at a place has the
 // id.
-func (t *idTable) findPosition(id ledger.ID, hasID func(position) bool) (pos position, ok bool) {
+func (t *idTable) findPlace(id ledger.ID, hasID func(place) bool) (p place, ok bool) {
 	hash := t.hashID(id)
 	return t.partOf(hash).findEntry(hash, hasID)
 }
 
-// addPosition adds a position. The id must be new.
-func (t *idTable) addPosition(id ledger.ID, pos position) {
+// addPlace adds a place. The id must be new.
+func (t *idTable) addPlace(id ledger.ID, p place) {
 	hash := t.hashID(id)
-	t.partOf(hash).addEntry(newIDTableEntry(hash, pos))
+	t.partOf(hash).addEntry(newIDTableEntry(hash, p))
 }
 
-// removePosition removes an added position.
-func (t *idTable) removePosition(id ledger.ID, pos position) {
+// removePlace removes an added place.
+func (t *idTable) removePlace(id ledger.ID, p place) {
 	hash := t.hashID(id)
-	t.partOf(hash).removeEntry(newIDTableEntry(hash, pos))
+	t.partOf(hash).removeEntry(newIDTableEntry(hash, p))
 }
 
 // idSet is a set of ids in the order of insertion.
 type idSet struct {
-	ids       rows[ledger.ID]
-	positions *idTable
+	ids    rows[ledger.ID]
+	places *idTable
 }
 
 func (s *idSet) hasID(id ledger.ID) bool {
-	_, ok := s.positions.findPosition(id, func(pos position) bool { return *s.ids.rowAt(pos) == id })
+	_, ok := s.places.findPlace(id, func(p place) bool { return *s.ids.rowAt(p) == id })
 	return ok
 }
 
 // addID adds a new id.
 func (s *idSet) addID(id ledger.ID) {
 	*s.ids.appendRow() = id
-	s.positions.addPosition(id, s.ids.count-1)
+	s.places.addPlace(id, s.ids.count-1)
 }
 
-// idTableEntry is half a hash and a position plus one; 0 is a free slot.
+// idTableEntry is half a hash and a place plus one; 0 is a free slot.
 type idTableEntry uint64
 
-func newIDTableEntry(hash uint32, pos position) idTableEntry {
-	return idTableEntry(hash)<<32 | idTableEntry(pos+1)
+func newIDTableEntry(hash uint32, p place) idTableEntry {
+	return idTableEntry(hash)<<32 | idTableEntry(p+1)
 }
 
-func (e idTableEntry) hashHalf() uint32      { return uint32(e >> 32) }
-func (e idTableEntry) rowPosition() position { return position(e) - 1 }
+func (e idTableEntry) hashHalf() uint32 { return uint32(e >> 32) }
+func (e idTableEntry) rowPlace() place  { return place(e) - 1 }
 
 // idTablePart is a table with linear probing: an entry is in the first slot that was free,
 // starting at the slot of its hash.
@@ -82,13 +82,13 @@ type idTablePart struct {
 
 func (t *idTablePart) slotMask() uint32 { return uint32(len(t.slots) - 1) }
 
-func (t *idTablePart) findEntry(hash uint32, hasID func(position) bool) (pos position, ok bool) {
+func (t *idTablePart) findEntry(hash uint32, hasID func(place) bool) (p place, ok bool) {
 	if t.used == 0 {
 		return 0, false
 	}
 	for i := hash & t.slotMask(); t.slots[i] != 0; i = (i + 1) & t.slotMask() {
-		if e := t.slots[i]; e.hashHalf() == hash && hasID(e.rowPosition()) {
-			return e.rowPosition(), true
+		if e := t.slots[i]; e.hashHalf() == hash && hasID(e.rowPlace()) {
+			return e.rowPlace(), true
 		}
 	}
 	return 0, false

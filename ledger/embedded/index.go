@@ -11,15 +11,15 @@ import (
 // must never change or be removed, which is true for every row of a finished request. The zero
 // value is not indexed, because no query can select it.
 type rowIndex[K comparable] struct {
-	rowsRead position // rows read so far
-	rows     map[K][]position
+	rowsRead place // rows read so far
+	rows     map[K][]place
 }
 
 // findRows returns the rows with the key among the first n, in ascending order. The slice belongs
 // to the index.
-func (x *rowIndex[K]) findRows(key K, n position, keyAt func(position) K) []position {
+func (x *rowIndex[K]) findRows(key K, n place, keyAt func(place) K) []place {
 	if x.rows == nil {
-		x.rows = make(map[K][]position)
+		x.rows = make(map[K][]place)
 	}
 	var zero K
 	for ; x.rowsRead < n; x.rowsRead++ {
@@ -66,26 +66,26 @@ type fieldIndex struct {
 }
 
 // rowsByField returns, for each field that is not zero, the rows with its value.
-func (x *fieldIndex) rowsByField(want queryFields, n position, fieldsAt func(position) queryFields) (lists [][]position) {
+func (x *fieldIndex) rowsByField(want queryFields, n place, fieldsAt func(place) queryFields) (lists [][]place) {
 	if !want.userData128.IsZero() {
 		lists = append(lists, x.userData128.findRows(want.userData128, n,
-			func(p position) uint128.Uint128 { return fieldsAt(p).userData128 }))
+			func(p place) uint128.Uint128 { return fieldsAt(p).userData128 }))
 	}
 	if want.userData64 != 0 {
 		lists = append(lists, x.userData64.findRows(want.userData64, n,
-			func(p position) uint64 { return fieldsAt(p).userData64 }))
+			func(p place) uint64 { return fieldsAt(p).userData64 }))
 	}
 	if want.userData32 != 0 {
 		lists = append(lists, x.userData32.findRows(want.userData32, n,
-			func(p position) uint32 { return fieldsAt(p).userData32 }))
+			func(p place) uint32 { return fieldsAt(p).userData32 }))
 	}
 	if want.ledger != 0 {
 		lists = append(lists, x.ledger.findRows(want.ledger, n,
-			func(p position) uint32 { return fieldsAt(p).ledger }))
+			func(p place) uint32 { return fieldsAt(p).ledger }))
 	}
 	if want.code != 0 {
 		lists = append(lists, x.code.findRows(want.code, n,
-			func(p position) uint16 { return fieldsAt(p).code }))
+			func(p place) uint16 { return fieldsAt(p).code }))
 	}
 	return lists
 }

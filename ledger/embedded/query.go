@@ -11,14 +11,14 @@ import (
 // answer, and their number.
 type rowSource struct {
 	size int
-	rows iter.Seq[position]
+	rows iter.Seq[place]
 }
 
-// rowSpan is the rows first to end-1.
-type rowSpan struct{ first, end position }
+// rowSpan is the rows at the places first to end-1 of a list.
+type rowSpan struct{ first, end place }
 
 func (s rowSpan) toSource(reversed bool) rowSource {
-	return rowSource{int(s.end - s.first), func(yield func(position) bool) {
+	return rowSource{int(s.end - s.first), func(yield func(place) bool) {
 		for i := range s.end - s.first {
 			pos := s.first + i
 			if reversed {
@@ -32,19 +32,19 @@ func (s rowSpan) toSource(reversed bool) rowSource {
 }
 
 // cutList cuts an ascending list of rows to the span.
-func (s rowSpan) cutList(list []position) []position {
+func (s rowSpan) cutList(list []place) []place {
 	first, _ := slices.BinarySearch(list, s.first)
 	end, _ := slices.BinarySearch(list, s.end)
 	return list[first:end]
 }
 
 // mergeLists returns a source of the rows of ascending lists. No two lists share a row.
-func mergeLists(reversed bool, lists ...[]position) rowSource {
+func mergeLists(reversed bool, lists ...[]place) rowSource {
 	size := 0
 	for _, list := range lists {
 		size += len(list)
 	}
-	return rowSource{size, func(yield func(position) bool) {
+	return rowSource{size, func(yield func(place) bool) {
 		rest := slices.Clone(lists)
 		for range size {
 			if !yield(takeNext(rest, reversed)) {
@@ -56,7 +56,7 @@ func mergeLists(reversed bool, lists ...[]position) rowSource {
 
 // takeNext removes and returns the smallest row of the lists, or the greatest if reversed. At least
 // one list has a row.
-func takeNext(lists [][]position, reversed bool) position {
+func takeNext(lists [][]place, reversed bool) place {
 	next := -1
 	for i, list := range lists {
 		if len(list) == 0 {
@@ -75,7 +75,7 @@ func takeNext(lists [][]position, reversed bool) position {
 	return nextInList(list, reversed)
 }
 
-func nextInList(list []position, reversed bool) position {
+func nextInList(list []place, reversed bool) place {
 	if reversed {
 		return list[len(list)-1]
 	}
@@ -84,7 +84,7 @@ func nextInList(list []position, reversed bool) position {
 
 // spanOf returns the rows from timestamp low to high, both inclusive; 0 is no bound. from finds the
 // first row at or after a timestamp, among n rows.
-func spanOf(low, high uint64, n position, from func(uint64) position) rowSpan {
+func spanOf(low, high uint64, n place, from func(uint64) place) rowSpan {
 	s := rowSpan{from(low), n}
 	if high != 0 {
 		s.end = max(s.first, from(high+1))
@@ -98,8 +98,8 @@ func smallestSource(all rowSource, others ...rowSource) rowSource {
 }
 
 // collectRows returns the first rows of the source accepted by accept, at most limit.
-func collectRows(from rowSource, limit int, accept func(position) bool) []position {
-	found := make([]position, 0, min(limit, from.size))
+func collectRows(from rowSource, limit int, accept func(place) bool) []place {
+	found := make([]place, 0, min(limit, from.size))
 	for pos := range from.rows {
 		if len(found) == limit {
 			break
@@ -116,11 +116,11 @@ func (b *books) queryAccounts(filter *ledger.QueryFilter) []ledger.Account {
 		return []ledger.Account{}
 	}
 	s := selectionOf(filter)
-	fieldsAt := func(pos position) queryFields { return accountFields(b.accounts.rowAt(pos)) }
+	fieldsAt := func(p place) queryFields { return accountFields(b.accounts.rowAt(p)) }
 	span := spanOf(s.timestampMin, s.timestampMax, b.accounts.count, b.accountsFrom)
 	sources := s.fieldSources(&b.accountIndex, span, b.accounts.count, fieldsAt)
-	found := collectRows(smallestSource(span.toSource(s.reversed), sources...), int(filter.Limit), func(pos position) bool {
-		return s.want.matchesFields(fieldsAt(pos))
+	found := collectRows(smallestSource(span.toSource(s.reversed), sources...), int(filter.Limit), func(p place) bool {
+		return s.want.matchesFields(fieldsAt(p))
 	})
 	answer := make([]ledger.Account, len(found))
 	for i, pos := range found {
@@ -134,11 +134,15 @@ func (b *books) selectedTransfers(s *selection, limit int) ([]ledger.Transfer, e
 	return inOrder(s.reversed, limit,
 		func(limit int) ([]ledger.Transfer, error) { return b.cold.selectedTransfers(s, limit) },
 		func(limit int) (rows []ledger.Transfer, err error) {
+			account, known := b.accountPosition(s.account)
+			if !known && !s.account.IsZero() {
+				return nil, nil
+			}
 			for g := range b.generations(s.reversed) {
-				found := g.selectRows(s, limit-len(rows))
+				found := g.selectRows(s, account, limit-len(rows))
 				rows = slices.Grow(rows, len(found))
-				for _, pos := range found {
-					rows = append(rows, g.transfers.rowAt(pos).Transfer)
+				for _, p := range found {
+					rows = append(rows, g.transfers.rowAt(p).wholeTransfer(&b.accounts))
 				}
 			}
 			return rows, nil
@@ -164,12 +168,12 @@ func inOrder[R any](reversed bool, limit int, older, newer func(limit int) ([]R,
 
 // selectedBalances returns the balances of the selection's account, which is at the position, after
 // the selected transfers, at most limit.
-func (b *books) selectedBalances(account position, s *selection, limit int) ([]ledger.AccountBalance, error) {
+func (b *books) selectedBalances(account accountPosition, s *selection, limit int) ([]ledger.AccountBalance, error) {
 	return inOrder(s.reversed, limit,
 		func(limit int) ([]ledger.AccountBalance, error) { return b.cold.selectedBalances(account, s, limit) },
 		func(limit int) (rows []ledger.AccountBalance, err error) {
 			for g := range b.generations(s.reversed) {
-				more, err := b.balancesIn(g, s, limit-len(rows))
+				more, err := b.balancesIn(g, account, s, limit-len(rows))
 				if err != nil {
 					return nil, err
 				}
@@ -180,8 +184,8 @@ func (b *books) selectedBalances(account position, s *selection, limit int) ([]l
 }
 
 // balancesIn returns the balances of a generation after the selected transfers.
-func (b *books) balancesIn(g *generation, s *selection, limit int) ([]ledger.AccountBalance, error) {
-	found := g.selectRows(s, limit)
+func (b *books) balancesIn(g *generation, account accountPosition, s *selection, limit int) ([]ledger.AccountBalance, error) {
+	found := g.selectRows(s, account, limit)
 	if len(found) == 0 {
 		return nil, nil
 	}
@@ -192,7 +196,7 @@ func (b *books) balancesIn(g *generation, s *selection, limit int) ([]ledger.Acc
 	for i, pos := range found {
 		t, states := g.transfers.rowAt(pos), g.history.transferStates.rowAt(pos)
 		state := &states.credit
-		if t.DebitAccountID == s.account {
+		if t.debit == account {
 			state = &states.debit
 		}
 		rows[i] = balanceAt(state, t.Timestamp)

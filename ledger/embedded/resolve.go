@@ -1,6 +1,8 @@
 package embedded
 
 import (
+	"cmp"
+
 	"github.com/peerledger/peerledger/internal/tbexists"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -15,16 +17,16 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 		return ledger.TransferPendingTransferNotFound
 	}
 	amount := tbexists.ResolvedAmount(t, hold.Amount)
-	if status := checkHold(t, hold, amount); status != ledger.TransferCreated {
+	if status := b.checkHold(t, hold, amount); status != ledger.TransferCreated {
 		return status
 	}
 	if status := b.checkHoldState(t, hold, slot); status != ledger.TransferCreated {
 		return status
 	}
 	stored := b.addResolution(t, hold, amount, slot)
-	stored.hold = pos
+	stored.hold = shortenPosition(pos)
 	b.endHold(pos, resolvedState(t))
-	applyResolution(&stored.Transfer, &hold.Transfer, b.changeAccount(hold.debit), b.changeAccount(hold.credit))
+	applyResolution(stored.effect(), hold.effect(), b.changeAccount(hold.debit), b.changeAccount(hold.credit))
 	return ledger.TransferCreated
 }
 
@@ -53,14 +55,14 @@ func checkResolution(t *ledger.Transfer) ledger.CreateTransferStatus {
 }
 
 // checkHold compares a post or void with its hold. Zero fields are not compared.
-func checkHold(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount) ledger.CreateTransferStatus {
+func (b *books) checkHold(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount) ledger.CreateTransferStatus {
 	void := t.Flags.Has(ledger.TransferVoidPending)
 	switch {
 	case hold.holdState == notHold:
 		return ledger.TransferPendingTransferNotPending
-	case !t.DebitAccountID.IsZero() && t.DebitAccountID != hold.DebitAccountID:
+	case !t.DebitAccountID.IsZero() && t.DebitAccountID != b.accountAt(hold.debit).ID:
 		return ledger.TransferPendingTransferHasDifferentDebitAccountID
-	case !t.CreditAccountID.IsZero() && t.CreditAccountID != hold.CreditAccountID:
+	case !t.CreditAccountID.IsZero() && t.CreditAccountID != b.accountAt(hold.credit).ID:
 		return ledger.TransferPendingTransferHasDifferentCreditAccountID
 	case t.Ledger != 0 && t.Ledger != hold.Ledger:
 		return ledger.TransferPendingTransferHasDifferentLedger
@@ -83,13 +85,13 @@ func (b *books) checkHoldState(t *ledger.Transfer, hold *storedTransfer, slot ui
 		return ledger.TransferPendingTransferAlreadyPosted
 	case hold.holdState == holdVoided:
 		return ledger.TransferPendingTransferAlreadyVoided
-	case hold.holdState == holdExpired, hold.Timeout != 0 && expiryOf(&hold.Transfer) <= slot:
+	case hold.holdState == holdExpired, hold.Timeout != 0 && hold.expiry() <= slot:
 		return ledger.TransferPendingTransferExpired
 	case t.Flags.Has(ledger.TransferImported) && b.transferRegresses(t.Timestamp):
 		return ledger.TransferImportedEventTimestampMustNotRegress
-	case post && b.accounts.rowAt(hold.debit).Closed():
+	case post && b.accountAt(hold.debit).Closed():
 		return ledger.TransferDebitAccountAlreadyClosed
-	case post && b.accounts.rowAt(hold.credit).Closed():
+	case post && b.accountAt(hold.credit).Closed():
 		return ledger.TransferCreditAccountAlreadyClosed
 	default:
 		return ledger.TransferCreated
@@ -99,10 +101,10 @@ func (b *books) checkHoldState(t *ledger.Transfer, hold *storedTransfer, slot ui
 // addResolution stores a post or a void. Its zero fields are filled from the hold.
 func (b *books) addResolution(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount, slot uint64) *storedTransfer {
 	stored := b.addTransfer(t, hold.debit, hold.credit, slot)
-	stored.Amount = amount
-	stored.DebitAccountID, stored.CreditAccountID = hold.DebitAccountID, hold.CreditAccountID
-	stored.Ledger, stored.Code = hold.Ledger, hold.Code
-	tbexists.InheritUserData(&stored.Transfer, &hold.Transfer)
+	stored.Amount, stored.Ledger, stored.Code = amount, hold.Ledger, hold.Code
+	stored.UserData128 = cmp.Or(stored.UserData128, hold.UserData128)
+	stored.UserData64 = cmp.Or(stored.UserData64, hold.UserData64)
+	stored.UserData32 = cmp.Or(stored.UserData32, hold.UserData32)
 	return stored
 }
 

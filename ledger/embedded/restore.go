@@ -123,7 +123,7 @@ func (b *books) restoreSegments(r *recordReader) error {
 }
 
 func (b *books) restoreHold(h lateHold) error {
-	if h.position >= b.cold.end() || max(h.debit, h.credit) >= b.accounts.count {
+	if h.position >= b.cold.end() || place(max(h.debit, h.credit)) >= b.accounts.count {
 		return fmt.Errorf("%w: hold %v is in no segment, or without its accounts", ErrIncompatible, h.ID)
 	}
 	b.holds.addHold(&h.storedTransfer, h.position)
@@ -136,7 +136,7 @@ func (b *books) restoreClock(r *recordReader) error {
 	b.clock.newestTimestamp = r.readUint64()
 	for _, h := range b.holds.pendingHolds() {
 		if h.Timeout != 0 {
-			b.expiries.addEntry(expiryOf(&h.Transfer), h.position)
+			b.expiries.addEntry(h.expiry(), h.position)
 		}
 	}
 	return nil

@@ -29,6 +29,8 @@ func TestOtherRules(t *testing.T) {
 	post := func(t *ledger.Transfer) { t.Flags, t.PendingID = ledger.TransferPostPending, ledger.NewID(10, 0) }
 	// The head of a request: timestamp 100, and a checksum of no answers.
 	request := func(rows ...byte) []byte { return append([]byte{100, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, rows...) }
+	var oneAccount rows[ledger.Account]
+	oneAccount.appendRow()
 	for name, c := range map[string]struct {
 		kind uint8
 		data []byte
@@ -43,7 +45,7 @@ func TestOtherRules(t *testing.T) {
 		"account twice":              {kindStoredAccounts, account(1)},
 		"half an account":            {kindStoredAccounts, account(3)[1:]},
 		"short list of segments":     {kindSegments, []byte{1, 0, 0, 0, 1}},
-		"hold of no segment":         {kindHolds, appendHold(nil, &lateHold{})},
+		"hold of no segment":         {kindHolds, appendHold(nil, &lateHold{}, &oneAccount)},
 		"half a hold":                {kindHolds, make([]byte, holdBytes/2)},
 		"long clock":                 {kindClock, make([]byte, 9)},
 	} {

@@ -2,8 +2,11 @@ package embedded
 
 import "sort"
 
-// position is the index of an account or a transfer in its list.
-type position uint32
+// place is the index of a row in a list in memory.
+type place uint32
+
+// maxPlaces is the largest number of rows of a list: an idTable keeps a place and one in 32 bits.
+const maxPlaces = 1<<32 - 1
 
 const chunkRows = 1 << 10
 
@@ -11,10 +14,10 @@ const chunkRows = 1 << 10
 // moves: growth copies nothing, and pointers to rows stay valid.
 type rows[T any] struct {
 	chunks []*[chunkRows]T
-	count  position
+	count  place
 }
 
-func (r *rows[T]) rowAt(p position) *T { return &r.chunks[p/chunkRows][p%chunkRows] }
+func (r *rows[T]) rowAt(p place) *T { return &r.chunks[p/chunkRows][p%chunkRows] }
 
 // appendRow appends a row with arbitrary content and returns it.
 func (r *rows[T]) appendRow() *T {
@@ -36,10 +39,10 @@ func (r *rows[T]) cloneRows() rows[T] {
 }
 
 // truncateTo drops all rows from n on.
-func (r *rows[T]) truncateTo(n position) { r.count = n }
+func (r *rows[T]) truncateTo(n place) { r.count = n }
 
 // searchFirst returns the first row for which past is true, the count if there is none. past must
 // be false for the rows before and true for the rows after.
-func (r *rows[T]) searchFirst(past func(*T) bool) position {
-	return position(sort.Search(int(r.count), func(i int) bool { return past(r.rowAt(position(i))) }))
+func (r *rows[T]) searchFirst(past func(*T) bool) place {
+	return place(sort.Search(int(r.count), func(i int) bool { return past(r.rowAt(place(i))) }))
 }

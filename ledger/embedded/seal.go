@@ -59,7 +59,7 @@ func (s *seal) writeFiles(ctx context.Context) error {
 			continue
 		}
 		if g.segment == nil {
-			written, err := g.writeSegment(ctx, s.cold)
+			written, err := g.writeSegment(ctx, s.cold, &s.accounts)
 			if err != nil {
 				return err
 			}
@@ -87,11 +87,11 @@ func (s *seal) estimateBytes() int64 {
 
 // addIDs adds the entries of a generation to a run of ids.
 func (g *generation) addIDs(run *idindex.Seal) {
-	for pos := range g.transfers.count {
-		run.AddEntry(g.transfers.rowAt(pos).ID, idindex.Entry{Kind: idindex.KindTransfer, Position: uint32(g.first + pos)})
+	for p := range g.transfers.count {
+		run.AddEntry(g.transfers.rowAt(p).ID, idindex.Entry{Kind: idindex.KindTransfer, Position: uint64(g.positionOf(p))})
 	}
 	for _, h := range g.lateEnds {
-		run.AddEntry(h.ID, idindex.Entry{Kind: endedKinds[h.holdState], Position: uint32(h.position)})
+		run.AddEntry(h.ID, idindex.Entry{Kind: endedKinds[h.holdState], Position: uint64(h.position)})
 	}
 	for i := range g.burnt.ids.count {
 		run.AddBurnt(*g.burnt.ids.rowAt(i))
@@ -106,18 +106,18 @@ func (g *generation) expirySpan() expirySpan {
 	return expirySpan{g.expired.rowAt(0).timestamp, g.expired.rowAt(g.expired.count - 1).timestamp}
 }
 
-// writeSegment writes a frozen generation, and opens the segment.
-func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment.Segment, error) {
-	w, err := segment.Create(cold.folder, uint32(g.first), int(g.transfers.count))
+// writeSegment writes a frozen generation, and opens the segment. accounts has all accounts of its time.
+func (g *generation) writeSegment(ctx context.Context, cold coldStore, accounts *rows[ledger.Account]) (*segment.Segment, error) {
+	w, err := segment.Create(cold.folder, uint64(g.first), int(g.transfers.count))
 	if err != nil {
 		return nil, err
 	}
 	defer w.Discard()
-	for pos := range g.transfers.count {
-		if pos%chunkRows == 0 && ctx.Err() != nil {
+	for p := range g.transfers.count {
+		if p%chunkRows == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		row := toRow(g.transfers.rowAt(pos))
+		row := toRow(g.transfers.rowAt(p), accounts)
 		if err := w.AppendRow(&row); err != nil {
 			return nil, err
 		}
@@ -129,7 +129,7 @@ func (g *generation) writeSegment(ctx context.Context, cold coldStore) (*segment
 		w.AddExpiry(toExpiry(g.expired.rowAt(i)))
 	}
 	for _, h := range g.lateEnds {
-		w.AddLateEnd(segment.LateEnd{Hold: uint32(h.position), State: uint8(h.holdState)})
+		w.AddLateEnd(segment.LateEnd{Hold: uint64(h.position), State: uint8(h.holdState)})
 	}
 	entry, err := w.Finish()
 	if err != nil {

@@ -129,29 +129,6 @@ func TestRolledBackEndOfAColdHold(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// The last positions are not used twice.
-func TestFullLedger(t *testing.T) {
-	t.Parallel()
-	l := New()
-	_, err := l.CreateAccounts(t.Context(), []ledger.Account{
-		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
-	})
-	require.NoError(t, err)
-	l.books.hot.first = maxTransfers - 2
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(10, 0)})
-	require.NoError(t, err)
-	require.Equal(t, ledger.TransferCreated, results[0].Status)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(11, 0), coldTransfer(12, 0)})
-	require.ErrorIs(t, err, ErrLedgerFull)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(11, 0)})
-	require.NoError(t, err)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(12, 0)})
-	require.ErrorIs(t, err, ErrLedgerFull)
-	found, err := l.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(10, 0), ledger.NewID(11, 0), ledger.NewID(12, 0)})
-	require.NoError(t, err)
-	require.Len(t, found, 2)
-}
-
 // A segment without transfers, of a time with expiries only, does not hide the transfers before it.
 func TestSegmentWithoutTransfers(t *testing.T) {
 	t.Parallel()
@@ -193,17 +170,17 @@ func TestMergePositions(t *testing.T) {
 	require.NoError(t, err)
 	credits, err := c.FindRows(segment.FieldCreditAccount, one)
 	require.NoError(t, err)
-	merge := func(reversed bool, lists ...segment.List) (found []uint32) {
-		for pos, err := range mergePositions(lists, rowSpan{0, 4}, reversed) {
+	merge := func(reversed bool, lists ...segment.List) (found []uint64) {
+		for pos, err := range mergePositions(lists, positionSpan{0, 4}, reversed) {
 			require.NoError(t, err)
 			found = append(found, pos)
 		}
 		return found
 	}
-	require.Equal(t, []uint32{0, 1, 2, 3}, merge(false, debits, credits))
-	require.Equal(t, []uint32{3, 2, 1, 0}, merge(true, credits, debits))
-	require.Equal(t, []uint32{0, 1, 3}, merge(false, debits, debits))
-	require.Equal(t, []uint32{3, 1, 0}, merge(true, debits, debits))
+	require.Equal(t, []uint64{0, 1, 2, 3}, merge(false, debits, credits))
+	require.Equal(t, []uint64{3, 2, 1, 0}, merge(true, credits, debits))
+	require.Equal(t, []uint64{0, 1, 3}, merge(false, debits, debits))
+	require.Equal(t, []uint64{3, 1, 0}, merge(true, debits, debits))
 	require.NoError(t, l.Close())
 }
 

@@ -12,13 +12,14 @@ type selection struct {
 	first, end                 position // the transfers that the query may see
 }
 
-// cutSpan cuts the rows from a position on, in a list that begins there, to those that the query may
-// see. The places in the result count from the beginning of the list.
-func (s *selection) cutSpan(span rowSpan, from position) rowSpan {
-	first, end := max(s.first, from)-from, max(s.end, from)-from
-	cut := rowSpan{max(span.first, first), min(span.end, end)}
-	cut.end = max(cut.first, cut.end)
-	return cut
+// positionSpan is the transfers at the positions first to end-1.
+type positionSpan struct{ first, end position }
+
+// cutSpan cuts a span to the transfers that the query may see. The result is a part of the span, maybe
+// an empty one.
+func (s *selection) cutSpan(span positionSpan) positionSpan {
+	first := min(max(span.first, s.first), span.end)
+	return positionSpan{first, max(first, min(span.end, s.end))}
 }
 
 func selectionOf(f *ledger.QueryFilter) selection {
@@ -54,7 +55,7 @@ func (s *selection) onSide(t *ledger.Transfer) bool {
 
 // fieldSources returns, for each field of the selection, the rows of an index with its value.
 func (s *selection) fieldSources(
-	index *fieldIndex, span rowSpan, n position, fieldsAt func(position) queryFields,
+	index *fieldIndex, span rowSpan, n place, fieldsAt func(place) queryFields,
 ) (sources []rowSource) {
 	for _, list := range index.rowsByField(s.want, n, fieldsAt) {
 		sources = append(sources, mergeLists(s.reversed, span.cutList(list)))
@@ -62,33 +63,46 @@ func (s *selection) fieldSources(
 	return sources
 }
 
-// selectRows returns the places of the selected transfers of a generation, at most limit.
-func (g *generation) selectRows(s *selection, limit int) []position {
+// acceptsStored is accepts of a transfer in memory. account is the position of the selection's account.
+func (s *selection) acceptsStored(t *storedTransfer, account accountPosition) bool {
+	onSide := s.account.IsZero() || (s.debits && t.debit == account) || (s.credits && t.credit == account)
+	return onSide && s.want.matchesFields(t.fields())
+}
+
+// selectRows returns the places of the selected transfers of a generation, at most limit. account is the
+// position of the selection's account, if it has one.
+func (g *generation) selectRows(s *selection, account accountPosition, limit int) []place {
 	if limit == 0 {
 		return nil
 	}
 	n := g.transfers.count
-	fieldsAt := func(pos position) queryFields { return transferFields(&g.transfers.rowAt(pos).Transfer) }
-	span := s.cutSpan(spanOf(s.timestampMin, s.timestampMax, n, g.transfersFrom), g.first)
+	fieldsAt := func(p place) queryFields { return g.transfers.rowAt(p).fields() }
+	span := g.cutSpan(s, spanOf(s.timestampMin, s.timestampMax, n, g.transfersFrom))
 	sources := s.fieldSources(&g.index, span, n, fieldsAt)
 	if !s.account.IsZero() {
-		sources = append(sources, g.rowsOfSides(s, span))
+		sources = append(sources, g.rowsOfSides(s, account, span))
 	}
-	return collectRows(smallestSource(span.toSource(s.reversed), sources...), limit, func(pos position) bool {
-		return s.accepts(&g.transfers.rowAt(pos).Transfer)
+	return collectRows(smallestSource(span.toSource(s.reversed), sources...), limit, func(p place) bool {
+		return s.acceptsStored(g.transfers.rowAt(p), account)
 	})
 }
 
+// cutSpan cuts rows of the generation to those that the query may see.
+func (g *generation) cutSpan(s *selection, span rowSpan) rowSpan {
+	cut := s.cutSpan(positionSpan{g.positionOf(span.first), g.positionOf(span.end)})
+	return rowSpan{g.placeOf(cut.first), g.placeOf(cut.end)}
+}
+
 // rowsOfSides returns the transfers of a generation on the sides of the account.
-func (g *generation) rowsOfSides(s *selection, span rowSpan) rowSource {
-	var sides [][]position
+func (g *generation) rowsOfSides(s *selection, account accountPosition, span rowSpan) rowSource {
+	var sides [][]place
 	if s.debits {
-		sides = append(sides, span.cutList(g.debits.findRows(s.account, g.transfers.count,
-			func(pos position) ledger.ID { return g.transfers.rowAt(pos).DebitAccountID })))
+		sides = append(sides, span.cutList(g.debits.findRows(keyOf(account), g.transfers.count,
+			func(p place) accountKey { return keyOf(g.transfers.rowAt(p).debit) })))
 	}
 	if s.credits {
-		sides = append(sides, span.cutList(g.credits.findRows(s.account, g.transfers.count,
-			func(pos position) ledger.ID { return g.transfers.rowAt(pos).CreditAccountID })))
+		sides = append(sides, span.cutList(g.credits.findRows(keyOf(account), g.transfers.count,
+			func(p place) accountKey { return keyOf(g.transfers.rowAt(p).credit) })))
 	}
 	return mergeLists(s.reversed, sides...)
 }

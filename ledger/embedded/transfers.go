@@ -7,12 +7,20 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// maxTransfers is the largest number of transfers in a ledger: positions have 32 bits.
+// maxTransfers is the largest number of transfers in a ledger: positions have 40 bits.
 const maxTransfers = noPosition
 
-// ErrLedgerFull is matched by the error of a request with more transfers than there is room for in a
-// ledger, which takes 2^32-1. The request has changed nothing. Reads go on.
-var ErrLedgerFull = errors.New("embedded: the ledger has as many transfers as it can take")
+// ErrLedgerFull is matched by the error of a request with more transfers or accounts than there is room
+// for. A ledger in a folder takes 2^40-1 transfers, one in memory 2^32-1; both take 2^32-1 accounts. The
+// request has changed nothing. Reads go on. Carry the balances on to a new ledger.
+var ErrLedgerFull = errors.New("embedded: the ledger is full: carry the balances on to a new one")
+
+// hasRoom reports whether the ledger, and its part in memory, take n more transfers.
+func (b *books) hasRoom(n int) bool {
+	g := b.hot
+	return uint64(b.transferEnd())+uint64(n) <= uint64(maxTransfers) &&
+		uint64(g.transfers.count)+uint64(n) <= maxPlaces && uint64(g.burnt.ids.count)+uint64(n) <= maxPlaces
+}
 
 // transferBatch is a CreateTransfers request under way.
 type transferBatch struct {
@@ -35,7 +43,7 @@ var transferLoopStatuses = loopStatuses[ledger.CreateTransferStatus]{
 // createTransfers runs a request whose last event has the timestamp last. With an error, of a file,
 // nothing has changed.
 func (b *books) createTransfers(transfers []ledger.Transfer, last uint64) ([]ledger.CreateTransferResult, error) {
-	if b.transferEnd() > maxTransfers-position(len(transfers)) {
+	if !b.hasRoom(len(transfers)) {
 		return nil, ErrLedgerFull
 	}
 	if err := b.fetchTransfers(transfers); err != nil {
@@ -86,7 +94,8 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 		return ledger.TransferIDMustNotBeIntMax, slot
 	}
 	if stored := b.findTransfer(t.ID); stored != nil {
-		status := tbexists.CompareTransfer(t, &stored.Transfer, b.findStoredHold)
+		whole := stored.wholeTransfer(&b.accounts)
+		status := tbexists.CompareTransfer(t, &whole, b.findStoredHold)
 		if status == ledger.TransferExists {
 			return status, stored.Timestamp
 		}
@@ -120,7 +129,7 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 	if !ok {
 		return ledger.TransferCreditAccountNotFound
 	}
-	debit, credit := b.accounts.rowAt(debitPos), b.accounts.rowAt(creditPos)
+	debit, credit := b.accountAt(debitPos), b.accountAt(creditPos)
 	if status := b.checkAccounts(t, debit, credit); status != ledger.TransferCreated {
 		return status
 	}
@@ -137,9 +146,9 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 		stored.holdState = holdPending
 	}
 	if t.Timeout != 0 {
-		b.expiries.addEntry(expiryOf(&stored.Transfer), b.transferEnd()-1)
+		b.expiries.addEntry(stored.expiry(), b.transferEnd()-1)
 	}
-	applyMovement(&stored.Transfer, b.changeAccount(debitPos), b.changeAccount(creditPos))
+	applyMovement(stored.effect(), b.changeAccount(debitPos), b.changeAccount(creditPos))
 	return ledger.TransferCreated
 }
 
@@ -199,12 +208,12 @@ func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account)
 
 // addTransfer stores a transfer with its timestamp. The caller sets the other fields decided by the
 // ledger.
-func (b *books) addTransfer(t *ledger.Transfer, debitPos, creditPos position, slot uint64) *storedTransfer {
+func (b *books) addTransfer(t *ledger.Transfer, debitPos, creditPos accountPosition, slot uint64) *storedTransfer {
 	stored := b.hot.transfers.appendRow()
-	*stored = storedTransfer{Transfer: *t, debit: debitPos, credit: creditPos, hold: noPosition}
+	*stored = newStoredTransfer(t, debitPos, creditPos)
 	if !t.Flags.Has(ledger.TransferImported) {
 		stored.Timestamp = slot
 	}
-	b.hot.ids.addPosition(t.ID, b.hot.transfers.count-1)
+	b.hot.ids.addPlace(t.ID, b.hot.transfers.count-1)
 	return stored
 }
