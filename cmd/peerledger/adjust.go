@@ -5,19 +5,39 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// adjustFlags are the flags of all adjustments.
-type adjustFlags struct {
+// bookingFlags are the flags of bookings by hand: adjustments, and movements of capital.
+type bookingFlags struct {
 	asset  string
 	key    string
 	reason uint32
 }
 
+// addTo adds the flags to a command. noun names the booking.
+func (f *bookingFlags) addTo(flags *pflag.FlagSet, noun string) {
+	flags.StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
+	flags.StringVar(&f.key, "key", "", fmt.Sprintf("the `name` of the %s: repeat a %[1]s with the same name, and give each %[1]s its own", noun))
+	flags.Uint32Var(&f.reason, "reason", 0, fmt.Sprintf("a `number`, not 0, that is kept with the %s", noun))
+}
+
+// requireKeyAndReason refuses a booking without a name or a reason.
+func (f *bookingFlags) requireKeyAndReason() error {
+	switch {
+	case f.key == "":
+		return fmt.Errorf("%w: give the booking a name with --key", errUsage)
+	case f.reason == 0:
+		return fmt.Errorf("%w: give the reason's number with --reason", errUsage)
+	default:
+		return nil
+	}
+}
+
 func (a *app) newAdjustCommand() *cobra.Command {
-	var f adjustFlags
+	var f bookingFlags
 	cmd := &cobra.Command{
 		Use:   "adjust",
 		Short: "Correct a peer's balance by hand, and write arrears off",
@@ -29,15 +49,12 @@ The other side of the booking is our suspense account. Book payments on a rail w
 		Args: requireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	flags.StringVar(&f.key, "key", "", "the `name` of the correction: repeat a correction with the same name, and give each correction its own")
-	flags.Uint32Var(&f.reason, "reason", 0, "a `number`, not 0, that is kept with the correction")
+	f.addTo(cmd.PersistentFlags(), "correction")
 	cmd.AddCommand(a.newAdjustCreditCommand(&f), a.newAdjustDebitCommand(&f), a.newWriteOffCommand(&f))
 	return cmd
 }
 
-func (a *app) newAdjustCreditCommand(f *adjustFlags) *cobra.Command {
+func (a *app) newAdjustCreditCommand(f *bookingFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "credit peer amount", Short: "Owe a peer more, or let it owe less",
 		Long: "Credit a peer. The amount pays the peer's debt first; the rest is prepaid. Settlements do not\npay a prepayment out; only settle refund does.",
@@ -47,7 +64,7 @@ func (a *app) newAdjustCreditCommand(f *adjustFlags) *cobra.Command {
 	})
 }
 
-func (a *app) newAdjustDebitCommand(f *adjustFlags) *cobra.Command {
+func (a *app) newAdjustDebitCommand(f *bookingFlags) *cobra.Command {
 	var beyond bool
 	cmd := &cobra.Command{
 		Use: "debit peer amount", Short: "Owe a peer less, or have it owe more",
@@ -61,7 +78,7 @@ func (a *app) newAdjustDebitCommand(f *adjustFlags) *cobra.Command {
 	})
 }
 
-func (a *app) newWriteOffCommand(f *adjustFlags) *cobra.Command {
+func (a *app) newWriteOffCommand(f *bookingFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "write-off peer amount", Short: "Write off arrears that will never be paid",
 		Long: "Write off at most this amount of a peer's arrears. Before that, the ledger collects the part\nthat the account can pay. The loss goes to our suspense account.",
@@ -72,16 +89,13 @@ func (a *app) newWriteOffCommand(f *adjustFlags) *cobra.Command {
 }
 
 // buildAdjustCommand completes a command that books one correction with book.
-func (a *app) buildAdjustCommand(f *adjustFlags, cmd *cobra.Command, action, peerPrefix string, describe effectFunc,
+func (a *app) buildAdjustCommand(f *bookingFlags, cmd *cobra.Command, action, peerPrefix string, describe effectFunc,
 	book func(*session, payment) (accounts.Booking, error),
 ) *cobra.Command {
 	cmd.Args = exactArgs(2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		switch {
-		case f.key == "":
-			return fmt.Errorf("%w: give the correction a name with --key", errUsage)
-		case f.reason == 0:
-			return fmt.Errorf("%w: give the reason's number with --reason", errUsage)
+		if err := f.requireKeyAndReason(); err != nil {
+			return err
 		}
 		return a.withSession(cmd.Context(), func(s *session) error {
 			p, err := s.parseNonzeroPayment(cmd.Context(), args[0], args[1], f.asset)
