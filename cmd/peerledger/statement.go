@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,10 +14,9 @@ import (
 type statementRow struct{ time, kind, direction, amount, position, arrears, creditLine, counterparty, packet, key string }
 
 func (a *app) newStatementCommand() *cobra.Command {
-	var asset, from, to string
+	var f periodFlags
 	var keys []string
-	var journals []string
-	var csv, holds, own, packets bool
+	var csv, holds, own bool
 	cmd := &cobra.Command{
 		Use:   "statement peer",
 		Short: "Show the entries of a peer's account, with opening and closing balance",
@@ -43,22 +41,19 @@ separate entry.`,
 		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
 		Args:    rangeArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			begin, end, err := parseRange(from, to, time.Now())
+			begin, end, err := f.parsePeriod(time.Now())
 			if err != nil {
 				return err
-			}
-			if packets != (len(journals) > 0) {
-				return fmt.Errorf("%w: --packets and --journal go together", errUsage)
 			}
 			if own == (len(args) == 1) {
 				return fmt.Errorf("%w: name a peer, or give --own", errUsage)
 			}
 			return a.withSession(cmd.Context(), func(s *session) error {
-				account, found, err := s.statementAccount(cmd.Context(), args, asset)
+				account, found, err := s.statementAccount(cmd.Context(), args, f.asset)
 				if err != nil {
 					return err
 				}
-				options := []accounts.StatementOption{s.nameCounterparties(cmd.Context(), found), accounts.WithKnownKeys(keys...), accounts.WithJournals(journals...)}
+				options := []accounts.StatementOption{s.nameCounterparties(cmd.Context(), found), accounts.WithKnownKeys(keys...), accounts.WithJournals(f.journals...)}
 				if holds {
 					options = append(options, accounts.WithHolds())
 				}
@@ -71,14 +66,10 @@ separate entry.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	flags.StringVar(&from, "from", "", "from this `time` on (default: the beginning)")
-	flags.StringVar(&to, "to", "", "before this `time` (default: now)")
+	f.addTo(flags)
 	flags.StringArrayVar(&keys, "key", nil, "show this `key` instead of its hash; may be given several times")
 	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
 	flags.BoolVar(&holds, "holds", false, "also list holds of packets and orders, as (amounts) that move nothing")
-	flags.BoolVar(&packets, "packets", false, "show the packets of rounds, from the journals")
-	flags.StringArrayVar(&journals, "journal", nil, "journal `folder` of a recorder of rounds, for --packets; may be given several times")
 	flags.BoolVar(&own, "own", false, "show our own liquidity")
 	return cmd
 }
@@ -161,33 +152,4 @@ func newBalanceRow(kind string, s *accounts.Statement, st accounts.StatementBala
 		kind: kind, position: formatSigned(s.Asset, st.Position),
 		arrears: s.Asset.Format(st.Arrears), creditLine: formatLine(s.Asset, st.CreditLine),
 	}
-}
-
-// parseRange reads the two ends of a period; "" is open.
-func parseRange(from, to string, now time.Time) (begin, end time.Time, err error) {
-	if begin, err = parseMoment(from, now); err != nil {
-		return begin, end, fmt.Errorf("%w: --from: %w", errUsage, err)
-	}
-	if end, err = parseMoment(to, now); err != nil {
-		return begin, end, fmt.Errorf("%w: --to: %w", errUsage, err)
-	}
-	return begin, end, nil
-}
-
-// parseMoment reads a time as an operator writes it, or as a table or JSON prints it. Times without
-// a zone are in UTC.
-func parseMoment(text string, now time.Time) (time.Time, error) {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.DateOnly, tableTime, "2006-01-02 15:04", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	return time.Time{}, fmt.Errorf("%q is not a date (2026-11-26), a time (2026-11-26T10:00:00Z) or a duration (36h)", text)
 }
