@@ -31,7 +31,8 @@ func TestReadJSON(t *testing.T) {
 	require.Equal(t, want, collectEntries(t, accounts.ReadJSON(bytes.NewReader(asJSON.Bytes()), usd)))
 	require.Equal(t, want, collectEntries(t, accounts.ReadJSON(strings.NewReader("\ufeff"+asJSON.String()), usd)), "with a byte order mark")
 	n := 0
-	for range accounts.ReadJSON(&asJSON, usd) {
+	for _, err := range accounts.ReadJSON(&asJSON, usd) {
+		require.NoError(t, err)
 		n++
 		break
 	}

@@ -64,7 +64,10 @@ var (
 func (a *app) runCommand(ctx context.Context, args []string) int {
 	root := a.newRootCommand()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if cmd.CommandPath() == "peerledger check" { // with the statuses of monitoring plugins
+		return a.endCheck(err)
+	}
 	if err == nil {
 		return statusDone
 	}
@@ -168,7 +171,7 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		&cobra.Group{ID: "measure", Title: "Try and measure:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.newDoctorCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newTrialBalanceCommand(), a.newCompareCommand(), a.newHoldsCommand(), a.newOrdersCommand(), a.newEnginesCommand(), a.newPacketsCommand(), a.newWatchCommand()},
+		"look":    {a.newDoctorCommand(), a.newCheckBooksCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newTrialBalanceCommand(), a.newCompareCommand(), a.newHoldsCommand(), a.newOrdersCommand(), a.newEnginesCommand(), a.newPacketsCommand(), a.newWatchCommand()},
 		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newFundCommand(), a.newWithdrawCommand(), a.newMigrateCommand()},
 		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
 		"measure": {a.newServeCommand(), a.newBenchCommand(), a.newReplayCommand(), a.newRFC0038Command()},

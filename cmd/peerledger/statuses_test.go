@@ -31,7 +31,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"settle announce": "settle announce alice@USD 5 --key k", "settle announced": "settle announced",
 		"settle failed": "settle failed alice@USD --key k", "trial-balance": "trial-balance",
 		"settle approve": "settle approve alice@USD abc", "settle pause": "settle pause bank", "settle resume": "settle resume bank",
-		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "compare": "compare alice@USD /nonexistent",
+		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "compare": "compare alice@USD /nonexistent", "check": "check",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
 		"fund":             "fund 5 --asset USD --key k --reason 1", "withdraw": "withdraw 5 --asset USD --key k --reason 1",
@@ -73,6 +73,22 @@ func appendArgs(before []string, line ...string) []string {
 	return append(slices.Clone(before), line...)
 }
 
+// requireRefused requires a command to end with a status and a message, and without output. check has
+// the status 3 of monitoring plugins for all of it, and the message is its output.
+func requireRefused(t *testing.T, got outcome, name string, status int, text string, about ...any) {
+	t.Helper()
+	if name == "check" {
+		require.Equal(t, outcome{int(checkUnknown), got.out, ""}, got, about...)
+		require.Contains(t, got.out, "PEERLEDGER UNKNOWN - ")
+		require.Contains(t, got.out, text, about...)
+		return
+	}
+	require.Equal(t, status, got.status, "%v: %s", about, got.errors)
+	require.NotEmpty(t, got.errors)
+	require.Contains(t, got.errors, text, about...)
+	require.Empty(t, got.out, about...)
+}
+
 // commandLines has every command that does something.
 func TestStatusesOfEveryCommand(t *testing.T) {
 	t.Parallel()
@@ -99,9 +115,7 @@ func TestStatusOfWrongCommandLines(t *testing.T) {
 		usage := func(what string, args ...string) {
 			t.Helper()
 			got := runApp(t, args...)
-			require.Equal(t, statusUsage, got.status, "%s: %v: %s", what, args, got.errors)
-			require.NotEmpty(t, got.errors)
-			require.Empty(t, got.out, "%v", args)
+			requireRefused(t, got, name, statusUsage, "", "%s: %v", what, args)
 		}
 		command := strings.Fields(name)
 		cmd, _, err := (&app{}).newRootCommand().Find(command)
@@ -177,9 +191,7 @@ func TestStatusOfLedgers(t *testing.T) {
 					args = append(args, "--yes")
 				}
 				got := runApp(t, args...)
-				require.Equal(t, status, got.status, "%v: %s", args, got.errors)
-				require.Contains(t, got.errors, text, args)
-				require.Empty(t, got.out, "%v", args)
+				requireRefused(t, got, name, status, text, "%v", args)
 			}
 		}
 		in := func(folder string) []string { return []string{"--config", s.config, "--folder", folder} }
@@ -288,10 +300,8 @@ func TestAssetsAreTheLedgers(t *testing.T) {
 					args = append(args, "--yes")
 				}
 				got := other.runCommand(t, args...)
-				require.Equal(t, statusUsage, got.status, "%v: %s", args, got.errors)
-				require.Contains(t, got.errors, want, "%v", args)
-				require.Equal(t, 1, strings.Count(got.errors, want), "it is said once")
-				require.Empty(t, got.out)
+				requireRefused(t, got, name, statusUsage, want, "%v", args)
+				require.Equal(t, 1, strings.Count(got.out+got.errors, want), "it is said once")
 			}
 		}
 	}
