@@ -36,6 +36,7 @@ type app struct {
 	addresses       []string
 	timeout         time.Duration
 	json            bool
+	list            listing
 	yes             bool
 	mayCreateLedger bool // with yes, the command may create a missing embedded ledger
 	createdLedger   bool // the ledger was created, or would be with yes
@@ -150,8 +151,10 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 			}
 			return nil
 		},
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: checkFlags,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.checkFlags(cmd)
+		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; %s --help lists the flags", errUsage, err, cmd.CommandPath())
@@ -164,6 +167,21 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 	flags.StringSliceVar(&a.addresses, "addresses", nil, "`addresses` of all replicas in order (default $TIGERBEETLE_ADDRESSES)")
 	flags.DurationVar(&a.timeout, "timeout", 15*time.Second, "`time` to wait for the ledger")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one value a line, also for errors")
+	a.addCommands(root)
+	root.AddCommand(a.newVersionCommand())
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetHelpCommand(newHelpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	a.enablePeerCompletion(root)
+	wrapArgErrors(root)
+	return root
+}
+
+// addCommands adds the subcommands in their groups.
+func (a *app) addCommands(root *cobra.Command) {
 	root.AddGroup(
 		&cobra.Group{ID: "look", Title: "Look:"},
 		&cobra.Group{ID: "change", Title: "Change (with --yes):"},
@@ -181,16 +199,6 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 			root.AddCommand(command)
 		}
 	}
-	root.AddCommand(a.newVersionCommand())
-	root.SetIn(a.stdin)
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
-	root.SetHelpCommand(newHelpCommand())
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
-	a.enablePeerCompletion(root)
-	wrapArgErrors(root)
-	return root
 }
 
 // newHelpCommand returns a help command that fails for an unknown command; cobra's own one

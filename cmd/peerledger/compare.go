@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/ledger"
 )
 
 // differenceRow is a difference between two statements. Amounts are in whole units of the asset, with
@@ -82,6 +81,7 @@ late fulfills.`,
 			})
 		},
 	}
+	a.addListFlags(cmd)
 	f.addTo(cmd.Flags())
 	return cmd
 }
@@ -128,12 +128,11 @@ func (a *app) showComparison(asset accounts.Asset, c accounts.Comparison) error 
 		total.Matched, total.Differences = &c.Matched, &found
 		rows = append(rows, total)
 	}
-	if len(rows) > 0 {
-		if err := printRows(a, rows, differenceColumns...); err != nil {
-			return err
-		}
+	a.list.whenEmpty = "The statements agree."
+	if err := printRows(a, rows, differenceColumns...); err != nil {
+		return err
 	}
-	if !a.json {
+	if a.printsTable() {
 		drift := new(big.Int).Add(c.Ours, c.Theirs)
 		fmt.Fprintf(a.stdout, "Matched: %d. Differences: %d, with a drift of %s %s.\n", c.Matched, found, formatSigned(asset, drift), asset.Code)
 	}
@@ -153,29 +152,24 @@ func newAmountsRow(asset accounts.Asset, class string, ours, theirs *big.Int) di
 func newDifferenceRow(asset accounts.Asset, d *accounts.Difference) differenceRow {
 	row := newAmountsRow(asset, string(d.Class), d.Ours, d.Theirs)
 	row.Kind, row.Time = string(d.Kind), formatTime(d.Time)
-	row.OurPacket, row.TheirPacket = formatPacket(d.OurPacket), formatPacket(d.TheirPacket)
+	row.OurPacket, row.TheirPacket = formatID(d.OurPacket), formatID(d.TheirPacket)
 	if d.ConditionTag != [8]byte{} {
 		row.Condition = hex.EncodeToString(d.ConditionTag[:])
 	}
 	return row
 }
 
-// formatPacket formats the id of a packet; zero is "".
-func formatPacket(id ledger.ID) string {
-	if id.IsZero() {
-		return ""
-	}
-	return id.String()
-}
-
 var differenceColumns = []column[differenceRow]{
 	{title: "difference", cell: func(r differenceRow) string { return r.Difference }},
-	{title: "what", cell: func(r differenceRow) string { return r.Kind }},
-	{title: "time (UTC)", cell: func(r differenceRow) string { return r.Time }},
+	{title: "what", field: "kind", cell: func(r differenceRow) string { return r.Kind }},
+	{title: "time", cell: func(r differenceRow) string { return r.Time }},
 	{title: "ours", cell: func(r differenceRow) string { return r.Ours }, right: true},
 	{title: "theirs", cell: func(r differenceRow) string { return r.Theirs }, right: true},
 	{title: "drift", cell: func(r differenceRow) string { return r.Drift }, right: true},
 	{title: "condition", cell: func(r differenceRow) string { return r.Condition }},
 	{title: "our packet", cell: func(r differenceRow) string { return r.OurPacket }},
 	{title: "their packet", cell: func(r differenceRow) string { return r.TheirPacket }},
+	{title: "name", cell: func(r differenceRow) string {
+		return orDefault(r.OurPacket, orDefault(r.TheirPacket, r.Kind+" "+r.Time))
+	}, wide: true, names: true},
 }

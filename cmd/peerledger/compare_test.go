@@ -39,7 +39,7 @@ func TestCompareThatAgrees(t *testing.T) {
 	for _, form := range []string{"--csv", "--json"} {
 		text := theirs.runOK(t, "statement", "bob@USD", form, "--holds")
 		for _, content := range []string{text, "\ufeff" + text} {
-			require.Equal(t, "Matched: 2. Differences: 0, with a drift of 0.00 USD.\n", ours.runOK(t, "compare", "alice@USD", writeFile(t, content)))
+			require.Equal(t, "The statements agree.\nMatched: 2. Differences: 0, with a drift of 0.00 USD.\n", ours.runOK(t, "compare", "alice@USD", writeFile(t, content)))
 		}
 	}
 	got := ours.runOK(t, "compare", "alice@USD", writeFile(t, theirs.runOK(t, "statement", "bob@USD", "--csv")), "--json")

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,19 +14,26 @@ import (
 
 func (a *app) newPeersCommand() *cobra.Command {
 	var asset string
+	var conditions []string
 	cmd := &cobra.Command{
 		Use:   "peers",
 		Short: "List the peers in the ledger; add, suspend and close peers",
 		Long: `List the peers that the ledger has in each asset, in the order of their provisioning. The
 ledger keeps only a hash of a peer's id: names come from the configuration file, and a peer
 without an entry is shown by the id of its account. Configured peers that are not in the ledger
-are listed as missing.`,
-		Example: "  peerledger peers\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
+are listed as missing, unless --filter names conditions (peerledger balances --help).`,
+		Example: "  peerledger peers\n  peerledger peers --filter suspended -o name\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
 		Args:    requireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withSession(cmd.Context(), func(s *session) error { return s.listPeers(cmd, asset) })
+			filters, err := parseFilters(conditions)
+			if err != nil {
+				return err
+			}
+			return a.withSession(cmd.Context(), func(s *session) error { return s.listPeers(cmd, asset, filters) })
 		},
 	}
+	a.addListFlags(cmd)
+	addFilterFlag(cmd.Flags(), &conditions)
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	cmd.AddCommand(
 		a.newAddPeerCommand(&asset), a.newProvisionCommand(), a.newSuspendCommand(&asset), a.newResumeCommand(&asset),
@@ -34,8 +42,23 @@ are listed as missing.`,
 	return cmd
 }
 
-// listPeers prints the peers of the ledger, and the missing ones.
-func (s *session) listPeers(cmd *cobra.Command, asset string) error {
+// newListColumns returns the columns of the list of peers: the first ones of balances with the time of
+// provisioning, and the others in wide tables. The list has no orders that are due.
+func newListColumns() []column[peerRow] {
+	list := slices.Clone(peerColumns)
+	list = append(list, column[peerRow]{title: "opened", cell: func(r peerRow) string { return r.Opened }})
+	for _, c := range balanceColumns[len(peerColumns):] {
+		if c.title != "due" && c.title != "opened" {
+			c.wide = true
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// listPeers prints the peers of the ledger, and the missing ones. A peer without a balance meets no
+// condition.
+func (s *session) listPeers(cmd *cobra.Command, asset string, filters peerFilters) error {
 	assets, err := s.selectAssets(asset)
 	if err != nil {
 		return err
@@ -53,20 +76,20 @@ func (s *session) listPeers(cmd *cobra.Command, asset string) error {
 				row = newPeerRow(listing.Balance, listing.ID.String())
 			}
 			found[row.Peer] = true
-			rows = append(rows, row)
+			if len(filters) == 0 || !listing.Incomplete && filters.match(listing.Balance) {
+				rows = append(rows, row)
+			}
 		}
 		for _, name := range names {
-			if !found[name] {
+			if !found[name] && len(filters) == 0 {
 				rows = append(rows, peerRow{Peer: name, Asset: a.String(), State: "missing"})
 			}
 		}
 	}
-	if len(rows) == 0 && !s.json {
-		_, err := fmt.Fprintln(s.stdout, "The ledger has no peers in this namespace, and none are configured. namespace in peerledger.yaml must be the connector's Config.Namespace. Add a peer with peerledger peers add.")
-		return err
+	if len(filters) == 0 {
+		s.list.whenEmpty = "The ledger has no peers in this namespace, and none are configured. namespace in peerledger.yaml must be the connector's Config.Namespace. Add a peer with peerledger peers add."
 	}
-	return printRows(s.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
-		column[peerRow]{title: "opened", cell: func(r peerRow) string { return r.Opened }})...)
+	return printRows(s.app, rows, newListColumns()...)
 }
 
 func (a *app) newAddPeerCommand(asset *string) *cobra.Command {
