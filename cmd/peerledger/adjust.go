@@ -14,26 +14,25 @@ import (
 type bookingFlags struct {
 	asset  string
 	key    string
-	reason uint32
+	reason string // a number or a name, as parseReason reads it
 }
 
 // addTo adds the flags to a command. noun names the booking.
 func (f *bookingFlags) addTo(flags *pflag.FlagSet, noun string) {
 	flags.StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	flags.StringVar(&f.key, "key", "", fmt.Sprintf("the `name` of the %s: repeat a %[1]s with the same name, and give each %[1]s its own", noun))
-	flags.Uint32Var(&f.reason, "reason", 0, fmt.Sprintf("a `number`, not 0, that is kept with the %s", noun))
+	addReasonFlag(flags, &f.reason, "that is kept with the "+noun+"; not 0")
 }
 
-// requireKeyAndReason refuses a booking without a name or a reason.
-func (f *bookingFlags) requireKeyAndReason() error {
-	switch {
-	case f.key == "":
-		return fmt.Errorf("%w: give the booking a name with --key", errUsage)
-	case f.reason == 0:
-		return fmt.Errorf("%w: give the reason's number with --reason", errUsage)
-	default:
-		return nil
+// parseKeyAndReason refuses a booking without a name or a reason. It returns the number of the reason.
+func (f *bookingFlags) parseKeyAndReason(a *app) (reason uint32, err error) {
+	if f.key == "" {
+		return 0, fmt.Errorf("%w: give the booking a name with --key", errUsage)
 	}
+	if reason, err = a.parseReason(f.reason); err == nil && reason == 0 {
+		err = fmt.Errorf("%w: give the reason with --reason, as a number or by its name in the configuration", errUsage)
+	}
+	return reason, err
 }
 
 func (a *app) newAdjustCommand() *cobra.Command {
@@ -59,8 +58,8 @@ func (a *app) newAdjustCreditCommand(f *bookingFlags) *cobra.Command {
 		Use: "credit peer amount", Short: "Owe a peer more, or let it owe less",
 		Long: "Credit a peer. The amount pays the peer's debt first; the rest is prepaid. Settlements do not\npay a prepayment out; only settle refund does.",
 	}
-	return a.buildAdjustCommand(f, cmd, "book a credit by hand", " for ", describePaidIn, func(s *session, p payment) (accounts.Booking, error) {
-		return s.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, ReasonCode: f.reason})
+	return a.buildAdjustCommand(f, cmd, "book a credit by hand", " for ", describePaidIn, func(s *session, p payment, reason uint32) (accounts.Booking, error) {
+		return s.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, ReasonCode: reason})
 	})
 }
 
@@ -71,9 +70,9 @@ func (a *app) newAdjustDebitCommand(f *bookingFlags) *cobra.Command {
 		Long: "Debit a peer. The amount reduces the prepayment first. A debit that the account does not cover\nis refused; with --beyond-headroom the uncovered part becomes arrears.",
 	}
 	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "book the part that the account does not cover as arrears")
-	return a.buildAdjustCommand(f, cmd, "book a debit by hand", " for ", describeCoveredCharge(&beyond), func(s *session, p payment) (accounts.Booking, error) {
+	return a.buildAdjustCommand(f, cmd, "book a debit by hand", " for ", describeCoveredCharge(&beyond), func(s *session, p payment, reason uint32) (accounts.Booking, error) {
 		return s.book.Adjust(cmd.Context(), accounts.Adjustment{
-			Account: p.account, Key: f.key, Debit: p.amount, ReasonCode: f.reason, BeyondHeadroom: beyond,
+			Account: p.account, Key: f.key, Debit: p.amount, ReasonCode: reason, BeyondHeadroom: beyond,
 		})
 	})
 }
@@ -83,18 +82,19 @@ func (a *app) newWriteOffCommand(f *bookingFlags) *cobra.Command {
 		Use: "write-off peer amount", Short: "Write off arrears that will never be paid",
 		Long: "Write off at most this amount of a peer's arrears. Before that, the ledger collects the part\nthat the account can pay. The loss goes to our suspense account.",
 	}
-	return a.buildAdjustCommand(f, cmd, "write off the arrears", " of ", describeWriteOff, func(s *session, p payment) (accounts.Booking, error) {
-		return s.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, ReasonCode: f.reason})
+	return a.buildAdjustCommand(f, cmd, "write off the arrears", " of ", describeWriteOff, func(s *session, p payment, reason uint32) (accounts.Booking, error) {
+		return s.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, ReasonCode: reason})
 	})
 }
 
 // buildAdjustCommand completes a command that books one correction with book.
 func (a *app) buildAdjustCommand(f *bookingFlags, cmd *cobra.Command, action, peerPrefix string, describe effectFunc,
-	book func(*session, payment) (accounts.Booking, error),
+	book func(s *session, p payment, reason uint32) (accounts.Booking, error),
 ) *cobra.Command {
 	cmd.Args = exactArgs(2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := f.requireKeyAndReason(); err != nil {
+		reason, err := f.parseKeyAndReason(a)
+		if err != nil {
 			return err
 		}
 		return a.withSession(cmd.Context(), func(s *session) error {
@@ -103,12 +103,13 @@ func (a *app) buildAdjustCommand(f *bookingFlags, cmd *cobra.Command, action, pe
 				return err
 			}
 			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: f.key, peerPrefix: peerPrefix}
+			c.setReason(s.cfg, reason)
 			b, err := s.addPreview(cmd.Context(), &c, p.account, p.amount, describe)
 			if err != nil {
 				return err
 			}
 			return a.previewOrWrite(c, func(c *change) error {
-				booking, err := book(s, p)
+				booking, err := book(s, p, reason)
 				if err != nil {
 					return explainCover(err, b)
 				}

@@ -73,7 +73,7 @@ func (a *app) runCommand(ctx context.Context, args []string) int {
 		return statusDone
 	}
 	status := exitStatus(err)
-	if !errors.Is(err, errFound) && !errors.Is(err, errClausesFailed) {
+	if _, shown := errors.AsType[*faultsError](err); !shown && !errors.Is(err, errFound) && !errors.Is(err, errClausesFailed) {
 		a.printError(err, status)
 	}
 	return status
@@ -168,7 +168,7 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 	flags.DurationVar(&a.timeout, "timeout", 15*time.Second, "`time` to wait for the ledger")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one value a line, also for errors")
 	a.addCommands(root)
-	root.AddCommand(a.newVersionCommand())
+	root.AddCommand(a.newVersionCommand(), a.newConfigCommand())
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -51,11 +51,12 @@ func (a *app) buildCapitalCommand(cmd *cobra.Command, action string, after func(
 	var f bookingFlags
 	cmd.Args = exactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := f.requireKeyAndReason(); err != nil {
+		reason, err := f.parseKeyAndReason(a)
+		if err != nil {
 			return err
 		}
 		return a.withSession(cmd.Context(), func(s *session) error {
-			capital, err := s.parseCapital(f, args[0])
+			capital, err := s.parseCapital(f, reason, args[0])
 			if err != nil {
 				return err
 			}
@@ -67,6 +68,7 @@ func (a *app) buildCapitalCommand(cmd *cobra.Command, action string, after func(
 				Action: action, Asset: capital.Asset.String(), Amount: capital.Asset.Format(capital.Amount), Key: f.key,
 				Before: formatSigned(capital.Asset, position.Liquidity),
 			}
+			c.setReason(s.cfg, reason)
 			c.After, c.Effect = after(position, capital.Amount)
 			return a.previewOrWrite(c, func(c *change) error {
 				booking, err := book(s.book, cmd.Context(), capital)
@@ -87,7 +89,7 @@ func (a *app) buildCapitalCommand(cmd *cobra.Command, action string, after func(
 }
 
 // parseCapital reads the asset and the amount of a movement of capital.
-func (s *session) parseCapital(f bookingFlags, amount string) (accounts.Capital, error) {
+func (s *session) parseCapital(f bookingFlags, reason uint32, amount string) (accounts.Capital, error) {
 	asset, err := s.cfg.findAsset(f.asset)
 	if err != nil {
 		return accounts.Capital{}, err
@@ -96,7 +98,7 @@ func (s *session) parseCapital(f bookingFlags, amount string) (accounts.Capital,
 	if err == nil && units.IsZero() {
 		err = fmt.Errorf("%w: the amount must not be 0", errUsage)
 	}
-	return accounts.Capital{Asset: asset, Key: f.key, Amount: units, ReasonCode: f.reason}, err
+	return accounts.Capital{Asset: asset, Key: f.key, Amount: units, ReasonCode: reason}, err
 }
 
 // readOwnPosition reads our position in one asset.

@@ -24,11 +24,11 @@ func TestCapital(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	fund := []string{"fund", "1000", "--asset", "USD", "--key", "deposit 1", "--reason", "5"}
-	require.Contains(t, s.runOK(t, fund...), "Would fund our liquidity in USD/2, 1000.00, from 0.00 to 1000.00, key deposit 1.\n")
-	require.JSONEq(t, `{"json":1,"action":"fund our liquidity","asset":"USD/2","amount":"1000.00","before":"0.00","after":"1000.00","key":"deposit 1","written":false}`,
+	require.Contains(t, s.runOK(t, fund...), "Would fund our liquidity in USD/2, 1000.00, from 0.00 to 1000.00, key deposit 1, reason 5.\n")
+	require.JSONEq(t, `{"json":1,"action":"fund our liquidity","asset":"USD/2","amount":"1000.00","before":"0.00","after":"1000.00","key":"deposit 1","reason":5,"written":false}`,
 		s.runOK(t, append(fund, "--json")...))
 	require.Equal(t, []string{"0.00", "0.00", "0.00"}, s.readCapital(t))
-	require.JSONEq(t, `{"json":1,"action":"fund our liquidity","asset":"USD/2","amount":"1000.00","before":"0.00","after":"1000.00","key":"deposit 1","written":true,"transfer":"ID"}`,
+	require.JSONEq(t, `{"json":1,"action":"fund our liquidity","asset":"USD/2","amount":"1000.00","before":"0.00","after":"1000.00","key":"deposit 1","reason":5,"written":true,"transfer":"ID"}`,
 		maskIDs(s.runOK(t, append(fund, "--json", "--yes")...)))
 	require.Equal(t, []string{"1000.00", "1000.00", "1000.00"}, s.readCapital(t))
 	require.Contains(t, s.runOK(t, append(fund, "--yes")...), "Done before: fund our liquidity in USD/2, 1000.00, from 1000.00 to 1000.00")

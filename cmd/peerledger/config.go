@@ -33,6 +33,8 @@ type config struct {
 	Engines       []engineConfig `yaml:"engines"`
 	EngineReports reportsConfig  `yaml:"engine_reports"`
 	EnginesStatus string         `yaml:"engines_status"` // a file; "" is beside the configuration
+
+	Reasons map[string]uint32 `yaml:"reasons"` // names for --reason
 }
 
 // assetConfig is an asset in the configuration file.
@@ -91,11 +93,21 @@ func (a *app) readConfig() (config, error) {
 	}
 	cfg, err := parseConfig(content)
 	if err != nil {
-		return config{}, fmt.Errorf("%w: %s: %w", errUsage, file, err)
+		return config{}, &fileError{file, err}
 	}
 	cfg.file = file
 	return cfg, a.checkSingleLedger(cfg)
 }
+
+// fileError is an error in the content of a configuration file. It matches [errUsage].
+type fileError struct {
+	file string
+	err  error
+}
+
+func (e *fileError) Error() string        { return e.file + ": " + e.err.Error() }
+func (e *fileError) Unwrap() error        { return e.err }
+func (e *fileError) Is(target error) bool { return target == errUsage }
 
 // goType matches the part of a YAML error that names our Go types.
 var goType = regexp.MustCompile(` (in type|into) [\w.*\[\]]+`)
@@ -117,31 +129,53 @@ func (c config) validate() error {
 	for i, p := range c.Peers {
 		asset, err := c.findAsset(p.Asset)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("peers[%d] (%s): asset: %w", i, p.ID, err))
+			errs = append(errs, faultIn(fmt.Errorf("peers[%d] (%s): asset: %w", i, p.ID, err), "peers", i, "asset"))
 			continue
 		}
 		if key := asset.String() + " " + p.ID; seen[key] {
-			errs = append(errs, fmt.Errorf("peers[%d]: %s in %v is listed twice", i, p.ID, asset))
+			errs = append(errs, faultIn(fmt.Errorf("peers[%d]: %s in %v is listed twice", i, p.ID, asset), "peers", i, "id"))
 		} else {
 			seen[key] = true
 		}
 		if _, err := p.parsePeer(asset); err != nil {
-			errs = append(errs, fmt.Errorf("peers[%d] (%s): credit_line: %w", i, p.ID, err))
+			errs = append(errs, faultIn(fmt.Errorf("peers[%d] (%s): credit_line: %w", i, p.ID, err), "peers", i, "credit_line"))
 		}
 		if _, err := p.parsePolicy(asset); err != nil {
-			errs = append(errs, fmt.Errorf("peers[%d] (%s): settle_at, settle_to: %w", i, p.ID, err))
+			errs = append(errs, faultIn(fmt.Errorf("peers[%d] (%s): settle_at, settle_to: %w", i, p.ID, err), "peers", i, "settle_at"))
 		}
 	}
-	if len(c.Assets) > 0 {
-		errs = append(errs, c.toBookConfig().Validate())
-	}
+	errs = append(errs, c.validateAssets()...)
+	errs = append(errs, c.validateReasons()...)
 	if _, err := c.parseLimits(); err != nil {
 		errs = append(errs, err)
 	}
 	if err := c.EngineReports.Token.checkSource(); err != nil {
-		errs = append(errs, fmt.Errorf("engine_reports: token: %w", err))
+		errs = append(errs, faultAt(fmt.Errorf("engine_reports: token: %w", err), "engine_reports", "token"))
 	}
 	return errors.Join(append(errs, c.validateEngines())...)
+}
+
+// validateAssets returns the errors in the assets, each once.
+func (c config) validateAssets() (errs []error) {
+	seen := map[string]bool{}
+	for i := range c.Assets { // the first asset with an error is the last of the shortest such list
+		err := accounts.Config{Assets: c.toBookConfig().Assets[:i+1]}.Validate()
+		if err == nil {
+			continue
+		}
+		for _, e := range flattenErrors(err) {
+			if seen[e.Error()] {
+				continue
+			}
+			seen[e.Error()] = true
+			field := ""
+			if fault, ok := errors.AsType[*accounts.FieldError](e); ok {
+				field = strings.ToLower(fault.Field)
+			}
+			errs = append(errs, faultIn(e, "assets", i, field))
+		}
+	}
+	return errs
 }
 
 // toBookConfig returns the configuration of an [accounts.Book].

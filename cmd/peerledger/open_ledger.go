@@ -25,6 +25,7 @@ var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
 var refusedFlags = map[string][]string{
 	"peerledger backup list":    ledgerFlags,
 	"peerledger bench":          {"folder"},
+	"peerledger config check":   {"timeout"},
 	"peerledger engines":        ledgerFlags,
 	"peerledger engines add":    ledgerFlags,
 	"peerledger help":           ledgerFlags,

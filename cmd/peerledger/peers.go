@@ -240,7 +240,6 @@ func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string,
 
 func (a *app) newSuspendCommand(asset *string) *cobra.Command {
 	var revokeFree bool
-	var reasonCode uint32
 	cmd := &cobra.Command{
 		Use:   "suspend peer",
 		Short: "Take no new packets from or to a peer",
@@ -249,9 +248,9 @@ SuspensionPollInterval (1 s by default) and refuses new packets. Prepared packet
 fulfilled or rejected, and settlements go on.`,
 	}
 	cmd.Flags().BoolVar(&revokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
-	cmd.Flags().Uint32Var(&reasonCode, "reason", 0, "a `number` to keep with the change")
+	reason := a.addParsedReasonFlag(cmd)
 	return a.buildPeerCommand(asset, cmd, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
-		options := []accounts.SuspendOption{accounts.WithReasonCode(reasonCode)}
+		options := []accounts.SuspendOption{accounts.WithReasonCode(*reason)}
 		if revokeFree {
 			options = append(options, accounts.WithFreeRevoked())
 		}
@@ -268,7 +267,6 @@ func (a *app) newResumeCommand(asset *string) *cobra.Command {
 
 func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 	var force bool
-	var reasonCode uint32
 	cmd := &cobra.Command{
 		Use:   "close peer",
 		Short: "Close a peer's account",
@@ -278,9 +276,9 @@ owes the other, unless --force writes that amount off. Connectors that record in
 their reservations of a suspended peer: suspend the peer, and close it a moment later.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "write off the amount owed, in either direction; needs --reason")
-	cmd.Flags().Uint32Var(&reasonCode, "reason", 0, "a `number` to keep with the change")
+	reason := a.addParsedReasonFlag(cmd)
 	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, force) }, func(s *session, account accounts.PeerAccount) error {
-		options := []accounts.CloseOption{accounts.WithReasonCode(reasonCode)}
+		options := []accounts.CloseOption{accounts.WithReasonCode(*reason)}
 		if force {
 			options = append(options, accounts.WithForce())
 		}

@@ -128,7 +128,9 @@ func (s *session) writeStatement(cmd *cobra.Command, statement *accounts.Stateme
 		if err != nil {
 			return err
 		}
-		rows = append(rows, newStatementRow(statement.Asset, &e))
+		row := newStatementRow(statement.Asset, &e)
+		row.ReasonName = s.cfg.nameReason(row.Reason)
+		rows = append(rows, row)
 	}
 	rows = append(rows, newBalanceRow("closing", statement, statement.Closing))
 	return printRows(s.app, rows, statementColumns...)

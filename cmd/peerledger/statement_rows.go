@@ -23,6 +23,8 @@ type statementRow struct {
 	PacketsGone  bool   `json:"packets_gone,omitempty"` // no journal has the packets of the round
 	Key          string `json:"key,omitempty"`
 	KeyHash      string `json:"key_hash,omitempty"`
+	Reason       uint32 `json:"reason,omitempty"`
+	ReasonName   string `json:"reason_name,omitempty"` // by the configuration
 	Transfer     string `json:"transfer,omitempty"`
 }
 
@@ -63,7 +65,7 @@ func newStatementRow(a accounts.Asset, e *accounts.Entry) statementRow {
 	row := statementRow{
 		Time: formatTime(e.Time), Kind: string(e.Kind), Direction: string(e.Direction), Amount: formatSigned(a, e.Amount), Position: formatSigned(a, e.Position),
 		CreditLine: formatLine(a, e.CreditLine), Arrears: a.Format(e.Arrears), Counterparty: e.Counterparty.String(),
-		Packet: formatID(e.Packet), Round: e.Round, PacketsGone: e.PacketsGone, Key: e.Key, KeyHash: formatID(e.KeyHash), Transfer: formatID(e.Transfer),
+		Packet: formatID(e.Packet), Round: e.Round, PacketsGone: e.PacketsGone, Key: e.Key, KeyHash: formatID(e.KeyHash), Reason: e.ReasonCode, Transfer: formatID(e.Transfer),
 	}
 	if e.Held != nil {
 		row.Held = formatSigned(a, e.Held)
@@ -90,5 +92,6 @@ var statementColumns = []column[statementRow]{
 	{title: "counterparty", cell: func(r statementRow) string { return r.Counterparty }},
 	{title: "packet", cell: statementRow.describePacket, value: func(r statementRow) string { return r.Packet }},
 	{title: "key", cell: statementRow.describeKey},
+	{title: "reason", cell: func(r statementRow) string { return describeReason(r.Reason, r.ReasonName) }, wide: true},
 	{title: "transfer", cell: func(r statementRow) string { return r.Transfer }, wide: true, names: true},
 }

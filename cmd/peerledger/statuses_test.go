@@ -39,7 +39,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 	},
 	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
 	others: map[string]string{
-		"doctor": "doctor", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
+		"doctor": "doctor", "config check": "config check", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
 		"bench": "bench", "replay": "replay", "serve": "serve", "engines": "engines", "engines add": "engines add bank http://127.0.0.1:1", "rfc0038 check": "rfc0038 check http://127.0.0.1:1", "rfc0038 engine": "rfc0038 engine", "version": "version", "help": "help", "completion bash": "completion bash",
 		"completion zsh": "completion zsh", "completion fish": "completion fish", "completion powershell": "completion powershell",
 	},
@@ -143,7 +143,7 @@ func TestStatusOfWrongCommandLines(t *testing.T) {
 			usage("it takes none", appendArgs(line, "--"+flag, "7")...)
 		}
 	})
-	for _, group := range []string{"", "credit", "settle", "adjust", "peers", "engines", "rfc0038", "completion"} {
+	for _, group := range []string{"", "credit", "settle", "adjust", "peers", "engines", "rfc0038", "completion", "config"} {
 		got := runApp(t, append(strings.Fields(group), "frob")...)
 		require.Equal(t, statusUsage, got.status, group)
 		require.Contains(t, got.errors, "frob")
