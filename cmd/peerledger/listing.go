@@ -157,7 +157,9 @@ func limitRows[T any](l *listing, rows []T) []T {
 	return rows[:min(l.limit, len(rows))]
 }
 
-// writeCSV writes rows with all columns as RFC 4180 has it, but with a line feed at the end of a line.
+// writeCSV writes rows with all columns as RFC 4180 has it, but with a line feed at the end of a line. An
+// apostrophe stands before a text that a spreadsheet would take for a formula: names of peers and answers
+// of engines are foreign text.
 func writeCSV[T any](a *app, rows []T, columns []column[T]) error {
 	out := csv.NewWriter(a.stdout)
 	record := make([]string, len(columns))
@@ -172,6 +174,9 @@ func writeCSV[T any](a *app, rows []T, columns []column[T]) error {
 	for _, row := range rows {
 		for i, c := range columns {
 			record[i] = c.plainValue(row)
+			if !c.right && record[i] != "" && strings.ContainsRune("=+-@\t\r", rune(record[i][0])) {
+				record[i] = "'" + record[i]
+			}
 		}
 		if err := out.Write(record); err != nil {
 			return err

@@ -189,4 +189,9 @@ func TestCSVQuotes(t *testing.T) {
 	require.Equal(t, []string{"peer", "asset", "state", "position", "arrears", "credit_line", "headroom", "opened"}, records[0][:8])
 	require.Equal(t, `g.a,"b"`, records[3][0])
 	require.Len(t, strings.Split(strings.TrimSpace(s.runOK(t, "peers", "-o", "csv", "--asset", "USD", "--no-headers")), "\n"), 3)
+
+	s.runOK(t, "peers", "add", "=1+1", "--asset", "EUR", "--yes")
+	s.runOK(t, "adjust", "debit", "=1+1@EUR", "7", "--key", "a", "--reason", "1", "--beyond-headroom", "--yes")
+	require.Contains(t, s.runOK(t, "peers", "-o", "csv", "--asset", "EUR"), "\n'=1+1,EUR/2,active,-7.00,", "a text is no formula, and an amount keeps its sign")
+	require.Contains(t, s.runOK(t, "peers", "-o", "name", "--asset", "EUR"), "\n=1+1@EUR/2\n")
 }
