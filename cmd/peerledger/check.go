@@ -52,6 +52,8 @@ cannot judge: the ledger does not answer in time, or a flag or the configuration
   credit lines   of all peers in the ledger: the used part of a peer's line has reached
                  --line-warning or --line-critical
   arrears        a peer is in arrears (warning)
+  peers          a configured peer is not in the ledger (warning): all of them if the namespace
+                 is wrong
   suspense       money waits in suspense for a closed peer (warning)
   orders         of the configured peers: an order is open for --stuck-warning or
                  --stuck-critical
@@ -132,13 +134,15 @@ func (s *session) checkBooks(ctx context.Context, engine *settlement.Engine, f c
 func (s *session) checkPeers(ctx context.Context, asset accounts.Asset, f checkOptions, r *bookReport) (settling []accounts.PeerAccount, err error) {
 	peers, owing, most := 0, 0, 0
 	arrears, waiting := new(big.Int), new(big.Int)
-	for entry, err := range s.book.Peers(ctx, asset, s.listConfigured(asset)...) {
+	configured, complete := s.listConfigured(asset), map[string]bool{}
+	for entry, err := range s.book.Peers(ctx, asset, configured...) {
 		if err != nil {
 			return nil, err
 		}
 		if peers++; entry.Incomplete {
 			continue
 		}
+		complete[entry.Account.Peer()] = true
 		name, b := orDefault(entry.Account.Peer(), "("+entry.ID.String()+")"), entry.Balance
 		if used := computeUsed(b); !b.Suspended && !b.Closed {
 			most = max(most, used)
@@ -158,6 +162,11 @@ func (s *session) checkPeers(ctx context.Context, asset accounts.Asset, f checkO
 		}
 		if waiting.Add(waiting, amounts[0].Big()); !amounts[0].IsZero() {
 			r.add(checkWarning, checkSuspense, fmt.Sprintf("%s waits in suspense for %s", asset.Text(amounts[0]), name))
+		}
+	}
+	for _, name := range configured {
+		if !complete[name] { // all of them are missing if the namespace is wrong
+			r.add(checkWarning, checkConfigured, fmt.Sprintf("%s in %v is configured, and not in the ledger", name, asset))
 		}
 	}
 	r.measure("peers", asset, strconv.Itoa(peers), "", "", "")

@@ -37,6 +37,8 @@ const (
 	checkSuspense = "suspense"
 	checkOrders   = "orders"
 	checkTrial    = "trial balance"
+	// checkConfigured is the check of configured peers that are missing in the ledger.
+	checkConfigured = "peers"
 )
 
 // checkFinding is a finding of check.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -94,6 +95,20 @@ func TestCheckOfArrearsAndSuspense(t *testing.T) {
 		`{"label":"oldest_order_USD_2","value":"0","unit":"s","warning":"600","critical":"3600"},{"label":"unbalanced_USD_2","value":"0","critical":"0"}]}`+"\n", got.out)
 	require.Equal(t, got, s.runCommand(t, "check", "--json", "--asset", "USD"))
 	require.Contains(t, s.runCommand(t, "check", "--json", "--asset", "EUR").out, `"findings":[{`)
+}
+
+// A wrong namespace is not taken for books without a fault.
+func TestCheckOfMissingPeers(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	require.NoError(t, os.WriteFile(s.config, []byte(configuration+"  - {id: carol, asset: EUR}\n"), 0o600))
+	got := s.check(t)
+	require.Equal(t, int(checkWarning), got.status)
+	require.Contains(t, got.out, "WARNING - carol in EUR/2 is configured, and not in the ledger |")
+	require.NoError(t, os.WriteFile(s.config, []byte(strings.Replace(configuration, "namespace: test", "namespace: best", 1)), 0o600))
+	got = s.check(t)
+	require.Equal(t, int(checkWarning), got.status)
+	require.Contains(t, got.out, "alice in USD/2 is configured, and not in the ledger; bob in USD/2 is")
 }
 
 func TestCheckOfOrders(t *testing.T) {
