@@ -18,14 +18,17 @@ type Capital struct {
 	// [Book.Fund] and [Book.Withdraw] have separate keys.
 	Key    string
 	Amount ledger.Amount // units, not 0
+	// ReasonCode is a number of the caller's, kept with the movement ([Entry.ReasonCode]). Default 0:
+	// no reason.
+	ReasonCode uint32
 }
 
 // Fund books capital put in: our liquidity in the asset rises. It books once and for ever for its
 // key, however often and from wherever the call is repeated.
 //
 // Errors: [ErrInvalid], naming the field; [ErrUnknownAsset]; [ErrNotProvisioned] if the ledger
-// has no accounts of the asset; [ErrKeyReused] if a different amount was booked under the key;
-// [ErrKeyBurnt]; or the error of a request. After [ledger.ErrOutcomeUnknown] call again.
+// has no accounts of the asset; [ErrKeyReused] if a different amount or reason was booked under
+// the key; [ErrKeyBurnt]; or the error of a request. After [ledger.ErrOutcomeUnknown] call again.
 func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
 	own, err := b.checkCapital("funding", &c)
 	if err != nil {
@@ -94,7 +97,7 @@ func (b *Book) notCoveredError(ctx context.Context, own PeerAccount, wanted ledg
 func (b *Book) capitalTransfer(id ledger.ID, c *Capital) ledger.Transfer {
 	return ledger.Transfer{
 		ID: id, Amount: c.Amount, UserData128: b.keyTag(b.assets[c.Asset.Ledger].ids.Liquidity, c.Key),
-		Ledger: c.Asset.Ledger, Code: chart.CodeFund,
+		UserData32: c.ReasonCode, Ledger: c.Asset.Ledger, Code: chart.CodeFund,
 	}
 }
 

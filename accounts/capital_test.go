@@ -38,6 +38,9 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 	in.Amount = units(99)
 	_, err = book.Fund(ctx, in)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)
+	in.Amount, in.ReasonCode = units(100), 5
+	_, err = book.Fund(ctx, in)
+	require.ErrorIs(t, err, accounts.ErrKeyReused, "another reason")
 	p := readPosition(t, book)
 	require.Equal(t, int64(100), p.Liquidity.Int64())
 	require.Equal(t, int64(100), p.Capital.Int64())

@@ -53,7 +53,7 @@ type Comparison struct {
 
 // Compare compares our statement of a peer with the peer's statement of us, over the same time:
 // an amount that we owe more must be owed to the peer more. The entries come from
-// [Statement.Entries] or from [ReadCSV]. A side with rounds needs the packets in place of the rounds
+// [Statement.Entries], or from [ReadCSV] or [ReadJSON]. A side with rounds needs the packets in place of the rounds
 // ([WithJournals]): rounds are paired by amount alone, and no two sides cut the same rounds.
 //
 // Both sides know a packet by its condition. All legs that a side booked for a packet count

@@ -56,7 +56,7 @@ type Entry struct {
 	// Late is set for the correction of a fulfill after the expiry of its hold, or of a forward
 	// beyond the sender's line.
 	Late       bool
-	ReasonCode uint32 // of [Book.Adjust], a write-off, or a change of the line
+	ReasonCode uint32 // of [Book.Adjust], a write-off, capital, or a change of the line
 	// Journal and Round are the numbers of the journal and of the round in it, for EntryRound, for
 	// the packets that [WithJournals] shows in its place, and for the correction that releases a round's
 	// earnings to a peer that was closed; otherwise 0. The ledger keeps the last 32 bits of a round's number.

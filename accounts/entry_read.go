@@ -42,7 +42,7 @@ func (s *Statement) newEntry(row *statementRow) Entry {
 		}
 	case row.Code == chart.CodeAdjust:
 		s.readAdjustment(&e, row)
-	case row.Code == chart.CodeGrant:
+	case row.Code == chart.CodeGrant, row.Code == chart.CodeFund:
 		e.ReasonCode = row.UserData32
 	}
 	if row.Flags.Has(ledger.TransferPending) {

@@ -160,7 +160,7 @@ type announcementRow struct {
 }
 
 func (a *app) newAnnouncedCommand(asset *string) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "announced [peer...]", Short: "Show payments that are announced, and neither received nor failed",
 		Long: `Show the open announcements of these peers, or of all configured peers. An announcement never
 ends by itself: ask the rail for the state of an old payment, and give settle received or
@@ -187,12 +187,14 @@ settle failed.`,
 				return printRows(a, rows,
 					column[announcementRow]{title: "peer", cell: func(r announcementRow) string { return r.Peer }},
 					column[announcementRow]{title: "asset", cell: func(r announcementRow) string { return r.Asset }},
-					column[announcementRow]{title: "announcement", cell: func(r announcementRow) string { return r.Announcement }},
+					column[announcementRow]{title: "announcement", names: true, cell: func(r announcementRow) string { return r.Announcement }},
 					column[announcementRow]{title: "amount", cell: func(r announcementRow) string { return r.Amount }, right: true},
-					column[announcementRow]{title: "announced (UTC)", cell: func(r announcementRow) string { return r.Announced }},
+					column[announcementRow]{title: "announced", cell: func(r announcementRow) string { return r.Announced }},
 					column[announcementRow]{title: "age", cell: func(r announcementRow) string { return r.Age }, right: true},
 				)
 			})
 		},
 	}
+	a.addListFlags(cmd)
+	return cmd
 }

@@ -36,6 +36,7 @@ type app struct {
 	addresses       []string
 	timeout         time.Duration
 	json            bool
+	list            listing
 	yes             bool
 	mayCreateLedger bool // with yes, the command may create a missing embedded ledger
 	createdLedger   bool // the ledger was created, or would be with yes
@@ -64,12 +65,15 @@ var (
 func (a *app) runCommand(ctx context.Context, args []string) int {
 	root := a.newRootCommand()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if cmd.CommandPath() == "peerledger check" { // with the statuses of monitoring plugins
+		return a.endCheck(err)
+	}
 	if err == nil {
 		return statusDone
 	}
 	status := exitStatus(err)
-	if !errors.Is(err, errFound) && !errors.Is(err, errClausesFailed) {
+	if _, shown := errors.AsType[*faultsError](err); !shown && !errors.Is(err, errFound) && !errors.Is(err, errClausesFailed) {
 		a.printError(err, status)
 	}
 	return status
@@ -147,8 +151,10 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 			}
 			return nil
 		},
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: checkFlags,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.checkFlags(cmd)
+		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; %s --help lists the flags", errUsage, err, cmd.CommandPath())
@@ -161,24 +167,8 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 	flags.StringSliceVar(&a.addresses, "addresses", nil, "`addresses` of all replicas in order (default $TIGERBEETLE_ADDRESSES)")
 	flags.DurationVar(&a.timeout, "timeout", 15*time.Second, "`time` to wait for the ledger")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one value a line, also for errors")
-	root.AddGroup(
-		&cobra.Group{ID: "look", Title: "Look:"},
-		&cobra.Group{ID: "change", Title: "Change (with --yes):"},
-		&cobra.Group{ID: "node", Title: "A single node's ledger, and a recorder's journal:"},
-		&cobra.Group{ID: "measure", Title: "Try and measure:"},
-	)
-	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.newDoctorCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newTrialBalanceCommand(), a.newHoldsCommand(), a.newOrdersCommand(), a.newEnginesCommand(), a.newPacketsCommand(), a.newWatchCommand()},
-		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newMigrateCommand()},
-		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
-		"measure": {a.newServeCommand(), a.newBenchCommand(), a.newReplayCommand(), a.newRFC0038Command()},
-	} {
-		for _, command := range commands {
-			command.GroupID = group
-			root.AddCommand(command)
-		}
-	}
-	root.AddCommand(a.newVersionCommand())
+	a.addCommands(root)
+	root.AddCommand(a.newVersionCommand(), a.newConfigCommand())
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -188,6 +178,27 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 	a.enablePeerCompletion(root)
 	wrapArgErrors(root)
 	return root
+}
+
+// addCommands adds the subcommands in their groups.
+func (a *app) addCommands(root *cobra.Command) {
+	root.AddGroup(
+		&cobra.Group{ID: "look", Title: "Look:"},
+		&cobra.Group{ID: "change", Title: "Change (with --yes):"},
+		&cobra.Group{ID: "node", Title: "A single node's ledger, and a recorder's journal:"},
+		&cobra.Group{ID: "measure", Title: "Try and measure:"},
+	)
+	for group, commands := range map[string][]*cobra.Command{
+		"look":    {a.newDoctorCommand(), a.newCheckBooksCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newTrialBalanceCommand(), a.newCompareCommand(), a.newHoldsCommand(), a.newOrdersCommand(), a.newEnginesCommand(), a.newPacketsCommand(), a.newWatchCommand()},
+		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newFundCommand(), a.newWithdrawCommand(), a.newMigrateCommand()},
+		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
+		"measure": {a.newServeCommand(), a.newBenchCommand(), a.newReplayCommand(), a.newRFC0038Command()},
+	} {
+		for _, command := range commands {
+			command.GroupID = group
+			root.AddCommand(command)
+		}
+	}
 }
 
 // newHelpCommand returns a help command that fails for an unknown command; cobra's own one

@@ -44,6 +44,11 @@ func TestBackupAndRestore(t *testing.T) {
 	require.Equal(t, statusDone, runApp(t, "backup", "--file", file, "--to", folder, "--json").status)
 
 	list := runApp(t, "backup", "list", folder)
+	names := runApp(t, "backup", "list", folder, "-o", "name")
+	for name := range strings.Lines(names.out) {
+		require.DirExists(t, filepath.Join(folder, strings.TrimSpace(name)))
+	}
+	require.NotEmpty(t, names.out)
 	require.Equal(t, 2, strings.Count(list.out, "7-20"))
 	target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
 	require.Equal(t, statusDone, runApp(t, "restore", folder, target).status)

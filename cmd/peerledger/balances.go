@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -84,13 +85,36 @@ func arrearsColour(r peerRow) text.Colors {
 }
 
 var peerColumns = []column[peerRow]{
-	{title: "peer", cell: func(r peerRow) string { return orDefault(r.Peer, "("+r.Account+")") }},
+	{title: "peer", cell: func(r peerRow) string { return orDefault(r.Peer, "("+r.Account+")") }, value: func(r peerRow) string { return r.Peer }},
 	{title: "asset", cell: func(r peerRow) string { return r.Asset }},
 	{title: "state", cell: func(r peerRow) string { return r.State }, colour: stateColour},
 	{title: "position", cell: func(r peerRow) string { return r.Position }, right: true, colour: positionColour},
 	{title: "arrears", cell: func(r peerRow) string { return r.Arrears }, right: true, colour: arrearsColour},
 	{title: "credit line", cell: func(r peerRow) string { return r.CreditLine }, right: true},
 	{title: "headroom", cell: func(r peerRow) string { return r.Headroom }, right: true},
+}
+
+// widePeerColumns are the last columns of a wide table.
+var widePeerColumns = []column[peerRow]{
+	{title: "opened", cell: func(r peerRow) string { return r.Opened }, wide: true},
+	{title: "account", cell: func(r peerRow) string { return r.Account }, wide: true},
+	{title: "name", cell: peerRow.name, wide: true, names: true},
+}
+
+// name returns the peer as other commands take it; for a peer without a name, the id of its account.
+func (r peerRow) name() string {
+	if r.Peer == "" {
+		return r.Account
+	}
+	return r.Peer + "@" + r.Asset
+}
+
+// formatFlag returns "yes", or "" for no.
+func formatFlag(set bool) string {
+	if set {
+		return "yes"
+	}
+	return ""
 }
 
 // orDefault returns text, or otherwise if text is "".
@@ -116,6 +140,7 @@ type ownRow struct {
 func (a *app) newBalancesCommand() *cobra.Command {
 	var asset string
 	var own bool
+	var conditions []string
 	cmd := &cobra.Command{
 		Use:   "balances [peer...]",
 		Short: "Show the balances between us and peers",
@@ -131,10 +156,22 @@ func (a *app) newBalancesCommand() *cobra.Command {
   settling   the amount of the open order to the peer
   announced  payments by the peer that are not final yet and change no balance
 
-With --own, show our own position in each asset.`,
-		Example: "  peerledger balances\n  peerledger balances alice bob@USD --json\n  peerledger balances --own",
+With --own, show our own position in each asset. With --filter, show only some peers:
+
+  near-line=80%  80% of the credit line are used, by debt and by what packets hold
+  owing          the peer owes us
+  in-arrears     the peer is in arrears
+  suspended      the peer is suspended`,
+		Example: "  peerledger balances\n  peerledger balances alice bob@USD --json\n  peerledger balances --own\n  peerledger balances --filter near-line=80% --sort headroom -o wide",
 		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
+			filters, err := parseFilters(conditions)
+			if err == nil && own && len(filters) > 0 {
+				err = fmt.Errorf("%w: --filter is for peers, and --own shows none", errUsage)
+			}
+			if err != nil {
+				return err
+			}
 			return a.withSession(cmd.Context(), func(s *session) error {
 				if own {
 					return s.showOwnPositions(cmd, asset)
@@ -147,6 +184,7 @@ With --own, show our own position in each asset.`,
 				if err != nil {
 					return err
 				}
+				balances = slices.DeleteFunc(balances, func(b accounts.Balance) bool { return !filters.match(b) })
 				rows := make([]peerRow, len(balances))
 				for i, b := range balances {
 					rows[i] = newPeerRow(b, b.Account.ID().String())
@@ -158,13 +196,15 @@ With --own, show our own position in each asset.`,
 			})
 		},
 	}
+	a.addListFlags(cmd)
+	addFilterFlag(cmd.Flags(), &conditions)
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
 	cmd.Flags().BoolVar(&own, "own", false, "show our own position in each asset")
 	return cmd
 }
 
-var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []column[peerRow]{
-	{title: "prepaid", cell: func(r peerRow) string { return markUpperBound(r.Prepaid, r.PrepaidAtMost) }, right: true},
+var balanceColumns = append(append(peerColumns[:len(peerColumns):len(peerColumns)], []column[peerRow]{
+	{title: "prepaid", cell: func(r peerRow) string { return markUpperBound(r.Prepaid, r.PrepaidAtMost) }, value: func(r peerRow) string { return r.Prepaid }, right: true},
 	{title: "due", cell: func(r peerRow) string { return r.Due }, right: true},
 	{title: "held in", cell: func(r peerRow) string { return r.HeldIn }, right: true},
 	{title: "held out", cell: func(r peerRow) string { return r.HeldOut }, right: true},
@@ -172,7 +212,8 @@ var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []c
 	{title: "announced", cell: func(r peerRow) string { return r.Announced }, right: true},
 	{title: "settled out", cell: func(r peerRow) string { return r.SettledOut }, right: true},
 	{title: "settled in", cell: func(r peerRow) string { return r.SettledIn }, right: true},
-}...)
+	{title: "prepaid at most", cell: func(r peerRow) string { return formatFlag(r.PrepaidAtMost) }, wide: true},
+}...), widePeerColumns...)
 
 // showOwnPositions prints our own position in each asset.
 func (s *session) showOwnPositions(cmd *cobra.Command, asset string) error {

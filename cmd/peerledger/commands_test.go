@@ -73,6 +73,8 @@ func TestNothingIsWrittenWithoutYes(t *testing.T) {
 		{"adjust", "debit", "alice@USD", "1", "--key", "k", "--reason", "1"},
 		{"adjust", "debit", "alice@USD", "1000", "--key", "k", "--reason", "1", "--beyond-headroom"},
 		{"adjust", "write-off", "alice@USD", "1", "--key", "k", "--reason", "1"},
+		{"fund", "1", "--asset", "USD", "--key", "k", "--reason", "1"},
+		{"withdraw", "1", "--asset", "USD", "--key", "k", "--reason", "1"},
 	} {
 		out := s.runOK(t, args...)
 		require.Contains(t, out, "Nothing was written. Add --yes to write it.", args)
@@ -82,6 +84,7 @@ func TestNothingIsWrittenWithoutYes(t *testing.T) {
 		}
 	}
 	require.Equal(t, before, s.runOK(t, "balances", "--json"))
+	require.Equal(t, "0.00", readRows[ownRow](t, s, "balances", "--own", "--asset", "USD")[0].Capital)
 	require.NotContains(t, s.runOK(t, "peers"), "carol")
 }
 

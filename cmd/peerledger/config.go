@@ -33,6 +33,8 @@ type config struct {
 	Engines       []engineConfig `yaml:"engines"`
 	EngineReports reportsConfig  `yaml:"engine_reports"`
 	EnginesStatus string         `yaml:"engines_status"` // a file; "" is beside the configuration
+
+	Reasons map[string]uint32 `yaml:"reasons"` // names for --reason
 }
 
 // assetConfig is an asset in the configuration file.
@@ -91,11 +93,21 @@ func (a *app) readConfig() (config, error) {
 	}
 	cfg, err := parseConfig(content)
 	if err != nil {
-		return config{}, fmt.Errorf("%w: %s: %w", errUsage, file, err)
+		return config{}, &fileError{file, err}
 	}
 	cfg.file = file
 	return cfg, a.checkSingleLedger(cfg)
 }
+
+// fileError is an error in the content of a configuration file. It matches [errUsage].
+type fileError struct {
+	file string
+	err  error
+}
+
+func (e *fileError) Error() string        { return e.file + ": " + e.err.Error() }
+func (e *fileError) Unwrap() error        { return e.err }
+func (e *fileError) Is(target error) bool { return target == errUsage }
 
 // goType matches the part of a YAML error that names our Go types.
 var goType = regexp.MustCompile(` (in type|into) [\w.*\[\]]+`)
@@ -108,40 +120,6 @@ func parseConfig(content []byte) (cfg config, err error) {
 		return cfg, errors.New(goType.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), ""))
 	}
 	return cfg, cfg.validate()
-}
-
-// validate returns all errors in assets, peers, limits and engines.
-func (c config) validate() error {
-	var errs []error
-	seen := map[string]bool{}
-	for i, p := range c.Peers {
-		asset, err := c.findAsset(p.Asset)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("peers[%d] (%s): asset: %w", i, p.ID, err))
-			continue
-		}
-		if key := asset.String() + " " + p.ID; seen[key] {
-			errs = append(errs, fmt.Errorf("peers[%d]: %s in %v is listed twice", i, p.ID, asset))
-		} else {
-			seen[key] = true
-		}
-		if _, err := p.parsePeer(asset); err != nil {
-			errs = append(errs, fmt.Errorf("peers[%d] (%s): credit_line: %w", i, p.ID, err))
-		}
-		if _, err := p.parsePolicy(asset); err != nil {
-			errs = append(errs, fmt.Errorf("peers[%d] (%s): settle_at, settle_to: %w", i, p.ID, err))
-		}
-	}
-	if len(c.Assets) > 0 {
-		errs = append(errs, c.toBookConfig().Validate())
-	}
-	if _, err := c.parseLimits(); err != nil {
-		errs = append(errs, err)
-	}
-	if err := c.EngineReports.Token.checkSource(); err != nil {
-		errs = append(errs, fmt.Errorf("engine_reports: token: %w", err))
-	}
-	return errors.Join(append(errs, c.validateEngines())...)
 }
 
 // toBookConfig returns the configuration of an [accounts.Book].

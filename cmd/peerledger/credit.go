@@ -13,7 +13,7 @@ import (
 // creditFlags are the flags of all changes of a credit line.
 type creditFlags struct {
 	asset         string
-	reason        uint32
+	reason        string // a number or a name, as parseReason reads it
 	partialRevoke bool
 	expectedLine  string
 }
@@ -35,7 +35,7 @@ and credit set.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	cmd.PersistentFlags().Uint32Var(&f.reason, "reason", 0, "a `number` to keep with the change")
+	addReasonFlag(cmd.PersistentFlags(), &f.reason, "to keep with the change")
 	cmd.PersistentFlags().StringVar(&f.expectedLine, "if-line", "", "change the line only if the current line is this `amount`")
 	cmd.AddCommand(
 		a.newLineCommand(&f, "set", "Set the credit line to an amount", func(_, amount ledger.Amount) ledger.Amount { return amount }, (*accounts.Book).SetCreditLine),
@@ -57,6 +57,10 @@ func (a *app) newLineCommand(
 ) *cobra.Command {
 	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactArgs(2)}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		reason, err := a.parseReason(f.reason)
+		if err != nil {
+			return err
+		}
 		return a.withSession(cmd.Context(), func(s *session) error {
 			account, asset, err := s.parseAccount(cmd.Context(), args[0], f.asset)
 			if err != nil {
@@ -66,7 +70,7 @@ func (a *app) newLineCommand(
 			if err != nil {
 				return err
 			}
-			options, err := f.parseOptions(asset)
+			options, err := f.parseOptions(asset, reason)
 			if err != nil {
 				return err
 			}
@@ -78,6 +82,7 @@ func (a *app) newLineCommand(
 				Action: name + " the credit line", Peer: account.Peer(), Asset: asset.String(),
 				Before: formatLine(asset, b.CreditLine), After: formatLine(asset, after(b.CreditLine, amount)),
 			}
+			c.setReason(s.cfg, reason)
 			if !a.yes {
 				f.describeLineChange(&c, b, amount, after(b.CreditLine, amount))
 			}
@@ -133,10 +138,10 @@ func (f *creditFlags) describeLineChange(c *change, b accounts.Balance, amount, 
 }
 
 // parseOptions returns the options of the flags.
-func (f *creditFlags) parseOptions(asset accounts.Asset) ([]accounts.CreditLineOption, error) {
+func (f *creditFlags) parseOptions(asset accounts.Asset, reason uint32) ([]accounts.CreditLineOption, error) {
 	var options []accounts.CreditLineOption
-	if f.reason != 0 {
-		options = append(options, accounts.WithReasonCode(f.reason))
+	if reason != 0 {
+		options = append(options, accounts.WithReasonCode(reason))
 	}
 	if f.partialRevoke {
 		options = append(options, accounts.WithPartialRevoke())

@@ -50,6 +50,7 @@ again: the order is then sent once more under its key. The command does not open
 			return a.listEngines(cmd.Context(), cfg, status)
 		},
 	}
+	a.addListFlags(cmd)
 	cmd.Flags().BoolVar(&stuck, "stuck", false, "list the settlements that wait for an operator, with what the engine answered")
 	cmd.AddCommand(a.newAddEngineCommand(), a.newRunEnginesCommand())
 	return cmd
@@ -87,15 +88,15 @@ func (a *app) listEngines(ctx context.Context, cfg config, status enginesStatus)
 		}
 	}
 	return printRows(a, rows,
-		column[engineRow]{title: "engine", cell: func(r engineRow) string { return r.Name }},
+		column[engineRow]{title: "engine", field: "name", cell: func(r engineRow) string { return r.Name }},
 		column[engineRow]{title: "url", cell: func(r engineRow) string { return r.URL }},
 		column[engineRow]{title: "answers", cell: func(r engineRow) string { return r.describeAnswer() }},
 		column[engineRow]{title: "accounts", cell: func(r engineRow) string { return strconv.Itoa(r.Accounts) }, right: true},
 		column[engineRow]{title: "unanswered", cell: func(r engineRow) string { return formatKnown(r.Unanswered) }, right: true},
-		column[engineRow]{title: "oldest (UTC)", cell: func(r engineRow) string { return r.OldestUnanswered }},
+		column[engineRow]{title: "oldest", field: "oldest_unanswered", cell: func(r engineRow) string { return r.OldestUnanswered }},
 		column[engineRow]{title: "parked", cell: func(r engineRow) string { return formatKnown(r.Parked) }, right: true},
 		column[engineRow]{title: "stopped", cell: func(r engineRow) string { return formatKnown(r.Stopped) }, right: true},
-		column[engineRow]{title: "as of (UTC)", cell: func(r engineRow) string { return r.AsOf }},
+		column[engineRow]{title: "as of", cell: func(r engineRow) string { return r.AsOf }},
 	)
 }
 
@@ -134,26 +135,22 @@ func formatKnown(n *int) string {
 
 // showStuck prints the settlements that wait for an operator.
 func (a *app) showStuck(status enginesStatus) error {
-	if len(status.Stuck) == 0 && !a.json {
-		text := "No settlement waits for an operator, as of " + formatTime(status.At) + " UTC."
-		if status.At.IsZero() {
-			text = "Nothing is known of settlements: peerledger engines run has written no state."
-		}
-		_, err := fmt.Fprintln(a.stdout, text)
-		return err
+	a.list.whenEmpty = "No settlement waits for an operator, as of " + formatTime(status.At) + "."
+	if status.At.IsZero() {
+		a.list.whenEmpty = "Nothing is known of settlements: peerledger engines run has written no state."
 	}
 	err := printRows(a, status.Stuck,
 		column[stuckRow]{title: "engine", cell: func(r stuckRow) string { return r.Engine }},
 		column[stuckRow]{title: "peer", cell: func(r stuckRow) string { return r.Peer }},
-		column[stuckRow]{title: "order", cell: func(r stuckRow) string { return r.Order }},
+		column[stuckRow]{title: "order", names: true, cell: func(r stuckRow) string { return r.Order }},
 		column[stuckRow]{title: "amount", cell: func(r stuckRow) string { return r.Amount }, right: true},
 		column[stuckRow]{title: "account", cell: func(r stuckRow) string { return r.Account }},
 		column[stuckRow]{title: "state", cell: func(r stuckRow) string { return r.State }},
-		column[stuckRow]{title: "since (UTC)", cell: func(r stuckRow) string { return r.Since }},
+		column[stuckRow]{title: "since", cell: func(r stuckRow) string { return r.Since }},
 		column[stuckRow]{title: "reason", cell: func(r stuckRow) string { return r.Reason }},
 	)
-	if err == nil && !a.json {
-		_, err = fmt.Fprintf(a.stdout, "As of %s UTC.\n", formatTime(status.At))
+	if err == nil && len(status.Stuck) > 0 && a.printsTable() {
+		_, err = fmt.Fprintf(a.stdout, "As of %s.\n", formatTime(status.At))
 	}
 	return err
 }

@@ -66,7 +66,7 @@ func (c config) validateEngines() error {
 	for i, e := range c.Engines {
 		add := func(field string, err error) {
 			if err != nil {
-				errs = append(errs, fmt.Errorf("engines[%d] (%s): %s: %w", i, e.Name, field, err))
+				errs = append(errs, faultIn(fmt.Errorf("engines[%d] (%s): %s: %w", i, e.Name, field, err), "engines", i, field))
 			}
 		}
 		add("name", checkEngineName(e.Name, names))
@@ -85,10 +85,11 @@ func (c config) validateEngines() error {
 	}
 	for i, p := range c.Peers {
 		if err := c.checkEngineOf(p, names); err != nil {
-			errs = append(errs, fmt.Errorf("peers[%d] (%s): %w", i, p.ID, err))
+			field, _, _ := strings.Cut(err.Error(), ":") // checkEngineOf begins with the field
+			errs = append(errs, faultIn(fmt.Errorf("peers[%d] (%s): %w", i, p.ID, err), "peers", i, field))
 		}
 	}
-	if len(errs) > 0 || len(c.Engines) == 0 {
+	if len(errs) > 0 || len(c.Engines) == 0 || len(c.validateAssets()) > 0 {
 		return errors.Join(errs...)
 	}
 	_, err := c.newAccountIDs()
@@ -227,7 +228,7 @@ func (c config) newAccountIDs() (*rfc0038.AccountIDs, error) {
 			return nil, err
 		}
 		if other, taken := fixed[p.EngineAccount]; taken {
-			return nil, fmt.Errorf("peers[%d] (%s): engine_account: %q is the account of %v too", i, p.ID, p.EngineAccount, other)
+			return nil, faultIn(fmt.Errorf("peers[%d] (%s): engine_account: %q is the account of %v too", i, p.ID, p.EngineAccount, other), "peers", i, "engine_account")
 		}
 		fixed[p.EngineAccount] = account
 	}

@@ -107,6 +107,7 @@ func TestAddEngine(t *testing.T) {
 	require.Equal(t, []any{"bank", true, 2}, []any{rows[0].Name, rows[0].Answers, rows[0].Accounts})
 	require.Nil(t, rows[0].Parked, "engines run has never run, so the figure is unknown")
 	require.Contains(t, s.runOffline(t, "engines"), " ? │")
+	require.Contains(t, s.runOffline(t, "engines", "-o", "name", "--sort", "engine"), "\nsecond\n")
 	require.Contains(t, s.runOffline(t, "engines", "--stuck"), "Nothing is known of settlements")
 }
 

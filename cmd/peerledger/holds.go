@@ -84,12 +84,17 @@ packet needs. What a killed connector has reserved is free at the expiry.`,
 					column[holdRow]{title: "held by", cell: holdRow.holder},
 					column[holdRow]{title: "in", cell: func(r holdRow) string { return r.In }, right: true},
 					column[holdRow]{title: "out", cell: func(r holdRow) string { return r.Out }, right: true},
-					column[holdRow]{title: "since (UTC)", cell: func(r holdRow) string { return r.Since }},
-					column[holdRow]{title: "expiry (UTC)", cell: func(r holdRow) string { return orDefault(r.Expiry, "never") }},
+					column[holdRow]{title: "since", cell: func(r holdRow) string { return r.Since }},
+					column[holdRow]{title: "expiry", cell: func(r holdRow) string { return orDefault(r.Expiry, "never") }, value: func(r holdRow) string { return r.Expiry }},
+					column[holdRow]{title: "condition", cell: func(r holdRow) string { return r.Condition }, wide: true},
+					column[holdRow]{title: "packet", cell: func(r holdRow) string { return r.Packet }, wide: true},
+					column[holdRow]{title: "reservation", cell: func(r holdRow) string { return r.Reservation }, wide: true},
+					column[holdRow]{title: "name", cell: func(r holdRow) string { return orDefault(r.Packet, r.Reservation) }, wide: true, names: true},
 				)
 			})
 		},
 	}
+	a.addListFlags(cmd)
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	return cmd
 }

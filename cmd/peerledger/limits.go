@@ -52,24 +52,24 @@ func (c config) parseLimits() (payoutLimits, error) {
 	parsed := payoutLimits{assets: map[accounts.Asset]settlement.PayoutLimit{}}
 	parsed.peers.Asset, parsed.peers.PeerAsset = map[accounts.Asset]settlement.PayoutLimit{}, map[peerAsset]settlement.PayoutLimit{}
 	var errs []error
-	parseInto := func(subject string, cfg limitConfig, asset accounts.Asset) settlement.PayoutLimit {
+	parseInto := func(list string, i int, name, field string, cfg limitConfig, asset accounts.Asset) settlement.PayoutLimit {
 		l, err := cfg.parseLimit(asset)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", subject, err))
+			errs = append(errs, faultIn(fmt.Errorf("%s[%d] (%s): %s: %w", list, i, name, field, err), list, i, field))
 		}
 		return l
 	}
 	for i, a := range c.Assets {
 		asset := a.toAsset()
-		parsed.assets[asset] = parseInto(fmt.Sprintf("assets[%d] (%v): limit", i, asset), a.Limit, asset)
-		parsed.peers.Asset[asset] = parseInto(fmt.Sprintf("assets[%d] (%v): peer_limit", i, asset), a.PeerLimit, asset)
+		parsed.assets[asset] = parseInto("assets", i, asset.String(), "limit", a.Limit, asset)
+		parsed.peers.Asset[asset] = parseInto("assets", i, asset.String(), "peer_limit", a.PeerLimit, asset)
 	}
 	for i, p := range c.Peers {
 		asset, err := c.findAsset(p.Asset)
 		if err != nil || p.Limit == (limitConfig{}) {
 			continue // validate reports unknown assets
 		}
-		parsed.peers.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = parseInto(fmt.Sprintf("peers[%d] (%s): limit", i, p.ID), p.Limit, asset)
+		parsed.peers.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = parseInto("peers", i, p.ID, "limit", p.Limit, asset)
 	}
 	return parsed, errors.Join(errs...)
 }

@@ -25,6 +25,7 @@ var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
 var refusedFlags = map[string][]string{
 	"peerledger backup list":    ledgerFlags,
 	"peerledger bench":          {"folder"},
+	"peerledger config check":   {"timeout"},
 	"peerledger engines":        ledgerFlags,
 	"peerledger engines add":    ledgerFlags,
 	"peerledger help":           ledgerFlags,
@@ -45,9 +46,12 @@ var refusedFlags = map[string][]string{
 }
 
 // checkFlags refuses a command line with missing, contradictory or useless flags.
-func checkFlags(cmd *cobra.Command, _ []string) error {
+func (a *app) checkFlags(cmd *cobra.Command) error {
 	if err := cmd.ValidateRequiredFlags(); err != nil {
 		return fmt.Errorf("%w: %s: %w", errUsage, cmd.CommandPath(), err)
+	}
+	if err := a.list.validate(cmd.Flags().Changed("json")); err != nil {
+		return err
 	}
 	return checkLedgerFlags(cmd)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -116,7 +117,7 @@ the order and of the last sign of life of the engine that owns it.
 						Rail: o.Rail, Answer: status.findAnswer(o.ID.String()),
 					}
 				}
-				if err := showOrders(a, rows); err != nil || a.json {
+				if err := showOrders(a, rows); err != nil || !a.printsTable() {
 					return err
 				}
 				pauses, err := engine.Pauses(cmd.Context())
@@ -127,6 +128,7 @@ the order and of the last sign of life of the engine that owns it.
 			})
 		},
 	}
+	a.addListFlags(cmd)
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
 	cmd.Flags().DurationVar(&stuck, "stuck", 10*time.Minute, "an order older than this is stuck")
 	return cmd
@@ -134,16 +136,13 @@ the order and of the last sign of life of the engine that owns it.
 
 // showOrders prints the open orders.
 func showOrders(a *app, rows []orderRow) error {
-	if len(rows) == 0 && !a.json {
-		_, err := fmt.Fprintln(a.stdout, "No order is open.")
-		return err
-	}
+	a.list.whenEmpty = "No order is open."
 	return printRows(a, rows,
 		column[orderRow]{title: "peer", cell: func(r orderRow) string { return r.Peer }},
 		column[orderRow]{title: "asset", cell: func(r orderRow) string { return r.Asset }},
-		column[orderRow]{title: "order", cell: func(r orderRow) string { return r.Order }},
+		column[orderRow]{title: "order", names: true, cell: func(r orderRow) string { return r.Order }},
 		column[orderRow]{title: "amount", cell: func(r orderRow) string { return r.Amount }, right: true},
-		column[orderRow]{title: "placed (UTC)", cell: func(r orderRow) string { return r.Placed }},
+		column[orderRow]{title: "placed", cell: func(r orderRow) string { return r.Placed }},
 		column[orderRow]{title: "age", right: true, cell: func(r orderRow) string { return r.Age }, colour: func(r orderRow) text.Colors {
 			if r.Stuck {
 				return text.Colors{text.FgRed}
@@ -151,8 +150,10 @@ func showOrders(a *app, rows []orderRow) error {
 			return nil
 		}},
 		column[orderRow]{title: "waits for", cell: func(r orderRow) string { return r.Waits }},
-		column[orderRow]{title: "claimed (UTC)", cell: func(r orderRow) string { return r.Claimed }},
+		column[orderRow]{title: "claimed", cell: func(r orderRow) string { return r.Claimed }},
 		column[orderRow]{title: "rail", cell: func(r orderRow) string { return r.Rail }},
+		column[orderRow]{title: "sequence", cell: func(r orderRow) string { return strconv.FormatUint(r.Sequence, 10) }, right: true, wide: true},
+		column[orderRow]{title: "stuck", cell: func(r orderRow) string { return formatFlag(r.Stuck) }, wide: true},
 		column[orderRow]{title: "answer", cell: func(r orderRow) string { return r.Answer }},
 	)
 }

@@ -17,23 +17,73 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// column is one column of a table of T.
+// column is one column of the rows of T.
 type column[T any] struct {
 	title  string
+	field  string // the name in CSV and for --sort, as in the JSON object; default title with _ for spaces
 	cell   func(T) string
-	right  bool // align right, for numbers
+	value  func(T) string // without words for people, for CSV and --sort; default cell
+	right  bool           // align right, for numbers
 	colour func(T) text.Colors
+	wide   bool // only in wide tables and CSV
+	names  bool // -o name prints the column; default the first column
 }
 
-// printRows prints a table, or with --json one object a line.
+// fieldName returns the name of the column in CSV.
+func (c column[T]) fieldName() string {
+	return orDefault(c.field, strings.ReplaceAll(c.title, " ", "_"))
+}
+
+// plainValue returns the value of a row for programs.
+func (c column[T]) plainValue(row T) string {
+	if c.value != nil {
+		return c.value(row)
+	}
+	return c.cell(row)
+}
+
+// printRows prints rows as the flags of addListFlags say: by default a table, or with --json one
+// object a line.
 func printRows[T any](a *app, rows []T, columns ...column[T]) error {
-	if a.json {
+	rows, err := sortRows(&a.list, rows, columns)
+	if err != nil {
+		return err
+	}
+	rows = limitRows(&a.list, rows)
+	switch {
+	case a.printsArray():
+		return writeArray(a.stdout, rows)
+	case a.json:
 		for _, row := range rows {
 			if err := a.printJSON(row); err != nil {
 				return err
 			}
 		}
 		return nil
+	case a.list.output == outputCSV:
+		return writeCSV(a, rows, columns)
+	case a.list.output == outputName:
+		named := columns[max(0, slices.IndexFunc(columns, func(c column[T]) bool { return c.names }))]
+		for _, row := range rows {
+			if name := named.plainValue(row); name != "" {
+				if _, err := fmt.Fprintln(a.stdout, name); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	case len(rows) == 0 && a.list.whenEmpty != "":
+		_, err := fmt.Fprintln(a.stdout, a.list.whenEmpty)
+		return err
+	default:
+		return printTable(a, rows, columns)
+	}
+}
+
+// printTable prints a table, with all columns if it is wide.
+func printTable[T any](a *app, rows []T, columns []column[T]) error {
+	if a.list.output != outputWide {
+		columns = slices.DeleteFunc(slices.Clone(columns), func(c column[T]) bool { return c.wide })
 	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
@@ -46,7 +96,9 @@ func printRows[T any](a *app, rows []T, columns ...column[T]) error {
 			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight})
 		}
 	}
-	t.AppendHeader(header)
+	if !a.list.noHeaders {
+		t.AppendHeader(header)
+	}
 	t.SetColumnConfigs(configs)
 	for _, row := range rows {
 		cells := table.Row{}
@@ -58,6 +110,9 @@ func printRows[T any](a *app, rows []T, columns ...column[T]) error {
 			cells = append(cells, cell)
 		}
 		t.AppendRow(cells)
+	}
+	if a.list.noHeaders && len(rows) == 0 {
+		return nil // an empty frame would look like a row
 	}
 	_, err := io.WriteString(a.stdout, t.Render()+"\n")
 	return err
@@ -73,9 +128,6 @@ func (a *app) printJSON(value any) error { return jsonline.Write(a.stdout, value
 func formatSigned(asset accounts.Asset, units *big.Int) string {
 	return decimal.NewFromBigInt(units, -int32(asset.Scale)).StringFixed(int32(asset.Scale))
 }
-
-// tableTime is the layout of times in tables, in UTC.
-const tableTime = "2006-01-02 15:04:05"
 
 // formatLine formats a credit line; the largest one is "unlimited". parseLine reads both.
 func formatLine(asset accounts.Asset, line ledger.Amount) string {
@@ -108,10 +160,18 @@ func joinNotes(list ...string) string {
 	return strings.Join(slices.DeleteFunc(list, func(note string) bool { return note == "" }), "\n")
 }
 
-// formatTime formats a time for tables; the zero time is "".
+// formatTime formats a time as in RFC 3339, in UTC and to the second; the zero time is "".
 func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format(tableTime)
+	return t.UTC().Format(time.RFC3339)
+}
+
+// formatID formats the id of a packet, a transfer or a key; zero is "".
+func formatID(id ledger.ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
 }

@@ -88,6 +88,7 @@ The archive keeps packets for the recorder's retention.`,
 	flags.Uint64Var(&f.round, "round", 0, "the packets of the round with this `number`")
 	flags.IntVar(&f.limit, "limit", defaultLimit, "list at most this `number` of packets; 0: all")
 	flags.BoolVar(&f.newest, "newest", false, "list the newest packets first")
+	a.addListFlags(cmd)
 	_ = cmd.MarkFlagRequired("journal")
 	return cmd
 }
@@ -154,7 +155,7 @@ func (a *app) searchPackets(ctx context.Context, cfg config, f *packetFlags, q p
 		assets[asset.Ledger] = asset
 	}
 	var rows []packetRow
-	found := 0
+	found, streams := 0, a.json && !a.printsArray() && a.list.sort == ""
 	err = reader.Search(ctx, q, func(p *packetlog.Packet) error {
 		if found++; f.limit > 0 && found > f.limit {
 			return nil
@@ -163,7 +164,7 @@ func (a *app) searchPackets(ctx context.Context, cfg config, f *packetFlags, q p
 		switch {
 		case err != nil:
 			return err
-		case a.json:
+		case streams:
 			return a.printJSON(row)
 		default:
 			rows = append(rows, row)
@@ -173,7 +174,7 @@ func (a *app) searchPackets(ctx context.Context, cfg config, f *packetFlags, q p
 	if err != nil {
 		return err
 	}
-	if !a.json {
+	if !streams {
 		err = printPackets(a, rows)
 	}
 	if f.limit > 0 && found > f.limit {
@@ -213,15 +214,15 @@ func newPacketRow(p *packetlog.Packet, assets map[uint32]accounts.Asset) (packet
 
 func printPackets(a *app, rows []packetRow) error {
 	return printRows(a, rows,
-		column[packetRow]{title: "time (UTC)", cell: func(r packetRow) string { return r.resolvedAt.Format(tableTime + ".000") }},
+		column[packetRow]{title: "time", cell: func(r packetRow) string { return r.resolvedAt.Format("2006-01-02T15:04:05.000Z07:00") }, value: func(r packetRow) string { return r.Time }},
 		column[packetRow]{title: "outcome", cell: func(r packetRow) string { return r.Outcome }},
-		column[packetRow]{title: "from", cell: func(r packetRow) string { return orDefault(r.From, "us") }},
+		column[packetRow]{title: "from", cell: func(r packetRow) string { return orDefault(r.From, "us") }, value: func(r packetRow) string { return r.From }},
 		column[packetRow]{title: "in", cell: func(r packetRow) string { return r.In }, right: true},
-		column[packetRow]{title: "asset", cell: func(r packetRow) string { return r.FromAsset }},
-		column[packetRow]{title: "to", cell: func(r packetRow) string { return orDefault(r.To, "us") }},
+		column[packetRow]{title: "asset", field: "from_asset", cell: func(r packetRow) string { return r.FromAsset }},
+		column[packetRow]{title: "to", cell: func(r packetRow) string { return orDefault(r.To, "us") }, value: func(r packetRow) string { return r.To }},
 		column[packetRow]{title: "out", cell: func(r packetRow) string { return r.Out }, right: true},
-		column[packetRow]{title: "asset", cell: func(r packetRow) string { return r.ToAsset }},
-		column[packetRow]{title: "packet", cell: func(r packetRow) string { return r.Packet }},
-		column[packetRow]{title: "condition", cell: func(r packetRow) string { return r.Condition[:16] }},
+		column[packetRow]{title: "asset", field: "to_asset", cell: func(r packetRow) string { return r.ToAsset }},
+		column[packetRow]{title: "packet", names: true, cell: func(r packetRow) string { return r.Packet }},
+		column[packetRow]{title: "condition", cell: func(r packetRow) string { return r.Condition[:16] }, value: func(r packetRow) string { return r.Condition }},
 	)
 }

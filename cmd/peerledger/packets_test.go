@@ -88,6 +88,11 @@ func TestPackets(t *testing.T) {
 		require.Contains(t, got.errors, "more packets than the 3 shown")
 		require.Contains(t, got.out, `"condition":"c0ffee0000000009`)
 
+		require.Equal(t, packetID(1).String()+"\n"+packetID(2).String()+"\n", strings.Join(strings.SplitAfter(run("-o", "name").out, "\n")[1:3], ""))
+		require.Regexp(t, `^\[\{"json":1,.*"packet":"`+packetID(9).String()+`.*\}\]\n$`, run("-o", "json", "--id", packetID(9).String()).out)
+		require.Equal(t, "[]\n", run("-o", "json", "--peer", "carol").out)
+		require.Contains(t, run("--json", "--sort", "outcome:desc", "--limit", "2").out, `"outcome":"rejected"`, "sorted, and not streamed")
+
 		for text, line := range map[string]string{
 			"--until must be after": "--since 2026-01-02 --until 2026-01-01", "--since": "--since soon", "--id": "--id xyz", "--condition must be": "--condition c0ff",
 			"--limit must be": "--limit -1", "there is no asset": "--asset GBP",

@@ -189,7 +189,7 @@ func (r pauseRow) describePaused() string {
 }
 
 func (a *app) newPausesCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "pauses", Short: "Show which payments are paused",
 		Long: "Show the paused rails, and whether all payments are stopped. The ledger keeps the first 16\nbytes of a rail's name.",
 		Args: exactArgs(0),
@@ -202,11 +202,13 @@ func (a *app) newPausesCommand() *cobra.Command {
 				return printRows(a, newPauseRows(pauses),
 					column[pauseRow]{title: "paused", cell: pauseRow.describePaused},
 					column[pauseRow]{title: "asset", cell: func(r pauseRow) string { return r.Asset }},
-					column[pauseRow]{title: "since (UTC)", cell: func(r pauseRow) string { return r.Since }},
+					column[pauseRow]{title: "since", cell: func(r pauseRow) string { return r.Since }},
 				)
 			})
 		},
 	}
+	a.addListFlags(cmd)
+	return cmd
 }
 
 func (a *app) newApproveCommand(asset *string) *cobra.Command {

@@ -13,60 +13,32 @@ import (
 
 func (a *app) newPeersCommand() *cobra.Command {
 	var asset string
+	var conditions []string
 	cmd := &cobra.Command{
 		Use:   "peers",
 		Short: "List the peers in the ledger; add, suspend and close peers",
 		Long: `List the peers that the ledger has in each asset, in the order of their provisioning. The
 ledger keeps only a hash of a peer's id: names come from the configuration file, and a peer
 without an entry is shown by the id of its account. Configured peers that are not in the ledger
-are listed as missing.`,
-		Example: "  peerledger peers\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
+are listed as missing, unless --filter names conditions (peerledger balances --help).`,
+		Example: "  peerledger peers\n  peerledger peers --filter suspended -o name\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
 		Args:    requireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withSession(cmd.Context(), func(s *session) error { return s.listPeers(cmd, asset) })
+			filters, err := parseFilters(conditions)
+			if err != nil {
+				return err
+			}
+			return a.withSession(cmd.Context(), func(s *session) error { return s.listPeers(cmd, asset, filters) })
 		},
 	}
+	a.addListFlags(cmd)
+	addFilterFlag(cmd.Flags(), &conditions)
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	cmd.AddCommand(
 		a.newAddPeerCommand(&asset), a.newProvisionCommand(), a.newSuspendCommand(&asset), a.newResumeCommand(&asset),
 		a.newClosePeerCommand(&asset), a.newReopenPeerCommand(&asset),
 	)
 	return cmd
-}
-
-// listPeers prints the peers of the ledger, and the missing ones.
-func (s *session) listPeers(cmd *cobra.Command, asset string) error {
-	assets, err := s.selectAssets(asset)
-	if err != nil {
-		return err
-	}
-	var rows []peerRow
-	for _, a := range assets {
-		found := map[string]bool{}
-		names := s.listConfigured(a)
-		for listing, err := range s.book.Peers(cmd.Context(), a, names...) {
-			if err != nil {
-				return err
-			}
-			row := peerRow{Peer: listing.Account.Peer(), Asset: a.String(), State: "incomplete", Account: listing.ID.String()}
-			if !listing.Incomplete {
-				row = newPeerRow(listing.Balance, listing.ID.String())
-			}
-			found[row.Peer] = true
-			rows = append(rows, row)
-		}
-		for _, name := range names {
-			if !found[name] {
-				rows = append(rows, peerRow{Peer: name, Asset: a.String(), State: "missing"})
-			}
-		}
-	}
-	if len(rows) == 0 && !s.json {
-		_, err := fmt.Fprintln(s.stdout, "The ledger has no peers in this namespace, and none are configured. namespace in peerledger.yaml must be the connector's Config.Namespace. Add a peer with peerledger peers add.")
-		return err
-	}
-	return printRows(s.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
-		column[peerRow]{title: "opened", cell: func(r peerRow) string { return r.Opened }})...)
 }
 
 func (a *app) newAddPeerCommand(asset *string) *cobra.Command {
@@ -217,7 +189,6 @@ func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string,
 
 func (a *app) newSuspendCommand(asset *string) *cobra.Command {
 	var revokeFree bool
-	var reasonCode uint32
 	cmd := &cobra.Command{
 		Use:   "suspend peer",
 		Short: "Take no new packets from or to a peer",
@@ -226,9 +197,9 @@ SuspensionPollInterval (1 s by default) and refuses new packets. Prepared packet
 fulfilled or rejected, and settlements go on.`,
 	}
 	cmd.Flags().BoolVar(&revokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
-	cmd.Flags().Uint32Var(&reasonCode, "reason", 0, "a `number` to keep with the change")
+	reason := a.addParsedReasonFlag(cmd)
 	return a.buildPeerCommand(asset, cmd, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
-		options := []accounts.SuspendOption{accounts.WithReasonCode(reasonCode)}
+		options := []accounts.SuspendOption{accounts.WithReasonCode(*reason)}
 		if revokeFree {
 			options = append(options, accounts.WithFreeRevoked())
 		}
@@ -245,7 +216,6 @@ func (a *app) newResumeCommand(asset *string) *cobra.Command {
 
 func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 	var force bool
-	var reasonCode uint32
 	cmd := &cobra.Command{
 		Use:   "close peer",
 		Short: "Close a peer's account",
@@ -255,9 +225,9 @@ owes the other, unless --force writes that amount off. Connectors that record in
 their reservations of a suspended peer: suspend the peer, and close it a moment later.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "write off the amount owed, in either direction; needs --reason")
-	cmd.Flags().Uint32Var(&reasonCode, "reason", 0, "a `number` to keep with the change")
+	reason := a.addParsedReasonFlag(cmd)
 	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, force) }, func(s *session, account accounts.PeerAccount) error {
-		options := []accounts.CloseOption{accounts.WithReasonCode(reasonCode)}
+		options := []accounts.CloseOption{accounts.WithReasonCode(*reason)}
 		if force {
 			options = append(options, accounts.WithForce())
 		}

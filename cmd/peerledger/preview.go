@@ -18,7 +18,10 @@ type change struct {
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 	Key    string `json:"key,omitempty"`
-	Order  string `json:"order,omitempty"`
+	// Reason is the number that is kept with the change, and ReasonName its name in the configuration.
+	Reason     uint32 `json:"reason,omitempty"`
+	ReasonName string `json:"reason_name,omitempty"`
+	Order      string `json:"order,omitempty"`
 	// Rail is the name of a rail, which may be ""; nil if the change concerns no rail.
 	Rail    *string `json:"rail,omitempty"`
 	Payment string  `json:"payment,omitempty"` // the key of the returned or failed payment
@@ -92,6 +95,7 @@ func (a *app) previewOrWrite(c change, do func(*change) error) error {
 		{", from ", c.Before},
 		{orDefault(c.afterPrefix, " to "), c.After},
 		{", key ", c.Key},
+		{", reason ", describeReason(c.Reason, c.ReasonName)},
 		{", payment ", c.Payment},
 		{", order ", c.Order},
 		{", transfer ", c.Transfer},

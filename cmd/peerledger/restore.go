@@ -65,7 +65,7 @@ func (a *app) restoreBackup(ctx context.Context, b backup.Backup, target, journa
 			return err
 		}
 		if !a.json {
-			fmt.Fprintf(a.stdout, "%s is restored from %s (%s UTC).\n", target, b.Folder, formatTime(b.Manifest.Taken))
+			fmt.Fprintf(a.stdout, "%s is restored from %s (%s).\n", target, b.Folder, formatTime(b.Manifest.Taken))
 		}
 	}
 	if journal != "" {

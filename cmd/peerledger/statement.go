@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,21 +10,17 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// statementRow is a line of a statement in the table.
-type statementRow struct{ time, kind, direction, amount, position, arrears, creditLine, counterparty, packet, key string }
-
 func (a *app) newStatementCommand() *cobra.Command {
-	var asset, from, to string
+	var f periodFlags
 	var keys []string
-	var journals []string
-	var csv, holds, own, packets bool
+	var asCSV, holds, own bool
 	cmd := &cobra.Command{
 		Use:   "statement peer",
 		Short: "Show the entries of a peer's account, with opening and closing balance",
 		Long: `Show the entries between us and a peer, or of our own liquidity (--own), from the time --from
-and before the time --to, by the ledger's clock. Give a time as a date (2026-11-26), in UTC as
-the tables print it ("2026-11-26 10:00:00"), as in RFC 3339 (2026-11-26T10:00:00Z), or as a
-duration before now (36h). Position, arrears and credit line are the values after the entry.
+and before the time --to, by the ledger's clock. Give a time as a date (2026-11-26), as the
+tables print it (2026-11-26T10:00:00Z, as in RFC 3339), in UTC without a zone ("2026-11-26 10:00"),
+or as a duration before now (36h). Position, arrears and credit line are the values after the entry.
 The collection of arrears moves nothing between us and the peer, and is no entry.
 
 The column key identifies a payment, an adjustment or capital. The ledger keeps a hash of the
@@ -43,22 +38,22 @@ separate entry.`,
 		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
 		Args:    rangeArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			begin, end, err := parseRange(from, to, time.Now())
+			begin, end, err := f.parsePeriod(time.Now())
 			if err != nil {
 				return err
 			}
-			if packets != (len(journals) > 0) {
-				return fmt.Errorf("%w: --packets and --journal go together", errUsage)
+			if err := a.chooseStatementOutput(asCSV); err != nil {
+				return err
 			}
 			if own == (len(args) == 1) {
 				return fmt.Errorf("%w: name a peer, or give --own", errUsage)
 			}
 			return a.withSession(cmd.Context(), func(s *session) error {
-				account, found, err := s.statementAccount(cmd.Context(), args, asset)
+				account, found, err := s.statementAccount(cmd.Context(), args, f.asset)
 				if err != nil {
 					return err
 				}
-				options := []accounts.StatementOption{s.nameCounterparties(cmd.Context(), found), accounts.WithKnownKeys(keys...), accounts.WithJournals(journals...)}
+				options := []accounts.StatementOption{s.nameCounterparties(cmd.Context(), found), accounts.WithKnownKeys(keys...), accounts.WithJournals(f.journals...)}
 				if holds {
 					options = append(options, accounts.WithHolds())
 				}
@@ -66,19 +61,16 @@ separate entry.`,
 				if err != nil {
 					return err
 				}
-				return s.writeStatement(cmd, statement, csv)
+				return s.writeStatement(cmd, statement)
 			})
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	flags.StringVar(&from, "from", "", "from this `time` on (default: the beginning)")
-	flags.StringVar(&to, "to", "", "before this `time` (default: now)")
+	f.addTo(flags)
 	flags.StringArrayVar(&keys, "key", nil, "show this `key` instead of its hash; may be given several times")
-	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
+	flags.BoolVar(&asCSV, "csv", false, "print comma-separated values, for a spreadsheet (-o csv)")
+	a.addListFlags(cmd)
 	flags.BoolVar(&holds, "holds", false, "also list holds of packets and orders, as (amounts) that move nothing")
-	flags.BoolVar(&packets, "packets", false, "show the packets of rounds, from the journals")
-	flags.StringArrayVar(&journals, "journal", nil, "journal `folder` of a recorder of rounds, for --packets; may be given several times")
 	flags.BoolVar(&own, "own", false, "show our own liquidity")
 	return cmd
 }
@@ -105,89 +97,41 @@ func (s *session) statementAccount(ctx context.Context, args []string, asset str
 	return account, found, err
 }
 
-// writeStatement prints a statement as a table, CSV or JSON.
-func (s *session) writeStatement(cmd *cobra.Command, statement *accounts.Statement, csv bool) error {
+// chooseStatementOutput makes --csv and --json short forms of -o csv and -o json. These two have the
+// whole statement in order.
+func (a *app) chooseStatementOutput(asCSV bool) error {
+	l := &a.list
 	switch {
-	case csv:
+	case asCSV && l.output != "" && l.output != outputCSV, asCSV && a.json:
+		return fmt.Errorf("%w: --csv and another output contradict each other", errUsage)
+	case asCSV:
+		l.output = outputCSV
+	case a.json && l.output == "":
+		l.output = outputJSON
+	}
+	if (l.output == outputCSV || l.output == outputJSON) && (l.noHeaders || l.sort != "" || l.limit != 0) {
+		return fmt.Errorf("%w: --no-headers, --sort and --limit are for -o table, wide, jsonl and name: a statement as %s is whole", errUsage, l.output)
+	}
+	return nil
+}
+
+// writeStatement prints a statement.
+func (s *session) writeStatement(cmd *cobra.Command, statement *accounts.Statement) error {
+	switch s.list.output {
+	case outputCSV:
 		return accounts.WriteCSV(cmd.Context(), s.stdout, statement)
-	case s.json:
+	case outputJSON:
 		return accounts.WriteJSON(cmd.Context(), s.stdout, statement)
 	}
-	a := statement.Asset
 	rows := []statementRow{newBalanceRow("opening", statement, statement.Opening)}
 	for e, err := range statement.Entries(cmd.Context()) {
 		if err != nil {
 			return err
 		}
-		row := statementRow{
-			time: formatTime(e.Time), kind: string(e.Kind), direction: string(e.Direction), amount: formatSigned(a, e.Amount), position: formatSigned(a, e.Position),
-			creditLine: formatLine(a, e.CreditLine), arrears: a.Format(e.Arrears), counterparty: e.Counterparty.String(),
-		}
-		if !e.Packet.IsZero() {
-			row.packet = e.Packet.String()
-		}
-		if e.PacketsGone {
-			row.packet = "packets are gone"
-		}
-		if e.Kind == accounts.EntryRound {
-			row.kind = fmt.Sprintf("%s %d", e.Kind, e.Round)
-		}
-		if row.key = e.Key; row.key == "" && !e.KeyHash.IsZero() {
-			row.key = "#" + e.KeyHash.String()
-		}
-		if e.Held != nil {
-			row.amount = "(" + formatSigned(a, e.Held) + ")"
-		}
+		row := newStatementRow(statement.Asset, &e)
+		row.ReasonName = s.cfg.nameReason(row.Reason)
 		rows = append(rows, row)
 	}
 	rows = append(rows, newBalanceRow("closing", statement, statement.Closing))
-	return printRows(s.app, rows,
-		column[statementRow]{title: "time (UTC)", cell: func(r statementRow) string { return r.time }},
-		column[statementRow]{title: "what", cell: func(r statementRow) string { return r.kind }},
-		column[statementRow]{title: "amount", cell: func(r statementRow) string { return r.amount }, right: true},
-		column[statementRow]{title: "position", cell: func(r statementRow) string { return r.position }, right: true},
-		column[statementRow]{title: "arrears", cell: func(r statementRow) string { return r.arrears }, right: true},
-		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.creditLine }, right: true},
-		column[statementRow]{title: "way", cell: func(r statementRow) string { return r.direction }},
-		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.counterparty }},
-		column[statementRow]{title: "packet", cell: func(r statementRow) string { return r.packet }},
-		column[statementRow]{title: "key", cell: func(r statementRow) string { return r.key }},
-	)
-}
-
-// newBalanceRow returns the line of an opening or closing balance.
-func newBalanceRow(kind string, s *accounts.Statement, st accounts.StatementBalance) statementRow {
-	return statementRow{
-		kind: kind, position: formatSigned(s.Asset, st.Position),
-		arrears: s.Asset.Format(st.Arrears), creditLine: formatLine(s.Asset, st.CreditLine),
-	}
-}
-
-// parseRange reads the two ends of a period; "" is open.
-func parseRange(from, to string, now time.Time) (begin, end time.Time, err error) {
-	if begin, err = parseMoment(from, now); err != nil {
-		return begin, end, fmt.Errorf("%w: --from: %w", errUsage, err)
-	}
-	if end, err = parseMoment(to, now); err != nil {
-		return begin, end, fmt.Errorf("%w: --to: %w", errUsage, err)
-	}
-	return begin, end, nil
-}
-
-// parseMoment reads a time as an operator writes it, or as a table or JSON prints it. Times without
-// a zone are in UTC.
-func parseMoment(text string, now time.Time) (time.Time, error) {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.DateOnly, tableTime, "2006-01-02 15:04", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	return time.Time{}, fmt.Errorf("%q is not a date (2026-11-26), a time (2026-11-26T10:00:00Z) or a duration (36h)", text)
+	return printRows(s.app, rows, statementColumns...)
 }

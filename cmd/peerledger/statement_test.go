@@ -42,7 +42,7 @@ func TestStatementFromAMomentOfItsTable(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	s.forwardPacket(t, 3001)
-	shown := regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`).FindString(s.runOK(t, "statement", "bob@USD"))
+	shown := regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`).FindString(s.runOK(t, "statement", "bob@USD"))
 	require.Contains(t, s.runOK(t, "statement", "bob@USD", "--from", shown), "peer alice")
 	require.NotContains(t, s.runOK(t, "statement", "bob@USD", "--to", shown), "peer alice")
 }

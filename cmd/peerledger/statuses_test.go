@@ -31,14 +31,15 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"settle announce": "settle announce alice@USD 5 --key k", "settle announced": "settle announced",
 		"settle failed": "settle failed alice@USD --key k", "trial-balance": "trial-balance",
 		"settle approve": "settle approve alice@USD abc", "settle pause": "settle pause bank", "settle resume": "settle resume bank",
-		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD",
+		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "compare": "compare alice@USD /nonexistent", "check": "check",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
-		"peers add":        "peers add dora@USD", "peers provision": "peers provision", "engines run": "engines run",
+		"fund":             "fund 5 --asset USD --key k --reason 1", "withdraw": "withdraw 5 --asset USD --key k --reason 1",
+		"peers add": "peers add dora@USD", "peers provision": "peers provision", "engines run": "engines run",
 	},
 	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
 	others: map[string]string{
-		"doctor": "doctor", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
+		"doctor": "doctor", "config check": "config check", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
 		"bench": "bench", "replay": "replay", "serve": "serve", "engines": "engines", "engines add": "engines add bank http://127.0.0.1:1", "rfc0038 check": "rfc0038 check http://127.0.0.1:1", "rfc0038 engine": "rfc0038 engine", "version": "version", "help": "help", "completion bash": "completion bash",
 		"completion zsh": "completion zsh", "completion fish": "completion fish", "completion powershell": "completion powershell",
 	},
@@ -46,7 +47,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 
 // writesBooks reports whether a command takes --yes.
 func writesBooks(name string) bool {
-	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" && name != "engines run" || name == "migrate"
+	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" && name != "engines run" || slices.Contains([]string{"migrate", "fund", "withdraw"}, name)
 }
 
 // eachLine calls run with each command line in a subtest.
@@ -70,6 +71,22 @@ func allLines() map[string]string {
 
 func appendArgs(before []string, line ...string) []string {
 	return append(slices.Clone(before), line...)
+}
+
+// requireRefused requires a command to end with a status and a message, and without output. check has
+// the status 3 of monitoring plugins for all of it, and the message is its output.
+func requireRefused(t *testing.T, got outcome, name string, status int, text string, about ...any) {
+	t.Helper()
+	if name == "check" {
+		require.Equal(t, outcome{int(checkUnknown), got.out, ""}, got, about...)
+		require.Contains(t, got.out, "PEERLEDGER UNKNOWN - ")
+		require.Contains(t, got.out, text, about...)
+		return
+	}
+	require.Equal(t, status, got.status, "%v: %s", about, got.errors)
+	require.NotEmpty(t, got.errors)
+	require.Contains(t, got.errors, text, about...)
+	require.Empty(t, got.out, about...)
 }
 
 // commandLines has every command that does something.
@@ -98,9 +115,7 @@ func TestStatusOfWrongCommandLines(t *testing.T) {
 		usage := func(what string, args ...string) {
 			t.Helper()
 			got := runApp(t, args...)
-			require.Equal(t, statusUsage, got.status, "%s: %v: %s", what, args, got.errors)
-			require.NotEmpty(t, got.errors)
-			require.Empty(t, got.out, "%v", args)
+			requireRefused(t, got, name, statusUsage, "", "%s: %v", what, args)
 		}
 		command := strings.Fields(name)
 		cmd, _, err := (&app{}).newRootCommand().Find(command)
@@ -128,7 +143,7 @@ func TestStatusOfWrongCommandLines(t *testing.T) {
 			usage("it takes none", appendArgs(line, "--"+flag, "7")...)
 		}
 	})
-	for _, group := range []string{"", "credit", "settle", "adjust", "peers", "engines", "rfc0038", "completion"} {
+	for _, group := range []string{"", "credit", "settle", "adjust", "peers", "engines", "rfc0038", "completion", "config"} {
 		got := runApp(t, append(strings.Fields(group), "frob")...)
 		require.Equal(t, statusUsage, got.status, group)
 		require.Contains(t, got.errors, "frob")
@@ -176,9 +191,7 @@ func TestStatusOfLedgers(t *testing.T) {
 					args = append(args, "--yes")
 				}
 				got := runApp(t, args...)
-				require.Equal(t, status, got.status, "%v: %s", args, got.errors)
-				require.Contains(t, got.errors, text, args)
-				require.Empty(t, got.out, "%v", args)
+				requireRefused(t, got, name, status, text, "%v", args)
 			}
 		}
 		in := func(folder string) []string { return []string{"--config", s.config, "--folder", folder} }
@@ -287,10 +300,8 @@ func TestAssetsAreTheLedgers(t *testing.T) {
 					args = append(args, "--yes")
 				}
 				got := other.runCommand(t, args...)
-				require.Equal(t, statusUsage, got.status, "%v: %s", args, got.errors)
-				require.Contains(t, got.errors, want, "%v", args)
-				require.Equal(t, 1, strings.Count(got.errors, want), "it is said once")
-				require.Empty(t, got.out)
+				requireRefused(t, got, name, statusUsage, want, "%v", args)
+				require.Equal(t, 1, strings.Count(got.out+got.errors, want), "it is said once")
 			}
 		}
 	}

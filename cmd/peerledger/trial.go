@@ -40,6 +40,7 @@ status is 5 too: an amount has left a peer and reached nobody.`,
 			return a.withSession(cmd.Context(), func(s *session) error { return s.trialBalance(cmd, asset) })
 		},
 	}
+	a.addListFlags(cmd)
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
 	return cmd
 }
@@ -84,10 +85,10 @@ func newTrialRow(a accounts.Asset, kind string, s *accounts.Sums) trialRow {
 
 var trialColumns = []column[trialRow]{
 	{title: "asset", cell: func(r trialRow) string { return r.Asset }},
-	{title: "accounts of", cell: func(r trialRow) string { return r.Kind }},
-	{title: "number", cell: func(r trialRow) string { return strconv.Itoa(r.Accounts) }, right: true},
-	{title: "debits", cell: func(r trialRow) string { return r.DebitsPosted }, right: true},
-	{title: "credits", cell: func(r trialRow) string { return r.CreditsPosted }, right: true},
-	{title: "pending debits", cell: func(r trialRow) string { return r.DebitsPending }, right: true},
-	{title: "pending credits", cell: func(r trialRow) string { return r.CreditsPending }, right: true},
+	{title: "accounts of", field: "kind", names: true, cell: func(r trialRow) string { return r.Kind }},
+	{title: "number", field: "accounts", cell: func(r trialRow) string { return strconv.Itoa(r.Accounts) }, right: true},
+	{title: "debits", field: "debits_posted", cell: func(r trialRow) string { return r.DebitsPosted }, right: true},
+	{title: "credits", field: "credits_posted", cell: func(r trialRow) string { return r.CreditsPosted }, right: true},
+	{title: "pending debits", field: "debits_pending", cell: func(r trialRow) string { return r.DebitsPending }, right: true},
+	{title: "pending credits", field: "credits_pending", cell: func(r trialRow) string { return r.CreditsPending }, right: true},
 }

@@ -233,7 +233,7 @@ func drawSnapshot(s snapshot, bars int) string {
 	if s.RoundsPerSecond > 0 {
 		rate += fmt.Sprintf(" and %.1f rounds/s", s.RoundsPerSecond)
 	}
-	return fmt.Sprintf("%s UTC · %s · %s\n%s%s",
+	return fmt.Sprintf("%s · %s · %s\n%s%s",
 		formatTime(s.At), rate, formatCount(s.OpenOrders, "open order"), drawPauses(s.Pauses, bars > 0), t.Render())
 }
 
@@ -241,7 +241,7 @@ func drawSnapshot(s snapshot, bars int) string {
 func drawPauses(pauses []pauseRow, coloured bool) string {
 	var text strings.Builder
 	for _, p := range pauses {
-		line := fmt.Sprintf("paused: %s in %s since %s UTC", p.describePaused(), p.Asset, p.Since)
+		line := fmt.Sprintf("paused: %s in %s since %s", p.describePaused(), p.Asset, p.Since)
 		if coloured {
 			line = alarmStyle.Render(line)
 		}

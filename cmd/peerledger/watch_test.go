@@ -42,8 +42,8 @@ func TestWatchShowsPauses(t *testing.T) {
 	s.runOK(t, "settle", "stop", "--yes")
 	require.Equal(t, readRows[pauseRow](t, s, "settle", "pauses"), readRows[snapshot](t, s, "watch", "--once")[0].Pauses)
 	out := s.runOK(t, "watch", "--once")
-	require.Regexp(t, `(?m)^paused: rail "bank" in USD/2 since \S+ \S+ UTC$`, out)
-	require.Regexp(t, `(?m)^paused: all payments in EUR/2 since \S+ \S+ UTC$`, out)
+	require.Regexp(t, `(?m)^paused: rail "bank" in USD/2 since \S+Z$`, out)
+	require.Regexp(t, `(?m)^paused: all payments in EUR/2 since \S+Z$`, out)
 	require.Contains(t, s.runOK(t, "doctor"), `rail "bank" is paused in USD/2 since`)
 	s.runOK(t, "settle", "resume", "bank", "--yes")
 	require.NotContains(t, s.runOK(t, "watch", "--once"), "bank")
@@ -89,11 +89,11 @@ func TestLiveView(t *testing.T) {
 	require.Contains(t, content, "1 to 1 of 3 peers")
 
 	// The line of a pause takes the room of a peer.
-	s.Pauses = []pauseRow{{Payments: "all", Asset: "USD/2", Since: "2026-11-29 10:00:00"}}
+	s.Pauses = []pauseRow{{Payments: "all", Asset: "USD/2", Since: "2026-11-29T10:00:00Z"}}
 	next, _ = m.Update(snapshotMsg{snapshot: s})
 	next, _ = next.Update(tea.WindowSizeMsg{Height: 10})
 	content = next.View().Content
-	require.Contains(t, content, "paused: all payments in USD/2 since 2026-11-29 10:00:00 UTC")
+	require.Contains(t, content, "paused: all payments in USD/2 since 2026-11-29T10:00:00Z")
 	require.Contains(t, content, "1 to 2 of 3 peers")
 
 	m = pressKey(t, m, 'j', 'j', 'j', 'j')
