@@ -31,7 +31,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"settle announce": "settle announce alice@USD 5 --key k", "settle announced": "settle announced",
 		"settle failed": "settle failed alice@USD --key k", "trial-balance": "trial-balance",
 		"settle approve": "settle approve alice@USD abc", "settle pause": "settle pause bank", "settle resume": "settle resume bank",
-		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "find": "find abc",
+		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "find": "find abc", "history": "history alice@USD",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
 		"peers add":        "peers add dora@USD", "peers provision": "peers provision", "engines run": "engines run",
