@@ -29,7 +29,7 @@ are listed as missing.`,
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	cmd.AddCommand(
 		a.newAddPeerCommand(&asset), a.newProvisionCommand(), a.newSuspendCommand(&asset), a.newResumeCommand(&asset),
-		a.newClosePeerCommand(&asset), a.newReopenPeerCommand(&asset),
+		a.newClosePeerCommand(&asset), a.newReopenPeerCommand(&asset), a.newStandingCommand(&asset),
 	)
 	return cmd
 }

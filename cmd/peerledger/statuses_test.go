@@ -34,6 +34,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "find": "find abc", "history": "history alice@USD",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
+		"peers standing":   "peers standing",
 		"peers add":        "peers add dora@USD", "peers provision": "peers provision", "engines run": "engines run",
 	},
 	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
@@ -46,7 +47,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 
 // writesBooks reports whether a command takes --yes.
 func writesBooks(name string) bool {
-	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" && name != "engines run" || name == "migrate"
+	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" && name != "peers standing" && name != "engines run" || name == "migrate"
 }
 
 // eachLine calls run with each command line in a subtest.
