@@ -27,7 +27,11 @@ func (w *world) findOne(query accounts.FindQuery) accounts.Found {
 // An order is found by its id and by the ids of its other rows, with what was paid.
 func TestFindOrders(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "bob")
+	findOrders(t, newWorld(t, "bob"))
+}
+
+func findOrders(t *testing.T, w *world) {
+	t.Helper()
 	r := newRail()
 	e := w.engine(manualConfig(r, at100))
 	settle := func(peer accounts.PeerAccount, pays func(settlement.Order) ledger.Amount, before error) (id ledger.ID) {
@@ -75,12 +79,19 @@ func TestFindOrders(t *testing.T) {
 	require.Equal(t, accounts.StateOpen, got.State)
 	require.True(t, got.Ended.IsZero())
 	require.Equal(t, []string{"hold"}, []string{got.Rows[0].Step})
+	_, err := e.Cancel(t.Context(), w.peers[1], id)
+	require.NoError(t, err)
+	require.Equal(t, accounts.StateCancelled, w.findOne(accounts.FindQuery{ID: id}).State)
 }
 
 // Payments and adjustments are found by their keys, with all rows of the key.
 func TestFindByKey(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "bob")
+	findByKey(t, newWorld(t, "bob"))
+}
+
+func findByKey(t *testing.T, w *world) {
+	t.Helper()
 	e := w.engine(manualConfig(newRail(), at100))
 	ctx := t.Context()
 	_, err := e.Announce(ctx, settlement.IncomingPayment{Account: w.alice, Key: "wire 1", Amount: units(70)})
