@@ -191,3 +191,27 @@ func (m *holdsModel) sumByPeer(holds []accounts.OpenHold) (totals []accounts.Hol
 	}
 	return totals
 }
+
+// Amounts of two assets are not compared: each asset has its own scale.
+func TestOpenHoldsByAmountOfTwoAssets(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book := newBook(t, l)
+	peers, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: xrp, CreditLine: units(10_000)}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(10_000)})
+	require.NoError(t, err)
+	for _, peer := range peers {
+		for _, amount := range []uint64{10, 30, 20} {
+			reserve(t, l, book, peer, amount*uint64(peer.Ledger()), 1, 600)
+		}
+	}
+	got, err := book.OpenHolds(t.Context(), accounts.HoldQuery{Order: accounts.HoldsByAmount}, peers...)
+	require.NoError(t, err)
+	var list []ledger.Amount
+	for _, h := range got.Holds {
+		list = append(list, h.In)
+		require.Equal(t, h.Account.Ledger(), h.Asset.Ledger)
+	}
+	require.Less(t, usd.Ledger, xrp.Ledger)
+	low, high := uint64(usd.Ledger), uint64(xrp.Ledger)
+	require.Equal(t, []ledger.Amount{units(30 * low), units(20 * low), units(10 * low), units(30 * high), units(20 * high), units(10 * high)}, list)
+}
