@@ -60,7 +60,7 @@ func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	row := b.adjustTransfer(a.Account, a.Debit, a.Credit)
 	row.UserData128 = b.keyTag(a.Account.id, a.Key)
 	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.ConditionTag[:]), a.ReasonCode
-	name := b.bookingName("adjust", a.Account.id, a.Key)
+	name := b.bookingName(idempotent.KindAdjustment, a.Account.id, a.Key)
 	request := b.newAdjustRequest(&a, name, row)
 	request.Precheck = func(ctx context.Context) error { return b.checkCoverage(ctx, &a) }
 	booking, err := request.Book(ctx, b.ledger)

@@ -111,6 +111,34 @@ var reading = map[string]call{
 	"BalanceAt": func(w *town, ctx context.Context) (string, error) {
 		return text(w.book.BalanceAt(ctx, w.peers["carol"], time.Now()))
 	},
+	// Without the times, which differ from run to run.
+	"OpenHolds": func(w *town, ctx context.Context) (string, error) {
+		got, err := w.book.OpenHolds(ctx, accounts.HoldQuery{}, w.allPeers()...)
+		return fmt.Sprint(len(got.Holds), len(got.Totals)), err
+	},
+	"History": func(w *town, ctx context.Context) (string, error) {
+		got, err := w.book.History(ctx, w.peers["carol"], accounts.HistoryQuery{From: time.Now(), To: time.Now().Add(time.Hour), Steps: 3})
+		if err != nil {
+			return "", err
+		}
+		return got.Points[3].Position.String(), nil
+	},
+	"Standings": func(w *town, ctx context.Context) (string, error) {
+		got, err := w.book.Standings(ctx, w.allPeers()...)
+		var shown []bool
+		for _, s := range got {
+			shown = append(shown, s.SuspendedSince.IsZero(), s.ClosedSince.IsZero(), s.ArrearsSince.IsZero())
+		}
+		return fmt.Sprint(shown), err
+	},
+	"Find": func(w *town, ctx context.Context) (string, error) {
+		got, err := w.book.Find(ctx, accounts.FindQuery{ID: w.book.PeerIDs(w.peers["dave"]).Peer}) // the suspension of dave names the account
+		var shown []any
+		for _, f := range got.Found {
+			shown = append(shown, f.Kind, f.State)
+		}
+		return fmt.Sprint(shown), err
+	},
 }
 
 func text[T any](value T, err error) (string, error) {

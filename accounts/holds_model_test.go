@@ -32,6 +32,7 @@ type holdsModel struct {
 
 	held []heldPacket
 	page uint32
+	ends bool            // holds expire
 	busy bool            // concurrent writes during reading
 	then []accounts.Hold // the holds when a reader fixed its moment
 	rows int             // read by readers
@@ -45,7 +46,7 @@ type heldPacket struct {
 func newHoldsModel(t *testing.T, seed, program uint64, noHistory bool) *holdsModel {
 	t.Helper()
 	m := &holdsModel{
-		t: t, random: rand.New(rand.NewPCG(seed, program)), now: time.Unix(1_800_000_000, 0).UTC(), page: ledger.QueryMax,
+		t: t, random: rand.New(rand.NewPCG(seed, program)), now: time.Unix(1_800_000_000, 0).UTC(), page: ledger.QueryMax, ends: true,
 	}
 	m.Ledger = embedded.New(embedded.WithClock(func() time.Time { return m.now }))
 	var err error
@@ -136,6 +137,9 @@ func (m *holdsModel) step() {
 
 func (m *holdsModel) leg(code uint16, debit, credit ledger.ID, amount uint64, timeout uint32, flags ledger.TransferFlags) ledger.Transfer {
 	m.next++
+	if !m.ends {
+		timeout = 0
+	}
 	return ledger.Transfer{
 		ID: ledger.NewID(m.next, 9), DebitAccountID: debit, CreditAccountID: credit, Amount: units(amount), Timeout: timeout,
 		Ledger: usd.Ledger, Code: code, Flags: flags, UserData128: uint128.New(m.next, 8), UserData64: m.next << 40,
@@ -147,6 +151,9 @@ func (m *holdsModel) leg(code uint16, debit, credit ledger.ID, amount uint64, ti
 func (m *holdsModel) prepare() {
 	a, b := m.peers[0].ID(), m.peers[1].ID()
 	amount, timeout := 1+m.random.Uint64N(1000), uint32(m.random.IntN(60))
+	if !m.ends {
+		timeout = 0
+	}
 	var legs []ledger.Transfer
 	h := heldPacket{}
 	switch m.random.IntN(4) {

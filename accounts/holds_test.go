@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-var holdScenarios = []scenario{{"holds of a peer", testHolds}}
+var holdScenarios = []scenario{{"holds of a peer", testHolds}, {"open holds of peers", testOpenHolds}}
 
 // On every ledger: a hold is listed until it is posted, voided or expired.
 func testHolds(t *testing.T, l ledger.Ledger) {

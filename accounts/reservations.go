@@ -29,9 +29,13 @@ func (b *Book) Reservations(ctx context.Context, account PeerAccount) ([]Reserva
 	if err != nil {
 		return nil, fmt.Errorf("reservations of %v: %w", account, err)
 	}
-	var list []Reservation
+	return listReservations(open, account.id), nil
+}
+
+// listReservations returns the reservations among an account's open rows.
+func listReservations(open []ledger.Transfer, accountID ledger.ID) (list []Reservation) {
 	for i := range open {
-		if row := &open[i]; row.Code == chart.CodeReserve && row.DebitAccountID == account.id {
+		if row := &open[i]; row.Code == chart.CodeReserve && row.DebitAccountID == accountID {
 			r := Reservation{ID: row.ID, Journal: row.UserData64, Amount: row.Amount, Since: timeOf(row.Timestamp)}
 			if ends := expiryOf(row); ends != 0 {
 				r.Expiry = timeOf(ends)
@@ -39,5 +43,5 @@ func (b *Book) Reservations(ctx context.Context, account PeerAccount) ([]Reserva
 			list = append(list, r)
 		}
 	}
-	return list, nil
+	return list
 }

@@ -18,7 +18,7 @@ type scenario struct {
 // scenarios returns all scenarios: they run on the embedded ledger always (TestOnEmbedded), and
 // on a real TigerBeetle if available (TestOnACluster).
 func scenarios() []scenario {
-	return slices.Concat(creditScenarios, lifeScenarios, closingScenarios, bookingScenarios, writeOffScenarios, statementScenarios, compareScenarios, roundScenarios, directoryScenarios, scaleScenarios, trialScenarios, holdScenarios, reservationScenarios)
+	return slices.Concat(creditScenarios, lifeScenarios, closingScenarios, bookingScenarios, writeOffScenarios, statementScenarios, compareScenarios, roundScenarios, directoryScenarios, scaleScenarios, trialScenarios, holdScenarios, reservationScenarios, historyScenarios, standingScenarios)
 }
 
 func TestOnEmbedded(t *testing.T) {

@@ -38,7 +38,7 @@ func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 		return Booking{}, err
 	}
 	ids := b.PeerIDs(w.Account)
-	name := b.bookingName("write off", ids.Arrears, w.Key)
+	name := b.bookingName(idempotent.KindWriteOff, ids.Arrears, w.Key)
 	request := name.WriteOff(ledger.Transfer{
 		DebitAccountID: b.assets[w.Account.ledger].ids.Suspense, CreditAccountID: ids.Arrears, Amount: w.Amount,
 		UserData128: b.keyTag(ids.Arrears, w.Key), UserData32: w.ReasonCode,

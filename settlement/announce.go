@@ -223,10 +223,8 @@ func (e *Engine) readAnnouncementState(ctx context.Context, a accounts.PeerAccou
 
 // paymentName is the name of an incoming payment in the ledger, announced or received.
 func (e *Engine) paymentName(a accounts.PeerAccount, key string) idempotent.Name {
-	return e.bookingName(paymentKind, a, key)
+	return e.bookingName(idempotent.KindIncoming, a, key)
 }
-
-const paymentKind = "in"
 
 func (e *Engine) announcementRow(in IncomingPayment, id ledger.ID) ledger.Transfer {
 	assetIDs, _ := e.book.AssetIDs(in.Account.Ledger())

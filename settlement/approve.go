@@ -31,6 +31,10 @@ func (e *Engine) verdictID(order ledger.ID) ledger.ID {
 	return e.ns.Derive("approval", chart.ID(order))
 }
 
+func (e *Engine) refusedVoidID(order ledger.ID) ledger.ID {
+	return e.ns.Derive("refused", chart.ID(order))
+}
+
 // verdictRow depends only on the order and the verdict, so two writers of the same verdict write the same row.
 func (e *Engine) verdictRow(o *Order, value uint32) ledger.Transfer {
 	assetIDs, _ := e.book.AssetIDs(o.Account.Ledger())
@@ -74,7 +78,7 @@ func (e *Engine) voidUnapproved(ctx context.Context, o *Order) (done bool, err e
 	row := e.verdictRow(o, verdictRefused)
 	row.Flags = ledger.TransferLinked
 	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{row, {
-		ID: e.ns.Derive("refused", chart.ID(o.ID)), PendingID: o.ID, Flags: ledger.TransferVoidPending,
+		ID: e.refusedVoidID(o.ID), PendingID: o.ID, Flags: ledger.TransferVoidPending,
 	}})
 	if err != nil {
 		return false, wrap("give the order back", err)

@@ -36,7 +36,9 @@ func TestOnACluster(t *testing.T) {
 		}
 		quantityRefusedThenWithoutAUnit(t, newWorld(t))
 	})
-	t.Run("a crash at every step", func(t *testing.T) { //nolint:paralleltest // see above
+	t.Run("find orders", func(t *testing.T) { findOrders(t, newWorld(t, "bob")) }) //nolint:paralleltest // see above
+	t.Run("find by key", func(t *testing.T) { findByKey(t, newWorld(t, "bob")) })  //nolint:paralleltest // see above
+	t.Run("a crash at every step", func(t *testing.T) {                            //nolint:paralleltest // see above
 		for _, heir := range []string{"first", "second"} {
 			for step := 0; crashAt(t, newWorld(t), step, 95, heir); step++ {
 				require.Less(t, step, 100)

@@ -73,7 +73,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 	}
 	e := &Engine{
 		ledger: retryledger.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails,
-		instance: uint128.Uint128(ns.Derive("instance", []byte(cfg.Instance))),
+		instance: uint128.Uint128(InstanceID(book, cfg.Instance)),
 		tracker: newTracker(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()
 			b.InitialInterval, b.MaxInterval = cfg.RetryInitialInterval, cfg.RetryMaxInterval

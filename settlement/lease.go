@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
@@ -29,10 +30,7 @@ type orderOwner struct {
 
 // readOwner reads who owns an open order.
 func (e *Engine) readOwner(ctx context.Context, latest *latestOrder) (orderOwner, error) {
-	row, found, err := sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
-		AccountID: e.book.PeerIDs(latest.Account).Settlement, Code: chart.CodeClaim, UserData64: latest.Sequence,
-		Flags: ledger.AccountFilterDebits,
-	})
+	row, found, err := e.readNewestClaim(ctx, latest.Account, latest.Sequence)
 	switch {
 	case err != nil:
 		return orderOwner{}, wrap("read the newest claim", err)
@@ -41,6 +39,13 @@ func (e *Engine) readOwner(ctx context.Context, latest *latestOrder) (orderOwner
 	default:
 		return orderOwner{row.UserData128 == e.instance, timeOf(row.Timestamp), uint64(row.UserData32)}, nil
 	}
+}
+
+// readNewestClaim reads the newest claim on the order of an account with a number; found is false if there is none.
+func (e *Engine) readNewestClaim(ctx context.Context, a accounts.PeerAccount, number uint64) (row ledger.Transfer, found bool, err error) {
+	return sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
+		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeClaim, UserData64: number, Flags: ledger.AccountFilterDebits,
+	})
 }
 
 // claimTransfer returns our claim on an order. Its number fits as long as a lease is not renewed for
@@ -200,7 +205,7 @@ func (e *Engine) voidUnclaimed(ctx context.Context, visit *accountVisit, o Order
 	for {
 		_, err := sequence.PlaceChain(ctx, e.ledger, claim+1, func(n uint64) []ledger.Transfer {
 			return []ledger.Transfer{e.claimTransfer(&o, n), {
-				ID:        e.ns.Derive("withdraw", chart.ID(o.ID), chart.U64(n)),
+				ID:        e.withdrawalID(o.ID, n),
 				PendingID: o.ID, Flags: ledger.TransferVoidPending,
 			}}
 		})
@@ -216,6 +221,11 @@ func (e *Engine) voidUnclaimed(ctx context.Context, visit *accountVisit, o Order
 		}
 		claim = owner.claims
 	}
+}
+
+// withdrawalID returns the id of the void that is linked to a claim.
+func (e *Engine) withdrawalID(order ledger.ID, claim uint64) ledger.ID {
+	return e.ns.Derive("withdraw", chart.ID(order), chart.U64(claim))
 }
 
 // runLeaseRenewal renews our claims until the Engine has ended.

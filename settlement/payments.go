@@ -107,7 +107,7 @@ func (e *Engine) RecordOutgoing(ctx context.Context, out OutgoingPayment) (Payme
 			}
 			defer release()
 			debit := ledger.Transfer{Amount: out.Amount, UserData128: e.paymentTag(out.Account, out.Key), Code: chart.CodeOutgoing}
-			return e.bookDebit(ctx, e.bookingName("out", out.Account, out.Key), out.Account, debit, func(ctx context.Context) error {
+			return e.bookDebit(ctx, e.bookingName(idempotent.KindOutgoing, out.Account, out.Key), out.Account, debit, func(ctx context.Context) error {
 				return e.checkHeadroom(ctx, out)
 			})
 		})

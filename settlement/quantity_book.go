@@ -33,7 +33,7 @@ type valueBooking struct {
 // bookValue books a value under a key, or finds it booked.
 func (e *Engine) bookValue(ctx context.Context, a accounts.PeerAccount, key string, value unitValue, closed bool) (PaymentBooking, error) {
 	v := valueBooking{account: a, value: value, ids: e.book.PeerIDs(a), suspense: closed}
-	v.name = idempotent.Name{Namespace: e.ns, Kind: paymentKind, Account: v.ids.Settlement, Key: key}
+	v.name = idempotent.Name{Namespace: e.ns, Kind: idempotent.KindIncoming, Account: v.ids.Settlement, Key: key}
 	v.assetIDs, _ = e.book.AssetIDs(a.Ledger())
 	booked, found, err := e.findValue(ctx, &v)
 	if found || err != nil {

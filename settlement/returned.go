@@ -52,7 +52,7 @@ func (e *Engine) bookReturn(ctx context.Context, r *ReturnedPayment) (PaymentBoo
 	row := ledger.Transfer{
 		Amount: r.Amount, UserData128: e.paymentTag(r.Account, r.Payment), UserData64: e.returnTag(r), Code: chart.CodeReturned,
 	}
-	name := e.bookingName("returned", r.Account, r.Key)
+	name := e.bookingName(idempotent.KindReturned, r.Account, r.Key)
 	if assetIDs, _ := e.book.AssetIDs(r.Account.Ledger()); payment.CreditAccountID == assetIDs.Suspense && payment.Amount == r.Amount {
 		booked, done, err := e.returnFromSuspense(ctx, r, payment, name, row)
 		if done || err != nil {

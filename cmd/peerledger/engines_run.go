@@ -53,7 +53,7 @@ SIGINT or SIGTERM ends run: payments under way are finished, and the exit status
 			return a.withSession(cmd.Context(), func(s *session) error { return s.runEngines(cmd.Context(), flags) })
 		},
 	}
-	cmd.Flags().StringVar(&flags.instance, "instance", "peerledger-engines", "the `name` of this process among the engines of the ledger; it must survive restarts")
+	cmd.Flags().StringVar(&flags.instance, "instance", defaultEnginesInstance, "the `name` of this process among the engines of the ledger; it must survive restarts")
 	cmd.Flags().DurationVar(&flags.every, "every", 10*time.Second, "`time` between two looks at all balances, at least 1s")
 	cmd.Flags().DurationVar(&flags.statusEach, "status-every", 5*time.Second, "`time` between two states in the file engines_status")
 	return cmd

@@ -16,7 +16,7 @@ func TestEveryCommandPrintsObjects(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	s.forwardPacket(t, 3001)
-	lists := []string{"orders", "holds", "settle announced", "settle pauses"} // empty here
+	lists := []string{"orders", "holds", "settle announced", "settle pauses", "peers standing"} // empty here
 	for _, name := range slices.Sorted(maps.Keys(commandLines.books)) {
 		got := s.runCommand(t, append(strings.Fields(commandLines.books[name]), "--json")...)
 		text := got.out + got.errors

@@ -36,7 +36,7 @@ are listed as missing, unless --filter names conditions (peerledger balances --h
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	cmd.AddCommand(
 		a.newAddPeerCommand(&asset), a.newProvisionCommand(), a.newSuspendCommand(&asset), a.newResumeCommand(&asset),
-		a.newClosePeerCommand(&asset), a.newReopenPeerCommand(&asset),
+		a.newClosePeerCommand(&asset), a.newReopenPeerCommand(&asset), a.newStandingCommand(&asset),
 	)
 	return cmd
 }

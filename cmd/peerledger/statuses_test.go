@@ -32,10 +32,12 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"settle failed": "settle failed alice@USD --key k", "trial-balance": "trial-balance",
 		"settle approve": "settle approve alice@USD abc", "settle pause": "settle pause bank", "settle resume": "settle resume bank",
 		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "compare": "compare alice@USD /nonexistent", "check": "check",
+		"find": "find abc", "history": "history alice@USD",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
 		"fund":             "fund 5 --asset USD --key k --reason 1", "withdraw": "withdraw 5 --asset USD --key k --reason 1",
-		"peers add": "peers add dora@USD", "peers provision": "peers provision", "engines run": "engines run",
+		"peers standing": "peers standing",
+		"peers add":      "peers add dora@USD", "peers provision": "peers provision", "engines run": "engines run",
 	},
 	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
 	others: map[string]string{
@@ -47,7 +49,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 
 // writesBooks reports whether a command takes --yes.
 func writesBooks(name string) bool {
-	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" && name != "engines run" || slices.Contains([]string{"migrate", "fund", "withdraw"}, name)
+	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" && name != "peers standing" && name != "engines run" || slices.Contains([]string{"migrate", "fund", "withdraw"}, name)
 }
 
 // eachLine calls run with each command line in a subtest.

@@ -5,6 +5,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// The kinds of a peer's bookings under a key. Ledgers have ids that follow from them: they must never change.
+const (
+	KindIncoming   = "in"        // a payment of the peer; of its settlement account
+	KindOutgoing   = "out"       // a payment to the peer without an order; of its settlement account
+	KindReturned   = "returned"  // a returned payment of the peer; of its settlement account
+	KindAdjustment = "adjust"    // a correction by hand; of the peer account, or of our own
+	KindWriteOff   = "write off" // a write-off of arrears; of the arrears account
+)
+
 // Name identifies a booking: its kind, the account concerned, and the key. The ids of its
 // attempts follow from the Name.
 type Name struct {

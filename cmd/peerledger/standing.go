@@ -1,0 +1,72 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// standingRow says since when a peer is suspended, closed or in arrears. Times are as in RFC 3339, and "" if it is not.
+type standingRow struct {
+	Peer           string `json:"peer"`
+	Asset          string `json:"asset"`
+	SuspendedSince string `json:"suspended_since,omitempty"`
+	ClosedSince    string `json:"closed_since,omitempty"`
+	Reason         uint32 `json:"reason,omitempty"` // the number given with --reason
+	ArrearsSince   string `json:"arrears_since,omitempty"`
+	Arrears        string `json:"arrears"` // in whole units of the asset
+}
+
+func (a *app) newStandingCommand(asset *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "standing [peer...]",
+		Short: "Show which peers are suspended, closed or in arrears, and since when",
+		Long: `Show those of these peers, or of all configured peers, that are suspended, closed or in arrears:
+since when, by the ledger's clock, and the number that was given with --reason when the peer was
+suspended or closed. The ledger keeps no text and no person. A closed peer is suspended too. Arrears
+are since the booking after which they have always been above 0; peerledger statement shows it.`,
+		Example: "  peerledger peers standing\n  peerledger peers standing alice@USD --json",
+		Args:    rangeArgs(0, -1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.withSession(cmd.Context(), func(s *session) error {
+				list, err := s.parseAccounts(cmd.Context(), names, *asset)
+				if err != nil {
+					return err
+				}
+				standings, err := s.book.Standings(cmd.Context(), list...)
+				if err != nil {
+					return err
+				}
+				return showStandings(a, standings)
+			})
+		},
+	}
+	a.addListFlags(cmd)
+	return cmd
+}
+
+// showStandings prints the standings of peers that are suspended, closed or in arrears.
+func showStandings(a *app, standings []accounts.Standing) error {
+	rows := []standingRow{}
+	for _, s := range standings {
+		b := s.Balance
+		if !b.Suspended && !b.Closed && b.Arrears.IsZero() {
+			continue
+		}
+		rows = append(rows, standingRow{
+			Peer: b.Account.Peer(), Asset: b.Asset.String(), SuspendedSince: formatExactTime(s.SuspendedSince), ClosedSince: formatExactTime(s.ClosedSince),
+			Reason: s.ReasonCode, ArrearsSince: formatExactTime(s.ArrearsSince), Arrears: b.Asset.Format(b.Arrears),
+		})
+	}
+	return printRows(a, rows,
+		column[standingRow]{title: "peer", cell: func(r standingRow) string { return r.Peer }},
+		column[standingRow]{title: "asset", cell: func(r standingRow) string { return r.Asset }},
+		column[standingRow]{title: "suspended since", cell: func(r standingRow) string { return r.SuspendedSince }},
+		column[standingRow]{title: "closed since", cell: func(r standingRow) string { return r.ClosedSince }},
+		column[standingRow]{title: "reason", cell: func(r standingRow) string { return strconv.FormatUint(uint64(r.Reason), 10) }, right: true},
+		column[standingRow]{title: "arrears since", cell: func(r standingRow) string { return r.ArrearsSince }},
+		column[standingRow]{title: "arrears", cell: func(r standingRow) string { return r.Arrears }, right: true},
+	)
+}
