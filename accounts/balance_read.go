@@ -52,6 +52,9 @@ const readersAtOnce = 16
 // readEach calls read for each of the balances, several at a time. An error does not stop it: it
 // returns all errors joined.
 func readEach(balances []*Balance, read func(*Balance) error) error {
+	if len(balances) == 0 {
+		return nil
+	}
 	errs := make([]error, len(balances))
 	slots := make(chan struct{}, readersAtOnce)
 	var readers sync.WaitGroup
@@ -68,7 +71,11 @@ func readEach(balances []*Balance, read func(*Balance) error) error {
 
 // estimatePrepaid sets Prepaid from a look-up alone.
 func (b *Book) estimatePrepaid(balance *Balance) {
-	balance.setPrepaid(b.prepaymentMemory.Estimate(balance.Account.id, &balance.totals))
+	if balance.totals.NeverPaidIn() { // most peers that we pay; the estimate would be the same
+		balance.prepaidSettled = true
+		return
+	}
+	balance.setPrepaid(b.prepaymentMemory.Estimate(balance.ids.Peer, &balance.totals))
 }
 
 func (b *Balance) setPrepaid(e prepayment.Estimate) {
