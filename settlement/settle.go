@@ -3,6 +3,7 @@ package settlement
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -40,6 +41,7 @@ func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Pa
 		}
 		results := e.settleAll(ctx, due)
 		list = nil
+		payments = slices.Grow(payments, len(results))
 		for i := range results {
 			payments = append(payments, results[i].payments...)
 			errs = append(errs, results[i].err)
@@ -73,6 +75,7 @@ type settleResult struct {
 	payments []Payment
 	mayBeDue bool // an order was paid, so another one may be due
 	err      error
+	ended    bool
 }
 
 // settleAll settles with each account, several at a time, after the visits that are under way.
@@ -81,12 +84,10 @@ func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []se
 	var calls sync.WaitGroup
 	run := func(i int, visit *accountVisit) {
 		payments, last, err := e.runVisit(ctx, visit, func(r stepResult) bool { return r.moreDue })
-		results[i] = settleResult{payments, err == nil && last.repeat, err}
+		results[i] = settleResult{payments, err == nil && last.repeat, err, true}
 	}
 	var begun []queuedVisit
 	for i, a := range due {
-		// The error that stays if a Settler ends the goroutine (runtime.Goexit).
-		results[i].err = &OrderError{Account: a, Err: ErrPanic}
 		if visit, _ := e.tracker.beginVisit(a); visit != nil {
 			begun = append(begun, queuedVisit{visit, func() { run(i, visit) }})
 			continue
@@ -94,7 +95,7 @@ func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []se
 		calls.Go(func() {
 			visit, err := e.waitForVisit(ctx, a)
 			if err != nil {
-				results[i].err = &OrderError{Account: a, Err: err}
+				results[i] = settleResult{err: &OrderError{Account: a, Err: err}, ended: true}
 				return
 			}
 			run(i, visit)
@@ -102,6 +103,11 @@ func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []se
 	}
 	e.startVisitQueues(begun, &calls)
 	calls.Wait()
+	for i := range results {
+		if !results[i].ended { // a Settler has ended the goroutine (runtime.Goexit)
+			results[i].err = &OrderError{Account: due[i], Err: ErrPanic}
+		}
+	}
 	return results
 }
 
