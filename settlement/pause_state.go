@@ -207,11 +207,11 @@ func (e *Engine) refreshActivePauses(ctx context.Context) {
 }
 
 // refreshPauses reads the pauses of accounts, in one request if all ids fit.
-func (e *Engine) refreshPauses(ctx context.Context, list []accounts.PeerAccount) error {
+func (e *Engine) refreshPauses(ctx context.Context, due []dueAccount) error {
 	var keys []pauseKey
-	for _, a := range list {
-		if r := e.railOf(a); r != nil {
-			for _, k := range pauseKeysFor(a, r.tag) {
+	for _, d := range due {
+		if r := e.railOf(d.account); r != nil {
+			for _, k := range pauseKeysFor(d.account, r.tag) {
 				if !slices.Contains(keys, k) {
 					keys = append(keys, k)
 				}

@@ -37,7 +37,10 @@ func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Pa
 	for again := false; len(list) > 0; again = true {
 		due, err := e.selectDue(ctx, list)
 		if err != nil && again {
-			due, err = list, nil // their visits find out whether more is due
+			due, err = nil, nil // their visits find out whether more is due
+			for _, a := range list {
+				due = append(due, dueAccount{account: a})
+			}
 		}
 		results := e.settleAll(ctx, due)
 		list = nil
@@ -46,7 +49,7 @@ func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Pa
 			payments = append(payments, results[i].payments...)
 			errs = append(errs, results[i].err)
 			if results[i].mayBeDue {
-				list = append(list, due[i])
+				list = append(list, due[i].account)
 			}
 		}
 		errs = append(errs, err)
@@ -79,7 +82,7 @@ type settleResult struct {
 }
 
 // settleAll settles with each account, several at a time, after the visits that are under way.
-func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []settleResult {
+func (e *Engine) settleAll(ctx context.Context, due []dueAccount) []settleResult {
 	results := make([]settleResult, len(due))
 	var calls sync.WaitGroup
 	run := func(i int, visit *accountVisit) {
@@ -87,8 +90,10 @@ func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []se
 		results[i] = settleResult{payments, err == nil && last.repeat, err, true}
 	}
 	var begun []queuedVisit
-	for i, a := range due {
+	for i, d := range due {
+		a := d.account
 		if visit, _ := e.tracker.beginVisit(a); visit != nil {
+			visit.scanned = d.scanned
 			begun = append(begun, queuedVisit{visit, func() { run(i, visit) }})
 			continue
 		}
@@ -105,7 +110,7 @@ func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []se
 	calls.Wait()
 	for i := range results {
 		if !results[i].ended { // a Settler has ended the goroutine (runtime.Goexit)
-			results[i].err = &OrderError{Account: due[i], Err: ErrPanic}
+			results[i].err = &OrderError{Account: due[i].account, Err: ErrPanic}
 		}
 	}
 	return results
