@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -60,7 +61,7 @@ func (c *Client) exchange(ctx context.Context, r *request) (answer, error) {
 	// http.Client would add only redirects and cookies, neither of which we want, and copies of the request.
 	resp, err := c.pool.RoundTrip(req)
 	if err != nil {
-		return answer{}, &NoAnswerError{Err: &url.Error{Op: r.method, URL: req.URL.String(), Err: err}}
+		return answer{}, &NoAnswerError{Err: &url.Error{Op: r.method[:1] + strings.ToLower(r.method[1:]), URL: req.URL.String(), Err: err}}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if r := sent.Load(); r.isStale() {
