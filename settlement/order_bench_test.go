@@ -15,8 +15,8 @@ import (
 )
 
 // BenchmarkOrders measures what an engine does for an order beside the rail: 1,024 peers in an embedded ledger in memory
-// are owed, and a rail pays at once. With one account at a time, the time is that of one core. best is the fastest
-// round: other programs on the machine slow some rounds down, and never speed one up.
+// are owed, and a rail pays at once. Accounts are settled one at a time, so the engine uses one core. best-us/order is
+// from the fastest round: other programs on the machine slow some rounds down, and never speed one up.
 func BenchmarkOrders(b *testing.B) {
 	var names []string
 	for i := range 1023 {
