@@ -36,7 +36,7 @@ func (r *peerRecords) prepaymentSums() prepayment.Sums {
 const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 
 // readRecords reads the accounts of peers, in requests as large as the ledger takes, and calls use
-// for each peer in the order of the list. use does not keep the records. batch.Each does not fit:
+// for each peer in the order of the list. use may keep a copy of the records. batch.Each does not fit:
 // besides the accounts of its peers, a request has one suspense account for each asset of these
 // peers, so recordIDs decides how many peers fit.
 func (b *Book) readRecords(ctx context.Context, list []PeerAccount, use func(i int, r *peerRecords) error) error {
