@@ -29,20 +29,29 @@ func (b *Book) Balances(ctx context.Context, accounts ...PeerAccount) ([]Balance
 		return nil, err
 	}
 	pointers := make([]*Balance, len(balances))
-	var unsettled []*Balance
 	for i := range balances {
 		pointers[i] = &balances[i]
-		if !balances[i].prepaidSettled {
-			unsettled = append(unsettled, pointers[i])
-		}
 	}
-	if err := readEach(unsettled, func(balance *Balance) error { return b.readPrepaid(ctx, balance) }); err != nil {
-		return nil, err
-	}
-	if err := b.readTotals(ctx, pointers); err != nil {
+	if err := b.CompleteBalances(ctx, pointers...); err != nil {
 		return nil, err
 	}
 	return balances, nil
+}
+
+// CompleteBalances turns balances of [Book.LookUpBalances] into those of [Book.Balances]: it makes Prepaid exact and
+// adds up the lifetime totals. Where Prepaid has to be read from the peer's payments, the balance is replaced by
+// one of a later moment. The errors are of requests; the balances are then not complete.
+func (b *Book) CompleteBalances(ctx context.Context, balances ...*Balance) error {
+	var unsettled []*Balance
+	for _, balance := range balances {
+		if !balance.prepaidSettled {
+			unsettled = append(unsettled, balance)
+		}
+	}
+	if err := readEach(unsettled, func(balance *Balance) error { return b.readPrepaid(ctx, balance) }); err != nil {
+		return err
+	}
+	return b.readTotals(ctx, balances)
 }
 
 // readersAtOnce is how many peers' payments are read at a time. Queries spend their time in the
@@ -52,6 +61,9 @@ const readersAtOnce = 16
 // readEach calls read for each of the balances, several at a time. An error does not stop it: it
 // returns all errors joined.
 func readEach(balances []*Balance, read func(*Balance) error) error {
+	if len(balances) == 0 {
+		return nil
+	}
 	errs := make([]error, len(balances))
 	slots := make(chan struct{}, readersAtOnce)
 	var readers sync.WaitGroup
@@ -68,7 +80,11 @@ func readEach(balances []*Balance, read func(*Balance) error) error {
 
 // estimatePrepaid sets Prepaid from a look-up alone.
 func (b *Book) estimatePrepaid(balance *Balance) {
-	balance.setPrepaid(b.prepaymentMemory.Estimate(balance.Account.id, &balance.totals))
+	if balance.totals.NeverPaidIn() { // most peers that we pay; the estimate would be the same
+		balance.prepaidSettled = true
+		return
+	}
+	balance.setPrepaid(b.prepaymentMemory.Estimate(balance.ids.Peer, &balance.totals))
 }
 
 func (b *Balance) setPrepaid(e prepayment.Estimate) {

@@ -15,7 +15,7 @@ import (
 // in one request. A missing account is zero: the arrears account of a peer provisioned by an
 // older version, or suspense of an asset that was never provisioned.
 type peerRecords struct {
-	peer, line, settlement, arrears, suspense ledger.Account
+	peer, line, settlement, arrears, suspense *ledger.Account
 }
 
 // isIncomplete reports whether an account is missing that every version provisions.
@@ -26,9 +26,9 @@ func (r *peerRecords) isIncomplete() bool {
 // prepaymentSums returns the account totals from which Prepaid follows.
 func (r *peerRecords) prepaymentSums() prepayment.Sums {
 	return prepayment.Sums{
-		Peer: prepayment.TotalsOf(&r.peer), Line: prepayment.TotalsOf(&r.line),
-		Settlement: prepayment.TotalsOf(&r.settlement), Arrears: prepayment.TotalsOf(&r.arrears),
-		Suspense: prepayment.TotalsOf(&r.suspense), History: r.peer.Flags.Has(ledger.AccountHistory),
+		Peer: prepayment.TotalsOf(r.peer), Line: prepayment.TotalsOf(r.line),
+		Settlement: prepayment.TotalsOf(r.settlement), Arrears: prepayment.TotalsOf(r.arrears),
+		Suspense: prepayment.TotalsOf(r.suspense), History: r.peer.Flags.Has(ledger.AccountHistory),
 	}
 }
 
@@ -36,7 +36,7 @@ func (r *peerRecords) prepaymentSums() prepayment.Sums {
 const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 
 // readRecords reads the accounts of peers, in requests as large as the ledger takes, and calls use
-// for each peer in the order of the list. use does not keep the records. batch.Each does not fit:
+// for each peer in the order of the list. use may keep a copy of the records. batch.Each does not fit:
 // besides the accounts of its peers, a request has one suspense account for each asset of these
 // peers, so recordIDs decides how many peers fit.
 func (b *Book) readRecords(ctx context.Context, list []PeerAccount, use func(i int, r *peerRecords) error) error {
@@ -63,9 +63,11 @@ func (b *Book) readRecords(ctx context.Context, list []PeerAccount, use func(i i
 // splitRecords calls use with the records of each peer of a list. ids come from recordIDs. rows are
 // in the order of ids, without the missing accounts.
 func splitRecords(list []PeerAccount, ids []ledger.ID, rows []ledger.Account, use func(i int, r *peerRecords) error) error {
-	next := func() (row ledger.Account) {
+	var missing ledger.Account
+	next := func() *ledger.Account {
+		row := &missing
 		if len(rows) > 0 && rows[0].ID == ids[0] {
-			row, rows = rows[0], rows[1:]
+			row, rows = &rows[0], rows[1:]
 		}
 		ids = ids[1:]
 		return row
@@ -77,9 +79,9 @@ func splitRecords(list []PeerAccount, ids []ledger.ID, rows []ledger.Account, us
 	suspense = suspense[:len(suspense)-len(rows)]
 	var r peerRecords
 	for i, a := range list {
-		r = peerRecords{peer: next(), line: next(), settlement: next(), arrears: next()}
+		r = peerRecords{peer: next(), line: next(), settlement: next(), arrears: next(), suspense: &missing}
 		if at := slices.IndexFunc(suspense, func(s ledger.Account) bool { return s.Ledger == a.ledger }); at >= 0 {
-			r.suspense = suspense[at]
+			r.suspense = &suspense[at]
 		}
 		if err := use(i, &r); err != nil {
 			return err
@@ -119,7 +121,7 @@ func newBalance(a PeerAccount, asset Asset, records *peerRecords) Balance {
 	free := records.peer.CreditsPosted.SubFloor(records.peer.DebitsPosted)
 	b := Balance{
 		Account: a, Asset: asset, Opened: timeOf(records.settlement.Timestamp),
-		CreditLine:        lineOf(&records.line),
+		CreditLine:        lineOf(records.line),
 		Arrears:           records.arrears.DebitsPosted.SubFloor(records.arrears.CreditsPosted),
 		Headroom:          free.SubFloor(records.peer.DebitsPending),
 		Settling:          records.settlement.CreditsPending,

@@ -5,6 +5,7 @@ import (
 	"math/big"
 
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -45,6 +46,13 @@ func (b *Book) readTotals(ctx context.Context, balances []*Balance) error {
 //	settled out  credits of the settlement account, except returned payments
 func (b *Book) setTotals(balance *Balance) {
 	s, ids := &balance.totals, &balance.ids
+	if s.Suspense == (prepayment.Totals{}) && s.Arrears == (prepayment.Totals{}) {
+		// Almost every peer: all flows below are 0.
+		balance.Earned = s.Peer.Credits.SubFloor(s.Line.Debits).SubFloor(s.Settlement.Debits)
+		balance.Sent = s.Peer.Debits.SubFloor(s.Line.Credits).SubFloor(s.Settlement.Credits)
+		balance.SettledIn, balance.SettledOut = s.Settlement.Debits, s.Settlement.Credits
+		return
+	}
 	suspense := b.suspense[balance.Asset.Ledger]
 	flow := func(account ledger.ID, code uint16, kind flowKind) *big.Int {
 		return suspense.flowSum(flowKey{account, code, kind}, s.Suspense).Big()

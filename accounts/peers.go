@@ -165,7 +165,7 @@ func (b *Book) readEntries(
 		}
 		if l.Incomplete = f.isIncomplete(); !l.Incomplete {
 			l.Balance = newBalance(l.Account, asset, &f)
-			l.Balance.setPrepaid(b.prepaymentMemory.Estimate(l.ID, &l.Balance.totals))
+			b.estimatePrepaid(&l.Balance)
 			complete = append(complete, &l.Balance)
 		}
 	}
@@ -191,8 +191,10 @@ func (b *Book) lookUpUnknownPeer(ctx context.Context, peer *ledger.Account) (f p
 	if rows, err = b.ledger.LookupAccounts(ctx, ids); err != nil {
 		return f, err
 	}
-	for _, row := range rows {
-		switch row.Code {
+	var missing ledger.Account
+	f = peerRecords{&missing, &missing, &missing, &missing, &missing}
+	for i := range rows {
+		switch row := &rows[i]; row.Code {
 		case chart.CodePeer:
 			f.peer = row
 		case chart.CodeLine:

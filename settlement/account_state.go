@@ -13,6 +13,7 @@ import (
 type accountState struct {
 	openOrder    *trackedOrder // our order, while it is open as far as we know
 	latest       *latestOrder  // the newest order, closed, as far as we know; nil: to be read
+	latestAt     time.Time     // when latest was known, by the monotonic clock
 	foreignUntil time.Time     // until then the open order belongs to another engine
 	haltReason   error         // books and rail contradict each other: no more orders
 
@@ -102,6 +103,9 @@ func (s *accountState) setLookedUp(o Order, cut bool) {
 // setClosed notes that no order of ours is open any more.
 func (s *accountState) setClosed() { s.openOrder = nil }
 
+// setLatest notes the newest order, which is closed.
+func (s *accountState) setLatest(latest *latestOrder) { s.latest, s.latestAt = latest, time.Now() }
+
 // setForeign notes that the open order belongs to another engine, at least until the given time.
 func (s *accountState) setForeign(until time.Time) {
 	s.openOrder, s.foreignUntil = nil, until
@@ -147,7 +151,8 @@ const partsAtOnce = 2
 // in full; inParts whether the rail pays in part again and again, so the next order waits for a
 // backoff.
 func (s *accountState) setPaid(p Payment, inFull bool, at time.Time) (moreDue, inParts bool) {
-	s.openOrder, s.latest = nil, &latestOrder{Order: p.Order, timestamp: at, posted: true}
+	s.openOrder = nil
+	s.setLatest(&latestOrder{Order: p.Order, timestamp: at, posted: true})
 	if !inFull {
 		s.paymentsInPart++
 		return false, s.paymentsInPart > partsAtOnce

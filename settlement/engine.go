@@ -25,6 +25,7 @@ type Engine struct {
 	instance   uint128.Uint128 // marks our orders and claims
 	tracker    *tracker
 	rails      map[uint32]*railState // by the tag of their orders
+	railStates map[*Rail]*railState  // by the rail of Config.Rails
 	pauses     *knownPauses
 	tallies    map[uint32]*payoutTally // by the ledger number of the asset
 	remainders *remainderTurns
@@ -67,12 +68,12 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 	}
 	cfg = cfg.withDefaults()
 	ns := chart.Namespace(book.Namespace())
-	rails, err := railStates(ns, cfg.Rails, cfg.Events)
+	rails, states, err := newRailStates(ns, cfg.Rails, cfg.Events)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		ledger: retryledger.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails,
+		ledger: retryledger.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails, railStates: states,
 		instance: uint128.Uint128(InstanceID(book, cfg.Instance)),
 		tracker: newTracker(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()
@@ -107,10 +108,7 @@ func (e *Engine) hasRails() bool { return len(e.rails) > 0 }
 // railOf returns the rail of an account; nil if it has none.
 func (e *Engine) railOf(a accounts.PeerAccount) *railState {
 	asset, _ := e.book.Asset(a.Ledger())
-	if r := e.cfg.Rails.For(a.Peer(), asset); r != nil {
-		return e.rails[railTag(e.ns, r.Name)]
-	}
-	return nil
+	return e.railStates[e.cfg.Rails.For(a.Peer(), asset)]
 }
 
 // NotifyBalances tells the Engine that packets of these accounts were booked. The loop checks the

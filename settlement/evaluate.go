@@ -77,10 +77,13 @@ func (e *Engine) observeBalance(b accounts.Balance, now time.Time) accountView {
 }
 
 // evaluatePolicy collects the account's arrears (readCollectedBalance), reads the balance and the times
-// needed by the policy, and evaluates the policy. latest must have been read before the balance.
-func (e *Engine) evaluatePolicy(ctx context.Context, latest *latestOrder, urgent bool) (PolicyInput, PaymentRequest, error) {
+// needed by the policy, and evaluates the policy. latest must have been read before the balance, and before
+// scanned, which may be nil.
+func (e *Engine) evaluatePolicy(
+	ctx context.Context, latest *latestOrder, scanned *accounts.Balance, urgent bool,
+) (PolicyInput, PaymentRequest, error) {
 	a := latest.Account
-	b, err := e.readCollectedBalance(ctx, a)
+	b, err := e.readCollectedBalance(ctx, a, scanned)
 	if err != nil {
 		return PolicyInput{}, PaymentRequest{}, err
 	}
@@ -109,8 +112,12 @@ func (e *Engine) evaluatePolicy(ctx context.Context, latest *latestOrder, urgent
 }
 
 // readCollectedBalance collects the account's arrears, as far as the headroom covers the arrears, and
-// reads the balance: an order must not take an amount needed for arrears.
-func (e *Engine) readCollectedBalance(ctx context.Context, a accounts.PeerAccount) (accounts.Balance, error) {
+// reads the balance: an order must not take an amount needed for arrears. scanned has none to collect.
+func (e *Engine) readCollectedBalance(ctx context.Context, a accounts.PeerAccount, scanned *accounts.Balance) (accounts.Balance, error) {
+	if scanned != nil {
+		err := e.book.CompleteBalances(ctx, scanned)
+		return *scanned, err
+	}
 	b, err := e.book.Balance(ctx, a)
 	if err != nil || !b.Collectable() {
 		return b, err

@@ -69,13 +69,15 @@ func (e *Engine) startVisits(ctx context.Context) bool {
 		e.cfg.Events.Failed(err)
 	}
 	var begun []queuedVisit
-	for _, a := range e.excludePaused(due) {
+	for _, d := range e.excludePaused(due) {
+		a := d.account
 		// After a payment the loop's next look-up, for all accounts, decides about the next payment.
 		leaveToLoop := func(stepResult) bool {
 			e.tracker.markTouched([]accounts.PeerAccount{a})
 			return false
 		}
 		if visit, _ := e.tracker.beginVisit(a); visit != nil {
+			visit.scanned = d.scanned
 			begun = append(begun, queuedVisit{visit, func() { _, _, _ = e.runVisit(ctx, visit, leaveToLoop) }})
 		} else {
 			// A visit of Settle has begun since; its end wakes the loop.
@@ -89,23 +91,22 @@ func (e *Engine) startVisits(ctx context.Context) bool {
 // selectDue returns the accounts with an open order or an order due, with one look-up for all.
 // Accounts unknown to the ledger are reported and forgotten. If the look-up fails, all accounts are
 // left for later.
-func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]accounts.PeerAccount, error) {
+func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]dueAccount, error) {
+	began := time.Now()
 	balances, err := e.readBalances(ctx, list)
 	err = errors.Join(err, e.collectArrears(ctx, balances))
 	now := e.cfg.Clock()
-	var due []accounts.PeerAccount
-	for _, b := range balances {
-		e.reportAlerts(b)
-		if !e.hasRails() {
-			continue
-		}
-		if e.isDue(b, now) {
-			due = append(due, b.Account)
+	var due []dueAccount
+	for i := range balances {
+		b := &balances[i]
+		e.reportAlerts(*b)
+		if e.hasRails() && e.isDue(*b, now) {
+			due = append(due, dueAccount{b.Account, scannedBalance{b, began}})
 		}
 	}
 	if pauseErr := e.refreshPauses(ctx, due); pauseErr != nil {
 		if ctx.Err() == nil { // else the caller gave up
-			e.tracker.backOffAll(due, now)
+			e.tracker.backOffAll(accountsOf(due), now)
 		}
 		return nil, errors.Join(err, pauseErr)
 	}
@@ -114,14 +115,14 @@ func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]
 
 // excludePaused leaves out accounts whose rail is paused, until the next sweep. Accounts with an
 // open order stay in: a rail may have the order.
-func (e *Engine) excludePaused(due []accounts.PeerAccount) (ready []accounts.PeerAccount) {
+func (e *Engine) excludePaused(due []dueAccount) (ready []dueAccount) {
 	var paused []accounts.PeerAccount
-	for _, a := range due {
-		rail, view := e.railOf(a), e.tracker.viewOf(a)
-		if rail != nil && !view.hasOrder() && e.activePause(a, rail.tag) != nil {
-			paused = append(paused, a)
+	for _, d := range due {
+		rail, view := e.railOf(d.account), e.tracker.viewOf(d.account)
+		if rail != nil && !view.hasOrder() && e.activePause(d.account, rail.tag) != nil {
+			paused = append(paused, d.account)
 		} else {
-			ready = append(ready, a)
+			ready = append(ready, d)
 		}
 	}
 	e.tracker.postponeUntil(paused, e.cfg.Clock().Add(e.cfg.SweepInterval))

@@ -49,6 +49,10 @@ func (e *Engine) checkPlaced(ctx context.Context, visit *accountVisit, o Order, 
 	// balances, the peer was charged at most sent for its own packets. The charges used up the
 	// prepayment first and then the net; amounts earned by packets are left out.
 	if sent, only := now[0].OnlyPacketsSince(*decided); only {
+		if !owedAmount(*decided).SubFloor(sent).Less(o.Amount) { // what was owed covers both, as almost always
+			visit.state.checkedID = o.ID
+			return true, nil
+		}
 		used := sent.Min(decided.Prepaid)
 		prepaid := new(big.Int).Sub(decided.Prepaid.Big(), used.Big())
 		net := new(big.Int).Sub(decided.Net(), sent.SubFloor(used).Big())

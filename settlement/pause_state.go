@@ -30,6 +30,7 @@ type pauseState struct {
 	railName       uint128.Uint128 // the first 16 bytes of the name
 	complete       bool            // all rows were read
 	reportedActive bool            // the state last reported to Events
+	nextIDs        []ledger.ID     // of the numbers to look up next; nil: to be derived
 }
 
 func newKnownPauses() *knownPauses { return &knownPauses{states: make(map[pauseKey]pauseState)} }
@@ -40,17 +41,27 @@ func (p *knownPauses) stateOf(k pauseKey) pauseState {
 	return p.states[k]
 }
 
-// nextNumbers returns the number of the newest row, and how many numbers after it to look up.
-func (p *knownPauses) nextNumbers(k pauseKey) (newest uint64, ahead uint64) {
+// nextIDs returns the ids of the numbers after the newest row, as many as to look up.
+func (p *knownPauses) nextIDs(k pauseKey, derive func(number uint64) ledger.ID) []ledger.ID {
 	const (
 		first = 32 // a new engine reads almost every history in one request
 		later = 2
 	)
-	s := p.stateOf(k)
-	if !s.complete && s.number == 0 {
-		return 0, first
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.states[k]
+	if s.nextIDs != nil {
+		return s.nextIDs
 	}
-	return s.number, later
+	ahead := uint64(later)
+	if !s.complete && s.number == 0 {
+		ahead = first
+	}
+	for n := s.number + 1; n <= s.number+ahead; n++ {
+		s.nextIDs = append(s.nextIDs, derive(n))
+	}
+	p.states[k] = s
+	return s.nextIDs
 }
 
 // addRows updates the states with rows.
@@ -63,7 +74,7 @@ func (p *knownPauses) addRows(rows []ledger.Transfer) {
 		if number <= s.number {
 			continue
 		}
-		s.number, s.active = number, rows[i].UserData64&pauseOnBit != 0
+		s.number, s.active, s.nextIDs = number, rows[i].UserData64&pauseOnBit != 0, nil
 		s.since, s.railName = timeOf(rows[i].Timestamp), rows[i].UserData128
 		p.states[k] = s
 	}
@@ -75,8 +86,14 @@ func (p *knownPauses) markComplete(keys []pauseKey) (changed []pauseKey) {
 	defer p.mu.Unlock()
 	for _, k := range keys {
 		s := p.states[k]
+		if s.complete && s.active == s.reportedActive {
+			continue
+		}
 		if s.active != s.reportedActive {
 			changed = append(changed, k)
+		}
+		if !s.complete {
+			s.nextIDs = nil // fewer from now on
 		}
 		s.complete, s.reportedActive = true, s.active
 		p.states[k] = s
@@ -101,13 +118,10 @@ func (p *knownPauses) activeKeys() (keys []pauseKey) {
 func (e *Engine) lookUpWithPauses(ctx context.Context, keys []pauseKey, ids ...ledger.ID) (found []ledger.Transfer, err error) {
 	for incomplete := true; incomplete; {
 		incomplete = false
-		last := make(map[ledger.ID]bool)
+		last := make([]ledger.ID, 0, 2) // of each key
 		for _, k := range keys {
-			newest, ahead := e.pauses.nextNumbers(k)
-			for n := newest + 1; n <= newest+ahead; n++ {
-				ids = append(ids, e.pauseID(k, n))
-			}
-			last[ids[len(ids)-1]] = true
+			ids = append(ids, e.pauses.nextIDs(k, func(n uint64) ledger.ID { return e.pauseID(k, n) })...)
+			last = append(last, ids[len(ids)-1])
 		}
 		// The ids of many assets and rails exceed one request.
 		rows, err := batch.Each(ctx, ids, 1, e.ledger.LookupTransfers)
@@ -118,7 +132,7 @@ func (e *Engine) lookUpWithPauses(ctx context.Context, keys []pauseKey, ids ...l
 		for _, row := range rows {
 			if row.Code == chart.CodePause {
 				pauseRows = append(pauseRows, row)
-				incomplete = incomplete || last[row.ID]
+				incomplete = incomplete || slices.Contains(last, row.ID)
 			} else {
 				found = append(found, row)
 			}
@@ -193,11 +207,11 @@ func (e *Engine) refreshActivePauses(ctx context.Context) {
 }
 
 // refreshPauses reads the pauses of accounts, in one request if all ids fit.
-func (e *Engine) refreshPauses(ctx context.Context, list []accounts.PeerAccount) error {
+func (e *Engine) refreshPauses(ctx context.Context, due []dueAccount) error {
 	var keys []pauseKey
-	for _, a := range list {
-		if r := e.railOf(a); r != nil {
-			for _, k := range pauseKeysFor(a, r.tag) {
+	for _, d := range due {
+		if r := e.railOf(d.account); r != nil {
+			for _, k := range pauseKeysFor(d.account, r.tag) {
 				if !slices.Contains(keys, k) {
 					keys = append(keys, k)
 				}

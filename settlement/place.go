@@ -77,7 +77,7 @@ func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *la
 
 // decideOrder collects arrears and reads the balance (both in evaluatePolicy), and decides what to order.
 func (e *Engine) decideOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, urgent bool) (decision, error) {
-	input, request, err := e.evaluatePolicy(ctx, latest, urgent)
+	input, request, err := e.evaluatePolicy(ctx, latest, visit.usableScan(), urgent)
 	d := decision{input: input, balance: input.Balance, request: request, amount: request.payableFrom(input.Balance)}
 	if err != nil {
 		return d, err

@@ -85,20 +85,23 @@ func railTag(ns chart.Namespace, name string) uint32 {
 	return uint32(ns.Derive("rail", []byte(name)).Lo)
 }
 
-// railStates returns the rails of the rules, by the tags of their orders.
-func railStates(ns chart.Namespace, rules Rails, events Events) (map[uint32]*railState, error) {
-	states := make(map[uint32]*railState)
+// newRailStates returns the rails of the rules, by the tags of their orders and by the rule.
+func newRailStates(
+	ns chart.Namespace, rules Rails, events Events,
+) (byTag map[uint32]*railState, byRule map[*Rail]*railState, err error) {
+	byTag, byRule = make(map[uint32]*railState), make(map[*Rail]*railState)
 	for _, r := range distinctRails(rules) {
 		tag := railTag(ns, r.Name)
-		if earlier, taken := states[tag]; taken {
-			return nil, &accounts.FieldError{
+		if earlier, taken := byTag[tag]; taken {
+			return nil, nil, &accounts.FieldError{
 				Subject: "settlement config", Field: "Rails",
 				Reason: fmt.Sprintf("have two rails that their orders cannot tell apart: rename %q or %q", earlier.Name, r.Name),
 			}
 		}
-		states[tag] = newRailState(*r, tag, events)
+		byTag[tag] = newRailState(*r, tag, events)
+		byRule[r] = byTag[tag]
 	}
-	return states, nil
+	return byTag, byRule, nil
 }
 
 // distinctRails returns the rails of the rules, each once, by name.

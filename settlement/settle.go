@@ -3,6 +3,7 @@ package settlement
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -36,15 +37,19 @@ func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Pa
 	for again := false; len(list) > 0; again = true {
 		due, err := e.selectDue(ctx, list)
 		if err != nil && again {
-			due, err = list, nil // their visits find out whether more is due
+			due, err = nil, nil // their visits find out whether more is due
+			for _, a := range list {
+				due = append(due, dueAccount{account: a})
+			}
 		}
 		results := e.settleAll(ctx, due)
 		list = nil
+		payments = slices.Grow(payments, len(results))
 		for i := range results {
 			payments = append(payments, results[i].payments...)
 			errs = append(errs, results[i].err)
 			if results[i].mayBeDue {
-				list = append(list, due[i])
+				list = append(list, due[i].account)
 			}
 		}
 		errs = append(errs, err)
@@ -73,28 +78,29 @@ type settleResult struct {
 	payments []Payment
 	mayBeDue bool // an order was paid, so another one may be due
 	err      error
+	ended    bool
 }
 
 // settleAll settles with each account, several at a time, after the visits that are under way.
-func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []settleResult {
+func (e *Engine) settleAll(ctx context.Context, due []dueAccount) []settleResult {
 	results := make([]settleResult, len(due))
 	var calls sync.WaitGroup
 	run := func(i int, visit *accountVisit) {
 		payments, last, err := e.runVisit(ctx, visit, func(r stepResult) bool { return r.moreDue })
-		results[i] = settleResult{payments, err == nil && last.repeat, err}
+		results[i] = settleResult{payments, err == nil && last.repeat, err, true}
 	}
 	var begun []queuedVisit
-	for i, a := range due {
-		// The error that stays if a Settler ends the goroutine (runtime.Goexit).
-		results[i].err = &OrderError{Account: a, Err: ErrPanic}
+	for i, d := range due {
+		a := d.account
 		if visit, _ := e.tracker.beginVisit(a); visit != nil {
+			visit.scanned = d.scanned
 			begun = append(begun, queuedVisit{visit, func() { run(i, visit) }})
 			continue
 		}
 		calls.Go(func() {
 			visit, err := e.waitForVisit(ctx, a)
 			if err != nil {
-				results[i].err = &OrderError{Account: a, Err: err}
+				results[i] = settleResult{err: &OrderError{Account: a, Err: err}, ended: true}
 				return
 			}
 			run(i, visit)
@@ -102,6 +108,11 @@ func (e *Engine) settleAll(ctx context.Context, due []accounts.PeerAccount) []se
 	}
 	e.startVisitQueues(begun, &calls)
 	calls.Wait()
+	for i := range results {
+		if !results[i].ended { // a Settler has ended the goroutine (runtime.Goexit)
+			results[i].err = &OrderError{Account: due[i].account, Err: ErrPanic}
+		}
+	}
 	return results
 }
 

@@ -62,7 +62,7 @@ func (e *Engine) runStep(ctx context.Context, visit *accountVisit) (stepResult, 
 	case latest.voided && !e.hasFailedCheck(&latest) && cooledDown.After(e.cfg.Clock()):
 		return stepResult{notBefore: cooledDown}, nil
 	default:
-		state.latest = &latest
+		state.setLatest(&latest)
 		return e.placeAndPay(ctx, visit, &latest)
 	}
 }

@@ -43,6 +43,7 @@ type accountVisit struct {
 	state   *accountState // this goroutine's alone, so it takes no lock
 	tracker *tracker
 	ended   chan struct{}
+	scanned scannedBalance // this goroutine's alone; its balance is nil if there is none
 }
 
 func newTracker(newBackOff func() *backoff.ExponentialBackOff) *tracker {

@@ -4,6 +4,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/ledger"
@@ -18,7 +19,7 @@ import (
 func Each[E, R any](
 	ctx context.Context, events []E, group int, send func(context.Context, []E) ([]R, error),
 ) ([]R, error) {
-	answers := make([]R, 0, len(events))
+	answers := []R{}
 	limit := requestlimit.New(ledger.BatchMax, group)
 	for len(events) > 0 {
 		n := min(limit.Max(), len(events))
@@ -29,8 +30,10 @@ func Each[E, R any](
 		if err != nil {
 			return answers, err
 		}
-		answers = append(answers, got...)
-		events = events[n:]
+		if events = events[n:]; len(events) == 0 && len(answers) == 0 {
+			return got, nil // one request sufficed, as almost always
+		}
+		answers = append(slices.Grow(answers, len(got)+len(events)), got...)
 	}
 	return answers, nil
 }

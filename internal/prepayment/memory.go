@@ -56,8 +56,8 @@ type Estimate struct {
 // Estimate estimates a prepayment without asking the ledger.
 func (m *Memory) Estimate(peer ledger.ID, now *Sums) Estimate {
 	position := now.Position()
-	if position.Sign() <= 0 || now.neverPaidIn() {
-		if !now.neverPaidIn() {
+	if position.Sign() <= 0 || now.NeverPaidIn() {
+		if !now.NeverPaidIn() {
 			m.rememberPrepaid(peer, now, new(big.Int))
 		}
 		return exactEstimate(position, new(big.Int))

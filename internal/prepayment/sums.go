@@ -40,9 +40,9 @@ func netDebits(t Totals) *big.Int {
 	return new(big.Int).Sub(t.Debits.Big(), t.Credits.Big())
 }
 
-// neverPaidIn reports whether the peer never paid anything in and was never credited by hand.
+// NeverPaidIn reports whether the peer never paid anything in and was never credited by hand.
 // Write-offs and credits by hand are debits of suspense, for this peer or another one.
-func (s *Sums) neverPaidIn() bool { return s.Settlement.Debits.IsZero() && s.Suspense.Debits.IsZero() }
+func (s *Sums) NeverPaidIn() bool { return s.Settlement.Debits.IsZero() && s.Suspense.Debits.IsZero() }
 
 // isNotBefore reports whether s is of the same moment as other, or of a later moment.
 func (s *Sums) isNotBefore(other *Sums) bool {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -19,11 +18,11 @@ import (
 //
 // A Client is safe for concurrent use, and makes no goroutines of its own besides those of net/http.
 type Client struct {
-	cfg   ClientConfig
-	base  *url.URL
-	http  *http.Client
-	pool  *http.Transport
-	stats requestCounter
+	cfg    ClientConfig
+	base   *url.URL
+	header http.Header // of every request; never changed
+	pool   *http.Transport
+	stats  requestCounter
 }
 
 // NewClient makes a client. It sends nothing. Errors come from [ClientConfig.Validate].
@@ -53,13 +52,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // MaxAnswer bounds the bytes on the wire and in memory alike
 	}
-	return &Client{
-		cfg: cfg, base: base, pool: pool,
-		http: &http.Client{
-			Transport:     pool,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}, nil
+	return &Client{cfg: cfg, base: base, header: commonHeader(cfg), pool: pool}, nil
 }
 
 // Close closes the connections that no request uses. Calls under way go on until they end or their
@@ -160,7 +153,7 @@ func (c *Client) SendSettlement(ctx context.Context, account, key string, q Quan
 	if q.amount().Sign() <= 0 {
 		return Taken{}, &QuantityError{Field: "amount", Reason: "must be above 0"}
 	}
-	body, err := json.Marshal(q)
+	body, err := q.MarshalJSON()
 	if err != nil {
 		return Taken{}, err
 	}
@@ -242,9 +235,4 @@ func MessageRejectCode(err error) string {
 	default:
 		return codeInternal
 	}
-}
-
-// requestURL returns the URL of a path below /accounts.
-func (c *Client) requestURL(path ...string) string {
-	return c.base.String() + "/accounts" + strings.Join(append([]string{""}, path...), "/")
 }

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -55,9 +58,10 @@ func (c *Client) exchange(ctx context.Context, r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	resp, err := c.http.Do(req)
+	// http.Client would add only redirects and cookies, neither of which we want, and copies of the request.
+	resp, err := c.pool.RoundTrip(req)
 	if err != nil {
-		return answer{}, &NoAnswerError{Err: err}
+		return answer{}, &NoAnswerError{Err: &url.Error{Op: r.method[:1] + strings.ToLower(r.method[1:]), URL: req.URL.String(), Err: err}}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if r := sent.Load(); r.isStale() {
@@ -87,31 +91,50 @@ func (c *Client) newHTTPRequest(ctx context.Context, r *request) (*http.Request,
 	if r.mediaType != "" {
 		body = bytes.NewReader(r.body)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, c.requestURL(r.path...), body)
+	req, err := http.NewRequestWithContext(ctx, r.method, "", body)
 	if err != nil {
 		return nil, err
 	}
-	set := func(name, value string) {
-		if value != "" {
-			req.Header.Set(name, value)
-		}
+	req.URL, req.Host = c.requestURL(r.path), c.base.Host
+	req.Header = maps.Clone(c.header)
+	if r.mediaType != "" {
+		media := []string{r.mediaType}
+		req.Header["Content-Type"], req.Header["Accept"] = media, media
 	}
-	set("Content-Type", r.mediaType)
-	set("Accept", r.mediaType)
 	if r.key != "" {
 		// net/http repeats a request with an "Idempotency-Key" at once when the connection breaks. Repeats
 		// are the caller's, with backoff. net/http does not look for the name in lower case, and still
 		// sends a request again of which it wrote nothing. interledger-rs writes lower case too.
 		req.Header["idempotency-key"] = []string{r.key}
 	}
-	set("User-Agent", c.cfg.UserAgent)
-	if c.cfg.BearerToken != "" {
-		set("Authorization", "Bearer "+c.cfg.BearerToken)
-	}
-	if c.cfg.HeaderName != "" {
-		set(c.cfg.HeaderName, c.cfg.HeaderValue)
-	}
 	return req, nil
+}
+
+// commonHeader returns the header fields of every request.
+func commonHeader(cfg ClientConfig) http.Header {
+	header := http.Header{}
+	header.Set("User-Agent", cfg.UserAgent)
+	if cfg.BearerToken != "" {
+		header.Set("Authorization", "Bearer "+cfg.BearerToken)
+	}
+	if cfg.HeaderName != "" && cfg.HeaderValue != "" {
+		header.Set(cfg.HeaderName, cfg.HeaderValue)
+	}
+	return header
+}
+
+// requestURL returns the URL of a path below /accounts, whose segments need no escapes.
+func (c *Client) requestURL(path []string) *url.URL {
+	below := "/accounts"
+	for _, segment := range path {
+		below += "/" + segment
+	}
+	u := *c.base
+	u.Path += below
+	if u.RawPath != "" {
+		u.RawPath += below
+	}
+	return &u
 }
 
 // statusOf returns the status of the answer, 0 without one.

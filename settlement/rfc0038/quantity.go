@@ -184,6 +184,9 @@ func (q Quantity) Compare(o Quantity) int {
 
 // unitsAt returns the value in units of 10^-scale. The scale is at least q.Scale.
 func (q Quantity) unitsAt(scale uint8) *big.Int {
+	if scale == q.Scale {
+		return new(big.Int).Set(q.amount())
+	}
 	return new(big.Int).Mul(q.amount(), powerOfTen(scale-q.Scale))
 }
 

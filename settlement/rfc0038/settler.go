@@ -201,6 +201,9 @@ type conversion struct {
 func (s *Settler) convertOrder(order settlement.Order) conversion {
 	scale := min(s.engineScale(order.Account.Peer(), order.Asset), order.Asset.Scale)
 	owed := Quantity{Amount: order.Amount.Big(), Scale: order.Asset.Scale}
+	if scale == order.Asset.Scale { // nothing to cut
+		return conversion{quantity: owed, paid: order.Amount, unit: ledger.NewAmount(1)}
+	}
 	units, _ := owed.Split(scale)
 	q := Quantity{Amount: units, Scale: scale}
 	paid, _ := q.Split(order.Asset.Scale) // at most order.Amount

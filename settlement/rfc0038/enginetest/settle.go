@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"encoding/json"
 	"errors"
 	"math/big"
 	"net/http"
@@ -100,7 +99,7 @@ func (e *Engine) answerSettlement(done *settled, q rfc0038.Quantity) answer {
 		q, status = rfc0038.Quantity{Amount: done.units, Scale: e.cfg.Scale}, http.StatusOK
 	case Draft3, Conflict:
 	}
-	text, err := json.Marshal(q)
+	text, err := q.MarshalJSON()
 	if err != nil {
 		return answer{}
 	}

@@ -1,0 +1,157 @@
+package settlement_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// The look-ups of a round that pays n accounts whose newest orders are known: the balances that show that they are
+// due, the pauses, the balances after the payments, and for each order the order and the balance of its check.
+func lookUpsOfRound(n int64) int64 { return 3 + 2*n }
+
+// paidRound pays each peer 80, and returns the look-ups of the round.
+func paidRound(t *testing.T, w *world, c *countingLedger, e *settlement.Engine, meanwhile func()) int64 {
+	t.Helper()
+	for _, a := range w.peers {
+		w.earn(a, 80)
+	}
+	sleepVirtual(time.Millisecond)
+	meanwhile()
+	c.takeCounts()
+	paid, err := e.Settle(t.Context(), w.peers...)
+	require.NoError(t, err)
+	require.Len(t, paid, len(w.peers))
+	for _, p := range paid {
+		require.Equal(t, units(80), p.Paid)
+	}
+	return c.takeCounts()[1]
+}
+
+// The first order of a visit rests on the balance that showed that the account is due, while that balance is new and
+// no packet from the peer is in flight.
+func TestOrdersRestOnScannedBalances(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]struct {
+		takes time.Duration // a payment
+		held  bool          // a packet from each peer is in flight
+		more  int64         // look-ups
+	}{
+		"new":       {0, false, 0},
+		"in flight": {0, true, 2},
+		"one old":   {200 * time.Millisecond, false, 1}, // the second account waits for the first
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld(t, "bob"), newRail()
+				r.before = func(settlement.Order) error {
+					sleepVirtual(run.takes)
+					return nil
+				}
+				for _, a := range w.peers {
+					w.earn(a, 20)
+				}
+				c := &countingLedger{Ledger: w.ledger}
+				cfg := manualConfig(r, at100)
+				cfg.Rails.Default.Concurrency = 1
+				cfg.Lease = time.Hour // no claims are renewed
+				e := w.engineOn(c, cfg)
+				require.Equal(t, lookUpsOfRound(2)+2, paidRound(t, w, c, e, func() {}), "the newest orders are not known yet")
+				var held []ledger.ID
+				got := paidRound(t, w, c, e, func() {
+					for _, a := range w.peers {
+						if run.held {
+							held = append(held, w.holdPacket(a, 1))
+						}
+					}
+				})
+				require.Equal(t, lookUpsOfRound(2)+run.more, got)
+				for _, id := range held {
+					w.writeRow(ledger.Transfer{PendingID: id, Flags: ledger.TransferVoidPending})
+				}
+				require.NoError(t, e.Close(t.Context()))
+				w.requireConserved(r)
+			})
+		})
+	}
+}
+
+// interruptedLedger calls a function once, before a kind of request.
+type interruptedLedger struct {
+	ledger.Ledger
+	interrupt    func()
+	beforeCreate bool // else before a query
+	once         sync.Once
+}
+
+func (l *interruptedLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if l.beforeCreate {
+		l.once.Do(l.interrupt)
+	}
+	return l.Ledger.CreateTransfers(ctx, rows)
+}
+
+func (l *interruptedLedger) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
+	if !l.beforeCreate {
+		l.once.Do(l.interrupt)
+	}
+	return l.Ledger.GetAccountTransfers(ctx, f)
+}
+
+// Another engine pays between the balance that showed that the account is due and our next step: before we place
+// the order, or before we read which order is the newest. No second order is placed.
+func TestScannedBalanceIsOlderThanAnOrder(t *testing.T) {
+	t.Parallel()
+	for name, known := range map[string]bool{"newest order known": true, "newest order read": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld(t), newRail()
+				otherCfg := manualConfig(r, at100)
+				otherCfg.Instance = "other"
+				other := w.engine(otherCfg)
+				cfg := manualConfig(r, at100)
+				placed := 0
+				cfg.Events.Placed = func(settlement.Order) { placed++ }
+				cfg.Events.Voided = func(o settlement.Order, err error) { t.Error(o, err) }
+				var otherPaid []settlement.Payment
+				l := &interruptedLedger{Ledger: w.ledger, beforeCreate: known, interrupt: func() {
+					sleepVirtual(time.Millisecond)
+					var err error
+					otherPaid, err = other.Settle(t.Context(), w.alice)
+					require.NoError(t, err)
+					sleepVirtual(time.Millisecond)
+				}}
+				if known {
+					l.once.Do(func() {}) // not in the first round
+				}
+				e := w.engineOn(l, cfg)
+				if known {
+					w.earn(w.alice, 100)
+					_, err := e.Settle(t.Context(), w.alice)
+					require.NoError(t, err)
+					l.once, placed = sync.Once{}, 0
+				}
+				w.earn(w.alice, 100)
+				sleepVirtual(time.Millisecond)
+				paid, err := e.Settle(t.Context(), []accounts.PeerAccount{w.alice}...)
+				require.NoError(t, err)
+				require.Empty(t, paid)
+				require.Len(t, otherPaid, 1)
+				require.Zero(t, placed)
+				require.NoError(t, e.Close(t.Context()))
+				require.NoError(t, other.Close(t.Context()))
+				w.requireConserved(r)
+			})
+		})
+	}
+}
