@@ -47,7 +47,7 @@ type header struct {
 func newHeader(title, nav string, s state) header {
 	h := header{Title: title, Nav: nav}
 	if s.look != nil {
-		h.At, h.Age, h.ReadFor = formatTime(s.look.at), formatAge(time.Since(s.look.at)), s.look.took.Round(time.Millisecond).String()
+		h.At, h.Age, h.ReadFor = formatTime(s.look.at), formatAge(time.Since(s.look.at)), max(s.look.took, time.Millisecond).Round(time.Millisecond).String()
 	}
 	if s.err != nil {
 		h.Stale, h.Since = s.err.Error(), formatTime(s.failed)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -177,14 +176,7 @@ func listenForConsole(ctx context.Context, flags consoleFlags, hasToken bool) (n
 	case !hasToken && flags.publicURL == "":
 		return nil, fmt.Errorf("%w: --allow-remote needs %s, or --public-url of a proxy with TLS", errUsage, consoleTokenEnv)
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address.String())
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("--address %s: %w; for a free port give port 0", flags.address, err)
-	case err != nil:
-		return nil, fmt.Errorf("--address %s: %w", flags.address, err)
-	}
-	return listener, nil
+	return listenAt(ctx, address)
 }
 
 // listenOnSocket listens on a Unix socket. The socket of a process that died is replaced, and any
