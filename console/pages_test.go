@@ -161,6 +161,7 @@ func TestPages(t *testing.T) {
 		require.LessOrEqual(t, strings.Count(text, `class="name"`), 100)
 	}
 	require.Contains(t, f.show("/peers?sort=peer&page=2"), `<a rel="prev" href="peers?sort=peer">Previous</a> <span>Page 2 of 3</span> <a rel="next" href="peers?page=3&amp;sort=peer">`)
+	require.Contains(t, f.show("/peers"), `<a rel="next" href="peers?page=2">`)
 	require.Len(t, rowsOf(t, f.show("/peers.csv?page=2")), 250)
 }
 
@@ -241,6 +242,23 @@ func TestOrdersWithoutAnEngine(t *testing.T) {
 	status, text := f.open("/orders.csv")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, text, "Config.Settlement")
+}
+
+// Open orders beyond MaxOrders are counted as not read, and a download without them is refused.
+func TestOrdersAreBounded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *console.Config) { c.MaxOrders = 1 }, line("alice", usd, 100_00), line("bob", usd, 0), line("carol", usd, 0))
+	for _, to := range []string{"bob", "carol"} {
+		f.send("alice", to, 20_00)
+		_, err := f.client.Settlement.Settle(t.Context(), f.peers[to])
+		t.Logf("the order stays open: %v", err)
+	}
+	page := textOf(t, f.show("/orders"), "rows")
+	require.Contains(t, page, "1 open orders, 0 stuck (older than 10 min 0 s); the orders of 1 more peers were not read")
+	require.Contains(t, page, "20.00 USD/2")
+	status, text := f.open("/orders.json")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, text, "Config.MaxOrders")
 }
 
 // A peer without a known name is shown by its account.

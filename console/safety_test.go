@@ -367,4 +367,8 @@ func TestConfigIsChecked(t *testing.T) {
 		require.ErrorContains(t, err, field)
 	}
 	require.NotContains(t, err.Error(), `"short"`)
+	for length, ok := range map[int]bool{23: false, 24: true, 200: true, 201: false} {
+		err := console.Config{Book: new(accounts.Book), Token: strings.Repeat("x", length)}.Validate()
+		require.Equal(t, ok, err == nil, length)
+	}
 }
