@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
 )
 
 // Any number of browsers cost one reading of a peer in an interval, also while the reading takes long.
@@ -73,4 +75,13 @@ func TestParseMoment(t *testing.T) {
 		_, err := parseMoment(text)
 		require.Error(t, err, text)
 	}
+}
+
+// An order says why no rail has it, in the words of the command.
+func TestDescribeWait(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, describeWait(nil))
+	require.Equal(t, "approval", describeWait(fmt.Errorf("order 1: %w", settlement.ErrAwaitsApproval)))
+	require.Equal(t, "end of the pause", describeWait(fmt.Errorf("order 1: %w", settlement.ErrPaused)))
+	require.Equal(t, "another reason", describeWait(errors.New("another reason")))
 }

@@ -86,7 +86,7 @@ func TestOverview(t *testing.T) {
 	require.Contains(t, totals, "In open orders 30.00 still in what we owe Suspense 0.00")
 	require.Contains(t, totals, "Owed to us 6.000000001 by peers below 0, 1.000000001 of it arrears of 1")
 	require.Contains(t, totals, "Suspense 6.000000001")
-	require.Contains(t, totals, "without 1 unlimited lines")
+	require.Contains(t, totals, "Credit lines 300.00 232.75 headroom left; without 1 unlimited lines")
 	require.Contains(t, totals, "Peers 5 1 suspended, 0 closed")
 }
 
@@ -125,6 +125,7 @@ func TestPeersQuery(t *testing.T) {
 		"show=owed&sort=peer":       "bob capped",
 		"show=held&sort=peer":       "alice trusted",
 		"show=settling":             "bob",
+		"show=closed":               "",
 		"show=suspended":            "quiet",
 		"show=unnamed":              "",
 		"q=ALI":                     "alice",
@@ -242,6 +243,36 @@ func TestOrdersWithoutAnEngine(t *testing.T) {
 	status, text := f.open("/orders.csv")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, text, "Config.Settlement")
+}
+
+// The trial balance has the sums of each kind of account, also for download.
+func TestTrialBalance(t *testing.T) {
+	t.Parallel()
+	f := newBusyBooks(t, nil)
+	page := ""
+	require.Eventually(t, func() bool { // it follows the first look
+		page = textOf(t, f.show("/trial"), "rows")
+		return strings.Contains(page, "EUR/9")
+	}, time.Minute, time.Millisecond)
+	require.Regexp(t, `USD/2: balances As of .* peer 5 .* line 5 .* total \d+ .*EUR/9: balances .* suspense 1 0\.000000000 6\.000000001`, page)
+	rows := rowsOf(t, f.show("/trial.csv"))
+	total := rows[len(rows)-1]
+	require.Equal(t, []string{"EUR/9", "total"}, []string{total["asset"], total["kind"]})
+	require.Equal(t, total["debits_posted"], total["credits_posted"])
+}
+
+// Every file and download has its type and its content.
+func TestContentTypes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil, line("alice", usd, 0))
+	for path, want := range map[string]string{
+		"/console.css": "text/css; charset=utf-8", "/console.js": "text/javascript; charset=utf-8", "/icon.svg": "image/svg+xml", "/peers": "text/html; charset=utf-8",
+		"/peers.csv": "text/csv; charset=utf-8", "/peers.json": "application/json", "/statement.csv?peer=alice&asset=USD/2": "text/csv; charset=utf-8",
+	} {
+		answer, text := f.get(f.browser, f.server.URL+path)
+		require.Equal(t, want, answer.Header.Get("Content-Type"), path)
+		require.NotEmpty(t, text, path)
+	}
 }
 
 // Open orders beyond MaxOrders are counted as not read, and a download without them is refused.
