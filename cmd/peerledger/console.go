@@ -43,9 +43,9 @@ func (a *app) newConsoleCommand() *cobra.Command {
 orders, holds and statements, live. The pages only show; they change nothing. Every table can
 also be had as CSV and JSON.
 
-The command prints a link that logs one browser in, once, and a new link after each use. With
-PEERLEDGER_CONSOLE_TOKEN, a secret of 24 characters or more, that token logs in too, any number
-of times.
+The command prints a link that logs one browser in, once, and a new link after each use. If its
+output goes to a log, set PEERLEDGER_CONSOLE_TOKEN, a secret of 24 characters or more: that token
+logs in any number of times, and no secret is printed.
 
 By default the console listens on loopback, without encryption. For other machines, put a proxy
 with TLS in front (--public-url), or give --allow-remote with PEERLEDGER_CONSOLE_TOKEN or
@@ -77,7 +77,7 @@ folder, mount the pages in the connector (docs/console.md).`,
 // consoleReady is the ready line with --json.
 type consoleReady struct {
 	Address string `json:"address"`
-	Login   string `json:"login"` // logs in once
+	Login   string `json:"login"` // logs in once; with a token in the environment, the page that asks for it
 }
 
 // serveConsole serves the pages until ctx ends.
@@ -110,7 +110,12 @@ func (s *session) serveConsole(ctx context.Context, engine *settlement.Engine, f
 		base = "http://localhost/" // for curl --unix-socket
 	}
 	base = strings.TrimSuffix(base, "/") + "/"
-	show := func() error { return s.printLogin(listener, base+pages.NewLogin()) }
+	show := func() error {
+		if s.getenv(consoleTokenEnv) != "" { // no link is needed, and the output may be a log
+			return s.printLogin(listener, base+"login")
+		}
+		return s.printLogin(listener, base+pages.NewLogin())
+	}
 	if err := show(); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -128,7 +133,7 @@ func (s *session) printLogin(listener net.Listener, link string) error {
 	if s.json {
 		return s.printJSON(consoleReady{listener.Addr().String(), link})
 	}
-	_, err := fmt.Fprintf(s.stdout, "The console listens on %s. Log in, once: %s\n", listener.Addr(), link)
+	_, err := fmt.Fprintf(s.stdout, "The console listens on %s. Log in: %s\n", listener.Addr(), link)
 	return err
 }
 

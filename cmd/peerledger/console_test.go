@@ -138,6 +138,7 @@ func TestConsoleOnASocket(t *testing.T) {
 	dead.SetUnlinkOnClose(false)
 	require.NoError(t, dead.Close())
 	c := startConsole(t, s, map[string]string{consoleTokenEnv: "a secret of some length, in a file"}, "--unix-socket", file)
+	require.Equal(t, "http://localhost/login", c.Login, "no secret is printed")
 	info, err := os.Stat(file)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
