@@ -22,6 +22,7 @@
 //   - [embedded]: a ledger in the process, in memory or in a folder
 //   - [github.com/peerledger/peerledger/ledger/cluster]: a TigerBeetle cluster
 //   - [github.com/peerledger/peerledger/monitoring]: metrics for Prometheus
+//   - [github.com/peerledger/peerledger/console]: pages for operators
 //
 // README.md has a first program. The operator's command is cmd/peerledger, with the guides
 // docs/operations.md and docs/money.md.

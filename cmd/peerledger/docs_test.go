@@ -18,7 +18,7 @@ func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../deploy/*/README.md")
 	require.NoError(t, err)
-	files = append(files, "../../README.md", "../../docs/operations.md", "../../docs/settlement.md", "../../docs/monitoring.md", "../../docs/money.md", "../../docs/testing.md", "../../docs/aggregation.md")
+	files = append(files, "../../README.md", "../../docs/operations.md", "../../docs/settlement.md", "../../docs/monitoring.md", "../../docs/money.md", "../../docs/testing.md", "../../docs/aggregation.md", "../../docs/console.md")
 	seen := map[string]bool{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -38,7 +38,7 @@ func TestDocumentedCommands(t *testing.T) {
 			seen[cmd.Name()] = true
 		}
 	}
-	for _, name := range []string{"doctor", "balances", "statement", "orders", "backup", "restore", "verify", "migrate", "bench", "serve", "fund", "withdraw", "compare", "check"} {
+	for _, name := range []string{"doctor", "balances", "statement", "orders", "backup", "restore", "verify", "migrate", "bench", "serve", "fund", "withdraw", "compare", "check", "console"} {
 		require.True(t, seen[name], "%s is in no document", name)
 	}
 }

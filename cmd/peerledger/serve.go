@@ -114,12 +114,17 @@ func listen(ctx context.Context, flags serveFlags) (net.Listener, error) {
 		return nil, fmt.Errorf("%w: --address %s is beyond loopback, and the protocol has no authentication and no encryption: "+
 			"give an address such as 127.0.0.1:%d, or --allow-remote", errUsage, flags.address, address.Port)
 	}
+	return listenAt(ctx, address)
+}
+
+// listenAt listens on the address of --address.
+func listenAt(ctx context.Context, address *net.TCPAddr) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address.String())
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("--address %s: %w; for a free port give port 0", flags.address, err)
+		return nil, fmt.Errorf("--address %v: %w; for a free port give port 0", address, err)
 	case err != nil:
-		return nil, fmt.Errorf("--address %s: %w", flags.address, err)
+		return nil, fmt.Errorf("--address %v: %w", address, err)
 	}
 	return listener, nil
 }

@@ -21,7 +21,7 @@ import (
 // flags.
 var commandLines = struct{ books, raw, others map[string]string }{
 	books: map[string]string{
-		"balances": "balances", "statement": "statement alice@USD", "orders": "orders", "watch": "watch --once", "peers": "peers",
+		"balances": "balances", "statement": "statement alice@USD", "orders": "orders", "watch": "watch --once", "console": "console", "peers": "peers",
 		"peers suspend": "peers suspend alice@USD", "peers resume": "peers resume alice@USD", "peers close": "peers close alice@USD", "peers reopen": "peers reopen alice@USD",
 		"credit set": "credit set alice@USD 5", "credit extend": "credit extend alice@USD 5", "credit revoke": "credit revoke alice@USD 5",
 		"settle received": "settle received alice@USD 5 --key k", "settle paid": "settle paid alice@USD 5 --key k",

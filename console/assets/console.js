@@ -1,0 +1,124 @@
+// Live figures and keys. Every page works without this file.
+"use strict";
+
+const lookDelay = 300; // ms: looks and trial balances that follow each other are one reload
+let stream = null;
+let paused = sessionStorage.getItem("paused") === "yes";
+let loading = false;
+let due = 0;
+
+const live = document.getElementById("live");
+const hasFigures = document.querySelector("[data-live][id]:not(#banner)") !== null;
+
+// inUse tells whether a part has a field that a person is using, or has changed.
+function inUse(part) {
+  const active = document.activeElement;
+  if (active && part.contains(active) && active.matches("input, select, textarea")) return true;
+  return part.querySelector("[data-changed]") !== null || part.contains(getSelection().anchorNode) && !getSelection().isCollapsed;
+}
+
+// replaceParts takes the parts of a newer copy of this page, by their ids.
+function replaceParts(page) {
+  for (const old of document.querySelectorAll("[data-live][id]")) {
+    const fresh = page.getElementById(old.id);
+    if (!fresh || inUse(old) || fresh.isEqualNode(old)) continue;
+    const active = document.activeElement;
+    const link = old.contains(active) ? active.getAttribute("href") : null;
+    old.replaceWith(document.adoptNode(fresh));
+    if (link !== null) {
+      for (const a of fresh.querySelectorAll("a")) if (a.getAttribute("href") === link) { a.focus({ preventScroll: true }); break; }
+    }
+  }
+}
+
+async function loadFigures() {
+  if (loading || paused) return;
+  loading = true;
+  try {
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (answer.redirected) { location.reload(); return; } // logged out
+    if (answer.ok) replaceParts(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    showConnection(true);
+  } catch {
+    showConnection(false);
+  } finally {
+    loading = false;
+  }
+}
+
+function showConnection(connected) {
+  document.getElementById("disconnected").hidden = connected;
+  drawLive(connected);
+}
+
+function drawLive(connected) {
+  if (!live || !hasFigures) return;
+  let button = live.querySelector("button");
+  if (!button) {
+    button = document.createElement("button");
+    button.type = "button";
+    button.addEventListener("click", togglePause);
+    live.append(document.createElement("span"), " ", button);
+  }
+  const dot = live.querySelector("span");
+  dot.className = connected && !paused ? "live-dot" : "live-dot off";
+  dot.textContent = paused ? "paused" : connected ? "● live" : "○ not connected";
+  button.textContent = paused ? "Go on" : "Pause";
+}
+
+function togglePause() {
+  paused = !paused;
+  sessionStorage.setItem("paused", paused ? "yes" : "no");
+  updateStream();
+  if (!paused) loadFigures();
+}
+
+// updateStream keeps one stream while the tab is visible and not paused, and none otherwise: browsers
+// open only six connections to a host.
+function updateStream() {
+  const wanted = hasFigures && !paused && !document.hidden;
+  if (wanted && !stream) {
+    stream = new EventSource("events");
+    stream.onopen = () => showConnection(true);
+    stream.onerror = () => showConnection(false);
+    stream.addEventListener("look", () => {
+      clearTimeout(due);
+      due = setTimeout(loadFigures, lookDelay);
+    });
+  } else if (!wanted && stream) {
+    stream.close();
+    stream = null;
+  }
+  drawLive(stream !== null);
+}
+
+document.addEventListener("visibilitychange", () => {
+  updateStream();
+  if (!document.hidden) loadFigures();
+});
+addEventListener("pagehide", () => { if (stream) { stream.close(); stream = null; } });
+addEventListener("pageshow", updateStream);
+document.addEventListener("input", (event) => event.target.setAttribute("data-changed", ""));
+
+const places = { o: "./", p: "peers", r: "orders", t: "trial" };
+let afterG = false;
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, select, textarea")) return;
+  const key = event.key;
+  if (afterG && places[key]) {
+    location.href = places[key];
+  } else if (key === "/") {
+    const search = document.getElementById("q");
+    if (search) search.focus(); else location.href = "peers#q";
+    event.preventDefault();
+  } else if (key === "?") {
+    const keys = document.getElementById("keys");
+    keys.open = !keys.open;
+    if (keys.open) keys.querySelector("summary").focus();
+  } else if (key === "p" && hasFigures) {
+    togglePause();
+  }
+  afterG = key === "g";
+});
+if (location.hash === "#q") document.getElementById("q")?.focus();

@@ -1,0 +1,183 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// Console serves the pages. Make it with [New]. Its methods may be called concurrently.
+type Console struct {
+	cfg     Config
+	public  *url.URL // Config.PublicURL; empty without one
+	guard   *guard
+	secrets *secrets
+	pages   *template.Template
+	routes  map[string]route
+	reader  *reader
+	details *details
+	streams chan struct{} // one element for each open stream
+	reads   chan struct{} // one element for each request that reads the ledger
+
+	ctx     context.Context //nolint:containedctx // ends with Close, as do the reads and streams of requests
+	cancel  context.CancelFunc
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup // the reader, and requests that read the ledger
+}
+
+// maxReads is the number of requests that may read the ledger at once. More requests wait.
+const maxReads = 4
+
+// ErrClosed is returned for reads of the ledger after [Console.Close].
+var ErrClosed = errors.New("console: closed")
+
+// New makes a Console and starts its reader, which sends nothing before a page asks. The caller
+// closes the Console before the ledger. New returns the errors of [Config.Validate].
+func New(cfg Config) (*Console, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	public, err := parsePublicURL(cfg.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGuard(cfg)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := parsePages()
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{
+		cfg: cfg, public: public, guard: g, secrets: newSecrets(cfg.Token), pages: pages,
+		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
+	}
+	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time)}
+	c.reader = newReader(cfg, looker.takeLook, looker.addUpBooks)
+	c.details = &details{interval: cfg.Interval, entries: make(map[accounts.PeerAccount]*detailEntry)}
+	c.routes = c.newRoutes()
+	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // Close ends it
+	c.running.Go(func() { c.reader.run(c.ctx) })
+	return c, nil
+}
+
+// Close ends the reader, the streams and the reads of the ledger, and waits for them. Pages asked
+// for afterwards show the last figures as old. A second Close waits in the same way. An
+// http.Server is shut down after Close: a stream keeps its connection busy.
+func (c *Console) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.running.Wait()
+}
+
+// readLedger calls read with a context that ends with the request, with the Console, and after limit. At
+// most maxReads calls run at once.
+func (c *Console) readLedger(ctx context.Context, limit time.Duration, read func(context.Context) error) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	c.running.Add(1)
+	c.mu.Unlock()
+	defer c.running.Done()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	select {
+	case c.reads <- struct{}{}:
+		defer func() { <-c.reads }()
+		return read(ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// The bounds of a request.
+const (
+	maxBody  = 4 << 10
+	maxQuery = 4 << 10
+)
+
+// route is a path of the console.
+type route struct {
+	get, post http.HandlerFunc
+	public    bool // needs no session
+	page      bool // without a session, leads to the log-in page
+}
+
+func (c *Console) newRoutes() map[string]route {
+	routes := map[string]route{
+		"/":       {get: c.showOverview, page: true},
+		"/login":  {get: c.showLogin, post: c.logIn, public: true},
+		"/logout": {post: c.logOut, public: true},
+		"/events": {get: c.streamLooks},
+	}
+	for name, show := range map[string]func(http.ResponseWriter, *http.Request, format){
+		"/peers": c.showPeers, "/peer": c.showPeer, "/orders": c.showOrders, "/totals": c.showTotals,
+		"/trial": c.showTrial, "/statement": c.showStatement, "/holds": c.showHolds,
+	} {
+		routes[name] = route{get: func(w http.ResponseWriter, r *http.Request) { show(w, r, formatHTML) }, page: true}
+		routes[name+".csv"] = route{get: func(w http.ResponseWriter, r *http.Request) { show(w, r, formatCSV) }}
+		routes[name+".json"] = route{get: func(w http.ResponseWriter, r *http.Request) { show(w, r, formatJSON) }}
+	}
+	for name, kind := range assetTypes {
+		routes["/"+name] = route{get: func(w http.ResponseWriter, _ *http.Request) { sendAsset(w, name, kind) }, public: true}
+	}
+	return routes
+}
+
+// ServeHTTP answers a request. The path is relative to the console: mount it with http.StripPrefix
+// under a pattern that ends with a slash.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setHeaders(w.Header())
+	if err := errors.Join(c.guard.checkHost(r), c.guard.checkOrigin(r)); err != nil {
+		c.fail(w, http.StatusForbidden, err)
+		return
+	}
+	found, exists := c.routes[r.URL.Path]
+	handler := found.get
+	if r.Method == http.MethodPost {
+		handler = found.post
+	}
+	switch {
+	case !exists:
+		c.fail(w, http.StatusNotFound, errors.New("there is no such page"))
+	case handler == nil || r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
+		w.Header().Set("Allow", allowed(found))
+		c.fail(w, http.StatusMethodNotAllowed, errors.New("the page does not take "+r.Method))
+	case len(r.URL.RawQuery) > maxQuery:
+		c.fail(w, http.StatusRequestURITooLong, errors.New("the query of the address is too long"))
+	case !found.public && !c.secrets.hasSession(sessionOf(r)):
+		if found.page {
+			redirect(w, "login")
+			return
+		}
+		c.fail(w, http.StatusUnauthorized, errors.New("log in first, with the link that the console printed"))
+	default:
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		handler(w, r)
+	}
+}
+
+func allowed(r route) string {
+	switch {
+	case r.get == nil:
+		return "POST"
+	case r.post == nil:
+		return "GET, HEAD"
+	default:
+		return "GET, HEAD, POST"
+	}
+}

@@ -1,0 +1,87 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// Any number of browsers cost one reading of a peer in an interval, also while the reading takes long.
+// The number of kept readings is bounded.
+func TestDetailsAreShared(t *testing.T) {
+	t.Parallel()
+	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		d := &details{interval: 2 * time.Second, entries: make(map[accounts.PeerAccount]*detailEntry)}
+		var reads atomic.Int64
+		read := func() *detail {
+			reads.Add(1)
+			time.Sleep(time.Second) //nolint:forbidigo // virtual time: a slow ledger
+			return &detail{at: time.Now()}
+		}
+		alice, err := book.PeerAccount("alice", usd)
+		require.NoError(t, err)
+		for round := int64(1); round <= 3; round++ {
+			var browsers sync.WaitGroup
+			for range 10 {
+				browsers.Go(func() {
+					if found, err := d.get(t.Context(), alice, read); err != nil || time.Since(found.at) > 0 {
+						t.Error("no new details", err)
+					}
+				})
+			}
+			browsers.Wait()
+			require.Equal(t, round, reads.Load())
+			_, err := d.get(t.Context(), alice, read)
+			require.NoError(t, err)
+			require.Equal(t, round, reads.Load(), "within the interval")
+			time.Sleep(time.Second) //nolint:forbidigo // virtual time: the rest of the interval
+		}
+		for i := range 3 * maxDetails {
+			account, err := book.PeerAccount(fmt.Sprint(i), usd)
+			require.NoError(t, err)
+			_, err = d.get(t.Context(), account, read)
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(d.entries), maxDetails)
+		}
+		require.NotEmpty(t, d.entries)
+	})
+}
+
+// Times are read as browsers, people and the pages themselves write them; without a zone they are UTC.
+func TestParseMoment(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2026-11-26": "2026-11-26T00:00:00Z", "2026-11-26T10:20": "2026-11-26T10:20:00Z", "2026-11-26T10:20:30": "2026-11-26T10:20:30Z",
+		" 2026-11-26 10:20:30 UTC ": "2026-11-26T10:20:30Z", "2026-11-26T10:20:30+02:00": "2026-11-26T08:20:30Z",
+	} {
+		got, err := parseMoment(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got.UTC().Format(time.RFC3339), text)
+	}
+	for _, text := range []string{"soon", "26.11.2026", "2026-13-01"} {
+		_, err := parseMoment(text)
+		require.Error(t, err, text)
+	}
+}
+
+// An order says why no rail has it, in the words of the command.
+func TestDescribeWait(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, describeWait(nil))
+	require.Equal(t, "approval", describeWait(fmt.Errorf("order 1: %w", settlement.ErrAwaitsApproval)))
+	require.Equal(t, "end of the pause", describeWait(fmt.Errorf("order 1: %w", settlement.ErrPaused)))
+	require.Equal(t, "another reason", describeWait(errors.New("another reason")))
+}

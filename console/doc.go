@@ -1,0 +1,24 @@
+// Package console has the operator's pages: who owes how much, which peers are near the end of
+// their credit lines, which orders are open, and how much is held. The pages only show. They
+// change nothing, and no route of this package writes to the ledger.
+//
+// A connector mounts a [Console] in its own process, because the folder of an embedded ledger
+// belongs to one process. The command "peerledger console" serves the same pages.
+//
+//	pages, err := console.New(console.Config{Book: client.Book, Settlement: client.Settlement, Peers: names})
+//	mux.Handle("/console/", http.StripPrefix("/console", pages))
+//	fmt.Println("http://localhost:8080/console/" + pages.NewLogin())
+//
+// # Reading the ledger
+//
+// All browsers share one reader. The reader looks at the ledger while a page asks, at most once per
+// [Config.Interval], and at most once in 10 s above 10,000 peers. Each page shows the time of
+// its figures. When the ledger does not answer, the pages keep the last figures and mark them.
+//
+// # Access
+//
+// Every page but the log-in needs a session. A session begins with a link of [Console.NewLogin],
+// which works once, or with [Config.Token]. Requests must name a known host ([Config.Hosts]), and a
+// post must come from a page of the console ([Config.PublicURL]). The pages load nothing from
+// elsewhere, and work without script and under any path.
+package console

@@ -1,0 +1,165 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	sessionLifetime = 12 * time.Hour
+	maxSessions     = 1000 // the oldest ends for a new one
+	maxLogins       = 100  // unused links; the oldest becomes useless for a new one
+)
+
+// secrets has the unused log-in tokens and the open sessions. It keeps hashes, so that no look-up
+// takes a time that depends on how much of a secret was guessed.
+type secrets struct {
+	fixed [sha256.Size]byte // of Config.Token
+	has   bool              // fixed is set
+
+	mu       sync.Mutex
+	logins   map[[sha256.Size]byte]time.Time // when made
+	sessions map[[sha256.Size]byte]time.Time // when begun
+}
+
+func newSecrets(token string) *secrets {
+	return &secrets{
+		fixed: sha256.Sum256([]byte(token)), has: token != "",
+		logins: make(map[[sha256.Size]byte]time.Time), sessions: make(map[[sha256.Size]byte]time.Time),
+	}
+}
+
+// addLogin returns a new token that logs in once.
+func (s *secrets) addLogin() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return addSecret(s.logins, maxLogins)
+}
+
+// addSecret adds a random secret to a set of at most this size, and returns it.
+func addSecret(set map[[sha256.Size]byte]time.Time, size int) string {
+	for len(set) >= size {
+		var oldest [sha256.Size]byte
+		for key, at := range set {
+			if set[oldest].IsZero() || at.Before(set[oldest]) {
+				oldest = key
+			}
+		}
+		delete(set, oldest)
+	}
+	secret := rand.Text() + rand.Text() // 256 random bits
+	set[sha256.Sum256([]byte(secret))] = time.Now()
+	return secret
+}
+
+// beginSession exchanges a token for a session. A token of addLogin is used up.
+func (s *secrets) beginSession(token string) (session string, ok bool) {
+	hash := sha256.Sum256([]byte(token))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, once := s.logins[hash]; once {
+		delete(s.logins, hash)
+	} else if !s.has || subtle.ConstantTimeCompare(hash[:], s.fixed[:]) != 1 {
+		return "", false
+	}
+	return addSecret(s.sessions, maxSessions), true
+}
+
+func (s *secrets) hasSession(session string) bool {
+	hash := sha256.Sum256([]byte(session))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	begun, found := s.sessions[hash]
+	if found && time.Since(begun) >= sessionLifetime {
+		delete(s.sessions, hash)
+		return false
+	}
+	return found
+}
+
+func (s *secrets) endSession(session string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, sha256.Sum256([]byte(session)))
+}
+
+// cookieName is the name of the session's cookie. Browsers ignore the port of a cookie, so the
+// name has it: two consoles on one machine do not log each other out.
+func cookieName(r *http.Request) string {
+	if a, isTCP := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); isTCP {
+		return "peerledger_console_" + strconv.Itoa(a.Port)
+	}
+	return "peerledger_console_local"
+}
+
+// newCookie returns the session's cookie. Without a Path, a browser sends it to the folder of the
+// log-in page, which is the console's own path behind any prefix.
+func (c *Console) newCookie(r *http.Request, session string) *http.Cookie {
+	cookie := &http.Cookie{
+		Name: cookieName(r), Value: session, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: r.TLS != nil || c.public.Scheme == "https", MaxAge: int(sessionLifetime.Seconds()),
+	}
+	if session == "" {
+		cookie.MaxAge = -1
+	}
+	return cookie
+}
+
+func sessionOf(r *http.Request) string {
+	cookie, err := r.Cookie(cookieName(r))
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// NewLogin returns the path of a new log-in page, relative to the console's own path, as in
+// "login?token=…". The link logs in one browser, once. NewLogin may be called concurrently; of the
+// unused links, the newest 100 work.
+func (c *Console) NewLogin() string { return "login?token=" + c.secrets.addLogin() }
+
+// loginView is the log-in page.
+type loginView struct {
+	Token   string
+	Refused bool
+}
+
+// showLogin shows the form that posts the token. Opening the link uses nothing up, so a program that
+// fetches links ahead does not spoil it, and a log-in is a post that checkOrigin has passed.
+func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
+	if c.secrets.hasSession(sessionOf(r)) {
+		redirect(w, "./")
+		return
+	}
+	c.reader.ask() // so that the first page finds figures
+	c.render(w, http.StatusOK, "login", loginView{Token: r.URL.Query().Get("token")})
+}
+
+func (c *Console) logIn(w http.ResponseWriter, r *http.Request) {
+	session, ok := c.secrets.beginSession(r.PostFormValue("token"))
+	if !ok {
+		c.render(w, http.StatusForbidden, "login", loginView{Refused: true})
+		return
+	}
+	http.SetCookie(w, c.newCookie(r, session))
+	redirect(w, "./")
+}
+
+func (c *Console) logOut(w http.ResponseWriter, r *http.Request) {
+	c.secrets.endSession(sessionOf(r))
+	http.SetCookie(w, c.newCookie(r, ""))
+	redirect(w, "login")
+}
+
+// redirect sends the browser to a page relative to the present one. http.Redirect would make an
+// absolute path, and lose the prefix under which the console is mounted.
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}

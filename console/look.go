@@ -1,0 +1,294 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// look is a reading of the ledger for all pages. It never changes after the reader has published it.
+type look struct {
+	at     time.Time // when it began
+	took   time.Duration
+	assets []accounts.Asset
+	peers  []*peer // nearest to trouble first
+	totals []total
+	own    []accounts.AssetPosition
+
+	orders      []settlement.OpenOrder // the oldest first
+	ordersErr   error                  // why orders are unknown; nil if known
+	ordersUnder int                    // peers with an open order whose orders were not read (Config.MaxOrders)
+	pauses      []settlement.Pause
+	settling    int // peers with an open order
+}
+
+// peer is a peer in a look.
+type peer struct {
+	accounts.PeerEntry
+
+	Asset  accounts.Asset
+	name   string // the peer's id, or its account's id if the name is unknown
+	search string // name in lower case
+
+	payableCap   ledger.Amount
+	hasCap       bool
+	lineUsed     int // percent of the line that the peer owes or holds; noPercent without a line
+	capUsed      int // percent of the cap that we owe or hold; noPercent without a cap
+	trouble      int // sorts peers, see troubleOf
+	arrearsSince time.Time
+}
+
+// noPercent stands for a percentage that does not exist.
+const noPercent = -1
+
+// total has the sums over all peers of an asset, in units.
+type total struct {
+	asset                                                  accounts.Asset
+	peers, suspended, closed, incomplete                   int
+	inArrears, near                                        int
+	payable, receivable, arrears, prepaid                  big.Int
+	heldIn, heldOut, settling, announced, lines, headrooms big.Int
+	prepaidAtMost                                          bool // prepaid is an upper bound
+	unlimited                                              int  // peers with an unlimited line, left out of lines and headrooms
+}
+
+// nearTrouble is the percentage of a line or a cap from which a peer counts as near to its end.
+const nearTrouble = 80
+
+// looker takes looks. One goroutine at a time uses it.
+type looker struct {
+	cfg Config
+	// inArrears has the time of the first look, of an unbroken series, in which a peer was in
+	// arrears. The ledger does not tell since when a peer is in arrears.
+	inArrears map[accounts.PeerAccount]time.Time
+}
+
+// takeLook reads the ledger. Orders may be unknown in a look; all else is known, or takeLook fails.
+func (l *looker) takeLook(ctx context.Context) (*look, error) {
+	k := &look{at: time.Now(), assets: l.cfg.Book.Assets()}
+	var err error
+	if k.own, err = l.cfg.Book.OwnPositions(ctx); err != nil {
+		return nil, err
+	}
+	for _, asset := range k.assets {
+		sums := total{asset: asset}
+		for entry, err := range l.cfg.Book.Peers(ctx, asset, l.cfg.Peers(asset)...) {
+			if err != nil {
+				return nil, err
+			}
+			p, err := l.newPeer(asset, entry)
+			if err != nil {
+				return nil, err
+			}
+			sums.add(p)
+			k.peers = append(k.peers, p)
+		}
+		k.totals = append(k.totals, sums)
+	}
+	l.noteArrears(k)
+	slices.SortStableFunc(k.peers, byTrouble)
+	l.readOrders(ctx, k)
+	k.took = time.Since(k.at)
+	return k, nil
+}
+
+// newPeer returns an entry with the figures that follow from it.
+func (l *looker) newPeer(asset accounts.Asset, entry accounts.PeerEntry) (*peer, error) {
+	p := &peer{PeerEntry: entry, Asset: asset, name: entry.ID.String(), lineUsed: noPercent, capUsed: noPercent}
+	if entry.Known() {
+		p.name = entry.Account.Peer()
+		limits, err := l.cfg.Book.EffectiveLimits(entry.Account)
+		if err != nil {
+			return nil, err
+		}
+		p.payableCap, p.hasCap = limits.PayableCap, limits.PayableCapped
+	}
+	p.search = strings.ToLower(p.name)
+	b := &p.Balance
+	if line := b.CreditLine; !line.IsZero() && line != accounts.Unlimited {
+		p.lineUsed = percentOf(new(big.Int).Add(b.Receivable.Big(), b.HeldIn.Big()), line)
+	}
+	if p.hasCap {
+		p.capUsed = percentOf(new(big.Int).Add(b.Payable.Big(), b.HeldOut.Big()), p.payableCap)
+	}
+	p.trouble = p.troubleOf()
+	return p, nil
+}
+
+// maxPercent is the largest percentage that is shown.
+const maxPercent = 999
+
+// percentOf returns a part in percent of the whole, rounded down, at most maxPercent.
+func percentOf(part *big.Int, whole ledger.Amount) int {
+	switch {
+	case part.Sign() <= 0:
+		return 0
+	case whole.IsZero():
+		return maxPercent
+	}
+	p := new(big.Int).Mul(part, big.NewInt(100))
+	if p.Quo(p, whole.Big()); !p.IsInt64() || p.Int64() > maxPercent {
+		return maxPercent
+	}
+	return int(p.Int64())
+}
+
+// troubleOf orders peers: first peers in arrears, then incomplete ones, then by the used percentage of
+// line or cap.
+func (p *peer) troubleOf() int {
+	used := max(p.lineUsed, p.capUsed, 0)
+	switch {
+	case !p.Balance.Arrears.IsZero():
+		return 3*maxPercent + used
+	case p.Incomplete:
+		return 2 * maxPercent
+	default:
+		return used
+	}
+}
+
+func byTrouble(a, b *peer) int { return cmp.Compare(b.trouble, a.trouble) }
+
+func (p *peer) isNear() bool { return max(p.lineUsed, p.capUsed) >= nearTrouble }
+
+// state is the peer's state, in the words of "peerledger balances".
+func (p *peer) state() string {
+	switch {
+	case p.Incomplete:
+		return "incomplete"
+	case p.Balance.Closed:
+		return "closed"
+	case p.Balance.Suspended:
+		return "suspended"
+	default:
+		return "active"
+	}
+}
+
+func (t *total) add(p *peer) {
+	t.peers++
+	if p.Incomplete {
+		t.incomplete++
+		return
+	}
+	b := &p.Balance
+	switch p.state() {
+	case "closed":
+		t.closed++
+	case "suspended":
+		t.suspended++
+	}
+	if !b.Arrears.IsZero() {
+		t.inArrears++
+	}
+	if p.isNear() {
+		t.near++
+	}
+	t.prepaidAtMost = t.prepaidAtMost || b.PrepaidAtMost
+	addTo(&t.payable, b.Payable)
+	addTo(&t.receivable, b.Receivable)
+	addTo(&t.arrears, b.Arrears)
+	addTo(&t.prepaid, b.Prepaid)
+	addTo(&t.heldIn, b.HeldIn)
+	addTo(&t.heldOut, b.HeldOut)
+	addTo(&t.settling, b.Settling)
+	addTo(&t.announced, b.Announced)
+	if b.CreditLine == accounts.Unlimited {
+		t.unlimited++
+		return
+	}
+	addTo(&t.lines, b.CreditLine)
+	addTo(&t.headrooms, b.Headroom)
+}
+
+func addTo(sum *big.Int, amount ledger.Amount) {
+	if !amount.IsZero() {
+		sum.Add(sum, amount.Big())
+	}
+}
+
+// noteArrears dates the arrears of a look, and forgets peers without arrears.
+func (l *looker) noteArrears(k *look) {
+	found := make(map[accounts.PeerAccount]time.Time)
+	for _, p := range k.peers {
+		if p.Balance.Arrears.IsZero() || !p.Known() {
+			continue
+		}
+		since, seen := l.inArrears[p.Account]
+		if !seen {
+			since = k.at
+		}
+		found[p.Account], p.arrearsSince = since, since
+	}
+	l.inArrears = found
+}
+
+var errNoEngine = errors.New("the console has no settlement engine (Config.Settlement)")
+
+// readOrders reads the open orders and the pauses.
+func (l *looker) readOrders(ctx context.Context, k *look) {
+	var settling []accounts.PeerAccount
+	for _, p := range k.peers {
+		if !p.Balance.Settling.IsZero() {
+			k.settling++
+			if p.Known() && len(settling) < l.cfg.MaxOrders {
+				settling = append(settling, p.Account)
+			}
+		}
+	}
+	k.ordersUnder = k.settling - len(settling)
+	if l.cfg.Settlement == nil {
+		k.ordersErr = errNoEngine
+		return
+	}
+	if len(settling) > 0 { // Orders without accounts would read all that the engine ever touched
+		k.orders, k.ordersErr = l.cfg.Settlement.Orders(ctx, settling...)
+		slices.SortStableFunc(k.orders, func(a, b settlement.OpenOrder) int { return a.PlacedAt.Compare(b.PlacedAt) })
+	}
+	if k.ordersErr == nil {
+		k.pauses, k.ordersErr = l.cfg.Settlement.Pauses(ctx)
+	}
+}
+
+// findPeer returns a known peer of the look.
+func (k *look) findPeer(account accounts.PeerAccount) (*peer, bool) {
+	for _, p := range k.peers {
+		if p.Account == account {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// trial is the trial balance of an asset.
+type trial struct {
+	asset   accounts.Asset
+	balance accounts.TrialBalance
+	at      time.Time
+	// err is the error of the trial balance: with accounts.ErrUnbalanced and accounts.ErrTransit the
+	// balance is known and wrong, with others it is unknown.
+	err error
+}
+
+func (t *trial) isKnown() bool {
+	return t.err == nil || errors.Is(t.err, accounts.ErrUnbalanced) || errors.Is(t.err, accounts.ErrTransit)
+}
+
+// addUpBooks makes the trial balance of each asset.
+func (l *looker) addUpBooks(ctx context.Context) []trial {
+	var trials []trial
+	for _, asset := range l.cfg.Book.Assets() {
+		t := trial{asset: asset, at: time.Now()}
+		t.balance, t.err = l.cfg.Book.TrialBalance(ctx, asset)
+		trials = append(trials, t)
+	}
+	return trials
+}

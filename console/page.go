@@ -1,0 +1,107 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"time"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// assetTypes are the files that pages load, by media type.
+var assetTypes = map[string]string{
+	"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+}
+
+func sendAsset(w http.ResponseWriter, name, kind string) {
+	content, err := assets.ReadFile("assets/" + name)
+	if err != nil {
+		http.Error(w, "the file is missing in the program", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	_, _ = w.Write(content) // a browser that went away reads no error either
+}
+
+func parsePages() (*template.Template, error) {
+	return template.New("").Funcs(template.FuncMap{"time": formatTime}).ParseFS(assets, "assets/*.html")
+}
+
+// header is the part that all pages have.
+type header struct {
+	Title   string
+	Nav     string // the page in the navigation
+	Refresh bool   // load the page again by itself: nothing has been read yet
+
+	At      string // of the figures; "" without figures
+	Age     string
+	Stale   string // why the figures are old; "" if they are not
+	Since   string // since when the ledger does not answer
+	ReadFor string // the time that the look took
+}
+
+// newHeader describes the age of a state.
+func newHeader(title, nav string, s state) header {
+	h := header{Title: title, Nav: nav}
+	if s.look != nil {
+		h.At, h.Age, h.ReadFor = formatTime(s.look.at), formatAge(time.Since(s.look.at)), max(s.look.took, time.Millisecond).Round(time.Millisecond).String()
+	}
+	if s.err != nil {
+		h.Stale, h.Since = s.err.Error(), formatTime(s.failed)
+	}
+	return h
+}
+
+// readState returns the state for a page. Without figures it answers the request itself, and the
+// second result is false.
+func (c *Console) readState(w http.ResponseWriter, r *http.Request, title, nav string, f format) (state, bool) {
+	limit := patience
+	if f != formatHTML {
+		limit = c.cfg.Timeout // a program that asks wants figures of now
+	}
+	s := c.reader.read(r.Context(), limit)
+	switch {
+	case f != formatHTML && s.err != nil:
+		c.fail(w, http.StatusServiceUnavailable, s.err)
+	case f != formatHTML && s.look == nil:
+		c.fail(w, http.StatusServiceUnavailable, errLoading)
+	case s.look == nil:
+		h := newHeader(title, nav, s)
+		h.Refresh = true
+		w.Header().Set("Refresh", "2")
+		c.render(w, http.StatusServiceUnavailable, "loading", h)
+	default:
+		return s, true
+	}
+	return s, false
+}
+
+// render sends a page. It is written to memory first, so that an error leaves no half page.
+func (c *Console) render(w http.ResponseWriter, status int, name string, data any) {
+	var page bytes.Buffer
+	if err := c.pages.ExecuteTemplate(&page, name+".html", data); err != nil {
+		http.Error(w, "the page cannot be drawn: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(page.Bytes()) // a browser that went away reads no error either
+}
+
+// failure is the page of an error.
+type failure struct {
+	header
+
+	Status int
+	Name   string // of the status
+	Reason string
+}
+
+// fail sends an error as a page. Its text names the cause.
+func (c *Console) fail(w http.ResponseWriter, status int, err error) {
+	name := http.StatusText(status)
+	c.render(w, status, "error", failure{header: header{Title: name}, Status: status, Name: name, Reason: err.Error()})
+}
