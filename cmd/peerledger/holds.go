@@ -118,6 +118,7 @@ func showHolds(a *app, found accounts.OpenHolds) error {
 	for i, h := range found.Holds {
 		rows[i] = newHoldRow(h)
 	}
+	a.list.whenEmpty = "Nothing is held."
 	err := printRows(a, rows,
 		column[holdRow]{title: "peer", cell: func(r holdRow) string { return r.Peer }},
 		column[holdRow]{title: "asset", cell: func(r holdRow) string { return r.Asset }},
@@ -146,6 +147,7 @@ func showHoldTotals(a *app, totals []accounts.HoldTotal) error {
 			In: t.Asset.Format(t.In), Out: t.Asset.Format(t.Out), Oldest: formatTime(t.Oldest), NearestExpiry: formatTime(t.NearestExpiry),
 		}
 	}
+	a.list.whenEmpty = "Nothing is held."
 	return printRows(a, rows,
 		column[holdTotalRow]{title: "peer", cell: func(r holdTotalRow) string { return r.Peer }},
 		column[holdTotalRow]{title: "asset", cell: func(r holdTotalRow) string { return r.Asset }},

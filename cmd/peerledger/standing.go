@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strconv"
-
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -14,7 +12,8 @@ type standingRow struct {
 	Asset          string `json:"asset"`
 	SuspendedSince string `json:"suspended_since,omitempty"`
 	ClosedSince    string `json:"closed_since,omitempty"`
-	Reason         uint32 `json:"reason,omitempty"` // the number given with --reason
+	Reason         uint32 `json:"reason,omitempty"`      // the number given with --reason
+	ReasonName     string `json:"reason_name,omitempty"` // by the configuration
 	ArrearsSince   string `json:"arrears_since,omitempty"`
 	Arrears        string `json:"arrears"` // in whole units of the asset
 }
@@ -39,7 +38,7 @@ are since the booking after which they have always been above 0; peerledger stat
 				if err != nil {
 					return err
 				}
-				return showStandings(a, standings)
+				return showStandings(s, standings)
 			})
 		},
 	}
@@ -48,24 +47,25 @@ are since the booking after which they have always been above 0; peerledger stat
 }
 
 // showStandings prints the standings of peers that are suspended, closed or in arrears.
-func showStandings(a *app, standings []accounts.Standing) error {
+func showStandings(s *session, standings []accounts.Standing) error {
 	rows := []standingRow{}
-	for _, s := range standings {
-		b := s.Balance
+	for _, st := range standings {
+		b := st.Balance
 		if !b.Suspended && !b.Closed && b.Arrears.IsZero() {
 			continue
 		}
 		rows = append(rows, standingRow{
-			Peer: b.Account.Peer(), Asset: b.Asset.String(), SuspendedSince: formatExactTime(s.SuspendedSince), ClosedSince: formatExactTime(s.ClosedSince),
-			Reason: s.ReasonCode, ArrearsSince: formatExactTime(s.ArrearsSince), Arrears: b.Asset.Format(b.Arrears),
+			Peer: b.Account.Peer(), Asset: b.Asset.String(), SuspendedSince: formatExactTime(st.SuspendedSince), ClosedSince: formatExactTime(st.ClosedSince),
+			Reason: st.ReasonCode, ReasonName: s.cfg.nameReason(st.ReasonCode), ArrearsSince: formatExactTime(st.ArrearsSince), Arrears: b.Asset.Format(b.Arrears),
 		})
 	}
-	return printRows(a, rows,
+	s.list.whenEmpty = "No peer is suspended, closed or in arrears."
+	return printRows(s.app, rows,
 		column[standingRow]{title: "peer", cell: func(r standingRow) string { return r.Peer }},
 		column[standingRow]{title: "asset", cell: func(r standingRow) string { return r.Asset }},
 		column[standingRow]{title: "suspended since", cell: func(r standingRow) string { return r.SuspendedSince }},
 		column[standingRow]{title: "closed since", cell: func(r standingRow) string { return r.ClosedSince }},
-		column[standingRow]{title: "reason", cell: func(r standingRow) string { return strconv.FormatUint(uint64(r.Reason), 10) }, right: true},
+		column[standingRow]{title: "reason", cell: func(r standingRow) string { return describeReason(r.Reason, r.ReasonName) }},
 		column[standingRow]{title: "arrears since", cell: func(r standingRow) string { return r.ArrearsSince }},
 		column[standingRow]{title: "arrears", cell: func(r standingRow) string { return r.Arrears }, right: true},
 	)
