@@ -66,8 +66,7 @@ const nearTrouble = 80
 // looker takes looks. One goroutine at a time uses it.
 type looker struct {
 	cfg Config
-	// inArrears has the time of the first look, of an unbroken series, in which a peer was in
-	// arrears. The ledger does not tell since when a peer is in arrears.
+	// inArrears says since when the peers that were in arrears at the last look are so.
 	inArrears map[accounts.PeerAccount]time.Time
 }
 
@@ -93,7 +92,7 @@ func (l *looker) takeLook(ctx context.Context) (*look, error) {
 		}
 		k.totals = append(k.totals, sums)
 	}
-	l.noteArrears(k)
+	l.noteArrears(ctx, k)
 	slices.SortStableFunc(k.peers, byTrouble)
 	l.readOrders(ctx, k)
 	k.took = time.Since(k.at)
@@ -213,22 +212,6 @@ func addTo(sum *big.Int, amount ledger.Amount) {
 	if !amount.IsZero() {
 		sum.Add(sum, amount.Big())
 	}
-}
-
-// noteArrears dates the arrears of a look, and forgets peers without arrears.
-func (l *looker) noteArrears(k *look) {
-	found := make(map[accounts.PeerAccount]time.Time)
-	for _, p := range k.peers {
-		if p.Balance.Arrears.IsZero() || !p.Known() {
-			continue
-		}
-		since, seen := l.inArrears[p.Account]
-		if !seen {
-			since = k.at
-		}
-		found[p.Account], p.arrearsSince = since, since
-	}
-	l.inArrears = found
 }
 
 var errNoEngine = errors.New("the console has no settlement engine (Config.Settlement)")
