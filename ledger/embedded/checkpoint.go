@@ -16,7 +16,7 @@ import (
 // Transfers are in the segments that the checkpoint names.
 const (
 	kindStoredAccounts = 16 // accounts
-	kindSegments       = 21 // the number of segments, their expiry spans, and their manifest
+	kindSegments       = 21 // segments: their number, their expiry spans, and their manifest
 	kindIDIndex        = 22 // the manifest of the id index
 	kindHolds          = 23 // pending holds, each with its position and the positions of its accounts
 	kindClock          = 20 // the newest timestamp issued
@@ -60,7 +60,7 @@ func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {
 	if err := writeRows(ctx, c, kindStoredAccounts, &s.accounts, appendAccount); err != nil {
 		return err
 	}
-	if err := c.Append(kindSegments, s.cold.appendSegments(nil)); err != nil {
+	if err := s.writeSegments(ctx, c); err != nil {
 		return err
 	}
 	if err := c.Append(kindIDIndex, s.ids.Manifest()); err != nil {
@@ -78,11 +78,25 @@ func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {
 	return c.Append(kindClock, byteOrder.AppendUint64(nil, s.clock))
 }
 
-// appendSegments encodes the list of segments.
-func (c *coldStore) appendSegments(to []byte) []byte {
-	entries := make([]segment.Entry, len(c.segments))
-	to = byteOrder.AppendUint32(to, uint32(len(c.segments)))
-	for i, s := range c.segments {
+// writeSegments writes a record for each chunk of the list of segments, and one for an empty list.
+func (s *seal) writeSegments(ctx context.Context, c *wal.Checkpoint) error {
+	for first := 0; first == 0 || first < len(s.cold.segments); first += chunkRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		chunk := s.cold.segments[first:min(first+chunkRows, len(s.cold.segments))]
+		if err := c.Append(kindSegments, appendSegments(nil, chunk)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendSegments encodes segments that follow each other.
+func appendSegments(to []byte, segments []coldSegment) []byte {
+	entries := make([]segment.Entry, len(segments))
+	to = byteOrder.AppendUint32(to, uint32(len(segments)))
+	for i, s := range segments {
 		entries[i] = s.Entry
 		to = byteOrder.AppendUint64(byteOrder.AppendUint64(to, s.expiries.first), s.expiries.last)
 	}
