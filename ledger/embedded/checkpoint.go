@@ -31,9 +31,10 @@ const (
 // WithCacheSize sets how many bytes of memory the newest transfers of a folder may take: 64 MiB by
 // default, which suits a machine with 1 GiB, and 4 MiB at least. Accounts and open holds come on top.
 // Half of the cache fills while the other half is written to the disk, as one file. So a greater cache
-// makes fewer files: with the default, 131,000 transfers or more are in each. A query looks into each,
-// and the ledger keeps the files of late queries open: up to a quarter of the files that the process
-// may have, and 1024 at most. The newest transfers, as many as in one file, are repeated by the
+// makes fewer files: each has a transfer or more for 512 bytes of the cache, 8,192 with 4 MiB, 131,072 with
+// the default, 2.1 million with 1 GiB. [Open] opens each file, and a query without a time span looks into
+// each. The ledger keeps the files of late queries open: up to a quarter of the files that the process
+// may have, and 1024 at most. The size may change with every opening; files that are there stay. The newest transfers, as many as in one file, are repeated by the
 // next [Open]. Older transfers are cached by the operating system only.
 func WithCacheSize(bytes int64) Option {
 	return func(l *Ledger) { l.checkpointMin = checkpointMinOf(max(leastCacheSize, bytes)) }
