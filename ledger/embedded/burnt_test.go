@@ -109,6 +109,7 @@ func TestBurntIDsInMemoryEnd(t *testing.T) {
 					cancel()
 				}
 			}
+			cancel()
 			require.Equal(t, append(make([]error, n+1), context.Canceled), errs)
 		}
 		require.NoError(t, l.Close())
