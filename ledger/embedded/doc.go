@@ -47,11 +47,12 @@
 // memory and, at the same time for each file, 100 s to open. A query without a time span reads into each
 // file. A greater cache makes fewer files ([WithCacheSize]).
 //
-// A folder takes 2^40-1 transfers: 17 years of 1,000 packets a second. A position, the number of a transfer, has 40 bits in the files, and lists in memory have places
-// of 32 bits. On the disk are, for each seal, a segment (package
-// segment) with the rows, the lists of rows by field, and the states of the accounts before it; and
-// runs of ids (package idindex), which are merged now and then. A checkpoint has the accounts, the
-// open holds, and the names of these files. Their sums are checked with every byte that is read.
+// A folder takes 2^40-1 transfers: 17 years of 1,000 packets a second. A position, the number of a
+// transfer, has 40 bits in the files, and lists in memory have places of 32 bits. On the disk are, for
+// each seal, a segment (package segment) with the rows, the lists of rows by field, and the states of
+// the accounts before it; and runs of ids (package idindex), which are merged now and then. A checkpoint
+// has the accounts, the open holds, and the names of these files. Their sums are checked with every byte
+// that is read.
 //
 // A request looks a new id up in memory and in the filters of the runs, which say no. Only if an id
 // may be an old one are rows read from the disk, before the request changes anything (fetch.go). A
@@ -74,9 +75,10 @@
 //	ids and rows: bbolt           24,500         26.7              231         3,704     14 MB
 //	this ledger, with all rules  333,000          1.4              167           319     25 MB
 //
-// The last line has balances and the lists of rows by field too, which the stores lack. Its rows have no
-// user data, and so fewer lists: a row of a recorder takes some 185 bytes on the disk. Written are the
-// bytes given to the disk by the end of the inserts, RssAnon is memory after a collection.
+// The last line has balances and the lists of rows by field too, which the stores lack. A field that is
+// zero is in no list, so the bytes depend on the rows: a row of a recorder, which has user data, takes
+// some 185 bytes on the disk. Written are the bytes given to the disk by the end of the inserts, RssAnon
+// is memory after a collection.
 //
 // The newest transfers are the only cache to configure ([WithCacheSize]). Other rows and ids are
 // read through the cache of the operating system, and filters are mapped files: neither counts as
