@@ -16,7 +16,8 @@ import (
 // ledger is not locked between two ids, and Close waits for the end of the loop.
 //
 // The sequence ends after its first error, which comes with a zero id: [ledger.ErrClosed], the
-// context's, or as of a query that cannot read the disk.
+// context's, or as of a query that cannot read the disk. A context that has ended is an error even if
+// there is no burnt id.
 func (l *Ledger) BurntIDs(ctx context.Context) iter.Seq2[ledger.ID, error] {
 	return func(yield func(ledger.ID, error) bool) {
 		hot, cold, err := l.listHotBurnt()
@@ -26,10 +27,8 @@ func (l *Ledger) BurntIDs(ctx context.Context) iter.Seq2[ledger.ID, error] {
 		}
 		defer cold.release()
 		for _, ids := range hot {
-			for i := range ids.count {
-				if !yield(*ids.rowAt(i), nil) {
-					return
-				}
+			if !yieldBurnt(ctx, ids, yield) {
+				return
 			}
 		}
 		if cold.isEmpty() {
@@ -45,6 +44,24 @@ func (l *Ledger) BurntIDs(ctx context.Context) iter.Seq2[ledger.ID, error] {
 			}
 		}
 	}
+}
+
+// yieldBurnt yields the ids, and the context's error when it has ended, also before the first and behind
+// the last id. It reports whether there was no error and yield wants more.
+func yieldBurnt(ctx context.Context, ids rows[ledger.ID], yield func(ledger.ID, error) bool) bool {
+	for i := range ids.count {
+		if ctx.Err() != nil {
+			break
+		}
+		if !yield(*ids.rowAt(i), nil) {
+			return false
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		yield(ledger.ID{}, err)
+		return false
+	}
+	return true
 }
 
 // listHotBurnt returns the burnt ids in memory, a list for each generation, and lends the cold store

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"testing"
 
@@ -85,6 +86,41 @@ func TestBurntIDsEnd(t *testing.T) {
 	require.ErrorIs(t, lastError(l.BurntIDs(ended)), context.Canceled)
 	require.NoError(t, l.Close())
 	require.ErrorIs(t, lastError(l.BurntIDs(t.Context())), ledger.ErrClosed)
+}
+
+// A context that has ended is reported also for ids in memory, and where there is none.
+func TestBurntIDsInMemoryEnd(t *testing.T) {
+	t.Parallel()
+	folder, err := Open(t.TempDir())
+	require.NoError(t, err)
+	for _, l := range []*Ledger{New(), folder} {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.Equal(t, []error{context.Canceled}, listErrors(l.BurntIDs(ended)), "no id is burnt")
+		_, err := l.CreateTransfers(t.Context(), []ledger.Transfer{coldTransfer(7, 0), coldTransfer(8, 0), coldTransfer(9, 0)})
+		require.NoError(t, err) // their accounts are missing
+		require.Equal(t, []error{context.Canceled}, listErrors(l.BurntIDs(ended)))
+
+		for n := range 3 { // the context ends with id n
+			during, cancel := context.WithCancel(t.Context())
+			var errs []error
+			for _, err := range l.BurntIDs(during) {
+				if errs = append(errs, err); len(errs) == n+1 {
+					cancel()
+				}
+			}
+			cancel()
+			require.Equal(t, append(make([]error, n+1), context.Canceled), errs)
+		}
+		require.NoError(t, l.Close())
+	}
+}
+
+func listErrors(ids iter.Seq2[ledger.ID, error]) (errs []error) {
+	for _, err := range ids {
+		errs = append(errs, err)
+	}
+	return errs
 }
 
 func lastError(ids func(func(ledger.ID, error) bool)) (last error) {

@@ -16,7 +16,7 @@ import (
 // Transfers are in the segments that the checkpoint names.
 const (
 	kindStoredAccounts = 16 // accounts
-	kindSegments       = 21 // the number of segments, their expiry spans, and their manifest
+	kindSegments       = 21 // segments: their number, their expiry spans, and their manifest
 	kindIDIndex        = 22 // the manifest of the id index
 	kindHolds          = 23 // pending holds, each with its position and the positions of its accounts
 	kindClock          = 20 // the newest timestamp issued
@@ -31,9 +31,10 @@ const (
 // WithCacheSize sets how many bytes of memory the newest transfers of a folder may take: 64 MiB by
 // default, which suits a machine with 1 GiB, and 4 MiB at least. Accounts and open holds come on top.
 // Half of the cache fills while the other half is written to the disk, as one file. So a greater cache
-// makes fewer files: with the default, 131,000 transfers or more are in each. A query looks into each,
-// and the ledger keeps the files of late queries open: up to a quarter of the files that the process
-// may have, and 1024 at most. The newest transfers, as many as in one file, are repeated by the
+// makes fewer files: each has a transfer or more for 512 bytes of the cache, 8,192 with 4 MiB, 131,072 with
+// the default, 2.1 million with 1 GiB. [Open] opens each file, and a query without a time span looks into
+// each. The ledger keeps the files of late queries open: up to a quarter of the files that the process
+// may have, and 1024 at most. The size may change with every opening; files that are there stay. The newest transfers, as many as in one file, are repeated by the
 // next [Open]. Older transfers are cached by the operating system only.
 func WithCacheSize(bytes int64) Option {
 	return func(l *Ledger) { l.checkpointMin = checkpointMinOf(max(leastCacheSize, bytes)) }
@@ -60,7 +61,7 @@ func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {
 	if err := writeRows(ctx, c, kindStoredAccounts, &s.accounts, appendAccount); err != nil {
 		return err
 	}
-	if err := c.Append(kindSegments, s.cold.appendSegments(nil)); err != nil {
+	if err := s.writeSegments(ctx, c); err != nil {
 		return err
 	}
 	if err := c.Append(kindIDIndex, s.ids.Manifest()); err != nil {
@@ -78,11 +79,25 @@ func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {
 	return c.Append(kindClock, byteOrder.AppendUint64(nil, s.clock))
 }
 
-// appendSegments encodes the list of segments.
-func (c *coldStore) appendSegments(to []byte) []byte {
-	entries := make([]segment.Entry, len(c.segments))
-	to = byteOrder.AppendUint32(to, uint32(len(c.segments)))
-	for i, s := range c.segments {
+// writeSegments writes a record for each chunk of the list of segments, and one for an empty list.
+func (s *seal) writeSegments(ctx context.Context, c *wal.Checkpoint) error {
+	for first := 0; first == 0 || first < len(s.cold.segments); first += chunkRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		chunk := s.cold.segments[first:min(first+chunkRows, len(s.cold.segments))]
+		if err := c.Append(kindSegments, appendSegments(nil, chunk)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendSegments encodes segments that follow each other.
+func appendSegments(to []byte, segments []coldSegment) []byte {
+	entries := make([]segment.Entry, len(segments))
+	to = byteOrder.AppendUint32(to, uint32(len(segments)))
+	for i, s := range segments {
 		entries[i] = s.Entry
 		to = byteOrder.AppendUint64(byteOrder.AppendUint64(to, s.expiries.first), s.expiries.last)
 	}

@@ -154,7 +154,7 @@ func (c *coldStore) openSegment(e segment.Entry) (*segment.Segment, error) {
 	return segment.Open(c.files.Folder(c.folder), e)
 }
 
-// openSegments opens the segments of a checkpoint.
+// openSegments opens the next segments of a checkpoint, which has them in several records.
 func (c *coldStore) openSegments(r *recordReader) error {
 	spans := make([]expirySpan, 0)
 	for range r.readUint32() {
@@ -169,6 +169,9 @@ func (c *coldStore) openSegments(r *recordReader) error {
 	}
 	if len(entries) != len(spans) {
 		return fmt.Errorf("%w: %d segments with the expiries of %d", ErrIncompatible, len(entries), len(spans))
+	}
+	if len(entries) > 0 && len(c.segments) > 0 && position(entries[0].First) != c.end() {
+		return fmt.Errorf("%w: a segment from row %d on behind row %d", ErrIncompatible, entries[0].First, c.end())
 	}
 	for i, e := range entries {
 		s, err := c.openSegment(e)

@@ -193,7 +193,7 @@ func (r *restorer) prepareConversion(bytes int64) error {
 		return err
 	}
 	if err := r.ledger.space.checkRoom(bytes); err != nil {
-		return fmt.Errorf("convert the folder, which needs %d MiB: %w", bytes>>20, err)
+		return fmt.Errorf("convert the folder, which needs %d MiB beside the reserve; open it again when there is room: %w", bytes>>20, err)
 	}
 	return nil
 }

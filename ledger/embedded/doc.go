@@ -38,14 +38,21 @@
 //   - the open holds, some 250 bytes each;
 //   - the transfers since the last seal, and those being sealed: some 20 to 80 MB ([WithCacheSize]), and
 //     after a query for balances or change events up to three times as much on top, for the states of
-//     their accounts.
+//     their accounts;
+//   - less than 1 KiB for each segment, a file with the transfers of a seal.
 //
-// It does not grow with settled transfers, of which a folder takes 2^40-1: 17 years of 1,000 packets a
-// second. A position, the number of a transfer, has 40 bits in the files, and lists in memory have places
-// of 32 bits. On the disk are, for each seal, a segment (package
-// segment) with the rows, the lists of rows by field, and the states of the accounts before it; and
-// runs of ids (package idindex), which are merged now and then. A checkpoint has the accounts, the
-// open holds, and the names of these files. Their sums are checked with every byte that is read.
+// Settled transfers take memory and time to open only by their segments: Open opens each file and reads
+// its head. It takes 0.22 s for 10 million transfers and 0.38 s for 100 million in 760 files, measured.
+// A year of 1,000 packets a second, two transfers each, makes some 420,000 files. They take up to 430 MB of
+// memory and, at the same time for each file, 100 s to open. A query without a time span reads into each
+// file. A greater cache makes fewer files ([WithCacheSize]).
+//
+// A folder takes 2^40-1 transfers: 17 years of 1,000 packets a second. A position, the number of a
+// transfer, has 40 bits in the files, and lists in memory have places of 32 bits. On the disk are, for
+// each seal, a segment (package segment) with the rows, the lists of rows by field, and the states of
+// the accounts before it; and runs of ids (package idindex), which are merged now and then. A checkpoint
+// has the accounts, the open holds, and the names of these files. Their sums are checked with every byte
+// that is read.
 //
 // A request looks a new id up in memory and in the filters of the runs, which say no. Only if an id
 // may be an old one are rows read from the disk, before the request changes anything (fetch.go). A
@@ -68,8 +75,10 @@
 //	ids and rows: bbolt           24,500         26.7              231         3,704     14 MB
 //	this ledger, with all rules  333,000          1.4              167           319     25 MB
 //
-// The last line has balances and the lists of rows by field too, which the stores lack. Written are the
-// bytes given to the disk by the end of the inserts, RssAnon is memory after a collection.
+// The last line has balances and the lists of rows by field too, which the stores lack. A field that is
+// zero is in no list, so the bytes depend on the rows: a row of a recorder, which has user data, takes
+// some 185 bytes on the disk. Written are the bytes given to the disk by the end of the inserts, RssAnon
+// is memory after a collection.
 //
 // The newest transfers are the only cache to configure ([WithCacheSize]). Other rows and ids are
 // read through the cache of the operating system, and filters are mapped files: neither counts as

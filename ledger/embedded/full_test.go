@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/internal/segment"
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -150,6 +151,32 @@ func TestFullLists(t *testing.T) {
 		}
 		require.ErrorIs(t, err, ErrLedgerFull)
 	}
+}
+
+// A log may have more rows than a list in memory takes: while checkpoints fail, each attempt freezes
+// the rows, and all of them are in the log.
+func TestReplayOfMoreRowsThanAList(t *testing.T) {
+	t.Parallel()
+	b := newBooks()
+	b.keepStarts()
+	b.hot.burnt.ids.count = maxPlaces - 1
+	rerun := func(last uint64, events ...ledger.Transfer) error {
+		request := byteOrder.AppendUint64(nil, last)
+		var data []byte
+		results := make([]ledger.CreateTransferResult, len(events))
+		for i := range events {
+			results[i] = ledger.CreateTransferResult{Status: ledger.TransferDebitAccountNotFound, Timestamp: last - uint64(len(events)-1-i)}
+			data = appendTransfer(data, &events[i])
+		}
+		request = byteOrder.AppendUint32(request, checksumOf(appendResults(nil, results, splitTransferResult)))
+		return b.restoreRecord(wal.Record{Kind: kindTransfers, Data: append(request, data...)})
+	}
+	require.NoError(t, rerun(10, coldTransfer(1, 0), coldTransfer(2, 0)))
+	require.Len(t, b.frozen, 1)
+	require.NoError(t, rerun(20, coldTransfer(3, 0), coldTransfer(4, 0)))
+	require.Len(t, b.frozen, 1)
+	require.Equal(t, place(4), b.hot.burnt.ids.count)
+	require.True(t, b.isBurnt(ledger.NewID(1, 0)))
 }
 
 // A transfer in memory has neither the ids of its accounts, nor more than 5 bytes for a position.

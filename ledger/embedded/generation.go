@@ -45,6 +45,11 @@ func newGeneration(number uint32, first position) *generation {
 	return &generation{number: number, first: first, ids: newIDTable(), burnt: idSet{places: newIDTable()}}
 }
 
+// hasRoom reports whether the lists of the generation take n more transfers, or as many burnt ids.
+func (g *generation) hasRoom(n int) bool {
+	return uint64(g.transfers.count)+uint64(n) <= maxPlaces && uint64(g.burnt.ids.count)+uint64(n) <= maxPlaces
+}
+
 // end returns the position behind the last transfer.
 func (g *generation) end() position { return g.positionOf(g.transfers.count) }
 

@@ -71,7 +71,11 @@ func (b *books) rerunAccounts(r *recordReader) error {
 
 func (b *books) rerunTransfers(r *recordReader) error {
 	last, answers := r.readUint64(), r.readUint32()
-	results, err := b.createTransfers(readRows(r, rowBytes, (*recordReader).readTransfer), last)
+	transfers := readRows(r, rowBytes, (*recordReader).readTransfer)
+	if !b.hot.hasRoom(len(transfers)) {
+		b.freeze() // the ledger was frozen too: checkpoints had failed, and all generations are in the log
+	}
+	results, err := b.createTransfers(transfers, last)
 	if err != nil {
 		return err
 	}
@@ -113,7 +117,7 @@ func (b *books) restoreAccount(a ledger.Account) error {
 	return nil
 }
 
-// restoreSegments opens the segments. The hot rows begin behind them.
+// restoreSegments opens the segments of a record. The hot rows begin behind the last one.
 func (b *books) restoreSegments(r *recordReader) error {
 	if err := b.cold.openSegments(r); err != nil {
 		return err

@@ -6,9 +6,9 @@ import (
 )
 
 // ErrDiskFull is matched by the error of a create request while the file system of the folder has less
-// room than the reserve ([WithDiskReserve]). The request has changed nothing. Reads go on, and so do
-// create requests once there is room.
-var ErrDiskFull = errors.New("embedded: the disk is full")
+// room than the reserve ([WithDiskReserve]). The request has changed nothing. Reads go on. Make room:
+// create requests go on by themselves then.
+var ErrDiskFull = errors.New("embedded: the disk is full: make room, and writes go on by themselves")
 
 // defaultDiskReserve is enough for the requests that are under way when the last room is taken
 // (backlogMax), and for the expiries of holds.

@@ -12,14 +12,14 @@ const maxTransfers = noPosition
 
 // ErrLedgerFull is matched by the error of a request with more transfers or accounts than there is room
 // for. A ledger in a folder takes 2^40-1 transfers, one in memory 2^32-1; both take 2^32-1 accounts. The
-// request has changed nothing. Reads go on. Carry the balances on to a new ledger.
-var ErrLedgerFull = errors.New("embedded: the ledger is full: carry the balances on to a new one")
+// request has changed nothing. Reads go on, and holds expire; no hold can be posted or voided any more.
+// The command peerledger migrate copies a folder to a cluster with all its rows, also a full one. It cannot
+// copy a ledger in memory.
+var ErrLedgerFull = errors.New("embedded: the ledger is full: copy its folder to a cluster with peerledger migrate; reads go on")
 
-// hasRoom reports whether the ledger, and its part in memory, take n more transfers.
+// hasRoom reports whether the ledger, and its hot generation, take n more transfers.
 func (b *books) hasRoom(n int) bool {
-	g := b.hot
-	return uint64(b.transferEnd())+uint64(n) <= uint64(maxTransfers) &&
-		uint64(g.transfers.count)+uint64(n) <= maxPlaces && uint64(g.burnt.ids.count)+uint64(n) <= maxPlaces
+	return uint64(b.transferEnd())+uint64(n) <= uint64(maxTransfers) && b.hot.hasRoom(n)
 }
 
 // transferBatch is a CreateTransfers request under way.
