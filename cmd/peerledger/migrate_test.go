@@ -48,7 +48,7 @@ func TestMigrateShowsBurntIDs(t *testing.T) {
 	var done change
 	require.NoError(t, json.Unmarshal([]byte(got.out), &done))
 	require.Equal(t, &migrate.Result{Accounts: 2, Burnt: 1}, done.Migrated)
-	require.Contains(t, got.out, `"burnt_ids": 1`)
+	require.Contains(t, got.out, `"burnt_ids":1`)
 	require.Contains(t, done.Note, "burnt again: 1 id.")
 	require.Contains(t, runApp(t, "migrate", "--help").out, "From a folder, every id that a refusal has burnt is")
 }
