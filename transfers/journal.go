@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/peerledger/peerledger/internal/fulfilllog"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -68,9 +69,9 @@ const maxUnsyncedBytes = 16 << 20
 
 // The kinds of records. The first record of a folder is recordOwner.
 const (
-	recordOwner   uint8 = iota + 1
-	recordFulfill       // pending from here on
-	recordRefused       // no longer pending
+	recordOwner   = fulfilllog.KindOwner
+	recordFulfill = fulfilllog.KindFulfill // pending from here on
+	recordRefused = fulfilllog.KindRefused // no longer pending
 )
 
 // startLoop starts a journal on an open log.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/internal/fulfilllog"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -22,12 +22,12 @@ import (
 // Accounts are stored by peer id, from which the book derives the PeerAccount again. A
 // refusal is stored as the id of the packet: it ends the packet's oldest remaining fulfill.
 const (
-	recordVersion = 1
+	recordVersion = fulfilllog.Version
 	recordFixed   = 100
 )
 
 // journalFormat is the format written by this package.
-var journalFormat = wal.Format{Name: "journal", Newest: recordVersion}
+var journalFormat = fulfilllog.Format
 
 // journalRecord is a fulfill read from a journal, with its accounts by name.
 type journalRecord struct {

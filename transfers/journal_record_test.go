@@ -85,6 +85,8 @@ func TestRecordsOfVersion1(t *testing.T) {
 	require.Equal(t, "0102030405060708"+"0000000000000900", hex.EncodeToString(id[:]), "an id's bytes are in big endian order")
 	require.Equal(t, uint8(1), recordOwner)
 	require.Equal(t, uint8(2), recordFulfill)
+	require.Equal(t, uint8(3), recordRefused)
+	require.Equal(t, uint32(1), journalFormat.Newest)
 	require.Equal(t, "\x01prod", string(ownerRecord("prod")))
 }
 

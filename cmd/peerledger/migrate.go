@@ -19,8 +19,10 @@ func (a *app) newMigrateCommand() *cobra.Command {
 		Short: "Copy the whole ledger into a new, empty cluster",
 		Long: `Copy every account and transfer of the ledger into an empty one, each with its own time, as
 imported events, and compare all accounts at the end. Use this to go from one replica to three
-or six: the number of a cluster's replicas never changes. Stop all connectors first. The
-command waits until the timeouts of all holds have passed, and of what connectors have reserved
+or six: the number of a cluster's replicas never changes. The old ledger may be a cluster, or
+the folder of an embedded ledger (--folder). From a folder, every id that a refusal has burnt is
+burnt again in the new ledger. A cluster does not list its burnt ids: from a cluster, those
+before corrections of packets are burnt again. Stop all connectors first. The command waits until the timeouts of all holds have passed, and of what connectors have reserved
 for rounds. Repeat an interrupted command: it continues. Journals of rounds go on with the new
 ledger as they are.`,
 		Example: "  peerledger migrate --to-cluster-id 42 --to-addresses tb0:3001,tb1:3001,tb2:3001 --yes",
@@ -92,9 +94,16 @@ func (a *app) migrateBetween(ctx context.Context, cfg config, to *app, c *change
 		}
 	}()
 	result, err := migrate.Run(ctx, source, target, min(requestlimit.OfCreates(source), requestlimit.OfCreates(target)), a.showMigration)
-	c.Note = fmt.Sprintf("%s and %s; %s had expired; %s had been copied before. All accounts are equal.",
-		formatCount(result.Accounts, "account"), formatCount(result.Transfers, "transfer"), formatCount(result.Expired, "hold"), formatCount(result.AlreadyCopied, "row"))
-	return err
+	if err != nil {
+		return err
+	}
+	c.Note, c.Migrated = describeMigration(result), &result
+	return nil
+}
+
+func describeMigration(r migrate.Result) string {
+	return fmt.Sprintf("%s and %s; %s had expired; %s had been copied before; burnt again: %s. All accounts are equal.",
+		formatCount(r.Accounts, "account"), formatCount(r.Transfers, "transfer"), formatCount(r.Expired, "hold"), formatCount(r.AlreadyCopied, "row"), formatCount(r.Burnt, "id"))
 }
 
 // showMigration shows the progress on a terminal. The total is unknown.

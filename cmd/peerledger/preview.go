@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/peerledger/peerledger/internal/migrate"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -33,6 +34,8 @@ type change struct {
 	// Already is set if an earlier command had written the change, so this one changed nothing.
 	Already  bool   `json:"already,omitempty"`
 	Transfer string `json:"transfer,omitempty"` // the id of the transfer that books the change
+	// Migrated counts what migrate has copied; nil for other changes, and in the preview.
+	Migrated *migrate.Result `json:"migrated,omitempty"`
 
 	// noop is set if there is nothing to do; Note gives the reason.
 	noop bool

@@ -120,7 +120,7 @@ func (s Subject) describeSingle(found *transfers.JournalContent, r *Report) {
 }
 
 // unchecked is the text for a folder in use. A running connector has its folders open, so the level is [OK].
-const unchecked = "nothing in it was checked: another process has it open, as a running connector does; to check it, end that process and run doctor again; \"peerledger backup\" and \"peerledger verify --live\" check the files of a running ledger"
+const unchecked = "nothing in it was checked: another process has it open, as a running connector does; to check it, end that process and run doctor again; of a running ledger, \"peerledger backup\" checks the files in its copy, and \"peerledger verify BACKUPS --live --folder LEDGER\", which needs such a backup, checks them again"
 
 // addFolderError adds a finding about an error of reading a folder.
 func (r *Report) addFolderError(subject string, err error) {

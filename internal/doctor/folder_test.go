@@ -119,5 +119,6 @@ func TestFoldersInUse(t *testing.T) {
 	require.Equal(t, []Code{FolderInUse}, listFolderCodes(r))
 	require.Equal(t, OK, r.Worst())
 	require.Regexp(t, "nothing in it was checked: .* end that process and run doctor again", r[0].Found)
+	require.Contains(t, r[0].Found, `"peerledger verify BACKUPS --live --folder LEDGER", which needs such a backup`)
 	require.NoError(t, l.Close())
 }

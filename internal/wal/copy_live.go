@@ -2,21 +2,24 @@ package wal
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
 	"math"
+	"os"
 	"slices"
 )
 
 // LiveCopy is a copy of a folder at one moment, while a [Log] may have the folder open, in this or
-// another process. Its files are open, and stay readable when the owner removes them.
+// another process. Its files are open, and stay readable when the owner removes them. One goroutine at a
+// time uses it.
 type LiveCopy struct {
 	Files  []LiveFile
-	folder folder
+	folder readOnlyFolder
 	inputs []*input
-	others []file
+	others map[string]osFile // by name; they stay open from one moment to the next
 }
 
 // LiveFile is a file of a copy.
@@ -32,50 +35,62 @@ type LiveFile struct {
 // more files than are named. The caller calls Close.
 //
 // Errors match [ErrNoLog], [ErrCorrupt] (a [CorruptError]) or [ErrVersion] (a [VersionError]), or are
-// the file system's.
-func OpenLiveCopy(path string, others func() ([]string, error)) (*LiveCopy, error) {
-	return openLiveCopy(readOnlyFolder{osFolder(path)}, others)
-}
-
-func openLiveCopy(f folder, others func() ([]string, error)) (*LiveCopy, error) {
+// the file system's, or the cause of ctx.
+func OpenLiveCopy(ctx context.Context, path string, others func() ([]string, error)) (*LiveCopy, error) {
+	c := &LiveCopy{folder: readOnlyFolder{osFolder(path)}, others: map[string]osFile{}}
 	for {
-		c := &LiveCopy{folder: f}
-		whole, err := c.openFiles(others)
+		whole, err := c.openFiles(ctx, others)
 		if err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
 		if whole {
 			return c, nil
 		}
-		if err := c.Close(); err != nil {
-			return nil, err
-		}
 	}
 }
 
 // openFiles opens the files of the log and then the others. whole is false if the owner began a segment
 // or committed a checkpoint meanwhile: then the last segment may have ended, which needs its successor,
-// or some of the others may be removed. Each repetition needs another checkpoint of the owner.
-func (c *LiveCopy) openFiles(others func() ([]string, error)) (whole bool, err error) {
-	r := &recovery{folder: c.folder, format: AnyFormat}
-	if c.inputs, err = r.openLive(math.MaxUint64); err != nil {
+// or some of the others may be removed. Each repetition needs another checkpoint of the owner, and opens
+// only those of the others that are new, so it is short.
+func (c *LiveCopy) openFiles(ctx context.Context, others func() ([]string, error)) (whole bool, err error) {
+	if err := c.Reopen(ctx); err != nil {
 		return false, err
-	}
-	for _, in := range c.inputs {
-		c.Files = append(c.Files, LiveFile{in.name, in.size, in.readCopy()})
 	}
 	if others == nil {
 		return c.isNewest()
 	}
-	return c.OpenOthers(others)
+	return c.OpenOthers(ctx, others)
+}
+
+// Reopen takes the copy again, of a later moment: it opens the files of the log again. [LiveCopy.OpenOthers]
+// then opens only files that it has not opened before. Errors are as of [OpenLiveCopy]. After an error the
+// caller can only call Close.
+func (c *LiveCopy) Reopen(ctx context.Context) error {
+	err := closeInputs(c.inputs)
+	c.inputs, c.Files = nil, nil
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	r := &recovery{folder: c.folder, format: AnyFormat}
+	if c.inputs, err = r.openLive(math.MaxUint64); err != nil {
+		return err
+	}
+	for _, in := range c.inputs {
+		c.Files = append(c.Files, LiveFile{in.name, in.size, in.readCopy()})
+	}
+	return nil
 }
 
 // OpenOthers opens further files of the owner, for a copy of [OpenLiveCopy] without others: so the moments
 // of two folders can be taken close together, and their files opened afterwards. whole is false if the
-// owner began a segment or committed a checkpoint since the moment of the copy. Then close the copy, and
-// open another.
-func (c *LiveCopy) OpenOthers(others func() ([]string, error)) (whole bool, err error) {
-	if err := c.openOthers(others); err != nil {
+// owner began a segment or committed a checkpoint since the moment of the copy. Then call Reopen and
+// OpenOthers again. Errors are the file system's, or the cause of ctx.
+func (c *LiveCopy) OpenOthers(ctx context.Context, others func() ([]string, error)) (whole bool, err error) {
+	if err := c.openOthers(ctx, others); err != nil {
 		return false, err
 	}
 	return c.isNewest()
@@ -150,29 +165,71 @@ func (in *input) readBehind(mark int64, visit func(Record) error) error {
 	}
 }
 
-// openOthers opens the files of the owner. A file that is gone was not named by the newest checkpoint,
-// or the copy is not whole.
-func (c *LiveCopy) openOthers(others func() ([]string, error)) error {
+// openOthers opens the files of the owner, and closes those that are no longer listed. A file that is gone
+// was not named by the newest checkpoint, or the copy is not whole.
+func (c *LiveCopy) openOthers(ctx context.Context, others func() ([]string, error)) error {
 	names, err := others()
 	if err != nil {
 		return err
 	}
+	c.Files = c.Files[:len(c.inputs)]
+	listed := make(map[string]bool, len(names))
 	for _, name := range names {
-		opened, err := c.folder.openFile(name)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		listed[name] = true
+		opened, err := c.openOther(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		c.others = append(c.others, opened)
+		// A file that was opened for an earlier moment may have been written to its end since.
 		size, err := opened.Size()
 		if err != nil {
 			return err
 		}
 		c.Files = append(c.Files, LiveFile{name, size, io.NewSectionReader(opened, 0, size)})
 	}
-	return nil
+	for name := range c.others {
+		if !listed[name] {
+			err = errors.Join(err, c.closeOther(name))
+		}
+	}
+	return err
+}
+
+// openOther opens a file, unless it is open. An owner that failed to write a checkpoint may write the file
+// of this name again.
+func (c *LiveCopy) openOther(name string) (osFile, error) {
+	path := c.folder.fullPath(name)
+	if opened, isOpen := c.others[name]; isOpen {
+		before, err := opened.Stat()
+		if err != nil {
+			return osFile{}, err
+		}
+		now, err := os.Stat(path)
+		if err != nil || os.SameFile(before, now) {
+			return opened, err
+		}
+		if err := c.closeOther(name); err != nil {
+			return osFile{}, err
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return osFile{}, err
+	}
+	c.others[name] = osFile{f}
+	return osFile{f}, nil
+}
+
+func (c *LiveCopy) closeOther(name string) error {
+	err := c.others[name].Close()
+	delete(c.others, name)
+	return err
 }
 
 // readCopy reads a file up to its size, with the mark that was read: the owner goes on to write marks.
@@ -188,8 +245,8 @@ func (in *input) readCopy() io.Reader {
 // Close closes the files.
 func (c *LiveCopy) Close() error {
 	err := closeInputs(c.inputs)
-	for _, f := range c.others {
-		err = errors.Join(err, f.Close())
+	for name := range c.others {
+		err = errors.Join(err, c.closeOther(name))
 	}
 	return err
 }

@@ -2,6 +2,8 @@ package wal
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,7 +19,7 @@ import (
 func copyLive(t *testing.T, dir string, others func() ([]string, error)) (to string) {
 	t.Helper()
 	to = t.TempDir()
-	c, err := OpenLiveCopy(dir, others)
+	c, err := OpenLiveCopy(t.Context(), dir, others)
 	require.NoError(t, err)
 	for _, f := range c.Files {
 		content, err := io.ReadAll(f.Content)
@@ -34,7 +36,7 @@ func copyLive(t *testing.T, dir string, others func() ([]string, error)) (to str
 func TestLiveCopy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := OpenLiveCopy(dir, nil)
+	_, err := OpenLiveCopy(t.Context(), dir, nil)
 	require.ErrorIs(t, err, ErrNoLog)
 	l, _, err := Open(dir, nil)
 	require.NoError(t, err)
@@ -117,7 +119,7 @@ func TestReadSince(t *testing.T) {
 	l, _, err := OpenFormat(dir, Format{Name: "test", Newest: 5}, nil)
 	require.NoError(t, err)
 	appendSynced(t, l, 1, 2)
-	c, err := OpenLiveCopy(dir, nil)
+	c, err := OpenLiveCopy(t.Context(), dir, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, c.Format())
 	require.Zero(t, c.Segment())
@@ -140,7 +142,7 @@ func TestReadSince(t *testing.T) {
 	require.Equal(t, []uint8{3, 4, 5}, kinds)
 	_, err = c.ReadSince(func(Record) error { return io.ErrNoProgress })
 	require.ErrorIs(t, err, io.ErrNoProgress)
-	whole, err := c.OpenOthers(func() ([]string, error) { return []string{"lock", "gone"}, nil })
+	whole, err := c.OpenOthers(t.Context(), func() ([]string, error) { return []string{"lock", "gone"}, nil })
 	require.NoError(t, err)
 	require.True(t, whole)
 	require.Equal(t, "lock", c.Files[len(c.Files)-1].Name)
@@ -148,7 +150,7 @@ func TestReadSince(t *testing.T) {
 	checkpoint := l.Checkpoint()
 	appendSynced(t, l, 6)
 	require.False(t, read())
-	whole, err = c.OpenOthers(func() ([]string, error) { return nil, nil })
+	whole, err = c.OpenOthers(t.Context(), func() ([]string, error) { return nil, nil })
 	require.NoError(t, err)
 	require.False(t, whole)
 	require.NoError(t, checkpoint.Commit(t.Context()))
@@ -177,7 +179,7 @@ func TestReadSinceWhileAppending(t *testing.T) {
 	})
 	reads := 0
 	for synced.Load() < 600 {
-		c, err := OpenLiveCopy(dir, nil)
+		c, err := OpenLiveCopy(t.Context(), dir, nil)
 		require.NoError(t, err)
 		before := synced.Load()
 		last := c.lastSegment()
@@ -195,6 +197,83 @@ func TestReadSinceWhileAppending(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
+// The files beside the log stay open from one moment to the next. Files that are new, or written again under their
+// name, are opened, and files that are gone are closed.
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, _, err := Open(dir, nil)
+	require.NoError(t, err)
+	write := func(name, content string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	write("kept", "half")
+	write("gone", "gone")
+	write("again", "old")
+	c, err := OpenLiveCopy(t.Context(), dir, nil)
+	require.NoError(t, err)
+	whole, err := c.OpenOthers(t.Context(), func() ([]string, error) { return []string{"kept", "gone", "again"}, nil })
+	require.NoError(t, err)
+	require.True(t, whole)
+	kept, gone, again := c.others["kept"], c.others["gone"], c.others["again"]
+
+	appendSynced(t, l, 1)
+	require.NoError(t, l.Checkpoint().Commit(t.Context()))
+	write("kept", "half and half")
+	write("new", "new")
+	write("again.tmp", "newer")
+	require.NoError(t, os.Rename(filepath.Join(dir, "again.tmp"), filepath.Join(dir, "again")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "gone")))
+	names := []string{"kept", "new", "again"}
+	whole, err = c.OpenOthers(t.Context(), func() ([]string, error) { return names, nil })
+	require.NoError(t, err)
+	require.False(t, whole)
+	require.NoError(t, c.Reopen(t.Context()))
+	whole, err = c.OpenOthers(t.Context(), func() ([]string, error) { return names, nil })
+	require.NoError(t, err)
+	require.True(t, whole)
+	require.Same(t, kept.File, c.others["kept"].File)
+	for _, closed := range []osFile{gone, again} {
+		_, err := closed.Size()
+		require.ErrorIs(t, err, os.ErrClosed)
+	}
+	contents := map[string]string{}
+	for _, f := range c.Files[len(c.inputs):] {
+		content, err := io.ReadAll(f.Content)
+		require.NoError(t, err)
+		contents[f.Name] = string(content)
+	}
+	require.Equal(t, map[string]string{"kept": "half and half", "new": "new", "again": "newer"}, contents)
+	require.NoError(t, c.Close())
+	_, err = kept.Size()
+	require.ErrorIs(t, err, os.ErrClosed)
+	require.NoError(t, l.Close())
+}
+
+// The end of the context ends a copy between two attempts, and between two files of an attempt.
+func TestLiveCopyEnds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, _, err := Open(dir, nil)
+	require.NoError(t, err)
+	reason := errors.New("Ctrl-C")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	attempts := 0
+	_, err = OpenLiveCopy(ctx, dir, func() ([]string, error) {
+		if attempts++; attempts == 3 {
+			cancel(reason)
+		}
+		return nil, l.Checkpoint().Commit(t.Context()) // no attempt is whole
+	})
+	require.ErrorIs(t, err, reason)
+	require.Equal(t, 3, attempts)
+
+	ctx, cancel = context.WithCancelCause(t.Context())
+	_, err = OpenLiveCopy(ctx, dir, func() ([]string, error) { cancel(reason); return []string{"lock"}, nil })
+	require.ErrorIs(t, err, reason)
+	require.NoError(t, l.Close())
+}
+
 // A damaged record behind a copy is reported with its place.
 func TestReadSinceOfDamage(t *testing.T) {
 	t.Parallel()
@@ -202,7 +281,7 @@ func TestReadSinceOfDamage(t *testing.T) {
 	l, _, err := Open(dir, nil)
 	require.NoError(t, err)
 	appendSynced(t, l, 1)
-	c, err := OpenLiveCopy(dir, nil)
+	c, err := OpenLiveCopy(t.Context(), dir, nil)
 	require.NoError(t, err)
 	appendSynced(t, l, 2)
 	require.NoError(t, l.Close())

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(interruptedIn); dir != "" {
 		createInterrupted(dir)
 	}
+	if dir := os.Getenv(fewFilesIn); dir != "" {
+		createWithFewFiles(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -2,14 +2,12 @@ package backup
 
 import (
 	"archive/tar"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"github.com/peerledger/peerledger/internal/packetlog"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
@@ -48,118 +46,10 @@ func (s *source) close() error {
 	if s.locked != nil {
 		return s.locked.release()
 	}
-	return s.closeLive()
-}
-
-func (s *source) closeLive() error {
-	if s.live == nil {
-		return nil
-	}
-	live := s.live
-	s.live = nil
-	return live.Close()
-}
-
-// openLive opens the log of a folder that a program has open. This is the moment of the copy.
-func (s *source) openLive() (err error) {
-	if !s.isRunning() {
-		return nil
-	}
-	if s.live, err = wal.OpenLiveCopy(s.path, nil); err != nil {
-		return fmt.Errorf("backup: %w", err)
+	if s.live != nil {
+		return s.live.Close()
 	}
 	return nil
-}
-
-// openOthers opens the files beside the log. whole is false if the program wrote a checkpoint since the
-// moment of the copy.
-func (s *source) openOthers(list func() ([]string, error)) (whole bool, err error) {
-	if s.live == nil {
-		return true, nil
-	}
-	if whole, err = s.live.OpenOthers(list); err != nil {
-		return false, fmt.Errorf("backup: %w", err)
-	}
-	return whole, nil
-}
-
-// maxTries is how often openRunning opens copies that do not fit together. The moments of two copies are
-// less than a millisecond apart, and a recorder writes a round every 50 ms.
-const maxTries = 100
-
-// openRunning opens copies of the folders that programs have open.
-func (o Options) openRunning(ctx context.Context, ledger, journal *source) error {
-	for range maxTries {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		fits, err := o.tryRunning(ledger, journal)
-		if err != nil || fits {
-			return err
-		}
-		if err := errors.Join(ledger.closeLive(), journal.closeLive()); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("%w: %s: its program wrote a round, a refusal or a checkpoint during each of %d attempts to copy: "+
-		"repeat the backup when fewer packets come, or give --stop and --start", ErrInUse, cmp.Or(journal.path, ledger.path), maxTries)
-}
-
-// tryRunning opens the copies once. fits is false if they are not whole, or do not fit together.
-//
-// The journal's moment comes first. So a fulfill that was on disk is in the journal's copy, or the ledger
-// had answered it, and the ledger's copy has it. A fulfill in both is booked once, by its ids. If only one
-// of the folders is in use, the other one is locked and stands still, and any moment fits.
-func (o Options) tryRunning(ledger, journal *source) (fits bool, err error) {
-	if err := journal.openLive(); err != nil {
-		return false, err
-	}
-	isPair := journal.live != nil && ledger.isRunning()
-	if isPair {
-		if err := o.onStep("journal opened"); err != nil {
-			return false, err
-		}
-	}
-	if err := ledger.openLive(); err != nil {
-		return false, err
-	}
-	if isPair {
-		if fits, err := knowsLedger(journal.live); err != nil || !fits {
-			return false, err
-		}
-	}
-	if fits, err = ledger.openOthers(func() ([]string, error) { return listSealed(ledger.path) }); err != nil || !fits {
-		return false, err
-	}
-	// An archive file with a later number than the last segment is of a checkpoint behind the copy. A
-	// recorder would take its packets, which the copy lacks, for booked.
-	return journal.openOthers(func() ([]string, error) { return listArchivesUpTo(journal.path, journal.live.Segment()) })
-}
-
-// kindRefused is the kind of a refusal in a journal of package transfers.
-const kindRefused = 3
-
-// knowsLedger reports whether the copy of a journal knows all that a later copy of the ledger has. It does
-// not know:
-//
-//   - an attempt of a round behind it. Such an attempt is on disk before the ledger gets it. A recorder
-//     would find the journal older than the ledger, and refuse it;
-//   - the refusal of a fulfill behind it. Its caller may have booked the money under another id, after the
-//     refusal was on disk. A recorder would try the fulfill again, and might book it too.
-func knowsLedger(journal *wal.LiveCopy) (bool, error) {
-	unknown := uint8(kindRefused)
-	if journal.Format() >= packetlog.JournalFormat.Oldest {
-		unknown = packetlog.KindAttempt
-	}
-	knows := true
-	whole, err := journal.ReadSince(func(r wal.Record) error {
-		knows = knows && r.Kind != unknown
-		return nil
-	})
-	if err != nil {
-		return false, fmt.Errorf("backup: %w", err)
-	}
-	return whole && knows, nil
 }
 
 // pack packs the folder into an archive.
@@ -205,9 +95,9 @@ func readRunning(ctx context.Context, folder, scratch string) (totals Totals, er
 
 // copyLive copies the files of an embedded ledger that a program has open.
 func copyLive(ctx context.Context, folder, to string) (err error) {
-	live, err := wal.OpenLiveCopy(folder, func() ([]string, error) { return listSealed(folder) })
+	live, err := wal.OpenLiveCopy(ctx, folder, func() ([]string, error) { return listSealed(folder) })
 	if err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return explainOpen(err)
 	}
 	defer func() { err = errors.Join(err, live.Close()) }()
 	for _, from := range live.Files {
