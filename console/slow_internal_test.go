@@ -157,6 +157,17 @@ func TestStoppedDownloadDoesNotHoldClose(t *testing.T) {
 	})
 }
 
+// Close does not wait for a client that stops reading its stream.
+func TestStoppedStreamDoesNotHoldClose(t *testing.T) {
+	t.Parallel()
+	serveSlowly(t, Config{}, func(s *slowServer) {
+		s.get("/events", 1)
+		began := time.Now()
+		s.console.Close()
+		require.Zero(s, time.Since(began))
+	})
+}
+
 // A page or a file that is not read ends its connection.
 func TestStoppedPagesEnd(t *testing.T) {
 	t.Parallel()
@@ -384,7 +395,7 @@ func TestLinksExpire(t *testing.T) {
 	})
 }
 
-// A link that a logged-in browser has opened is in its history, and logs nobody in any more.
+// A link that a logged-in browser has opened is in its history, and logs in no other browser.
 func TestLoggedInBrowserUsesTheLinkUp(t *testing.T) {
 	t.Parallel()
 	serveSlowly(t, Config{}, func(s *slowServer) {

@@ -146,7 +146,7 @@ func listenForConsole(ctx context.Context, flags consoleFlags, hasToken bool) (n
 }
 
 // serveHTTP serves until ctx ends, and then ends the streams and waits for running requests. The console
-// sets the deadlines of bodies and answers; one for all requests would cut long downloads.
+// sets the deadlines of bodies and answers: one for all requests would fit neither a log-in nor a stream.
 func serveHTTP(ctx context.Context, listener net.Listener, pages http.Handler, endStreams func()) error {
 	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
 	ended := make(chan error, 1)
