@@ -31,7 +31,8 @@ type Config struct {
 	Interval time.Duration
 	// Timeout is the time that a look, or the reading for a page, may take. Default 10 s.
 	Timeout time.Duration
-	// ExportTimeout is the time that a download of a statement may take. Default 5 min.
+	// ExportTimeout is the time that a download of a statement may take, reading and sending. Then its
+	// connection is broken off. Default 5 min.
 	ExportTimeout time.Duration
 	// MaxOrders is the largest number of peers whose open orders are read in a look. Default 500.
 	MaxOrders int

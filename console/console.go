@@ -25,6 +25,8 @@ type Console struct {
 	streams chan struct{} // one element for each open stream
 	reads   chan struct{} // one element for each request that reads the ledger
 
+	downloads chan struct{} // one element for each running download
+
 	ctx     context.Context //nolint:containedctx // ends with Close, as do the reads and streams of requests
 	cancel  context.CancelFunc
 	mu      sync.Mutex
@@ -60,6 +62,7 @@ func New(cfg Config) (*Console, error) {
 	c := &Console{
 		cfg: cfg, public: public, guard: g, secrets: newSecrets(cfg.Token), pages: pages,
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
+		downloads: make(chan struct{}, maxDownloads),
 	}
 	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time)}
 	c.reader = newReader(cfg, looker.takeLook, looker.addUpBooks)
@@ -108,6 +111,7 @@ func (c *Console) readLedger(ctx context.Context, limit time.Duration, read func
 const (
 	maxBody  = 4 << 10
 	maxQuery = 4 << 10
+	bodyTime = 10 * time.Second // to send a body
 )
 
 // route is a path of the console.
@@ -129,8 +133,8 @@ func (c *Console) newRoutes() map[string]route {
 		"/trial": c.showTrial, "/statement": c.showStatement, "/holds": c.showHolds,
 	} {
 		routes[name] = route{get: func(w http.ResponseWriter, r *http.Request) { show(w, r, formatHTML) }, page: true}
-		routes[name+".csv"] = route{get: func(w http.ResponseWriter, r *http.Request) { show(w, r, formatCSV) }}
-		routes[name+".json"] = route{get: func(w http.ResponseWriter, r *http.Request) { show(w, r, formatJSON) }}
+		routes[name+".csv"] = route{get: c.newDownload(show, formatCSV)}
+		routes[name+".json"] = route{get: c.newDownload(show, formatJSON)}
 	}
 	for name, kind := range assetTypes {
 		routes["/"+name] = route{get: func(w http.ResponseWriter, _ *http.Request) { sendAsset(w, name, kind) }, public: true}
@@ -142,6 +146,8 @@ func (c *Console) newRoutes() map[string]route {
 // under a pattern that ends with a slash.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())
+	limitAnswer(w, answerTime)
+	limitBody(w, r)
 	if err := errors.Join(c.guard.checkHost(r), c.guard.checkOrigin(r)); err != nil {
 		c.fail(w, http.StatusForbidden, err)
 		return

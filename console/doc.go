@@ -18,7 +18,7 @@
 // # Access
 //
 // Every page but the log-in needs a session. A session begins with a link of [Console.NewLogin],
-// which works once, or with [Config.Token]. Requests must name a known host ([Config.Hosts]), and a
+// which works once, within [LoginLifetime], or with [Config.Token]. Requests must name a known host ([Config.Hosts]), and a
 // post must come from a page of the console ([Config.PublicURL]). The pages load nothing from
 // elsewhere, and work without script and under any path.
 package console

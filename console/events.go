@@ -38,14 +38,22 @@ func (c *Console) streamLooks(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // for nginx
 	answer := http.NewResponseController(w)
+	stop := wakeWrite(c.ctx, w)
+	defer func() {
+		stop()
+		limitAnswer(w, streamPulse) // for the last bytes of the stream
+	}()
 	life := time.NewTimer(streamLife)
 	defer life.Stop()
 	pulse := time.NewTicker(streamPulse)
 	defer pulse.Stop()
 	event := "retry: 3000\n\n"
 	for {
-		_, changed := c.reader.current()                         // before the write: a look published meanwhile is the next event
-		_ = answer.SetWriteDeadline(time.Now().Add(streamPulse)) // a server without deadlines has its own
+		_, changed := c.reader.current() // before the write: a look published meanwhile is the next event
+		limitAnswer(w, streamPulse)
+		if c.ctx.Err() != nil { // wakeWrite may have come before limitAnswer
+			return
+		}
 		if _, err := fmt.Fprint(w, event); err != nil || answer.Flush() != nil {
 			return
 		}

@@ -38,16 +38,41 @@ func writeRows[T any](w http.ResponseWriter, f format, name string, rows iter.Se
 	writeJSON(w, rows, fields)
 }
 
-// startDownload sets the headers of a download. A browser that stops reading must not hold the
-// answer for ever.
+// startDownload sets the headers of a download, and its time.
 func startDownload(w http.ResponseWriter, kind, file string) {
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Disposition", `inline; filename="peerledger-`+file+`"`)
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(downloadTime)) // a server without deadlines has its own
+	limitAnswer(w, downloadTime)
+	nameDownload(w, kind, file)
 }
 
-// downloadTime is the time that sending a download may take.
-const downloadTime = 10 * time.Minute
+// nameDownload sets the headers of a download.
+func nameDownload(w http.ResponseWriter, kind, file string) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Disposition", `inline; filename="peerledger-`+file+`"`)
+}
+
+const (
+	// downloadTime is the time that sending a download may take.
+	downloadTime = 10 * time.Minute
+	// maxDownloads is the number of downloads at once. Each keeps a look in memory until its client has
+	// read it.
+	maxDownloads = 8
+)
+
+// errDownloads refuses a download beyond maxDownloads.
+var errDownloads = fmt.Errorf("%d downloads are running: try again when one has ended", maxDownloads)
+
+// newDownload returns the handler of a download, of which maxDownloads run at once.
+func (c *Console) newDownload(show func(http.ResponseWriter, *http.Request, format), f format) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case c.downloads <- struct{}{}:
+			defer func() { <-c.downloads }()
+			show(w, r, f)
+		default:
+			c.fail(w, http.StatusServiceUnavailable, errDownloads)
+		}
+	}
+}
 
 func writeCSV[T any](w io.Writer, rows iter.Seq[T], fields []field[T]) {
 	out := csv.NewWriter(w)

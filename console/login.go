@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// LoginLifetime is the time for which a link of [Console.NewLogin] logs in.
+const LoginLifetime = 15 * time.Minute
+
 const (
 	sessionLifetime = 12 * time.Hour
 	maxSessions     = 1000 // the oldest ends for a new one
@@ -35,7 +38,7 @@ func newSecrets(token string) *secrets {
 	}
 }
 
-// addLogin returns a new token that logs in once.
+// addLogin returns a new token that logs in once, within LoginLifetime.
 func (s *secrets) addLogin() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,14 +61,26 @@ func addSecret(set map[[sha256.Size]byte]time.Time, size int) string {
 	return secret
 }
 
+// useUp makes a token of addLogin useless.
+func (s *secrets) useUp(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.useUpLocked(sha256.Sum256([]byte(token)))
+}
+
+// useUpLocked makes a token of addLogin useless, and reports whether it was good until now.
+func (s *secrets) useUpLocked(hash [sha256.Size]byte) bool {
+	made, found := s.logins[hash]
+	delete(s.logins, hash)
+	return found && time.Since(made) < LoginLifetime
+}
+
 // beginSession exchanges a token for a session. A token of addLogin is used up.
 func (s *secrets) beginSession(token string) (session string, ok bool) {
 	hash := sha256.Sum256([]byte(token))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, once := s.logins[hash]; once {
-		delete(s.logins, hash)
-	} else if !s.has || subtle.ConstantTimeCompare(hash[:], s.fixed[:]) != 1 {
+	if !s.useUpLocked(hash) && (!s.has || subtle.ConstantTimeCompare(hash[:], s.fixed[:]) != 1) {
 		return "", false
 	}
 	return addSecret(s.sessions, maxSessions), true
@@ -120,31 +135,42 @@ func sessionOf(r *http.Request) string {
 }
 
 // NewLogin returns the path of a new log-in page, relative to the console's own path, as in
-// "login?token=…". The link logs in one browser, once. NewLogin may be called concurrently; of the
-// unused links, the newest 100 work.
+// "login?token=…". The link logs in one browser, once, within [LoginLifetime]. NewLogin may be called
+// concurrently; of the unused links, the newest 100 work.
 func (c *Console) NewLogin() string { return "login?token=" + c.secrets.addLogin() }
 
 // loginView is the log-in page.
 type loginView struct {
-	Token   string
-	Refused bool
+	Token    string
+	Refused  bool
+	Lifetime string // of a link
 }
 
-// showLogin shows the form that posts the token. Opening the link uses nothing up, so a program that
-// fetches links ahead does not spoil it, and a log-in is a post that checkOrigin has passed.
+func newLoginView() loginView {
+	return loginView{Lifetime: strconv.Itoa(int(LoginLifetime.Minutes())) + " minutes"}
+}
+
+// showLogin shows the form that posts the token. To a stranger, opening the link uses nothing up, so a
+// program that fetches links ahead does not spoil it, and a log-in is a post that checkOrigin has passed. A
+// browser that is logged in already uses the link up: it stays in the browser's history.
 func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
+	token := r.URL.Query().Get("token")
 	if c.secrets.hasSession(sessionOf(r)) {
+		c.secrets.useUp(token)
 		redirect(w, "./")
 		return
 	}
-	c.reader.ask() // so that the first page finds figures
-	c.render(w, http.StatusOK, "login", loginView{Token: r.URL.Query().Get("token")})
+	v := newLoginView()
+	v.Token = token
+	c.render(w, http.StatusOK, "login", v)
 }
 
 func (c *Console) logIn(w http.ResponseWriter, r *http.Request) {
 	session, ok := c.secrets.beginSession(r.PostFormValue("token"))
 	if !ok {
-		c.render(w, http.StatusForbidden, "login", loginView{Refused: true})
+		v := newLoginView()
+		v.Refused = true
+		c.render(w, http.StatusForbidden, "login", v)
 		return
 	}
 	http.SetCookie(w, c.newCookie(r, session))

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"html/template"
 	"net/http"
@@ -55,27 +56,37 @@ func newHeader(title, nav string, s state) header {
 	return h
 }
 
-// readState returns the state for a page. Without figures it answers the request itself, and the
-// second result is false.
+// readState returns the state for a page or a download. Without figures, or without new ones for a
+// download, it answers the request itself, and the second result is false.
 func (c *Console) readState(w http.ResponseWriter, r *http.Request, title, nav string, f format) (state, bool) {
-	limit := patience
 	if f != formatHTML {
-		limit = c.cfg.Timeout // a program that asks wants figures of now
+		return c.readForDownload(w, r, c.reader.readNew)
 	}
-	s := c.reader.read(r.Context(), limit)
-	switch {
-	case f != formatHTML && s.err != nil:
-		c.fail(w, http.StatusServiceUnavailable, s.err)
-	case f != formatHTML && s.look == nil:
-		c.fail(w, http.StatusServiceUnavailable, errLoading)
-	case s.look == nil:
-		h := newHeader(title, nav, s)
-		h.Refresh = true
-		w.Header().Set("Refresh", "2")
-		c.render(w, http.StatusServiceUnavailable, "loading", h)
-	default:
+	s := c.reader.read(r.Context(), patience)
+	if s.look != nil {
 		return s, true
 	}
+	h := newHeader(title, nav, s)
+	h.Refresh = true
+	w.Header().Set("Refresh", "2")
+	c.render(w, http.StatusServiceUnavailable, "loading", h)
+	return s, false
+}
+
+// readForDownload returns a state of the reader that is new. Otherwise it answers the request itself, and
+// the second result is false.
+func (c *Console) readForDownload(w http.ResponseWriter, r *http.Request, read func(context.Context) (state, error)) (state, bool) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	s, err := read(ctx)
+	if err == nil {
+		return s, true
+	}
+	if c.ctx.Err() != nil {
+		err = ErrClosed
+	}
+	c.fail(w, http.StatusServiceUnavailable, err)
 	return s, false
 }
 
@@ -86,6 +97,7 @@ func (c *Console) render(w http.ResponseWriter, status int, name string, data an
 		http.Error(w, "the page cannot be drawn: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
+	limitAnswer(w, answerTime) // anew: reading the ledger has taken a part
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(page.Bytes()) // a browser that went away reads no error either

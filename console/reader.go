@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -14,7 +15,13 @@ const (
 	trialInterval = time.Minute
 	// patience is how long a page waits for a newer look before it shows the last one.
 	patience = time.Second
+	// downloadTimeouts is how many times Config.Timeout a download waits for new figures: for the look and
+	// the trial balance that run when it asks, and for its own look.
+	downloadTimeouts = 3
 )
+
+// errOld refuses a download, since a file cannot show that its figures are old.
+var errOld = errors.New("the ledger has not answered in time, and the last figures are old: try again")
 
 // state is the result of the reader so far. It is a value that never changes.
 type state struct {
@@ -128,25 +135,76 @@ func (r *reader) ask() {
 }
 
 // read returns the state for a page. If the last attempt is older than the interval, read asks for
-// another, and waits for it for at most limit.
+// another, and waits for the end of an attempt for at most limit. The figures may be old.
 func (r *reader) read(ctx context.Context, limit time.Duration) state {
+	before, _ := r.current()
+	s, _ := r.waitFor(ctx, limit, func(s state) bool { return r.isRecent(s) || !s.began.Equal(before.began) })
+	return s
+}
+
+// readNew returns the state for a download: its look succeeded, and began after the call or within the
+// interval.
+func (r *reader) readNew(ctx context.Context) (state, error) {
+	asked := time.Now()
+	before, _ := r.current()
+	s, isNew := r.waitFor(ctx, downloadTimeouts*r.timeout, func(s state) bool {
+		hasFailed := s.err != nil && !s.began.Equal(before.began) // an attempt that began before the call, too
+		return hasFailed || r.isRecent(s) || !s.began.Before(asked)
+	})
+	if !isNew || s.err != nil {
+		return s, s.whyOld()
+	}
+	return s, nil
+}
+
+// readNewTrial returns the state for a download of the trial balance. The trial balance follows the
+// first look after trialInterval, so it may be older than that by the time between two looks.
+func (r *reader) readNewTrial(ctx context.Context) (state, error) {
+	if s, err := r.readNew(ctx); err != nil {
+		return s, err
+	}
+	oldest := trialInterval + max(r.interval, slowInterval)
+	s, isNew := r.waitFor(ctx, downloadTimeouts*r.timeout, func(s state) bool { return !s.trial.IsZero() && time.Since(s.trial) < oldest })
+	if !isNew {
+		return s, s.whyOld()
+	}
+	return s, nil
+}
+
+// isRecent reports whether the last attempt began within the interval, so that no other may begin yet.
+func (r *reader) isRecent(s state) bool {
+	return !s.began.IsZero() && time.Since(s.began) < r.intervalOf(s)
+}
+
+// waitFor asks for looks until the state is enough, and returns it. The second result is false if limit
+// or ctx ended before.
+func (r *reader) waitFor(ctx context.Context, limit time.Duration, isEnough func(state) bool) (state, bool) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
 		s, changed := r.current()
-		if !s.began.IsZero() && time.Since(s.began) < r.intervalOf(s) {
-			return s
+		if isEnough(s) {
+			return s, true
 		}
 		r.ask()
 		select {
 		case <-changed:
-			if s, _ := r.current(); !s.began.IsZero() {
-				return s
-			}
 		case <-timer.C:
-			return s
+			return s, false
 		case <-ctx.Done():
-			return s
+			return s, false
 		}
+	}
+}
+
+// whyOld says why the state is not new.
+func (s state) whyOld() error {
+	switch {
+	case s.err != nil:
+		return s.err
+	case s.look == nil:
+		return errLoading
+	default:
+		return errOld
 	}
 }

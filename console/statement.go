@@ -174,15 +174,17 @@ func viewEntry(a accounts.Asset, e *accounts.Entry) entryView {
 }
 
 // sendStatement streams all rows of a range in the formats of accounts.WriteCSV and WriteJSON. If
-// the ledger fails in the middle, the connection is broken off: half a statement must not pass
-// for a whole one.
+// the ledger fails in the middle, or a client stops reading until ExportTimeout or Close, the
+// connection is broken off: half a statement must not pass for a whole one.
 func (c *Console) sendStatement(w http.ResponseWriter, r *http.Request, q statementQuery, f format) {
 	name, kind, write := "statement.csv", "text/csv; charset=utf-8", accounts.WriteCSV
 	if f == formatJSON {
 		name, kind, write = "statement.json", "application/json", accounts.WriteJSON
 	}
-	out := &downloadWriter{start: func() { startDownload(w, kind, name) }, to: w}
+	out := &downloadWriter{start: func() { nameDownload(w, kind, name) }, to: w}
 	err := c.readLedger(r.Context(), c.cfg.ExportTimeout, func(ctx context.Context) error {
+		limitAnswer(w, downloadTime) // before wakeWrite, which must have the last word
+		defer wakeWrite(ctx, w)()
 		s, err := c.openStatement(ctx, q)
 		if err != nil {
 			return err

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,9 +40,10 @@ func (a *app) newConsoleCommand() *cobra.Command {
 orders, holds and statements, live. The pages only show; they change nothing. Every table can
 also be had as CSV and JSON.
 
-The command prints a link that logs one browser in, once, and a new link after each use. If its
-output goes to a log, set PEERLEDGER_CONSOLE_TOKEN, a secret of 24 characters or more: that token
-logs in any number of times, and no secret is printed.
+The command prints a link that logs one browser in, once, within 15 minutes, and a new link when
+the last one was used or has expired. If its output goes to a log, set PEERLEDGER_CONSOLE_TOKEN,
+a secret of 24 characters or more: that token logs in any number of times, and no secret is
+printed.
 
 By default the console listens on loopback, without encryption. For other machines, put a proxy
 with TLS in front (--public-url), or give --allow-remote with PEERLEDGER_CONSOLE_TOKEN or
@@ -110,22 +108,13 @@ func (s *session) serveConsole(ctx context.Context, engine *settlement.Engine, f
 		base = "http://localhost/" // for curl --unix-socket
 	}
 	base = strings.TrimSuffix(base, "/") + "/"
-	show := func() error {
-		if s.getenv(consoleTokenEnv) != "" { // no link is needed, and the output may be a log
-			return s.printLogin(listener, base+"login")
-		}
-		return s.printLogin(listener, base+pages.NewLogin())
+	links := &linkPrinter{used: make(chan struct{}, 1), show: func() error { return s.printLogin(listener, base+pages.NewLogin()) }}
+	if s.getenv(consoleTokenEnv) != "" { // no link is needed, and the output may be a log
+		links.show, links.once = func() error { return s.printLogin(listener, base+"login") }, true
 	}
-	if err := show(); err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	loggedIn := make(chan struct{}, 1)
-	printing, stop := context.WithCancel(ctx)
-	var printer sync.WaitGroup
-	printer.Go(func() { announceLogins(printing, loggedIn, show) })
-	defer printer.Wait()
-	defer stop()
-	return serveHTTP(ctx, listener, noticeLogins(pages, loggedIn), pages.Close)
+	return links.printDuring(ctx, func(ctx context.Context) error {
+		return serveHTTP(ctx, listener, links.notice(pages), pages.Close)
+	})
 }
 
 // printLogin prints the ready line, or a further link.
@@ -135,34 +124,6 @@ func (s *session) printLogin(listener net.Listener, link string) error {
 	}
 	_, err := fmt.Fprintf(s.stdout, "The console listens on %s. Log in: %s\n", listener.Addr(), link)
 	return err
-}
-
-// announceLogins prints a new link after each log-in, which has used the last one up. A closed output
-// takes no links, and the pages go on.
-func announceLogins(ctx context.Context, loggedIn <-chan struct{}, show func() error) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-loggedIn:
-			_ = show()
-		}
-	}
-}
-
-// noticeLogins tells of log-ins. It does not wait for the output: a stopped terminal must not stop the
-// pages.
-func noticeLogins(pages http.Handler, loggedIn chan<- struct{}) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		pages.ServeHTTP(w, r)
-		if r.URL.Path != "/login" || r.Method != http.MethodPost || w.Header().Get("Set-Cookie") == "" {
-			return
-		}
-		select {
-		case loggedIn <- struct{}{}:
-		default: // a link is about to be printed
-		}
-	})
 }
 
 // listenForConsole listens on the socket or the address, and refuses an address beyond loopback
@@ -184,31 +145,10 @@ func listenForConsole(ctx context.Context, flags consoleFlags, hasToken bool) (n
 	return listenAt(ctx, address)
 }
 
-// listenOnSocket listens on a Unix socket. The socket of a process that died is replaced, and any
-// other file is left alone.
-func listenOnSocket(ctx context.Context, file string) (net.Listener, error) {
-	if info, err := os.Lstat(file); err == nil && info.Mode()&fs.ModeSocket != 0 {
-		if c, err := new(net.Dialer).DialContext(ctx, "unix", file); err == nil {
-			_ = c.Close()
-			return nil, fmt.Errorf("--unix-socket %s: another process listens on it", file)
-		}
-		if err := os.Remove(file); err != nil {
-			return nil, fmt.Errorf("--unix-socket: %w", err)
-		}
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "unix", file)
-	if err != nil {
-		return nil, fmt.Errorf("--unix-socket %s: %w", file, err)
-	}
-	if err := os.Chmod(file, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("--unix-socket: %w", err), listener.Close())
-	}
-	return listener, nil
-}
-
-// serveHTTP serves until ctx ends, and then ends the streams and waits for running requests.
+// serveHTTP serves until ctx ends, and then ends the streams and waits for running requests. The console
+// sets the deadlines of bodies and answers: one for all requests would fit neither a log-in nor a stream.
 func serveHTTP(ctx context.Context, listener net.Listener, pages http.Handler, endStreams func()) error {
-	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+	server := &http.Server{Handler: pages, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -22,8 +23,10 @@ import (
 type runningConsole struct {
 	consoleReady
 
-	lines *bufio.Scanner // of the output
-	stop  func() int     // ends the command, and returns its status
+	lines  *bufio.Scanner // of the output
+	cancel func()         // asks the command to end
+	status chan int       // of the command, when it has ended
+	stop   func() int     // ends the command, and returns its status
 }
 
 // startConsole starts the command, and waits for its ready line.
@@ -38,7 +41,7 @@ func startConsole(t *testing.T, s testLedger, environment map[string]string, arg
 		status <- a.runCommand(ctx, append([]string{"console", "--json", "--config", s.config, "--folder", s.folder}, args...))
 		_ = in.Close()
 	}()
-	c := &runningConsole{lines: bufio.NewScanner(out)}
+	c := &runningConsole{lines: bufio.NewScanner(out), cancel: cancel, status: status}
 	ended := false
 	c.stop = func() int {
 		cancel()
@@ -111,6 +114,9 @@ func TestConsole(t *testing.T) {
 	require.NoError(t, json.Unmarshal(c.lines.Bytes(), &next))
 	require.NotEqual(t, c.Login, next.Login)
 	require.Equal(t, http.StatusForbidden, logIn(t, newTestBrowser(t, &http.Transport{}), c.Login, "http://"+c.Address).StatusCode)
+	readPage(t, browser, next.Login) // leads to the first page, and uses the link up
+	require.True(t, c.lines.Scan())
+	require.Equal(t, http.StatusForbidden, logIn(t, newTestBrowser(t, &http.Transport{}), next.Login, "http://"+c.Address).StatusCode)
 
 	require.Regexp(t, `(?m)^alice,USD/2,active,-30\.01,`, readPage(t, browser, "http://"+c.Address+"/peers.csv"))
 	require.Contains(t, readPage(t, browser, "http://"+c.Address+"/orders"), "No order is open")
@@ -141,7 +147,7 @@ func TestConsoleOnASocket(t *testing.T) {
 	require.Equal(t, "http://localhost/login", c.Login, "no secret is printed")
 	info, err := os.Stat(file)
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	require.Zero(t, info.Mode().Perm()&0o077, "nobody else can ever connect: no later chmod is needed")
 	browser := newTestBrowser(t, &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", file)
 	}})
@@ -155,6 +161,33 @@ func TestConsoleOnASocket(t *testing.T) {
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "books", string(content))
+
+	// A socket that refuses for another reason than a dead owner is left alone: here it is of another kind.
+	require.NoError(t, os.Remove(file))
+	other, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: file, Net: "unixgram"})
+	require.NoError(t, err)
+	defer func() { _ = other.Close() }()
+	got = s.runCommand(t, "console", "--unix-socket", file)
+	require.Equal(t, statusFailed, got.status, got.errors)
+	require.Contains(t, got.errors, "give another file")
+	_, err = os.Lstat(file)
+	require.NoError(t, err)
+}
+
+// A stopped terminal takes no further link, and the command still ends.
+func TestConsoleEndsWithAStoppedOutput(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	c := startConsole(t, s, nil, "--address", "127.0.0.1:0")
+	require.Equal(t, http.StatusOK, logIn(t, newTestBrowser(t, &http.Transport{}), c.Login, "http://"+c.Address).StatusCode)
+	c.cancel()
+	select {
+	case status := <-c.status:
+		require.Equal(t, statusDone, status)
+		c.status <- status // for the end of the test
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "the command waits for its output")
+	}
 }
 
 // Beyond loopback the console needs a word of the operator on how it is protected.
