@@ -40,14 +40,11 @@ type peer struct {
 
 	payableCap   ledger.Amount
 	hasCap       bool
-	lineUsed     int // percent of the line that the peer owes or holds; noPercent without a line
-	capUsed      int // percent of the cap that we owe or hold; noPercent without a cap
-	trouble      int // sorts peers, see troubleOf
+	capUnknown   bool // the peer has no known name, so the configured cap, if any, cannot be found
+	figures           // follow from Balance and payableCap, see derive
+	trouble      int  // sorts peers, see troubleOf
 	arrearsSince time.Time
 }
-
-// noPercent stands for a percentage that does not exist.
-const noPercent = -1
 
 // total has the sums over all peers of an asset, in units.
 type total struct {
@@ -101,7 +98,7 @@ func (l *looker) takeLook(ctx context.Context) (*look, error) {
 
 // newPeer returns an entry with the figures that follow from it.
 func (l *looker) newPeer(asset accounts.Asset, entry accounts.PeerEntry) (*peer, error) {
-	p := &peer{PeerEntry: entry, Asset: asset, name: entry.ID.String(), lineUsed: noPercent, capUsed: noPercent}
+	p := &peer{PeerEntry: entry, Asset: asset, name: entry.ID.String(), capUnknown: !entry.Known() && l.cfg.Book.HasCaps()}
 	if entry.Known() {
 		p.name = entry.Account.Peer()
 		limits, err := l.cfg.Book.EffectiveLimits(entry.Account)
@@ -111,33 +108,9 @@ func (l *looker) newPeer(asset accounts.Asset, entry accounts.PeerEntry) (*peer,
 		p.payableCap, p.hasCap = limits.PayableCap, limits.PayableCapped
 	}
 	p.search = strings.ToLower(p.name)
-	b := &p.Balance
-	if line := b.CreditLine; !line.IsZero() && line != accounts.Unlimited {
-		p.lineUsed = percentOf(new(big.Int).Add(b.Receivable.Big(), b.HeldIn.Big()), line)
-	}
-	if p.hasCap {
-		p.capUsed = percentOf(new(big.Int).Add(b.Payable.Big(), b.HeldOut.Big()), p.payableCap)
-	}
+	p.derive()
 	p.trouble = p.troubleOf()
 	return p, nil
-}
-
-// maxPercent is the largest percentage that is shown.
-const maxPercent = 999
-
-// percentOf returns a part in percent of the whole, rounded down, at most maxPercent.
-func percentOf(part *big.Int, whole ledger.Amount) int {
-	switch {
-	case part.Sign() <= 0:
-		return 0
-	case whole.IsZero():
-		return maxPercent
-	}
-	p := new(big.Int).Mul(part, big.NewInt(100))
-	if p.Quo(p, whole.Big()); !p.IsInt64() || p.Int64() > maxPercent {
-		return maxPercent
-	}
-	return int(p.Int64())
 }
 
 // troubleOf orders peers: first peers in arrears, then incomplete ones, then by the used percentage of
@@ -155,8 +128,6 @@ func (p *peer) troubleOf() int {
 }
 
 func byTrouble(a, b *peer) int { return cmp.Compare(b.trouble, a.trouble) }
-
-func (p *peer) isNear() bool { return max(p.lineUsed, p.capUsed) >= nearTrouble }
 
 // state is the peer's state, in the words of "peerledger balances".
 func (p *peer) state() string {

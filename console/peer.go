@@ -83,18 +83,18 @@ func (c *Console) showPeer(w http.ResponseWriter, r *http.Request, f format) {
 
 func (c *Console) viewPeerPage(s state, p *peer, d *detail) peerPage {
 	exact := *p
-	if d.balanceErr == nil {
-		exact.Balance = d.balance // younger, and with the exact prepayment
+	if d.balanceErr == nil { // younger, and with the exact prepayment; an incomplete peer has no such balance
+		exact.Balance, exact.Incomplete = d.balance, false
+		exact.derive()
 	}
 	v := peerPage{
 		header: newHeader(p.name, "peers", s), Peer: viewPeer(&exact), ReadAt: formatTime(d.at), Account: p.ID.String(),
-		Links: newPeerLinks(p.Account, p.Asset),
+		Links: newPeerLinks(p.Account, p.Asset), Announced: unknown, SettledOut: unknown, SettledIn: unknown, Sent: unknown, Earned: unknown, Opened: unknown,
 	}
 	if d.balanceErr != nil {
-		v.Error = d.balanceErr.Error()
+		v.Error, v.ReadAt = d.balanceErr.Error(), formatTime(s.look.at)
 	}
-	if b := &exact.Balance; !p.Incomplete {
-		a := p.Asset
+	if b, a := &exact.Balance, p.Asset; !exact.Incomplete {
 		v.Announced, v.SettledOut, v.SettledIn = a.Format(b.Announced), a.Format(b.SettledOut), a.Format(b.SettledIn)
 		v.Sent, v.Earned, v.Opened = a.Format(b.Sent), a.Format(b.Earned), formatTime(b.Opened)
 	}

@@ -67,14 +67,14 @@ var peerFields = []field[*peer]{
 	{"announced", known(func(p *peer) any { return p.Asset.Format(p.Balance.Announced) })},
 	{"credit_line", known(func(p *peer) any { return formatLine(p.Asset, p.Balance.CreditLine) })},
 	{"headroom", known(func(p *peer) any { return formatHeadroom(&p.Balance) })},
-	{"line_used_percent", func(p *peer) any { return percentField(p.lineUsed) }},
+	{"line_used_percent", known(func(p *peer) any { return percentField(p.lineUsed) })},
 	{"payable_cap", func(p *peer) any {
 		if !p.hasCap {
 			return nil
 		}
 		return p.Asset.Format(p.payableCap)
 	}},
-	{"cap_used_percent", func(p *peer) any { return percentField(p.capUsed) }},
+	{"cap_used_percent", known(func(p *peer) any { return percentField(p.capUsed) })},
 	{"settled_out", known(func(p *peer) any { return p.Asset.Format(p.Balance.SettledOut) })},
 	{"settled_in", known(func(p *peer) any { return p.Asset.Format(p.Balance.SettledIn) })},
 	{"opened", known(func(p *peer) any { return stampTime(p.Balance.Opened) })},
