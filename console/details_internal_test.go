@@ -60,6 +60,45 @@ func TestDetailsAreShared(t *testing.T) {
 	})
 }
 
+// Config.Peers is called by one goroutine at a time, while looks and statements ask for names together.
+func TestPeersAreAskedOneAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var inside, calls atomic.Int64
+		usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+		book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})
+		require.NoError(t, err)
+		_, err = book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd})
+		require.NoError(t, err)
+		c, err := New(Config{Book: book, Peers: func(accounts.Asset) []string {
+			if inside.Add(1) > 1 {
+				t.Error("called by two goroutines at once")
+			}
+			defer inside.Add(-1)
+			calls.Add(1)
+			time.Sleep(time.Second) //nolint:forbidigo // virtual time: a slow look-up of names
+			return []string{"alice"}
+		}})
+		require.NoError(t, err)
+		defer c.Close()
+		alice, err := book.PeerAccount("alice", usd)
+		require.NoError(t, err)
+		c.reader.ask()
+		var requests sync.WaitGroup
+		for range 3 {
+			requests.Go(func() {
+				_, err := c.openStatement(t.Context(), statementQuery{account: alice, asset: usd})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		requests.Wait()
+		time.Sleep(4 * time.Second) //nolint:forbidigo // virtual time: the look
+		require.EqualValues(t, 4, calls.Load())
+	})
+}
+
 // Times are read as browsers, people and the pages themselves write them; without a zone they are UTC.
 func TestParseMoment(t *testing.T) {
 	t.Parallel()

@@ -65,6 +65,8 @@ type looker struct {
 	cfg Config
 	// inArrears says since when the peers that were in arrears at the last look are so.
 	inArrears map[accounts.PeerAccount]time.Time
+	lookedAt  time.Time // when the last look that noted arrears began
+	dated     int       // looks that dated arrears
 }
 
 // takeLook reads the ledger. Orders may be unknown in a look; all else is known, or takeLook fails.
@@ -89,9 +91,9 @@ func (l *looker) takeLook(ctx context.Context) (*look, error) {
 		}
 		k.totals = append(k.totals, sums)
 	}
-	l.noteArrears(ctx, k)
 	slices.SortStableFunc(k.peers, byTrouble)
 	l.readOrders(ctx, k)
+	l.noteArrears(ctx, k) // last: a look without dates has all its figures
 	k.took = time.Since(k.at)
 	return k, nil
 }

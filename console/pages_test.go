@@ -292,6 +292,32 @@ func TestOrdersAreBounded(t *testing.T) {
 	require.Contains(t, text, "Config.MaxOrders")
 }
 
+// Orders that were not read are not shown as none, nor as not stuck.
+func TestOverviewCountsUnreadOrders(t *testing.T) {
+	t.Parallel()
+	named := []string{"bob"}
+	f := newFixture(t, func(c *console.Config) {
+		c.Peers = func(accounts.Asset) []string { return named }
+	}, line("alice", usd, 100_00), line("bob", usd, 0), line("carol", usd, 0))
+	for i, want := range []struct{ to, card, orders string }{
+		{"carol", "Open orders 1 stuck or not is unknown; 1 not read", "1 peers have an open order, and none of them has a known name."},
+		{"bob", "Open orders 2 none of the 1 that were read stuck; 1 not read", "The orders of 1 more peers were not read."},
+	} {
+		f.send("alice", want.to, 20_00)
+		_, err := f.client.Settlement.Settle(t.Context(), f.peers[want.to])
+		t.Logf("the order stays open: %v", err)
+		page := ""
+		require.Eventually(t, func() bool { // the look that follows the order
+			page = f.show("/")
+			return strings.Contains(textOf(t, page, "troubles"), fmt.Sprint("Open orders ", i+1))
+		}, time.Minute, time.Millisecond)
+		require.Contains(t, textOf(t, page, "troubles"), want.card)
+		orders := textOf(t, page, "orders")
+		require.Contains(t, orders, want.orders)
+		require.NotContains(t, orders, "No order is open")
+	}
+}
+
 // A peer without a known name is shown by its account.
 func TestUnnamedPeer(t *testing.T) {
 	t.Parallel()
