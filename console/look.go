@@ -34,9 +34,10 @@ type look struct {
 type peer struct {
 	accounts.PeerEntry
 
-	Asset  accounts.Asset
-	name   string // the peer's id, or its account's id if the name is unknown
-	search string // name in lower case
+	Asset     accounts.Asset
+	assetName string // as of nameAsset
+	name      string // the peer's id, or its account's id if the name is unknown
+	search    string // name in lower case
 
 	payableCap   ledger.Amount
 	hasCap       bool
@@ -49,6 +50,7 @@ type peer struct {
 // total has the sums over all peers of an asset, in units.
 type total struct {
 	asset                                                  accounts.Asset
+	name                                                   string // of the asset, as of nameAsset
 	peers, suspended, closed, incomplete                   int
 	inArrears, near                                        int
 	payable, receivable, arrears, prepaid                  big.Int
@@ -77,12 +79,12 @@ func (l *looker) takeLook(ctx context.Context) (*look, error) {
 		return nil, err
 	}
 	for _, asset := range k.assets {
-		sums := total{asset: asset}
+		sums := total{asset: asset, name: nameAsset(k.assets, asset)}
 		for entry, err := range l.cfg.Book.Peers(ctx, asset, l.cfg.Peers(asset)...) {
 			if err != nil {
 				return nil, err
 			}
-			p, err := l.newPeer(asset, entry)
+			p, err := l.newPeer(asset, sums.name, entry)
 			if err != nil {
 				return nil, err
 			}
@@ -99,8 +101,8 @@ func (l *looker) takeLook(ctx context.Context) (*look, error) {
 }
 
 // newPeer returns an entry with the figures that follow from it.
-func (l *looker) newPeer(asset accounts.Asset, entry accounts.PeerEntry) (*peer, error) {
-	p := &peer{PeerEntry: entry, Asset: asset, name: entry.ID.String(), capUnknown: !entry.Known() && l.cfg.Book.HasCaps()}
+func (l *looker) newPeer(asset accounts.Asset, assetName string, entry accounts.PeerEntry) (*peer, error) {
+	p := &peer{PeerEntry: entry, Asset: asset, assetName: assetName, name: entry.ID.String(), capUnknown: !entry.Known() && l.cfg.Book.HasCaps()}
 	if entry.Known() {
 		p.name = entry.Account.Peer()
 		limits, err := l.cfg.Book.EffectiveLimits(entry.Account)
@@ -227,6 +229,7 @@ func (k *look) findPeer(account accounts.PeerAccount) (*peer, bool) {
 // trial is the trial balance of an asset.
 type trial struct {
 	asset   accounts.Asset
+	name    string // of the asset, as of nameAsset
 	balance accounts.TrialBalance
 	at      time.Time
 	// err is the error of the trial balance: with accounts.ErrUnbalanced and accounts.ErrTransit the
@@ -241,8 +244,9 @@ func (t *trial) isKnown() bool {
 // addUpBooks makes the trial balance of each asset.
 func (l *looker) addUpBooks(ctx context.Context) []trial {
 	var trials []trial
-	for _, asset := range l.cfg.Book.Assets() {
-		t := trial{asset: asset, at: time.Now()}
+	assets := l.cfg.Book.Assets()
+	for _, asset := range assets {
+		t := trial{asset: asset, name: nameAsset(assets, asset), at: time.Now()}
 		t.balance, t.err = l.cfg.Book.TrialBalance(ctx, asset)
 		trials = append(trials, t)
 	}

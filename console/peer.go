@@ -23,8 +23,8 @@ type peerLinks struct {
 	Statement, PeerCSV, PeerJSON, HoldsCSV, HoldsJSON string
 }
 
-func newPeerLinks(account accounts.PeerAccount, asset accounts.Asset) peerLinks {
-	q := "?" + accountQuery(account.Peer(), asset)
+func newPeerLinks(query string) peerLinks {
+	q := "?" + query
 	return peerLinks{"statement" + q, "peer.csv" + q, "peer.json" + q, "holds.csv" + q, "holds.json" + q}
 }
 
@@ -66,7 +66,7 @@ func (c *Console) showPeer(w http.ResponseWriter, r *http.Request, f format) {
 	}
 	p, found := s.look.findPeer(account)
 	if !found {
-		c.fail(w, http.StatusNotFound, errors.New(account.Peer()+" has no account in "+asset.String()+", or the console was not given the name (Config.Peers)"))
+		c.fail(w, http.StatusNotFound, errors.New(account.Peer()+" has no account in "+c.nameAsset(asset)+", or the console was not given the name (Config.Peers)"))
 		return
 	}
 	if f != formatHTML {
@@ -89,7 +89,7 @@ func (c *Console) viewPeerPage(s state, p *peer, d *detail) peerPage {
 	}
 	v := peerPage{
 		header: newHeader(p.name, "peers", s), Peer: viewPeer(&exact), ReadAt: formatTime(d.at), Account: p.ID.String(),
-		Links: newPeerLinks(p.Account, p.Asset), Announced: unknown, SettledOut: unknown, SettledIn: unknown, Sent: unknown, Earned: unknown, Opened: unknown,
+		Links: newPeerLinks(accountQuery(p.Account.Peer(), p.assetName)), Announced: unknown, SettledOut: unknown, SettledIn: unknown, Sent: unknown, Earned: unknown, Opened: unknown,
 	}
 	if d.balanceErr != nil {
 		v.Error, v.ReadAt = d.balanceErr.Error(), formatTime(s.look.at)
@@ -162,7 +162,7 @@ func (c *Console) showHolds(w http.ResponseWriter, r *http.Request, f format) {
 		c.fail(w, http.StatusBadRequest, err)
 		return
 	case f == formatHTML:
-		redirect(w, "peer?"+accountQuery(account.Peer(), asset))
+		redirect(w, "peer?"+accountQuery(account.Peer(), c.nameAsset(asset)))
 		return
 	}
 	d, err := c.readDetail(r.Context(), account)
