@@ -12,8 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
 )
 
 // Any number of browsers cost one reading of a peer in an interval, also while the reading takes long.
@@ -57,7 +59,33 @@ func TestDetailsAreShared(t *testing.T) {
 			require.LessOrEqual(t, len(d.entries), maxDetails)
 		}
 		require.NotEmpty(t, d.entries)
+		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time: nobody asks any more
+		synctest.Wait()
+		require.Empty(t, d.entries, "nothing is kept for longer than an interval")
 	})
+}
+
+// Of a peer with many holds the details keep those of the page.
+func TestDetailsKeepFewHolds(t *testing.T) {
+	t.Parallel()
+	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	client := newManualClient(t, embedded.New(), usd)
+	peers, err := client.Provision(t.Context(),
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
+	require.NoError(t, err)
+	for range maxHolds + 1 {
+		_, err := client.Recorder.Prepare(t.Context(), transfers.Packet{From: peers[0], To: peers[1], In: 1, Out: 1, Expiry: time.Now().Add(time.Minute)})
+		require.NoError(t, err)
+	}
+	c, err := New(Config{Book: client.Book})
+	require.NoError(t, err)
+	defer c.Close()
+	d, err := c.readDetail(t.Context(), peers[0], usd)
+	require.NoError(t, err)
+	require.NoError(t, d.holdsErr)
+	require.Equal(t, maxHolds+1, d.holdsCount)
+	require.Len(t, d.holds, maxHolds)
+	require.Less(t, cap(d.holds), maxHolds+32)
 }
 
 // Config.Peers is called by one goroutine at a time, while looks and statements ask for names together.

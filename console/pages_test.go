@@ -198,6 +198,20 @@ func TestPeerPage(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, got)
 }
 
+// A peer's page has the first holds to expire and says how many there are. A download has all.
+func TestManyHolds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil, line("alice", usd, 1000_00), line("bob", usd, 0))
+	const count = 130
+	for range count {
+		f.hold("alice", "bob", 1)
+	}
+	page := f.show("/peer?peer=alice&asset=USD/2")
+	require.Equal(t, 100, strings.Count(page, "<td class=\"name\">packet</td>"))
+	require.Contains(t, textOf(t, page, "holds"), "The first 100 of 130 to expire: download all.")
+	require.Len(t, rowsOf(t, f.show("/holds.csv?peer=alice&asset=USD/2")), count)
+}
+
 // A long statement is cut on the page, which says so, and whole in downloads.
 func TestLongStatement(t *testing.T) {
 	t.Parallel()
