@@ -133,7 +133,7 @@ func TestArrearsThatCameBackAreDatedAnew(t *testing.T) {
 	})
 }
 
-// A history that does not answer costs its peer the date, and nobody else anything: orders are read first, other
+// A history that does not answer costs its peer the date, and nothing else: orders are read first, other
 // peers keep their dates, and the look ends within its time.
 func TestUndatedArrearsCostNothingElse(t *testing.T) {
 	t.Parallel()
