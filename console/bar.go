@@ -51,8 +51,8 @@ func drawBar(p *peer) bar {
 	if b.CreditLine == accounts.Unlimited {
 		d.Line = scaleNone
 	}
-	d.Owes, d.OwesHeld = drawSide(b.Receivable, &p.lineTaken, b.HeldIn, b.CreditLine, d.Line)
-	d.Owed, d.OwedHeld = drawSide(b.Payable, &p.capTaken, b.HeldOut, p.payableCap, d.Cap)
+	d.Owes, d.OwesHeld = drawSide(b.Receivable, takenOfLine(b), b.HeldIn, b.CreditLine, d.Line)
+	d.Owed, d.OwedHeld = drawSide(b.Payable, takenOfCap(b), b.HeldOut, p.payableCap, d.Cap)
 	a := p.Asset
 	switch {
 	case !b.Receivable.IsZero():

@@ -14,11 +14,10 @@ const (
 	maxPercent = 999
 )
 
-// figures follow from a peer's balance and our cap for it. They are 0 and noPercent for an incomplete peer.
+// figures follow from a peer's balance and our cap for it. They are noPercent for an incomplete peer.
 type figures struct {
-	lineTaken, capTaken big.Int // units that packets cannot use any more; above line or cap if it is exceeded
-	lineUsed            int     // lineTaken in percent of the line; noPercent without a line
-	capUsed             int     // capTaken in percent of the cap; noPercent without a known cap
+	lineUsed int // takenOfLine in percent of the line; noPercent without a line
+	capUsed  int // takenOfCap in percent of the cap; noPercent without a known cap
 }
 
 // derive sets the figures. Call it after each change of the balance.
@@ -27,34 +26,36 @@ func (p *peer) derive() {
 	if p.Incomplete {
 		return
 	}
-	if b := &p.Balance; b.CreditLine != accounts.Unlimited {
-		setTakenOfLine(&p.lineTaken, b)
-		p.lineUsed = percentOf(&p.lineTaken, b.CreditLine)
+	if p.Balance.CreditLine != accounts.Unlimited {
+		p.lineUsed = percentOf(takenOfLine(&p.Balance), p.Balance.CreditLine)
 	}
-	setTakenOfCap(&p.capTaken, &p.Balance)
 	if p.hasCap {
-		p.capUsed = percentOf(&p.capTaken, p.payableCap)
+		p.capUsed = percentOf(takenOfCap(&p.Balance), p.payableCap)
 	}
 }
 
-// setTakenOfLine sets taken to the line without its part that is left. What the peer owes takes of the line, and
-// so do holds from it and orders to it beyond what we owe the peer: its own money pays them first. The headroom
-// has all that; what it has beyond the line is the peer's money. Arrears await the headroom.
-func setTakenOfLine(taken *big.Int, b *accounts.Balance) {
-	taken.Add(b.CreditLine.Big(), b.Arrears.Big())
-	cutAtZero(taken.Sub(taken, b.Headroom.Big()))
+// takenOfLine returns the units of the line that packets cannot use any more; more than the line with arrears. What
+// the peer owes takes of the line, and so do holds from it and orders to it beyond what we owe the peer: its own
+// money pays them first. The headroom has all that; what it has beyond the line is the peer's money. Arrears await
+// the headroom.
+func takenOfLine(b *accounts.Balance) *big.Int {
+	taken := new(big.Int).Add(b.CreditLine.Big(), b.Arrears.Big())
+	return cutAtZero(taken.Sub(taken, b.Headroom.Big()))
 }
 
-// setTakenOfCap sets taken to what recorders count against the cap. What the peer owes us makes room for as much.
-func setTakenOfCap(taken *big.Int, b *accounts.Balance) {
-	taken.Add(b.Payable.Big(), b.HeldOut.Big())
-	cutAtZero(taken.Sub(taken, b.Receivable.Big()))
+// takenOfCap returns the units that recorders count against the cap; more than the cap if it is exceeded. What the
+// peer owes us makes room for as much.
+func takenOfCap(b *accounts.Balance) *big.Int {
+	taken := new(big.Int).Add(b.Payable.Big(), b.HeldOut.Big())
+	return cutAtZero(taken.Sub(taken, b.Receivable.Big()))
 }
 
-func cutAtZero(n *big.Int) {
+// cutAtZero returns n, or 0 if n is negative.
+func cutAtZero(n *big.Int) *big.Int {
 	if n.Sign() < 0 {
 		n.SetUint64(0)
 	}
+	return n
 }
 
 // percentOf returns a part in percent of the whole, rounded down, at most maxPercent. Nothing of a whole of 0
