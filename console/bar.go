@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"math/big"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
@@ -17,24 +18,41 @@ const (
 type bar struct {
 	Owes, OwesHeld int    // left: owed by the peer, and held from it
 	Owed, OwedHeld int    // right: owed to the peer, and held for it
-	HasLine        bool   // left has a scale
-	HasCap         bool   // right has a scale
+	Line, Cap      scale  // of the left and of the right side
 	Near           bool   // near the end of line or cap
 	Text           string // the same in words
 	Used           string // the used part in short
 }
 
-// drawBar draws a peer. Without a line or a cap, the side has no scale: an amount there is
-// drawn as a short stub, whatever its size.
+// scale says what a side's length stands for: a class of the drawing.
+type scale string
+
+const (
+	scaleLimit   scale = "scale"  // the line or the cap, which may be 0
+	scaleNone    scale = "open"   // there is no limit
+	scaleUnknown scale = "unsure" // whether there is a limit is unknown
+)
+
+// drawBar draws a peer. A side without a scale has an amount as a short stub, whatever its size.
 func drawBar(p *peer) bar {
 	b := &p.Balance
-	d := bar{HasLine: p.lineUsed != noPercent, HasCap: p.hasCap, Near: p.isNear() || !b.Arrears.IsZero()}
+	d := bar{Line: scaleLimit, Cap: scaleNone, Near: p.isNear() || !b.Arrears.IsZero()}
+	switch {
+	case p.Incomplete || p.capUnknown:
+		d.Cap = scaleUnknown
+	case p.hasCap:
+		d.Cap = scaleLimit
+	}
 	if p.Incomplete {
+		d.Line = scaleUnknown
 		d.Text = "no figures: the peer is incomplete in the ledger"
 		return d
 	}
-	d.Owes, d.OwesHeld = drawSide(b.Receivable, b.HeldIn, b.CreditLine, d.HasLine)
-	d.Owed, d.OwedHeld = drawSide(b.Payable, b.HeldOut, p.payableCap, d.HasCap)
+	if b.CreditLine == accounts.Unlimited {
+		d.Line = scaleNone
+	}
+	d.Owes, d.OwesHeld = drawSide(b.Receivable, takenOfLine(b), b.HeldIn, b.CreditLine, d.Line)
+	d.Owed, d.OwedHeld = drawSide(b.Payable, takenOfCap(b), b.HeldOut, p.payableCap, d.Cap)
 	a := p.Asset
 	switch {
 	case !b.Receivable.IsZero():
@@ -44,17 +62,7 @@ func drawBar(p *peer) bar {
 	default:
 		d.Text = "nothing owed"
 	}
-	switch {
-	case b.CreditLine == accounts.Unlimited:
-		d.Text += ", unlimited line"
-	case d.HasLine:
-		d.Text += fmt.Sprintf(", %d %% of the line %s used", p.lineUsed, a.Format(b.CreditLine))
-	default:
-		d.Text += ", no line"
-	}
-	if p.hasCap {
-		d.Text += fmt.Sprintf(", %d %% of the cap %s used", p.capUsed, a.Format(p.payableCap))
-	}
+	d.Text += describeLimits(p)
 	switch {
 	case p.lineUsed > 0 && p.lineUsed >= p.capUsed:
 		d.Used = fmt.Sprintf("%s of line", formatPercent(p.lineUsed))
@@ -62,6 +70,26 @@ func drawBar(p *peer) bar {
 		d.Used = fmt.Sprintf("%s of cap", formatPercent(p.capUsed))
 	}
 	return d
+}
+
+// describeLimits says how much of line and cap is used, to follow other words.
+func describeLimits(p *peer) string {
+	text := ", no line"
+	switch {
+	case p.Balance.CreditLine == accounts.Unlimited:
+		text = ", unlimited line"
+	case p.lineUsed != noPercent:
+		text = fmt.Sprintf(", %s of the line %s used", formatPercent(p.lineUsed), p.Asset.Format(p.Balance.CreditLine))
+	}
+	switch {
+	case p.capUnknown:
+		text += ", cap unknown"
+	case p.capUsed != noPercent:
+		text += fmt.Sprintf(", %s of the cap %s used", formatPercent(p.capUsed), p.Asset.Format(p.payableCap))
+	case p.hasCap:
+		text += ", a cap of 0"
+	}
+	return text
 }
 
 func formatPercent(percent int) string {
@@ -74,8 +102,9 @@ func formatPercent(percent int) string {
 // stub is the length of an amount on a side without a scale.
 const stub = 6
 
-func drawSide(sum, held, whole ledger.Amount, hasScale bool) (length, heldLength int) {
-	if !hasScale {
+// drawSide returns the length of a sum and, after it, of what holds take beyond the sum.
+func drawSide(sum ledger.Amount, taken *big.Int, held, whole ledger.Amount, s scale) (length, heldLength int) {
+	if s != scaleLimit {
 		if !sum.IsZero() {
 			length = stub
 		}
@@ -84,9 +113,9 @@ func drawSide(sum, held, whole ledger.Amount, hasScale bool) (length, heldLength
 		}
 		return length, heldLength
 	}
-	length = min(barHalf, percentOf(sum.Big(), whole)*barHalf/100)
-	heldLength = min(barHalf-length, percentOf(held.Big(), whole)*barHalf/100)
-	return length, heldLength
+	lengthOf := func(part *big.Int) int { return min(barHalf, max(0, percentOf(part, whole))*barHalf/100) }
+	length = lengthOf(sum.Big())
+	return length, max(0, lengthOf(taken)-length)
 }
 
 // OwesX and the other methods are coordinates in the drawing.

@@ -107,5 +107,16 @@ func (c Config) withDefaults() Config {
 	if c.Peers == nil {
 		c.Peers = func(accounts.Asset) []string { return nil }
 	}
+	c.Peers = oneAtATime(c.Peers)
 	return c
+}
+
+// oneAtATime makes calls of Config.Peers wait for each other: looks and statements ask for names.
+func oneAtATime(peers func(accounts.Asset) []string) func(accounts.Asset) []string {
+	turn := make(chan struct{}, 1)
+	return func(asset accounts.Asset) []string {
+		turn <- struct{}{}
+		defer func() { <-turn }()
+		return peers(asset)
+	}
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,21 +13,21 @@ import (
 // detail is all that a peer's page shows beside the look. Each part has its own error: a part that
 // could not be read is shown as unknown.
 type detail struct {
-	at              time.Time
-	balance         accounts.Balance
-	balanceErr      error
-	holds           []accounts.Hold
-	holdsErr        error
-	reservations    []accounts.Reservation
-	reservationsErr error
-	orders          []settlement.OpenOrder
-	ordersErr       error
+	at         time.Time
+	balance    accounts.Balance
+	balanceErr error
+	holds      []hold // the first maxHolds to expire
+	holdsCount int    // all
+	holdsErr   error
+	orders     []settlement.OpenOrder
+	ordersErr  error
 }
 
 // maxDetails is the number of peers whose details are kept.
 const maxDetails = 100
 
-// details shares the details of a peer between browsers: a peer is read at most once per interval.
+// details shares the details of a peer between browsers: a peer is read at most once per interval. It keeps
+// none for longer.
 type details struct {
 	interval time.Duration
 
@@ -47,6 +48,7 @@ func (d *details) get(ctx context.Context, account accounts.PeerAccount, read fu
 	if isReader {
 		entry.found = read()
 		close(entry.done)
+		time.AfterFunc(d.interval-time.Since(entry.begun), func() { d.drop(account, entry) })
 		return entry.found, nil
 	}
 	select {
@@ -72,15 +74,25 @@ func (d *details) enter(account accounts.PeerAccount) (entry *detailEntry, isRea
 	return entry, true
 }
 
+// drop forgets a reading that is too old for other callers, unless a newer one has taken its place.
+func (d *details) drop(account accounts.PeerAccount, entry *detailEntry) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.entries[account] == entry {
+		delete(d.entries, account)
+	}
+}
+
 // readDetail reads a peer. It goes on when the request of one browser ends, since others may wait for it.
-func (c *Console) readDetail(ctx context.Context, account accounts.PeerAccount) (*detail, error) {
+func (c *Console) readDetail(ctx context.Context, account accounts.PeerAccount, asset accounts.Asset) (*detail, error) {
 	shared := context.WithoutCancel(ctx)
 	return c.details.get(ctx, account, func() *detail {
 		d := &detail{at: time.Now()}
 		err := c.readLedger(shared, c.cfg.Timeout, func(ctx context.Context) error {
 			d.balance, d.balanceErr = c.cfg.Book.Balance(ctx, account)
-			d.holds, d.holdsErr = c.cfg.Book.Holds(ctx, account)
-			d.reservations, d.reservationsErr = c.cfg.Book.Reservations(ctx, account)
+			var holds []hold
+			holds, d.holdsErr = c.readHolds(ctx, account, asset)
+			d.holds, d.holdsCount = slices.Clone(holds[:min(len(holds), maxHolds)]), len(holds) // without the memory of the others
 			if c.cfg.Settlement == nil {
 				d.ordersErr = errNoEngine
 			} else {
@@ -89,7 +101,7 @@ func (c *Console) readDetail(ctx context.Context, account accounts.PeerAccount) 
 			return nil
 		})
 		if err != nil { // read was not called
-			d.balanceErr, d.holdsErr, d.reservationsErr, d.ordersErr = err, err, err, err
+			d.balanceErr, d.holdsErr, d.ordersErr = err, err, err
 		}
 		return d
 	})

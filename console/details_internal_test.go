@@ -12,8 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
 )
 
 // Any number of browsers cost one reading of a peer in an interval, also while the reading takes long.
@@ -25,6 +27,11 @@ func TestDetailsAreShared(t *testing.T) {
 	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
 		d := &details{interval: 2 * time.Second, entries: make(map[accounts.PeerAccount]*detailEntry)}
+		kept := func() int {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return len(d.entries)
+		}
 		var reads atomic.Int64
 		read := func() *detail {
 			reads.Add(1)
@@ -54,9 +61,74 @@ func TestDetailsAreShared(t *testing.T) {
 			require.NoError(t, err)
 			_, err = d.get(t.Context(), account, read)
 			require.NoError(t, err)
-			require.LessOrEqual(t, len(d.entries), maxDetails)
+			require.LessOrEqual(t, kept(), maxDetails)
 		}
-		require.NotEmpty(t, d.entries)
+		require.Positive(t, kept())
+		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time: nobody asks any more
+		synctest.Wait()
+		require.Zero(t, kept(), "nothing is kept for longer than an interval")
+	})
+}
+
+// Of a peer with many holds the details keep those of the page.
+func TestDetailsKeepFewHolds(t *testing.T) {
+	t.Parallel()
+	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	client := newManualClient(t, embedded.New(), usd)
+	peers, err := client.Provision(t.Context(),
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
+	require.NoError(t, err)
+	for range maxHolds + 1 {
+		_, err := client.Recorder.Prepare(t.Context(), transfers.Packet{From: peers[0], To: peers[1], In: 1, Out: 1, Expiry: time.Now().Add(time.Minute)})
+		require.NoError(t, err)
+	}
+	c, err := New(Config{Book: client.Book})
+	require.NoError(t, err)
+	defer c.Close()
+	d, err := c.readDetail(t.Context(), peers[0], usd)
+	require.NoError(t, err)
+	require.NoError(t, d.holdsErr)
+	require.Equal(t, maxHolds+1, d.holdsCount)
+	require.Len(t, d.holds, maxHolds)
+	require.Less(t, cap(d.holds), maxHolds+32)
+}
+
+// Config.Peers is called by one goroutine at a time, while looks and statements ask for names together.
+func TestPeersAreAskedOneAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var inside, calls atomic.Int64
+		usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+		book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})
+		require.NoError(t, err)
+		_, err = book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd})
+		require.NoError(t, err)
+		c, err := New(Config{Book: book, Peers: func(accounts.Asset) []string {
+			if inside.Add(1) > 1 {
+				t.Error("called by two goroutines at once")
+			}
+			defer inside.Add(-1)
+			calls.Add(1)
+			time.Sleep(time.Second) //nolint:forbidigo // virtual time: a slow look-up of names
+			return []string{"alice"}
+		}})
+		require.NoError(t, err)
+		defer c.Close()
+		alice, err := book.PeerAccount("alice", usd)
+		require.NoError(t, err)
+		c.reader.ask()
+		var requests sync.WaitGroup
+		for range 3 {
+			requests.Go(func() {
+				_, err := c.openStatement(t.Context(), statementQuery{account: alice, asset: usd})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		requests.Wait()
+		time.Sleep(4 * time.Second) //nolint:forbidigo // virtual time: the look
+		require.EqualValues(t, 4, calls.Load())
 	})
 }
 

@@ -34,24 +34,23 @@ type look struct {
 type peer struct {
 	accounts.PeerEntry
 
-	Asset  accounts.Asset
-	name   string // the peer's id, or its account's id if the name is unknown
-	search string // name in lower case
+	Asset     accounts.Asset
+	assetName string // as of nameAsset
+	name      string // the peer's id, or its account's id if the name is unknown
+	search    string // name in lower case
 
 	payableCap   ledger.Amount
 	hasCap       bool
-	lineUsed     int // percent of the line that the peer owes or holds; noPercent without a line
-	capUsed      int // percent of the cap that we owe or hold; noPercent without a cap
-	trouble      int // sorts peers, see troubleOf
+	capUnknown   bool // the peer has no known name, so the configured cap, if any, cannot be found
+	figures           // follow from Balance and payableCap, see derive
+	trouble      int  // sorts peers, see troubleOf
 	arrearsSince time.Time
 }
-
-// noPercent stands for a percentage that does not exist.
-const noPercent = -1
 
 // total has the sums over all peers of an asset, in units.
 type total struct {
 	asset                                                  accounts.Asset
+	name                                                   string // of the asset, as of nameAsset
 	peers, suspended, closed, incomplete                   int
 	inArrears, near                                        int
 	payable, receivable, arrears, prepaid                  big.Int
@@ -68,6 +67,8 @@ type looker struct {
 	cfg Config
 	// inArrears says since when the peers that were in arrears at the last look are so.
 	inArrears map[accounts.PeerAccount]time.Time
+	lookedAt  time.Time // when the last look that noted arrears began
+	dated     int       // looks that dated arrears
 }
 
 // takeLook reads the ledger. Orders may be unknown in a look; all else is known, or takeLook fails.
@@ -78,12 +79,12 @@ func (l *looker) takeLook(ctx context.Context) (*look, error) {
 		return nil, err
 	}
 	for _, asset := range k.assets {
-		sums := total{asset: asset}
+		sums := total{asset: asset, name: nameAsset(k.assets, asset)}
 		for entry, err := range l.cfg.Book.Peers(ctx, asset, l.cfg.Peers(asset)...) {
 			if err != nil {
 				return nil, err
 			}
-			p, err := l.newPeer(asset, entry)
+			p, err := l.newPeer(asset, sums.name, entry)
 			if err != nil {
 				return nil, err
 			}
@@ -92,16 +93,16 @@ func (l *looker) takeLook(ctx context.Context) (*look, error) {
 		}
 		k.totals = append(k.totals, sums)
 	}
-	l.noteArrears(ctx, k)
 	slices.SortStableFunc(k.peers, byTrouble)
 	l.readOrders(ctx, k)
+	l.noteArrears(ctx, k) // last: a look without dates has all its figures
 	k.took = time.Since(k.at)
 	return k, nil
 }
 
 // newPeer returns an entry with the figures that follow from it.
-func (l *looker) newPeer(asset accounts.Asset, entry accounts.PeerEntry) (*peer, error) {
-	p := &peer{PeerEntry: entry, Asset: asset, name: entry.ID.String(), lineUsed: noPercent, capUsed: noPercent}
+func (l *looker) newPeer(asset accounts.Asset, assetName string, entry accounts.PeerEntry) (*peer, error) {
+	p := &peer{PeerEntry: entry, Asset: asset, assetName: assetName, name: entry.ID.String(), capUnknown: !entry.Known() && l.cfg.Book.HasCaps()}
 	if entry.Known() {
 		p.name = entry.Account.Peer()
 		limits, err := l.cfg.Book.EffectiveLimits(entry.Account)
@@ -111,33 +112,9 @@ func (l *looker) newPeer(asset accounts.Asset, entry accounts.PeerEntry) (*peer,
 		p.payableCap, p.hasCap = limits.PayableCap, limits.PayableCapped
 	}
 	p.search = strings.ToLower(p.name)
-	b := &p.Balance
-	if line := b.CreditLine; !line.IsZero() && line != accounts.Unlimited {
-		p.lineUsed = percentOf(new(big.Int).Add(b.Receivable.Big(), b.HeldIn.Big()), line)
-	}
-	if p.hasCap {
-		p.capUsed = percentOf(new(big.Int).Add(b.Payable.Big(), b.HeldOut.Big()), p.payableCap)
-	}
+	p.derive()
 	p.trouble = p.troubleOf()
 	return p, nil
-}
-
-// maxPercent is the largest percentage that is shown.
-const maxPercent = 999
-
-// percentOf returns a part in percent of the whole, rounded down, at most maxPercent.
-func percentOf(part *big.Int, whole ledger.Amount) int {
-	switch {
-	case part.Sign() <= 0:
-		return 0
-	case whole.IsZero():
-		return maxPercent
-	}
-	p := new(big.Int).Mul(part, big.NewInt(100))
-	if p.Quo(p, whole.Big()); !p.IsInt64() || p.Int64() > maxPercent {
-		return maxPercent
-	}
-	return int(p.Int64())
 }
 
 // troubleOf orders peers: first peers in arrears, then incomplete ones, then by the used percentage of
@@ -155,8 +132,6 @@ func (p *peer) troubleOf() int {
 }
 
 func byTrouble(a, b *peer) int { return cmp.Compare(b.trouble, a.trouble) }
-
-func (p *peer) isNear() bool { return max(p.lineUsed, p.capUsed) >= nearTrouble }
 
 // state is the peer's state, in the words of "peerledger balances".
 func (p *peer) state() string {
@@ -254,6 +229,7 @@ func (k *look) findPeer(account accounts.PeerAccount) (*peer, bool) {
 // trial is the trial balance of an asset.
 type trial struct {
 	asset   accounts.Asset
+	name    string // of the asset, as of nameAsset
 	balance accounts.TrialBalance
 	at      time.Time
 	// err is the error of the trial balance: with accounts.ErrUnbalanced and accounts.ErrTransit the
@@ -268,8 +244,9 @@ func (t *trial) isKnown() bool {
 // addUpBooks makes the trial balance of each asset.
 func (l *looker) addUpBooks(ctx context.Context) []trial {
 	var trials []trial
-	for _, asset := range l.cfg.Book.Assets() {
-		t := trial{asset: asset, at: time.Now()}
+	assets := l.cfg.Book.Assets()
+	for _, asset := range assets {
+		t := trial{asset: asset, name: nameAsset(assets, asset), at: time.Now()}
 		t.balance, t.err = l.cfg.Book.TrialBalance(ctx, asset)
 		trials = append(trials, t)
 	}

@@ -52,9 +52,9 @@ func (c *Console) viewOrders(k *look, most int) ordersView {
 }
 
 func (c *Console) viewOrder(o *settlement.OpenOrder) orderView {
-	age := o.Age(time.Now())
+	age, asset := o.Age(time.Now()), c.nameAsset(o.Asset)
 	v := orderView{
-		Peer: o.Account.Peer(), Link: "peer?" + accountQuery(o.Account.Peer(), o.Asset), Asset: o.Asset.String(), Order: o.ID.String(),
+		Peer: o.Account.Peer(), Link: "peer?" + accountQuery(o.Account.Peer(), asset), Asset: asset, Order: o.ID.String(),
 		Amount: o.Asset.Format(o.Amount), Rail: o.Rail, Sequence: o.Sequence, Placed: formatTime(o.PlacedAt), Age: formatAge(age),
 		Claimed: formatTime(o.LeaseRenewedAt), Waits: describeWait(o.Waits), Stuck: age > c.cfg.StuckAfter,
 		placedAt: o.PlacedAt, claimedAt: o.LeaseRenewedAt,

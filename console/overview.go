@@ -67,7 +67,7 @@ type totalView struct {
 func viewTotal(t *total, own *accounts.AssetPosition) totalView {
 	text := func(units *big.Int) string { return formatSigned(t.asset, units) }
 	return totalView{
-		Asset: t.asset.String(), Code: t.asset.Code,
+		Asset: t.name, Code: t.asset.Code,
 		Peers: t.peers, Suspended: t.suspended, Closed: t.closed, Incomplete: t.incomplete, InArrears: t.inArrears, Unlimited: t.unlimited,
 		Owed: text(&t.payable), Owing: text(&t.receivable), Arrears: text(&t.arrears), Prepaid: text(&t.prepaid),
 		HeldIn: text(&t.heldIn), HeldOut: text(&t.heldOut), Settling: text(&t.settling), Announced: text(&t.announced),
@@ -142,28 +142,29 @@ func viewTrials(s state) []trialView {
 	var views []trialView
 	for i := range s.trials {
 		t := &s.trials[i]
-		v := trialView{Asset: t.asset.String(), At: formatTime(t.at), Age: formatAge(time.Since(t.at)), Right: t.err == nil, Unknown: !t.isKnown()}
+		v := trialView{Asset: t.name, At: formatTime(t.at), Age: formatAge(time.Since(t.at)), Right: t.err == nil, Unknown: !t.isKnown()}
 		if t.err != nil {
 			v.Error = t.err.Error()
 		}
 		if !v.Unknown {
 			for j := range t.balance.Lines {
 				line := &t.balance.Lines[j]
-				v.Lines = append(v.Lines, viewTrialLine(t.asset, line.AccountKind, &line.Sums))
+				v.Lines = append(v.Lines, viewTrialLine(t, line.AccountKind, &line.Sums))
 				if line.AccountKind == "transit" {
 					v.Reserved = formatSigned(t.asset, &line.CreditsPending)
 				}
 			}
-			v.Lines = append(v.Lines, viewTrialLine(t.asset, "total", &t.balance.Total))
+			v.Lines = append(v.Lines, viewTrialLine(t, "total", &t.balance.Total))
 		}
 		views = append(views, v)
 	}
 	return views
 }
 
-func viewTrialLine(a accounts.Asset, kind string, s *accounts.Sums) trialLine {
+func viewTrialLine(t *trial, kind string, s *accounts.Sums) trialLine {
+	a := t.asset
 	return trialLine{
-		Asset: a.String(), Kind: kind, Accounts: s.Accounts,
+		Asset: t.name, Kind: kind, Accounts: s.Accounts,
 		DebitsPosted: formatSigned(a, &s.DebitsPosted), CreditsPosted: formatSigned(a, &s.CreditsPosted),
 		DebitsPending: formatSigned(a, &s.DebitsPending), CreditsPending: formatSigned(a, &s.CreditsPending),
 	}

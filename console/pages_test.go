@@ -198,6 +198,20 @@ func TestPeerPage(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, got)
 }
 
+// A peer's page has the first holds to expire and says how many there are. A download has all.
+func TestManyHolds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil, line("alice", usd, 1000_00), line("bob", usd, 0))
+	const count = 130
+	for range count {
+		f.hold("alice", "bob", 1)
+	}
+	page := f.show("/peer?peer=alice&asset=USD/2")
+	require.Equal(t, 100, strings.Count(page, "<td class=\"name\">packet</td>"))
+	require.Contains(t, textOf(t, page, "holds"), "The first 100 of 130 to expire: download all.")
+	require.Len(t, rowsOf(t, f.show("/holds.csv?peer=alice&asset=USD/2")), count)
+}
+
 // A long statement is cut on the page, which says so, and whole in downloads.
 func TestLongStatement(t *testing.T) {
 	t.Parallel()
@@ -290,6 +304,32 @@ func TestOrdersAreBounded(t *testing.T) {
 	status, text := f.open("/orders.json")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, text, "Config.MaxOrders")
+}
+
+// Orders that were not read are not shown as none, nor as not stuck.
+func TestOverviewCountsUnreadOrders(t *testing.T) {
+	t.Parallel()
+	named := []string{"bob"}
+	f := newFixture(t, func(c *console.Config) {
+		c.Peers = func(accounts.Asset) []string { return named }
+	}, line("alice", usd, 100_00), line("bob", usd, 0), line("carol", usd, 0))
+	for i, want := range []struct{ to, card, orders string }{
+		{"carol", "Open orders 1 stuck or not is unknown; 1 not read", "1 peers have an open order, and none of them has a known name."},
+		{"bob", "Open orders 2 none of the 1 that were read stuck; 1 not read", "The orders of 1 more peers were not read."},
+	} {
+		f.send("alice", want.to, 20_00)
+		_, err := f.client.Settlement.Settle(t.Context(), f.peers[want.to])
+		t.Logf("the order stays open: %v", err)
+		page := ""
+		require.Eventually(t, func() bool { // the look that follows the order
+			page = f.show("/")
+			return strings.Contains(textOf(t, page, "troubles"), fmt.Sprint("Open orders ", i+1))
+		}, time.Minute, time.Millisecond)
+		require.Contains(t, textOf(t, page, "troubles"), want.card)
+		orders := textOf(t, page, "orders")
+		require.Contains(t, orders, want.orders)
+		require.NotContains(t, orders, "No order is open")
+	}
 }
 
 // A peer without a known name is shown by its account.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,9 +22,9 @@ type peerView struct {
 }
 
 func viewPeer(p *peer) peerView {
-	v := peerView{Name: p.name, Asset: p.Asset.String(), State: p.state(), Known: p.Known(), Bar: drawBar(p)}
+	v := peerView{Name: p.name, Asset: p.assetName, State: p.state(), Known: p.Known(), Bar: drawBar(p)}
 	if p.Known() {
-		v.Link = "peer?" + accountQuery(p.Account.Peer(), p.Asset)
+		v.Link = "peer?" + accountQuery(p.Account.Peer(), p.assetName)
 	}
 	if p.Incomplete {
 		for _, text := range []*string{&v.Position, &v.Line, &v.Headroom, &v.Prepaid, &v.Arrears, &v.HeldIn, &v.HeldOut, &v.Settling} {
@@ -41,9 +42,24 @@ func viewPeer(p *peer) peerView {
 	return v
 }
 
-// accountQuery is the query that names a peer in an asset.
-func accountQuery(name string, asset accounts.Asset) string {
-	return url.Values{"peer": {name}, "asset": {asset.String()}}.Encode()
+// nameAsset returns the name of an asset of the books, as in USD/9. If several are called so, it has the number of
+// the asset's ledger, as in "USD/9 ledger 2", which is no other asset's String: that ends with the scale.
+func nameAsset(assets []accounts.Asset, asset accounts.Asset) string {
+	for _, a := range assets {
+		if a.Ledger != asset.Ledger && a.String() == asset.String() {
+			return fmt.Sprintf("%v ledger %d", asset, asset.Ledger)
+		}
+	}
+	return asset.String()
+}
+
+func (c *Console) nameAsset(asset accounts.Asset) string {
+	return nameAsset(c.cfg.Book.Assets(), asset)
+}
+
+// accountQuery is the query that names a peer in an asset of this name.
+func accountQuery(peer, assetName string) string {
+	return url.Values{"peer": {peer}, "asset": {assetName}}.Encode()
 }
 
 // peerFields are the columns of downloads, named as in "peerledger peers --json". Figures of an
@@ -55,7 +71,7 @@ var peerFields = []field[*peer]{
 		}
 		return p.name
 	}},
-	{"asset", func(p *peer) any { return p.Asset.String() }},
+	{"asset", func(p *peer) any { return p.assetName }},
 	{"state", func(p *peer) any { return p.state() }},
 	{"position", known(func(p *peer) any { return formatSigned(p.Asset, p.position()) })},
 	{"arrears", known(func(p *peer) any { return p.Asset.Format(p.Balance.Arrears) })},
@@ -67,14 +83,14 @@ var peerFields = []field[*peer]{
 	{"announced", known(func(p *peer) any { return p.Asset.Format(p.Balance.Announced) })},
 	{"credit_line", known(func(p *peer) any { return formatLine(p.Asset, p.Balance.CreditLine) })},
 	{"headroom", known(func(p *peer) any { return formatHeadroom(&p.Balance) })},
-	{"line_used_percent", func(p *peer) any { return percentField(p.lineUsed) }},
+	{"line_used_percent", known(func(p *peer) any { return percentField(p.lineUsed) })},
 	{"payable_cap", func(p *peer) any {
 		if !p.hasCap {
 			return nil
 		}
 		return p.Asset.Format(p.payableCap)
 	}},
-	{"cap_used_percent", func(p *peer) any { return percentField(p.capUsed) }},
+	{"cap_used_percent", known(func(p *peer) any { return percentField(p.capUsed) })},
 	{"settled_out", known(func(p *peer) any { return p.Asset.Format(p.Balance.SettledOut) })},
 	{"settled_in", known(func(p *peer) any { return p.Asset.Format(p.Balance.SettledIn) })},
 	{"opened", known(func(p *peer) any { return stampTime(p.Balance.Opened) })},
@@ -152,7 +168,8 @@ func (c *Console) showPeers(w http.ResponseWriter, r *http.Request, f format) {
 		v.Sort = map[bool]string{true: "-"}[q.desc] + q.sort
 	}
 	for _, a := range s.look.assets {
-		v.Assets = append(v.Assets, choice{a.String(), a.String(), q.asset == a.String()})
+		name := nameAsset(s.look.assets, a)
+		v.Assets = append(v.Assets, choice{name, name, q.asset == name})
 	}
 	for _, f := range peerFilters {
 		v.Shows = append(v.Shows, choice{f.name, f.label, q.show == f.name})
@@ -201,11 +218,15 @@ func (q peersQuery) newColumns() []column {
 // findAccount returns the account that a query names.
 func (c *Console) findAccount(values url.Values) (accounts.PeerAccount, accounts.Asset, error) {
 	name := strings.TrimSpace(values.Get("asset"))
-	for _, a := range c.cfg.Book.Assets() {
-		if a.String() == name || name == "" && len(c.cfg.Book.Assets()) == 1 {
+	var names []string
+	assets := c.cfg.Book.Assets()
+	for _, a := range assets {
+		names = append(names, nameAsset(assets, a))
+		if names[len(names)-1] == name || name == "" && len(assets) == 1 {
 			account, err := c.cfg.Book.PeerAccount(values.Get("peer"), a)
 			return account, a, err
 		}
 	}
-	return accounts.PeerAccount{}, accounts.Asset{}, &accounts.FieldError{Subject: "address", Field: "asset", Reason: "must be an asset of the books, as in USD/9"}
+	reason := "must be one of " + strings.Join(names, ", ")
+	return accounts.PeerAccount{}, accounts.Asset{}, &accounts.FieldError{Subject: "address", Field: "asset", Reason: reason}
 }

@@ -15,7 +15,7 @@ import (
 // peersQuery is the query of the page of peers: all of the page's state is in its address.
 type peersQuery struct {
 	search string
-	asset  string // as in USD/9; "" is all
+	asset  string // a name as of nameAsset; "" is all
 	show   string // a filter of peerFilters; "" is all
 	sort   string // an order of peerOrders; "" is by trouble
 	desc   bool
@@ -139,7 +139,7 @@ func (q peersQuery) selectPeers(k *look) []*peer {
 	search := strings.ToLower(q.search)
 	var rows []*peer
 	for _, p := range k.peers {
-		if (q.asset == "" || p.Asset.String() == q.asset) && strings.Contains(p.search, search) && keep(p) {
+		if (q.asset == "" || p.assetName == q.asset) && strings.Contains(p.search, search) && keep(p) {
 			rows = append(rows, p)
 		}
 	}

@@ -101,11 +101,11 @@ func (c *Console) showStatement(w http.ResponseWriter, r *http.Request, f format
 		return
 	}
 	from, to := formInput(q.from), formInput(q.to)
-	query := accountQuery(q.account.Peer(), q.asset)
+	query := accountQuery(q.account.Peer(), c.nameAsset(q.asset))
 	same := "?" + query + "&" + url.Values{"from": {from}, "to": {to}}.Encode()
 	s, _ := c.reader.current()
 	v := statementPage{
-		header: newHeader("Statement of "+q.account.Peer(), "peers", s), Peer: q.account.Peer(), Asset: q.asset.String(), PeerLink: "peer?" + query,
+		header: newHeader("Statement of "+q.account.Peer(), "peers", s), Peer: q.account.Peer(), Asset: c.nameAsset(q.asset), PeerLink: "peer?" + query,
 		From: from, To: to, FromText: formatTime(q.from), ToText: formatTime(q.to), CSV: "statement.csv" + same, JSON: "statement.json" + same,
 	}
 	err = c.readLedger(r.Context(), c.cfg.Timeout, func(ctx context.Context) error {

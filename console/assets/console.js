@@ -2,7 +2,12 @@
 "use strict";
 
 const lookDelay = 300; // ms: looks and trial balances that follow each other are one reload
+const retryDelay = 15000; // ms from a refused stream to the next attempt
+const unreachable = "The console cannot be reached.";
 let stream = null;
+let retry = 0;
+let streamLost = ""; // why the stream is broken; "" if it is not
+let answerLost = ""; // why this page could not be loaded again; "" if it could
 let paused = sessionStorage.getItem("paused") === "yes";
 let loading = false;
 let due = 0;
@@ -37,18 +42,47 @@ async function loadFigures() {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     if (answer.redirected) { location.reload(); return; } // logged out
-    if (answer.ok) replaceParts(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    showConnection(true);
+    if (answer.status === 401) { location.reload(); return; }
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.ok) replaceParts(page);
+    answerLost = answer.ok ? "" : reasonOf(answer, page);
   } catch {
-    showConnection(false);
+    answerLost = unreachable;
   } finally {
     loading = false;
   }
+  showConnection();
 }
 
-function showConnection(connected) {
-  document.getElementById("disconnected").hidden = connected;
-  drawLive(connected);
+// reasonOf returns the reason on the page of an error.
+function reasonOf(answer, page) {
+  const reason = page.getElementById("reason");
+  return `The console answered ${answer.status}${reason ? ": " + reason.textContent : ""}.`;
+}
+
+// explainRefusal asks why a stream was refused, which the browser does not tell, and has another attempt follow,
+// which the browser does not make. A session that has ended leads to the log-in.
+async function explainRefusal() {
+  const end = new AbortController();
+  try {
+    const answer = await fetch("events", { cache: "no-store", signal: end.signal });
+    if (answer.status === 401) { location.reload(); return; }
+    if (!answer.ok) streamLost = reasonOf(answer, new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    streamLost = unreachable;
+  } finally {
+    end.abort(); // a stream that was opened after all is not read
+  }
+  showConnection();
+  clearTimeout(retry);
+  retry = setTimeout(updateStream, retryDelay);
+}
+
+function showConnection() {
+  const why = streamLost || answerLost;
+  document.getElementById("disconnected").hidden = why === "";
+  document.getElementById("why").textContent = why;
+  drawLive(stream !== null && why === "");
 }
 
 function drawLive(connected) {
@@ -79,8 +113,13 @@ function updateStream() {
   const wanted = hasFigures && !paused && !document.hidden;
   if (wanted && !stream) {
     stream = new EventSource("events");
-    stream.onopen = () => showConnection(true);
-    stream.onerror = () => showConnection(false);
+    stream.onopen = () => { streamLost = ""; showConnection(); };
+    stream.onerror = () => {
+      const refused = stream.readyState === EventSource.CLOSED;
+      streamLost = unreachable;
+      if (refused) { stream = null; explainRefusal(); }
+      showConnection();
+    };
     stream.addEventListener("look", () => {
       clearTimeout(due);
       due = setTimeout(loadFigures, lookDelay);
@@ -89,7 +128,8 @@ function updateStream() {
     stream.close();
     stream = null;
   }
-  drawLive(stream !== null);
+  if (!wanted) streamLost = "";
+  showConnection();
 }
 
 document.addEventListener("visibilitychange", () => {
