@@ -94,6 +94,7 @@ func requireSameAnswers(t *testing.T, s *workload, l *embedded.Ledger) {
 	for n := range storyLength {
 		require.NoError(t, s.sendRequest(t, memory, n))
 	}
+	s.setTime(storyLength) // the books of l were read at this time, and holds end between two times
 	burnt := 0
 	for n := uint64(1); n < storyLength; n++ {
 		want, err := memory.CreateTransfers(t.Context(), s.requestTransfers(n))
