@@ -41,7 +41,7 @@ func (p *percent) Set(text string) error {
 }
 
 func (a *app) newCheckBooksCommand() *cobra.Command {
-	f := checkOptions{line: [2]percent{80, 95}}
+	f := checkOptions{output: "nagios", line: [2]percent{80, 95}}
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the books for a monitoring program, as a Nagios plugin",
@@ -82,7 +82,7 @@ object. The checks of the cluster itself are in "peerledger doctor".`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
-	flags.StringVarP(&f.output, "output", "o", "nagios", "print the result as nagios or json (--json is -o json)")
+	flags.VarP(choiceFlag{&f.output, []string{"nagios", "json"}, "format"}, "output", "o", "print the result as nagios or json (--json is -o json)")
 	flags.Var(&f.line[0], "line-warning", "warn when this part of a credit line is used")
 	flags.Var(&f.line[1], "line-critical", "report a problem when this part of a credit line is used")
 	flags.DurationVar(&f.stuck[0], "stuck-warning", 10*time.Minute, "warn when an order is open for this `time`")
@@ -94,8 +94,6 @@ object. The checks of the cluster itself are in "peerledger doctor".`,
 // validate refuses contradictory flags, and chooses the output.
 func (f *checkOptions) validate(a *app) error {
 	switch {
-	case f.output != "nagios" && f.output != "json":
-		return fmt.Errorf("%w: -o must be nagios or json, not %q", errUsage, f.output)
 	case f.line[0] > f.line[1]:
 		return fmt.Errorf("%w: --line-warning must be at most --line-critical", errUsage)
 	case f.stuck[0] > f.stuck[1]:

@@ -54,7 +54,8 @@ checks that opens the ledger.`,
 // checkConfig prints the faults of the configuration, or what it comes to.
 func (a *app) checkConfig() error {
 	cfg, err := a.readConfig()
-	file := orDefault(cfg.file, orDefault(a.config, orDefault(a.getenv("PEERLEDGER_CONFIG"), defaultFile)))
+	chosen, _ := a.chooseConfig() // its error is readConfig's
+	file := orDefault(cfg.file, orDefault(chosen.file, defaultFile))
 	if err == nil && len(cfg.Assets) == 0 {
 		_, err = cfg.findAsset("")
 	}

@@ -20,8 +20,9 @@ func (a *app) newWatchCommand() *cobra.Command {
 	var every time.Duration
 	var once bool
 	cmd := &cobra.Command{
-		Use:   "watch [peer...]",
-		Short: "Show peers, positions against thresholds, packets and orders, live",
+		Use:     "watch [peer...]",
+		Example: "  peerledger watch\n  peerledger watch --sort position:desc --filter owing --interval 5s\n  peerledger watch --once --json",
+		Short:   "Show peers, positions against thresholds, packets and orders, live",
 		Long: `Show these peers, or all configured peers, and refresh every 2 s (--every): positions against
 settle_at and credit lines, packets per second, open orders, and paused payments. Peers nearest
 to their settle_at, or to the end of their line, come first. With --json, print one object for
