@@ -70,12 +70,12 @@ func pressKey(t *testing.T, m live, keys ...rune) live {
 
 func TestLiveView(t *testing.T) {
 	t.Parallel()
-	m := live{every: time.Second}
+	m := live{app: &app{}, every: time.Second}
 	require.Contains(t, m.View().Content, "looking")
 
 	s := snapshot{At: time.Unix(0, 0), OpenOrders: 2}
 	for _, name := range []string{"ann", "ben", "cat"} {
-		s.Peers = append(s.Peers, watchedRow{peerRow: peerRow{Peer: name, State: "active"}, Due: 50, Used: -1})
+		s.Peers = append(s.Peers, watchedRow{peerRow: peerRow{Peer: name, State: "active", Account: name}, Due: 50, Used: -1})
 	}
 	next, again := m.Update(snapshotMsg{snapshot: s})
 	require.NotNil(t, again, "it looks again later")
