@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+	"errors"
+
 	"github.com/spf13/cobra"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -40,13 +44,15 @@ theirs alone.`,
 		Example: "  peerledger limits\n  peerledger limits alice bob -o csv",
 		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			rails := func(cfg config) (settlement.Rails, error) { return nameEngineRails(cfg), nil }
-			return a.withEngine(cmd.Context(), rails, func(s *session, engine *settlement.Engine) error {
+			return a.withSession(cmd.Context(), func(s *session) error {
 				list, err := s.parseAccounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}
-				uses, err := engine.PayoutUses(cmd.Context(), list...)
+				if _, err := s.book.Balances(cmd.Context(), list...); err != nil { // all of them are in the ledger
+					return err
+				}
+				uses, err := s.readPayoutUses(cmd.Context(), list)
 				if err != nil {
 					return err
 				}
@@ -57,6 +63,23 @@ theirs alone.`,
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
 	a.addListFlags(cmd)
 	return cmd
+}
+
+// readPayoutUses reads the limits of accounts, with an engine that has them and pays nothing.
+func (s *session) readPayoutUses(ctx context.Context, list []accounts.PeerAccount) (uses []settlement.PayoutUse, err error) {
+	limits, err := s.cfg.parseLimits()
+	if err != nil {
+		return nil, err
+	}
+	engine, err := settlement.NewEngine(s.ledger, s.book, settlement.Config{
+		Manual: true, Instance: operatorInstance, NoTakeover: true, Rails: nameEngineRails(s.cfg),
+		PeerPayoutLimits: limits.peers, AssetPayoutLimits: limits.assets,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, engine.Close(ctx)) }()
+	return engine.PayoutUses(ctx, list...)
 }
 
 // newLimitRow returns the row of a limit.
