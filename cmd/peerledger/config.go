@@ -152,7 +152,7 @@ func (c config) findAsset(name string) (accounts.Asset, error) {
 	}
 	switch {
 	case len(c.Assets) == 0:
-		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s", errUsage, c.fileName())
+		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s; peerledger config init writes a first file", errUsage, c.fileName())
 	case len(found) == 1:
 		return found[0], nil
 	case name == "":

@@ -33,7 +33,7 @@ type effectiveAsset struct {
 
 func (a *app) newConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "config", Short: "Check the configuration file", Args: requireSubcommand,
+		Use: "config", Short: "Check the configuration file, or write a first one", Args: requireSubcommand,
 		Long: "The configuration file is peerledger.yaml in the working directory, or the file of --config or\n$PEERLEDGER_CONFIG.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -48,6 +48,7 @@ checks that opens the ledger.`,
 		Args:    exactArgs(0),
 		RunE:    func(*cobra.Command, []string) error { return a.checkConfig() },
 	})
+	cmd.AddCommand(a.newConfigInitCommand())
 	return cmd
 }
 

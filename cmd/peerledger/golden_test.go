@@ -32,7 +32,7 @@ var goldenLines = map[string][]string{
 	"settle announced": {"settle announced"}, "settle pauses": {"settle pauses"}, "peers standing": {"peers standing"}, "find": {"find taken --key"},
 	"compare": {"compare alice@USD THEIRS"}, "migrate": {"migrate --to-folder TARGET", "migrate --to-folder TARGET --yes"},
 	"settle now": {"settle now bob@USD --pay-with true"}, "settle refund": {"settle refund alice@USD --pay-with true"}, "settle start": {"settle start"},
-	"config check": {"config check"}, "context list": {"context list"}, "context show": {"context show"}, "context use": {"context use test"},
+	"config check": {"config check"}, "config init": {"config init TARGET"}, "context list": {"context list"}, "context show": {"context show"}, "context use": {"context use test"},
 	"doctor": {"doctor"}, "version": {"version"}, "replay": {"replay"}, "engines": {"engines"}, "engines add": {"engines add bank http://127.0.0.1:1 --asset USD"},
 	"backup": {"backup --to BACKUPS"}, "backup list": {"backup list BACKUPS"}, "restore": {"restore BACKUPS TARGET"},
 }

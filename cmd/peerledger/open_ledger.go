@@ -26,6 +26,7 @@ var refusedFlags = map[string][]string{
 	"peerledger backup list":    ledgerFlags,
 	"peerledger bench":          {"folder"},
 	"peerledger config check":   {"timeout"},
+	"peerledger config init":    {"folder", "cluster-id", "addresses", "config", "context", "timeout"},
 	"peerledger context list":   {"folder", "cluster-id", "addresses", "config", "context", "timeout"},
 	"peerledger context show":   {"timeout"},
 	"peerledger context use":    {"folder", "cluster-id", "addresses", "config", "context", "timeout"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,8 +87,9 @@ func (d peerDetails) draw(row watchedRow) string {
 		positions = append(positions, p.Position)
 	}
 	if len(positions) > 0 {
-		first := d.history.Points[0].Time
-		fmt.Fprintf(&text, "\n  position since %s\n  %s\n", formatTime(first), drawCurve(positions))
+		least, most := findExtremes(positions)
+		fmt.Fprintf(&text, "\n  position since %s, from %s to %s\n  %s\n", formatTime(d.history.Points[0].Time),
+			formatSigned(d.history.Asset, least), formatSigned(d.history.Asset, most), drawCurve(positions))
 	}
 	for _, h := range d.holds.Holds {
 		hold := newHoldRow(h)
@@ -99,6 +101,12 @@ func (d peerDetails) draw(row watchedRow) string {
 	return text.String()
 }
 
+// findExtremes returns the least and the greatest of at least one value.
+func findExtremes(values []*big.Int) (least, most *big.Int) {
+	compare := func(x, y *big.Int) int { return x.Cmp(y) }
+	return slices.MinFunc(values, compare), slices.MaxFunc(values, compare)
+}
+
 // curveSteps are the heights of a curve in text.
 var curveSteps = []rune("▁▂▃▄▅▆▇█")
 
@@ -107,15 +115,7 @@ func drawCurve(values []*big.Int) string {
 	if len(values) == 0 {
 		return ""
 	}
-	least, most := values[0], values[0]
-	for _, v := range values {
-		if v.Cmp(least) < 0 {
-			least = v
-		}
-		if v.Cmp(most) > 0 {
-			most = v
-		}
-	}
+	least, most := findExtremes(values)
 	span := new(big.Int).Sub(most, least)
 	curve := make([]rune, len(values))
 	for i, v := range values {
