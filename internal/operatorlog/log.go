@@ -176,7 +176,7 @@ func (l *Log) append(e Entry) error {
 func (l *Log) withLock(do func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout) //nolint:forbidigo // an act that has begun must end, also after its context
 	defer cancel()
 	switch locked, err := l.lock.TryLockContext(ctx, lockPoll); {
 	case errors.Is(err, context.DeadlineExceeded):

@@ -78,6 +78,11 @@ func Read(path string, f Filter) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("operatorlog: %w", err)
 	}
+	return readEntries(file, size, path, f)
+}
+
+// readEntries is [Read] of the first size bytes of a file.
+func readEntries(file io.ReaderAt, size int64, path string, f Filter) ([]Entry, error) {
 	r := reader{filter: f, ended: map[string]bool{}, damage: DamageError{Path: path}}
 	r.filter.Limit = cmp.Or(f.Limit, DefaultLimit)
 	if err := r.readLines(newLineScanner(file, size), size); err != nil {
@@ -94,7 +99,7 @@ func Read(path string, f Filter) ([]Entry, error) {
 // torn one. A journal without its lock file is a copy, which no process writes to.
 func measureWhole(path string, file *os.File) (size int64, err error) {
 	lock := flock.New(path+".lock", flock.SetFlag(os.O_RDONLY))
-	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout) //nolint:forbidigo // a read of a local file takes no context
 	defer cancel()
 	_, err = lock.TryRLockContext(ctx, lockPoll)
 	if errors.Is(err, context.DeadlineExceeded) {
