@@ -30,8 +30,8 @@ type Filter struct {
 	Limit    int       // at most so many entries, the newest; 0 is DefaultLimit
 }
 
-// matches reports whether the filter selects an entry.
-func (f *Filter) matches(e *Entry) bool {
+// Selects reports whether the filter selects an entry, apart from Limit.
+func (f *Filter) Selects(e *Entry) bool {
 	return (f.Peer == "" || f.Peer == e.Peer) && containsFold(e.Who, f.Who) && containsFold(e.Action, f.Action) &&
 		(f.From.IsZero() || !e.Time.Before(f.From)) && (f.To.IsZero() || e.Time.Before(f.To))
 }
@@ -153,7 +153,7 @@ func (r *reader) addLine(e Entry) {
 	default:
 		e.Outcome, e.Error = Unknown, MissingEnd
 	}
-	if r.filter.matches(&e) {
+	if r.filter.Selects(&e) {
 		r.entries = append(r.entries, e)
 	}
 }
