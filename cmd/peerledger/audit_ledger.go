@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -81,19 +82,19 @@ func newActIndex(acts []operatorlog.Entry) actIndex {
 	return x
 }
 
-// hasChange reports whether an act names the transfer of a change, or was at work on its peer at its time. An act of no peer and no
-// asset, as provision, may have changed each peer.
+// hasChange reports whether an act names the transfer of a change, or was at work on its peer at its time, or on our own account. An
+// act that provisions may have changed the line of each peer.
 func (x actIndex) hasChange(c *operatorlog.Entry) bool {
 	if x.transfers[c.Transfer] {
 		return true
 	}
 	for _, e := range x.byPeer[c.Peer] {
-		if (e.Asset == "" || e.Asset == c.Asset) && wasAtWork(e, c.Time) {
+		if e.Asset == c.Asset && wasAtWork(e, c.Time) {
 			return true
 		}
 	}
 	for _, e := range x.byPeer[""] {
-		if e.Asset == "" && wasAtWork(e, c.Time) {
+		if strings.HasPrefix(e.Action, "provision ") && wasAtWork(e, c.Time) {
 			return true
 		}
 	}

@@ -325,7 +325,9 @@ func TestActAtWork(t *testing.T) {
 	refused := ended
 	refused.Outcome = operatorlog.Refused
 	all := ended
-	all.Peer, all.Asset = "", ""
+	all.Peer, all.Asset, all.Action = "", "", "provision 3 peers"
+	pause := all
+	pause.Action = "pause payments"
 	capital := ended
 	capital.Peer = ""
 	for _, test := range []struct {
@@ -346,6 +348,8 @@ func TestActAtWork(t *testing.T) {
 		{endless, "alice", "USD/2", endlessAct + clockTolerance + 1, false},
 		{refused, "alice", "USD/2", 0, false},
 		{all, "alice", "USD/2", 0, true},
+		{pause, "alice", "USD/2", 0, false},
+		{pause, "", "USD/2", 0, false},
 		{capital, "alice", "USD/2", 0, false},
 		{capital, "", "USD/2", 0, true},
 	} {
@@ -375,4 +379,28 @@ func TestActsWithoutALedger(t *testing.T) {
 	require.Contains(t, e.Note, " to "+target)
 	offline("restore", backups, target)
 	require.Equal(t, operatorlog.Failed, s.readActs(t)[0].Outcome)
+}
+
+// A command that pays several peers has an act for each. An order that stays open is unknown.
+func TestActsOfPayments(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	got := s.runCommand(t, "settle", "now", "bob@USD", "alice@USD", "--pay-with", "false", "--yes")
+	require.Equal(t, statusUnknown, got.status, got.errors)
+	acts := s.readActs(t)
+	require.Equal(t, []any{"alice", operatorlog.Unknown, "bob", operatorlog.Unknown}, []any{acts[0].Peer, acts[0].Outcome, acts[1].Peer, acts[1].Outcome})
+	require.NotEmpty(t, acts[1].Error)
+
+	s.runOK(t, "settle", "now", "bob@USD", "alice@USD", "--pay-with", s.writeProgram(t), "--yes")
+	acts = s.readActs(t)
+	require.Len(t, acts, 5)
+	require.Equal(t, []any{"alice", operatorlog.Refused, "bob", operatorlog.Written, "30.00"}, []any{acts[0].Peer, acts[0].Outcome, acts[1].Peer, acts[1].Outcome, acts[1].Amount})
+	require.Contains(t, acts[0].Error, "nothing was ordered: The peer owes us")
+	require.Equal(t, acts[1].Order, acts[1].Transfer)
+	require.Equal(t, bookedYes, readRows[auditRow](t, s, "audit", "bob", "--limit", "1")[0].Booked)
+
+	got = s.runCommand(t, "settle", "refund", "bob@USD", "alice@USD", "--pay-with", "false", "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Equal(t, operatorlog.Failed, s.readActs(t)[0].Outcome, "the error may be of the other peer")
 }
