@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// completionTimeout bounds the time in which a shell completes an order: somebody waits at the keyboard.
+// completionTimeout bounds the time in which a shell completes an order: an operator waits at the keyboard.
 const completionTimeout = 2 * time.Second
 
 // enableCompletion lets shells complete peers, orders, rails, assets, reasons, contexts and words of flags, for

@@ -97,9 +97,6 @@ packet needs. What a killed connector has reserved is free at the expiry.`,
 					return err
 				}
 				if totals {
-					if cmd.Flags().Changed("limit") { // the sums themselves are of all holds
-						a.list.limit = limit
-					}
 					return showHoldTotals(a, found.Totals)
 				}
 				return showHolds(a, found)
@@ -111,7 +108,7 @@ packet needs. What a killed connector has reserved is free at the expiry.`,
 	order = string(accounts.HoldsByAge)
 	addChoiceFlag(flags, &order, "order", "order", "list by age (oldest first), expiry (nearest first) or amount (largest first)",
 		string(accounts.HoldsByAge), string(accounts.HoldsByExpiry), string(accounts.HoldsByAmount))
-	flags.IntVar(&limit, "limit", accounts.DefaultHoldLimit, fmt.Sprintf("list at most this `number` of holds, up to %d, or with --totals of peers", accounts.MaxHoldLimit))
+	flags.IntVar(&limit, "limit", accounts.DefaultHoldLimit, fmt.Sprintf("list at most this `number` of holds, up to %d", accounts.MaxHoldLimit))
 	flags.BoolVar(&totals, "totals", false, "show the sums of each peer")
 	a.addListFlags(cmd)
 	return cmd

@@ -18,7 +18,7 @@ import (
 var listCommands = map[string]bool{
 	"balances": true, "balances --own": true, "peers": true, "trial-balance": true, "holds dave@USD": false, "orders": true,
 	"settle announced": true, "settle pauses": true, "statement bob@USD": true, "history alice@USD --from 2020-01-01 --to 2020-01-02 --steps 2": true, "holds --totals": true, "orders --closed": true,
-	"limits": true, "exposure": true, "peers standing": true,
+	"limits": true, "exposure": true, "peers standing": true, "audit": true,
 }
 
 // Each command of the books that takes the flags of lists is in listCommands, and has all of these flags.
@@ -71,7 +71,9 @@ func TestOutputsOfLists(t *testing.T) {
 		require.Equal(t, table, run("-o", "table"), line)
 		require.GreaterOrEqual(t, len(strings.Split(wide, "\n")[0]), len(strings.Split(table, "\n")[0]), "%s: a wide table has all columns", line)
 		require.Equal(t, strings.Count(table, "\n")-2, strings.Count(run("--no-headers"), "\n"), "%s: the header and its line", line)
-		require.Equal(t, 1, strings.Count(run("-o", "jsonl", "--limit", "1"), "\n"), line)
+		if line != "holds --totals" { // the limit is of holds, and the sums are of all of them
+			require.Equal(t, 1, strings.Count(run("-o", "jsonl", "--limit", "1"), "\n"), line)
+		}
 	}
 	require.Equal(t, "[]\n", s.runOK(t, "holds", "dave@USD", "-o", "json"), "an empty list is valid JSON")
 	require.Equal(t, "alice@USD/2\nbob@USD/2\ncarol@USD/2\n", s.runOK(t, "peers", "--asset", "USD", "--limit", "3", "-o", "name"))
