@@ -66,18 +66,6 @@ func (c *change) setReason(cfg config, number uint32) {
 	c.Reason, c.ReasonName = number, cfg.nameReason(number)
 }
 
-// describeReason returns a reason's number with its name; "" for no reason.
-func describeReason(number uint32, name string) string {
-	switch {
-	case number == 0:
-		return ""
-	case name == "":
-		return strconv.FormatUint(uint64(number), 10)
-	default:
-		return fmt.Sprintf("%d (%s)", number, name)
-	}
-}
-
 // validateReasons returns the errors in the names of reasons. A number has one name, so that a reason is
 // shown under the name that was given.
 func (c config) validateReasons() []error {
