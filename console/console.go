@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/operatorlog"
 )
 
 // Console serves the pages. Make it with [New]. Its methods may be called concurrently.
@@ -24,6 +26,12 @@ type Console struct {
 	details *details
 	streams chan struct{} // one element for each open stream
 	reads   chan struct{} // one element for each request that reads the ledger
+	acting  chan struct{} // one element for each change at work
+
+	actions map[string]*action // by path; empty with Allow View
+	acts    *acts
+	journal *operatorlog.Log   // nil with Allow View
+	actor   *template.Template // the pages of users who may act
 
 	downloads chan struct{} // one element for each running download
 
@@ -41,7 +49,8 @@ const maxReads = 4
 var ErrClosed = errors.New("console: closed")
 
 // New makes a Console and starts its reader, which sends nothing before a page asks. The caller
-// closes the Console before the ledger. New returns the errors of [Config.Validate].
+// closes the Console before the ledger. New returns the errors of [Config.Validate]. With [Act] it returns
+// an error too if the journal cannot be written.
 func New(cfg Config) (*Console, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -59,10 +68,22 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
+	actor, err := pages.Clone()
+	if err != nil {
+		return nil, err
+	}
+	pages.Funcs(modeFuncs(&cfg, false))
+	actor.Funcs(modeFuncs(&cfg, true))
 	c := &Console{
 		cfg: cfg, public: public, guard: g, secrets: newSecrets(cfg.Token), pages: pages,
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
-		downloads: make(chan struct{}, maxDownloads),
+		downloads: make(chan struct{}, maxDownloads), acting: make(chan struct{}, maxActing),
+		actions: newActions(&cfg), acts: newActs(), actor: actor,
+	}
+	if cfg.Allow == Act {
+		if c.journal, err = operatorlog.Open(cfg.JournalFile); err != nil {
+			return nil, fmt.Errorf("console: JournalFile: %w", err)
+		}
 	}
 	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time)}
 	c.reader = newReader(cfg, looker.takeLook, looker.addUpBooks)
@@ -73,7 +94,8 @@ func New(cfg Config) (*Console, error) {
 	return c, nil
 }
 
-// Close ends the reader, the streams and the reads of the ledger, and waits for them. Pages asked
+// Close ends the reader, the streams and the reads of the ledger, and waits for them and for changes at work, whose
+// contexts end: the journal has their outcomes, which may be unknown. Pages asked
 // for afterwards show the last figures as old. A second Close waits in the same way. An
 // http.Server is shut down after Close: a stream keeps its connection busy.
 func (c *Console) Close() {
@@ -82,11 +104,20 @@ func (c *Console) Close() {
 	c.mu.Unlock()
 	c.cancel()
 	c.running.Wait()
+	if c.journal != nil {
+		_ = c.journal.Close() // it never fails
+	}
 }
 
 // readLedger calls read with a context that ends with the request, with the Console, and after limit. At
 // most maxReads calls run at once.
 func (c *Console) readLedger(ctx context.Context, limit time.Duration, read func(context.Context) error) error {
+	return c.work(ctx, limit, c.reads, read)
+}
+
+// work calls do with a context that ends with ctx, with the Console, and after limit. It waits for a slot. An error
+// of work itself means that do was not called.
+func (c *Console) work(ctx context.Context, limit time.Duration, slots chan struct{}, do func(context.Context) error) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -99,9 +130,9 @@ func (c *Console) readLedger(ctx context.Context, limit time.Duration, read func
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	select {
-	case c.reads <- struct{}{}:
-		defer func() { <-c.reads }()
-		return read(ctx)
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+		return do(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -119,6 +150,7 @@ type route struct {
 	get, post http.HandlerFunc
 	public    bool // needs no session
 	page      bool // without a session, leads to the log-in page
+	act       bool // only for users who may act
 }
 
 func (c *Console) newRoutes() map[string]route {
@@ -136,6 +168,7 @@ func (c *Console) newRoutes() map[string]route {
 		routes[name+".csv"] = route{get: c.newDownload(show, formatCSV)}
 		routes[name+".json"] = route{get: c.newDownload(show, formatJSON)}
 	}
+	c.addActRoutes(routes)
 	for name, kind := range assetTypes {
 		routes["/"+name] = route{get: func(w http.ResponseWriter, _ *http.Request) { sendAsset(w, name, kind) }, public: true}
 	}
@@ -173,8 +206,23 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, http.StatusUnauthorized, errors.New("log in first, with the link that the console printed"))
 	default:
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		handler(w, r)
+		c.serveUser(w, r, found, handler)
 	}
+}
+
+// serveUser calls the handler of a route, with an actorWriter if the user may act.
+func (c *Console) serveUser(w http.ResponseWriter, r *http.Request, found route, handler http.HandlerFunc) {
+	if c.cfg.Allow == Act && !found.public {
+		operator, err := c.findOperator(r)
+		switch {
+		case err == nil:
+			w = &actorWriter{w, operator}
+		case found.act:
+			c.fail(w, http.StatusForbidden, err)
+			return
+		}
+	}
+	handler(w, r)
 }
 
 func allowed(r route) string {

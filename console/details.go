@@ -83,6 +83,13 @@ func (d *details) drop(account accounts.PeerAccount, entry *detailEntry) {
 	}
 }
 
+// forget drops the reading of a peer, which a change has made old.
+func (d *details) forget(account accounts.PeerAccount) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.entries, account)
+}
+
 // readDetail reads a peer. It goes on when the request of one browser ends, since others may wait for it.
 func (c *Console) readDetail(ctx context.Context, account accounts.PeerAccount, asset accounts.Asset) (*detail, error) {
 	shared := context.WithoutCancel(ctx)

@@ -37,7 +37,9 @@ func (c *Console) showOverview(w http.ResponseWriter, r *http.Request) {
 	k := s.look
 	v := overview{header: newHeader("Overview", "overview", s), Trials: viewTrials(s), Orders: c.viewOrders(k, maxTroubles)}
 	for i := range k.totals {
-		v.Totals = append(v.Totals, viewTotal(&k.totals[i], &k.own[i]))
+		sums := viewTotal(&k.totals[i], &k.own[i])
+		sums.Acts = c.listActs(place{asset: k.totals[i].asset, assetName: k.totals[i].name}, "")
+		v.Totals = append(v.Totals, sums)
 		v.InArrear += k.totals[i].inArrears
 		v.NearAll += k.totals[i].near
 	}
@@ -62,6 +64,8 @@ type totalView struct {
 	Owed, Owing, Arrears, Prepaid, HeldIn, HeldOut, Settling, Announced         string
 	Lines, Headrooms, Liquidity, Free, Held, Revenue, Dust, Suspense, Capital   string
 	HasArrears, HasSuspense, HasAnnounced, PrepaidAtMost, LiquidityBelow, Empty bool
+
+	Acts []actLink // forms about our capital
 }
 
 func viewTotal(t *total, own *accounts.AssetPosition) totalView {

@@ -95,3 +95,25 @@ const (
 	UnknownOutcome = "The change may be written or not. "
 	RepeatHint     = UnknownOutcome + "Repeat the same command: a change is never written twice."
 )
+
+// ParseReason reads a reason as a number, or as one of these names; "" is 0, no reason.
+func ParseReason(text string, names map[string]uint32) (number uint32, known bool) {
+	if text == "" {
+		return 0, true
+	}
+	if number, err := strconv.ParseUint(text, 0, 32); err == nil {
+		return uint32(number), true
+	}
+	number, known = names[text]
+	return number, known
+}
+
+// NameReason returns the name of a reason; "" if it has none.
+func NameReason(number uint32, names map[string]uint32) string {
+	for name, of := range names {
+		if of == number {
+			return name
+		}
+	}
+	return ""
+}

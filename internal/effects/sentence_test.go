@@ -22,7 +22,7 @@ func TestSentence(t *testing.T) {
 		"provision bob in USD/2, with a credit line of 0.00": {
 			Wording: effects.Wording{Action: "provision", Prefix: " "}, Peer: "bob", Asset: "USD/2", AfterPrefix: ", with a credit line of ", After: "0.00",
 		},
-		`pause payments by rail ""`:           {Wording: effects.Wording{Action: "pause payments"}, Rail: &rail},
+		`pause payments by rail ""`:            {Wording: effects.Wording{Action: "pause payments"}, Rail: &rail},
 		"give an order back for b, order 0abc": {Wording: effects.Cancel, Peer: "b", Order: "0abc"},
 		"book a returned payment of b, 1, key k, payment p": {
 			Wording: effects.Returned, Peer: "b", Amount: "1", Key: "k", Payment: "p",
