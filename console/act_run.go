@@ -22,8 +22,7 @@ const (
 // perform writes the act to the journal, makes the change, and writes the outcome. It goes on when the browser goes away.
 // An error means that nothing was done.
 func (c *Console) perform(ctx context.Context, operator string, f *actForm, s *subject, p *plan) (id string, err error) {
-	limit := max(actTime, c.cfg.Timeout)
-	workErr := c.work(context.WithoutCancel(ctx), limit, c.acting, func(ctx context.Context) error {
+	workErr := c.work(context.WithoutCancel(ctx), c.actTime, c.acting, func(ctx context.Context) error {
 		entry := f.newEntry(operator, p)
 		act, beginErr := c.journal.Begin(entry)
 		if beginErr != nil {

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/url"
 	"strings"
 	"sync"
@@ -141,7 +142,7 @@ func (c *Console) findEarlier(f *actForm) (*actRecord, error) {
 		return r, nil
 	}
 	entries, err := readJournal(c.cfg.JournalFile, operatorlog.Filter{Peer: f.peer(), From: f.made.Add(-time.Minute), Limit: maxActs})
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a tool may have moved the journal away: it goes on in a new file
 		return nil, err
 	}
 	for i := range entries {

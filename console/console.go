@@ -27,6 +27,7 @@ type Console struct {
 	streams chan struct{} // one element for each open stream
 	reads   chan struct{} // one element for each request that reads the ledger
 	acting  chan struct{} // one element for each change at work
+	actTime time.Duration // the time that a change may take
 
 	actions map[string]*action // by path; empty with Allow View
 	acts    *acts
@@ -77,7 +78,7 @@ func New(cfg Config) (*Console, error) {
 	c := &Console{
 		cfg: cfg, public: public, guard: g, secrets: newSecrets(cfg.Token), pages: pages,
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
-		downloads: make(chan struct{}, maxDownloads), acting: make(chan struct{}, maxActing),
+		downloads: make(chan struct{}, maxDownloads), acting: make(chan struct{}, maxActing), actTime: max(actTime, cfg.Timeout),
 		actions: newActions(&cfg), acts: newActs(), actor: actor,
 	}
 	if cfg.Allow == Act {
