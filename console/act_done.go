@@ -82,9 +82,6 @@ func (c *Console) newDonePage(record *actRecord) (v donePage, a *action, p place
 		Transfer: e.Transfer, Note: e.Note, JournalError: record.journalErr,
 	}
 	v.Stale = ""
-	if record.after != "" {
-		v.After = record.after
-	}
 	if e.Peer != "" && e.Asset != "" {
 		v.Back = "peer?" + accountQuery(e.Peer, e.Asset)
 	}

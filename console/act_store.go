@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -17,7 +19,6 @@ type actRecord struct {
 	entry operatorlog.Entry // with the outcome; "" while the act is at work
 
 	values     url.Values // of the form; nil from the journal
-	after      string     // the state after the act, if it is known
 	note       string     // of the result
 	journalErr string     // why the journal lacks the outcome
 }
@@ -33,15 +34,7 @@ func (r *actRecord) isFinal() bool {
 }
 
 // isOf reports whether the act was sent with the values of a form.
-func (r *actRecord) isOf(f *actForm) bool {
-	if r.values != nil {
-		return r.values.Encode() == f.values.Encode()
-	}
-	e := r.entry
-	sameOrder := e.Order == "" && f.order.IsZero() || e.Order == f.order.String()
-	sameAmount := e.Amount == "" || f.amount.IsZero() || e.Amount == f.asset.Format(f.amount)
-	return e.Action == f.action.wording.Action && e.Peer == f.peer() && e.Asset == f.assetName && sameOrder && sameAmount
-}
+func (r *actRecord) isOf(f *actForm) bool { return strings.HasSuffix(r.entry.Note, f.tag()) }
 
 // maxActs is the number of acts that a console remembers. The journal has all.
 const maxActs = 1000
@@ -132,8 +125,13 @@ func (a *acts) findByForm(f *actForm) (r *actRecord, isSure bool) {
 	return a.byForm[f.key], f.made.After(a.since.Add(time.Second))
 }
 
-// tagForm is the mark in the note of a journal's entry that names the form of an act.
-func tagForm(key string) string { return "[form " + key + "]" }
+// tag is the end of the note of a journal's entry. It names the form of the act, and has a hash of all values.
+func (f *actForm) tag() string {
+	hash := sha256.Sum256([]byte(f.values.Encode()))
+	return f.tagPrefix() + hex.EncodeToString(hash[:8]) + "]"
+}
+
+func (f *actForm) tagPrefix() string { return "[form " + f.key + " " }
 
 // findEarlier returns the latest act of a form, of this process or of an earlier one; nil if the form was not sent.
 func (c *Console) findEarlier(f *actForm) (*actRecord, error) {
@@ -146,7 +144,7 @@ func (c *Console) findEarlier(f *actForm) (*actRecord, error) {
 		return nil, err
 	}
 	for i := range entries {
-		if strings.HasSuffix(entries[i].Note, tagForm(f.key)) {
+		if strings.Contains(entries[i].Note, f.tagPrefix()) {
 			return &actRecord{entry: entries[i]}, nil
 		}
 	}
