@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,12 +26,7 @@ type actRecord struct {
 
 // isFinal reports whether sending the form again would change nothing more.
 func (r *actRecord) isFinal() bool {
-	switch r.entry.Outcome {
-	case operatorlog.Written, operatorlog.Already, operatorlog.Refused:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]operatorlog.Outcome{operatorlog.Written, operatorlog.Already, operatorlog.Refused}, r.entry.Outcome)
 }
 
 // isOf reports whether the act was sent with the values of a form.
