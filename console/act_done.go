@@ -79,7 +79,7 @@ func (c *Console) newDonePage(record *actRecord) (v donePage, a *action, p place
 	v = donePage{
 		header: newHeader("Result", "peers", now), ID: e.ID, Label: e.Action, Peer: e.Peer, Asset: e.Asset, Back: "./", Outcome: string(e.Outcome),
 		Error: e.Error, Advice: record.note, Who: e.Who, Began: formatTime(e.Time), Ended: formatTime(e.EndedAt), Before: e.Before, After: e.After,
-		Transfer: e.Transfer, Note: e.Note, JournalError: record.journalErr,
+		Transfer: e.Transfer, Note: cutTag(e.Note), JournalError: record.journalErr,
 	}
 	v.Stale = ""
 	if e.Peer != "" && e.Asset != "" {

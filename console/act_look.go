@@ -50,13 +50,13 @@ func lookKey(ctx context.Context, c *Console, p place, e *operatorlog.Entry) (fi
 	for i := range result.Found {
 		f := &result.Found[i]
 		if f.State == accounts.StateBooked && isBookingOf(e.Action, f) {
-			texts = append(texts, fmt.Sprintf("a %s of %s from %v to %v at %s, transfer %v", f.Kind, p.asset.Text(f.In), f.From, f.To, formatTime(f.Since), f.ID))
+			texts = append(texts, fmt.Sprintf("%s of %s from %v to %v at %s, transfer %v", f.Kind, p.asset.Text(f.In), f.From, f.To, formatTime(f.Since), f.ID))
 		}
 	}
 	if len(texts) == 0 {
 		return finding{"no", fmt.Sprintf("The ledger has no such booking under the key %q.", e.Key) + stillOnItsWay}, nil
 	}
-	return finding{"yes", fmt.Sprintf("Under the key %q the ledger has %s.", e.Key, strings.Join(texts, "; "))}, nil
+	return finding{"yes", fmt.Sprintf("Under the key %q the ledger has: %s.", e.Key, strings.Join(texts, "; "))}, nil
 }
 
 // isBookingOf reports whether a found booking is of an action. Kinds of bookings have separate keys, so one text may be

@@ -127,7 +127,17 @@ func (f *actForm) tag() string {
 	return f.tagPrefix() + hex.EncodeToString(hash[:8]) + "]"
 }
 
-func (f *actForm) tagPrefix() string { return "[form " + f.key + " " }
+func (f *actForm) tagPrefix() string { return tagBegin + f.key + " " }
+
+const tagBegin = "[form "
+
+// cutTag returns a note without the tag of its form, which people do not read.
+func cutTag(note string) string {
+	if begin := strings.LastIndex(note, tagBegin+keyPrefix); begin >= 0 {
+		return strings.TrimSpace(note[:begin])
+	}
+	return note
+}
 
 // findEarlier returns the latest act of a form, of this process or of an earlier one; nil if the form was not sent.
 func (c *Console) findEarlier(f *actForm) (*actRecord, error) {

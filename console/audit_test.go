@@ -41,7 +41,7 @@ func writeActs(t *testing.T, path string, count int) {
 }
 
 var (
-	actRow   = regexp.MustCompile(`data-label="Before">(\d+)<`)
+	actRow   = regexp.MustCompile(`data-label="Before, after">(\d+) `)
 	nextPage = regexp.MustCompile(`<a rel="next" href="([^"]*)">Older`)
 )
 

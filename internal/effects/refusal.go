@@ -11,7 +11,7 @@ import (
 
 // refusals are the errors after which the books are as before the change.
 var refusals = []error{
-	accounts.ErrInvalid, accounts.ErrUnknownAsset, accounts.ErrNotProvisioned, accounts.ErrDrift, accounts.ErrLineConflict, accounts.ErrLineInUse,
+	accounts.ErrInvalid, accounts.ErrUnknownAsset, accounts.ErrNotProvisioned, accounts.ErrLineConflict, accounts.ErrLineInUse,
 	accounts.ErrSuspended, accounts.ErrPeerClosed, accounts.ErrHeld, accounts.ErrOwed, accounts.ErrKeyReused, accounts.ErrKeyBurnt, accounts.ErrNoArrears,
 	accounts.ErrNotCovered, settlement.ErrNoOrder, settlement.ErrNoRail, settlement.ErrPaused, settlement.ErrPayoutLimit, settlement.ErrNotAwaitingApproval,
 	settlement.ErrNoPrepayment, settlement.ErrNoPayment, settlement.ErrAlreadyReceived, settlement.ErrNoAnnouncement, settlement.ErrUnbookable,
@@ -20,7 +20,7 @@ var refusals = []error{
 }
 
 // IsRefusal reports whether an error of a change by hand means that the books are as before. An error that matches
-// [ledger.ErrOutcomeUnknown] is none.
+// [ledger.ErrOutcomeUnknown] is none. A drift is none either: the other peers of a request are provisioned.
 func IsRefusal(err error) bool {
 	return !errors.Is(err, ledger.ErrOutcomeUnknown) && slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) })
 }
