@@ -286,6 +286,9 @@ func sizeOf(folder string) (size int64, err error) {
 			return err
 		}
 		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a merge has replaced the file
+		}
 		if err == nil {
 			size += info.Size()
 		}
