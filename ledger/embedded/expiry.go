@@ -111,7 +111,7 @@ func (e expiryEntry) compareEntry(other expiryEntry) int {
 // Holds with one timeout come in the order of their expiries, and are in a queue. Other entries are in a
 // binary heap. (container/heap would allocate for every entry.)
 type expirySchedule struct {
-	queue []expiryEntry // ascending
+	queue []expiryEntry // ascending; its last entry is behind all of the heap
 	heap  []expiryEntry
 }
 
@@ -119,7 +119,7 @@ func (s *expirySchedule) entryCount() int { return len(s.queue) + len(s.heap) }
 
 // isQueueNext reports whether the next entry is in the queue.
 func (s *expirySchedule) isQueueNext() bool {
-	return len(s.heap) == 0 || len(s.queue) > 0 && s.queue[0].isBefore(s.heap[0])
+	return len(s.heap) == 0 || s.queue[0].isBefore(s.heap[0])
 }
 
 // nextEntry returns the next entry of a schedule with entries.
