@@ -56,7 +56,8 @@ The other side of the booking is our suspense account. Book payments on a rail w
 func (a *app) newAdjustCreditCommand(f *bookingFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "credit peer amount", Short: "Owe a peer more, or let it owe less",
-		Long: "Credit a peer. The amount pays the peer's debt first; the rest is prepaid. Settlements do not\npay a prepayment out; only settle refund does.",
+		Example: "  peerledger adjust credit alice 5 --key ticket-7 --reason 3 --yes",
+		Long:    "Credit a peer. The amount pays the peer's debt first; the rest is prepaid. Settlements do not\npay a prepayment out; only settle refund does.",
 	}
 	return a.buildAdjustCommand(f, cmd, effects.Credit, effects.DescribePaidIn, func(s *session, p payment, reason uint32) (accounts.Booking, error) {
 		return s.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, ReasonCode: reason})
@@ -67,7 +68,8 @@ func (a *app) newAdjustDebitCommand(f *bookingFlags) *cobra.Command {
 	var beyond bool
 	cmd := &cobra.Command{
 		Use: "debit peer amount", Short: "Owe a peer less, or have it owe more",
-		Long: "Debit a peer. The amount reduces the prepayment first. A debit that the account does not cover\nis refused; with --beyond-headroom the uncovered part becomes arrears.",
+		Example: "  peerledger adjust debit alice 5 --key ticket-8 --reason 3 --yes\n  peerledger adjust debit alice 500 --key ticket-9 --reason 3 --beyond-headroom --yes",
+		Long:    "Debit a peer. The amount reduces the prepayment first. A debit that the account does not cover\nis refused; with --beyond-headroom the uncovered part becomes arrears.",
 	}
 	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "book the part that the account does not cover as arrears")
 	return a.buildAdjustCommand(f, cmd, effects.Debit, effects.DescribeCoveredCharge(&beyond), func(s *session, p payment, reason uint32) (accounts.Booking, error) {
@@ -80,7 +82,8 @@ func (a *app) newAdjustDebitCommand(f *bookingFlags) *cobra.Command {
 func (a *app) newWriteOffCommand(f *bookingFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "write-off peer amount", Short: "Write off arrears that will never be paid",
-		Long: "Write off at most this amount of a peer's arrears. Before that, the ledger collects the part\nthat the account can pay. The loss goes to our suspense account.",
+		Example: "  peerledger adjust write-off alice 120 --key loss-1 --reason 4 --yes",
+		Long:    "Write off at most this amount of a peer's arrears. Before that, the ledger collects the part\nthat the account can pay. The loss goes to our suspense account.",
 	}
 	return a.buildAdjustCommand(f, cmd, effects.WriteOff, effects.DescribeWriteOff, func(s *session, p payment, reason uint32) (accounts.Booking, error) {
 		return s.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, ReasonCode: reason})

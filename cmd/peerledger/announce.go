@@ -16,6 +16,7 @@ func (a *app) newAnnounceCommand(asset *string) *cobra.Command {
 	var key string
 	cmd := &cobra.Command{
 		Use: "announce peer amount --key name", Short: "Note a payment by a peer that is not final yet",
+		Example: "  peerledger settle announce alice 250 --key wire-4711 --yes",
 		Long: `Note a payment by a peer that can still fail, once for each key. An announced payment is shown
 and changes no balance. Close the announcement with settle received, which books the payment
 under the same key, or with settle failed.`,
@@ -97,6 +98,7 @@ func (a *app) newFailedCommand(asset *string) *cobra.Command {
 	var key, id string
 	cmd := &cobra.Command{
 		Use: "failed peer {--key name | --announcement id}", Short: "Record that an announced payment has failed",
+		Example: "  peerledger settle failed alice --key wire-4711 --yes",
 		Long: `Close the announcement of a payment that will not arrive. Name the payment by its key, or by
 the id that settle announced shows. If the payment arrives later, book it with settle
 received.`,
@@ -189,7 +191,7 @@ settle failed.`,
 					column[announcementRow]{title: "asset", cell: func(r announcementRow) string { return r.Asset }},
 					column[announcementRow]{title: "announcement", names: true, cell: func(r announcementRow) string { return r.Announcement }},
 					column[announcementRow]{title: "amount", cell: func(r announcementRow) string { return r.Amount }, right: true},
-					column[announcementRow]{title: "announced", cell: func(r announcementRow) string { return r.Announced }},
+					column[announcementRow]{title: "announced", isTime: true, cell: func(r announcementRow) string { return r.Announced }},
 					column[announcementRow]{title: "age", cell: func(r announcementRow) string { return r.Age }, right: true},
 				)
 			})

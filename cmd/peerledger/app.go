@@ -31,15 +31,22 @@ type app struct {
 
 	// The flags of all commands.
 	config          string
+	context         string
 	folder          string
 	clusterID       string
 	addresses       []string
 	timeout         time.Duration
 	json            bool
+	verbose         bool
 	list            listing
+	colour          string // colourAuto, colourAlways or colourNever
 	yes             bool
 	mayCreateLedger bool // with yes, the command may create a missing embedded ledger
 	createdLedger   bool // the ledger was created, or would be with yes
+	// usedContext and usedLedger say which ledger is meant, if a context is in use.
+	usedContext, usedLedger string
+	// wrapLedger wraps each opened ledger; nil wraps nothing. Tests lose answers with it.
+	wrapLedger func(ledger.Ledger) ledger.Ledger
 }
 
 // The exit statuses. The package comment explains them.
@@ -79,16 +86,24 @@ func (a *app) runCommand(ctx context.Context, args []string) int {
 	return status
 }
 
+// errorObject is an error with --json.
+type errorObject struct {
+	Error   string `json:"error"`
+	Status  int    `json:"status"`            // the exit status
+	Context string `json:"context,omitempty"` // the context in use
+	Ledger  string `json:"ledger,omitempty"`  // its ledger
+}
+
 // printError prints an error and, where one exists, the next step.
 func (a *app) printError(err error, status int) {
 	if a.json {
-		_ = jsonline.Write(a.stderr, struct { // if the write fails, the exit status still tells
-			Error  string `json:"error"`
-			Status int    `json:"status"`
-		}{formatError(err), status})
+		_ = jsonline.Write(a.stderr, errorObject{formatError(err), status, a.usedContext, a.usedLedger}) // if the write fails, the exit status still tells
 		return
 	}
 	fmt.Fprintln(a.stderr, "peerledger:", formatError(err))
+	if a.usedContext != "" {
+		fmt.Fprintf(a.stderr, "This is of the context %s, %s.\n", a.usedContext, orDefault(a.usedLedger, "which names no ledger"))
+	}
 	switch {
 	case errors.Is(err, errServedInUse):
 		fmt.Fprintln(a.stderr, "One process at a time uses a folder: stop that process first, or give another --folder.")
@@ -162,20 +177,24 @@ Give amounts in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 	hideRefusedFlags(root)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.config, "config", "", "configuration `file` (default $PEERLEDGER_CONFIG, or peerledger.yaml if it exists)")
+	flags.StringVar(&a.context, "context", "", "use the configuration with this `name` (peerledger context)")
 	flags.StringVar(&a.folder, "folder", "", "use the embedded ledger in this `folder` (default $PEERLEDGER_FOLDER)")
 	flags.StringVar(&a.clusterID, "cluster-id", "", "the cluster's `id`, decimal (default $TIGERBEETLE_CLUSTER_ID)")
 	flags.StringSliceVar(&a.addresses, "addresses", nil, "`addresses` of all replicas in order (default $TIGERBEETLE_ADDRESSES)")
 	flags.DurationVar(&a.timeout, "timeout", 15*time.Second, "`time` to wait for the ledger")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one value a line, also for errors")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log the requests to the ledger, with their durations, on standard error")
+	a.colour = colourAuto
+	addChoiceFlag(flags, &a.colour, "color", "when", "print colours: auto (on a terminal, unless NO_COLOR is set), always or never", colourAuto, colourAlways, colourNever)
 	a.addCommands(root)
-	root.AddCommand(a.newVersionCommand(), a.newConfigCommand())
+	root.AddCommand(a.newVersionCommand(), a.newConfigCommand(), a.newContextCommand())
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	a.enablePeerCompletion(root)
+	a.enableCompletion(root)
 	wrapArgErrors(root)
 	return root
 }
@@ -189,7 +208,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		&cobra.Group{ID: "measure", Title: "Try and measure:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.newDoctorCommand(), a.newCheckBooksCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newHistoryCommand(), a.newTrialBalanceCommand(), a.newAuditCommand(), a.newCompareCommand(), a.newHoldsCommand(), a.newFindCommand(), a.newOrdersCommand(), a.newEnginesCommand(), a.newPacketsCommand(), a.newWatchCommand(), a.newConsoleCommand()},
+		"look":    {a.newDoctorCommand(), a.newCheckBooksCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newHistoryCommand(), a.newTrialBalanceCommand(), a.newAuditCommand(), a.newCompareCommand(), a.newHoldsCommand(), a.newFindCommand(), a.newOrdersCommand(), a.newLimitsCommand(), a.newExposureCommand(), a.newEnginesCommand(), a.newPacketsCommand(), a.newWatchCommand(), a.newConsoleCommand()},
 		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newFundCommand(), a.newWithdrawCommand(), a.newMigrateCommand()},
 		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
 		"measure": {a.newServeCommand(), a.newBenchCommand(), a.newReplayCommand(), a.newRFC0038Command()},
@@ -205,7 +224,7 @@ func (a *app) addCommands(root *cobra.Command) {
 // succeeds.
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "help [command]", Short: "Help about a command", Args: rangeArgs(0, -1),
+		Use: "help [command]", Short: "Help about a command", Args: rangeArgs(0, -1), Example: "  peerledger help settle now",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, unknown, err := cmd.Root().Find(args)
 			if err != nil || len(unknown) > 0 {
@@ -232,16 +251,6 @@ func wrapArgErrors(cmd *cobra.Command) {
 	}
 	for _, child := range cmd.Commands() {
 		wrapArgErrors(child)
-	}
-}
-
-// enablePeerCompletion lets shells complete peer names for all commands that take a peer.
-func (a *app) enablePeerCompletion(cmd *cobra.Command) {
-	if strings.Contains(cmd.Use, " peer") || strings.Contains(cmd.Use, " [peer") {
-		cmd.ValidArgsFunction = a.completePeers
-	}
-	for _, child := range cmd.Commands() {
-		a.enablePeerCompletion(child)
 	}
 }
 

@@ -218,7 +218,7 @@ func newAuditRow(e *operatorlog.Entry, booked string) auditRow {
 }
 
 var auditColumns = []column[auditRow]{
-	{title: "time", cell: func(r auditRow) string { return cutSeconds(r.Time) }, value: func(r auditRow) string { return r.Time }},
+	{title: "time", isTime: true, cell: func(r auditRow) string { return cutSeconds(r.Time) }, value: func(r auditRow) string { return r.Time }},
 	{title: "who", cell: func(r auditRow) string { return r.Who }},
 	{title: "via", cell: func(r auditRow) string { return r.Via }},
 	{title: "action", cell: func(r auditRow) string { return r.Action }},
@@ -236,7 +236,7 @@ var auditColumns = []column[auditRow]{
 	{title: "order", cell: func(r auditRow) string { return r.Order }, wide: true},
 	{title: "note", cell: func(r auditRow) string { return r.Note }, wide: true},
 	{title: "error", cell: func(r auditRow) string { return r.Error }, wide: true},
-	{title: "ended", cell: func(r auditRow) string { return r.Ended }, wide: true},
+	{title: "ended", isTime: true, cell: func(r auditRow) string { return r.Ended }, wide: true},
 	{title: "id", cell: func(r auditRow) string { return r.ID }, wide: true},
 }
 

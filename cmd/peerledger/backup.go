@@ -167,11 +167,12 @@ func describeWaiting(n int) string {
 func (a *app) newListBackupsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list folder", Short: "List the backups in a folder, by ledger, newest first", Args: exactArgs(1),
+		Example: "  peerledger backup list /var/backups/tigerbeetle",
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := backup.List(args[0])
 			return errors.Join(printRows(a, list,
 				column[backup.Backup]{title: "backup", cell: func(b backup.Backup) string { return filepath.Base(b.Folder) }},
-				column[backup.Backup]{title: "taken", cell: func(b backup.Backup) string { return formatTime(b.Manifest.Taken) }},
+				column[backup.Backup]{title: "taken", isTime: true, cell: func(b backup.Backup) string { return formatTime(b.Manifest.Taken) }},
 				column[backup.Backup]{title: "ledger", cell: func(b backup.Backup) string { return b.Manifest.Source() }, right: true},
 				column[backup.Backup]{title: "release", cell: func(b backup.Backup) string { return b.Manifest.Release }},
 				column[backup.Backup]{title: "bytes", cell: func(b backup.Backup) string { return strconv.FormatInt(b.Manifest.Bytes(), 10) }, right: true},

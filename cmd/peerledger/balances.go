@@ -90,7 +90,7 @@ var peerColumns = []column[peerRow]{
 
 // widePeerColumns are the last columns of a wide table.
 var widePeerColumns = []column[peerRow]{
-	{title: "opened", cell: func(r peerRow) string { return r.Opened }, wide: true},
+	{title: "opened", isTime: true, cell: func(r peerRow) string { return r.Opened }, wide: true},
 	{title: "account", cell: func(r peerRow) string { return r.Account }, wide: true},
 	{title: "name", cell: peerRow.name, wide: true, names: true},
 }

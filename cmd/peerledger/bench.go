@@ -58,8 +58,9 @@ func (a *app) newReplayCommand() *cobra.Command {
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	r := replay.Define(flags)
 	cmd := &cobra.Command{
-		Use:   "replay [trace.jsonl]",
-		Short: "Replay recorded packets and compare the books with the balances at their end",
+		Use:     "replay [trace.jsonl]",
+		Example: "  peerledger replay\n  peerledger replay trace.jsonl --settle engine",
+		Short:   "Replay recorded packets and compare the books with the balances at their end",
 		Long: `Replay a packet trace into a new embedded ledger and compare the books with the balances at
 the trace's end. Without a file, replay a trace of the Interledger reference connector.`,
 		Args: rangeArgs(0, 1),

@@ -21,6 +21,7 @@ type checkOptions struct {
 	output         string
 	line           [2]percent       // of a credit line that is used, for a warning and for a problem
 	stuck          [2]time.Duration // an order's age, for a warning and for a problem
+	liquidity      [2][]string      // levels of our liquidity, for a warning and for a problem, as in USD=100
 	noTrialBalance bool
 }
 
@@ -41,7 +42,7 @@ func (p *percent) Set(text string) error {
 }
 
 func (a *app) newCheckBooksCommand() *cobra.Command {
-	f := checkOptions{line: [2]percent{80, 95}}
+	f := checkOptions{output: "nagios", line: [2]percent{80, 95}}
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the books for a monitoring program, as a Nagios plugin",
@@ -57,11 +58,13 @@ cannot judge: the ledger does not answer in time, or a flag or the configuration
   suspense       money waits in suspense for a closed peer (warning)
   orders         of the configured peers: an order is open for --stuck-warning or
                  --stuck-critical
+  liquidity      our liquidity in an asset is at or below --liquidity-warning or
+                 --liquidity-critical, as in USD=100
   trial balance  debits and credits differ, or an amount has stayed in transit (critical)
 
 The line has the performance data of the plugins behind a bar. With -o json, the same as one JSON
 object. The checks of the cluster itself are in "peerledger doctor".`,
-		Example: "  peerledger check\n  peerledger check --line-warning 70% --stuck-critical 30m\n  peerledger check -o json",
+		Example: "  peerledger check\n  peerledger check --line-warning 70% --stuck-critical 30m\n  peerledger check -o json\n  peerledger check --liquidity-warning USD=1000 --liquidity-critical USD=100",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.validate(a); err != nil {
@@ -82,11 +85,13 @@ object. The checks of the cluster itself are in "peerledger doctor".`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
-	flags.StringVarP(&f.output, "output", "o", "nagios", "print the result as nagios or json (--json is -o json)")
+	flags.VarP(choiceFlag{&f.output, []string{"nagios", "json"}, "format"}, "output", "o", "print the result as nagios or json (--json is -o json)")
 	flags.Var(&f.line[0], "line-warning", "warn when this part of a credit line is used")
 	flags.Var(&f.line[1], "line-critical", "report a problem when this part of a credit line is used")
 	flags.DurationVar(&f.stuck[0], "stuck-warning", 10*time.Minute, "warn when an order is open for this `time`")
 	flags.DurationVar(&f.stuck[1], "stuck-critical", time.Hour, "report a problem when an order is open for this `time`")
+	flags.StringArrayVar(&f.liquidity[0], "liquidity-warning", nil, "warn when our liquidity is at or below this `amount`, as in USD=1000; once for each asset")
+	flags.StringArrayVar(&f.liquidity[1], "liquidity-critical", nil, "report a problem when our liquidity is at or below this `amount`")
 	flags.BoolVar(&f.noTrialBalance, "no-trial-balance", false, "do not add up all accounts")
 	return cmd
 }
@@ -94,8 +99,6 @@ object. The checks of the cluster itself are in "peerledger doctor".`,
 // validate refuses contradictory flags, and chooses the output.
 func (f *checkOptions) validate(a *app) error {
 	switch {
-	case f.output != "nagios" && f.output != "json":
-		return fmt.Errorf("%w: -o must be nagios or json, not %q", errUsage, f.output)
 	case f.line[0] > f.line[1]:
 		return fmt.Errorf("%w: --line-warning must be at most --line-critical", errUsage)
 	case f.stuck[0] > f.stuck[1]:
@@ -118,6 +121,9 @@ func (s *session) checkBooks(ctx context.Context, engine *settlement.Engine, f c
 			return r, err
 		}
 		if err := checkOpenOrders(ctx, engine, asset, settling, f, &r); err != nil {
+			return r, err
+		}
+		if err := s.checkOwnLiquidity(ctx, asset, f, &r); err != nil {
 			return r, err
 		}
 		if f.noTrialBalance {

@@ -37,6 +37,8 @@ const (
 	checkSuspense = "suspense"
 	checkOrders   = "orders"
 	checkTrial    = "trial balance"
+	// checkLiquidity is the check of our own liquidity.
+	checkLiquidity = "liquidity"
 	// checkConfigured is the check of configured peers that are missing in the ledger.
 	checkConfigured = "peers"
 )

@@ -162,7 +162,7 @@ func newDifferenceRow(asset accounts.Asset, d *accounts.Difference) differenceRo
 var differenceColumns = []column[differenceRow]{
 	{title: "difference", cell: func(r differenceRow) string { return r.Difference }},
 	{title: "what", field: "kind", cell: func(r differenceRow) string { return r.Kind }},
-	{title: "time", cell: func(r differenceRow) string { return r.Time }},
+	{title: "time", isTime: true, cell: func(r differenceRow) string { return r.Time }},
 	{title: "ours", cell: func(r differenceRow) string { return r.Ours }, right: true},
 	{title: "theirs", cell: func(r differenceRow) string { return r.Theirs }, right: true},
 	{title: "drift", cell: func(r differenceRow) string { return r.Drift }, right: true},

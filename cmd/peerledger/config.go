@@ -21,7 +21,8 @@ import (
 
 // config is the content of the configuration file.
 type config struct {
-	file string // its path; "" without a file
+	file    string // its path; "" without a file
+	context string // the context that names the file; "" for none
 
 	ClusterID string        `yaml:"cluster_id"`
 	Addresses []string      `yaml:"addresses"`
@@ -78,17 +79,24 @@ const defaultFile = "peerledger.yaml"
 // readConfig reads the configuration file. Without a named file it reads defaultFile, if that
 // exists.
 func (a *app) readConfig() (config, error) {
-	file := a.config
-	if file == "" {
-		file = a.getenv("PEERLEDGER_CONFIG")
+	chosen, err := a.chooseConfig()
+	if err != nil {
+		return config{}, err
 	}
-	isNamed := file != ""
-	if !isNamed {
-		file = defaultFile
+	a.usedContext = chosen.context
+	cfg, err := a.readChosen(chosen)
+	if err == nil && cfg.context != "" {
+		a.usedLedger = a.describeTarget(cfg)
 	}
+	return cfg, err
+}
+
+// readChosen reads a chosen configuration file.
+func (a *app) readChosen(chosen configChoice) (config, error) {
+	file := chosen.file
 	content, err := os.ReadFile(file)
 	switch {
-	case err != nil && !isNamed && errors.Is(err, os.ErrNotExist):
+	case err != nil && !chosen.isNamed && errors.Is(err, os.ErrNotExist):
 		return config{}, a.checkSingleLedger(config{})
 	case err != nil:
 		return config{}, fmt.Errorf("%w: configuration: %w", errUsage, err)
@@ -97,7 +105,10 @@ func (a *app) readConfig() (config, error) {
 	if err != nil {
 		return config{}, &fileError{file, err}
 	}
-	cfg.file = file
+	cfg.file, cfg.context = file, chosen.context
+	if err := a.checkContext(cfg); err != nil {
+		return cfg, err
+	}
 	return cfg, a.checkSingleLedger(cfg)
 }
 
@@ -143,7 +154,7 @@ func (c config) findAsset(name string) (accounts.Asset, error) {
 	}
 	switch {
 	case len(c.Assets) == 0:
-		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s", errUsage, c.fileName())
+		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s; peerledger config init writes a first file", errUsage, c.fileName())
 	case len(found) == 1:
 		return found[0], nil
 	case name == "":

@@ -34,7 +34,7 @@ type effectiveAsset struct {
 
 func (a *app) newConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "config", Short: "Check the configuration file", Args: requireSubcommand,
+		Use: "config", Short: "Check the configuration file, or write a first one", Args: requireSubcommand,
 		Long: "The configuration file is peerledger.yaml in the working directory, or the file of --config or\n$PEERLEDGER_CONFIG.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -49,13 +49,15 @@ ledger, each command checks that opens the ledger.`,
 		Args:    exactArgs(0),
 		RunE:    func(*cobra.Command, []string) error { return a.checkConfig() },
 	})
+	cmd.AddCommand(a.newConfigInitCommand())
 	return cmd
 }
 
 // checkConfig prints the faults of the configuration, or what it comes to.
 func (a *app) checkConfig() error {
 	cfg, err := a.readConfig()
-	file := orDefault(cfg.file, orDefault(a.config, orDefault(a.getenv("PEERLEDGER_CONFIG"), defaultFile)))
+	chosen, _ := a.chooseConfig() // its error is readConfig's
+	file := orDefault(cfg.file, orDefault(chosen.file, defaultFile))
 	if err == nil && len(cfg.Assets) == 0 {
 		_, err = cfg.findAsset("")
 	}

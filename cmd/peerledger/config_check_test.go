@@ -122,3 +122,27 @@ func TestReasonsByName(t *testing.T) {
 	require.NoError(t, os.WriteFile(s.config, []byte(configuration), 0o600))
 	require.Contains(t, s.runCommand(t, "fund", "5", "--asset", "USD", "--key", "z", "--reason", "refund").errors, "it has none")
 }
+
+// The first configuration is right, and everything that it names can be used.
+func TestConfigInit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "peerledger.yaml")
+	got := runApp(t, "config", "init", file)
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Contains(t, got.out, "Written: "+file)
+	s := testLedger{file, filepath.Join(dir, "ledger")}
+	s.runOK(t, "peers", "provision", "--yes")
+	require.Equal(t, "alice@USD/2\nbob@USD/2\n", s.runOK(t, "balances", "-o", "name"))
+	s.runOK(t, "fund", "5", "--key", "k", "--reason", "capital", "--yes")
+
+	require.NoError(t, os.WriteFile(file, []byte("# mine\n"), 0o600))
+	got = runApp(t, "config", "init", file)
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "is left alone")
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "# mine\n", string(content))
+	require.Equal(t, statusUsage, runApp(t, "config", "init", filepath.Join(dir, "no", "folder")).status)
+	require.Contains(t, runApp(t, "balances", "--config", file).errors, "peerledger config init writes a first file")
+}

@@ -56,7 +56,7 @@ func (a *app) newLineCommand(
 	f *creditFlags, name, short string, after func(now, amount ledger.Amount) ledger.Amount,
 	do func(*accounts.Book, context.Context, accounts.PeerAccount, ledger.Amount, ...accounts.CreditLineOption) (accounts.CreditLineChange, error),
 ) *cobra.Command {
-	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactArgs(2)}
+	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactArgs(2), Example: fmt.Sprintf("  peerledger credit %s alice 500\n  peerledger credit %[1]s alice 500 --yes", name)}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		reason, err := a.parseReason(f.reason)
 		if err != nil {

@@ -38,7 +38,7 @@ func TestDocumentedCommands(t *testing.T) {
 			seen[cmd.Name()] = true
 		}
 	}
-	for _, name := range []string{"doctor", "balances", "statement", "orders", "backup", "restore", "verify", "migrate", "bench", "serve", "fund", "withdraw", "compare", "check", "console"} {
+	for _, name := range []string{"doctor", "balances", "statement", "orders", "backup", "restore", "verify", "migrate", "bench", "serve", "fund", "withdraw", "compare", "check", "console", "limits", "exposure", "watch", "list", "use", "show", "init"} {
 		require.True(t, seen[name], "%s is in no document", name)
 	}
 }

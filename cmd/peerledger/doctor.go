@@ -107,12 +107,9 @@ func (a *app) showReport(report doctor.Report) error {
 	for _, f := range report {
 		counts[f.Level]++
 		mark := map[doctor.Level]string{doctor.OK: "ok     ", doctor.Warning: "warning", doctor.Problem: "PROBLEM"}[f.Level]
-		if a.wantsColour() {
-			colour := map[doctor.Level]text.Colors{
-				doctor.OK: {text.FgGreen}, doctor.Warning: {text.FgYellow}, doctor.Problem: {text.FgRed, text.Bold},
-			}[f.Level]
-			mark = colour.Sprint(mark)
-		}
+		mark = a.paint(map[doctor.Level]text.Colors{
+			doctor.OK: {text.FgGreen}, doctor.Warning: {text.FgYellow}, doctor.Problem: {text.FgRed, text.Bold},
+		}[f.Level], mark)
 		fmt.Fprintf(a.stdout, "%s  %s: %s\n", mark, f.Subject, f.Found)
 		if f.Cause != "" {
 			fmt.Fprintf(a.stdout, "         why: %s\n         do:  %s\n", f.Cause, f.Remedy)
@@ -125,6 +122,7 @@ func (a *app) showReport(report doctor.Report) error {
 func (a *app) newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the releases of this program and of its TigerBeetle client", Args: exactArgs(0),
+		Example: "  peerledger version\n  peerledger version --json",
 		RunE: func(*cobra.Command, []string) error {
 			if a.json {
 				return a.printJSON(map[string]string{"peerledger": readVersion(), "tigerbeetle_client": cluster.ClientRelease})

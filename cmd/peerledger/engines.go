@@ -93,7 +93,7 @@ func (a *app) listEngines(ctx context.Context, cfg config, status enginesStatus)
 		column[engineRow]{title: "answers", cell: func(r engineRow) string { return r.describeAnswer() }},
 		column[engineRow]{title: "accounts", cell: func(r engineRow) string { return strconv.Itoa(r.Accounts) }, right: true},
 		column[engineRow]{title: "unanswered", cell: func(r engineRow) string { return formatKnown(r.Unanswered) }, right: true},
-		column[engineRow]{title: "oldest", field: "oldest_unanswered", cell: func(r engineRow) string { return r.OldestUnanswered }},
+		column[engineRow]{title: "oldest", isTime: true, field: "oldest_unanswered", cell: func(r engineRow) string { return r.OldestUnanswered }},
 		column[engineRow]{title: "parked", cell: func(r engineRow) string { return formatKnown(r.Parked) }, right: true},
 		column[engineRow]{title: "stopped", cell: func(r engineRow) string { return formatKnown(r.Stopped) }, right: true},
 		column[engineRow]{title: "as of", cell: func(r engineRow) string { return r.AsOf }},
@@ -146,7 +146,7 @@ func (a *app) showStuck(status enginesStatus) error {
 		column[stuckRow]{title: "amount", cell: func(r stuckRow) string { return r.Amount }, right: true},
 		column[stuckRow]{title: "account", cell: func(r stuckRow) string { return r.Account }},
 		column[stuckRow]{title: "state", cell: func(r stuckRow) string { return r.State }},
-		column[stuckRow]{title: "since", cell: func(r stuckRow) string { return r.Since }},
+		column[stuckRow]{title: "since", isTime: true, cell: func(r stuckRow) string { return r.Since }},
 		column[stuckRow]{title: "reason", cell: func(r stuckRow) string { return r.Reason }},
 	)
 	if err == nil && len(status.Stuck) > 0 && a.printsTable() {

@@ -37,7 +37,7 @@ file is printed.
 
 The engine must know the ids of the accounts that it reports payments for: they are printed. Give
 a peer the id of an existing account with engine_account in its entry.`,
-		Example: "  peerledger engine add bank http://127.0.0.1:3000 --asset USD --token-file bank.token --yes",
+		Example: "  peerledger engines add bank http://127.0.0.1:3000 --asset USD --token-file bank.token --yes",
 		Args:    exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e.Name, e.URL = args[0], args[1]

@@ -218,7 +218,7 @@ func (s *session) printFound(thing foundThing) error {
 		}
 	}
 	return printRows(s.app, thing.Rows,
-		column[foundRow]{title: "time", cell: func(r foundRow) string { return r.Time }},
+		column[foundRow]{title: "time", isTime: true, cell: func(r foundRow) string { return r.Time }},
 		column[foundRow]{title: "step", cell: func(r foundRow) string { return r.Step }},
 		column[foundRow]{title: "code", cell: func(r foundRow) string { return fmt.Sprint(r.Code) }, right: true},
 		column[foundRow]{title: "amount", cell: func(r foundRow) string { return r.Amount }, right: true},

@@ -74,9 +74,15 @@ func (s testLedger) runCommand(t *testing.T, args ...string) outcome {
 // runApp runs a command without configuration and environment.
 func runApp(t *testing.T, args ...string) outcome {
 	t.Helper()
+	return runAppWith(t.Context(), func(*app) {}, args...)
+}
+
+// runAppWith runs a command of a changed app.
+func runAppWith(ctx context.Context, change func(*app), args ...string) outcome {
 	var out, complaints bytes.Buffer
 	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, getenv: func(string) string { return "" }}
-	status := a.runCommand(t.Context(), args)
+	change(a)
+	status := a.runCommand(ctx, args)
 	return outcome{status, out.String(), complaints.String()}
 }
 

@@ -93,7 +93,7 @@ func showHistory(a *app, h accounts.History) error {
 		}
 	}
 	return printRows(a, rows,
-		column[historyRow]{title: "time", cell: func(r historyRow) string { return r.Time }},
+		column[historyRow]{title: "time", isTime: true, cell: func(r historyRow) string { return r.Time }},
 		column[historyRow]{title: "position", cell: func(r historyRow) string { return r.Position }, right: true},
 		column[historyRow]{title: "arrears", cell: func(r historyRow) string { return r.Arrears }, right: true},
 		column[historyRow]{title: "credit line", cell: func(r historyRow) string { return r.CreditLine }, right: true},

@@ -105,7 +105,9 @@ packet needs. What a killed connector has reserved is free at the expiry.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	flags.StringVar(&order, "order", string(accounts.HoldsByAge), "list in this `order`: age (oldest first), expiry (nearest first) or amount (largest first)")
+	order = string(accounts.HoldsByAge)
+	addChoiceFlag(flags, &order, "order", "order", "list by age (oldest first), expiry (nearest first) or amount (largest first)",
+		string(accounts.HoldsByAge), string(accounts.HoldsByExpiry), string(accounts.HoldsByAmount))
 	flags.IntVar(&limit, "limit", accounts.DefaultHoldLimit, fmt.Sprintf("list at most this `number` of holds, up to %d", accounts.MaxHoldLimit))
 	flags.BoolVar(&totals, "totals", false, "show the sums of each peer")
 	a.addListFlags(cmd)
@@ -125,8 +127,8 @@ func showHolds(a *app, found accounts.OpenHolds) error {
 		column[holdRow]{title: "held by", cell: holdRow.holder},
 		column[holdRow]{title: "in", cell: func(r holdRow) string { return r.In }, right: true},
 		column[holdRow]{title: "out", cell: func(r holdRow) string { return r.Out }, right: true},
-		column[holdRow]{title: "since", cell: func(r holdRow) string { return r.Since }},
-		column[holdRow]{title: "expiry", cell: func(r holdRow) string { return orDefault(r.Expiry, "never") }, value: func(r holdRow) string { return r.Expiry }},
+		column[holdRow]{title: "since", isTime: true, cell: func(r holdRow) string { return r.Since }},
+		column[holdRow]{title: "expiry", isTime: true, cell: func(r holdRow) string { return orDefault(r.Expiry, "never") }, value: func(r holdRow) string { return r.Expiry }},
 		column[holdRow]{title: "condition", cell: func(r holdRow) string { return r.Condition }, wide: true},
 		column[holdRow]{title: "packet", cell: func(r holdRow) string { return r.Packet }, wide: true},
 		column[holdRow]{title: "reservation", cell: func(r holdRow) string { return r.Reservation }, wide: true},
@@ -155,7 +157,7 @@ func showHoldTotals(a *app, totals []accounts.HoldTotal) error {
 		column[holdTotalRow]{title: "reservations", cell: func(r holdTotalRow) string { return strconv.Itoa(r.Reservations) }, right: true},
 		column[holdTotalRow]{title: "in", cell: func(r holdTotalRow) string { return r.In }, right: true},
 		column[holdTotalRow]{title: "out", cell: func(r holdTotalRow) string { return r.Out }, right: true},
-		column[holdTotalRow]{title: "oldest", cell: func(r holdTotalRow) string { return r.Oldest }},
-		column[holdTotalRow]{title: "nearest expiry", cell: func(r holdTotalRow) string { return orDefault(r.NearestExpiry, "never") }, value: func(r holdTotalRow) string { return r.NearestExpiry }},
+		column[holdTotalRow]{title: "oldest", isTime: true, cell: func(r holdTotalRow) string { return r.Oldest }},
+		column[holdTotalRow]{title: "nearest expiry", isTime: true, cell: func(r holdTotalRow) string { return orDefault(r.NearestExpiry, "never") }, value: func(r holdTotalRow) string { return r.NearestExpiry }},
 	)
 }

@@ -16,7 +16,7 @@ func TestEveryCommandPrintsObjects(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	s.forwardPacket(t, 3001)
-	lists := []string{"orders", "holds", "settle announced", "settle pauses", "peers standing"} // empty here
+	lists := []string{"orders", "holds", "settle announced", "settle pauses", "peers standing", "limits", "exposure"} // empty here
 	for _, name := range slices.Sorted(maps.Keys(commandLines.books)) {
 		if name == "console" {
 			continue // it serves until it is stopped, and TestConsole reads its lines

@@ -31,9 +31,12 @@ var outputs = []string{outputTable, outputWide, outputCSV, outputJSON, outputLin
 type listing struct {
 	output    string // of outputs; "" is table, or jsonl with --json
 	noHeaders bool
-	sort      string // a column's field or title, with ":desc" to sort downwards; "" keeps the order
-	limit     int    // 0 is all rows
-	whenEmpty string // a sentence in place of a table without rows; "" is an empty table
+	sort      string   // a column's field or title, with ":desc" to sort downwards; "" keeps the order
+	limit     int      // 0 is all rows
+	columns   []string // fields or titles of the columns of a table or CSV; none is the command's choice
+	// timeFormat is how tables show times: timesISO, timesRelative or timesLocal.
+	timeFormat string
+	whenEmpty  string // a sentence in place of a table without rows; "" is an empty table
 }
 
 // outputFlag is the flag --output. Errors of the command line are JSON too once it was read.
@@ -62,6 +65,9 @@ func (f outputFlag) Set(text string) error {
 func (a *app) addListFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.VarP(outputFlag{a}, "output", "o", "print as `format`: "+strings.Join(outputs, ", ")+" (--json is -o jsonl)")
+	flags.StringSliceVar(&a.list.columns, "columns", nil, "print these `columns` in this order, for table, wide and csv, as in peer,position")
+	a.list.timeFormat = timesISO
+	addChoiceFlag(flags, &a.list.timeFormat, "time-format", "format", "show the times of a table as iso (RFC 3339, in UTC), relative (5m ago) or local; other outputs have iso", timesISO, timesRelative, timesLocal)
 	flags.BoolVar(&a.list.noHeaders, "no-headers", false, "leave out the line with the columns, for table, wide and csv")
 	flags.StringVar(&a.list.sort, "sort", "", "sort by this `column`, downwards as in position:desc")
 	if flags.Lookup("limit") == nil {
@@ -72,11 +78,16 @@ func (a *app) addListFlags(cmd *cobra.Command) {
 
 // validate refuses flags that contradict each other. wantsJSON is the flag --json.
 func (l *listing) validate(wantsJSON bool) error {
+	forPeople := !wantsJSON && slices.Contains([]string{"", outputTable, outputWide}, l.output)
 	switch {
 	case wantsJSON && l.output != "" && l.output != outputJSON && l.output != outputLines:
 		return fmt.Errorf("%w: --json and -o %s contradict each other", errUsage, l.output)
 	case l.noHeaders && (wantsJSON || slices.Contains([]string{outputJSON, outputLines, outputName}, l.output)):
 		return fmt.Errorf("%w: --no-headers is for tables and CSV alone", errUsage)
+	case len(l.columns) > 0 && !forPeople && l.output != outputCSV:
+		return fmt.Errorf("%w: --columns is for tables and CSV alone: an object has all fields", errUsage)
+	case l.timeFormat != "" && l.timeFormat != timesISO && !forPeople:
+		return fmt.Errorf("%w: --time-format is for tables alone: programs read times as in RFC 3339", errUsage)
 	case l.limit < 0:
 		return fmt.Errorf("%w: --limit must be 0 or more", errUsage)
 	default:
@@ -101,15 +112,10 @@ func sortRows[T any](l *listing, rows []T, columns []column[T]) ([]T, error) {
 	if order != "" && order != "desc" && order != "asc" {
 		return nil, fmt.Errorf("%w: --sort %s: the order must be asc or desc", errUsage, l.sort)
 	}
-	i := slices.IndexFunc(columns, func(c column[T]) bool { return c.fieldName() == name || c.title == name })
-	if i < 0 {
-		var names []string
-		for _, c := range columns {
-			names = append(names, c.fieldName())
-		}
-		return nil, fmt.Errorf("%w: --sort: there is no column %q; there is %s", errUsage, name, strings.Join(names, ", "))
+	c, err := findColumn("--sort", columns, name)
+	if err != nil {
+		return nil, err
 	}
-	c := columns[i]
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(x, y T) int {
 		if order == "desc" {
@@ -118,6 +124,34 @@ func sortRows[T any](l *listing, rows []T, columns []column[T]) ([]T, error) {
 		return c.compareValues(c.plainValue(x), c.plainValue(y))
 	})
 	return rows, nil
+}
+
+// findColumn returns the column with a field or a title. flag is the flag that names the column.
+func findColumn[T any](flag string, columns []column[T], name string) (column[T], error) {
+	i := slices.IndexFunc(columns, func(c column[T]) bool { return c.fieldName() == name || c.title == name })
+	if i >= 0 {
+		return columns[i], nil
+	}
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.fieldName())
+	}
+	return column[T]{}, fmt.Errorf("%w: %s: there is no column %q; there is %s", errUsage, flag, name, strings.Join(names, ", "))
+}
+
+// chooseColumns returns the columns of the flag --columns, in its order.
+func chooseColumns[T any](l *listing, columns []column[T]) (chosen []column[T], err error) {
+	if len(l.columns) == 0 {
+		return columns, nil
+	}
+	for _, name := range l.columns {
+		c, err := findColumn("--columns", columns, strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, c)
+	}
+	return chosen, nil
 }
 
 // compareValues compares two values of a column: of a column of numbers by their sizes, else as texts.

@@ -26,15 +26,19 @@ var refusedFlags = map[string][]string{
 	"peerledger backup list":    ledgerFlags,
 	"peerledger bench":          {"folder"},
 	"peerledger config check":   {"timeout"},
+	"peerledger config init":    {"folder", "cluster-id", "addresses", "config", "context", "timeout"},
+	"peerledger context list":   {"folder", "cluster-id", "addresses", "config", "context", "timeout"},
+	"peerledger context show":   {"timeout"},
+	"peerledger context use":    {"folder", "cluster-id", "addresses", "config", "context", "timeout"},
 	"peerledger engines":        ledgerFlags,
 	"peerledger engines add":    ledgerFlags,
 	"peerledger help":           ledgerFlags,
 	"peerledger packets":        {"folder", "cluster-id", "addresses", "timeout"},
 	"peerledger replay":         ledgerFlags,
 	"peerledger restore":        ledgerFlags,
-	"peerledger serve":          {"addresses", "config", "timeout"},
-	"peerledger rfc0038 check":  {"folder", "cluster-id", "addresses", "config"},
-	"peerledger rfc0038 engine": {"cluster-id", "addresses", "config", "timeout"},
+	"peerledger serve":          {"addresses", "config", "context", "timeout"},
+	"peerledger rfc0038 check":  {"folder", "cluster-id", "addresses", "config", "context"},
+	"peerledger rfc0038 engine": {"cluster-id", "addresses", "config", "context", "timeout"},
 	"peerledger version":        ledgerFlags,
 
 	// Pauses apply to all assets.
@@ -59,6 +63,9 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 // checkLedgerFlags refuses flags of two ledgers, and flags in refusedFlags.
 func checkLedgerFlags(cmd *cobra.Command) error {
 	isGiven := cmd.Flags().Changed
+	if isGiven("context") && (isGiven("config") || isGiven("folder") || isGiven("cluster-id") || isGiven("addresses")) {
+		return fmt.Errorf("%w: --context names a configuration with its ledger: leave out --config, --folder, --cluster-id and --addresses", errUsage)
+	}
 	isServe := cmd.CommandPath() == "peerledger serve" // serves a folder as a cluster
 	if !isServe && isGiven("folder") && (isGiven("cluster-id") || isGiven("addresses")) {
 		return fmt.Errorf("%w: --folder names an embedded ledger, and --cluster-id and --addresses name a cluster: give one of the two", errUsage)
@@ -131,6 +138,15 @@ func (a *app) selectFolder(cfg config) string {
 
 // openLedger opens the ledger that flags, environment or file name.
 func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
+	l, err := a.openNamedLedger(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return a.observeLedger(l), nil
+}
+
+// openNamedLedger opens the ledger without a log around it.
+func (a *app) openNamedLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
 	if folder := a.selectFolder(cfg); folder != "" {
 		return a.openFolder(ctx, folder)
 	}

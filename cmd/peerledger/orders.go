@@ -172,7 +172,7 @@ func showOrders(a *app, rows []orderRow) error {
 		column[orderRow]{title: "asset", cell: func(r orderRow) string { return r.Asset }},
 		column[orderRow]{title: "order", names: true, cell: func(r orderRow) string { return r.Order }},
 		column[orderRow]{title: "amount", cell: func(r orderRow) string { return r.Amount }, right: true},
-		column[orderRow]{title: "placed", cell: func(r orderRow) string { return r.Placed }},
+		column[orderRow]{title: "placed", isTime: true, cell: func(r orderRow) string { return r.Placed }},
 		column[orderRow]{title: "age", right: true, cell: func(r orderRow) string { return r.Age }, colour: func(r orderRow) text.Colors {
 			if r.Stuck {
 				return text.Colors{text.FgRed}
@@ -180,7 +180,7 @@ func showOrders(a *app, rows []orderRow) error {
 			return nil
 		}},
 		column[orderRow]{title: "waits for", cell: func(r orderRow) string { return r.Waits }},
-		column[orderRow]{title: "claimed", cell: func(r orderRow) string { return r.Claimed }},
+		column[orderRow]{title: "claimed", isTime: true, cell: func(r orderRow) string { return r.Claimed }},
 		column[orderRow]{title: "rail", cell: func(r orderRow) string { return r.Rail }},
 		column[orderRow]{title: "sequence", cell: func(r orderRow) string { return strconv.FormatUint(r.Sequence, 10) }, right: true, wide: true},
 		column[orderRow]{title: "stuck", cell: func(r orderRow) string { return formatFlag(r.Stuck) }, wide: true},

@@ -27,6 +27,7 @@ type column[T any] struct {
 	colour func(T) text.Colors
 	wide   bool // only in wide tables and CSV
 	names  bool // -o name prints the column; default the first column
+	isTime bool // the cells are times as in RFC 3339, or words; --time-format is for them
 }
 
 // fieldName returns the name of the column in CSV.
@@ -50,6 +51,9 @@ func printRows[T any](a *app, rows []T, columns ...column[T]) error {
 		return err
 	}
 	rows = limitRows(&a.list, rows)
+	if columns, err = chooseColumns(&a.list, columns); err != nil {
+		return err
+	}
 	switch {
 	case a.printsArray():
 		return writeArray(a.stdout, rows)
@@ -82,9 +86,10 @@ func printRows[T any](a *app, rows []T, columns ...column[T]) error {
 
 // printTable prints a table, with all columns if it is wide.
 func printTable[T any](a *app, rows []T, columns []column[T]) error {
-	if a.list.output != outputWide {
+	if a.list.output != outputWide && len(a.list.columns) == 0 {
 		columns = slices.DeleteFunc(slices.Clone(columns), func(c column[T]) bool { return c.wide })
 	}
+	now := time.Now()
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
@@ -104,8 +109,11 @@ func printTable[T any](a *app, rows []T, columns []column[T]) error {
 		cells := table.Row{}
 		for _, c := range columns {
 			cell := c.cell(row)
-			if c.colour != nil && a.wantsColour() {
-				cell = c.colour(row).Sprint(cell)
+			if c.isTime {
+				cell = a.list.formatCellTime(cell, now, time.Local)
+			}
+			if c.colour != nil {
+				cell = a.paint(c.colour(row), cell)
 			}
 			cells = append(cells, cell)
 		}
@@ -117,9 +125,6 @@ func printTable[T any](a *app, rows []T, columns []column[T]) error {
 	_, err := io.WriteString(a.stdout, t.Render()+"\n")
 	return err
 }
-
-// wantsColour reports whether to print colours (https://no-color.org).
-func (a *app) wantsColour() bool { return a.stdoutIsTerminal && a.getenv("NO_COLOR") == "" }
 
 // printJSON prints one JSON object.
 func (a *app) printJSON(value any) error { return jsonline.Write(a.stdout, value) }

@@ -214,7 +214,7 @@ func newPacketRow(p *packetlog.Packet, assets map[uint32]accounts.Asset) (packet
 
 func printPackets(a *app, rows []packetRow) error {
 	return printRows(a, rows,
-		column[packetRow]{title: "time", cell: func(r packetRow) string { return r.resolvedAt.Format("2006-01-02T15:04:05.000Z07:00") }, value: func(r packetRow) string { return r.Time }},
+		column[packetRow]{title: "time", isTime: true, cell: func(r packetRow) string { return r.resolvedAt.Format("2006-01-02T15:04:05.000Z07:00") }, value: func(r packetRow) string { return r.Time }},
 		column[packetRow]{title: "outcome", cell: func(r packetRow) string { return r.Outcome }},
 		column[packetRow]{title: "from", cell: func(r packetRow) string { return orDefault(r.From, "us") }, value: func(r packetRow) string { return r.From }},
 		column[packetRow]{title: "in", cell: func(r packetRow) string { return r.In }, right: true},

@@ -35,8 +35,9 @@ paid after "peerledger settle resume". The rail without a name is "".`,
 func (a *app) newResumeRailCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "resume rail", Short: "Let connectors pay by a rail again",
-		Long: "End the pause of the rail of this name.",
-		Args: exactArgs(1),
+		Example: "  peerledger settle resume bank --yes",
+		Long:    "End the pause of the rail of this name.",
+		Args:    exactArgs(1),
 	}
 	return a.buildPauseCommand(cmd, "resume payments", noteResuming, false, (*settlement.Engine).ResumeRail)
 }
@@ -44,6 +45,7 @@ func (a *app) newResumeRailCommand() *cobra.Command {
 func (a *app) newStopCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "stop", Short: "Stop all payments of all connectors",
+		Example: "  peerledger settle stop --yes",
 		Long: `Stop the settlement engines of all connectors from paying any peer, in all configured assets,
 until "peerledger settle start". The stop is written into the ledger: it applies to running
 engines on every machine, and to engines that start later.`,
@@ -56,8 +58,9 @@ engines on every machine, and to engines that start later.`,
 func (a *app) newStartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "start", Short: "Let connectors pay again after settle stop",
-		Long: "End \"settle stop\". Paused rails stay paused.",
-		Args: exactArgs(0),
+		Example: "  peerledger settle start --yes",
+		Long:    "End \"settle stop\". Paused rails stay paused.",
+		Args:    exactArgs(0),
 	}
 	return a.buildPauseCommand(cmd, "let payments go on", noteResuming, false,
 		func(e *settlement.Engine, ctx context.Context, _ string) error { return e.StartPayments(ctx) })
@@ -191,8 +194,9 @@ func (r pauseRow) describePaused() string {
 func (a *app) newPausesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "pauses", Short: "Show which payments are paused",
-		Long: "Show the paused rails, and whether all payments are stopped. The ledger keeps the first 16\nbytes of a rail's name.",
-		Args: exactArgs(0),
+		Example: "  peerledger settle pauses\n  peerledger settle pauses -o json",
+		Long:    "Show the paused rails, and whether all payments are stopped. The ledger keeps the first 16\nbytes of a rail's name.",
+		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withEngine(cmd.Context(), nil, func(_ *session, engine *settlement.Engine) error {
 				pauses, err := engine.Pauses(cmd.Context())
@@ -202,7 +206,7 @@ func (a *app) newPausesCommand() *cobra.Command {
 				return printRows(a, newPauseRows(pauses),
 					column[pauseRow]{title: "paused", cell: pauseRow.describePaused},
 					column[pauseRow]{title: "asset", cell: func(r pauseRow) string { return r.Asset }},
-					column[pauseRow]{title: "since", cell: func(r pauseRow) string { return r.Since }},
+					column[pauseRow]{title: "since", isTime: true, cell: func(r pauseRow) string { return r.Since }},
 				)
 			})
 		},
@@ -214,6 +218,7 @@ func (a *app) newPausesCommand() *cobra.Command {
 func (a *app) newApproveCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "approve peer order", Short: "Approve an order that waits for approval",
+		Example: "  peerledger settle approve alice 00000000000000000000000000000abc --yes",
 		Long: `Approve an order above the amount that a connector pays without approval
 (settlement.PayoutLimit.ApproveAbove). "peerledger orders" shows which orders wait for
 approval. The connector that owns the order pays it within a minute. If "settle now" or

@@ -25,6 +25,7 @@ type paymentRow struct {
 func (a *app) newSettleNowCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "now peer...", Short: "Pay peers down to settle_to, through engines or with your own program",
+		Example: "  peerledger settle now alice --pay-with ./pay.sh --yes",
 		Long: `Place an order for each of these peers to which we owe more than its settle_to, regardless of
 settle_at, and pay the orders through the engines of the configuration, or with a program
 (--pay-with). An engine pays once for each order, also if "engines run" asks it at the same time.
@@ -47,6 +48,7 @@ approve_above waits: approve it with "peerledger settle approve", and repeat thi
 func (a *app) newRefundCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "refund peer...", Short: "Pay prepayments back, through engines or with your own program",
+		Example: "  peerledger settle refund alice --pay-with ./pay.sh --yes",
 		Long: `Place an order for each of these peers, of its earnings from packets and its whole prepayment,
 and pay the orders through the engines of the configuration, or with a program (--pay-with), like
 settle now and within the same limits.

@@ -115,8 +115,9 @@ func (s *session) provision(cmd *cobra.Command, peers ...accounts.PeerConfig) er
 
 func (a *app) newProvisionCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "provision",
-		Short: "Provision all peers of the configuration file",
+		Use:     "provision",
+		Example: "  peerledger peers provision\n  peerledger peers provision --yes",
+		Short:   "Provision all peers of the configuration file",
 		Long: `Create the accounts of all configured peers in the ledger, and grant the credit line of each
 peer that never had one. Repeat the command at any time, on any number of machines at once.`,
 		Args: exactArgs(0),
@@ -207,8 +208,9 @@ func listGivenFlags(cmd *cobra.Command, names ...string) string {
 func (a *app) newSuspendCommand(asset *string) *cobra.Command {
 	var revokeFree bool
 	cmd := &cobra.Command{
-		Use:   "suspend peer",
-		Short: "Take no new packets from or to a peer",
+		Use:     "suspend peer",
+		Example: "  peerledger peers suspend alice --yes\n  peerledger peers suspend alice --revoke-free --reason 7 --yes",
+		Short:   "Take no new packets from or to a peer",
 		Long: `Suspend a peer in one asset. Every connector sees the suspension within its
 SuspensionPollInterval (1 s by default) and refuses new packets. Prepared packets are still
 fulfilled or rejected, and settlements go on.`,
@@ -225,7 +227,7 @@ fulfilled or rejected, and settlements go on.`,
 }
 
 func (a *app) newResumeCommand(asset *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "resume peer", Short: "Let a suspended peer trade again"}
+	cmd := &cobra.Command{Use: "resume peer", Short: "Let a suspended peer trade again", Example: "  peerledger peers resume alice --yes"}
 	return a.buildPeerCommand(asset, cmd, nil, effects.Resume.Action, nil, func(s *session, account accounts.PeerAccount) error {
 		return s.book.ResumePeer(cmd.Context(), account)
 	})
@@ -234,8 +236,9 @@ func (a *app) newResumeCommand(asset *string) *cobra.Command {
 func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "close peer",
-		Short: "Close a peer's account",
+		Use:     "close peer",
+		Example: "  peerledger peers close alice --yes\n  peerledger peers close alice --force --reason 9 --yes",
+		Short:   "Close a peer's account",
 		Long: `Suspend a peer, wait one SuspensionPollInterval, and close the account. The command is refused
 while packets, an order or reservations of connectors hold an amount, and while either side
 owes the other, unless --force writes that amount off. Connectors that record in rounds release
@@ -253,7 +256,7 @@ their reservations of a suspended peer: suspend the peer, and close it a moment 
 }
 
 func (a *app) newReopenPeerCommand(asset *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "reopen peer", Short: "Reopen a closed peer, which stays suspended until peers resume"}
+	cmd := &cobra.Command{Use: "reopen peer", Short: "Reopen a closed peer, which stays suspended until peers resume", Example: "  peerledger peers reopen alice --yes"}
 	return a.buildPeerCommand(asset, cmd, nil, effects.Reopen.Action, nil, func(s *session, account accounts.PeerAccount) error {
 		return s.book.ReopenPeer(cmd.Context(), account)
 	})

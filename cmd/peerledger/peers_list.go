@@ -10,7 +10,7 @@ import (
 // provisioning, and the others in wide tables. The list has no orders that are due.
 func newListColumns() []column[peerRow] {
 	list := slices.Clone(peerColumns)
-	list = append(list, column[peerRow]{title: "opened", cell: func(r peerRow) string { return r.Opened }})
+	list = append(list, column[peerRow]{title: "opened", isTime: true, cell: func(r peerRow) string { return r.Opened }})
 	for _, c := range balanceColumns[len(peerColumns):] {
 		if c.title != "due" && c.title != "opened" {
 			c.wide = true

@@ -27,10 +27,13 @@ type change struct {
 	Rail    *string `json:"rail,omitempty"`
 	Payment string  `json:"payment,omitempty"` // the key of the returned or failed payment
 	// Now is the peer's balance before the change, and Effect the expected effect of the change.
-	Now     *effects.Summary `json:"now,omitempty"`
-	Effect  string           `json:"effect,omitempty"`
-	Note    string           `json:"note,omitempty"` // advice for the operator
-	Written bool             `json:"written"`
+	Now    *effects.Summary `json:"now,omitempty"`
+	Effect string           `json:"effect,omitempty"`
+	Note   string           `json:"note,omitempty"` // advice for the operator
+	// Context is the context in use, and Ledger its ledger; "" without a context.
+	Context string `json:"context,omitempty"`
+	Ledger  string `json:"ledger,omitempty"`
+	Written bool   `json:"written"`
 	// Already is set if an earlier command had written the change, so this one changed nothing.
 	Already  bool   `json:"already,omitempty"`
 	Transfer string `json:"transfer,omitempty"` // the id of the transfer that books the change
@@ -83,6 +86,7 @@ func (a *app) previewOrWrite(c change, do func(*change) error) error {
 			c.Effect = ""
 		}
 	}
+	c.Context, c.Ledger = a.usedContext, a.usedLedger
 	if a.json {
 		return a.printJSON(c)
 	}
@@ -94,6 +98,9 @@ func (a *app) previewOrWrite(c change, do func(*change) error) error {
 		state = "Done:"
 	}
 	fmt.Fprintf(a.stdout, "%s %v.\n", state, c.sentence())
+	if c.Context != "" {
+		fmt.Fprintf(a.stdout, "Ledger: context %s, %s.\n", c.Context, c.Ledger)
+	}
 	if c.Now != nil {
 		fmt.Fprintf(a.stdout, "Before: %v.\n", c.Now)
 	}

@@ -11,6 +11,7 @@ import (
 func (a *app) newReleaseCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "release peer", Short: "Release a peer's money from suspense after its account was closed",
+		Example: "  peerledger settle release alice --yes",
 		Long: `Move to a peer's account the money that arrived while the account was closed: the peer's
 payments, and its earnings from late packets and from rounds. Reopen the account first
 (peerledger peers reopen). Each payment is released once.`,

@@ -72,7 +72,8 @@ The exit status is 0 if no clause failed, 1 if one did, and 2 for a wrong comman
 			return a.checkSubject(cmd.Context(), args[0], flags, cmd.Flags().Changed("amount") != cmd.Flags().Changed("scale"))
 		},
 	}
-	cmd.Flags().StringVar(&flags.role, "role", string(check.Engine), "the `role` of the program: engine or connector")
+	flags.role = string(check.Engine)
+	addChoiceFlag(cmd.Flags(), &flags.role, "role", "role", "the program is an engine or a connector", string(check.Engine), string(check.Connector))
 	cmd.Flags().StringVar(&flags.account, "account", "", "the `id` of an account that takes the settlements")
 	cmd.Flags().StringVar(&flags.amount, "amount", "", "the `amount` of each settlement, an integer; with --scale (default 1 at scale 19)")
 	cmd.Flags().Uint8Var(&flags.scale, "scale", 0, "the `scale` of --amount: 5 at scale 2 is 0.05 of a unit")

@@ -49,8 +49,13 @@ SIGINT or SIGTERM ends engine with status 0. It reads neither configuration file
 	}
 	cmd.Flags().StringVar(&flags.address, "address", "127.0.0.1:3000", "`address` to listen on; port 0 takes a free port, named in the ready line")
 	cmd.Flags().StringVar(&flags.connector, "connector", "", "base `url` of the connector (default none: payments are not reported)")
-	cmd.Flags().StringVar(&flags.mode, "mode", string(enginetest.Draft3), "how the engine answers: a `mode` of the list")
-	cmd.Flags().StringVar(&flags.reports, "reports", string(enginetest.ReportsByKey), "`how` the engine reports: by-key or put-aside")
+	var modes []string
+	for _, mode := range enginetest.Modes() {
+		modes = append(modes, string(mode))
+	}
+	flags.mode, flags.reports = string(enginetest.Draft3), string(enginetest.ReportsByKey)
+	addChoiceFlag(cmd.Flags(), &flags.mode, "mode", "mode", "how the engine answers: a mode of the list", modes...)
+	addChoiceFlag(cmd.Flags(), &flags.reports, "reports", "habit", "how the engine reports: by-key or put-aside", string(enginetest.ReportsByKey), string(enginetest.ReportsPutAside))
 	cmd.Flags().StringVar(&flags.name, "name", "engine", "the `name` of the engine on the rail")
 	cmd.Flags().Uint8Var(&flags.scale, "scale", 6, "the `scale` of the rail's unit")
 	cmd.Flags().StringVar(&flags.folder, "folder", "", "keep accounts and keys in this `folder` (default in memory)")

@@ -105,7 +105,7 @@ func TestCheckRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
 		"usage: peerledger rfc0038 check url":     {},
 		"must be a URL of http or https":          {"localhost:3000"},
-		`Role: "wallet" is neither`:               {"http://127.0.0.1:1", "--role", "wallet"},
+		`there is no role "wallet"`:               {"http://127.0.0.1:1", "--role", "wallet"},
 		"give both --amount and --scale, or none": {"http://127.0.0.1:1", "--amount", "5"},
 		`--amount: "5.5" is no integer`:           {"http://127.0.0.1:1", "--amount", "5.5", "--scale", "2"},
 		"must be above 0":                         {"http://127.0.0.1:1", "--amount", "0", "--scale", "2"},
@@ -130,8 +130,8 @@ func TestCheckRefuses(t *testing.T) {
 func TestEngineRefuses(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		`"draft-4" is none of`:                   {"--mode", "draft-4"},
-		`"never" is neither`:                     {"--reports", "never"},
+		`there is no mode "draft-4"`:             {"--mode", "draft-4"},
+		`there is no habit "never"`:              {"--reports", "never"},
 		"want account=engine/account":            {"--peer", "alice=bob"},
 		"is beyond loopback":                     {"--address", "0.0.0.0:0"},
 		"rfc0038 engine takes no --cluster-id":   {"--cluster-id", "7"},

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -243,21 +241,4 @@ func (s *session) findEntry(key peerAsset) peerConfig {
 		}
 	}
 	return peerConfig{ID: key.Peer}
-}
-
-// completePeers completes the first argument with the configured peers.
-func (a *app) completePeers(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, err := a.readConfig()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, p := range cfg.Peers {
-		name := p.ID
-		if len(cfg.Assets) > 1 && p.Asset != "" {
-			name += "@" + p.Asset
-		}
-		names = append(names, name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -104,7 +104,8 @@ func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, wording effec
 func (a *app) newReceivedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "received peer amount --key name", Short: "Book a payment received from a peer",
-		Long: "Book a payment by a peer, once for each key, forever. The amount pays the peer's debt first;\nthe rest is prepaid. Book a payment only when it is final; until then, use settle announce.",
+		Example: "  peerledger settle received alice 250 --key wire-4711 --yes",
+		Long:    "Book a payment by a peer, once for each key, forever. The amount pays the peer's debt first;\nthe rest is prepaid. Book a payment only when it is final; until then, use settle announce.",
 	}
 	return a.buildKeyedCommand(asset, cmd, effects.Received, effects.DescribeReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordIncoming(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
@@ -114,6 +115,7 @@ func (a *app) newReceivedCommand(asset *string) *cobra.Command {
 func (a *app) newPaidCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "paid peer amount --key name", Short: "Book a payment made to a peer without an order",
+		Example: "  peerledger settle paid bob 30 --key cash-1 --yes",
 		Long: `Book a payment without an order, made by hand or by another system, once for each key. For a
 payment of an order, use settle resolve. A payment that the peer's account does not cover is
 refused; if the money has left, --beyond-headroom books the uncovered part as arrears.`,
@@ -131,6 +133,7 @@ refused; if the money has left, --beyond-headroom books the uncovered part as ar
 func (a *app) newReturnedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "returned peer amount --key name --payment name", Short: "Book the return of a received payment",
+		Example: "  peerledger settle returned alice 250 --key return-17 --payment wire-4711 --yes",
 		Long: `Book the return of a received payment, in full or in part, once for each key of a return. The
 peer is charged; the part that its account does not cover becomes arrears. --payment is the key
 under which the payment was received.`,
@@ -163,8 +166,9 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 	var allowMore bool
 	cmd := &cobra.Command{
 		Use: "resolve peer order amount", Short: "Close an order with the amount paid for it",
-		Long: effects.ResolveHelp,
-		Args: exactArgs(3),
+		Example: "  peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes",
+		Long:    effects.ResolveHelp,
+		Args:    exactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
 				p, err := s.parsePayment(cmd.Context(), args[0], args[2], *asset)
@@ -212,8 +216,9 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "cancel peer order", Short: "Cancel an order that will never be paid",
-		Long: effects.CancelHelp,
-		Args: exactArgs(2),
+		Example: "  peerledger settle cancel alice 00000000000000000000000000000abc --yes",
+		Long:    effects.CancelHelp,
+		Args:    exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
 				account, found, err := s.parseAccount(cmd.Context(), args[0], *asset)

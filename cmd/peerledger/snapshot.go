@@ -38,6 +38,8 @@ type watchedRow struct {
 	Used     int    `json:"line_used_percent"`
 	Order    string `json:"order,omitempty"` // the amount of its open order
 	OrderAge string `json:"order_age,omitempty"`
+
+	balance accounts.Balance
 }
 
 // watcher takes snapshots.
@@ -97,7 +99,7 @@ func (w *watcher) takeSnapshot(ctx context.Context) (snapshot, error) {
 
 // newRow returns the row of a balance.
 func (w *watcher) newRow(b accounts.Balance) (watchedRow, error) {
-	row := watchedRow{peerRow: newPeerRow(b, b.Account.ID().String()), Due: -1, Used: -1}
+	row := watchedRow{peerRow: newPeerRow(b, b.Account.ID().String()), Due: -1, Used: -1, balance: b}
 	if !b.CreditLine.IsZero() {
 		row.Used = computePercent(b.Receivable, b.CreditLine)
 	}

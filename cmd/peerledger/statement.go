@@ -109,8 +109,8 @@ func (a *app) chooseStatementOutput(asCSV bool) error {
 	case a.json && l.output == "":
 		l.output = outputJSON
 	}
-	if (l.output == outputCSV || l.output == outputJSON) && (l.noHeaders || l.sort != "" || l.limit != 0) {
-		return fmt.Errorf("%w: --no-headers, --sort and --limit are for -o table, wide, jsonl and name: a statement as %s is whole", errUsage, l.output)
+	if (l.output == outputCSV || l.output == outputJSON) && (l.noHeaders || l.sort != "" || l.limit != 0 || len(l.columns) > 0) {
+		return fmt.Errorf("%w: --no-headers, --sort, --columns and --limit are for -o table, wide, jsonl and name: a statement as %s is whole", errUsage, l.output)
 	}
 	return nil
 }

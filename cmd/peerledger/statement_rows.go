@@ -83,7 +83,7 @@ func newBalanceRow(kind string, s *accounts.Statement, st accounts.StatementBala
 }
 
 var statementColumns = []column[statementRow]{
-	{title: "time", cell: func(r statementRow) string { return r.Time }},
+	{title: "time", isTime: true, cell: func(r statementRow) string { return r.Time }},
 	{title: "what", field: "kind", cell: statementRow.describeKind, value: func(r statementRow) string { return r.Kind }},
 	{title: "amount", cell: statementRow.describeAmount, value: func(r statementRow) string { return r.Amount }, right: true},
 	{title: "position", cell: func(r statementRow) string { return r.Position }, right: true},

@@ -32,7 +32,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"settle failed": "settle failed alice@USD --key k", "trial-balance": "trial-balance",
 		"settle approve": "settle approve alice@USD abc", "settle pause": "settle pause bank", "settle resume": "settle resume bank",
 		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "compare": "compare alice@USD /nonexistent", "check": "check",
-		"find": "find abc", "history": "history alice@USD",
+		"find": "find abc", "limits": "limits", "exposure": "exposure", "history": "history alice@USD",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
 		"fund":             "fund 5 --asset USD --key k --reason 1", "withdraw": "withdraw 5 --asset USD --key k --reason 1",
@@ -41,7 +41,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 	},
 	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
 	others: map[string]string{
-		"doctor": "doctor", "config check": "config check", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
+		"doctor": "doctor", "config check": "config check", "config init": "config init /nonexistent/file", "context list": "context list", "context use": "context use live", "context show": "context show", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
 		"bench": "bench", "replay": "replay", "serve": "serve", "engines": "engines", "engines add": "engines add bank http://127.0.0.1:1", "rfc0038 check": "rfc0038 check http://127.0.0.1:1", "rfc0038 engine": "rfc0038 engine", "version": "version", "help": "help", "completion bash": "completion bash",
 		"completion zsh": "completion zsh", "completion fish": "completion fish", "completion powershell": "completion powershell",
 	},

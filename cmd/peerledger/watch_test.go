@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +10,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
 )
 
 func TestWatchOnce(t *testing.T) {
@@ -70,12 +73,12 @@ func pressKey(t *testing.T, m live, keys ...rune) live {
 
 func TestLiveView(t *testing.T) {
 	t.Parallel()
-	m := live{every: time.Second}
+	m := live{app: &app{}, every: time.Second}
 	require.Contains(t, m.View().Content, "looking")
 
 	s := snapshot{At: time.Unix(0, 0), OpenOrders: 2}
 	for _, name := range []string{"ann", "ben", "cat"} {
-		s.Peers = append(s.Peers, watchedRow{peerRow: peerRow{Peer: name, State: "active"}, Due: 50, Used: -1})
+		s.Peers = append(s.Peers, watchedRow{peerRow: peerRow{Peer: name, State: "active", Account: name}, Due: 50, Used: -1})
 	}
 	next, again := m.Update(snapshotMsg{snapshot: s})
 	require.NotNil(t, again, "it looks again later")
@@ -112,4 +115,159 @@ func TestLiveView(t *testing.T) {
 	require.Contains(t, m.View().Content, "paused")
 	_, quit := m.Update(tea.KeyPressMsg{Code: 'q', Text: "q"})
 	require.IsType(t, tea.QuitMsg{}, quit())
+}
+
+// newLiveView makes a view of three peers: ann owes most, ben is suspended, cat is owed.
+func newLiveView() live {
+	s := snapshot{At: time.Unix(0, 0)}
+	for _, p := range []struct {
+		name, position string
+		used           int
+		balance        accounts.Balance
+	}{
+		{"ann", "-30.00", 90, accounts.Balance{CreditLine: ledger.NewAmount(100), Headroom: ledger.NewAmount(10), Receivable: ledger.NewAmount(90)}},
+		{"ben", "0.00", 0, accounts.Balance{Suspended: true}},
+		{"cat", "9.00", 0, accounts.Balance{}},
+	} {
+		s.Peers = append(s.Peers, watchedRow{peerRow: peerRow{Peer: p.name, State: "active", Position: p.position, Account: p.name}, Due: -1, Used: p.used, balance: p.balance})
+	}
+	m := live{app: &app{}, every: time.Second, current: s}
+	next, _ := m.Update(tea.WindowSizeMsg{Height: 40})
+	return next.(live)
+}
+
+// shownNames returns the peers of the list in their order.
+func shownNames(m live) (names []string) {
+	for _, r := range m.rows() {
+		names = append(names, r.Peer)
+	}
+	return names
+}
+
+func TestLiveSortAndFilter(t *testing.T) {
+	t.Parallel()
+	m := newLiveView()
+	require.Equal(t, []string{"ann", "ben", "cat"}, shownNames(m))
+	m = pressKey(t, m, 's', 's', 's')
+	require.Equal(t, "position:desc", m.choice.order)
+	require.Equal(t, []string{"cat", "ben", "ann"}, shownNames(m))
+	require.Contains(t, m.View().Content, "by position:desc")
+	for range len(cycledOrders) {
+		m = pressKey(t, m, 's')
+		require.Len(t, shownNames(m), 3, "each order of the cycle is a column: %s", m.choice.order)
+		_, err := m.choice.chooseRows(m.current.Peers)
+		require.NoError(t, err, m.choice.order)
+	}
+	require.Equal(t, "position:desc", m.choice.order)
+	m = pressKey(t, m, 'f')
+	require.Equal(t, []string{"ann"}, shownNames(m), "near its line")
+	require.Contains(t, m.View().Content, "only near-line=80%")
+	m = pressKey(t, m, 'f', 'f', 'f')
+	require.Equal(t, []string{"ben"}, shownNames(m), "suspended")
+	m = pressKey(t, m, 'f')
+	require.Len(t, shownNames(m), 3)
+	for range len(cycledFilters) {
+		m = pressKey(t, m, 'f')
+	}
+	require.NoError(t, m.choice.parseConditions([]string{"owing", "suspended"}))
+	require.Empty(t, shownNames(m))
+	require.Contains(t, m.View().Content, "0 to 0 of 0 peers")
+	next, command := m.Update(tea.KeyPressMsg{Code: tea.KeyEnter})
+	require.Nil(t, command, "no peer can be opened")
+	require.Len(t, shownNames(pressKey(t, next.(live), 'f')), 3, "several conditions are followed by none")
+}
+
+// The choice stays on a peer when the order changes.
+func TestLiveChoice(t *testing.T) {
+	t.Parallel()
+	m := pressKey(t, newLiveView(), 'j')
+	require.Equal(t, 1, m.findChosen(m.rows()))
+	require.Equal(t, "ben", m.chosen)
+	m = pressKey(t, m, 'j', 'j', 'j', 's', 's', 's')
+	require.Equal(t, "cat", m.chosen)
+	require.Equal(t, 0, m.findChosen(m.rows()))
+	m = pressKey(t, m, 'k', 'j')
+	require.Equal(t, "ben", m.chosen)
+}
+
+func TestLiveDetails(t *testing.T) {
+	t.Parallel()
+	m := pressKey(t, newLiveView(), 'j')
+	next, command := m.Update(tea.KeyPressMsg{Code: tea.KeyEnter})
+	m = next.(live)
+	require.NotNil(t, command, "it reads the details")
+	require.Contains(t, m.View().Content, "ben in")
+	require.Contains(t, m.View().Content, "reading…")
+	next, _ = m.Update(peerDetails{account: "ann"})
+	require.Contains(t, next.View().Content, "reading…", "they are of another peer")
+	next, _ = m.Update(peerDetails{account: "ben", err: errors.New("away")})
+	require.Contains(t, next.View().Content, "no history: away")
+	m = pressKey(t, m, '?')
+	require.Contains(t, m.View().Content, "sort by the next column")
+	m = pressKey(t, m, '?')
+	require.Contains(t, m.View().Content, "ben in")
+	next, _ = m.Update(tea.KeyPressMsg{Code: tea.KeyEscape})
+	m = next.(live)
+	require.Contains(t, m.View().Content, "1 to 3 of 3 peers")
+	_, quit := m.Update(tea.KeyPressMsg{Code: tea.KeyEscape})
+	require.IsType(t, tea.QuitMsg{}, quit(), "esc in the list quits")
+}
+
+func TestCurve(t *testing.T) {
+	t.Parallel()
+	numbers := func(list ...int64) (values []*big.Int) {
+		for _, n := range list {
+			values = append(values, big.NewInt(n))
+		}
+		return values
+	}
+	require.Equal(t, "▁▄█", drawCurve(numbers(-10, -3, 4)))
+	require.Equal(t, "▁▁", drawCurve(numbers(5, 5)))
+	require.Empty(t, drawCurve(nil))
+	huge := new(big.Int).Lsh(big.NewInt(1), 120)
+	require.Equal(t, "▁█", drawCurve([]*big.Int{new(big.Int).Neg(huge), huge}))
+}
+
+// The details of a peer are read from the ledger: its positions and its holds.
+func TestReadDetails(t *testing.T) {
+	t.Parallel()
+	s := newPromiseLedger(t)
+	a := &app{config: s.config, folder: s.folder, getenv: func(string) string { return "" }, timeout: time.Minute}
+	require.NoError(t, a.withEngine(t.Context(), nil, func(s *session, engine *settlement.Engine) error {
+		list, err := s.parseAccounts(t.Context(), []string{"alice@USD"}, "")
+		require.NoError(t, err)
+		w := &watcher{session: s, engine: engine, peers: list}
+		taken, err := w.takeSnapshot(t.Context())
+		require.NoError(t, err)
+		m := live{app: a, ctx: t.Context(), watcher: w, current: taken, opened: taken.Peers[0].Account}
+		details := m.readOpened()().(peerDetails)
+		require.NoError(t, details.err)
+		require.Equal(t, "-57.02", formatSigned(details.history.Asset, details.history.Points[detailSteps].Position))
+		next, _ := m.Update(details)
+		require.Contains(t, next.View().Content, "in 3.10, out 0.00, until 20")
+		require.Regexp(t, `position since \S+Z, from -57.02 to (0|6).00\n  [▁▂▃▄▅▆▇█]{41}\n`, next.View().Content)
+		return nil
+	}))
+}
+
+func TestWatchOnceChoosesRows(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	names := func(args ...string) (names []string) {
+		for _, p := range readRows[snapshot](t, s, append([]string{"watch", "--once"}, args...)...)[0].Peers {
+			names = append(names, p.Peer+"@"+p.Asset)
+		}
+		return names
+	}
+	require.Equal(t, []string{"bob@USD/2", "alice@EUR/2", "alice@USD/2"}, names("--sort", "position:desc"))
+	require.Equal(t, []string{"alice@USD/2"}, names("--filter", "owing"))
+	require.Equal(t, []string{"alice@USD/2"}, names("--filter", "owing", "--every", "5s"), "the earlier name of --interval")
+	for want, line := range map[string]string{
+		"there is no column": "watch --once --sort rank", "there is no such condition": "watch --once --filter rich", "--interval must be at least": "watch --once --interval 1ms",
+	} {
+		got := s.runCommand(t, strings.Fields(line)...)
+		require.Equal(t, statusUsage, got.status)
+		require.Contains(t, got.errors, want)
+	}
 }
