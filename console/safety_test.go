@@ -155,7 +155,7 @@ func TestRoutesAreKnown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	var tested []string
-	for _, path := range append([]string{"/login", "/logout", "/console.css", "/console.js", "/icon.svg"}, paths...) {
+	for _, path := range append([]string{"/login", "/logout", "/console.css", "/console.js", "/stream.js", "/icon.svg"}, paths...) {
 		path, _, _ = strings.Cut(path, "?")
 		tested = append(tested, path)
 	}
@@ -226,7 +226,7 @@ func TestPolicyOfEveryAnswer(t *testing.T) {
 	f := newFixture(t, nil, line("alice", usd, 100_00), line("bob", usd, 0))
 	f.send("alice", "bob", 5_00)
 	f.hold("alice", "bob", 1_00)
-	for _, path := range append([]string{"/login", "/console.css", "/console.js", "/icon.svg", "/nothing", "/peers?sort=no"}, paths...) {
+	for _, path := range append([]string{"/login", "/console.css", "/console.js", "/stream.js", "/icon.svg", "/nothing", "/peers?sort=no"}, paths...) {
 		if path == "/events" {
 			continue // TestStreamsAreBounded reads it
 		}
