@@ -108,7 +108,7 @@ func (b *tab) hear(event any) {
 		}
 	case *network.EventRequestWillBeSent:
 		u, err := url.Parse(e.Request.URL)
-		if err == nil && (u.Scheme == "about" || b.mayAsk(u.Host)) {
+		if err == nil && (u.Scheme == "about" || u.Scheme == "data" || b.mayAsk(u.Host)) { // fields for dates load icons of the browser's own
 			return
 		}
 		b.note("request: " + e.Request.URL)
@@ -227,6 +227,13 @@ func (b *tab) waitForPage(name string) {
 	b.waitFor("the page "+name, fmt.Sprintf(`document.readyState === "complete" && location.pathname.endsWith(%q)`, "/"+name))
 }
 
+// pause stops the live figures of a page.
+func (b *tab) pause() {
+	b.t.Helper()
+	b.press("p")
+	b.waitForText("#live", "paused")
+}
+
 // theme is a choice of colours of the browser.
 type theme string
 
@@ -250,3 +257,6 @@ func typeInto(selector, text string) chromedp.Action[chromedp.Void] {
 func containsFold(text, part string) bool {
 	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }
+
+// quote writes a text as a string of a script.
+func quote(text string) string { return fmt.Sprintf("%q", text) }

@@ -26,7 +26,7 @@ import (
 var (
 	usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 840}
 	eur = accounts.Asset{Code: "EUR", Scale: 2, Ledger: 978}
-	xrp = accounts.Asset{Code: "XRP", Scale: 6, Ledger: 10}
+	xrp = accounts.Asset{Code: "XRP", Scale: 9, Ledger: 10}
 )
 
 const (
@@ -105,6 +105,7 @@ type worldOptions struct {
 	console func(*console.Config)
 	mount   func(http.Handler) http.Handler // serves the console; nil serves it at the root
 	prefix  string                          // of the console in mount's handler, "/" without one
+	lag     time.Duration                   // how long ago the books were opened
 	wait    chan struct{}                   // reads of the ledger wait until it is closed, once the peers are provisioned
 }
 
@@ -113,6 +114,7 @@ func newWorld(t *testing.T, o worldOptions, peers ...accounts.PeerConfig) *world
 	t.Helper()
 	requireBrowser(t) // before anything is opened
 	w := &world{t: t, peers: map[string]accounts.PeerAccount{}}
+	w.clock.setLag(o.lag)
 	w.ledger = &awayLedger{Ledger: embedded.New(embedded.WithClock(w.clock.now))}
 	var err error
 	w.client, err = peerledger.New(w.ledger, peerledger.Config{
@@ -189,7 +191,7 @@ func (w *world) account(name string) accounts.PeerAccount {
 func (w *world) hold(from, to string, amount uint64) transfers.Packet {
 	w.t.Helper()
 	held, err := w.client.Recorder.Prepare(w.t.Context(), transfers.Packet{
-		From: w.account(from), To: w.account(to), In: amount, Out: amount, Expiry: time.Now().Add(10 * time.Minute), Hold: 4 * time.Hour,
+		From: w.account(from), To: w.account(to), In: amount, Out: amount, Expiry: time.Now().Add(10 * time.Minute),
 	})
 	require.NoError(w.t, err)
 	return held.Packet
@@ -247,7 +249,7 @@ func (w *world) logIn() *tab {
 	b.waitForPage("login")
 	b.do("type the token", typeInto("#token", token))
 	b.click("button")
-	b.waitFor("the overview", `document.querySelector("#totals") !== null`)
+	b.waitFor("the overview and its script", `document.querySelector("#totals") !== null && document.readyState === "complete"`)
 	return b
 }
 
