@@ -38,12 +38,14 @@ const (
 // chromium is the one browser of all tests. Its first tab stays empty.
 type chromium struct {
 	ctx     context.Context //nolint:containedctx // chromedp keeps the browser in a context
-	close   context.CancelFunc
 	version string
 }
 
-// sharedBrowser starts the browser at its first call. TestMain ends the browser.
-var sharedBrowser = sync.OnceValues(startBrowser)
+// sharedBrowser starts the browser at its first call. TestMain calls stopBrowser.
+var (
+	sharedBrowser = sync.OnceValues(startBrowser)
+	stopBrowser   = func() {}
+)
 
 // errNoBrowser is returned if no browser is installed.
 var errNoBrowser = errors.New("neither chromium nor google-chrome is on PATH")
@@ -64,7 +66,8 @@ func startBrowser() (chromium, error) {
 	}
 	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeBrowser := chromedp.NewContext(allocator)
-	c := chromium{ctx: ctx, close: func() { closeBrowser(); closeAllocator() }}
+	c := chromium{ctx: ctx}
+	stopBrowser = func() { closeBrowser(); closeAllocator() }
 	late := time.AfterFunc(startTime, closeAllocator) // a deadline of ctx would end the browser later
 	defer late.Stop()
 	c.version, err = chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) (string, error) {
@@ -72,7 +75,6 @@ func startBrowser() (chromium, error) {
 		return v.Product, err
 	})
 	if err != nil {
-		c.close()
 		return chromium{}, fmt.Errorf("no browser: %s does not start within %v: %w", path, startTime, err)
 	}
 	return c, nil
@@ -101,8 +103,6 @@ func requireBrowser(t *testing.T) chromium {
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if c, err := sharedBrowser(); err == nil {
-		c.close()
-	}
+	stopBrowser()
 	os.Exit(status)
 }
