@@ -66,8 +66,8 @@ func drawChart(p *peer, points []accounts.HistoryPoint) chart {
 		Width: (len(points) - 1) * plotStep, Height: plotHeight, PlotTop: plotTop, PlotPix: plotPixels,
 		BaseY: plotTop + plotPixels + labelSpace, TotalY: plotTop + plotPixels + labelSpace + 6,
 		From: first.Time.UTC().Format("2006-01-02 15:04"), To: last.Time.UTC().Format("2006-01-02 15:04"),
-		Title: fmt.Sprintf("Position of %s in %s from %s to %s: lowest %s, highest %s, at the end %s.",
-			p.name, p.assetName, formatTime(first.Time), formatTime(last.Time), formatSigned(a, low), formatSigned(a, high), formatSigned(a, last.Position)),
+		Title: fmt.Sprintf("Position of %s in %s at %d moments from %s to %s: the lowest is %s, the highest %s, the last %s.",
+			p.name, p.assetName, len(points), formatTime(first.Time), formatTime(last.Time), formatSigned(a, low), formatSigned(a, high), formatSigned(a, last.Position)),
 	}
 	scale := plotScale{new(big.Int), new(big.Int)}
 	scale.include(low)
