@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -24,6 +25,14 @@ type Config struct {
 	Peers func(asset accounts.Asset) []string
 	// Settlement reads open orders and pauses. Default nil: the pages show orders as unknown.
 	Settlement *settlement.Engine
+	// Instances are the names of settlement engines (settlement.Config.Instance) to show as the owners of closed
+	// orders. The ledger keeps only hashes of them. Default: owners are shown by their ids.
+	Instances []string
+	// Reasons are names for the reason numbers that operators give with a change. Default: numbers alone.
+	Reasons map[string]uint32
+	// Health examines the ledger for the page of its health. It is called by one goroutine at a time, at most once a
+	// minute, with a deadline of 45 s. Default nil: the page says that it was not set.
+	Health func(context.Context) ([]Finding, error)
 	// StuckAfter is the age of an order from which it is shown as stuck. Default 10 min.
 	StuckAfter time.Duration
 

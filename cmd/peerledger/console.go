@@ -36,9 +36,10 @@ func (a *app) newConsoleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "console",
 		Short: "Serve the operator's pages: peers, positions, orders, live",
-		Long: `Serve pages for a browser: totals and trial balance, peers against their lines, arrears, open
-orders, holds and statements, live. The pages only show; they change nothing. Every table can
-also be had as CSV and JSON.
+		Long: `Serve pages for a browser: totals, alerts and trial balance, peers against their lines and over
+time, arrears, open and closed orders, holds and statements, live; what a packet, an order or a key
+is; a comparison with a peer's statement; and what doctor finds. The pages only show; they change
+nothing. Every table can also be had as CSV and JSON.
 
 The command prints a link that logs one browser in, once, within 15 minutes, and a new link when
 the last one was used or has expired. If its output goes to a log, set PEERLEDGER_CONSOLE_TOKEN,
@@ -87,8 +88,13 @@ func (s *session) serveConsole(ctx context.Context, engine *settlement.Engine, f
 	for _, asset := range s.book.Assets() {
 		names[asset] = s.listConfigured(asset)
 	}
+	health, err := s.newHealth()
+	if err != nil {
+		return err
+	}
 	pages, err := console.New(console.Config{
 		Book: s.book, Settlement: engine, Peers: func(asset accounts.Asset) []string { return names[asset] },
+		Instances: []string{operatorInstance, defaultEnginesInstance}, Reasons: s.cfg.Reasons, Health: health,
 		Interval: flags.every, Timeout: s.timeout, StuckAfter: flags.stuck,
 		Hosts: flags.hosts, PublicURL: flags.publicURL, Token: s.getenv(consoleTokenEnv),
 	})

@@ -23,10 +23,17 @@ function inUse(part) {
   return part.querySelector("[data-changed]") !== null || part.contains(getSelection().anchorNode) && !getSelection().isCollapsed;
 }
 
+// keepOpen opens the parts of a newer copy that a person has opened in the old one.
+function keepOpen(old, fresh) {
+  const opened = [...old.querySelectorAll("details")].map((part) => part.open);
+  fresh.querySelectorAll("details").forEach((part, i) => { part.open = opened[i] === true; });
+}
+
 // replaceParts takes the parts of a newer copy of this page, by their ids.
 function replaceParts(page) {
   for (const old of document.querySelectorAll("[data-live][id]")) {
     const fresh = page.getElementById(old.id);
+    if (fresh) keepOpen(old, fresh);
     if (!fresh || inUse(old) || fresh.isEqualNode(old)) continue;
     const active = document.activeElement;
     const link = old.contains(active) ? active.getAttribute("href") : null;
@@ -165,7 +172,7 @@ addEventListener("pagehide", () => { if (stream) { stream.close(); stream = null
 addEventListener("pageshow", updateStream);
 document.addEventListener("input", (event) => event.target.setAttribute("data-changed", ""));
 
-const places = { o: "./", p: "peers", r: "orders", t: "trial" };
+const places = { o: "./", p: "peers", r: "orders", f: "find", h: "health", t: "trial" };
 let afterG = false;
 
 document.addEventListener("keydown", (event) => {
