@@ -10,12 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxSamePath bounds the addresses of one path that crawl opens: pages of two peers show what those of all do.
-const maxSamePath = 2
-
 // crawl opens every page of the console that links lead to, and calls each with the page's address below the
-// console's own. Of addresses that differ in their query, crawl opens the first two. Downloads are left out.
-func (b *tab) crawl(w *world, each func(name string)) (names []string) {
+// console's own. Of addresses that differ in their query, crawl opens the first ones, samePath at most: pages of two
+// peers show what those of all do. Downloads are left out.
+func (b *tab) crawl(w *world, samePath int, each func(name string)) (names []string) {
 	b.t.Helper()
 	paths, todo := map[string]int{}, []string{w.url}
 	seen := map[string]bool{w.url: true}
@@ -24,7 +22,7 @@ func (b *tab) crawl(w *world, each func(name string)) (names []string) {
 		todo = todo[1:]
 		u, err := url.Parse(address)
 		require.NoError(b.t, err)
-		if paths[u.Path]++; paths[u.Path] > maxSamePath {
+		if paths[u.Path]++; paths[u.Path] > samePath {
 			continue
 		}
 		b.open(address)

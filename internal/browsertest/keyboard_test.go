@@ -30,7 +30,7 @@ func TestTabReachesEverything(t *testing.T) {
 	b.pause() // a page in a pause keeps its elements
 	for _, width := range []int64{1440, 320} {
 		b.look(width, light)
-		b.crawl(w, func(name string) {
+		b.crawl(w, 1, func(name string) {
 			want := ask[[]int](b, reachable)
 			reached := map[int]bool{}
 			for range 10*len(want) + 2 { // a field for a time has stops of its own

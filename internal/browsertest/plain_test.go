@@ -35,7 +35,7 @@ func TestWithoutScript(t *testing.T) {
 	with := w.logIn()
 	with.pause()
 	texts := map[string]string{}
-	names := with.crawl(w, func(name string) { texts[name] = shownText(with) })
+	names := with.crawl(w, 2, func(name string) { texts[name] = shownText(with) })
 
 	b := newTab(t, w.url)
 	b.do("scripts off", command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
@@ -45,7 +45,7 @@ func TestWithoutScript(t *testing.T) {
 	b.click("button")
 	b.waitForText("h1", "Overview")
 	require.False(t, ask[bool](b, `"updateStream" in window`), "the script has run")
-	require.Equal(t, names, b.crawl(w, func(name string) {
+	require.Equal(t, names, b.crawl(w, 2, func(name string) {
 		require.Equal(t, strings.Split(texts[name], " "), strings.Split(shownText(b), " "), name)
 		require.Empty(t, strings.TrimSpace(b.text("#live")), "nothing is said to be live")
 	}))

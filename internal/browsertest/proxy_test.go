@@ -3,6 +3,8 @@
 package browsertest
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -20,7 +22,7 @@ func (w *world) requireAllPages() {
 	w.t.Helper()
 	b := w.logIn()
 	b.waitForText("#live", "● live")
-	b.crawl(w, nil)
+	b.crawl(w, 1, nil)
 	b.open(w.page("peers"))
 	b.press("go")
 	b.waitFor("the overview", "location.href === "+quote(w.url)+` && document.readyState === "complete"`)
@@ -56,7 +58,10 @@ func (w *world) serveProxy(server *httptest.Server) {
 	w.t.Helper()
 	back, err := url.Parse(w.url)
 	require.NoError(w.t, err)
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(back) }} // SetURL sets Host too
+	proxy := &httputil.ReverseProxy{
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(back) }, // SetURL sets Host too
+		ErrorLog: log.New(io.Discard, "", 0),                        // tabs that are closed break streams off
+	}
 	server.Config.Handler = http.StripPrefix("/books", proxy)
 	server.Start()
 	w.t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
