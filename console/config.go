@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -28,8 +29,6 @@ type Config struct {
 	// Instances are the names of settlement engines (settlement.Config.Instance) to show as the owners of closed
 	// orders. The ledger keeps only hashes of them. Default: owners are shown by their ids.
 	Instances []string
-	// Reasons are names for the reason numbers that operators give with a change. Default: numbers alone.
-	Reasons map[string]uint32
 	// Health examines the ledger for the page of its health. It is called by one goroutine at a time, at most once a
 	// minute, with a deadline of 45 s. Default nil: the page says that it was not set.
 	Health func(context.Context) ([]Finding, error)
@@ -59,6 +58,26 @@ type Config struct {
 	// Token is a secret for logging in, of 24 to 200 characters, that may be used any number of
 	// times. Default "": only links of [Console.NewLogin] log in.
 	Token string
+
+	// Allow is [View] or [Act]. Default View.
+	Allow Permission
+	// JournalFile is the file of the operator's journal: one line before each change, and one after it. It is
+	// needed with Act, may be shared with other consoles and the peerledger command, and is created if it is
+	// missing. With View the page of acts reads it. Default "": no such page.
+	JournalFile string
+	// Reasons are the names of reason numbers, shown beside the numbers and accepted in their place. Default none.
+	Reasons map[string]uint32
+	// Operator is the name in the journal of each user who acts. Default "": the log-in page asks for a name.
+	Operator string
+
+	// UserHeader and RoleHeader are the headers in which a proxy names its user and the user's role. With UserHeader,
+	// the journal has this user. With RoleHeader, only users with the role "act" can act, and others only
+	// see the pages. Both headers count only from TrustedProxies: then a request that does not come through the
+	// proxy cannot act. Users log in all the same. Default "": no header.
+	UserHeader, RoleHeader string
+	// TrustedProxies are the networks from which the proxy's requests come. The proxy must remove the headers from the
+	// requests of its clients. Needed with UserHeader or RoleHeader.
+	TrustedProxies []netip.Prefix
 }
 
 const (
@@ -91,6 +110,7 @@ func (c Config) Validate() error {
 	if _, err := parsePublicURL(c.PublicURL); err != nil {
 		check(false, "PublicURL", err.Error())
 	}
+	c.validateActing(check)
 	return errors.Join(errs...)
 }
 

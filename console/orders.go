@@ -22,6 +22,7 @@ type orderView struct {
 	Owned     bool
 	Attempts  int
 	LastError string
+	Acts      []actLink // forms about the order
 }
 
 // ordersView has the open orders. The page shows all, the overview the stuck ones first.
@@ -60,6 +61,7 @@ func (c *Console) viewOrder(o *settlement.OpenOrder) orderView {
 		Claimed: formatTime(o.LeaseRenewedAt), Waits: describeWait(o.Waits), Stuck: age > c.cfg.StuckAfter,
 		placedAt: o.PlacedAt, claimedAt: o.LeaseRenewedAt,
 	}
+	v.Acts = c.linkOrder(o.Account, o.Asset, v.Order)
 	if v.Owned = o.OwnedByThisInstance; v.Owned {
 		v.Attempts = o.Attempts
 		if o.LastErr != nil {

@@ -42,7 +42,9 @@ func (c *Console) showOverview(w http.ResponseWriter, r *http.Request) {
 	k := s.look
 	v := overview{header: newHeader("Overview", "overview", s), Trials: viewTrials(s), Orders: c.viewOrders(k, maxTroubles)}
 	for i := range k.totals {
-		v.Totals = append(v.Totals, viewTotal(&k.totals[i], &k.own[i]))
+		sums := viewTotal(&k.totals[i], &k.own[i])
+		sums.Acts = c.listActs(place{asset: k.totals[i].asset, assetName: k.totals[i].name}, "")
+		v.Totals = append(v.Totals, sums)
 		v.InArrear += k.totals[i].inArrears
 		v.NearAll += k.totals[i].near
 	}
@@ -72,6 +74,8 @@ type totalView struct {
 	Lines, Headrooms, Liquidity, Free, Held, Revenue, Dust, Suspense, Capital   string
 	HasArrears, HasSuspense, HasAnnounced, PrepaidAtMost, LiquidityBelow, Empty bool
 	Sent, Rate, RateOver                                                        string // Rate is "" if it is unknown
+
+	Acts []actLink // forms about our capital
 }
 
 func viewTotal(t *total, own *accounts.AssetPosition) totalView {

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -41,6 +42,8 @@ type peerPage struct {
 	Orders     ordersView
 	Standing   standingView
 	Past       pastView
+	Acts       []actLink
+	Audit      string // the address of the acts on the peer
 }
 
 func (c *Console) showPeer(w http.ResponseWriter, r *http.Request, f format) {
@@ -88,6 +91,8 @@ func (c *Console) viewPeerPage(s state, p *peer, d *detail) peerPage {
 		header: newHeader(p.name, "peers", s), Peer: viewPeer(&exact), ReadAt: formatTime(d.at), Account: p.ID.String(),
 		Links: newPeerLinks(accountQuery(p.Account.Peer(), p.assetName)), Announced: unknown, SettledOut: unknown, SettledIn: unknown, Sent: unknown, Earned: unknown, Opened: unknown,
 	}
+	v.Acts = c.listActs(place{account: p.Account, asset: p.Asset, assetName: p.assetName}, exact.state())
+	v.Audit = "audit?" + url.Values{"peer": {p.Account.Peer()}}.Encode()
 	if d.balanceErr != nil {
 		v.Error, v.ReadAt = d.balanceErr.Error(), formatTime(s.look.at)
 	}

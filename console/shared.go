@@ -69,3 +69,10 @@ func (s *shared[K, V]) drop(key K, entry *sharedEntry[V]) {
 		delete(s.entries, key)
 	}
 }
+
+// forget drops the reading of a thing, which a change has made old.
+func (s *shared[K, V]) forget(key K) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.entries, key)
+}
