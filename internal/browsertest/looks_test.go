@@ -95,7 +95,7 @@ func (b *tab) requireGoodLooks(name string) {
 // Every page fits into its window, down to 320 px, without scrolling to the side, and its text has the contrast of WCAG AA, dark and light.
 func TestEveryPageFitsAndIsReadable(t *testing.T) {
 	t.Parallel()
-	w := newDay(t, worldOptions{})
+	w := newDay(t, worldOptions{act: true})
 	b := w.logIn()
 	b.pause()
 	b.crawl(w, 2, b.requireGoodLooks)

@@ -94,7 +94,7 @@ func TestScreenshots(t *testing.T) {
 		return
 	}
 	require.NoError(t, os.MkdirAll(folder, 0o700))
-	w := newDay(t, worldOptions{})
+	w := newDay(t, worldOptions{act: true})
 	b := w.logIn()
 	b.pause()
 	for _, view := range views {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -103,6 +104,7 @@ func pendingRail(context.Context, settlement.Order) (ledger.Amount, error) {
 // worldOptions change a world.
 type worldOptions struct {
 	console func(*console.Config)
+	act     bool                            // the console may change the books; its user is ann
 	mount   func(http.Handler) http.Handler // serves the console; nil serves it at the root
 	prefix  string                          // of the console in mount's handler, "/" without one
 	lag     time.Duration                   // how long ago the books were opened
@@ -137,6 +139,10 @@ func newWorld(t *testing.T, o worldOptions, peers ...accounts.PeerConfig) *world
 	cfg := console.Config{
 		Book: w.client.Book, Settlement: w.client.Settlement, Token: token, Interval: every,
 		Peers: func(asset accounts.Asset) []string { return names[asset] },
+	}
+	if o.act {
+		cfg.Allow, cfg.JournalFile, cfg.Operator = console.Act, filepath.Join(t.TempDir(), "journal.jsonl"), "ann"
+		cfg.Reasons = map[string]uint32{"review": 7}
 	}
 	if o.console != nil {
 		o.console(&cfg)
@@ -190,8 +196,14 @@ func (w *world) account(name string) accounts.PeerAccount {
 // hold prepares a packet of this amount of units.
 func (w *world) hold(from, to string, amount uint64) transfers.Packet {
 	w.t.Helper()
+	return w.holdWith(from, to, amount, 0)
+}
+
+// holdWith prepares a packet whose condition begins with this byte.
+func (w *world) holdWith(from, to string, amount uint64, condition byte) transfers.Packet {
+	w.t.Helper()
 	held, err := w.client.Recorder.Prepare(w.t.Context(), transfers.Packet{
-		From: w.account(from), To: w.account(to), In: amount, Out: amount, Expiry: time.Now().Add(10 * time.Minute),
+		From: w.account(from), To: w.account(to), In: amount, Out: amount, Expiry: time.Now().Add(10 * time.Minute), Condition: [32]byte{condition, 1},
 	})
 	require.NoError(w.t, err)
 	return held.Packet
@@ -200,7 +212,13 @@ func (w *world) hold(from, to string, amount uint64) transfers.Packet {
 // send prepares and fulfills a packet of this amount of units.
 func (w *world) send(from, to string, amount uint64) {
 	w.t.Helper()
-	_, err := w.client.Recorder.Fulfill(w.t.Context(), w.hold(from, to, amount))
+	w.sendWith(from, to, amount, 0)
+}
+
+// sendWith prepares and fulfills a packet whose condition begins with this byte.
+func (w *world) sendWith(from, to string, amount uint64, condition byte) {
+	w.t.Helper()
+	_, err := w.client.Recorder.Fulfill(w.t.Context(), w.holdWith(from, to, amount, condition))
 	require.NoError(w.t, err)
 }
 
