@@ -89,7 +89,7 @@ func TestResumeWithoutScript(t *testing.T) {
 // lineText is the line of a peer in the books, as the pages write it.
 func (w *world) lineText(peer string) string { return usd.Format(w.balance(peer).CreditLine) }
 
-// A line that somebody else changes between the two pages of a form stays as that person set it. The form says what
+// A second operator changes the line between the two pages of a form: that line stays. The form says what
 // the line was and is.
 func TestLineThatSomebodyElseChanged(t *testing.T) {
 	t.Parallel()

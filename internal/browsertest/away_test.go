@@ -98,7 +98,7 @@ func TestEmptyBooks(t *testing.T) {
 	b.waitForText("#rows", "balances")
 }
 
-// A page that comes before the first figures says that it is loading, and becomes the page by itself.
+// A page that comes before the first figures shows the loading, and becomes the page by itself.
 func TestLoading(t *testing.T) {
 	t.Parallel()
 	wait := make(chan struct{})

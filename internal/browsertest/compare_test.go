@@ -49,8 +49,8 @@ func writeTheirStatement(t *testing.T, packets map[byte]uint64) (file string, ba
 	return file, theirs.balance("us")
 }
 
-// A statement of the peer with three planted differences is compared. The page lists the three, and its sums are those
-// of both books.
+// A statement of the peer with three planted differences is compared. The page lists the three. Its sums agree with
+// both books.
 func TestCompareStatements(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{}, line("kiterail", usd, 1_000_00), line("harborpay", usd, 0))
