@@ -32,6 +32,7 @@ type Console struct {
 
 	orderErrors *orderErrors
 	examiner    *examiner
+	names       *names
 
 	ctx     context.Context //nolint:containedctx // ends with Close, as do the reads and streams of requests
 	cancel  context.CancelFunc
@@ -69,7 +70,7 @@ func New(cfg Config) (*Console, error) {
 		cfg: cfg, public: public, guard: g, secrets: newSecrets(cfg.Token), pages: pages,
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
 		downloads: make(chan struct{}, maxDownloads), uploads: make(chan struct{}, maxUploads),
-		orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health},
+		orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health}, names: &names{book: cfg.Book, peers: cfg.Peers},
 	}
 	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time), orderErrors: c.orderErrors}
 	c.reader = newReader(cfg, looker.takeLook, looker.addUpBooks)

@@ -44,19 +44,27 @@ func TestFindInManyRows(t *testing.T) {
 	folder := t.TempDir()
 	things := writeManyRows(t, folder, rows, parts)
 	t.Logf("%d rows in the folder", rows)
+	var worst time.Duration
 	for _, kind := range []string{"packet", "condition", "order", "transfer", "key"} {
-		var cold, warm []time.Duration
+		var first, cold, again []time.Duration
 		for some := range slices.Chunk(things[kind], parts/5) { // each opens the folder anew, with none of its files in memory
 			dropFiles(t, folder)
 			took := findAll(t, folder, some)
-			cold, warm = append(cold, took[0]), append(warm, took[1:]...)
+			first, cold, again = append(first, took[0]), append(cold, took[:len(some)]...), append(again, took[len(some):]...)
 		}
-		slices.Sort(cold)
-		slices.Sort(warm)
-		t.Logf("%-9s first after opening: at most %v; then p50 %v, p99 %v, at most %v", kind, cold[len(cold)-1], warm[len(warm)/2], warm[len(warm)*99/100], warm[len(warm)-1])
-		require.LessOrEqual(t, cold[len(cold)-1], limit, kind)
-		require.LessOrEqual(t, warm[len(warm)*99/100], limit, kind)
+		t.Logf("%-9s first after opening: at most %v; read for the first time: %s; again: %s", kind, slices.Max(first), describeTimes(cold), describeTimes(again))
+		worst = max(worst, percentile(cold, 99))
 	}
+	require.LessOrEqual(t, worst, limit)
+}
+
+func percentile(list []time.Duration, part int) time.Duration {
+	slices.Sort(list)
+	return list[(len(list)-1)*part/100]
+}
+
+func describeTimes(list []time.Duration) string {
+	return fmt.Sprintf("p50 %v, p99 %v", percentile(list, 50), percentile(list, 99))
 }
 
 var manyRowsUSD = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
@@ -158,7 +166,7 @@ func createRows(t *testing.T, l ledger.Ledger, rows []ledger.Transfer) {
 	}
 }
 
-// findAll opens the folder, and asks the console's page for each thing. It returns the times of the answers.
+// findAll opens the folder, and asks the console's page for each thing, twice. It returns the times of the answers.
 func findAll(t *testing.T, folder string, things []string) []time.Duration {
 	t.Helper()
 	l, book, _, names := openManyRows(t, folder)
@@ -168,7 +176,7 @@ func findAll(t *testing.T, folder string, things []string) []time.Duration {
 	defer c.Close()
 	session, _ := c.secrets.beginSession(c.secrets.addLogin())
 	var took []time.Duration
-	for _, thing := range things {
+	for _, thing := range slices.Concat(things, things) {
 		r := httptest.NewRequest("GET", "/find?q="+strings.ReplaceAll(thing, " ", "+"), nil)
 		r.Host = "localhost"
 		r.AddCookie(c.newCookie(r, session))
