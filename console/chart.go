@@ -21,8 +21,8 @@ const (
 // like 0.
 const farLine = 20
 
-// chart is a position over time, drawn by the server.
-type chart struct {
+// positionChart is a position over time, drawn by the server.
+type positionChart struct {
 	Title            string
 	Width, Height    int
 	Position, Line   string // points of the polylines; Line is "" without a line in the plot
@@ -58,11 +58,11 @@ func (s plotScale) y(amount *big.Int) int {
 }
 
 // drawChart draws the position of a peer at moments, of which there are at least two, and its credit line.
-func drawChart(p *peer, points []accounts.HistoryPoint) chart {
+func drawChart(p *peer, points []accounts.HistoryPoint) positionChart {
 	a := p.Asset
 	low, high := boundsOf(points)
 	first, last := &points[0], &points[len(points)-1]
-	d := chart{
+	d := positionChart{
 		Width: (len(points) - 1) * plotStep, Height: plotHeight, PlotTop: plotTop, PlotPix: plotPixels,
 		BaseY: plotTop + plotPixels + labelSpace, TotalY: plotTop + plotPixels + labelSpace + 6,
 		From: first.Time.UTC().Format("2006-01-02 15:04"), To: last.Time.UTC().Format("2006-01-02 15:04"),
@@ -119,7 +119,7 @@ func (s *plotScale) include(amount *big.Int) {
 }
 
 // includeLine widens the scale by the credit line, and reports whether the line is drawn. Otherwise a note has it.
-func (d *chart) includeLine(s *plotScale, a accounts.Asset, points []accounts.HistoryPoint) bool {
+func (d *positionChart) includeLine(s *plotScale, a accounts.Asset, points []accounts.HistoryPoint) bool {
 	largest := new(big.Int)
 	for i := range points {
 		if points[i].CreditLine == accounts.Unlimited {
@@ -146,7 +146,7 @@ func (d *chart) includeLine(s *plotScale, a accounts.Asset, points []accounts.Hi
 func negative(n *big.Int) *big.Int { return new(big.Int).Neg(n) }
 
 // addLabels writes the lowest and the highest position, 0 and the line beside their heights, as far as there is room.
-func (d *chart) addLabels(s plotScale, a accounts.Asset, low, high, line *big.Int, drawn bool) {
+func (d *positionChart) addLabels(s plotScale, a accounts.Asset, low, high, line *big.Int, drawn bool) {
 	add := func(name string, amount *big.Int) {
 		label := chartLabel{plotTop + s.y(amount)*plotPixels/plotHeight - 3, name + formatSigned(a, amount)}
 		for _, other := range d.Labels {

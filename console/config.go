@@ -30,7 +30,7 @@ type Config struct {
 	// orders. The ledger keeps only hashes of them. Default: owners are shown by their ids.
 	Instances []string
 	// Health examines the ledger for the page of its health. It is called by one goroutine at a time, at most once a
-	// minute, with a deadline of 45 s. Default nil: the page says that it was not set.
+	// minute, with a deadline of 45 s. Default nil: the page tells that the health is unknown.
 	Health func(context.Context) ([]Finding, error)
 	// StuckAfter is the age of an order from which it is shown as stuck. Default 10 min.
 	StuckAfter time.Duration

@@ -41,6 +41,7 @@ type Console struct {
 
 	orderErrors *orderErrors
 	examiner    *examiner
+	names       *names
 
 	ctx     context.Context //nolint:containedctx // ends with Close, as do the reads and streams of requests
 	cancel  context.CancelFunc
@@ -86,7 +87,7 @@ func New(cfg Config) (*Console, error) {
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
 		downloads: make(chan struct{}, maxDownloads), uploads: make(chan struct{}, maxUploads),
 		acting: make(chan struct{}, maxActing), actTime: max(actTime, cfg.Timeout), actions: newActions(&cfg), acts: newActs(), actor: actor,
-		orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health},
+		orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health}, names: &names{book: cfg.Book, peers: cfg.Peers},
 	}
 	if cfg.Allow == Act {
 		if c.journal, err = operatorlog.Open(cfg.JournalFile); err != nil {

@@ -1,5 +1,6 @@
 // Package console has the operator's pages: who owes how much, which peers are near the end of
-// their credit lines, which orders are open, and how much is held. The pages only show. They
+// their credit lines, which orders are open and which were closed, how much is held, what an id or a key means, and
+// whether our books agree with the books of a peer. The pages only show. They
 // change nothing, and no route of this package writes to the ledger.
 //
 // A connector mounts a [Console] in its own process, because the folder of an embedded ledger

@@ -102,26 +102,15 @@ func (c *Console) find(ctx context.Context, q findQuery, limit int) (accounts.Fi
 	if err != nil {
 		return accounts.FindResult{}, err
 	}
-	query.After, query.Peers = q.after, c.knownAccounts(c.cfg.Book.Assets()...)
-	if query.ConditionTag != [8]byte{} {
+	if query.After = q.after; query.ConditionTag != [8]byte{} {
 		query.Limit = limit
 	}
-	if query.Key != "" && len(query.Peers) == 0 {
-		return accounts.FindResult{}, nil // a key is of a peer, and the page tells of the missing names
+	known := c.names.get()
+	found, err := lookup.Find(ctx, c.cfg.Book, q.text, query, known.list)
+	for i := range found.Found {
+		known.nameThing(&found.Found[i])
 	}
-	return lookup.Find(ctx, c.cfg.Book, q.text, query)
-}
-
-// knownAccounts returns the accounts of all known names in assets. A look reports a wrong name.
-func (c *Console) knownAccounts(assets ...accounts.Asset) (list []accounts.PeerAccount) {
-	for _, asset := range assets {
-		for _, name := range c.cfg.Peers(asset) {
-			if a, err := c.cfg.Book.PeerAccount(name, asset); err == nil {
-				list = append(list, a)
-			}
-		}
-	}
-	return list
+	return found, err
 }
 
 // viewThing writes a thing as text, with the console's names of assets.

@@ -122,7 +122,7 @@ type pastView struct {
 	FromText       string // as read
 	ToText         string
 	At             string
-	Chart          chart
+	Chart          positionChart
 	Points         []pointView // the newest first
 	HistoryError   string
 	NoHistory      bool

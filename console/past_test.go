@@ -37,7 +37,7 @@ func settledBooks(t *testing.T) *fixture {
 	return f
 }
 
-// The points of the chart are those of the ledger, in the page's table as in the downloads.
+// The chart has the positions of the ledger, in the page's table as in the downloads.
 func TestPositionChart(t *testing.T) {
 	t.Parallel()
 	f := settledBooks(t)

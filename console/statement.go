@@ -122,7 +122,7 @@ func (c *Console) showStatement(w http.ResponseWriter, r *http.Request, f format
 
 // openStatement opens the statement of a query, with the names of all known peers.
 func (c *Console) openStatement(ctx context.Context, q statementQuery, options ...accounts.StatementOption) (*accounts.Statement, error) {
-	return c.cfg.Book.Statement(ctx, q.account, q.from, q.to, append(options, accounts.WithKnownAccounts(c.knownAccounts(q.asset)...))...)
+	return c.cfg.Book.Statement(ctx, q.account, q.from, q.to, append(options, accounts.WithKnownAccounts(knownAccounts(c.cfg.Book, q.asset, c.cfg.Peers(q.asset))...))...)
 }
 
 // readEntries reads the first rows of a statement for the page.

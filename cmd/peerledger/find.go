@@ -67,7 +67,7 @@ func (s *session) find(ctx context.Context, text string, query accounts.FindQuer
 	if query.Key != "" && len(query.Peers) == 0 {
 		return fmt.Errorf("%w: a key is of a peer, and no peers are configured: list them under peers: in %s", errUsage, s.cfg.fileName())
 	}
-	result, err := lookup.Find(ctx, s.book, text, query)
+	result, err := lookup.Find(ctx, s.book, text, query, query.Peers)
 	if err != nil {
 		return err
 	}

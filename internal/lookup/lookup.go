@@ -33,13 +33,17 @@ func Parse(text string, isKey bool) (query accounts.FindQuery, err error) {
 	return query, nil
 }
 
-// Find calls [accounts.Book.Find]. If the ledger has no such id or condition, Find searches the text as a key of
-// query.Peers: a key may look like an id.
-func Find(ctx context.Context, book *accounts.Book, text string, query accounts.FindQuery) (accounts.FindResult, error) {
-	result, err := book.Find(ctx, query)
-	isMissing := err == nil && len(result.Found) == 0 && result.Next.IsZero() && query.After.IsZero()
-	if !isMissing || query.Key != "" || len(query.Peers) == 0 {
-		return result, err
+// Find calls [accounts.Book.Find]. A key is searched among the keys of peers. If the ledger has no such id or condition,
+// Find searches the text as a key too, which may look like an id. Without peers no key is found.
+func Find(ctx context.Context, book *accounts.Book, text string, query accounts.FindQuery, peers []accounts.PeerAccount) (accounts.FindResult, error) {
+	if query.Key == "" {
+		result, err := book.Find(ctx, query)
+		if err != nil || len(result.Found) > 0 || !result.Next.IsZero() || !query.After.IsZero() {
+			return result, err
+		}
 	}
-	return book.Find(ctx, accounts.FindQuery{Key: text, Peers: query.Peers, Limit: query.Limit, Now: query.Now})
+	if len(peers) == 0 {
+		return accounts.FindResult{}, nil
+	}
+	return book.Find(ctx, accounts.FindQuery{Key: text, Peers: peers, After: query.After, Limit: query.Limit, Now: query.Now})
 }

@@ -3,6 +3,7 @@ package lookup_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,13 +51,20 @@ func TestFindFallsBackToKeys(t *testing.T) {
 	require.NoError(t, err)
 	query, err := lookup.Parse(key, false)
 	require.NoError(t, err)
-	query.Peers = peers
-	result, err := lookup.Find(t.Context(), book, key, query)
+	result, err := lookup.Find(t.Context(), book, key, query, peers)
 	require.NoError(t, err)
 	require.Len(t, result.Found, 1)
 	require.Equal(t, accounts.FoundAdjustment, result.Found[0].Kind)
-	query.Peers = nil
-	result, err = lookup.Find(t.Context(), book, key, query)
+	for _, empty := range []func(*accounts.FindQuery) []accounts.PeerAccount{
+		func(*accounts.FindQuery) []accounts.PeerAccount { return nil },
+		func(q *accounts.FindQuery) []accounts.PeerAccount { q.After = time.Now(); return peers },
+	} {
+		query := query
+		result, err = lookup.Find(t.Context(), book, key, query, empty(&query))
+		require.NoError(t, err)
+		require.Empty(t, result.Found)
+	}
+	result, err = lookup.Find(t.Context(), book, key, accounts.FindQuery{Key: key}, peers)
 	require.NoError(t, err)
-	require.Empty(t, result.Found)
+	require.Len(t, result.Found, 1)
 }
