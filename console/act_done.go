@@ -79,12 +79,9 @@ func (c *Console) newDonePage(record *actRecord) (v donePage, a *action, p place
 	v = donePage{
 		header: newHeader("Result", "peers", now), ID: e.ID, Label: e.Action, Peer: e.Peer, Asset: e.Asset, Back: "./", Outcome: string(e.Outcome),
 		Error: e.Error, Advice: record.note, Who: e.Who, Began: formatTime(e.Time), Ended: formatTime(e.EndedAt), Before: e.Before, After: e.After,
-		Transfer: e.Transfer, Note: e.Note, JournalError: record.journalErr,
+		Transfer: e.Transfer, Note: cutTag(e.Note), JournalError: record.journalErr,
 	}
 	v.Stale = ""
-	if record.after != "" {
-		v.After = record.after
-	}
 	if e.Peer != "" && e.Asset != "" {
 		v.Back = "peer?" + accountQuery(e.Peer, e.Asset)
 	}

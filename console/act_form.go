@@ -34,7 +34,7 @@ type formField struct {
 	optional          bool
 }
 
-// reasonFields and noteFields are in each form.
+// The bounds of fields.
 const (
 	maxField = 1100 // bytes of a field: a peer's id and a key have at most 1023
 	maxNote  = 200  // characters

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/operatorlog"
 	"github.com/peerledger/peerledger/settlement"
@@ -45,22 +46,35 @@ func lookKey(ctx context.Context, c *Console, p place, e *operatorlog.Entry) (fi
 	if err != nil {
 		return finding{}, err
 	}
-	kind := accounts.FoundAdjustment
-	switch e.Action {
-	case effects.Received.Action, effects.Paid.Action, effects.Returned.Action:
-		kind = accounts.FoundPayment
-	}
 	var texts []string
 	for i := range result.Found {
 		f := &result.Found[i]
-		if f.Kind == kind && f.State == accounts.StateBooked {
-			texts = append(texts, fmt.Sprintf("a %s of %s from %v to %v at %s, transfer %v", f.Kind, p.asset.Text(f.In), f.From, f.To, formatTime(f.Since), f.ID))
+		if f.State == accounts.StateBooked && isBookingOf(e.Action, f) {
+			texts = append(texts, fmt.Sprintf("%s of %s from %v to %v at %s, transfer %v", f.Kind, p.asset.Text(f.In), f.From, f.To, formatTime(f.Since), f.ID))
 		}
 	}
 	if len(texts) == 0 {
 		return finding{"no", fmt.Sprintf("The ledger has no such booking under the key %q.", e.Key) + stillOnItsWay}, nil
 	}
-	return finding{"yes", fmt.Sprintf("Under the key %q the ledger has %s.", e.Key, strings.Join(texts, "; "))}, nil
+	return finding{"yes", fmt.Sprintf("Under the key %q the ledger has: %s.", e.Key, strings.Join(texts, "; "))}, nil
+}
+
+// isBookingOf reports whether a found booking is of an action. Kinds of bookings have separate keys, so one text may be
+// the key of several.
+func isBookingOf(action string, f *accounts.Found) bool {
+	isWriteOff := f.To.AccountKind == "arrears" // a correction never credits arrears
+	switch code := f.Rows[0].Code; action {
+	case effects.Received.Action:
+		return code == chart.CodeIncoming
+	case effects.Paid.Action:
+		return code == chart.CodeOutgoing
+	case effects.Returned.Action:
+		return code == chart.CodeReturned
+	case effects.WriteOff.Action:
+		return code == chart.CodeAdjust && isWriteOff
+	default:
+		return code == chart.CodeAdjust && !isWriteOff
+	}
 }
 
 // lookCapital looks for a movement of capital in the statement of our own account.
@@ -100,8 +114,8 @@ func lookState(ctx context.Context, c *Console, p place, e *operatorlog.Entry) (
 	return compareNow("state", effects.DescribeState(b), e), err
 }
 
-// compareNow compares a value of the books with the values before and after an act. The value may have been set by
-// somebody else: the books keep no name.
+// compareNow compares a value of the books with the values before and after an act. Another operator may have set the
+// value: the books keep no names.
 func compareNow(name, now string, e *operatorlog.Entry) finding {
 	switch now {
 	case e.After:

@@ -104,8 +104,8 @@ func (f *actForm) hideIdentity() []hiddenView {
 	if f.peer() != "" {
 		hidden = append(hidden, hiddenView{"peer", f.peer()})
 	}
-	if !f.place.order.IsZero() {
-		hidden = append(hidden, hiddenView{"order", f.place.order.String()})
+	if !f.order.IsZero() {
+		hidden = append(hidden, hiddenView{"order", f.order.String()})
 	}
 	if f.action.seenField != "" {
 		hidden = append(hidden, hiddenView{f.action.seenField, f.seen})

@@ -93,7 +93,10 @@ func setLine(ctx context.Context, c *Console, f *actForm, _ *subject) (actResult
 	if errors.As(err, &conflict) && conflict.CreditLine == f.amount {
 		return actResult{already: true, after: effects.FormatLine(f.asset, f.amount)}, nil
 	}
-	return actResult{already: changed.Before == changed.After, after: effects.FormatLine(f.asset, changed.After)}, err
+	if err != nil {
+		return actResult{}, err
+	}
+	return actResult{already: changed.Before == changed.After, after: effects.FormatLine(f.asset, changed.After)}, nil
 }
 
 // setState suspends, resumes, closes or reopens a peer.

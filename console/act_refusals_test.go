@@ -256,3 +256,24 @@ func TestPaymentsThatStayOpen(t *testing.T) {
 	}()
 	require.Contains(t, text, "Nothing is owed in either direction.")
 }
+
+// Looking again finds the booking of the act, and no other one under the same text: incoming and outgoing payments, and
+// corrections and write-offs, have separate keys.
+func TestLookingAgainTellsBookingsApart(t *testing.T) {
+	t.Parallel()
+	for path, fields := range map[string]url.Values{
+		"paid": with("amount", "40", "name", "wire-1"), "write-off": with("amount", "1", "name", "before", "reason", "1"),
+		"withdraw": with("amount", "300", "name", "start", "reason", "1"),
+	} {
+		a := newActFixture(t, nil)
+		receive(a)
+		fund(a)
+		a.debitBeyond("bob", 7_00) // under the key "before"
+		query := map[string]string{"paid": ofAlice, "write-off": ofBob, "withdraw": "asset=USD%2F2"}[path]
+		second := a.prepare(path, query, fields)
+		a.console.SetActTime(300 * time.Millisecond)
+		a.ledger.lost.Store(lostBefore)
+		location, _ := a.do(path, second)
+		require.Contains(t, a.show("/"+location+"&look=1"), "Booked: no.", path)
+	}
+}

@@ -3,13 +3,11 @@ package console
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
-	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/operatorlog"
 	"github.com/peerledger/peerledger/ledger"
-	"github.com/peerledger/peerledger/settlement"
 )
 
 const (
@@ -31,7 +29,7 @@ func (c *Console) perform(ctx context.Context, operator string, f *actForm, s *s
 		entry.ID = act.ID()
 		c.acts.keep(f.key, &actRecord{entry: entry, values: f.values}) // for a panic on the way
 		result, actErr := f.action.run(ctx, c, f, s)
-		done := &actRecord{entry: entry, values: f.values, after: result.after, note: result.note}
+		done := &actRecord{entry: entry, values: f.values, note: result.note}
 		done.entry.Outcome, done.entry.Transfer, done.entry.EndedAt = classify(result, actErr), result.transfer, time.Now()
 		if result.amount != "" {
 			done.entry.Amount = result.amount
@@ -39,6 +37,10 @@ func (c *Console) perform(ctx context.Context, operator string, f *actForm, s *s
 		if actErr != nil {
 			done.entry.Error = actErr.Error()
 		}
+		if result.after != "" {
+			done.entry.After = result.after
+		}
+		act.Amend(func(e *operatorlog.Entry) { e.Amount, e.After = done.entry.Amount, done.entry.After })
 		if endErr := act.End(done.entry.Outcome, result.transfer, actErr); endErr != nil {
 			done.journalErr = endErr.Error()
 		}
@@ -56,21 +58,18 @@ func (f *actForm) newEntry(operator string, p *plan) operatorlog.Entry {
 	e := operatorlog.Entry{
 		Time: time.Now(), Who: operator, Via: "console", Action: p.sentence.Action, Peer: f.peer(), Asset: f.assetName,
 		Amount: p.sentence.Amount, Before: p.sentence.Before, After: p.sentence.After, Reason: f.reason, ReasonName: f.reasonName,
-		Order: p.sentence.Order, Note: strings.TrimSpace(f.note + " " + tagForm(f.key)),
+		Order: p.sentence.Order, Note: f.tag(),
+	}
+	if f.note != "" {
+		e.Note = f.note + " " + e.Note
+	}
+	if p.sentence.Payment != "" {
+		e.Note = "payment " + p.sentence.Payment + " " + e.Note
 	}
 	if f.action.keyed {
 		e.Key = f.bookingKey()
 	}
 	return e
-}
-
-// refusals are the errors after which the books are unchanged.
-var refusals = []error{
-	accounts.ErrInvalid, accounts.ErrUnknownAsset, accounts.ErrNotProvisioned, accounts.ErrDrift, accounts.ErrLineConflict, accounts.ErrLineInUse,
-	accounts.ErrSuspended, accounts.ErrPeerClosed, accounts.ErrHeld, accounts.ErrOwed, accounts.ErrKeyReused, accounts.ErrKeyBurnt,
-	accounts.ErrNoArrears, accounts.ErrNotCovered, settlement.ErrNoOrder, settlement.ErrOrderConflict, settlement.ErrNoPayment,
-	settlement.ErrReturnedTooMuch, settlement.ErrNoRail, settlement.ErrPaused, settlement.ErrPayoutLimit, settlement.ErrDeclined,
-	settlement.ErrTooSmall, settlement.ErrCheckFailed, settlement.ErrPrefundLine, settlement.ErrEngineClosed, errNothingDue,
 }
 
 // classify returns the outcome of a change. An error whose meaning for the books is not certain is no refusal.
@@ -82,11 +81,9 @@ func classify(result actResult, err error) operatorlog.Outcome {
 		return operatorlog.Written
 	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return operatorlog.Unknown
+	case errors.Is(err, errNothingDue), effects.IsRefusal(err):
+		return operatorlog.Refused
+	default:
+		return operatorlog.Failed
 	}
-	for _, refusal := range refusals {
-		if errors.Is(err, refusal) {
-			return operatorlog.Refused
-		}
-	}
-	return operatorlog.Failed
 }

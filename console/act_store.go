@@ -2,9 +2,12 @@ package console
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,31 +20,17 @@ type actRecord struct {
 	entry operatorlog.Entry // with the outcome; "" while the act is at work
 
 	values     url.Values // of the form; nil from the journal
-	after      string     // the state after the act, if it is known
 	note       string     // of the result
 	journalErr string     // why the journal lacks the outcome
 }
 
 // isFinal reports whether sending the form again would change nothing more.
 func (r *actRecord) isFinal() bool {
-	switch r.entry.Outcome {
-	case operatorlog.Written, operatorlog.Already, operatorlog.Refused:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]operatorlog.Outcome{operatorlog.Written, operatorlog.Already, operatorlog.Refused}, r.entry.Outcome)
 }
 
 // isOf reports whether the act was sent with the values of a form.
-func (r *actRecord) isOf(f *actForm) bool {
-	if r.values != nil {
-		return r.values.Encode() == f.values.Encode()
-	}
-	e := r.entry
-	sameOrder := e.Order == "" && f.order.IsZero() || e.Order == f.order.String()
-	sameAmount := e.Amount == "" || f.amount.IsZero() || e.Amount == f.asset.Format(f.amount)
-	return e.Action == f.action.wording.Action && e.Peer == f.peer() && e.Asset == f.assetName && sameOrder && sameAmount
-}
+func (r *actRecord) isOf(f *actForm) bool { return strings.HasSuffix(r.entry.Note, f.tag()) }
 
 // maxActs is the number of acts that a console remembers. The journal has all.
 const maxActs = 1000
@@ -132,8 +121,23 @@ func (a *acts) findByForm(f *actForm) (r *actRecord, isSure bool) {
 	return a.byForm[f.key], f.made.After(a.since.Add(time.Second))
 }
 
-// tagForm is the mark in the note of a journal's entry that names the form of an act.
-func tagForm(key string) string { return "[form " + key + "]" }
+// tag is the end of the note of a journal's entry. It names the form of the act, and has a hash of all values.
+func (f *actForm) tag() string {
+	hash := sha256.Sum256([]byte(f.values.Encode()))
+	return f.tagPrefix() + hex.EncodeToString(hash[:8]) + "]"
+}
+
+func (f *actForm) tagPrefix() string { return tagBegin + f.key + " " }
+
+const tagBegin = "[form "
+
+// cutTag returns a note without the tag of its form, which people do not read.
+func cutTag(note string) string {
+	if begin := strings.LastIndex(note, tagBegin+keyPrefix); begin >= 0 {
+		return strings.TrimSpace(note[:begin])
+	}
+	return note
+}
 
 // findEarlier returns the latest act of a form, of this process or of an earlier one; nil if the form was not sent.
 func (c *Console) findEarlier(f *actForm) (*actRecord, error) {
@@ -146,7 +150,7 @@ func (c *Console) findEarlier(f *actForm) (*actRecord, error) {
 		return nil, err
 	}
 	for i := range entries {
-		if strings.HasSuffix(entries[i].Note, tagForm(f.key)) {
+		if strings.Contains(entries[i].Note, f.tagPrefix()) {
 			return &actRecord{entry: entries[i]}, nil
 		}
 	}

@@ -97,7 +97,7 @@ type auditRow struct {
 func viewAct(e *operatorlog.Entry) auditRow {
 	v := auditRow{
 		Time: formatTime(e.Time), Who: e.Who, Via: e.Via, Action: e.Action, Peer: e.Peer, Asset: e.Asset, Amount: e.Amount, Before: e.Before, After: e.After,
-		Reason: effects.DescribeReason(e.Reason, e.ReasonName), Note: e.Note, Outcome: string(e.Outcome), Error: e.Error, Link: "done?id=" + e.ID,
+		Reason: effects.DescribeReason(e.Reason, e.ReasonName), Note: cutTag(e.Note), Outcome: string(e.Outcome), Error: cutText(e.Error, maxAuditError), Link: "done?id=" + e.ID,
 		Bad: e.Outcome == operatorlog.Unknown || e.Outcome == operatorlog.Failed,
 	}
 	if e.Peer != "" && e.Asset != "" {
@@ -109,6 +109,17 @@ func viewAct(e *operatorlog.Entry) auditRow {
 		}
 	}
 	return v
+}
+
+// maxAuditError is the number of characters of an error in a row; the page of the act and downloads have all.
+const maxAuditError = 160
+
+// cutText cuts a text to a number of characters.
+func cutText(text string, most int) string {
+	if letters := []rune(text); len(letters) > most {
+		return string(letters[:most]) + " …"
+	}
+	return text
 }
 
 // auditPage is the page of acts.

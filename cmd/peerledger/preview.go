@@ -45,6 +45,8 @@ type change struct {
 	// checkFirst is the check to make after an unknown outcome, before the command is repeated; ""
 	// if repeating is safe.
 	checkFirst string
+	// detail completes the entry in the operator's journal.
+	detail string
 }
 
 // unknownError is the error of a change with unknown outcome, with the next step.
@@ -66,10 +68,10 @@ func (c *change) sentence() effects.Sentence {
 }
 
 // previewOrWrite prints the change without --yes. With --yes it calls do first, which may complete
-// the change, and prints the result.
+// the change, and prints the result. The operator's journal has the change before do is called.
 func (a *app) previewOrWrite(c change, do func(*change) error) error {
 	if a.yes {
-		switch err := do(&c); {
+		switch err := a.recordAct(&c, do); {
 		case errors.Is(err, ledger.ErrOutcomeUnknown) && c.checkFirst != "":
 			return &unknownError{err, effects.UnknownOutcome + c.checkFirst}
 		case errors.Is(err, ledger.ErrOutcomeUnknown):

@@ -111,6 +111,16 @@ func checkSize(e Entry) error {
 // ID returns the id of the act.
 func (a *Act) ID() string { return a.entry.ID }
 
+// Amend changes the entry of the second line: with the amount that was booked, for example. The id, the time, the operator
+// and the program stay, and so does the first line.
+func (a *Act) Amend(change func(*Entry)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	begun := a.entry
+	change(&a.entry)
+	a.entry.ID, a.entry.Time, a.entry.Who, a.entry.Via = begun.ID, begun.Time, begun.Who, begun.Via
+}
+
 // End writes the outcome of the act. transfer is the id of the transfer that books the change, or "". err, which may be nil, is
 // the error that ended the act. The line is on disk before End returns.
 //
@@ -126,6 +136,9 @@ func (a *Act) End(outcome Outcome, transfer string, err error) error {
 		return fmt.Errorf("%w: there is no outcome %q", ErrInvalid, outcome)
 	}
 	e := a.entry
+	if checkSize(e) != nil { // it was amended: the first line still fits
+		e.Note, e.Before, e.After = "", "", ""
+	}
 	e.Outcome, e.Transfer, e.EndedAt = outcome, cutText(transfer), time.Now().UTC().Round(0)
 	if err != nil {
 		e.Error = cutText(err.Error())
@@ -176,7 +189,7 @@ func (l *Log) append(e Entry) error {
 func (l *Log) withLock(do func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout) //nolint:forbidigo // an act that has begun must end, also after its context
 	defer cancel()
 	switch locked, err := l.lock.TryLockContext(ctx, lockPoll); {
 	case errors.Is(err, context.DeadlineExceeded):

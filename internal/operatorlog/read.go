@@ -30,8 +30,8 @@ type Filter struct {
 	Limit    int       // at most so many entries, the newest; 0 is DefaultLimit
 }
 
-// matches reports whether the filter selects an entry.
-func (f *Filter) matches(e *Entry) bool {
+// Selects reports whether the filter selects an entry, apart from Limit.
+func (f *Filter) Selects(e *Entry) bool {
 	return (f.Peer == "" || f.Peer == e.Peer) && containsFold(e.Who, f.Who) && containsFold(e.Action, f.Action) &&
 		(f.From.IsZero() || !e.Time.Before(f.From)) && (f.To.IsZero() || e.Time.Before(f.To))
 }
@@ -78,6 +78,11 @@ func Read(path string, f Filter) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("operatorlog: %w", err)
 	}
+	return readEntries(file, size, path, f)
+}
+
+// readEntries is [Read] of the first size bytes of a file.
+func readEntries(file io.ReaderAt, size int64, path string, f Filter) ([]Entry, error) {
 	r := reader{filter: f, ended: map[string]bool{}, damage: DamageError{Path: path}}
 	r.filter.Limit = cmp.Or(f.Limit, DefaultLimit)
 	if err := r.readLines(newLineScanner(file, size), size); err != nil {
@@ -94,7 +99,7 @@ func Read(path string, f Filter) ([]Entry, error) {
 // torn one. A journal without its lock file is a copy, which no process writes to.
 func measureWhole(path string, file *os.File) (size int64, err error) {
 	lock := flock.New(path+".lock", flock.SetFlag(os.O_RDONLY))
-	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout) //nolint:forbidigo // a read of a local file takes no context
 	defer cancel()
 	_, err = lock.TryRLockContext(ctx, lockPoll)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -148,7 +153,7 @@ func (r *reader) addLine(e Entry) {
 	default:
 		e.Outcome, e.Error = Unknown, MissingEnd
 	}
-	if r.filter.matches(&e) {
+	if r.filter.Selects(&e) {
 		r.entries = append(r.entries, e)
 	}
 }
