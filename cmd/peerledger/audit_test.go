@@ -244,6 +244,10 @@ func TestAuditOfUnknownOutcomes(t *testing.T) {
 		require.Equal(t, []any{act.ID(), "unknown", test.booked}, []any{row.ID, row.Outcome, row.Booked}, test)
 		require.Equal(t, i%2 == 1, row.Error == operatorlog.MissingEnd)
 	}
+	act, err := log.Begin(operatorlog.Entry{Who: "ann", Via: "console", Action: "book a payment received", Peer: "alice", Asset: "USD/2", Amount: "5.00", Key: "w"})
+	require.NoError(t, err)
+	require.NoError(t, act.End(operatorlog.Refused, "", accounts.ErrKeyReused))
+	require.Equal(t, bookedNo, readRows[auditRow](t, s, "audit", "--limit", "1")[0].Booked, "an earlier act booked under the key")
 	require.NoError(t, log.Close())
 }
 

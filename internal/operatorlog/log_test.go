@@ -147,3 +147,21 @@ func TestBusyLock(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, act.End(Written, "", nil))
 }
+
+// Amend changes the second line alone, and never whose act it is. Texts too long for a line are left out.
+func TestAmend(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "j.jsonl")
+	l := openTestLog(t, path)
+	for _, test := range []struct{ note, want string }{{"n", "n"}, {strings.Repeat("x", maxLine), ""}} {
+		act, err := l.Begin(testEntry)
+		require.NoError(t, err)
+		act.Amend(func(e *Entry) { *e = Entry{Who: "eve", Via: "console", Action: "a", Amount: "5", Note: test.note} })
+		require.NoError(t, act.End(Written, "", nil))
+		entries, err := Read(path, Filter{Limit: 1})
+		require.NoError(t, err)
+		e := entries[0]
+		require.Equal(t, []string{act.ID(), "ann", "command", "a", "5", test.want}, []string{e.ID, e.Who, e.Via, e.Action, e.Amount, e.Note})
+		require.False(t, e.Time.IsZero())
+	}
+}

@@ -191,6 +191,13 @@ func TestLargeJournal(t *testing.T) {
 	}
 	require.LessOrEqual(t, largest, blockSize+maxLine)
 	require.Equal(t, 1, atWork)
+
+	endless := strings.Repeat("x", 20*blockSize)
+	s = newLineScanner(strings.NewReader(endless), int64(len(endless)))
+	line, ok, err := s.scanLine()
+	require.NoError(t, err)
+	require.Equal(t, []any{[]byte(nil), true}, []any{line, ok})
+	require.LessOrEqual(t, cap(s.rest), blockSize+maxLine, "of a line without an end too")
 	require.Empty(t, r.entries)
 	require.Equal(t, acts+acts*9/10, lines)
 	entries, err := Read(path, Filter{Limit: acts + 1})
