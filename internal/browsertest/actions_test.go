@@ -112,7 +112,7 @@ func TestLineThatSomebodyElseChanged(t *testing.T) {
 	b.requireGoodLooks("a refused change")
 
 	b.click("#main a.button") // a new form
-	b.waitForPage("line")
+	b.waitFor("the new form", `document.querySelector("form.act [name=line]") !== null && document.readyState === "complete"`)
 	require.Contains(t, b.text(".figures"), is)
 	b.fill("line", "1500")
 	b.checkAct()

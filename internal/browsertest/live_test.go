@@ -50,9 +50,10 @@ func TestLogInByToken(t *testing.T) {
 	b.allow(`status of 403`)
 	b.open(w.page("peers"))
 	b.waitForPage("login")
-	require.Equal(t, "token", ask[string](b, "document.activeElement.id"), "the field has the focus")
+	b.waitFor("the focus of the field", `document.activeElement.id === "token"`)
 	b.press("a wrong token, which is long too\r")
 	b.waitForText(".alarm", "Not logged in")
+	b.waitFor("the focus", `document.activeElement.id === "token" && document.readyState === "complete"`)
 	b.press(token + "\r")
 	b.waitForText("#totals", "We owe")
 }
