@@ -13,6 +13,8 @@ type CreditLineChange struct {
 	// Number is the number of the change in the ledger, 1 for the first grant of a peer. Numbers
 	// may be skipped. If the line was as wanted already, it is the number of the last change.
 	Number uint64
+	// Transfer is the row of the change; zero if the line was as wanted already.
+	Transfer ledger.ID
 }
 
 // CreditLineOption is an option of [Book.ExtendCredit], [Book.RevokeCredit] and [Book.SetCreditLine].

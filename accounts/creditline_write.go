@@ -32,14 +32,13 @@ func (b *Book) writeLine(ctx context.Context, change CreditLineChange, o lineOpt
 	if err != nil {
 		return CreditLineChange{}, b.explainLine(ctx, change, err)
 	}
-	change.Number = n
+	change.Number, change.Transfer = n, row(n).ID
 	if !o.partial || change.Before.Less(change.After) {
 		return change, nil
 	}
-	rowID := row(n).ID
-	placed, err := b.ledger.LookupTransfers(ctx, []ledger.ID{rowID})
+	placed, err := b.ledger.LookupTransfers(ctx, []ledger.ID{change.Transfer})
 	if err == nil && len(placed) == 0 {
-		err = fmt.Errorf("the ledger does not find the row it has just taken (transfer %v)", rowID)
+		err = fmt.Errorf("the ledger does not find the row it has just taken (transfer %v)", change.Transfer)
 	}
 	if err != nil {
 		return change, fmt.Errorf("the line of %v was lowered: look up by how much: %w", change.Account, err)

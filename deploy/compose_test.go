@@ -249,3 +249,16 @@ func TestJournalOfTheConnector(t *testing.T) {
 	require.Contains(t, readFile(t, "Dockerfile"), "-o 65532 -g 65532 "+folder)
 	require.Contains(t, readFile(t, "Dockerfile"), "USER 65532:65532")
 }
+
+// The operator's journal is on a volume of its own: a container of the operator's command ends with the command.
+func TestJournalOfTheOperator(t *testing.T) {
+	t.Parallel()
+	const folder = "/var/lib/peerledger"
+	require.Contains(t, readFile(t, "peerledger.yaml"), "\noperator_journal: "+folder+"/")
+	require.Contains(t, readFile(t, "Dockerfile"), " "+folder+"\n")
+	for _, path := range []string{"single-node/compose.yaml", "cluster/compose.yaml"} {
+		c := parseCompose(t, path)
+		require.Contains(t, c.Volumes, "operator", path)
+		require.Contains(t, c.Services["peerledger"].Volumes, "operator:"+folder, path)
+	}
+}

@@ -27,15 +27,22 @@ func (f Future) Packet() Packet { return f.packet }
 // Wait waits for the result of the operation: with a [Recorder] for the ledger's answer. If the
 // context ends first, the Result's Outcome is unknown and its Err matches
 // [ledger.ErrOutcomeUnknown]. The operation goes on, also a prepare, and Wait may be called again.
-func (f Future) Wait(ctx context.Context) Result {
-	if f.slot == nil {
+func (f Future) Wait(ctx context.Context) (r Result) {
+	switch {
+	case f.isFinal():
+		r.Kind, r.Packet, r.Outcome = f.kind, f.packet, f.outcome
+		return r
+	case f.slot == nil:
 		return f.waiter().Wait(ctx, f.submission())
-	}
-	if f.slot.waitPublished(ctx) {
+	case f.slot.waitPublished(ctx):
 		return f.slot.buildResult(f.kind, f.packet)
+	default:
+		return f.unknownResult(unansweredError(ctx))
 	}
-	return f.unknownResult(unansweredError(ctx))
 }
+
+// isFinal reports whether the Future has the whole result: see [Waiter].
+func (f *Future) isFinal() bool { return f.outcome.Done() && !f.late && f.journalPos == 0 }
 
 // Journaled waits until a fulfill is in the Journal on disk. From then on the fulfill will be
 // recorded even if the process dies, unless the ledger refuses. [Recorder.Submit] has waited

@@ -53,25 +53,31 @@ var _ PacketRecorder = (*Recorder)(nil)
 type Submission struct {
 	Kind   Kind
 	Packet Packet // with its ID and Hold
-	// Outcome and Late are of the Result, if the operation was decided at once.
-	Outcome ledger.Outcome
-	Late    bool
-	Record  uint64 // number of the operation's record in a journal, 0: none
+	Decision
+}
+
+// Decision is what another implementation of [PacketRecorder] than [Recorder] decided about an operation
+// at once. The zero Decision is of an operation that is not decided yet.
+type Decision struct {
+	Outcome ledger.Outcome // of the Result
+	Late    bool           // of the Result
+	Record  uint64         // number of the operation's record in a journal, 0: none
 }
 
 // Waiter waits for the results of submissions. All methods may be called concurrently, and any
 // number of times for a Submission.
 type Waiter interface {
-	// Wait is [Future.Wait].
+	// Wait is [Future.Wait]. The result of an operation that was applied at once, is not late and has no
+	// record is complete: Future.Wait returns such a result, and does not call Wait.
 	Wait(ctx context.Context, s Submission) Result
 	// Journaled is [Future.Journaled].
 	Journaled(ctx context.Context, s Submission) error
 }
 
-// NewFuture returns the Future of a submission, for implementations of [PacketRecorder]. It does
-// not allocate if w is a pointer.
-func NewFuture(w Waiter, s Submission) Future {
-	return Future{owner: w, journalPos: wal.Position(s.Record), kind: s.Kind, outcome: s.Outcome, late: s.Late, packet: s.Packet}
+// NewFuture returns the Future of an operation, with its packet's ID and Hold, for implementations of
+// [PacketRecorder]. It does not allocate if w is a pointer.
+func NewFuture(w Waiter, op *Op, d Decision) Future {
+	return Future{owner: w, journalPos: wal.Position(d.Record), kind: op.Kind, outcome: d.Outcome, late: d.Late, packet: op.Packet}
 }
 
 // waiter returns the Waiter of a Future without slot.
@@ -83,7 +89,7 @@ func (f Future) waiter() Waiter {
 }
 
 func (f Future) submission() Submission {
-	return Submission{Kind: f.kind, Packet: f.packet, Outcome: f.outcome, Late: f.late, Record: uint64(f.journalPos)}
+	return Submission{Kind: f.kind, Packet: f.packet, Decision: Decision{Outcome: f.outcome, Late: f.late, Record: uint64(f.journalPos)}}
 }
 
 // noOperation is the Waiter of the zero Future.

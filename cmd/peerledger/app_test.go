@@ -41,7 +41,7 @@ func TestExitStatus(t *testing.T) {
 func TestUnknownOutcomes(t *testing.T) {
 	t.Parallel()
 	lost := func(*change) error { return fmt.Errorf("lost: %w", ledger.ErrOutcomeUnknown) }
-	a := &app{yes: true}
+	a := &app{yes: true, getenv: func(string) string { return "" }}
 	require.ErrorContains(t, a.previewOrWrite(change{}, lost), "Repeat the same command: a change is never written twice.")
 	err := a.previewOrWrite(change{checkFirst: "Look first."}, lost)
 	require.ErrorContains(t, err, "The change may be written or not. Look first.")

@@ -40,7 +40,13 @@ package comment of examples/bench explains the columns.`,
 			if onCluster && !a.yes {
 				return fmt.Errorf("%w: bench writes accounts and transfers that stay: use a cluster made for it, and --yes", errUsage)
 			}
-			return b.Run(cmd.Context(), cmd.Flags().Changed, a.stdout, a.stderr, a.stderrIsTerminal)
+			run := func(*change) error {
+				return b.Run(cmd.Context(), cmd.Flags().Changed, a.stdout, a.stderr, a.stderrIsTerminal)
+			}
+			if !onCluster {
+				return run(nil)
+			}
+			return a.recordAct(&change{Action: "measure on the cluster"}, run)
 		},
 	}
 	cmd.Flags().AddGoFlagSet(flags)

@@ -35,6 +35,8 @@ type config struct {
 	EnginesStatus string         `yaml:"engines_status"` // a file; "" is beside the configuration
 
 	Reasons map[string]uint32 `yaml:"reasons"` // names for --reason
+
+	OperatorJournal string `yaml:"operator_journal"` // a file, or "none"; "" is beside the configuration
 }
 
 // assetConfig is an asset in the configuration file.

@@ -21,6 +21,7 @@ type effectiveConfig struct {
 	Assets    []effectiveAsset  `json:"assets"`
 	Engines   []string          `json:"engines"`
 	Reasons   map[string]uint32 `json:"reasons"`
+	Journal   string            `json:"operator_journal"` // a file, or "none"
 }
 
 // effectiveAsset is an asset, with the numbers of configured peers in it.
@@ -41,9 +42,9 @@ func (a *app) newConfigCommand() *cobra.Command {
 		Use: "check", Short: "Read the configuration file, and show its errors or what a command would use",
 		Long: `Read the configuration file without opening the ledger. Show each error with its line and its
 field, or without an error what a command with the same flags and environment would use: the
-ledger, the namespace, the assets, the engines and the reasons. The exit status is 2 if there is
-an error, or if no ledger is named. Whether the assets are those of the ledger, each command
-checks that opens the ledger.`,
+ledger, the namespace, the assets, the engines, the reasons and the operator's journal. The exit
+status is 2 if there is an error, or if no ledger is named. Whether the assets are those of the
+ledger, each command checks that opens the ledger.`,
 		Example: "  peerledger config check\n  peerledger config check --config /etc/peerledger.yaml --json",
 		Args:    exactArgs(0),
 		RunE:    func(*cobra.Command, []string) error { return a.checkConfig() },
@@ -86,7 +87,7 @@ func (e *faultsError) Is(target error) bool { return target == errUsage }
 
 // resolveConfig returns what a command would use.
 func (a *app) resolveConfig(cfg config) (effectiveConfig, error) {
-	used := effectiveConfig{File: cfg.file, Folder: a.selectFolder(cfg), Namespace: cfg.Namespace, Assets: []effectiveAsset{}, Engines: []string{}, Reasons: cfg.Reasons}
+	used := effectiveConfig{File: cfg.file, Folder: a.selectFolder(cfg), Namespace: cfg.Namespace, Assets: []effectiveAsset{}, Engines: []string{}, Reasons: cfg.Reasons, Journal: orDefault(cfg.operatorJournal(), noOperatorJournal)}
 	if used.Folder == "" {
 		cluster, err := a.resolveCluster(cfg)
 		if err != nil {
@@ -135,6 +136,7 @@ func (a *app) showConfig(c effectiveConfig) error {
 	for _, name := range slices.Sorted(maps.Keys(c.Reasons)) {
 		fmt.Fprintf(&text, "  reason: %s is %d\n", name, c.Reasons[name])
 	}
+	fmt.Fprintf(&text, "  operator's journal: %s\n", c.Journal)
 	_, err := fmt.Fprint(a.stdout, text.String())
 	return err
 }

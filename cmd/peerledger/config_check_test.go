@@ -41,10 +41,11 @@ func TestConfigCheckOfARightFile(t *testing.T) {
   engine: bank
   reason: capital is 9
   reason: refund is 7
+  operator's journal: operator-journal.jsonl
 `, ""}, got)
 	got = checkFile(t, rightFile, "--json")
 	require.Equal(t, `{"json":1,"file":"peerledger.yaml","folder":"ledger","namespace":"test","assets":[{"asset":"USD/2","ledger":1,"peers":2,"settled":1},`+
-		`{"asset":"EUR/2","ledger":2,"peers":0,"settled":0}],"engines":["bank"],"reasons":{"capital":9,"refund":7}}`+"\n", got.out)
+		`{"asset":"EUR/2","ledger":2,"peers":0,"settled":0}],"engines":["bank"],"reasons":{"capital":9,"refund":7},"operator_journal":"operator-journal.jsonl"}`+"\n", got.out)
 	require.NoDirExists(t, "ledger", "the ledger is not opened")
 	got = checkFile(t, rightFile, "--cluster-id", "7", "--addresses", "10.0.0.1:3001,10.0.0.2")
 	require.Contains(t, got.out, "ledger: cluster 7 at 10.0.0.1:3001, 10.0.0.2\n", "flags come first")

@@ -89,6 +89,7 @@ func (a *app) newLineCommand(
 			c.checkFirst = fmt.Sprintf("Before you repeat the command, check the line with peerledger balances %s: the line was %s.", account.Peer(), c.Before)
 			return a.previewOrWrite(c, func(c *change) error {
 				changed, err := do(s.book, cmd.Context(), account, amount, options...)
+				c.Transfer = formatID(changed.Transfer)
 				if err == nil {
 					c.Already = changed.Before == changed.After
 					c.Before, c.After = formatLine(asset, changed.Before), formatLine(asset, changed.After)

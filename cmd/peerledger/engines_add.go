@@ -86,15 +86,21 @@ func (a *app) addEngine(ctx context.Context, e engineConfig) error {
 	if !a.yes {
 		return a.showAddition(result)
 	}
-	if err := createAccounts(ctx, added, wires); err != nil {
-		err = fmt.Errorf("%s was not changed: %w", cfg.fileName(), err)
-		if errors.Is(err, ledger.ErrOutcomeUnknown) {
-			err = &unknownError{err, "Repeat the command when the engine answers: an account that exists stays as it is."}
+	c := change{Action: "add an engine", detail: "engine " + e.Name + ", " + e.URL}
+	err = a.recordAct(&c, func(*change) error {
+		if err := createAccounts(ctx, added, wires); err != nil {
+			return fmt.Errorf("%s was not changed: %w", cfg.fileName(), err)
 		}
+		if err := addEngineToFile(cfg, e); err != nil {
+			return fmt.Errorf("the engine has the accounts, and could not be listed in %s: %w\nAdd under engines:\n  - %s", cfg.fileName(), err, result.Entry)
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, ledger.ErrOutcomeUnknown):
+		return &unknownError{err, "Repeat the command when the engine answers: an account that exists stays as it is."}
+	case err != nil:
 		return err
-	}
-	if err := addEngineToFile(cfg, e); err != nil {
-		return fmt.Errorf("the engine has the accounts, and could not be listed in %s: %w\nAdd under engines:\n  - %s", cfg.fileName(), err, result.Entry)
 	}
 	result.Written = true
 	return a.showAddition(result)

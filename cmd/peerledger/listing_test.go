@@ -15,14 +15,14 @@ import (
 // ledger of newListLedger.
 var listCommands = map[string]bool{
 	"balances": true, "balances --own": true, "peers": true, "trial-balance": true, "holds alice@USD": false, "orders": true,
-	"settle announced": true, "settle pauses": true, "statement bob@USD": true,
+	"settle announced": true, "settle pauses": true, "statement bob@USD": true, "audit": true,
 }
 
 // All commands that list rows have the flags, also those that read no ledger.
 func TestListFlags(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
-		"balances", "peers", "trial-balance", "holds", "orders", "settle announced", "settle pauses", "statement", "compare", "packets", "engines", "backup list",
+		"balances", "peers", "trial-balance", "holds", "orders", "settle announced", "settle pauses", "statement", "audit", "compare", "packets", "engines", "backup list",
 	} {
 		cmd, _, err := (&app{}).newRootCommand().Find(strings.Fields(line))
 		require.NoError(t, err)

@@ -109,7 +109,13 @@ func (a *app) buildPayCommand(asset *string, cmd *cobra.Command,
 				}
 				return nil
 			}
+			acts, err := a.beginActs(plan...)
+			if err != nil {
+				return err
+			}
+			defer acts.closeJournal()
 			payments, err := pay(cmd.Context(), engine, list...)
+			acts.endPayments(plan, payments, err)
 			s.warnOfLimits(err)
 			if errors.Is(err, ledger.ErrOutcomeUnknown) || errors.Is(err, errOrderOpen) {
 				err = &unknownError{err, describePayAgain(program)}

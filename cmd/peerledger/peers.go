@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -155,8 +156,8 @@ peer that never had one. Repeat the command at any time, on any number of machin
 }
 
 // buildPeerCommand completes a command that changes one peer with do. note, which may be nil,
-// returns the note of the preview.
-func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string, note func(accounts.Balance) string, do func(*session, accounts.PeerAccount) error) *cobra.Command {
+// returns the note of the preview, and reason the value of the flag --reason.
+func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, reason *uint32, action string, note func(accounts.Balance) string, do func(*session, accounts.PeerAccount) error) *cobra.Command {
 	cmd.Args = exactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.withSession(cmd.Context(), func(s *session) error {
@@ -169,9 +170,13 @@ func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string,
 				return err
 			}
 			c := change{Action: action, Peer: account.Peer(), Asset: found.String(), Before: newPeerRow(b, "").State, peerPrefix: " "}
+			if reason != nil {
+				c.setReason(s.cfg, *reason)
+			}
 			if note != nil && !a.yes {
 				c.Note = note(b)
 			}
+			c.detail = listGivenFlags(cmd, "force", "revoke-free")
 			return a.previewOrWrite(c, func(c *change) error {
 				if err := do(s, account); err != nil {
 					return err
@@ -187,6 +192,17 @@ func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string,
 	return cmd
 }
 
+// listGivenFlags returns those of these flags that are set: "--force".
+func listGivenFlags(cmd *cobra.Command, names ...string) string {
+	var given []string
+	for _, name := range names {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Value.String() == "true" {
+			given = append(given, "--"+name)
+		}
+	}
+	return strings.Join(given, " ")
+}
+
 func (a *app) newSuspendCommand(asset *string) *cobra.Command {
 	var revokeFree bool
 	cmd := &cobra.Command{
@@ -198,7 +214,7 @@ fulfilled or rejected, and settlements go on.`,
 	}
 	cmd.Flags().BoolVar(&revokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
 	reason := a.addParsedReasonFlag(cmd)
-	return a.buildPeerCommand(asset, cmd, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
+	return a.buildPeerCommand(asset, cmd, reason, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
 		options := []accounts.SuspendOption{accounts.WithReasonCode(*reason)}
 		if revokeFree {
 			options = append(options, accounts.WithFreeRevoked())
@@ -209,7 +225,7 @@ fulfilled or rejected, and settlements go on.`,
 
 func (a *app) newResumeCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "resume peer", Short: "Let a suspended peer trade again"}
-	return a.buildPeerCommand(asset, cmd, "resume", nil, func(s *session, account accounts.PeerAccount) error {
+	return a.buildPeerCommand(asset, cmd, nil, "resume", nil, func(s *session, account accounts.PeerAccount) error {
 		return s.book.ResumePeer(cmd.Context(), account)
 	})
 }
@@ -226,7 +242,7 @@ their reservations of a suspended peer: suspend the peer, and close it a moment 
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "write off the amount owed, in either direction; needs --reason")
 	reason := a.addParsedReasonFlag(cmd)
-	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, force) }, func(s *session, account accounts.PeerAccount) error {
+	return a.buildPeerCommand(asset, cmd, reason, "close", func(b accounts.Balance) string { return describeClosing(b, force) }, func(s *session, account accounts.PeerAccount) error {
 		options := []accounts.CloseOption{accounts.WithReasonCode(*reason)}
 		if force {
 			options = append(options, accounts.WithForce())
@@ -264,7 +280,7 @@ func describeClosing(b accounts.Balance, force bool) string {
 
 func (a *app) newReopenPeerCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "reopen peer", Short: "Reopen a closed peer, which stays suspended until peers resume"}
-	return a.buildPeerCommand(asset, cmd, "reopen", nil, func(s *session, account accounts.PeerAccount) error {
+	return a.buildPeerCommand(asset, cmd, nil, "reopen", nil, func(s *session, account accounts.PeerAccount) error {
 		return s.book.ReopenPeer(cmd.Context(), account)
 	})
 }

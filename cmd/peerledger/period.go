@@ -56,8 +56,8 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+	if ago, err := parseAge(text); err == nil {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is not a date (2026-11-26), a time (2026-11-26T10:00:00Z) or a duration (36h)", text)
+	return time.Time{}, fmt.Errorf("%q is not a date (2026-11-26), a time (2026-11-26T10:00:00Z) or a duration (36h, 7d)", text)
 }

@@ -45,6 +45,8 @@ type change struct {
 	// checkFirst is the check to make after an unknown outcome, before the command is repeated; ""
 	// if repeating is safe.
 	checkFirst string
+	// detail completes the entry in the operator's journal.
+	detail string
 }
 
 // unknownError is the error of a change with unknown outcome, with the next step.
@@ -60,10 +62,10 @@ func (e *unknownError) Unwrap() error { return e.err }
 const repeatHint = "The change may be written or not. Repeat the same command: a change is never written twice."
 
 // previewOrWrite prints the change without --yes. With --yes it calls do first, which may complete
-// the change, and prints the result.
+// the change, and prints the result. The operator's journal has the change before do is called.
 func (a *app) previewOrWrite(c change, do func(*change) error) error {
 	if a.yes {
-		switch err := do(&c); {
+		switch err := a.recordAct(&c, do); {
 		case errors.Is(err, ledger.ErrOutcomeUnknown) && c.checkFirst != "":
 			return &unknownError{err, "The change may be written or not. " + c.checkFirst}
 		case errors.Is(err, ledger.ErrOutcomeUnknown):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,8 @@ that is older than the ledger, since it would book packets again.`,
 			if err != nil {
 				return err
 			}
-			return a.restoreBackup(cmd.Context(), b, target, journal)
+			c := change{Action: "restore a backup", detail: b.Folder + " to " + strings.TrimSpace(target+" "+journal)}
+			return a.recordAct(&c, func(*change) error { return a.restoreBackup(cmd.Context(), b, target, journal) })
 		},
 	}
 	cmd.Flags().StringVar(&journal, "journal", "", "restore the recorder's journal into this `folder`")

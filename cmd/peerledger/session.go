@@ -33,6 +33,11 @@ func (a *app) withSession(ctx context.Context, run func(*session) error) (err er
 		_, err := cfg.findAsset("")
 		return err
 	}
+	if a.yes {
+		if err := a.checkOperatorJournal(cfg); err != nil {
+			return err
+		}
+	}
 	l, err := a.openLedger(ctx, cfg)
 	if err != nil {
 		return err

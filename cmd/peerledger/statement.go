@@ -20,7 +20,7 @@ func (a *app) newStatementCommand() *cobra.Command {
 		Long: `Show the entries between us and a peer, or of our own liquidity (--own), from the time --from
 and before the time --to, by the ledger's clock. Give a time as a date (2026-11-26), as the
 tables print it (2026-11-26T10:00:00Z, as in RFC 3339), in UTC without a zone ("2026-11-26 10:00"),
-or as a duration before now (36h). Position, arrears and credit line are the values after the entry.
+or as a duration before now (36h, 7d). Position, arrears and credit line are the values after the entry.
 The collection of arrears moves nothing between us and the peer, and is no entry.
 
 The column key identifies a payment, an adjustment or capital. The ledger keeps a hash of the

@@ -134,7 +134,8 @@ func (w *roundsWorker) prepareChunk(ctx, watching context.Context) (err error) {
 	w.prepared++
 	expiry := time.Now().Add(packetLife)
 	for i := range c.count {
-		op := transfers.PrepareOp(w.newPacket(c.first+i, expiry))
+		op := transfers.Op{Kind: transfers.KindPrepare}
+		w.fillPacket(&op.Packet, c.first+i, expiry)
 		began := w.prepares.startTimer(c.first + i)
 		if c.futures[i], err = w.recorder.Submit(ctx, op); err != nil {
 			return err
@@ -158,7 +159,7 @@ func (w *roundsWorker) awaitTurn(ctx context.Context) {
 	}
 }
 
-func (w *roundsWorker) newPacket(i int64, expiry time.Time) (p transfers.Packet) {
+func (w *roundsWorker) fillPacket(p *transfers.Packet, i int64, expiry time.Time) {
 	p.ID = ledger.NewID(uint64(i+1)<<8, w.prefix)
 	p.From, p.To = w.run.traffic.choosePeers(i)
 	p.In, p.Out, p.Expiry = unit, unit, expiry
@@ -167,7 +168,6 @@ func (w *roundsWorker) newPacket(i int64, expiry time.Time) (p transfers.Packet)
 		binary.LittleEndian.PutUint64(p.Condition[at:], tag)
 		tag = (tag ^ tag>>29) * 0xbf58476d1ce4e5b9
 	}
-	return p
 }
 
 // futureTimer times futures. Besides the shard of all, it may have shards for results that are there

@@ -16,6 +16,7 @@ import (
 	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/transfers"
 )
 
 // With a duration the packets are as many as there is time for, in each way. The books of all
@@ -143,10 +144,10 @@ func BenchmarkNewPacket(b *testing.B) {
 	w, err := newWorkload(b.Context(), l, "", 1000, 1)
 	require.NoError(b, err)
 	run := &roundsWorker{run: &roundsRun{traffic: w.newTraffic(uniformTraffic)}, prefix: 1}
-	expiry := time.Now()
+	expiry, p := time.Now(), transfers.Packet{}
 	b.ReportAllocs()
 	for i := int64(0); b.Loop(); i++ {
-		run.newPacket(i, expiry)
+		run.fillPacket(&p, i, expiry)
 	}
 	require.NoError(b, l.Close())
 }

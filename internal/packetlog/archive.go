@@ -29,13 +29,14 @@ const ArchiveFolder = "archive"
 // So a chunk of another file, or from another place, does not pass. Version and sum of the header
 // stay at their places in every later format.
 //
-// Blocks and tables are compressed (Zstandard). A block has up to [packetsPerBlock] packets. After at
-// most [blocksPerGroup] blocks come the indexes of these blocks (postings.go): by id, by condition
-// and by party.
+// Blocks and tables are compressed (Zstandard). A block has up to [packetsPerBlock] packets, and in version 2
+// the ids and the conditions in frames of their own; in version 1 each condition is behind its id. After at
+// most [blocksPerGroup] blocks come the indexes of these blocks (postings.go): by id, by condition and by party.
 const (
 	archiveMagic  = "PKT ARC\n"
 	trailerMagic  = "PKT END\n"
-	formatVersion = 1
+	formatVersion = 2
+	oldestVersion = 1
 
 	headerSize  = 8 + 4 + 8 + 8 + sumSize
 	trailerSize = 8 + 8 + 8 + sumSize

@@ -19,6 +19,7 @@ type archive struct {
 	file            *os.File
 	size            int64
 	journal, number uint64
+	version         uint32
 	sum             uint32 // of the header
 	footer          footer
 	decoder         *zstd.Decoder
@@ -84,8 +85,8 @@ func (a *archive) readEnds() error {
 	if string(b[:8]) != archiveMagic || crc32.Checksum(b[:headerSize-sumSize], castagnoli) != a.sum {
 		return a.corrupt(0, "the header is damaged, or not one of an archive")
 	}
-	if version := binary.BigEndian.Uint32(b[8:]); version != formatVersion {
-		return fmt.Errorf("%w: %s has version %d, this program reads %d", ErrArchiveVersion, a.path, version, formatVersion)
+	if a.version = binary.BigEndian.Uint32(b[8:]); a.version < oldestVersion || a.version > formatVersion {
+		return fmt.Errorf("%w: %s has version %d, this program reads %d to %d", ErrArchiveVersion, a.path, a.version, oldestVersion, formatVersion)
 	}
 	a.journal, a.number = binary.BigEndian.Uint64(b[12:]), binary.BigEndian.Uint64(b[20:])
 	if number, ok := parseArchiveName(filepath.Base(a.path)); ok && number != a.number {
@@ -188,7 +189,7 @@ func (a *archive) readBlock(i int, yield func(*Packet) error) error {
 	if err != nil {
 		return err
 	}
-	r := newBlockReader(data, a.parties)
+	r := newBlockReader(data, a.version, a.parties)
 	if r == nil || r.left != place.packets {
 		return a.corrupt(place.offset, "not a block of packets")
 	}

@@ -117,6 +117,12 @@ func TestArchiveRoundTrip(t *testing.T) {
 	}
 }
 
+// Version 1 had each condition behind its id. The file is of the writer of commit 0898b95.
+func TestArchiveOfVersion1IsRead(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, newTraffic(1, 3).packets(40), readAll(t, filepath.Join("testdata", "version1")))
+}
+
 // Fields at their bounds, in an order of time that no journal has, are as written.
 func TestArchiveKeepsExtremes(t *testing.T) {
 	t.Parallel()

@@ -208,9 +208,12 @@ func (w *ArchiveWriter) writeChunk(data []byte) (chunk, error) {
 	return at, w.err
 }
 
-// writeCompressed writes a chunk; writeChunk keeps the error.
-func (w *ArchiveWriter) writeCompressed(data []byte) chunk {
-	w.packed = w.encoder.EncodeAll(data, w.packed[:0])
+// writeCompressed writes a chunk of one frame for each part; writeChunk keeps the error.
+func (w *ArchiveWriter) writeCompressed(parts ...[]byte) chunk {
+	w.packed = w.packed[:0]
+	for _, part := range parts {
+		w.packed = w.encoder.EncodeAll(part, w.packed)
+	}
 	at, _ := w.writeChunk(w.packed)
 	return at
 }
@@ -235,8 +238,8 @@ func (w *ArchiveWriter) endBlock() {
 	if k.packets == 0 {
 		return
 	}
-	w.raw = k.appendTo(w.raw[:0])
-	at := w.writeCompressed(w.raw)
+	w.raw = k.appendRows(w.raw[:0])
+	at := w.writeCompressed(w.raw, k.ids, k.conditions)
 	w.footer.blocks = append(w.footer.blocks, blockPlace{at, k.packets, k.resolved, k.expiry, k.number})
 	k.reset()
 	if w.groupBlocks++; w.groupBlocks == blocksPerGroup {

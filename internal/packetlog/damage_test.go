@@ -139,7 +139,7 @@ func TestNewerArchiveIsRefused(t *testing.T) {
 	_, err := packetlog.ListArchives(filepath.Dir(path))
 	require.ErrorIs(t, err, packetlog.ErrArchiveVersion)
 	require.NotErrorIs(t, err, packetlog.ErrArchiveCorrupt)
-	require.ErrorContains(t, err, path+" has version 2, this program reads 1")
+	require.ErrorContains(t, err, path+" has version 3, this program reads 1 to 2")
 }
 
 // A crash while a file is written leaves any part of it under the name with the suffix. No reader looks

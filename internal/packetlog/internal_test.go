@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -53,7 +54,7 @@ func FuzzArchive(f *testing.F) {
 	alice := Party{Ledger: 1, Peer: "alice"}
 	var k block
 	k.add(&Packet{Number: 1, ResolvedAt: 5, Expiry: 9, ID: ledger.NewID(1, 2), From: alice, To: alice, In: 3}, 0, 0)
-	blockData := k.appendTo(nil)
+	blockData := slices.Concat(k.appendRows(nil), k.ids, k.conditions)
 	at := chunk{headerSize, packed(blockData)}
 	var page postings
 	page.add(0, 0)

@@ -27,3 +27,27 @@ func TestClock(t *testing.T) {
 		require.Equal(t, 2*time.Second, step(2*time.Second, time.Second))
 	})
 }
+
+// Between readings, the wall clock passes with the monotonic clock. A jump counts from the next reading on.
+func TestClockWithoutConfig(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock(nil)
+		first := c.now()
+		for _, step := range []time.Duration{time.Microsecond, wallInterval - 2*time.Microsecond, 0} {
+			<-time.After(step)
+			require.Equal(t, time.Now().UnixNano(), c.now().wall)
+		}
+		require.Equal(t, wallInterval-time.Microsecond, c.now().mono-first.mono)
+
+		c.last.wall -= int64(time.Hour) // as if the wall clock had jumped ahead since
+		require.Equal(t, wallInterval-time.Microsecond, c.now().mono-first.mono)
+		<-time.After(time.Microsecond)
+		jumped := c.now()
+		require.Equal(t, time.Now().UnixNano(), jumped.wall)
+		require.Equal(t, time.Hour+wallInterval, jumped.mono-first.mono)
+		require.Equal(t, jumped, c.now())
+		<-time.After(time.Minute)
+		require.Equal(t, time.Minute, c.now().mono-jumped.mono)
+	})
+}

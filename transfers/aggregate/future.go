@@ -33,14 +33,14 @@ type call struct {
 
 // futureOf returns the Future of a submitted operation.
 func (r *Recorder) futureOf(op *transfers.Op, o *operation) transfers.Future {
-	if o.call != nil {
-		return transfers.NewFuture(o.call, transfers.Submission{Kind: o.call.op.Kind, Packet: o.call.op.Packet})
+	var w transfers.Waiter = (*decidedOps)(r)
+	switch {
+	case o.call != nil:
+		op, w = &o.call.op, o.call
+	case o.reply.err != nil:
+		w = &refusal{r, o.reply.err}
 	}
-	s := transfers.Submission{Kind: op.Kind, Packet: op.Packet, Outcome: o.reply.outcome, Late: o.reply.late, Record: o.reply.record}
-	if o.reply.err != nil {
-		return transfers.NewFuture(&refusal{r, o.reply.err}, s)
-	}
-	return transfers.NewFuture((*decidedOps)(r), s)
+	return transfers.NewFuture(w, op, transfers.Decision{Outcome: o.reply.outcome, Late: o.reply.late, Record: o.reply.record})
 }
 
 // Wait implements [transfers.Waiter]: it waits until the operation's record is on disk.

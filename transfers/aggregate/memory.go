@@ -45,6 +45,7 @@ const (
 	stateBits = 3
 	stateMask = 1<<stateBits - 1
 	leastSize = 8 // entries of a shard that is not empty
+	groupSize = 4 // slots side by side; a power of two that divides the entries of a shard
 )
 
 func newMemory(seed [2]uint64) memory {
@@ -86,17 +87,19 @@ func mixWords(a, b uint64) uint64 {
 
 // shardOf returns the shard of an id, and the hash for its slots. Ids that differ in the low 20 bits
 // alone, as those that [chart.PacketIDs] makes one after another, have the same shard: packets of a moment are close
-// together in memory, and the processor finds their pages without a walk.
+// together in memory, and the processor finds their pages without a walk. Groups of such ids have slots side
+// by side, and so share cache lines.
 func (t *memory) shardOf(id ledger.ID) (*memoryShard, uint64) {
 	const block = 20
 	h := mixWords(mixWords((id.Lo>>block)^t.seed[0], firstOdd)^id.Hi, t.seed[1]^secondOdd)
-	return &t.shards[h>>(64-shardBits)], mixWords(h^id.Lo, firstOdd)
+	number := id.Lo >> 8 // the low 8 bits of ids are 0
+	return &t.shards[h>>(64-shardBits)], mixWords(h^number/groupSize, firstOdd)&^(groupSize-1) | number%groupSize
 }
 
 // slot returns the first slot to look at.
 func (s *memoryShard) slot(h uint64) int {
-	hi, _ := bits.Mul64(h, uint64(len(s.entries)))
-	return int(hi)
+	group, _ := bits.Mul64(h, uint64(len(s.entries)/groupSize))
+	return int(group*groupSize | h%groupSize)
 }
 
 // find returns the entry of an id, or nil. The entry is valid until the next insert or remove.
@@ -207,7 +210,7 @@ func (t *memory) sizeFor(n int) int {
 	if n >= begun {
 		size = max(size, t.live/t.filled*3/2)
 	}
-	return size
+	return (size + groupSize - 1) / groupSize * groupSize
 }
 
 // sweepNext forgets what may be forgotten of the next shard, gives memory back, and returns the number of its entries.

@@ -107,3 +107,21 @@ func TestMemoryIsFlat(t *testing.T) {
 	m.sweep(1 << 40)
 	require.Less(t, m.bytes(), 40<<shardBits)
 }
+
+// Ids that follow each other share cache lines: the slots of a group are side by side.
+func TestMemoryGroupsIDs(t *testing.T) {
+	t.Parallel()
+	m := newMemory([2]uint64{3, 5})
+	for group := range uint64(100) {
+		first := ledger.NewID(group*groupSize<<8, 7)
+		m.insert(first, 0)
+		s, h := m.shardOf(first)
+		require.Zero(t, s.slot(h)%groupSize)
+		require.Zero(t, len(s.entries)%groupSize)
+		for n := range uint64(groupSize) {
+			shard, next := m.shardOf(ledger.NewID((group*groupSize+n)<<8, 7))
+			require.Same(t, s, shard)
+			require.Equal(t, s.slot(h)+int(n), shard.slot(next))
+		}
+	}
+}

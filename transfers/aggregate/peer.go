@@ -31,39 +31,40 @@ type asset struct {
 //
 // The credit line rests on one rule: held + used <= the sum of holds. Only late packets and lost
 // reservations break it; a round then charges the rest to the peer's arrears.
+//
+// The fields that a packet needs come first: so they are in few cache lines.
 type peer struct {
-	account accounts.PeerAccount
-	index   uint32 // in machine.peers
-	isOwn   bool
-	asset   *asset
-	ids     accounts.PeerIDs
-	limits  *limits // nil without limits
+	account  accounts.PeerAccount
+	index    uint32 // in machine.peers
+	isOwn    bool
+	known    bool // the ledger has answered with the peer's accounts
+	debtor   bool // the peer is in arrears
+	isLogged bool // the journal has its index
+	asset    *asset
+	limits   *limits // nil without limits
 
-	holds []hold        // in the ledger, or in the round under way
-	held  uint64        // of packets prepared and not resolved
-	used  ledger.Amount // of packets fulfilled and not in a round yet
-
-	chargeAt tallyPlace // in the last tally
+	holds    []hold           // in the ledger, or in the round under way
+	held     uint64           // of packets prepared and not resolved
+	used     ledger.Amount    // of packets fulfilled and not in a round yet
+	refusal  error            // why new packets of the peer are refused, or nil
+	activeAt time.Duration    // of the last prepare, by the monotonic clock
+	waiting  []*waitingPacket // prepares that need more of the headroom, in order
+	chargeAt tallyPlace       // in the last tally
 	giveAt   tallyPlace
+	logIndex uint32
+
+	isShort  bool   // since the last look-up, the ledger had less headroom than headroom
+	adopting bool   // reservations of an earlier process may still be found
+	wanted   bool   // in machine.wants
+	polled   bool   // in machine.polls, or in wants as well
+	renew    bool   // in machine.renewals
 	cutIn    uint64 // number of the last round with a charge of the peer
 	cutAs    int    // its index among that round's senders
-
-	known    bool             // the ledger has answered with the peer's accounts
-	refusal  error            // why new packets of the peer are refused, or nil
-	debtor   bool             // the peer is in arrears
-	isShort  bool             // since the last look-up, the ledger had less headroom than headroom
-	headroom uint64           // of the last look-up, with our reservations, less what rounds took since
-	recent   uint64           // use of an interval, decaying
-	asked    int              // top-ups on their way
-	adopting bool             // reservations of an earlier process may still be found
-	waiting  []*waitingPacket // prepares that need more of the headroom, in order
-	wanted   bool             // in machine.wants
-	polled   bool             // in machine.polls, or in wants as well
-	activeAt time.Duration    // of the last prepare, by the monotonic clock
-	heldBack int              // hold-backs that have not ended
-	renew    bool             // in machine.renewals
-	isLogged bool             // the journal has its index
-	logIndex uint32
+	headroom uint64 // of the last look-up, with our reservations, less what rounds took since
+	recent   uint64 // use of an interval, decaying
+	asked    int    // top-ups on their way
+	heldBack int    // hold-backs that have not ended
+	ids      accounts.PeerIDs
 }
 
 // peerOf returns the peer with a handle, also our own. The error matches [accounts.ErrUnknownAsset].
