@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,6 +172,18 @@ func TestOneFormAtATime(t *testing.T) {
 	t.Parallel()
 	a := newActFixture(t, nil)
 	second := a.prepare("credit", ofAlice, with("amount", "5", "reason", "3"))
+	// The first request waits in the ledger for a second one, which must not come.
+	arrived, calls := make(chan struct{}), atomic.Int32{}
+	wait := func() {
+		if calls.Add(1) == 2 {
+			close(arrived)
+		}
+		select {
+		case <-arrived:
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	a.ledger.gate.Store(&wait)
 	var group sync.WaitGroup
 	places := make(chan string, 20)
 	for range cap(places) {

@@ -38,6 +38,7 @@ type breakable struct {
 	away atomic.Bool
 	// lost makes the answers to transfers get lost, as by a broken connection.
 	lost atomic.Int32
+	gate atomic.Pointer[func()] // called before transfers are created
 }
 
 // The values of breakable.lost.
@@ -48,6 +49,9 @@ const (
 )
 
 func (l *breakable) CreateTransfers(ctx context.Context, list []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if gate := l.gate.Load(); gate != nil {
+		(*gate)()
+	}
 	lost := l.lost.Load()
 	if lost == lostBefore {
 		return nil, ledger.ErrOutcomeUnknown
