@@ -38,12 +38,18 @@ func newDay(t *testing.T, o worldOptions) *world {
 		require.NoError(t, err)
 	}
 	for _, s := range []step{
-		{25 * time.Hour, "kiterail", "pacific-gateway", 9_412_50}, {23 * time.Hour, "lumen-wallet", "harborpay", 1_250_00},
-		{20 * time.Hour, "atlas-exchange", "clearing-bank", 3_075_20}, {19 * time.Hour, "rheinpay EUR", "saffron-fx EUR", 1_899_99},
-		{16 * time.Hour, longID, "kiterail", 2_218_75}, {14 * time.Hour, "orbit XRP", "mesa-labs XRP", 11_204_530_000_000},
-		{11 * time.Hour, "kiterail", "harborpay", 3_360_00}, {9 * time.Hour, "lumen-wallet", "pacific-gateway", 5_490_40},
-		{7 * time.Hour, "tessera EUR", "rheinpay EUR", 640_00}, {5 * time.Hour, "kiterail", "clearing-bank", 12_006_25},
-		{3 * time.Hour, "kiterail EUR", "rheinpay EUR", 215_10}, {2 * time.Hour, "pacific-gateway", "atlas-exchange", 870_00},
+		{25 * time.Hour, "kiterail", "pacific-gateway", 9_412_50},
+		{23 * time.Hour, "lumen-wallet", "harborpay", 1_250_00},
+		{20 * time.Hour, "atlas-exchange", "clearing-bank", 3_075_20},
+		{19 * time.Hour, "rheinpay EUR", "saffron-fx EUR", 1_899_99},
+		{16 * time.Hour, longID, "kiterail", 2_218_75},
+		{14 * time.Hour, "orbit XRP", "mesa-labs XRP", 11_204_530_000_000},
+		{11 * time.Hour, "kiterail", "harborpay", 3_360_00},
+		{9 * time.Hour, "lumen-wallet", "pacific-gateway", 5_490_40},
+		{7 * time.Hour, "tessera EUR", "rheinpay EUR", 640_00},
+		{5 * time.Hour, "kiterail", "clearing-bank", 12_006_25},
+		{3 * time.Hour, "kiterail EUR", "rheinpay EUR", 215_10},
+		{2 * time.Hour, "pacific-gateway", "atlas-exchange", 870_00},
 	} {
 		w.clock.setLag(s.ago)
 		w.send(s.from, s.to, s.cents)

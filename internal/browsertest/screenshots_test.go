@@ -28,11 +28,25 @@ const screenshotsEnv = "PEERLEDGER_SCREENSHOTS"
 
 // views are the pages of which pictures are taken, by the name of the picture.
 var views = [][2]string{
-	{"overview", ""}, {"peers", "peers"}, {"peers-near", "peers?show=near"}, {"peers-none", "peers?q=nobody"}, {"peer", "peer?asset=USD%2F2&peer=kiterail"},
-	{"peer-order", "peer?asset=USD%2F2&peer=harborpay"}, {"peer-arrears", "peer?asset=XRP%2F9&peer=mesa-labs"},
-	{"statement", "statement?asset=USD%2F2&peer=kiterail"}, {"orders", "orders"}, {"trial", "trial"}, {"error", "peers?sort=no"},
-	{"find", "find?q=harborpay"}, {"alerts", "alerts"}, {"health", "health"}, {"closed", "orders?state=closed"}, {"compare", "compare?asset=USD%2F2&peer=kiterail"},
-	{"line", "line?asset=USD%2F2&peer=kiterail"}, {"close", "close?asset=USD%2F2&peer=kiterail"}, {"audit", "audit"},
+	{"overview", ""},
+	{"peers", "peers"},
+	{"peers-near", "peers?show=near"},
+	{"peers-none", "peers?q=nobody"},
+	{"peer", "peer?asset=USD%2F2&peer=kiterail"},
+	{"peer-order", "peer?asset=USD%2F2&peer=harborpay"},
+	{"peer-arrears", "peer?asset=XRP%2F9&peer=mesa-labs"},
+	{"statement", "statement?asset=USD%2F2&peer=kiterail"},
+	{"orders", "orders"},
+	{"trial", "trial"},
+	{"error", "peers?sort=no"},
+	{"find", "find?q=harborpay"},
+	{"alerts", "alerts"},
+	{"health", "health"},
+	{"closed", "orders?state=closed"},
+	{"compare", "compare?asset=USD%2F2&peer=kiterail"},
+	{"line", "line?asset=USD%2F2&peer=kiterail"},
+	{"close", "close?asset=USD%2F2&peer=kiterail"},
+	{"audit", "audit"},
 }
 
 // distance is the largest difference of two colours in a channel.

@@ -42,13 +42,13 @@ type tab struct {
 // newTab opens a tab with cookies of its own. It may send requests to these addresses alone.
 func newTab(t *testing.T, addresses ...string) *tab {
 	t.Helper()
-	return openTab(t, requireBrowser(t).ctx, addresses, chromedp.WithNewBrowserContext())
+	return openTab(requireBrowser(t).ctx, t, addresses, chromedp.WithNewBrowserContext())
 }
 
 // openBeside opens another tab in the window of a tab, with its cookies. The older tab is hidden then.
 func (b *tab) openBeside() *tab {
 	b.t.Helper()
-	beside := openTab(b.t, b.ctx, nil, chromedp.WithNewWindow(false))
+	beside := openTab(b.ctx, b.t, nil, chromedp.WithNewWindow(false))
 	beside.hosts = b.hosts
 	return beside
 }
@@ -56,12 +56,12 @@ func (b *tab) openBeside() *tab {
 // openWindow opens another tab in a window of its own, with the cookies of a tab. Both tabs are visible.
 func (b *tab) openWindow() *tab {
 	b.t.Helper()
-	beside := openTab(b.t, b.ctx, nil)
+	beside := openTab(b.ctx, b.t, nil)
 	beside.hosts = b.hosts
 	return beside
 }
 
-func openTab(t *testing.T, parent context.Context, addresses []string, options ...chromedp.ContextOption) *tab {
+func openTab(parent context.Context, t *testing.T, addresses []string, options ...chromedp.ContextOption) *tab {
 	t.Helper()
 	b := &tab{t: t, hosts: map[string]bool{}}
 	for _, address := range addresses {
