@@ -120,8 +120,10 @@ func (b *tab) drawForDocs(w *world, folder string) {
 		width, height int64
 		colours       theme
 	}{
-		{"", "console-overview-light.png", 1440, 1120, light}, {"peers", "console-peers-dark.png", 1440, 1060, dark},
-		{"peer?asset=USD%2F2&peer=kiterail", "console-peer-light.png", 1440, 1120, light}, {"orders", "console-orders-narrow.png", 360, 760, light},
+		{"", "console-overview-light.png", 1440, 1120, light},
+		{"peers", "console-peers-dark.png", 1440, 1060, dark},
+		{"peer?asset=USD%2F2&peer=kiterail", "console-peer-light.png", 1440, 1120, light},
+		{"orders", "console-orders-narrow.png", 360, 760, light},
 	} {
 		b.open(w.page(p.page))
 		b.waitForText("#live", "● live")
