@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +26,12 @@ type Config struct {
 	Peers func(asset accounts.Asset) []string
 	// Settlement reads open orders and pauses. Default nil: the pages show orders as unknown.
 	Settlement *settlement.Engine
+	// Instances are the names of settlement engines (settlement.Config.Instance) to show as the owners of closed
+	// orders. The ledger keeps only hashes of them. Default: owners are shown by their ids.
+	Instances []string
+	// Health examines the ledger for the page of its health. It is called by one goroutine at a time, at most once a
+	// minute, with a deadline of 45 s. Default nil: the page tells that the health is unknown.
+	Health func(context.Context) ([]Finding, error)
 	// StuckAfter is the age of an order from which it is shown as stuck. Default 10 min.
 	StuckAfter time.Duration
 

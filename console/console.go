@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type Console struct {
 	routes  map[string]route
 	reader  *reader
 	details *details
+	pasts   *shared[pastKey, past]
 	streams chan struct{} // one element for each open stream
 	reads   chan struct{} // one element for each request that reads the ledger
 	acting  chan struct{} // one element for each change at work
@@ -35,6 +37,11 @@ type Console struct {
 	actor   *template.Template // the pages of users who may act
 
 	downloads chan struct{} // one element for each running download
+	uploads   chan struct{} // one element for each statement being compared
+
+	orderErrors *orderErrors
+	examiner    *examiner
+	names       *names
 
 	ctx     context.Context //nolint:containedctx // ends with Close, as do the reads and streams of requests
 	cancel  context.CancelFunc
@@ -78,17 +85,19 @@ func New(cfg Config) (*Console, error) {
 	c := &Console{
 		cfg: cfg, public: public, guard: g, secrets: newSecrets(cfg.Token), pages: pages,
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
-		downloads: make(chan struct{}, maxDownloads), acting: make(chan struct{}, maxActing), actTime: max(actTime, cfg.Timeout),
-		actions: newActions(&cfg), acts: newActs(), actor: actor,
+		downloads: make(chan struct{}, maxDownloads), uploads: make(chan struct{}, maxUploads),
+		acting: make(chan struct{}, maxActing), actTime: max(actTime, cfg.Timeout), actions: newActions(&cfg), acts: newActs(), actor: actor,
+		orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health}, names: &names{book: cfg.Book, peers: cfg.Peers},
 	}
 	if cfg.Allow == Act {
 		if c.journal, err = operatorlog.Open(cfg.JournalFile); err != nil {
 			return nil, fmt.Errorf("console: JournalFile: %w", err)
 		}
 	}
-	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time)}
+	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time), orderErrors: c.orderErrors}
 	c.reader = newReader(cfg, looker.takeLook, looker.addUpBooks)
-	c.details = &details{interval: cfg.Interval, entries: make(map[accounts.PeerAccount]*detailEntry)}
+	c.details = newShared[accounts.PeerAccount, detail](cfg.Interval)
+	c.pasts = newShared[pastKey, past](max(cfg.Interval, pastInterval))
 	c.routes = c.newRoutes()
 	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // Close ends it
 	c.running.Go(func() { c.reader.run(c.ctx) })
@@ -148,6 +157,7 @@ const (
 
 // route is a path of the console.
 type route struct {
+	maxBody   int64 // of a post; 0 is maxBody
 	get, post http.HandlerFunc
 	public    bool // needs no session
 	page      bool // without a session, leads to the log-in page
@@ -164,10 +174,15 @@ func (c *Console) newRoutes() map[string]route {
 	for name, show := range map[string]func(http.ResponseWriter, *http.Request, format){
 		"/peers": c.showPeers, "/peer": c.showPeer, "/orders": c.showOrders, "/totals": c.showTotals,
 		"/trial": c.showTrial, "/statement": c.showStatement, "/holds": c.showHolds,
+		"/find": c.showFind, "/history": c.showHistory, "/alerts": c.showAlerts, "/health": c.showHealth,
 	} {
 		routes[name] = route{get: func(w http.ResponseWriter, r *http.Request) { show(w, r, formatHTML) }, page: true}
 		routes[name+".csv"] = route{get: c.newDownload(show, formatCSV)}
 		routes[name+".json"] = route{get: c.newDownload(show, formatJSON)}
+	}
+	routes["/compare"] = route{get: c.showCompare, post: func(w http.ResponseWriter, r *http.Request) { c.compare(w, r, formatHTML) }, page: true, maxBody: maxUploadBody}
+	for name, f := range map[string]format{"/compare.csv": formatCSV, "/compare.json": formatJSON} {
+		routes[name] = route{post: c.newDownload(c.compare, f), maxBody: maxUploadBody}
 	}
 	c.addActRoutes(routes)
 	for name, kind := range assetTypes {
@@ -206,7 +221,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		c.fail(w, http.StatusUnauthorized, errors.New("log in first, with the link that the console printed"))
 	default:
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(found.maxBody, maxBody))
 		c.serveUser(w, r, found, handler)
 	}
 }

@@ -1,5 +1,6 @@
 // Package console has the operator's pages: who owes how much, which peers are near the end of
-// their credit lines, which orders are open, and how much is held. By default ([View]) the pages only
+// their credit lines, which orders are open and which were closed, how much is held, what an id or a key means, and
+// whether our books agree with the books of a peer. By default ([View]) the pages only
 // show, and no route writes to the ledger. With [Act], forms change credit lines, suspend and close peers, book
 // corrections, capital and payments, and pay, resolve and cancel orders.
 //

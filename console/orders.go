@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -123,6 +124,15 @@ type ordersPage struct {
 const maxOrderRows = 300
 
 func (c *Console) showOrders(w http.ResponseWriter, r *http.Request, f format) {
+	switch state := r.URL.Query().Get("state"); state {
+	case "", "open":
+	case "closed":
+		c.showClosedOrders(w, r, f)
+		return
+	default:
+		c.fail(w, http.StatusBadRequest, fmt.Errorf("there is no state=%.40q of orders: there is open and closed", state))
+		return
+	}
 	s, ok := c.readState(w, r, "Open orders", "orders", f)
 	if !ok {
 		return

@@ -27,6 +27,11 @@ type overview struct {
 	NearAll  int
 	Orders   ordersView
 	Pauses   []string
+	Alerts   alertsView
+
+	Waiting       []waitingView // peers for whom money waits in suspense
+	WaitingAll    int
+	SuspenseError string // why Waiting is unknown
 }
 
 func (c *Console) showOverview(w http.ResponseWriter, r *http.Request) {
@@ -51,6 +56,10 @@ func (c *Console) showOverview(w http.ResponseWriter, r *http.Request) {
 			v.Near = append(v.Near, viewPeer(p))
 		}
 	}
+	v.Alerts = viewAlerts(listAlerts(s), maxTroubles)
+	if v.Waiting, v.WaitingAll = viewWaiting(k, maxTroubles); k.suspenseErr != nil {
+		v.SuspenseError = k.suspenseErr.Error()
+	}
 	for _, pause := range k.pauses {
 		v.Pauses = append(v.Pauses, pause.String())
 	}
@@ -64,6 +73,7 @@ type totalView struct {
 	Owed, Owing, Arrears, Prepaid, HeldIn, HeldOut, Settling, Announced         string
 	Lines, Headrooms, Liquidity, Free, Held, Revenue, Dust, Suspense, Capital   string
 	HasArrears, HasSuspense, HasAnnounced, PrepaidAtMost, LiquidityBelow, Empty bool
+	Sent, Rate, RateOver                                                        string // Rate is "" if it is unknown
 
 	Acts []actLink // forms about our capital
 }
@@ -79,6 +89,7 @@ func viewTotal(t *total, own *accounts.AssetPosition) totalView {
 		Liquidity: text(own.Liquidity), Free: t.asset.Format(own.Free), Held: t.asset.Format(own.Held),
 		Revenue: text(own.Revenue), Dust: text(own.Dust), Suspense: text(own.Suspense), Capital: text(own.Capital),
 		HasArrears: t.arrears.Sign() > 0, HasSuspense: own.Suspense.Sign() != 0, HasAnnounced: t.announced.Sign() > 0,
+		Sent: text(&t.sent), Rate: t.formatRate(), RateOver: max(t.rate.over, time.Millisecond).Round(time.Millisecond).String(),
 		PrepaidAtMost: t.prepaidAtMost && t.prepaid.Sign() > 0, LiquidityBelow: own.Liquidity.Sign() < 0, Empty: t.peers == 0,
 	}
 }
@@ -106,6 +117,8 @@ var totalFields = []field[totalView]{
 	{"dust", func(t totalView) any { return t.Dust }},
 	{"suspense", func(t totalView) any { return t.Suspense }},
 	{"capital", func(t totalView) any { return t.Capital }},
+	{"sent", func(t totalView) any { return t.Sent }},
+	{"sent_per_second", func(t totalView) any { return textOrNil(t.Rate) }},
 }
 
 // showTotals has the table of the overview for downloads; its page is the overview.

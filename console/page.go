@@ -14,7 +14,8 @@ var assets embed.FS
 
 // assetTypes are the files that pages load, by media type.
 var assetTypes = map[string]string{
-	"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+	"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "stream.js": "text/javascript; charset=utf-8",
+	"icon.svg": "image/svg+xml",
 }
 
 func sendAsset(w http.ResponseWriter, name, kind string) {

@@ -41,8 +41,10 @@ func (a *app) newConsoleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "console",
 		Short: "Serve the operator's pages: peers, positions, orders, live",
-		Long: `Serve pages for a browser: totals and trial balance, peers against their lines, arrears, open
-orders, holds and statements, live. Every table can also be had as CSV and JSON.
+		Long: `Serve pages for a browser: totals, alerts and trial balance, peers against their lines and over
+time, arrears, open and closed orders, holds and statements, live; what a packet, an order or a key
+is; a comparison with a peer's statement; and what doctor finds. Every table can also be had as CSV
+and JSON.
 
 The pages only show, unless you give --allow=act. Then their forms change lines, suspend and close
 peers, book corrections, capital and payments, and pay, resolve and cancel orders: each after a
@@ -104,8 +106,13 @@ func (s *session) serveConsole(ctx context.Context, engine *settlement.Engine, f
 	for _, asset := range s.book.Assets() {
 		names[asset] = s.listConfigured(asset)
 	}
+	health, err := s.newHealth()
+	if err != nil {
+		return err
+	}
 	cfg := console.Config{
 		Book: s.book, Settlement: engine, Peers: func(asset accounts.Asset) []string { return names[asset] },
+		Instances: []string{operatorInstance, defaultEnginesInstance}, Reasons: s.cfg.Reasons, Health: health,
 		Interval: flags.every, Timeout: s.timeout, StuckAfter: flags.stuck,
 		Hosts: flags.hosts, PublicURL: flags.publicURL, Token: s.getenv(consoleTokenEnv),
 	}
