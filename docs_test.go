@@ -5,9 +5,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,6 +136,21 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			}
 			require.Contains(t, slugs, anchor, "%s: %s", path, m[1])
 		}
+	}
+}
+
+// Each picture of the documents is on a page, and is small enough for a repository.
+func TestPicturesAreShown(t *testing.T) {
+	t.Parallel()
+	pictures, err := filepath.Glob("docs/images/*")
+	require.NoError(t, err)
+	require.NotEmpty(t, pictures)
+	texts := strings.Join(slices.Collect(maps.Values(documents(t))), "\n")
+	for _, path := range pictures {
+		require.Contains(t, texts, "(images/"+filepath.Base(path)+")", "no page of docs shows %s", path)
+		file, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Less(t, file.Size(), int64(120_000), path)
 	}
 }
 

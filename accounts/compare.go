@@ -22,7 +22,25 @@ const (
 	// LateFulfill is a packet with a fulfill too late for one of the sides: that side has only a
 	// hold of the packet (visible with [WithHolds]), or one side has a late correction.
 	LateFulfill DifferenceClass = "late fulfill"
+	// Equal is the class of pairs that agree ([WithEqual]). They are no differences.
+	Equal DifferenceClass = "equal"
 )
+
+// DifferenceClasses returns the classes of differences, without [Equal].
+func DifferenceClasses() []DifferenceClass {
+	return []DifferenceClass{MissingOurs, MissingTheirs, AmountMismatch, LateFulfill}
+}
+
+// Explain returns the meaning of a class in a sentence without its end; "" for an unknown class.
+func (c DifferenceClass) Explain() string {
+	return map[DifferenceClass]string{
+		MissingOurs:    "only the peer's statement has the packet or payment",
+		MissingTheirs:  "only our statement has it",
+		AmountMismatch: "both have it, with different amounts",
+		LateFulfill:    "the fulfill of a packet came too late for one of the two sides",
+		Equal:          "both have it, with the same amount",
+	}[c]
+}
 
 // Difference is a difference between two statements.
 type Difference struct {
@@ -51,6 +69,16 @@ type Comparison struct {
 	Ours, Theirs *big.Int
 }
 
+// CompareOption is an option of [Compare].
+type CompareOption func(*comparer)
+
+// WithEqual has [Compare] call each for every packet, payment or correction that both statements have with the same
+// amount, as a [Difference] of class [Equal]. The calls come in no order, before Compare returns. By default pairs are
+// counted only ([Comparison.Matched]).
+func WithEqual(each func(Difference)) CompareOption {
+	return func(c *comparer) { c.addEqual = each }
+}
+
 // Compare compares our statement of a peer with the peer's statement of us, over the same time:
 // an amount that we owe more must be owed to the peer more. The entries come from
 // [Statement.Entries], or from [ReadCSV] or [ReadJSON]. A side with rounds needs the packets in place of the rounds
@@ -71,10 +99,13 @@ type Comparison struct {
 // only unpaired entries and unfulfilled holds.
 //
 // The error comes from one of the streams, and names the side.
-func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
+func Compare(ours, theirs iter.Seq2[Entry, error], options ...CompareOption) (Comparison, error) {
 	comparison := comparer{
 		unpairedByKey: make(map[itemKey]*unpairedItems), holdsByCondition: make(map[[8]byte]*heldPackets),
 		result: Comparison{Ours: new(big.Int), Theirs: new(big.Int)},
+	}
+	for _, option := range options {
+		option(&comparison)
 	}
 	if err := comparison.readStreams(ours, theirs); err != nil {
 		return Comparison{}, err
@@ -98,6 +129,7 @@ type comparer struct {
 	itemCount        int                      // items
 	openItems        [2]item                  // the packet in reading, by side: the next entry may belong to it
 	result           Comparison
+	addEqual         func(Difference) // nil: pairs are counted only
 }
 
 // readStreams reads both streams, in order of time.
@@ -155,11 +187,15 @@ func (c *comparer) addDifference(g *group) {
 			}
 		}
 	}
+	d.OurPacket, d.TheirPacket = firstPacket(g.items[0]), firstPacket(g.items[1])
 	if new(big.Int).Add(d.Ours, d.Theirs).Sign() == 0 {
 		c.result.Matched++
+		if c.addEqual != nil {
+			d.Class = Equal
+			c.addEqual(d)
+		}
 		return
 	}
-	d.OurPacket, d.TheirPacket = firstPacket(g.items[0]), firstPacket(g.items[1])
 	d.Class = classifyGroup(g, late)
 	c.result.Differences = append(c.result.Differences, d)
 }

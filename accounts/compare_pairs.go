@@ -116,9 +116,30 @@ func (c *comparer) pairItem(side int, current *item) {
 		return
 	}
 	c.result.Matched++
+	c.notePair(side, current, &queue.items[0])
 	if queue.items = queue.items[1:]; len(queue.items) == 0 {
 		delete(c.unpairedByKey, key)
 	}
+}
+
+// notePair reports an item and its counterpart on the opposite side as equal.
+func (c *comparer) notePair(side int, current, other *item) {
+	if c.addEqual == nil {
+		return
+	}
+	var pair [2]*item
+	pair[side], pair[1-side] = current, other
+	d := Difference{
+		Class: Equal, Kind: current.kind, ConditionTag: current.condition, OurPacket: pair[0].packet, TheirPacket: pair[1].packet,
+		Time: other.time, Ours: pair[0].amount, Theirs: pair[1].amount,
+	}
+	if current.time.Before(other.time) {
+		d.Time = current.time
+	}
+	if other.kind == EntryPacket {
+		d.Kind = EntryPacket
+	}
+	c.addEqual(d)
 }
 
 func keyOf(side int, i *item) itemKey {

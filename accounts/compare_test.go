@@ -88,8 +88,10 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 	var text bytes.Buffer
 	require.NoError(t, accounts.WriteCSV(t.Context(), &text, theirs))
 	for _, other := range []iter.Seq2[accounts.Entry, error]{theirs.Entries(t.Context()), accounts.ReadCSV(&text, usd)} {
-		got, err := accounts.Compare(ours.Entries(t.Context()), other)
+		var equal []accounts.Difference
+		got, err := accounts.Compare(ours.Entries(t.Context()), other, accounts.WithEqual(func(d accounts.Difference) { equal = append(equal, d) }))
 		require.NoError(t, err)
+		requireEqualPairs(t, got, equal)
 		found, sum := map[[8]byte]accounts.DifferenceClass{}, new(big.Int)
 		for _, d := range got.Differences {
 			require.Equal(t, accounts.EntryPacket, d.Kind)
@@ -103,6 +105,27 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 		require.Equal(t, drift, new(big.Int).Add(ours.Closing.Position, theirs.Closing.Position).Int64())
 	}
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// requireEqualPairs checks that pairs and differences together are the two statements.
+func requireEqualPairs(t *testing.T, got accounts.Comparison, equal []accounts.Difference) {
+	t.Helper()
+	require.Len(t, equal, got.Matched)
+	ours, theirs := new(big.Int), new(big.Int)
+	for _, d := range append(equal, got.Differences...) {
+		ours.Add(ours, d.Ours)
+		theirs.Add(theirs, d.Theirs)
+	}
+	for _, d := range equal {
+		require.Equal(t, accounts.Equal, d.Class)
+		require.Zero(t, new(big.Int).Add(d.Ours, d.Theirs).Sign())
+		require.NotZero(t, d.Ours.Sign())
+		require.Contains(t, []accounts.EntryKind{accounts.EntryPacket, accounts.EntrySettlement}, d.Kind)
+		require.Equal(t, d.Kind == accounts.EntryPacket, !d.TheirPacket.IsZero())
+		require.NotZero(t, d.Time)
+	}
+	require.Equal(t, got.Ours, ours)
+	require.Equal(t, got.Theirs, theirs)
 }
 
 // secondStatementModel makes the model of a second connector, possibly on the same ledger.

@@ -2,9 +2,11 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -24,6 +26,12 @@ type Config struct {
 	Peers func(asset accounts.Asset) []string
 	// Settlement reads open orders and pauses. Default nil: the pages show orders as unknown.
 	Settlement *settlement.Engine
+	// Instances are the names of settlement engines (settlement.Config.Instance) to show as the owners of closed
+	// orders. The ledger keeps only hashes of them. Default: owners are shown by their ids.
+	Instances []string
+	// Health examines the ledger for the page of its health. It is called by one goroutine at a time, at most once a
+	// minute, with a deadline of 45 s. Default nil: the page tells that the health is unknown.
+	Health func(context.Context) ([]Finding, error)
 	// StuckAfter is the age of an order from which it is shown as stuck. Default 10 min.
 	StuckAfter time.Duration
 
@@ -50,6 +58,26 @@ type Config struct {
 	// Token is a secret for logging in, of 24 to 200 characters, that may be used any number of
 	// times. Default "": only links of [Console.NewLogin] log in.
 	Token string
+
+	// Allow is [View] or [Act]. Default View.
+	Allow Permission
+	// JournalFile is the file of the operator's journal: one line before each change, and one after it. It is
+	// needed with Act, may be shared with other consoles and the peerledger command, and is created if it is
+	// missing. With View the page of acts reads it. Default "": no such page.
+	JournalFile string
+	// Reasons are the names of reason numbers, shown beside the numbers and accepted in their place. Default none.
+	Reasons map[string]uint32
+	// Operator is the name in the journal of each user who acts. Default "": the log-in page asks for a name.
+	Operator string
+
+	// UserHeader and RoleHeader are the headers in which a proxy names its user and the user's role. With UserHeader,
+	// the journal has this user. With RoleHeader, only users with the role "act" can act, and others only
+	// see the pages. Both headers count only from TrustedProxies: then a request that does not come through the
+	// proxy cannot act. Users log in all the same. Default "": no header.
+	UserHeader, RoleHeader string
+	// TrustedProxies are the networks from which the proxy's requests come. The proxy must remove the headers from the
+	// requests of its clients. Needed with UserHeader or RoleHeader.
+	TrustedProxies []netip.Prefix
 }
 
 const (
@@ -82,6 +110,7 @@ func (c Config) Validate() error {
 	if _, err := parsePublicURL(c.PublicURL); err != nil {
 		check(false, "PublicURL", err.Error())
 	}
+	c.validateActing(check)
 	return errors.Join(errs...)
 }
 

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/operatorlog"
 )
 
 // Console serves the pages. Make it with [New]. Its methods may be called concurrently.
@@ -22,10 +25,23 @@ type Console struct {
 	routes  map[string]route
 	reader  *reader
 	details *details
+	pasts   *shared[pastKey, past]
 	streams chan struct{} // one element for each open stream
 	reads   chan struct{} // one element for each request that reads the ledger
+	acting  chan struct{} // one element for each change at work
+	actTime time.Duration // the time that a change may take
+
+	actions map[string]*action // by path; empty with Allow View
+	acts    *acts
+	journal *operatorlog.Log   // nil with Allow View
+	actor   *template.Template // the pages of users who may act
 
 	downloads chan struct{} // one element for each running download
+	uploads   chan struct{} // one element for each statement being compared
+
+	orderErrors *orderErrors
+	examiner    *examiner
+	names       *names
 
 	ctx     context.Context //nolint:containedctx // ends with Close, as do the reads and streams of requests
 	cancel  context.CancelFunc
@@ -41,7 +57,8 @@ const maxReads = 4
 var ErrClosed = errors.New("console: closed")
 
 // New makes a Console and starts its reader, which sends nothing before a page asks. The caller
-// closes the Console before the ledger. New returns the errors of [Config.Validate].
+// closes the Console before the ledger. New returns the errors of [Config.Validate]. With [Act] it returns
+// an error too if the journal cannot be written.
 func New(cfg Config) (*Console, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -59,21 +76,36 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
+	actor, err := pages.Clone()
+	if err != nil {
+		return nil, err
+	}
+	pages.Funcs(modeFuncs(&cfg, false))
+	actor.Funcs(modeFuncs(&cfg, true))
 	c := &Console{
 		cfg: cfg, public: public, guard: g, secrets: newSecrets(cfg.Token), pages: pages,
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
-		downloads: make(chan struct{}, maxDownloads),
+		downloads: make(chan struct{}, maxDownloads), uploads: make(chan struct{}, maxUploads),
+		acting: make(chan struct{}, maxActing), actTime: max(actTime, cfg.Timeout), actions: newActions(&cfg), acts: newActs(), actor: actor,
+		orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health}, names: &names{book: cfg.Book, peers: cfg.Peers},
 	}
-	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time)}
+	if cfg.Allow == Act {
+		if c.journal, err = operatorlog.Open(cfg.JournalFile); err != nil {
+			return nil, fmt.Errorf("console: JournalFile: %w", err)
+		}
+	}
+	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time), orderErrors: c.orderErrors}
 	c.reader = newReader(cfg, looker.takeLook, looker.addUpBooks)
-	c.details = &details{interval: cfg.Interval, entries: make(map[accounts.PeerAccount]*detailEntry)}
+	c.details = newShared[accounts.PeerAccount, detail](cfg.Interval)
+	c.pasts = newShared[pastKey, past](max(cfg.Interval, pastInterval))
 	c.routes = c.newRoutes()
 	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // Close ends it
 	c.running.Go(func() { c.reader.run(c.ctx) })
 	return c, nil
 }
 
-// Close ends the reader, the streams and the reads of the ledger, and waits for them. Pages asked
+// Close ends the reader, the streams and the reads of the ledger, and waits for them and for changes at work, whose
+// contexts end: the journal has their outcomes, which may be unknown. Pages asked
 // for afterwards show the last figures as old. A second Close waits in the same way. An
 // http.Server is shut down after Close: a stream keeps its connection busy.
 func (c *Console) Close() {
@@ -82,11 +114,20 @@ func (c *Console) Close() {
 	c.mu.Unlock()
 	c.cancel()
 	c.running.Wait()
+	if c.journal != nil {
+		_ = c.journal.Close() // it never fails
+	}
 }
 
 // readLedger calls read with a context that ends with the request, with the Console, and after limit. At
 // most maxReads calls run at once.
 func (c *Console) readLedger(ctx context.Context, limit time.Duration, read func(context.Context) error) error {
+	return c.work(ctx, limit, c.reads, read)
+}
+
+// work calls do with a context that ends with ctx, with the Console, and after limit. It waits for a slot. An error
+// of work itself means that do was not called.
+func (c *Console) work(ctx context.Context, limit time.Duration, slots chan struct{}, do func(context.Context) error) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -99,9 +140,9 @@ func (c *Console) readLedger(ctx context.Context, limit time.Duration, read func
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	select {
-	case c.reads <- struct{}{}:
-		defer func() { <-c.reads }()
-		return read(ctx)
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+		return do(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -116,9 +157,11 @@ const (
 
 // route is a path of the console.
 type route struct {
+	maxBody   int64 // of a post; 0 is maxBody
 	get, post http.HandlerFunc
 	public    bool // needs no session
 	page      bool // without a session, leads to the log-in page
+	act       bool // only for users who may act
 }
 
 func (c *Console) newRoutes() map[string]route {
@@ -131,11 +174,17 @@ func (c *Console) newRoutes() map[string]route {
 	for name, show := range map[string]func(http.ResponseWriter, *http.Request, format){
 		"/peers": c.showPeers, "/peer": c.showPeer, "/orders": c.showOrders, "/totals": c.showTotals,
 		"/trial": c.showTrial, "/statement": c.showStatement, "/holds": c.showHolds,
+		"/find": c.showFind, "/history": c.showHistory, "/alerts": c.showAlerts, "/health": c.showHealth,
 	} {
 		routes[name] = route{get: func(w http.ResponseWriter, r *http.Request) { show(w, r, formatHTML) }, page: true}
 		routes[name+".csv"] = route{get: c.newDownload(show, formatCSV)}
 		routes[name+".json"] = route{get: c.newDownload(show, formatJSON)}
 	}
+	routes["/compare"] = route{get: c.showCompare, post: func(w http.ResponseWriter, r *http.Request) { c.compare(w, r, formatHTML) }, page: true, maxBody: maxUploadBody}
+	for name, f := range map[string]format{"/compare.csv": formatCSV, "/compare.json": formatJSON} {
+		routes[name] = route{post: c.newDownload(c.compare, f), maxBody: maxUploadBody}
+	}
+	c.addActRoutes(routes)
 	for name, kind := range assetTypes {
 		routes["/"+name] = route{get: func(w http.ResponseWriter, _ *http.Request) { sendAsset(w, name, kind) }, public: true}
 	}
@@ -172,9 +221,24 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		c.fail(w, http.StatusUnauthorized, errors.New("log in first, with the link that the console printed"))
 	default:
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		handler(w, r)
+		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(found.maxBody, maxBody))
+		c.serveUser(w, r, found, handler)
 	}
+}
+
+// serveUser calls the handler of a route, with an actorWriter if the user may act.
+func (c *Console) serveUser(w http.ResponseWriter, r *http.Request, found route, handler http.HandlerFunc) {
+	if c.cfg.Allow == Act && !found.public {
+		operator, err := c.findOperator(r)
+		switch {
+		case err == nil:
+			w = &actorWriter{w, operator}
+		case found.act:
+			c.fail(w, http.StatusForbidden, err)
+			return
+		}
+	}
+	handler(w, r)
 }
 
 func allowed(r route) string {

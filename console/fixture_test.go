@@ -36,6 +36,31 @@ type breakable struct {
 	ledger.Ledger
 
 	away atomic.Bool
+	// lost makes the answers to transfers get lost, as by a broken connection.
+	lost atomic.Int32
+	gate atomic.Pointer[func()] // called before transfers are created
+}
+
+// The values of breakable.lost.
+const (
+	answered   int32 = iota
+	lostBefore       // the ledger never got the request
+	lostAfter        // the ledger has applied it
+)
+
+func (l *breakable) CreateTransfers(ctx context.Context, list []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if gate := l.gate.Load(); gate != nil {
+		(*gate)()
+	}
+	lost := l.lost.Load()
+	if lost == lostBefore {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	results, err := l.Ledger.CreateTransfers(ctx, list)
+	if lost == lostAfter && err == nil {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	return results, err
 }
 
 var errAway = errors.New("the cluster is away")
@@ -63,6 +88,18 @@ type fixture struct {
 	server  *httptest.Server
 	browser *http.Client // with a cookie jar, which follows no redirects
 	peers   map[string]accounts.PeerAccount
+
+	names    func(accounts.Asset) []string          // as the console was given them
+	instance string                                 // of the client's engine
+	rail     atomic.Pointer[settlement.SettlerFunc] // nil is pendingRail
+}
+
+// settle is the rail of the fixture.
+func (f *fixture) settle(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
+	if rail := f.rail.Load(); rail != nil {
+		return (*rail)(ctx, o)
+	}
+	return pendingRail(ctx, o)
 }
 
 // pendingRail leaves every order open.
@@ -74,14 +111,14 @@ func pendingRail(_ context.Context, _ settlement.Order) (ledger.Amount, error) {
 // may be nil.
 func newFixture(t *testing.T, change func(*console.Config), peers ...accounts.PeerConfig) *fixture {
 	t.Helper()
-	f := &fixture{t: t, ledger: &breakable{Ledger: embedded.New()}, peers: map[string]accounts.PeerAccount{}}
+	f := &fixture{t: t, ledger: &breakable{Ledger: embedded.New()}, peers: map[string]accounts.PeerAccount{}, instance: "connector 1"}
 	var err error
 	f.client, err = peerledger.New(f.ledger, peerledger.Config{
-		Accounts: accounts.Config{Assets: []accounts.Asset{usd, eur}, Limits: accounts.Rules[accounts.Limits]{
+		Accounts: accounts.Config{Assets: []accounts.Asset{usd, eur}, SuspensionPollInterval: 50 * time.Millisecond, Limits: accounts.Rules[accounts.Limits]{
 			PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "capped", Asset: usd}: {PayableCap: "20"}},
 		}},
 		Settlement: settlement.Config{
-			Manual: true, Rails: settlement.Rails{Default: &settlement.Rail{Name: "bank", Settler: settlement.SettlerFunc(pendingRail)}},
+			Instance: f.instance, Manual: true, Rails: settlement.Rails{Default: &settlement.Rail{Name: "bank", Settler: settlement.SettlerFunc(f.settle)}},
 			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(10_00)}},
 		},
 	})
@@ -94,9 +131,9 @@ func newFixture(t *testing.T, change func(*console.Config), peers ...accounts.Pe
 		f.peers[p.ID] = handles[i]
 		names[p.Asset] = append(names[p.Asset], p.ID)
 	}
+	f.names = func(asset accounts.Asset) []string { return names[asset] }
 	cfg := console.Config{
-		Book: f.client.Book, Settlement: f.client.Settlement, Token: token, Interval: time.Millisecond,
-		Peers: func(asset accounts.Asset) []string { return names[asset] },
+		Book: f.client.Book, Settlement: f.client.Settlement, Token: token, Interval: time.Millisecond, Peers: f.names,
 	}
 	if change != nil {
 		change(&cfg)

@@ -27,14 +27,20 @@ type secrets struct {
 	has   bool              // fixed is set
 
 	mu       sync.Mutex
-	logins   map[[sha256.Size]byte]time.Time // when made
-	sessions map[[sha256.Size]byte]time.Time // when begun
+	logins   map[[sha256.Size]byte]secret
+	sessions map[[sha256.Size]byte]secret
+}
+
+// secret is the part of a log-in token or a session that is kept.
+type secret struct {
+	made     time.Time
+	operator string // of a session: the name that the log-in page asked for
 }
 
 func newSecrets(token string) *secrets {
 	return &secrets{
 		fixed: sha256.Sum256([]byte(token)), has: token != "",
-		logins: make(map[[sha256.Size]byte]time.Time), sessions: make(map[[sha256.Size]byte]time.Time),
+		logins: make(map[[sha256.Size]byte]secret), sessions: make(map[[sha256.Size]byte]secret),
 	}
 }
 
@@ -46,19 +52,19 @@ func (s *secrets) addLogin() string {
 }
 
 // addSecret adds a random secret to a set of at most this size, and returns it.
-func addSecret(set map[[sha256.Size]byte]time.Time, size int) string {
+func addSecret(set map[[sha256.Size]byte]secret, size int) string {
 	for len(set) >= size {
 		var oldest [sha256.Size]byte
-		for key, at := range set {
-			if set[oldest].IsZero() || at.Before(set[oldest]) {
+		for key, kept := range set {
+			if set[oldest].made.IsZero() || kept.made.Before(set[oldest].made) {
 				oldest = key
 			}
 		}
 		delete(set, oldest)
 	}
-	secret := rand.Text() + rand.Text() // 256 random bits
-	set[sha256.Sum256([]byte(secret))] = time.Now()
-	return secret
+	text := rand.Text() + rand.Text() // 256 random bits
+	set[sha256.Sum256([]byte(text))] = secret{made: time.Now()}
+	return text
 }
 
 // useUp makes a token of addLogin useless.
@@ -70,9 +76,9 @@ func (s *secrets) useUp(token string) {
 
 // useUpLocked makes a token of addLogin useless, and reports whether it was good until now.
 func (s *secrets) useUpLocked(hash [sha256.Size]byte) bool {
-	made, found := s.logins[hash]
+	login, found := s.logins[hash]
 	delete(s.logins, hash)
-	return found && time.Since(made) < LoginLifetime
+	return found && time.Since(login.made) < LoginLifetime
 }
 
 // beginSession exchanges a token for a session. A token of addLogin is used up.
@@ -91,11 +97,37 @@ func (s *secrets) hasSession(session string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	begun, found := s.sessions[hash]
-	if found && time.Since(begun) >= sessionLifetime {
+	if found && time.Since(begun.made) >= sessionLifetime {
 		delete(s.sessions, hash)
 		return false
 	}
 	return found
+}
+
+// nameSession keeps the name of a session's operator.
+func (s *secrets) nameSession(session, operator string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hash := sha256.Sum256([]byte(session))
+	if begun, found := s.sessions[hash]; found {
+		begun.operator = operator
+		s.sessions[hash] = begun
+	}
+}
+
+// hasLogin reports whether a token of addLogin is still good.
+func (s *secrets) hasLogin(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	login, found := s.logins[sha256.Sum256([]byte(token))]
+	return found && time.Since(login.made) < LoginLifetime
+}
+
+// findOperator returns the name of a session's operator; "" without a session.
+func (s *secrets) findOperator(session string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[sha256.Sum256([]byte(session))].operator
 }
 
 func (s *secrets) endSession(session string) {
@@ -144,10 +176,13 @@ type loginView struct {
 	Token    string
 	Refused  bool
 	Lifetime string // of a link
+	AsksName bool   // the journal needs the operator's name
+	Operator string // the name that was typed
+	BadName  string // why the name was refused
 }
 
-func newLoginView() loginView {
-	return loginView{Lifetime: strconv.Itoa(int(LoginLifetime.Minutes())) + " minutes"}
+func (c *Console) newLoginView() loginView {
+	return loginView{Lifetime: strconv.Itoa(int(LoginLifetime.Minutes())) + " minutes", AsksName: c.cfg.asksForName()}
 }
 
 // showLogin shows the form that posts the token. To a stranger, opening the link uses nothing up, so a
@@ -160,19 +195,34 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 		redirect(w, "./")
 		return
 	}
-	v := newLoginView()
+	v := c.newLoginView()
 	v.Token = token
 	c.render(w, http.StatusOK, "login", v)
 }
 
 func (c *Console) logIn(w http.ResponseWriter, r *http.Request) {
+	operator := ""
+	if c.cfg.asksForName() {
+		var err error
+		if operator, err = cleanOperator(r.PostFormValue("operator")); err != nil { // before the token is used up
+			v := c.newLoginView()
+			v.Operator, v.BadName = r.PostFormValue("operator"), err.Error()
+			if token := r.PostFormValue("token"); c.secrets.hasLogin(token) { // no other secret is sent back
+				v.Token = token
+			}
+			c.render(w, http.StatusUnprocessableEntity, "login", v)
+			return
+		}
+	}
 	session, ok := c.secrets.beginSession(r.PostFormValue("token"))
 	if !ok {
-		v := newLoginView()
+		v := c.newLoginView()
+		v.Operator = operator
 		v.Refused = true
 		c.render(w, http.StatusForbidden, "login", v)
 		return
 	}
+	c.secrets.nameSession(session, operator)
 	http.SetCookie(w, c.newCookie(r, session))
 	redirect(w, "./")
 }

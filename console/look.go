@@ -28,6 +28,9 @@ type look struct {
 	ordersUnder int                    // peers with an open order whose orders were not read (Config.MaxOrders)
 	pauses      []settlement.Pause
 	settling    int // peers with an open order
+
+	suspenseErr error   // why it is unknown for whom money waits in suspense; nil if known
+	alerts      []alert // the gravest first
 }
 
 // peer is a peer in a look.
@@ -45,6 +48,9 @@ type peer struct {
 	figures           // follow from Balance and payableCap, see derive
 	trouble      int  // sorts peers, see troubleOf
 	arrearsSince time.Time
+
+	waiting        ledger.Amount // in suspense for the peer
+	waitingUnknown bool
 }
 
 // total has the sums over all peers of an asset, in units.
@@ -57,6 +63,9 @@ type total struct {
 	heldIn, heldOut, settling, announced, lines, headrooms big.Int
 	prepaidAtMost                                          bool // prepaid is an upper bound
 	unlimited                                              int  // peers with an unlimited line, left out of lines and headrooms
+
+	sent big.Int // by packets, since the accounts were created
+	rate rate    // of sent
 }
 
 // nearTrouble is the percentage of a line or a cap from which a peer counts as near to its end.
@@ -69,6 +78,9 @@ type looker struct {
 	inArrears map[accounts.PeerAccount]time.Time
 	lookedAt  time.Time // when the last look that noted arrears began
 	dated     int       // looks that dated arrears
+
+	sent        map[uint32]sentSum // of the last look, by the asset's ledger
+	orderErrors *orderErrors
 }
 
 // takeLook reads the ledger. Orders may be unknown in a look; all else is known, or takeLook fails.
@@ -95,7 +107,10 @@ func (l *looker) takeLook(ctx context.Context) (*look, error) {
 	}
 	slices.SortStableFunc(k.peers, byTrouble)
 	l.readOrders(ctx, k)
-	l.noteArrears(ctx, k) // last: a look without dates has all its figures
+	l.noteRates(k)
+	l.noteSuspense(ctx, k)
+	l.noteArrears(ctx, k) // last of the reads: a look without dates has all its figures
+	l.findAlerts(k)
 	k.took = time.Since(k.at)
 	return k, nil
 }
@@ -167,6 +182,7 @@ func (t *total) add(p *peer) {
 		t.near++
 	}
 	t.prepaidAtMost = t.prepaidAtMost || b.PrepaidAtMost
+	addTo(&t.sent, b.Sent)
 	addTo(&t.payable, b.Payable)
 	addTo(&t.receivable, b.Receivable)
 	addTo(&t.arrears, b.Arrears)
@@ -210,6 +226,7 @@ func (l *looker) readOrders(ctx context.Context, k *look) {
 	if len(settling) > 0 { // Orders without accounts would read all that the engine ever touched
 		k.orders, k.ordersErr = l.cfg.Settlement.Orders(ctx, settling...)
 		slices.SortStableFunc(k.orders, func(a, b settlement.OpenOrder) int { return a.PlacedAt.Compare(b.PlacedAt) })
+		l.orderErrors.note(k.orders)
 	}
 	if k.ordersErr == nil {
 		k.pauses, k.ordersErr = l.cfg.Settlement.Pauses(ctx)

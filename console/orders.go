@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -21,6 +22,7 @@ type orderView struct {
 	Owned     bool
 	Attempts  int
 	LastError string
+	Acts      []actLink // forms about the order
 }
 
 // ordersView has the open orders. The page shows all, the overview the stuck ones first.
@@ -59,6 +61,7 @@ func (c *Console) viewOrder(o *settlement.OpenOrder) orderView {
 		Claimed: formatTime(o.LeaseRenewedAt), Waits: describeWait(o.Waits), Stuck: age > c.cfg.StuckAfter,
 		placedAt: o.PlacedAt, claimedAt: o.LeaseRenewedAt,
 	}
+	v.Acts = c.linkOrder(o.Account, o.Asset, v.Order)
 	if v.Owned = o.OwnedByThisInstance; v.Owned {
 		v.Attempts = o.Attempts
 		if o.LastErr != nil {
@@ -121,6 +124,15 @@ type ordersPage struct {
 const maxOrderRows = 300
 
 func (c *Console) showOrders(w http.ResponseWriter, r *http.Request, f format) {
+	switch state := r.URL.Query().Get("state"); state {
+	case "", "open":
+	case "closed":
+		c.showClosedOrders(w, r, f)
+		return
+	default:
+		c.fail(w, http.StatusBadRequest, fmt.Errorf("there is no state=%.40q of orders: there is open and closed", state))
+		return
+	}
 	s, ok := c.readState(w, r, "Open orders", "orders", f)
 	if !ok {
 		return

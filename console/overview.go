@@ -27,6 +27,11 @@ type overview struct {
 	NearAll  int
 	Orders   ordersView
 	Pauses   []string
+	Alerts   alertsView
+
+	Waiting       []waitingView // peers for whom money waits in suspense
+	WaitingAll    int
+	SuspenseError string // why Waiting is unknown
 }
 
 func (c *Console) showOverview(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +42,9 @@ func (c *Console) showOverview(w http.ResponseWriter, r *http.Request) {
 	k := s.look
 	v := overview{header: newHeader("Overview", "overview", s), Trials: viewTrials(s), Orders: c.viewOrders(k, maxTroubles)}
 	for i := range k.totals {
-		v.Totals = append(v.Totals, viewTotal(&k.totals[i], &k.own[i]))
+		sums := viewTotal(&k.totals[i], &k.own[i])
+		sums.Acts = c.listActs(place{asset: k.totals[i].asset, assetName: k.totals[i].name}, "")
+		v.Totals = append(v.Totals, sums)
 		v.InArrear += k.totals[i].inArrears
 		v.NearAll += k.totals[i].near
 	}
@@ -48,6 +55,10 @@ func (c *Console) showOverview(w http.ResponseWriter, r *http.Request) {
 		case p.Balance.Arrears.IsZero() && p.isNear() && len(v.Near) < maxTroubles:
 			v.Near = append(v.Near, viewPeer(p))
 		}
+	}
+	v.Alerts = viewAlerts(listAlerts(s), maxTroubles)
+	if v.Waiting, v.WaitingAll = viewWaiting(k, maxTroubles); k.suspenseErr != nil {
+		v.SuspenseError = k.suspenseErr.Error()
 	}
 	for _, pause := range k.pauses {
 		v.Pauses = append(v.Pauses, pause.String())
@@ -62,6 +73,9 @@ type totalView struct {
 	Owed, Owing, Arrears, Prepaid, HeldIn, HeldOut, Settling, Announced         string
 	Lines, Headrooms, Liquidity, Free, Held, Revenue, Dust, Suspense, Capital   string
 	HasArrears, HasSuspense, HasAnnounced, PrepaidAtMost, LiquidityBelow, Empty bool
+	Sent, Rate, RateOver                                                        string // Rate is "" if it is unknown
+
+	Acts []actLink // forms about our capital
 }
 
 func viewTotal(t *total, own *accounts.AssetPosition) totalView {
@@ -75,6 +89,7 @@ func viewTotal(t *total, own *accounts.AssetPosition) totalView {
 		Liquidity: text(own.Liquidity), Free: t.asset.Format(own.Free), Held: t.asset.Format(own.Held),
 		Revenue: text(own.Revenue), Dust: text(own.Dust), Suspense: text(own.Suspense), Capital: text(own.Capital),
 		HasArrears: t.arrears.Sign() > 0, HasSuspense: own.Suspense.Sign() != 0, HasAnnounced: t.announced.Sign() > 0,
+		Sent: text(&t.sent), Rate: t.formatRate(), RateOver: max(t.rate.over, time.Millisecond).Round(time.Millisecond).String(),
 		PrepaidAtMost: t.prepaidAtMost && t.prepaid.Sign() > 0, LiquidityBelow: own.Liquidity.Sign() < 0, Empty: t.peers == 0,
 	}
 }
@@ -102,6 +117,8 @@ var totalFields = []field[totalView]{
 	{"dust", func(t totalView) any { return t.Dust }},
 	{"suspense", func(t totalView) any { return t.Suspense }},
 	{"capital", func(t totalView) any { return t.Capital }},
+	{"sent", func(t totalView) any { return t.Sent }},
+	{"sent_per_second", func(t totalView) any { return textOrNil(t.Rate) }},
 }
 
 // showTotals has the table of the overview for downloads; its page is the overview.

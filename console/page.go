@@ -14,7 +14,8 @@ var assets embed.FS
 
 // assetTypes are the files that pages load, by media type.
 var assetTypes = map[string]string{
-	"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+	"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "stream.js": "text/javascript; charset=utf-8",
+	"icon.svg": "image/svg+xml",
 }
 
 func sendAsset(w http.ResponseWriter, name, kind string) {
@@ -27,8 +28,25 @@ func sendAsset(w http.ResponseWriter, name, kind string) {
 	_, _ = w.Write(content) // a browser that went away reads no error either
 }
 
+// parsePages parses the pages of a console that only shows.
 func parsePages() (*template.Template, error) {
-	return template.New("").Funcs(template.FuncMap{"time": formatTime}).ParseFS(assets, "assets/*.html")
+	funcs := modeFuncs(&Config{}, false)
+	funcs["time"] = formatTime
+	return template.New("").Funcs(funcs).ParseFS(assets, "assets/*.html")
+}
+
+// modeFuncs are the functions of pages for users who may act, or for those who only see.
+func modeFuncs(cfg *Config, acting bool) template.FuncMap {
+	mode := "View only: this console changes nothing."
+	switch {
+	case acting:
+		mode = "This console changes the books: each change is written to the operator's journal first."
+	case cfg.Allow == Act:
+		mode = "View only: you cannot change anything here."
+	}
+	return template.FuncMap{
+		"acting": func() bool { return acting }, "mode": func() string { return mode }, "audited": func() bool { return cfg.JournalFile != "" },
+	}
 }
 
 // header is the part that all pages have.
@@ -93,7 +111,11 @@ func (c *Console) readForDownload(w http.ResponseWriter, r *http.Request, read f
 // render sends a page. It is written to memory first, so that an error leaves no half page.
 func (c *Console) render(w http.ResponseWriter, status int, name string, data any) {
 	var page bytes.Buffer
-	if err := c.pages.ExecuteTemplate(&page, name+".html", data); err != nil {
+	pages := c.pages
+	if operatorOf(w) != "" {
+		pages = c.actor
+	}
+	if err := pages.ExecuteTemplate(&page, name+".html", data); err != nil {
 		http.Error(w, "the page cannot be drawn: "+err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -11,12 +12,12 @@ import (
 
 // peerLinks are the addresses of a peer's tables.
 type peerLinks struct {
-	Statement, PeerCSV, PeerJSON, HoldsCSV, HoldsJSON string
+	Statement, PeerCSV, PeerJSON, HoldsCSV, HoldsJSON, Compare, Closed string
 }
 
 func newPeerLinks(query string) peerLinks {
 	q := "?" + query
-	return peerLinks{"statement" + q, "peer.csv" + q, "peer.json" + q, "holds.csv" + q, "holds.json" + q}
+	return peerLinks{"statement" + q, "peer.csv" + q, "peer.json" + q, "holds.csv" + q, "holds.json" + q, "compare" + q, "orders" + q + "&state=closed"}
 }
 
 // peerPage is the page of a peer in an asset.
@@ -39,12 +40,17 @@ type peerPage struct {
 	HoldsCount int
 	HoldsError string
 	Orders     ordersView
+	Standing   standingView
+	Past       pastView
+	Acts       []actLink
+	Audit      string // the address of the acts on the peer
 }
 
 func (c *Console) showPeer(w http.ResponseWriter, r *http.Request, f format) {
 	values := r.URL.Query()
 	account, asset, err := c.findAccount(values)
-	if err != nil {
+	when, rangeErr := parsePastRange(values)
+	if err = errors.Join(err, rangeErr); err != nil {
 		c.fail(w, http.StatusBadRequest, err)
 		return
 	}
@@ -62,11 +68,17 @@ func (c *Console) showPeer(w http.ResponseWriter, r *http.Request, f format) {
 		return
 	}
 	d, err := c.readDetail(r.Context(), account, asset)
+	var before *past
+	if err == nil {
+		before, err = c.readPast(r.Context(), p, when)
+	}
 	if err != nil {
 		c.fail(w, http.StatusServiceUnavailable, err)
 		return
 	}
-	c.render(w, http.StatusOK, "peer", c.viewPeerPage(s, p, d))
+	v := c.viewPeerPage(s, p, d)
+	v.Past = c.viewPast(p, when, before)
+	c.render(w, http.StatusOK, "peer", v)
 }
 
 func (c *Console) viewPeerPage(s state, p *peer, d *detail) peerPage {
@@ -79,6 +91,8 @@ func (c *Console) viewPeerPage(s state, p *peer, d *detail) peerPage {
 		header: newHeader(p.name, "peers", s), Peer: viewPeer(&exact), ReadAt: formatTime(d.at), Account: p.ID.String(),
 		Links: newPeerLinks(accountQuery(p.Account.Peer(), p.assetName)), Announced: unknown, SettledOut: unknown, SettledIn: unknown, Sent: unknown, Earned: unknown, Opened: unknown,
 	}
+	v.Acts = c.listActs(place{account: p.Account, asset: p.Asset, assetName: p.assetName}, exact.state())
+	v.Audit = "audit?" + url.Values{"peer": {p.Account.Peer()}}.Encode()
 	if d.balanceErr != nil {
 		v.Error, v.ReadAt = d.balanceErr.Error(), formatTime(s.look.at)
 	}
@@ -97,6 +111,7 @@ func (c *Console) viewPeerPage(s state, p *peer, d *detail) peerPage {
 		v.Orders.Rows = append(v.Orders.Rows, c.viewOrder(&d.orders[i]))
 	}
 	v.Orders.Count = len(v.Orders.Rows)
+	v.Standing = c.viewStanding(&exact, d)
 	return v
 }
 

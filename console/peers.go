@@ -95,6 +95,12 @@ var peerFields = []field[*peer]{
 	{"settled_in", known(func(p *peer) any { return p.Asset.Format(p.Balance.SettledIn) })},
 	{"opened", known(func(p *peer) any { return stampTime(p.Balance.Opened) })},
 	{"account", func(p *peer) any { return p.ID.String() }},
+	{"waiting_in_suspense", known(func(p *peer) any {
+		if p.waitingUnknown {
+			return nil
+		}
+		return p.Asset.Format(p.waiting)
+	})},
 }
 
 // known returns the value of a field, and nil for an incomplete peer.

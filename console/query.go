@@ -38,6 +38,7 @@ var peerFilters = []filter{
 	{"owed", "owed by us", func(p *peer) bool { return !p.Balance.Payable.IsZero() }},
 	{"held", "with money held", func(p *peer) bool { return !p.Balance.HeldIn.IsZero() || !p.Balance.HeldOut.IsZero() }},
 	{"settling", "with an open order", func(p *peer) bool { return !p.Balance.Settling.IsZero() }},
+	{"suspense", "with money in suspense", func(p *peer) bool { return !p.waiting.IsZero() }},
 	{"suspended", "suspended", func(p *peer) bool { return p.state() == "suspended" }},
 	{"closed", "closed", func(p *peer) bool { return p.state() == "closed" }},
 	{"incomplete", "incomplete", func(p *peer) bool { return p.Incomplete }},

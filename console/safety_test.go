@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,18 +150,26 @@ var paths = []string{
 	"/orders", "/orders.csv", "/orders.json", "/trial", "/trial.csv", "/trial.json", "/totals", "/totals.csv", "/totals.json",
 	"/statement?peer=alice&asset=USD%2F2", "/statement.csv?peer=alice&asset=USD%2F2", "/statement.json?peer=alice&asset=USD%2F2",
 	"/holds?peer=alice&asset=USD%2F2", "/holds.csv?peer=alice&asset=USD%2F2", "/holds.json?peer=alice&asset=USD%2F2", "/events",
+	"/find?q=wire", "/find.csv?q=wire", "/find.json?q=wire", "/alerts", "/alerts.csv", "/alerts.json", "/health", "/health.csv", "/health.json",
+	"/orders?state=closed", "/orders.csv?state=closed", "/orders.json?state=closed",
+	"/history?peer=alice&asset=USD%2F2", "/history.csv?peer=alice&asset=USD%2F2", "/history.json?peer=alice&asset=USD%2F2", comparison,
 }
+
+// comparison is the page that takes a statement: the only address beside the log-in that takes a post. Its downloads
+// take nothing else. TestCompareIsGuarded and TestCompareEqualStatements look after the three.
+const comparison = "/compare?peer=alice&asset=USD%2F2"
 
 // The tests of this file see every route.
 func TestRoutesAreKnown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	var tested []string
-	for _, path := range append([]string{"/login", "/logout", "/console.css", "/console.js", "/icon.svg"}, paths...) {
+	for _, path := range append([]string{"/login", "/logout", "/console.css", "/console.js", "/stream.js", "/icon.svg", "/compare.csv", "/compare.json"}, paths...) {
 		path, _, _ = strings.Cut(path, "?")
 		tested = append(tested, path)
 	}
-	require.ElementsMatch(t, f.console.Routes(), tested)
+	slices.Sort(tested)
+	require.ElementsMatch(t, f.console.Routes(), slices.Compact(tested))
 }
 
 // Positions are private: nothing but the log-in page and its files is shown without a session.
@@ -204,6 +214,9 @@ func TestNothingCanBeChanged(t *testing.T) {
 	actions := []string{"/line", "/suspend", "/resume", "/close", "/reopen", "/adjust", "/fund", "/withdraw", "/pay", "/resolve", "/cancel", "/peer/suspend"}
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		for _, path := range append(actions, paths...) {
+			if method == http.MethodPost && path == comparison {
+				continue
+			}
 			r, err := http.NewRequestWithContext(t.Context(), method, f.server.URL+path, strings.NewReader("peer=alice"))
 			require.NoError(t, err)
 			r.Header.Set("Origin", f.server.URL)
@@ -226,7 +239,7 @@ func TestPolicyOfEveryAnswer(t *testing.T) {
 	f := newFixture(t, nil, line("alice", usd, 100_00), line("bob", usd, 0))
 	f.send("alice", "bob", 5_00)
 	f.hold("alice", "bob", 1_00)
-	for _, path := range append([]string{"/login", "/console.css", "/console.js", "/icon.svg", "/nothing", "/peers?sort=no"}, paths...) {
+	for _, path := range append([]string{"/login", "/console.css", "/console.js", "/stream.js", "/icon.svg", "/nothing", "/peers?sort=no"}, paths...) {
 		if path == "/events" {
 			continue // TestStreamsAreBounded reads it
 		}
@@ -288,7 +301,8 @@ func TestUnderAPrefix(t *testing.T) {
 	for len(todo) > 0 {
 		page := todo[0]
 		todo = todo[1:]
-		needsMore := strings.HasSuffix(page.Path, "/logout") || strings.HasSuffix(page.Path, "/statement") && page.RawQuery == "" // addresses of forms
+		isForm := page.RawQuery == "" && slices.Contains([]string{"statement", "peer", "compare"}, path.Base(page.Path)) // whose fields make the query
+		needsMore := isForm || slices.Contains([]string{"logout", "compare.csv", "compare.json"}, path.Base(page.Path))  // takes a post
 		require.True(t, strings.HasPrefix(page.Path, prefix), page)
 		if seen[page.String()] || needsMore {
 			continue
@@ -304,7 +318,7 @@ func TestUnderAPrefix(t *testing.T) {
 			todo = append(todo, next)
 		}
 	}
-	for _, path := range []string{"peers", "orders.csv", "console.js", "peer?asset=USD%2F2&peer=bob%2F..%2Fx%3Fy%3Dz%26w"} {
+	for _, path := range []string{"peers", "orders.csv", "console.js", "find", "alerts.json", "health", "orders?state=closed", "peer?asset=USD%2F2&peer=bob%2F..%2Fx%3Fy%3Dz%26w"} {
 		require.True(t, seen[f.server.URL+prefix+path], "%s in %v", path, seen)
 	}
 }

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,6 +22,7 @@ const (
 // entryView is a row of a statement as text.
 type entryView struct {
 	Time, Kind, Counterparty, Packet, Order string
+	Transfer                                string // its id
 	Amount, Position, Arrears, Line         string
 	IsBalance                               bool // the opening or the closing balance
 }
@@ -37,6 +37,7 @@ type statementPage struct {
 	Rows                  []entryView
 	More                  bool // rows of the range are left out
 	CSV, JSON             string
+	Compare               string // link
 }
 
 // statementQuery is the query of a statement.
@@ -62,7 +63,7 @@ func (c *Console) parseStatementQuery(values url.Values, now time.Time) (q state
 		q.from = now.Add(-defaultRange).Truncate(time.Second)
 	}
 	if !q.from.IsZero() && !q.to.IsZero() && !q.from.Before(q.to) {
-		return q, errors.New("from must be before to")
+		return q, errFromAfterTo
 	}
 	return q, nil
 }
@@ -106,7 +107,7 @@ func (c *Console) showStatement(w http.ResponseWriter, r *http.Request, f format
 	s, _ := c.reader.current()
 	v := statementPage{
 		header: newHeader("Statement of "+q.account.Peer(), "peers", s), Peer: q.account.Peer(), Asset: c.nameAsset(q.asset), PeerLink: "peer?" + query,
-		From: from, To: to, FromText: formatTime(q.from), ToText: formatTime(q.to), CSV: "statement.csv" + same, JSON: "statement.json" + same,
+		From: from, To: to, FromText: formatTime(q.from), ToText: formatTime(q.to), CSV: "statement.csv" + same, JSON: "statement.json" + same, Compare: "compare" + same,
 	}
 	err = c.readLedger(r.Context(), c.cfg.Timeout, func(ctx context.Context) error {
 		v.Rows, v.More, err = c.readEntries(ctx, q)
@@ -121,13 +122,7 @@ func (c *Console) showStatement(w http.ResponseWriter, r *http.Request, f format
 
 // openStatement opens the statement of a query, with the names of all known peers.
 func (c *Console) openStatement(ctx context.Context, q statementQuery, options ...accounts.StatementOption) (*accounts.Statement, error) {
-	var peers []accounts.PeerAccount
-	for _, name := range c.cfg.Peers(q.asset) {
-		if a, err := c.cfg.Book.PeerAccount(name, q.asset); err == nil { // a look reports a wrong name
-			peers = append(peers, a)
-		}
-	}
-	return c.cfg.Book.Statement(ctx, q.account, q.from, q.to, append(options, accounts.WithKnownAccounts(peers...))...)
+	return c.cfg.Book.Statement(ctx, q.account, q.from, q.to, append(options, accounts.WithKnownAccounts(knownAccounts(c.cfg.Book, q.asset, c.cfg.Peers(q.asset))...))...)
 }
 
 // readEntries reads the first rows of a statement for the page.
@@ -156,7 +151,7 @@ func viewBalance(kind string, a accounts.Asset, b accounts.StatementBalance) ent
 func viewEntry(a accounts.Asset, e *accounts.Entry) entryView {
 	v := entryView{
 		Time: formatTime(e.Time), Kind: string(e.Kind), Counterparty: e.Counterparty.String(),
-		Amount: formatSigned(a, e.Amount), Position: formatSigned(a, e.Position), Arrears: a.Format(e.Arrears), Line: formatLine(a, e.CreditLine),
+		Transfer: e.Transfer.String(), Amount: formatSigned(a, e.Amount), Position: formatSigned(a, e.Position), Arrears: a.Format(e.Arrears), Line: formatLine(a, e.CreditLine),
 	}
 	if e.Kind == accounts.EntryRound {
 		v.Kind = fmt.Sprintf("%s %d", e.Kind, e.Round)

@@ -32,6 +32,24 @@ func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	return capToOrderLimits(e.limitsOf(b.Account, e.railOf(b.Account)), amount)
 }
 
+// DueNow returns the order that [Engine.SettleNow] would place for a peer, in units, by a balance that was just
+// read, and the request of the peer's policy that the order follows from. settles is false if the peer has no
+// policy or no rail: then SettleNow pays nothing. DueNow sends no request; the rest is as for [Engine.Due].
+func (e *Engine) DueNow(b accounts.Balance) (amount ledger.Amount, request PaymentRequest, settles bool) {
+	if e.railOf(b.Account) == nil || e.cfg.Policies.For(b.Account.Peer(), b.Asset) == nil {
+		return ledger.Amount{}, PaymentRequest{}, false
+	}
+	now := e.cfg.Clock()
+	view := e.tracker.viewAfterPackets(b.Account, now)
+	input := e.policyInput(b, &view, now)
+	input.Urgent = true
+	request = e.policyRequest(input, &view)
+	if !b.Settling.IsZero() {
+		return ledger.Amount{}, request, true
+	}
+	return capToOrderLimits(e.limitsOf(b.Account, e.railOf(b.Account)), request.payableFrom(b)), request, true
+}
+
 // policyRequest returns the request of the account's policy, or the refund requested by an operator.
 // A closed account gets no orders, nor does an account without a rail.
 func (e *Engine) policyRequest(input PolicyInput, view *accountView) PaymentRequest {

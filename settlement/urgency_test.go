@@ -111,6 +111,14 @@ func TestSettleNow(t *testing.T) {
 	for _, a := range w.peers {
 		w.earn(a, 60)
 	}
+	dueNow := func(a accounts.PeerAccount) []any {
+		b, err := w.book.Balance(t.Context(), a)
+		require.NoError(t, err)
+		amount, request, settles := e.DueNow(b)
+		return []any{amount, request.Amount, settles}
+	}
+	require.Equal(t, []any{units(40), units(40), true}, dueNow(w.alice))
+	require.Equal(t, []any{units(0), units(0), false}, dueNow(w.peers[1]), "bob has no policy")
 	paid, err := e.SettleNow(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, paid, "without accounts")
@@ -125,5 +133,6 @@ func TestSettleNow(t *testing.T) {
 	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid, "the urgency ended with the order")
+	require.Equal(t, []any{units(10), units(10), true}, dueNow(w.alice), "an operator would not wait for the threshold")
 	w.requireConserved(r)
 }

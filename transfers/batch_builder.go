@@ -90,10 +90,11 @@ func (bb *batchBuilder) buildBatch() *batch {
 			break
 		}
 		if !o.kind.beginsPacket() {
-			if _, isResolved := b.resolvedPackets[o.packet.ID]; isResolved {
+			resolved := len(b.resolvedPackets)
+			b.resolvedPackets[o.packet.ID] = struct{}{}
+			if isRepeated := len(b.resolvedPackets) == resolved; isRepeated {
 				break
 			}
-			b.resolvedPackets[o.packet.ID] = struct{}{}
 		}
 		b.addOperation(bb.queue.popNext())
 	}

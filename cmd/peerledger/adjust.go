@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 )
 
 // bookingFlags are the flags of bookings by hand: adjustments, and movements of capital.
@@ -59,7 +59,7 @@ func (a *app) newAdjustCreditCommand(f *bookingFlags) *cobra.Command {
 		Example: "  peerledger adjust credit alice 5 --key ticket-7 --reason 3 --yes",
 		Long:    "Credit a peer. The amount pays the peer's debt first; the rest is prepaid. Settlements do not\npay a prepayment out; only settle refund does.",
 	}
-	return a.buildAdjustCommand(f, cmd, "book a credit by hand", " for ", describePaidIn, func(s *session, p payment, reason uint32) (accounts.Booking, error) {
+	return a.buildAdjustCommand(f, cmd, effects.Credit, effects.DescribePaidIn, func(s *session, p payment, reason uint32) (accounts.Booking, error) {
 		return s.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, ReasonCode: reason})
 	})
 }
@@ -72,7 +72,7 @@ func (a *app) newAdjustDebitCommand(f *bookingFlags) *cobra.Command {
 		Long:    "Debit a peer. The amount reduces the prepayment first. A debit that the account does not cover\nis refused; with --beyond-headroom the uncovered part becomes arrears.",
 	}
 	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "book the part that the account does not cover as arrears")
-	return a.buildAdjustCommand(f, cmd, "book a debit by hand", " for ", describeCoveredCharge(&beyond), func(s *session, p payment, reason uint32) (accounts.Booking, error) {
+	return a.buildAdjustCommand(f, cmd, effects.Debit, effects.DescribeCoveredCharge(&beyond), func(s *session, p payment, reason uint32) (accounts.Booking, error) {
 		return s.book.Adjust(cmd.Context(), accounts.Adjustment{
 			Account: p.account, Key: f.key, Debit: p.amount, ReasonCode: reason, BeyondHeadroom: beyond,
 		})
@@ -85,13 +85,13 @@ func (a *app) newWriteOffCommand(f *bookingFlags) *cobra.Command {
 		Example: "  peerledger adjust write-off alice 120 --key loss-1 --reason 4 --yes",
 		Long:    "Write off at most this amount of a peer's arrears. Before that, the ledger collects the part\nthat the account can pay. The loss goes to our suspense account.",
 	}
-	return a.buildAdjustCommand(f, cmd, "write off the arrears", " of ", describeWriteOff, func(s *session, p payment, reason uint32) (accounts.Booking, error) {
+	return a.buildAdjustCommand(f, cmd, effects.WriteOff, effects.DescribeWriteOff, func(s *session, p payment, reason uint32) (accounts.Booking, error) {
 		return s.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, ReasonCode: reason})
 	})
 }
 
 // buildAdjustCommand completes a command that books one correction with book.
-func (a *app) buildAdjustCommand(f *bookingFlags, cmd *cobra.Command, action, peerPrefix string, describe effectFunc,
+func (a *app) buildAdjustCommand(f *bookingFlags, cmd *cobra.Command, wording effects.Wording, describe effects.Description,
 	book func(s *session, p payment, reason uint32) (accounts.Booking, error),
 ) *cobra.Command {
 	cmd.Args = exactArgs(2)
@@ -105,7 +105,7 @@ func (a *app) buildAdjustCommand(f *bookingFlags, cmd *cobra.Command, action, pe
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: f.key, peerPrefix: peerPrefix}
+			c := change{Action: wording.Action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: f.key, peerPrefix: wording.Prefix}
 			c.setReason(s.cfg, reason)
 			b, err := s.addPreview(cmd.Context(), &c, p.account, p.amount, describe)
 			if err != nil {
@@ -114,7 +114,7 @@ func (a *app) buildAdjustCommand(f *bookingFlags, cmd *cobra.Command, action, pe
 			return a.previewOrWrite(c, func(c *change) error {
 				booking, err := book(s, p, reason)
 				if err != nil {
-					return explainCover(err, b)
+					return effects.ExplainCover(err, b)
 				}
 				c.Already, c.Transfer, c.Amount = booking.AlreadyBooked, booking.Transfer.String(), p.asset.Format(booking.Amount)
 				return nil
@@ -123,12 +123,4 @@ func (a *app) buildAdjustCommand(f *bookingFlags, cmd *cobra.Command, action, pe
 	}
 	a.addYesFlag(cmd)
 	return cmd
-}
-
-// explainCover adds the remedy if an account does not cover a charge.
-func explainCover(err error, b accounts.Balance) error {
-	if errors.Is(err, accounts.ErrNotCovered) && !b.Closed {
-		return fmt.Errorf("%w. With --beyond-headroom the rest is arrears", err)
-	}
-	return err
 }

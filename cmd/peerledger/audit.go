@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/operatorlog"
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
@@ -226,7 +227,7 @@ var auditColumns = []column[auditRow]{
 	{title: "amount", cell: func(r auditRow) string { return r.Amount }, right: true},
 	{title: "before", cell: func(r auditRow) string { return r.Before }},
 	{title: "after", cell: func(r auditRow) string { return r.After }},
-	{title: "reason", cell: func(r auditRow) string { return describeReason(r.Reason, r.ReasonName) }, value: func(r auditRow) string { return describeReason(r.Reason, "") }},
+	{title: "reason", cell: func(r auditRow) string { return effects.DescribeReason(r.Reason, r.ReasonName) }, value: func(r auditRow) string { return effects.DescribeReason(r.Reason, "") }},
 	{title: "reason name", cell: func(r auditRow) string { return r.ReasonName }, wide: true},
 	{title: "key", cell: func(r auditRow) string { return r.Key }},
 	{title: "outcome", cell: func(r auditRow) string { return r.Outcome }},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/operatorlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
@@ -89,7 +90,7 @@ func TestEachWriteIsInTheJournal(t *testing.T) {
 		require.Len(t, acts, before+1, "%s: %s", test.line, got.errors)
 		e := acts[0]
 		require.Equal(t, test.outcome, e.Outcome, "%s: %s", test.line, got.errors)
-		require.Equal(t, test.want, strings.Join([]string{e.Action, e.Peer, e.Asset, e.Amount, e.Before, e.After, describeReason(e.Reason, e.ReasonName), e.Key, e.Note}, "|"), test.line)
+		require.Equal(t, test.want, strings.Join([]string{e.Action, e.Peer, e.Asset, e.Amount, e.Before, e.After, effects.DescribeReason(e.Reason, e.ReasonName), e.Key, e.Note}, "|"), test.line)
 		require.Equal(t, e.Outcome == operatorlog.Written || e.Outcome == operatorlog.Already, e.Error == "", test.line)
 		require.Equal(t, []any{"command", (&app{getenv: func(string) string { return "" }}).findOperator()}, []any{e.Via, e.Who})
 		require.False(t, e.EndedAt.Before(e.Time))
@@ -280,7 +281,7 @@ func TestAuditOfTheLedger(t *testing.T) {
 	s.addToConfig(t, "reasons: {fraud: 7}\n")
 	var got []string
 	for _, r := range readRows[auditRow](t, s, "audit", "--ledger", "--who", notInJournal) {
-		got = append(got, fmt.Sprint(r.Action, "|", r.Peer, "|", r.Amount, "|", describeReason(r.Reason, r.ReasonName)))
+		got = append(got, fmt.Sprint(r.Action, "|", r.Peer, "|", r.Amount, "|", effects.DescribeReason(r.Reason, r.ReasonName)))
 		require.Equal(t, []string{"USD/2", "written", "yes", ""}, []string{r.Asset, r.Outcome, r.Booked, r.Via})
 	}
 	require.Equal(t, []string{

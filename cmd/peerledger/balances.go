@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 )
 
 // peerRow is a peer in the output. Amounts are in whole units of the asset.
@@ -39,15 +40,8 @@ type peerRow struct {
 // newPeerRow returns the row of a balance; id is the account's id.
 func newPeerRow(b accounts.Balance, id string) peerRow {
 	a := b.Asset
-	state := "active"
-	switch {
-	case b.Closed:
-		state = "closed"
-	case b.Suspended:
-		state = "suspended"
-	}
 	return peerRow{
-		Peer: b.Account.Peer(), Asset: a.String(), State: state,
+		Peer: b.Account.Peer(), Asset: a.String(), State: effects.DescribeState(b),
 		Position: formatSigned(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
 		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling), Announced: a.Format(b.Announced),
 		CreditLine: formatLine(a, b.CreditLine), Headroom: a.Format(b.Headroom),
@@ -204,7 +198,7 @@ With --own, show our own position in each asset. With --filter, show only some p
 }
 
 var balanceColumns = append(append(peerColumns[:len(peerColumns):len(peerColumns)], []column[peerRow]{
-	{title: "prepaid", cell: func(r peerRow) string { return markUpperBound(r.Prepaid, r.PrepaidAtMost) }, value: func(r peerRow) string { return r.Prepaid }, right: true},
+	{title: "prepaid", cell: func(r peerRow) string { return effects.MarkUpperBound(r.Prepaid, r.PrepaidAtMost) }, value: func(r peerRow) string { return r.Prepaid }, right: true},
 	{title: "due", cell: func(r peerRow) string { return r.Due }, right: true},
 	{title: "held in", cell: func(r peerRow) string { return r.HeldIn }, right: true},
 	{title: "held out", cell: func(r peerRow) string { return r.HeldOut }, right: true},

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -18,11 +19,7 @@ asset rises by the amount. "peerledger balances --own" shows liquidity and capit
 "peerledger statement --own" the bookings.`,
 		Example: "  peerledger fund 1000 --asset USD --key deposit-1 --reason 5 --yes",
 	}
-	after := func(p accounts.AssetPosition, amount ledger.Amount) (string, string) {
-		liquidity := amount.Big()
-		return formatSigned(p.Asset, liquidity.Add(liquidity, p.Liquidity)), ""
-	}
-	return a.buildCapitalCommand(cmd, "fund our liquidity", after, (*accounts.Book).Fund)
+	return a.buildCapitalCommand(cmd, effects.Fund.Action, effects.DescribeFunding, (*accounts.Book).Fund)
 }
 
 func (a *app) newWithdrawCommand() *cobra.Command {
@@ -33,14 +30,7 @@ asset falls by the amount. The command is refused if our free liquidity does not
 amount; packets in flight hold the rest. The keys of fund and of withdraw are separate.`,
 		Example: "  peerledger withdraw 250 --asset USD --key profit-2026 --reason 6 --yes",
 	}
-	after := func(p accounts.AssetPosition, amount ledger.Amount) (string, string) {
-		if p.Free.Less(amount) {
-			return "", fmt.Sprintf("It will be refused: of our liquidity, %s is free.", p.Asset.Text(p.Free))
-		}
-		liquidity := amount.Big()
-		return formatSigned(p.Asset, liquidity.Sub(p.Liquidity, liquidity)), ""
-	}
-	return a.buildCapitalCommand(cmd, "withdraw from our liquidity", after, (*accounts.Book).Withdraw)
+	return a.buildCapitalCommand(cmd, effects.Withdraw.Action, effects.DescribeWithdrawal, (*accounts.Book).Withdraw)
 }
 
 // buildCapitalCommand completes a command that moves capital with book. after returns our liquidity

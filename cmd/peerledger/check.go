@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/bookcheck"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -58,8 +59,8 @@ cannot judge: the ledger does not answer in time, or a flag or the configuration
   suspense       money waits in suspense for a closed peer (warning)
   orders         of the configured peers: an order is open for --stuck-warning or
                  --stuck-critical
-  liquidity      our liquidity in an asset is at or below --liquidity-warning or
-                 --liquidity-critical, as in USD=100
+  liquidity      our liquidity in an asset is below 0 (warning), or at or below
+                 --liquidity-warning or --liquidity-critical, as in USD=100
   trial balance  debits and credits differ, or an amount has stayed in transit (critical)
 
 The line has the performance data of the plugins behind a bar. With -o json, the same as one JSON
@@ -115,6 +116,10 @@ func (s *session) checkBooks(ctx context.Context, engine *settlement.Engine, f c
 	if err != nil {
 		return r, err
 	}
+	own, err := s.book.OwnPositions(ctx)
+	if err != nil && !errors.Is(err, accounts.ErrNotProvisioned) { // of a wrong namespace, which checkPeers reports
+		return r, err
+	}
 	for _, asset := range assets {
 		settling, err := s.checkPeers(ctx, asset, f, &r)
 		if err != nil {
@@ -123,7 +128,7 @@ func (s *session) checkBooks(ctx context.Context, engine *settlement.Engine, f c
 		if err := checkOpenOrders(ctx, engine, asset, settling, f, &r); err != nil {
 			return r, err
 		}
-		if err := s.checkOwnLiquidity(ctx, asset, f, &r); err != nil {
+		if err := s.checkLiquidity(asset, own, f, &r); err != nil {
 			return r, err
 		}
 		if f.noTrialBalance {
@@ -150,15 +155,15 @@ func (s *session) checkPeers(ctx context.Context, asset accounts.Asset, f checkO
 		}
 		complete[entry.Account.Peer()] = true
 		name, b := orDefault(entry.Account.Peer(), "("+entry.ID.String()+")"), entry.Balance
-		if used := computeUsed(b); !b.Suspended && !b.Closed {
-			most = max(most, used)
-			r.add(gradeValue(percent(used), f.line), checkLine, fmt.Sprintf("%s has used %d%% of its line in %v", name, used, asset))
+		if !b.Suspended && !b.Closed {
+			most = max(most, bookcheck.ComputeUsed(&b))
 		}
 		if !b.Arrears.IsZero() {
 			owing++
 			arrears.Add(arrears, b.Arrears.Big())
-			r.add(checkWarning, checkArrears, fmt.Sprintf("%s is in arrears with %s", name, asset.Text(b.Arrears)))
 		}
+		r.add(bookcheck.CheckLine(asset, name, &b, f.thresholds()))
+		r.add(bookcheck.CheckArrears(asset, name, &b))
 		if entry.Known() && !b.Settling.IsZero() {
 			settling = append(settling, entry.Account)
 		}
@@ -166,14 +171,11 @@ func (s *session) checkPeers(ctx context.Context, asset accounts.Asset, f checkO
 		if err != nil {
 			return nil, err
 		}
-		if waiting.Add(waiting, amounts[0].Big()); !amounts[0].IsZero() {
-			r.add(checkWarning, checkSuspense, fmt.Sprintf("%s waits in suspense for %s", asset.Text(amounts[0]), name))
-		}
+		waiting.Add(waiting, amounts[0].Big())
+		r.add(bookcheck.CheckSuspense(asset, name, amounts[0]))
 	}
-	for _, name := range configured {
-		if !complete[name] { // all of them are missing if the namespace is wrong
-			r.add(checkWarning, checkConfigured, fmt.Sprintf("%s in %v is configured, and not in the ledger", name, asset))
-		}
+	for _, name := range configured { // all of them are missing if the namespace is wrong
+		r.add(bookcheck.CheckConfigured(asset, name, complete[name]))
 	}
 	r.measure("peers", asset, strconv.Itoa(peers), "", "", "")
 	r.measure("line_used", asset, strconv.Itoa(most), "%", strconv.Itoa(int(f.line[0])), strconv.Itoa(int(f.line[1])))
@@ -195,12 +197,11 @@ func checkOpenOrders(ctx context.Context, engine *settlement.Engine, asset accou
 	stuck, oldest, now := 0, time.Duration(0), time.Now()
 	for i := range orders {
 		o := &orders[i]
-		age := o.Age(now)
-		grade := gradeValue(age, f.stuck)
-		if oldest = max(oldest, age); grade != checkOK {
+		finding := bookcheck.CheckOrder(o, now, f.thresholds())
+		if oldest = max(oldest, o.Age(now)); finding.Status != bookcheck.OK {
 			stuck++
 		}
-		r.add(grade, checkOrders, fmt.Sprintf("order %v of %s to %s is open for %v", o.ID, asset.Text(o.Amount), o.Account.Peer(), age.Round(time.Second)))
+		r.add(finding)
 	}
 	seconds := func(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 	r.measure("orders", asset, strconv.Itoa(len(orders)), "", "", "")
@@ -209,30 +210,25 @@ func checkOpenOrders(ctx context.Context, engine *settlement.Engine, asset accou
 	return nil
 }
 
-// checkTrialBalance adds up all accounts of an asset. Books that move too fast to be added up are
-// unknown, and not wrong.
+// checkTrialBalance adds up all accounts of an asset.
 func (s *session) checkTrialBalance(ctx context.Context, asset accounts.Asset, r *bookReport) error {
 	_, err := s.book.TrialBalance(ctx, asset)
-	differs := "0"
-	switch {
-	case errors.Is(err, accounts.ErrUnbalanced), errors.Is(err, accounts.ErrTransit):
-		differs = "1"
-		r.add(checkCritical, checkTrial, err.Error())
-	case errors.Is(err, accounts.ErrMoving):
-		r.add(checkUnknown, checkTrial, err.Error())
-		return nil
-	case err != nil:
+	finding, err := bookcheck.CheckTrial(err)
+	if err != nil {
 		return err
 	}
-	r.measure("unbalanced", asset, differs, "", "", "0")
+	r.add(finding)
+	switch finding.Status {
+	case bookcheck.OK, bookcheck.Warning:
+		r.measure("unbalanced", asset, "0", "", "", "0")
+	case bookcheck.Critical:
+		r.measure("unbalanced", asset, "1", "", "", "0")
+	case bookcheck.Unknown: // no figure
+	}
 	return nil
 }
 
-// computeUsed returns the used part of a peer's credit line, in percent rounded down: by debt, and by
-// what packets and reservations hold. A peer without a line has used 0.
-func computeUsed(b accounts.Balance) int {
-	if b.CreditLine.IsZero() {
-		return 0
-	}
-	return computePercent(b.CreditLine.SubFloor(b.Headroom), b.CreditLine)
+// thresholds returns the thresholds of the flags.
+func (f *checkOptions) thresholds() bookcheck.Thresholds {
+	return bookcheck.Thresholds{Line: [2]int{int(f.line[0]), int(f.line[1])}, Stuck: f.stuck}
 }

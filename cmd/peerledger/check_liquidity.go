@@ -1,12 +1,14 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/bookcheck"
+	"github.com/peerledger/peerledger/internal/effects"
 )
 
 // parseLevel returns the level of an asset in values of --liquidity-warning or --liquidity-critical, such as
@@ -33,29 +35,25 @@ func (c config) parseLevel(asset accounts.Asset, flag string, values []string) (
 	return level, nil
 }
 
-// checkOwnLiquidity checks that our liquidity in an asset is above the levels of the flags.
-func (s *session) checkOwnLiquidity(ctx context.Context, asset accounts.Asset, f checkOptions, r *bookReport) error {
+// checkLiquidity checks our liquidity in an asset, by our positions and by the levels of the flags. A ledger without our
+// accounts has no liquidity of ours.
+func (s *session) checkLiquidity(asset accounts.Asset, own []accounts.AssetPosition, f checkOptions, r *bookReport) error {
 	warning, err := s.cfg.parseLevel(asset, "liquidity-warning", f.liquidity[0])
 	if err != nil {
 		return err
 	}
 	critical, err := s.cfg.parseLevel(asset, "liquidity-critical", f.liquidity[1])
-	if err != nil || warning == nil && critical == nil {
-		return err
-	}
-	position, err := s.readOwnPosition(ctx, asset)
 	if err != nil {
 		return err
 	}
-	grade := checkOK
-	switch {
-	case critical != nil && position.Liquidity.Cmp(critical) <= 0:
-		grade = checkCritical
-	case warning != nil && position.Liquidity.Cmp(warning) <= 0:
-		grade = checkWarning
+	position := accounts.AssetPosition{Asset: asset, Liquidity: new(big.Int)}
+	if i := slices.IndexFunc(own, func(p accounts.AssetPosition) bool { return p.Asset == asset }); i >= 0 {
+		position = own[i]
 	}
-	r.add(grade, checkLiquidity, fmt.Sprintf("our liquidity is %s %s", formatSigned(asset, position.Liquidity), asset.Code))
-	r.measure("liquidity", asset, formatSigned(asset, position.Liquidity), "", formatLevel(asset, warning), formatLevel(asset, critical))
+	r.add(bookcheck.CheckLiquidity(&position, warning, critical))
+	if warning != nil || critical != nil {
+		r.measure("liquidity", asset, effects.FormatSigned(asset, position.Liquidity), "", formatLevel(asset, warning), formatLevel(asset, critical))
+	}
 	return nil
 }
 

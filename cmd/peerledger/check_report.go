@@ -1,54 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 	"unicode"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/bookcheck"
 )
-
-// checkStatus is an exit status of check, as the guidelines of monitoring plugins define them
-// (https://www.monitoring-plugins.org/doc/guidelines.html).
-type checkStatus int
-
-const (
-	checkOK checkStatus = iota
-	checkWarning
-	checkCritical
-	checkUnknown
-)
-
-// String returns the name of the status in the first words of a plugin's line.
-func (s checkStatus) String() string { return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[s] }
-
-// MarshalText writes the name of the status into JSON.
-func (s checkStatus) MarshalText() ([]byte, error) { return []byte(strings.ToLower(s.String())), nil }
-
-// rank orders statuses by their weight in a report: a known problem outweighs an unknown answer.
-func (s checkStatus) rank() int { return [...]int{0, 2, 3, 1}[s] }
-
-// The checks, as findings name them.
-const (
-	checkLine     = "credit line"
-	checkArrears  = "arrears"
-	checkSuspense = "suspense"
-	checkOrders   = "orders"
-	checkTrial    = "trial balance"
-	// checkLiquidity is the check of our own liquidity.
-	checkLiquidity = "liquidity"
-	// checkConfigured is the check of configured peers that are missing in the ledger.
-	checkConfigured = "peers"
-)
-
-// checkFinding is a finding of check.
-type checkFinding struct {
-	Status checkStatus `json:"status"`
-	Check  string      `json:"check"`
-	Text   string      `json:"text"`
-}
 
 // checkFigure is a value of the performance data, with its thresholds; "" is none.
 type checkFigure struct {
@@ -61,38 +21,26 @@ type checkFigure struct {
 
 // bookReport is the result of check. It is also the JSON output.
 type bookReport struct {
-	Status   checkStatus    `json:"status"`
-	Code     int            `json:"code"` // the exit status
-	Text     string         `json:"text"` // the line, without the performance data
-	Findings []checkFinding `json:"findings"`
-	Figures  []checkFigure  `json:"perfdata"`
+	Status   bookcheck.Status    `json:"status"`
+	Code     int                 `json:"code"` // the exit status
+	Text     string              `json:"text"` // the line, without the performance data
+	Findings []bookcheck.Finding `json:"findings"`
+	Figures  []checkFigure       `json:"perfdata"`
 }
 
 // checkError is the exit status of a check that was printed.
-type checkError struct{ status checkStatus }
+type checkError struct{ status bookcheck.Status }
 
 func (e *checkError) Error() string { return "check: " + e.status.String() }
 
-// gradeValue compares a value with the thresholds of a warning and of a problem.
-func gradeValue[T cmp.Ordered](value T, thresholds [2]T) checkStatus {
-	switch {
-	case value >= thresholds[1]:
-		return checkCritical
-	case value >= thresholds[0]:
-		return checkWarning
-	default:
-		return checkOK
-	}
-}
-
-// add adds a finding, and raises the status. A status of checkOK adds nothing.
-func (r *bookReport) add(status checkStatus, check, text string) {
-	if status == checkOK {
+// add adds a finding, and raises the status. A finding of the status OK adds nothing.
+func (r *bookReport) add(f bookcheck.Finding) {
+	if f.Status == bookcheck.OK {
 		return
 	}
-	r.Findings = append(r.Findings, checkFinding{status, check, text})
-	if status.rank() > r.Status.rank() {
-		r.Status = status
+	r.Findings = append(r.Findings, f)
+	if f.Status.Rank() > r.Status.Rank() {
+		r.Status = f.Status
 	}
 }
 
@@ -110,7 +58,7 @@ func (r *bookReport) measure(name string, asset accounts.Asset, value, unit, war
 // summarize returns the text of the line: the gravest findings first.
 func (r *bookReport) summarize() string {
 	var texts []string
-	for _, status := range []checkStatus{checkCritical, checkWarning, checkUnknown} {
+	for _, status := range []bookcheck.Status{bookcheck.Critical, bookcheck.Warning, bookcheck.Unknown} {
 		for _, f := range r.Findings {
 			if f.Status == status {
 				texts = append(texts, f.Text)
@@ -127,11 +75,11 @@ func (r *bookReport) summarize() string {
 	return fmt.Sprintf("PEERLEDGER %v - %s", r.Status, strings.Join(texts, "; "))
 }
 
-// showCheck prints a report. The error has the exit status; it is nil for checkOK.
+// showCheck prints a report. The error has the exit status; it is nil for bookcheck.OK.
 func (a *app) showCheck(r bookReport) error {
 	r.Code, r.Text = int(r.Status), r.summarize()
 	if r.Findings == nil {
-		r.Findings = []checkFinding{} // an empty JSON array
+		r.Findings = []bookcheck.Finding{} // an empty JSON array
 	}
 	var err error
 	if a.json {
@@ -139,7 +87,7 @@ func (a *app) showCheck(r bookReport) error {
 	} else {
 		_, err = fmt.Fprintln(a.stdout, formatPlugin(r))
 	}
-	if err == nil && r.Status != checkOK {
+	if err == nil && r.Status != bookcheck.OK {
 		err = &checkError{r.Status}
 	}
 	return err
@@ -164,11 +112,11 @@ func (a *app) endCheck(err error) int {
 	var verdict *checkError
 	switch {
 	case err == nil:
-		return int(checkOK)
+		return int(bookcheck.OK)
 	case errors.As(err, &verdict):
 		return int(verdict.status)
 	}
-	r := bookReport{Status: checkUnknown, Findings: []checkFinding{{checkUnknown, "check", formatError(err)}}, Figures: []checkFigure{}}
+	r := bookReport{Status: bookcheck.Unknown, Findings: []bookcheck.Finding{{Status: bookcheck.Unknown, Check: "check", Text: formatError(err)}}, Figures: []checkFigure{}}
 	_ = a.showCheck(r) // if the write fails, the exit status still tells
-	return int(checkUnknown)
+	return int(bookcheck.Unknown)
 }

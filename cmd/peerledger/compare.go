@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"iter"
 	"math/big"
 	"os"
 	"time"
@@ -44,11 +41,7 @@ func (a *app) newCompareCommand() *cobra.Command {
 "peerledger statement --csv" or "--json". The file - is standard input. Show each difference with
 the amounts of both sides, and exit with status 5 if there is any.
 
-  missing here   only the peer's statement has the packet or payment
-  missing there  only our statement has it
-  other amount   both have it, with different amounts
-  late fulfill   the fulfill of a packet came too late for one of the two sides
-
+` + explainDifferences() + `
 An amount that we owe more must be owed to the peer more: amounts that agree add up to 0, and
 "drift" is the sum of the two. Packets are known by their conditions, and payments by kind, amount
 and order of time. Changes of credit lines are not compared.
@@ -86,6 +79,14 @@ late fulfills.`,
 	return cmd
 }
 
+// explainDifferences returns the classes of differences with their meanings, a line each.
+func explainDifferences() (text string) {
+	for _, class := range accounts.DifferenceClasses() {
+		text += fmt.Sprintf("  %-13s  %s\n", class, class.Explain())
+	}
+	return text
+}
+
 // compareWithFile compares a statement with the peer's statement in a file; "-" is standard input.
 func (a *app) compareWithFile(ctx context.Context, ours *accounts.Statement, name string) (accounts.Comparison, error) {
 	source := a.stdin
@@ -97,23 +98,7 @@ func (a *app) compareWithFile(ctx context.Context, ours *accounts.Statement, nam
 		defer func() { _ = file.Close() }() // it was only read
 		source = file
 	}
-	return accounts.Compare(ours.Entries(ctx), readStatementFile(source, ours.Asset))
-}
-
-// readStatementFile reads the entries of a statement in JSON, which begins with a brace, or in CSV.
-func readStatementFile(r io.Reader, asset accounts.Asset) iter.Seq2[accounts.Entry, error] {
-	text := bufio.NewReader(r)
-	head, _ := text.Peek(64) // a shorter file has a shorter head; other errors come again
-	for _, c := range string(head) {
-		switch c {
-		case '{':
-			return accounts.ReadJSON(text, asset)
-		case '\ufeff', ' ', '\t', '\r', '\n':
-		default:
-			return accounts.ReadCSV(text, asset)
-		}
-	}
-	return accounts.ReadCSV(text, asset)
+	return accounts.Compare(ours.Entries(ctx), accounts.ReadStatement(source, ours.Asset))
 }
 
 // showComparison prints the differences. The error is errFound if there is any.

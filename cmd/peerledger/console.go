@@ -25,6 +25,11 @@ type consoleFlags struct {
 	hosts       []string
 	every       time.Duration
 	stuck       time.Duration
+
+	allow      string // view or act
+	userHeader string
+	roleHeader string
+	proxies    []string // networks
 }
 
 // consoleTokenEnv names the variable with the reusable log-in token. A flag would show it to every
@@ -36,9 +41,17 @@ func (a *app) newConsoleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "console",
 		Short: "Serve the operator's pages: peers, positions, orders, live",
-		Long: `Serve pages for a browser: totals and trial balance, peers against their lines, arrears, open
-orders, holds and statements, live. The pages only show; they change nothing. Every table can
-also be had as CSV and JSON.
+		Long: `Serve pages for a browser: totals, alerts and trial balance, peers against their lines and over
+time, arrears, open and closed orders, holds and statements, live; what a packet, an order or a key
+is; a comparison with a peer's statement; and what doctor finds. Every table can also be had as CSV
+and JSON.
+
+The pages only show, unless you give --allow=act. Then their forms change lines, suspend and close
+peers, book corrections, capital and payments, and pay, resolve and cancel orders: each after a
+second page with the same words as the commands, and after a line in the operator's journal
+(operator_journal in the configuration). Each user gives a name at the log-in, unless
+PEERLEDGER_OPERATOR or a proxy (--user-header) names the user. Payments go through the engines of
+the configuration.
 
 The command prints a link that logs one browser in, once, within 15 minutes, and a new link when
 the last one was used or has expired. If its output goes to a log, set PEERLEDGER_CONSOLE_TOKEN,
@@ -57,7 +70,12 @@ folder, mount the pages in the connector (docs/console.md).`,
 			if flags.socket != "" && cmd.Flags().Changed("address") {
 				return fmt.Errorf("%w: --address and --unix-socket are two places to listen: give one of the two", errUsage)
 			}
-			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+			rails, closeRails, err := a.chooseConsoleRails(flags)
+			if err != nil {
+				return err
+			}
+			defer closeRails()
+			return a.withEngine(cmd.Context(), rails, func(s *session, engine *settlement.Engine) error {
 				return s.serveConsole(cmd.Context(), engine, flags)
 			})
 		},
@@ -69,6 +87,7 @@ folder, mount the pages in the connector (docs/console.md).`,
 	cmd.Flags().StringArrayVar(&flags.hosts, "host", nil, "a host `name` by which browsers reach the console, besides localhost and IP addresses; may be given several times")
 	cmd.Flags().DurationVar(&flags.every, "every", 2*time.Second, "least `time` between two looks at the ledger")
 	cmd.Flags().DurationVar(&flags.stuck, "stuck", 10*time.Minute, "an order older than this `time` is stuck")
+	addActingFlags(cmd.Flags(), &flags)
 	return cmd
 }
 
@@ -87,11 +106,20 @@ func (s *session) serveConsole(ctx context.Context, engine *settlement.Engine, f
 	for _, asset := range s.book.Assets() {
 		names[asset] = s.listConfigured(asset)
 	}
-	pages, err := console.New(console.Config{
+	health, err := s.newHealth()
+	if err != nil {
+		return err
+	}
+	cfg := console.Config{
 		Book: s.book, Settlement: engine, Peers: func(asset accounts.Asset) []string { return names[asset] },
+		Instances: []string{operatorInstance, defaultEnginesInstance}, Reasons: s.cfg.Reasons, Health: health,
 		Interval: flags.every, Timeout: s.timeout, StuckAfter: flags.stuck,
 		Hosts: flags.hosts, PublicURL: flags.publicURL, Token: s.getenv(consoleTokenEnv),
-	})
+	}
+	if err := s.allowActing(&cfg, flags); err != nil {
+		return err
+	}
+	pages, err := console.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -131,6 +131,22 @@ func TestConsole(t *testing.T) {
 	s.runOK(t, "balances") // the folder is free
 }
 
+// The console's page of health has what doctor finds in the books of the folder that the console has open.
+func TestConsoleHealth(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	s.runOK(t, "adjust", "debit", "bob@USD", "7", "--key", "a", "--reason", "1", "--beyond-headroom", "--yes")
+	c := startConsole(t, s, nil, "--address", "127.0.0.1:0")
+	browser := newTestBrowser(t, &http.Transport{})
+	logIn(t, browser, c.Login, "http://"+c.Address)
+	table := readPage(t, browser, "http://"+c.Address+"/health.csv")
+	require.Contains(t, table, "code,level,subject,found,cause,remedy\n")
+	require.Contains(t, table, ",warning,books in USD/2,bob 7.00 USD,")
+	require.Contains(t, table, ",ok,books in EUR/2,")
+	require.NotContains(t, table, "problem", "the folder in use is this one")
+	require.Equal(t, statusDone, c.stop())
+}
+
 // A socket file is the owner's alone. A dead one is replaced, and a file that is no socket is left alone.
 func TestConsoleOnASocket(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -84,7 +85,7 @@ func (a *app) newLineCommand(
 			}
 			c.setReason(s.cfg, reason)
 			if !a.yes {
-				f.describeLineChange(&c, b, amount, after(b.CreditLine, amount))
+				f.describeLineChange(&c, effects.LineChange{Balance: b, Amount: amount, After: after(b.CreditLine, amount), Partial: f.partialRevoke})
 			}
 			c.checkFirst = fmt.Sprintf("Before you repeat the command, check the line with peerledger balances %s: the line was %s.", account.Peer(), c.Before)
 			return a.previewOrWrite(c, func(c *change) error {
@@ -105,37 +106,14 @@ func (a *app) newLineCommand(
 	return cmd
 }
 
-// describeLineChange sets the effect of a change of a line, provided that nothing else changes the
-// line before: a refusal with its reason, or the part that would be revoked.
-func (f *creditFlags) describeLineChange(c *change, b accounts.Balance, amount, after ledger.Amount) {
-	text := b.Asset.Text
-	free := b.CreditLine.Min(b.Headroom)
-	decrease := b.CreditLine.SubFloor(after)
-	if after.IsZero() && b.CreditLine.Less(amount) { // a revocation beyond the line
-		decrease = amount
+// describeLineChange sets the effect of a change of a line, and the line after the change.
+func (f *creditFlags) describeLineChange(c *change, planned effects.LineChange) {
+	asset := planned.Balance.Asset
+	if expected, err := parseLine(asset, f.expectedLine); f.expectedLine != "" && err == nil {
+		planned.Expected = &expected
 	}
-	expected, err := parseLine(b.Asset, f.expectedLine)
-	switch {
-	case f.expectedLine != "" && err == nil && expected != b.CreditLine:
-		c.Effect = fmt.Sprintf("It will be refused: the line is %s, and not %s.", text(b.CreditLine), text(expected))
-	case after == b.CreditLine:
-		c.Effect = "The command will change nothing."
-	case b.Closed:
-		c.Effect = "It will be refused: the peer's account is closed."
-	case b.Suspended:
-		c.Effect = "It will be refused: the peer is suspended."
-	case accounts.Unlimited.Less(after):
-		c.Effect = "It will be refused: the largest line is " + text(accounts.Unlimited) + " (unlimited)."
-	case !free.Less(decrease):
-		return
-	case f.partialRevoke:
-		c.After = formatLine(b.Asset, b.CreditLine.SubFloor(free))
-		c.Effect = fmt.Sprintf("Only %s is free, and is revoked.", text(free))
-	case free.IsZero():
-		c.Effect = "It will be refused: all of the line is in use."
-	default:
-		c.Effect = fmt.Sprintf("It will be refused: at most %s can be revoked. With --what-is-free this part is revoked.", text(free))
-	}
+	after, effect := planned.Describe()
+	c.After, c.Effect = formatLine(asset, after), effect
 }
 
 // parseOptions returns the options of the flags.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/bookcheck"
 )
 
 // peerFilters are the conditions of the flag --filter. A balance must meet all of them.
@@ -38,7 +39,7 @@ func parseFilter(text string) (func(accounts.Balance) bool, error) {
 		if err := part.Set(value); err != nil {
 			return nil, fmt.Errorf("near-line %w, as in near-line=80%%", err)
 		}
-		return func(b accounts.Balance) bool { return computeUsed(b) >= int(part) }, nil
+		return func(b accounts.Balance) bool { return bookcheck.ComputeUsed(&b) >= int(part) }, nil
 	}
 	if hasValue {
 		return nil, fmt.Errorf("only near-line has a value")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -10,40 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/internal/lookup"
 )
-
-// foundThing is what a search found, in the output. Amounts are in whole units of the asset of their
-// side; for an asset that is not configured they are in units.
-type foundThing struct {
-	What      string     `json:"what"` // packet, order, payment, ...
-	ID        string     `json:"id"`
-	State     string     `json:"state"`
-	From      string     `json:"from"` // the account: "peer alice", "liquidity", ...
-	FromAsset string     `json:"from_asset,omitempty"`
-	In        string     `json:"in"`
-	To        string     `json:"to"`
-	ToAsset   string     `json:"to_asset,omitempty"`
-	Out       string     `json:"out"`
-	Since     string     `json:"since"` // RFC 3339, as all times here
-	Expiry    string     `json:"expiry,omitempty"`
-	Ended     string     `json:"ended,omitempty"`
-	Condition string     `json:"condition,omitempty"` // the first 8 bytes, in hexadecimal
-	KeyHash   string     `json:"key_hash,omitempty"`
-	Rows      []foundRow `json:"rows"`
-}
-
-// foundRow is a transfer of a thing.
-type foundRow struct {
-	Time     string `json:"time"`
-	Step     string `json:"step"` // hold, post, void or book
-	Code     uint16 `json:"code"`
-	Amount   string `json:"amount"`
-	Asset    string `json:"asset,omitempty"`
-	Debit    string `json:"debit"`
-	Credit   string `json:"credit"`
-	Transfer string `json:"transfer"`
-}
 
 func (a *app) newFindCommand() *cobra.Command {
 	var isKey bool
@@ -69,7 +36,7 @@ found, the exit status is 1.`,
 		Example: "  peerledger find c0ffee0000000000\n  peerledger find wire-4711 --json",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			query, err := parseThing(args[0], isKey)
+			query, err := lookup.Parse(args[0], isKey)
 			if err != nil {
 				return err
 			}
@@ -89,28 +56,6 @@ found, the exit status is 1.`,
 	return cmd
 }
 
-// parseThing returns the query for a text. A text is a key if it has the form of nothing else.
-func parseThing(text string, isKey bool) (query accounts.FindQuery, err error) {
-	if err := accounts.CheckKey("thing", "thing", text); err != nil {
-		return query, err
-	}
-	bytes, err := hex.DecodeString(text)
-	switch {
-	case isKey || err != nil:
-		query.Key = text
-	case len(bytes) == 16:
-		query.ID = ledger.IDFromBytes([16]byte(bytes))
-	case len(bytes) == 8 || len(bytes) == 32:
-		query.ConditionTag = [8]byte(bytes)
-	default:
-		query.Key = text
-	}
-	if query.ID.IsZero() && query.Key == "" && query.ConditionTag == [8]byte{} {
-		return query, fmt.Errorf("%w: zeros cannot be found", errUsage)
-	}
-	return query, nil
-}
-
 // errNothingFound is returned when the ledger has nothing of an id, a condition or a key.
 var errNothingFound = errors.New("nothing found")
 
@@ -122,20 +67,15 @@ func (s *session) find(ctx context.Context, text string, query accounts.FindQuer
 	if query.Key != "" && len(query.Peers) == 0 {
 		return fmt.Errorf("%w: a key is of a peer, and no peers are configured: list them under peers: in %s", errUsage, s.cfg.fileName())
 	}
-	result, err := s.book.Find(ctx, query)
+	result, err := lookup.Find(ctx, s.book, text, query, query.Peers)
 	if err != nil {
 		return err
-	}
-	if len(result.Found) == 0 && query.Key == "" && result.Next.IsZero() && len(query.Peers) > 0 { // a key may look like an id
-		if result, err = s.book.Find(ctx, accounts.FindQuery{Key: text, Peers: query.Peers, Limit: query.Limit}); err != nil {
-			return err
-		}
 	}
 	if len(result.Found) == 0 && result.Next.IsZero() {
 		return fmt.Errorf("%w: the ledger has no packet, order, transfer or key %q. Packets of a recorder in rounds are in its journal: peerledger packets", errNothingFound, text)
 	}
 	for i := range result.Found {
-		if err := s.printFound(newFoundThing(&result.Found[i])); err != nil {
+		if err := s.printFound(lookup.NewThing(&result.Found[i])); err != nil {
 			return err
 		}
 	}
@@ -157,44 +97,6 @@ func (s *session) configuredAccounts() (list []accounts.PeerAccount, err error) 
 	return list, nil
 }
 
-func newFoundThing(f *accounts.Found) foundThing {
-	thing := foundThing{
-		What: string(f.Kind), ID: f.ID.String(), State: string(f.State),
-		From: f.From.String(), FromAsset: assetName(f.From.Asset), In: formatOf(f.From.Asset, f.In),
-		To: f.To.String(), ToAsset: assetName(f.To.Asset), Out: formatOf(f.To.Asset, f.Out),
-		Since: formatExactTime(f.Since), Expiry: formatExactTime(f.Expiry), Ended: formatExactTime(f.Ended),
-	}
-	if f.ConditionTag != [8]byte{} {
-		thing.Condition = hex.EncodeToString(f.ConditionTag[:])
-	}
-	if !f.KeyHash.IsZero() {
-		thing.KeyHash = f.KeyHash.String()
-	}
-	for _, r := range f.Rows {
-		thing.Rows = append(thing.Rows, foundRow{
-			Time: formatExactTime(r.Time), Step: r.Step, Code: r.Code, Amount: formatOf(r.Asset, r.Amount), Asset: assetName(r.Asset),
-			Debit: r.Debit.String(), Credit: r.Credit.String(), Transfer: r.Transfer.String(),
-		})
-	}
-	return thing
-}
-
-// assetName returns the name of an asset; "" of one that is not configured.
-func assetName(a accounts.Asset) string {
-	if a == (accounts.Asset{}) {
-		return ""
-	}
-	return a.String()
-}
-
-// formatOf formats an amount in whole units of the asset, or in units if the asset is not configured.
-func formatOf(a accounts.Asset, amount ledger.Amount) string {
-	if a == (accounts.Asset{}) {
-		return amount.String()
-	}
-	return a.Format(amount)
-}
-
 // formatExactTime formats a time to the nanosecond as in RFC 3339; the zero time is "".
 func formatExactTime(t time.Time) string {
 	if t.IsZero() {
@@ -204,7 +106,7 @@ func formatExactTime(t time.Time) string {
 }
 
 // printFound prints a thing: its facts as text, and its transfers as a table.
-func (s *session) printFound(thing foundThing) error {
+func (s *session) printFound(thing lookup.Thing) error {
 	if s.json {
 		return s.printJSON(thing)
 	}
@@ -218,13 +120,13 @@ func (s *session) printFound(thing foundThing) error {
 		}
 	}
 	return printRows(s.app, thing.Rows,
-		column[foundRow]{title: "time", isTime: true, cell: func(r foundRow) string { return r.Time }},
-		column[foundRow]{title: "step", cell: func(r foundRow) string { return r.Step }},
-		column[foundRow]{title: "code", cell: func(r foundRow) string { return fmt.Sprint(r.Code) }, right: true},
-		column[foundRow]{title: "amount", cell: func(r foundRow) string { return r.Amount }, right: true},
-		column[foundRow]{title: "asset", cell: func(r foundRow) string { return r.Asset }},
-		column[foundRow]{title: "debit", cell: func(r foundRow) string { return r.Debit }},
-		column[foundRow]{title: "credit", cell: func(r foundRow) string { return r.Credit }},
-		column[foundRow]{title: "transfer", cell: func(r foundRow) string { return r.Transfer }},
+		column[lookup.Row]{title: "time", isTime: true, cell: func(r lookup.Row) string { return r.Time }},
+		column[lookup.Row]{title: "step", cell: func(r lookup.Row) string { return r.Step }},
+		column[lookup.Row]{title: "code", cell: func(r lookup.Row) string { return fmt.Sprint(r.Code) }, right: true},
+		column[lookup.Row]{title: "amount", cell: func(r lookup.Row) string { return r.Amount }, right: true},
+		column[lookup.Row]{title: "asset", cell: func(r lookup.Row) string { return r.Asset }},
+		column[lookup.Row]{title: "debit", cell: func(r lookup.Row) string { return r.Debit }},
+		column[lookup.Row]{title: "credit", cell: func(r lookup.Row) string { return r.Credit }},
+		column[lookup.Row]{title: "transfer", cell: func(r lookup.Row) string { return r.Transfer }},
 	)
 }

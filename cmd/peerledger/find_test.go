@@ -11,6 +11,7 @@ import (
 
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/lookup"
 	"github.com/peerledger/peerledger/transfers"
 )
 
@@ -56,20 +57,20 @@ func TestFindOrdersAndPayments(t *testing.T) {
 	s := newTestLedger(t)
 	s.forwardPacket(t, 3001)
 	order := s.leaveOrderOpen(t)
-	got := readRows[foundThing](t, s, "find", order)
+	got := readRows[lookup.Thing](t, s, "find", order)
 	require.Len(t, got, 1)
 	require.Equal(t, []string{"order", "open", "peer bob", "0.00"}, []string{got[0].What, got[0].State, got[0].From, got[0].Out})
 	s.runOK(t, "settle", "resolve", "bob@USD", order, got[0].In, "--yes")
-	paid := readRows[foundThing](t, s, "find", order)
+	paid := readRows[lookup.Thing](t, s, "find", order)
 	require.Equal(t, []string{"paid", got[0].In}, []string{paid[0].State, paid[0].Out})
 
 	for _, key := range []string{"wire 4711", strings.Repeat("ab", 16)} {
 		s.runOK(t, "settle", "received", "alice@USD", "5", "--key", key, "--yes")
-		found := readRows[foundThing](t, s, "find", key)
+		found := readRows[lookup.Thing](t, s, "find", key)
 		require.Len(t, found, 1)
 		require.Equal(t, []string{"payment", "booked", "peer alice", "5.00"}, []string{found[0].What, found[0].State, found[0].To, found[0].Out})
-		require.Equal(t, found, readRows[foundThing](t, s, "find", key, "--key"))
-		require.Equal(t, found, readRows[foundThing](t, s, "find", found[0].KeyHash))
+		require.Equal(t, found, readRows[lookup.Thing](t, s, "find", key, "--key"))
+		require.Equal(t, found, readRows[lookup.Thing](t, s, "find", found[0].KeyHash))
 	}
 }
 
@@ -108,7 +109,7 @@ func TestFindGoesOn(t *testing.T) {
 		require.LessOrEqual(t, pages, 3)
 		got := s.runCommand(t, args...)
 		require.Equal(t, statusDone, got.status, got.errors)
-		for _, thing := range parseRows[foundThing](t, got.out) {
+		for _, thing := range parseRows[lookup.Thing](t, got.out) {
 			require.False(t, seen[thing.ID])
 			seen[thing.ID] = true
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/transfers"
 )
 
@@ -51,7 +52,7 @@ func TestReturnedPayment(t *testing.T) {
 
 	preview := s.readChange(t, back...)
 	require.Equal(t, "Of the amount, 19.99 is charged to the peer's account, and 20.01 is arrears until the account has headroom.", preview.Effect)
-	require.Equal(t, balanceSummary{Position: "-80.01", Prepaid: "0.00", Arrears: "0.00", Due: "0.00"}, *preview.Now)
+	require.Equal(t, effects.Summary{Position: "-80.01", Prepaid: "0.00", Arrears: "0.00", Due: "0.00"}, *preview.Now)
 	require.Equal(t, "wire 1", preview.Payment)
 	require.Contains(t, s.runOK(t, back...), "Would book a returned payment of alice in USD/2, 40.00, key return 1, payment wire 1.")
 	got := s.runCommand(t, "settle", "received", "alice@USD", "0", "--key", "none")

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/operatorlog"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
@@ -168,15 +168,6 @@ func (c change) describeIn(e *operatorlog.Entry) {
 	e.Note = joinNotes(c.detail, rail, payment)
 }
 
-// refusals are the errors after which the books are as before the change.
-var refusals = []error{
-	errUsage, errNothingOrdered, accounts.ErrInvalid, accounts.ErrUnknownAsset, accounts.ErrNotProvisioned, accounts.ErrLineConflict, accounts.ErrLineInUse,
-	accounts.ErrSuspended, accounts.ErrPeerClosed, accounts.ErrHeld, accounts.ErrOwed, accounts.ErrKeyReused, accounts.ErrKeyBurnt, accounts.ErrNoArrears,
-	accounts.ErrNotCovered, settlement.ErrNoOrder, settlement.ErrPaused, settlement.ErrPayoutLimit, settlement.ErrNotAwaitingApproval,
-	settlement.ErrNoPrepayment, settlement.ErrNoPayment, settlement.ErrAlreadyReceived, settlement.ErrNoAnnouncement, settlement.ErrUnbookable,
-	settlement.ErrReturnedTooMuch, settlement.ErrOrderConflict, ledger.ErrRefused, ledger.ErrIDBurnt, ledger.ErrIDConflict,
-}
-
 // findOutcome returns the outcome of a change for the journal.
 func findOutcome(c change, err error) operatorlog.Outcome {
 	switch {
@@ -186,7 +177,7 @@ func findOutcome(c change, err error) operatorlog.Outcome {
 		return operatorlog.Written
 	case exitStatus(err) == statusUnknown:
 		return operatorlog.Unknown
-	case slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }):
+	case errors.Is(err, errUsage), errors.Is(err, errNothingOrdered), effects.IsRefusal(err):
 		return operatorlog.Refused
 	default:
 		return operatorlog.Failed

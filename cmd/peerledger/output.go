@@ -10,9 +10,9 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-	"github.com/shopspring/decimal"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/jsonline"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -131,26 +131,20 @@ func (a *app) printJSON(value any) error { return jsonline.Write(a.stdout, value
 
 // formatSigned formats units as whole units of the asset, with all its decimals.
 func formatSigned(asset accounts.Asset, units *big.Int) string {
-	return decimal.NewFromBigInt(units, -int32(asset.Scale)).StringFixed(int32(asset.Scale))
+	return effects.FormatSigned(asset, units)
 }
 
 // formatLine formats a credit line; the largest one is "unlimited". parseLine reads both.
 func formatLine(asset accounts.Asset, line ledger.Amount) string {
-	if line == accounts.Unlimited {
-		return unlimited
-	}
-	return asset.Format(line)
+	return effects.FormatLine(asset, line)
 }
 
 // parseLine reads a credit line in whole units, or "unlimited".
 func parseLine(asset accounts.Asset, text string) (ledger.Amount, error) {
-	if text = strings.TrimSpace(text); text == unlimited {
-		return accounts.Unlimited, nil
-	}
-	return asset.Parse(text)
+	return effects.ParseLine(asset, text)
 }
 
-const unlimited = "unlimited"
+const unlimited = effects.Unlimited
 
 // formatCount returns a count with its noun: "1 peer", "2 peers".
 func formatCount(n int, thing string) string {

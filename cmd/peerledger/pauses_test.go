@@ -9,6 +9,7 @@ import (
 
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -147,10 +148,10 @@ func TestEngineThatGivesNoSignOfLife(t *testing.T) {
 	order := func(placed, claimed time.Duration, claims uint64) settlement.OpenOrder {
 		return settlement.OpenOrder{Order: settlement.Order{PlacedAt: now.Add(-placed)}, LeaseRenewedAt: now.Add(-claimed), Claims: claims}
 	}
-	require.ErrorIs(t, checkEngineInactive(order(time.Minute, time.Minute, 0), now), errEngineActive)
-	require.ErrorIs(t, checkEngineInactive(order(time.Hour, time.Minute, 7), now), errEngineActive)
-	require.NoError(t, checkEngineInactive(order(time.Hour, 3*time.Minute, 7), now), "it has claimed the order, and then stopped")
-	err := checkEngineInactive(order(time.Hour, time.Hour, 0), now)
-	require.ErrorIs(t, err, errEngineActive)
+	require.ErrorIs(t, effects.CheckEngineInactive(order(time.Minute, time.Minute, 0), now), effects.ErrEngineActive)
+	require.ErrorIs(t, effects.CheckEngineInactive(order(time.Hour, time.Minute, 7), now), effects.ErrEngineActive)
+	require.NoError(t, effects.CheckEngineInactive(order(time.Hour, 3*time.Minute, 7), now), "it has claimed the order, and then stopped")
+	err := effects.CheckEngineInactive(order(time.Hour, time.Hour, 0), now)
+	require.ErrorIs(t, err, effects.ErrEngineActive)
 	require.ErrorContains(t, err, "NoTakeover")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -181,40 +182,19 @@ func (s *session) planSettle(ctx context.Context, list []accounts.PeerAccount) (
 			return
 		}
 		demand := policy.Due(settlement.PolicyInput{Balance: b, Urgent: true})
-		amount := demand.Amount.Min(computeSpendable(b))
-		c.Action, c.Amount = "order and pay", b.Asset.Format(amount)
-		c.Note = "This is the largest possible amount: prepayments, and amounts held by packets in flight, are left out."
+		amount := demand.Amount.Min(effects.ComputeSpendable(b))
+		c.Action, c.Amount = effects.PayNow.Action, b.Asset.Format(amount)
+		c.Note = effects.PayNote
 		if amount.IsZero() {
-			c.noop, c.Note = true, explainNothingDue(b, demand)
+			c.noop, c.Note = true, effects.ExplainNothingDue(b, demand)
 		}
 	})
-}
-
-// explainNothingDue returns why nothing is ordered.
-func explainNothingDue(b accounts.Balance, demand settlement.PaymentRequest) string {
-	text := b.Asset.Text
-	switch {
-	case !demand.Amount.IsZero() && !b.Arrears.IsZero():
-		return "The peer is in arrears with " + text(b.Arrears) + ", which come first."
-	case !demand.Amount.IsZero() && !demand.Prefunding.IsZero() && b.CreditLine.IsZero():
-		return "The peer is to be prefunded, and has no credit line for that."
-	case !demand.Amount.IsZero():
-		return "Packets in flight hold the whole amount on its account."
-	case b.Payable.IsZero() && b.Receivable.IsZero():
-		return "Nothing is owed in either direction."
-	case b.Payable.IsZero():
-		return "The peer owes us " + text(b.Receivable) + "."
-	case b.Payable == b.Prepaid:
-		return "The whole amount that we owe the peer, " + text(b.Payable) + ", is prepaid: peerledger settle refund pays it back."
-	default:
-		return "The peer's earnings from packets, " + text(b.Payable.SubFloor(b.Prepaid)) + ", are not above its settle_to."
-	}
 }
 
 // planRefund returns the largest possible refund to each peer, or the reason for none.
 func (s *session) planRefund(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
 	return s.planPayments(ctx, list, func(c *change, b accounts.Balance) {
-		amount := b.Payable.Min(computeSpendable(b))
+		amount := b.Payable.Min(effects.ComputeSpendable(b))
 		c.Action, c.Amount = "order and pay back", b.Asset.Format(amount)
 		c.Note = "This is the largest possible amount: earnings from packets are included, and amounts held by packets in flight are left out."
 		switch {
@@ -236,12 +216,9 @@ func (s *session) planPayments(ctx context.Context, list []accounts.PeerAccount,
 	var changes []change
 	for _, b := range balances {
 		c := change{Peer: b.Account.Peer(), Asset: b.Asset.String(), peerPrefix: " to "}
-		switch {
-		case b.Closed:
-			c.noop, c.Note = true, "Its account is closed."
-		case !b.Settling.IsZero():
-			c.noop, c.Note = true, "The peer has an open order: see peerledger orders."
-		default:
+		if why := effects.ExplainUnpayable(b); why != "" {
+			c.noop, c.Note = true, why
+		} else {
 			planPeer(&c, b)
 		}
 		if c.noop {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/doctor"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/progress"
 )
 
@@ -216,7 +217,7 @@ fulfilled or rejected, and settlements go on.`,
 	}
 	cmd.Flags().BoolVar(&revokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
 	reason := a.addParsedReasonFlag(cmd)
-	return a.buildPeerCommand(asset, cmd, reason, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
+	return a.buildPeerCommand(asset, cmd, reason, effects.Suspend.Action, nil, func(s *session, account accounts.PeerAccount) error {
 		options := []accounts.SuspendOption{accounts.WithReasonCode(*reason)}
 		if revokeFree {
 			options = append(options, accounts.WithFreeRevoked())
@@ -227,7 +228,7 @@ fulfilled or rejected, and settlements go on.`,
 
 func (a *app) newResumeCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "resume peer", Short: "Let a suspended peer trade again", Example: "  peerledger peers resume alice --yes"}
-	return a.buildPeerCommand(asset, cmd, nil, "resume", nil, func(s *session, account accounts.PeerAccount) error {
+	return a.buildPeerCommand(asset, cmd, nil, effects.Resume.Action, nil, func(s *session, account accounts.PeerAccount) error {
 		return s.book.ResumePeer(cmd.Context(), account)
 	})
 }
@@ -245,7 +246,7 @@ their reservations of a suspended peer: suspend the peer, and close it a moment 
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "write off the amount owed, in either direction; needs --reason")
 	reason := a.addParsedReasonFlag(cmd)
-	return a.buildPeerCommand(asset, cmd, reason, "close", func(b accounts.Balance) string { return describeClosing(b, force) }, func(s *session, account accounts.PeerAccount) error {
+	return a.buildPeerCommand(asset, cmd, reason, effects.Close.Action, func(b accounts.Balance) string { return effects.DescribeClosing(b, force) }, func(s *session, account accounts.PeerAccount) error {
 		options := []accounts.CloseOption{accounts.WithReasonCode(*reason)}
 		if force {
 			options = append(options, accounts.WithForce())
@@ -254,36 +255,9 @@ their reservations of a suspended peer: suspend the peer, and close it a moment 
 	})
 }
 
-// describeClosing returns the reason why closing a peer is refused, or the amount that closing
-// writes off.
-func describeClosing(b accounts.Balance, force bool) string {
-	owed := ""
-	switch b.Position().Sign() {
-	case 1:
-		if owed = "we owe the peer " + b.Asset.Text(b.Payable); !b.Prepaid.IsZero() {
-			owed += ", of which " + markUpperBound(b.Asset.Text(b.Prepaid), b.PrepaidAtMost) + " is prepaid (peerledger settle refund)"
-		}
-	case -1:
-		owed = "the peer owes us " + b.Asset.Text(b.Receivable)
-	}
-	switch {
-	case !b.HeldIn.IsZero() || !b.HeldOut.IsZero() || !b.Settling.IsZero():
-		return "It will be refused while packets, reservations of connectors (peerledger holds) or an order hold an amount. After peerledger peers suspend, connectors release their reservations within a second or two."
-	case !b.Announced.IsZero() && !force:
-		return fmt.Sprintf("It will be refused while payments of %s are announced (peerledger settle announced). With --force, received payments wait in our suspense account.",
-			b.Asset.Text(b.Announced))
-	case owed == "":
-		return ""
-	case force:
-		return "The amount is written off: " + owed + "."
-	default:
-		return "It will be refused: " + owed + ". With --force the amount is written off."
-	}
-}
-
 func (a *app) newReopenPeerCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "reopen peer", Short: "Reopen a closed peer, which stays suspended until peers resume", Example: "  peerledger peers reopen alice --yes"}
-	return a.buildPeerCommand(asset, cmd, nil, "reopen", nil, func(s *session, account accounts.PeerAccount) error {
+	return a.buildPeerCommand(asset, cmd, nil, effects.Reopen.Action, nil, func(s *session, account accounts.PeerAccount) error {
 		return s.book.ReopenPeer(cmd.Context(), account)
 	})
 }

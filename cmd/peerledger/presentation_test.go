@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/bookcheck"
 )
 
 func TestColourFlag(t *testing.T) {
@@ -196,22 +198,22 @@ func TestLimitsAndExposure(t *testing.T) {
 	require.Equal(t, "No vouchers are booked.\n", s.runOK(t, "exposure", "bob@USD"))
 }
 
-func TestCheckOfLiquidity(t *testing.T) {
+func TestCheckOfLiquidityLevels(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	s.runOK(t, "fund", "50", "--asset", "USD", "--key", "k", "--reason", "1", "--yes")
 	for _, test := range []struct {
 		args   []string
-		status checkStatus
+		status bookcheck.Status
 		want   string
 	}{
-		{[]string{"--liquidity-warning", "USD=49.99"}, checkOK, "liquidity_USD_2=50.00;49.99:"},
-		{[]string{"--liquidity-warning", "USD=50"}, checkWarning, "our liquidity is 50.00 USD"},
-		{[]string{"--liquidity-warning", "USD/2=80", "--liquidity-critical", "USD=50"}, checkCritical, "liquidity_USD_2=50.00;80.00:;50.00:"},
-		{[]string{"--liquidity-critical", "EUR=0"}, checkCritical, "our liquidity is 0.00 EUR"},
-		{[]string{"--liquidity-critical", "5"}, checkUnknown, "say which asset"},
-		{[]string{"--liquidity-critical", "USD=much"}, checkUnknown, "--liquidity-critical USD=much"},
-		{nil, checkOK, "no problem"},
+		{[]string{"--liquidity-warning", "USD=49.99"}, bookcheck.OK, "liquidity_USD_2=50.00;49.99:"},
+		{[]string{"--liquidity-warning", "USD=50"}, bookcheck.Warning, "our liquidity is 50.00 USD"},
+		{[]string{"--liquidity-warning", "USD/2=80", "--liquidity-critical", "USD=50"}, bookcheck.Critical, "liquidity_USD_2=50.00;80.00:;50.00:"},
+		{[]string{"--liquidity-critical", "EUR=0"}, bookcheck.Critical, "our liquidity is 0.00 EUR"},
+		{[]string{"--liquidity-critical", "5"}, bookcheck.Unknown, "say which asset"},
+		{[]string{"--liquidity-critical", "USD=much"}, bookcheck.Unknown, "--liquidity-critical USD=much"},
+		{nil, bookcheck.OK, "no problem"},
 	} {
 		got := s.runCommand(t, append([]string{"check"}, test.args...)...)
 		require.Equal(t, int(test.status), got.status, "%v: %s", test.args, got.out)

@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/migrate"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -27,9 +27,9 @@ type change struct {
 	Rail    *string `json:"rail,omitempty"`
 	Payment string  `json:"payment,omitempty"` // the key of the returned or failed payment
 	// Now is the peer's balance before the change, and Effect the expected effect of the change.
-	Now    *balanceSummary `json:"now,omitempty"`
-	Effect string          `json:"effect,omitempty"`
-	Note   string          `json:"note,omitempty"` // advice for the operator
+	Now    *effects.Summary `json:"now,omitempty"`
+	Effect string           `json:"effect,omitempty"`
+	Note   string           `json:"note,omitempty"` // advice for the operator
 	// Context is the context in use, and Ledger its ledger; "" without a context.
 	Context string `json:"context,omitempty"`
 	Ledger  string `json:"ledger,omitempty"`
@@ -61,8 +61,14 @@ type unknownError struct {
 func (e *unknownError) Error() string { return e.err.Error() + "\n" + e.remedy }
 func (e *unknownError) Unwrap() error { return e.err }
 
-// repeatHint is the next step after an unknown outcome of a change that is written at most once.
-const repeatHint = "The change may be written or not. Repeat the same command: a change is never written twice."
+// sentence returns the change as a sentence without its beginning.
+func (c *change) sentence() effects.Sentence {
+	return effects.Sentence{
+		Wording: effects.Wording{Action: c.Action, Prefix: c.peerPrefix}, Peer: c.Peer, Asset: c.Asset, Amount: c.Amount, Rail: c.Rail,
+		Before: c.Before, AfterPrefix: c.afterPrefix, After: c.After, Key: c.Key, Reason: c.Reason, ReasonName: c.ReasonName,
+		Payment: c.Payment, Order: c.Order, Transfer: c.Transfer,
+	}
+}
 
 // previewOrWrite prints the change without --yes. With --yes it calls do first, which may complete
 // the change, and prints the result. The operator's journal has the change before do is called.
@@ -70,9 +76,9 @@ func (a *app) previewOrWrite(c change, do func(*change) error) error {
 	if a.yes {
 		switch err := a.recordAct(&c, do); {
 		case errors.Is(err, ledger.ErrOutcomeUnknown) && c.checkFirst != "":
-			return &unknownError{err, "The change may be written or not. " + c.checkFirst}
+			return &unknownError{err, effects.UnknownOutcome + c.checkFirst}
 		case errors.Is(err, ledger.ErrOutcomeUnknown):
-			return &unknownError{err, repeatHint}
+			return &unknownError{err, effects.RepeatHint}
 		case err != nil:
 			return err
 		}
@@ -84,36 +90,14 @@ func (a *app) previewOrWrite(c change, do func(*change) error) error {
 	if a.json {
 		return a.printJSON(c)
 	}
-	state := "Would " + c.Action
+	state := "Would"
 	switch {
 	case c.Already:
-		state = "Done before: " + c.Action
+		state = "Done before:"
 	case c.Written:
-		state = "Done: " + c.Action
+		state = "Done:"
 	}
-	fmt.Fprint(a.stdout, state)
-	rail := ""
-	if c.Rail != nil {
-		rail = strconv.Quote(*c.Rail)
-	}
-	for _, part := range []struct{ name, value string }{
-		{orDefault(c.peerPrefix, " of "), c.Peer},
-		{" by rail ", rail},
-		{" in ", c.Asset},
-		{", ", c.Amount},
-		{", from ", c.Before},
-		{orDefault(c.afterPrefix, " to "), c.After},
-		{", key ", c.Key},
-		{", reason ", describeReason(c.Reason, c.ReasonName)},
-		{", payment ", c.Payment},
-		{", order ", c.Order},
-		{", transfer ", c.Transfer},
-	} {
-		if part.value != "" {
-			fmt.Fprint(a.stdout, part.name, part.value)
-		}
-	}
-	fmt.Fprintln(a.stdout, ".")
+	fmt.Fprintf(a.stdout, "%s %v.\n", state, c.sentence())
 	if c.Context != "" {
 		fmt.Fprintf(a.stdout, "Ledger: context %s, %s.\n", c.Context, c.Ledger)
 	}
@@ -127,7 +111,7 @@ func (a *app) previewOrWrite(c change, do func(*change) error) error {
 		fmt.Fprintln(a.stdout, c.Note)
 	}
 	if !c.Written && c.Key != "" {
-		fmt.Fprintln(a.stdout, "If this key was already booked, nothing is booked again.")
+		fmt.Fprintln(a.stdout, effects.KeyNote)
 	}
 	if !c.Written {
 		fmt.Fprintln(a.stdout, "Nothing was written. Add --yes to write it.")

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/peerledger/peerledger/internal/effects"
 )
 
 // addReasonFlag adds the flag --reason. parseReason reads the value. more completes the sentence.
@@ -31,17 +33,14 @@ func (a *app) addParsedReasonFlag(cmd *cobra.Command) *uint32 {
 
 // parseReason reads the flag --reason. "" is 0. A number needs no configuration.
 func (a *app) parseReason(text string) (uint32, error) {
-	if text == "" {
-		return 0, nil
-	}
-	if number, err := strconv.ParseUint(text, 0, 32); err == nil {
-		return uint32(number), nil
+	if number, isNumber := effects.ParseReason(text, nil); isNumber {
+		return number, nil
 	}
 	cfg, err := a.readConfig()
 	if err != nil {
 		return 0, err
 	}
-	if number, found := cfg.Reasons[text]; found {
+	if number, found := effects.ParseReason(text, cfg.Reasons); found {
 		return number, nil
 	}
 	known := "it has none"
@@ -53,29 +52,12 @@ func (a *app) parseReason(text string) (uint32, error) {
 
 // nameReason returns the name of a reason; "" if the configuration has none.
 func (c config) nameReason(number uint32) string {
-	for name, of := range c.Reasons {
-		if of == number {
-			return name
-		}
-	}
-	return ""
+	return effects.NameReason(number, c.Reasons)
 }
 
 // setReason notes the reason of a change.
 func (c *change) setReason(cfg config, number uint32) {
 	c.Reason, c.ReasonName = number, cfg.nameReason(number)
-}
-
-// describeReason returns a reason's number with its name; "" for no reason.
-func describeReason(number uint32, name string) string {
-	switch {
-	case number == 0:
-		return ""
-	case name == "":
-		return strconv.FormatUint(uint64(number), 10)
-	default:
-		return fmt.Sprintf("%d (%s)", number, name)
-	}
 }
 
 // validateReasons returns the errors in the names of reasons. A number has one name, so that a reason is

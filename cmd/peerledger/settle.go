@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -68,7 +69,7 @@ func (s *session) parseNonzeroPayment(ctx context.Context, peer, amount, asset s
 
 // buildKeyedCommand completes a command that books a payment under a key with book. addDetails may
 // complete the change; it may be nil.
-func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, action, peerPrefix string, describe effectFunc, addDetails func(*change),
+func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, wording effects.Wording, describe effects.Description, addDetails func(*change),
 	book func(*settlement.Engine, payment, string) (settlement.PaymentBooking, error),
 ) *cobra.Command {
 	var key string
@@ -79,7 +80,7 @@ func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, action, peerP
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, peerPrefix: peerPrefix}
+			c := change{Action: wording.Action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, peerPrefix: wording.Prefix}
 			if addDetails != nil {
 				addDetails(&c)
 			}
@@ -90,7 +91,7 @@ func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, action, peerP
 			return a.previewOrWrite(c, func(c *change) error {
 				receipt, err := book(engine, p, key)
 				c.Already, c.Transfer = receipt.AlreadyBooked, receipt.Transfer.String()
-				return explainCover(err, b)
+				return effects.ExplainCover(err, b)
 			})
 		})
 	}
@@ -106,7 +107,7 @@ func (a *app) newReceivedCommand(asset *string) *cobra.Command {
 		Example: "  peerledger settle received alice 250 --key wire-4711 --yes",
 		Long:    "Book a payment by a peer, once for each key, forever. The amount pays the peer's debt first;\nthe rest is prepaid. Book a payment only when it is final; until then, use settle announce.",
 	}
-	return a.buildKeyedCommand(asset, cmd, "book a payment received", " from ", describeReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, effects.Received, effects.DescribeReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordIncoming(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
 	})
 }
@@ -122,9 +123,9 @@ refused; if the money has left, --beyond-headroom books the uncovered part as ar
 	var beyond bool
 	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "the money has left: book the part that the peer's account does not cover as arrears")
 	addDetails := func(c *change) {
-		c.Note = "The command does not wait for an engine that settles with the peer at the same moment: together they can pay more than the earnings from packets."
+		c.Note = effects.PaidNote
 	}
-	return a.buildKeyedCommand(asset, cmd, "book a payment made", " to ", describeCoveredCharge(&beyond), addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, effects.Paid, effects.DescribeCoveredCharge(&beyond), addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordOutgoing(cmd.Context(), settlement.OutgoingPayment{Account: p.account, Key: key, Amount: p.amount, BeyondHeadroom: beyond})
 	})
 }
@@ -142,10 +143,10 @@ under which the payment was received.`,
 	_ = cmd.MarkFlagRequired("payment") // it is defined, so there is no error
 	addDetails := func(c *change) {
 		if c.Payment = received; !a.yes {
-			c.Note = "The booking checks that the payment was received and not yet returned; this preview does not."
+			c.Note = effects.ReturnedNote
 		}
 	}
-	return a.buildKeyedCommand(asset, cmd, "book a returned payment", " of ", describeReturned, addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, effects.Returned, effects.DescribeReturned, addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordReturned(cmd.Context(), settlement.ReturnedPayment{Account: p.account, Key: key, Payment: received, Amount: p.amount})
 	})
 }
@@ -166,7 +167,7 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "resolve peer order amount", Short: "Close an order with the amount paid for it",
 		Example: "  peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes",
-		Long:    "Close an open order with the total that the rail has paid under its key. A partial payment is\nallowed; the rest is owed again.",
+		Long:    effects.ResolveHelp,
 		Args:    exactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
@@ -178,13 +179,13 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), peerPrefix: " for "}
+				c := change{Action: effects.Resolve.Action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), peerPrefix: effects.Resolve.Prefix}
 				open, found, err := findOpenOrder(cmd.Context(), engine, p.account, order)
 				switch {
 				case err != nil:
 					return err
 				case !found:
-					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
+					c.Note = effects.NoOrderNote
 				case open.Amount.Less(p.amount) && !allowMore:
 					return fmt.Errorf("%w: the order is of %s, and %s is more: give --more if this amount was paid", errUsage, p.asset.Format(open.Amount), c.Amount)
 				default:
@@ -211,16 +212,12 @@ func parseOrderID(text string) (ledger.ID, error) {
 	return id, nil
 }
 
-// engineActiveFor is how long after its last claim an order's engine counts as active: twice the
-// default [settlement.Config].Lease.
-const engineActiveFor = 2 * time.Minute
-
 func (a *app) newCancelCommand(asset *string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "cancel peer order", Short: "Cancel an order that will never be paid",
 		Example: "  peerledger settle cancel alice 00000000000000000000000000000abc --yes",
-		Long:    "Cancel an open order: the amount is owed again, and may be ordered again. Cancel an order only\nif the rail will certainly never pay under its key; else the peer is paid twice.",
+		Long:    effects.CancelHelp,
 		Args:    exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
@@ -233,20 +230,20 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 					return err
 				}
 				c := change{
-					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
-					Note: "If the rail can still pay under this key, the peer is paid twice.",
+					Action: effects.Cancel.Action, Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: effects.Cancel.Prefix,
+					Note: effects.CancelNote,
 				}
 				open, exists, err := findOpenOrder(cmd.Context(), engine, account, order)
 				switch {
 				case err != nil:
 					return err
 				case !exists:
-					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
+					c.Note = effects.NoOrderNote
 				case errors.Is(open.Waits, settlement.ErrAwaitsApproval):
-					c.Amount, c.Note = open.Asset.Format(open.Amount), "The order waits for approval, so no rail has it."
+					c.Amount, c.Note = open.Asset.Format(open.Amount), effects.CancelWaitingNote
 				default:
 					c.Amount = open.Asset.Format(open.Amount)
-					if err := checkEngineInactive(open, time.Now()); err != nil && !force {
+					if err := effects.CheckEngineInactive(open, time.Now()); err != nil && !force {
 						return err
 					}
 				}
@@ -260,29 +257,4 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 	cmd.Flags().BoolVar(&force, "force", false, "cancel the order even if its engine was active a moment ago, or has never claimed the order")
 	a.addYesFlag(cmd)
 	return cmd
-}
-
-// checkEngineInactive returns an error if the engine of an order may be paying it.
-func checkEngineInactive(open settlement.OpenOrder, now time.Time) error {
-	const remedy = "stop that connector, or have the rail refuse the key; then give --force"
-	idle := now.Sub(laterOf(open.LeaseRenewedAt, open.PlacedAt))
-	switch {
-	case idle < engineActiveFor:
-		return fmt.Errorf("%w: its engine was active %v ago, and may be paying it: %s, or wait", errEngineActive, idle.Round(time.Second), remedy)
-	case open.Claims == 0:
-		return fmt.Errorf("%w: its engine never claimed the order: the engine ended just after placing it, or has NoTakeover, gives no sign of life, and may be paying it: %s", errEngineActive, remedy)
-	default:
-		return nil
-	}
-}
-
-// errEngineActive is returned when the engine of an order may be paying it.
-var errEngineActive = errors.New("the order is not abandoned")
-
-// laterOf returns the later time.
-func laterOf(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 )
 
 // standingRow says since when a peer is suspended, closed or in arrears. Times are as in RFC 3339, and "" if it is not.
@@ -65,7 +66,7 @@ func showStandings(s *session, standings []accounts.Standing) error {
 		column[standingRow]{title: "asset", cell: func(r standingRow) string { return r.Asset }},
 		column[standingRow]{title: "suspended since", isTime: true, cell: func(r standingRow) string { return r.SuspendedSince }},
 		column[standingRow]{title: "closed since", isTime: true, cell: func(r standingRow) string { return r.ClosedSince }},
-		column[standingRow]{title: "reason", cell: func(r standingRow) string { return describeReason(r.Reason, r.ReasonName) }},
+		column[standingRow]{title: "reason", cell: func(r standingRow) string { return effects.DescribeReason(r.Reason, r.ReasonName) }},
 		column[standingRow]{title: "arrears since", isTime: true, cell: func(r standingRow) string { return r.ArrearsSince }},
 		column[standingRow]{title: "arrears", cell: func(r standingRow) string { return r.Arrears }, right: true},
 	)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 )
 
 // statementRow is a line of a statement, in the table or as a JSON object of its own. Amounts are in
@@ -92,6 +93,6 @@ var statementColumns = []column[statementRow]{
 	{title: "counterparty", cell: func(r statementRow) string { return r.Counterparty }},
 	{title: "packet", cell: statementRow.describePacket, value: func(r statementRow) string { return r.Packet }},
 	{title: "key", cell: statementRow.describeKey},
-	{title: "reason", cell: func(r statementRow) string { return describeReason(r.Reason, r.ReasonName) }, wide: true},
+	{title: "reason", cell: func(r statementRow) string { return effects.DescribeReason(r.Reason, r.ReasonName) }, wide: true},
 	{title: "transfer", cell: func(r statementRow) string { return r.Transfer }, wide: true, names: true},
 }

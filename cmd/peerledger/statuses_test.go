@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/internal/bookcheck"
 	"github.com/peerledger/peerledger/ledger/cluster"
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
@@ -80,7 +81,7 @@ func appendArgs(before []string, line ...string) []string {
 func requireRefused(t *testing.T, got outcome, name string, status int, text string, about ...any) {
 	t.Helper()
 	if name == "check" {
-		require.Equal(t, outcome{int(checkUnknown), got.out, ""}, got, about...)
+		require.Equal(t, outcome{int(bookcheck.Unknown), got.out, ""}, got, about...)
 		require.Contains(t, got.out, "PEERLEDGER UNKNOWN - ")
 		require.Contains(t, got.out, text, about...)
 		return

@@ -10,6 +10,7 @@ let streamLost = ""; // why the stream is broken; "" if it is not
 let answerLost = ""; // why this page could not be loaded again; "" if it could
 let paused = sessionStorage.getItem("paused") === "yes";
 let loading = false;
+let again = false; // a look came while the page was loading
 let due = 0;
 
 const live = document.getElementById("live");
@@ -22,10 +23,17 @@ function inUse(part) {
   return part.querySelector("[data-changed]") !== null || part.contains(getSelection().anchorNode) && !getSelection().isCollapsed;
 }
 
+// keepOpen opens the parts of a newer copy that a person has opened in the old one.
+function keepOpen(old, fresh) {
+  const opened = [...old.querySelectorAll("details")].map((part) => part.open);
+  fresh.querySelectorAll("details").forEach((part, i) => { part.open = opened[i] === true; });
+}
+
 // replaceParts takes the parts of a newer copy of this page, by their ids.
 function replaceParts(page) {
   for (const old of document.querySelectorAll("[data-live][id]")) {
     const fresh = page.getElementById(old.id);
+    if (fresh) keepOpen(old, fresh);
     if (!fresh || inUse(old) || fresh.isEqualNode(old)) continue;
     const active = document.activeElement;
     const link = old.contains(active) ? active.getAttribute("href") : null;
@@ -37,8 +45,9 @@ function replaceParts(page) {
 }
 
 async function loadFigures() {
-  if (loading || paused) return;
+  if (loading || paused) { again = loading; return; }
   loading = true;
+  again = false;
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     if (answer.redirected) { location.reload(); return; } // logged out
@@ -52,6 +61,12 @@ async function loadFigures() {
     loading = false;
   }
   showConnection();
+  if (again) soon();
+}
+
+// soon loads the figures once, however many looks come until then.
+function soon() {
+  due ||= setTimeout(() => { due = 0; loadFigures(); }, lookDelay);
 }
 
 // reasonOf returns the reason on the page of an error.
@@ -82,10 +97,10 @@ function showConnection() {
   const why = streamLost || answerLost;
   document.getElementById("disconnected").hidden = why === "";
   document.getElementById("why").textContent = why;
-  drawLive(stream !== null && why === "");
+  drawLive(why !== "" ? "○ not connected" : stream?.readyState === EventSource.OPEN ? "● live" : "○ connecting");
 }
 
-function drawLive(connected) {
+function drawLive(state) {
   if (!live || !hasFigures) return;
   let button = live.querySelector("button");
   if (!button) {
@@ -95,8 +110,8 @@ function drawLive(connected) {
     live.append(document.createElement("span"), " ", button);
   }
   const dot = live.querySelector("span");
-  dot.className = connected && !paused ? "live-dot" : "live-dot off";
-  dot.textContent = paused ? "paused" : connected ? "● live" : "○ not connected";
+  dot.textContent = paused ? "paused" : state;
+  dot.className = dot.textContent === "● live" ? "live-dot" : "live-dot off";
   button.textContent = paused ? "Go on" : "Pause";
 }
 
@@ -107,12 +122,32 @@ function togglePause() {
   if (!paused) loadFigures();
 }
 
-// updateStream keeps one stream while the tab is visible and not paused, and none otherwise: browsers
-// open only six connections to a host.
+// SharedStream is like an EventSource of "events", and is one for all pages of this browser: browsers open only six
+// connections to a host. stream.js is its other end.
+class SharedStream {
+  constructor() {
+    this.readyState = EventSource.CONNECTING;
+    this.port = new SharedWorker("stream.js").port;
+    this.port.onmessage = ({ data }) => {
+      if (data === "look") { this.look(); return; }
+      this.readyState = data;
+      if (data === EventSource.OPEN) this.onopen(); else this.onerror();
+    };
+    this.port.postMessage("join");
+  }
+  addEventListener(name, call) { this[name] = call; }
+  close() {
+    this.readyState = EventSource.CLOSED;
+    this.port.postMessage("leave");
+    this.port.close();
+  }
+}
+
+// updateStream keeps a stream while the tab is visible and not paused, and none otherwise.
 function updateStream() {
   const wanted = hasFigures && !paused && !document.hidden;
   if (wanted && !stream) {
-    stream = new EventSource("events");
+    stream = typeof SharedWorker === "undefined" ? new EventSource("events") : new SharedStream();
     stream.onopen = () => { streamLost = ""; showConnection(); };
     stream.onerror = () => {
       const refused = stream.readyState === EventSource.CLOSED;
@@ -120,10 +155,7 @@ function updateStream() {
       if (refused) { stream = null; explainRefusal(); }
       showConnection();
     };
-    stream.addEventListener("look", () => {
-      clearTimeout(due);
-      due = setTimeout(loadFigures, lookDelay);
-    });
+    stream.addEventListener("look", soon);
   } else if (!wanted && stream) {
     stream.close();
     stream = null;
@@ -140,7 +172,7 @@ addEventListener("pagehide", () => { if (stream) { stream.close(); stream = null
 addEventListener("pageshow", updateStream);
 document.addEventListener("input", (event) => event.target.setAttribute("data-changed", ""));
 
-const places = { o: "./", p: "peers", r: "orders", t: "trial" };
+const places = { o: "./", p: "peers", r: "orders", f: "find", h: "health", t: "trial" };
 let afterG = false;
 
 document.addEventListener("keydown", (event) => {

@@ -10,9 +10,12 @@ function open(answers) {
   const element = (id) => (elements[id] ??= { id, hidden: true, textContent: "", addEventListener() {}, append(...list) { this.parts = list; }, querySelector(tag) { return this.parts?.find((e) => e.tag === tag) ?? null; } });
   const page = { elements, streams: [], timers: [], reloads: 0, fetched: [] };
   class EventSource {
+    static CONNECTING = 0;
+    static OPEN = 1;
     static CLOSED = 2;
     constructor() { this.readyState = 0; page.streams.push(this); }
     addEventListener(name, call) { this[name] = call; }
+    opened() { this.readyState = 1; this.onopen(); }
     close() { this.readyState = 2; }
   }
   const context = {
@@ -46,7 +49,7 @@ async function main() {
   { // a page that cannot be loaded again is not live, and says why
     const answers = {};
     const page = open(answers);
-    page.last().onopen();
+    page.last().opened();
     assert.deepStrictEqual(page.state(), live);
     for (const [answer, want] of [[[503, "closed"], lost("The console answered 503: closed.")], [[200, ""], live], [[0], lost("The console cannot be reached.")], [[200, ""], live]]) {
       answers["https://here/peers"] = answer;
@@ -61,7 +64,7 @@ async function main() {
     page.last().onerror();
     assert.deepStrictEqual(page.state(), lost("The console cannot be reached."));
     assert.deepStrictEqual(page.fetched, []);
-    page.last().onopen();
+    page.last().opened();
     assert.deepStrictEqual(page.state(), live);
   }
   { // a refused stream says why, and is tried again
@@ -73,7 +76,7 @@ async function main() {
     assert.strictEqual(page.streams.length, 1);
     page.timers.pop()();
     assert.strictEqual(page.streams.length, 2);
-    page.last().onopen();
+    page.last().opened();
     assert.deepStrictEqual(page.state(), live);
   }
   { // the end of the session leads to the log-in

@@ -19,6 +19,14 @@ type Books struct {
 	Peers []accounts.PeerAsset
 }
 
+// ExamineBooks checks the books alone, in a ledger that is open: the folder of an embedded ledger belongs to the process
+// that has opened it, and [Examine] cannot read it meanwhile. At the end of ctx it returns the findings so far.
+func ExamineBooks(ctx context.Context, l ledger.Ledger, books Books) Report {
+	var r Report
+	Subject{Books: books}.examineBooks(ctx, l, &r)
+	return r
+}
+
 // examineBooks checks the balances of the named peers. Requests: two for some 2,000 peers; one for
 // each 8,189 rows of an asset's suspense account; one for an asset's transit account, and up to
 // reservationPages for its reservations; one for the newest orders of each of the first

@@ -75,6 +75,24 @@ func findFinding(t *testing.T, r Report, code Code) Finding {
 	return Finding{}
 }
 
+// The books of an open ledger have the findings of a session's books.
+func TestExamineBooks(t *testing.T) {
+	t.Parallel()
+	s := newBooksFixture(t, "alice", "bob")
+	alice, err := s.book.PeerAccount("alice", usd)
+	require.NoError(t, err)
+	_, err = s.book.Adjust(t.Context(), accounts.Adjustment{Account: alice, Key: "k", Debit: ledger.NewAmount(7), ReasonCode: 1, BeyondHeadroom: true})
+	require.NoError(t, err)
+	whole := Examine(t.Context(), s.subject)
+	report := ExamineBooks(t.Context(), s.ledger, s.subject.Books)
+	require.Contains(t, findFinding(t, report, InArrears).Found, "alice 0.07 USD")
+	for _, f := range report {
+		require.Contains(t, whole, f)
+	}
+	require.False(t, report.Has(SessionWorks))
+	require.Empty(t, ExamineBooks(t.Context(), s.ledger, Books{}))
+}
+
 func TestBooksWithoutArrears(t *testing.T) {
 	t.Parallel()
 	s := newBooksFixture(t, "alice", "bob")

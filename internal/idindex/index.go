@@ -142,6 +142,28 @@ func (x *Index) dropUnused(s *runSet) {
 	x.wakeMerger()
 }
 
+// Bounds returns the least and the greatest id of all entries. Without entries the least is the greater.
+// A commit meanwhile may add ids beyond them.
+func (x *Index) Bounds() (least, most ledger.ID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return boundsOf(x.current.runs)
+}
+
+// boundsOf returns the least and the greatest id of all entries of runs.
+func boundsOf(runs []*run) (least, most ledger.ID) {
+	least = ledger.IDMax
+	for _, r := range runs {
+		if isLess(r.entry.least, least) {
+			least = r.entry.least
+		}
+		if isLess(most, r.entry.most) {
+			most = r.entry.most
+		}
+	}
+	return least, most
+}
+
 // groupIDs is the number of ids whose lines MayHave loads at one time.
 const groupIDs = 32
 
@@ -157,7 +179,7 @@ func (x *Index) MayHave(ids []ledger.ID, may []bool) (err error) {
 	clear(may)
 	for first := 0; first < len(ids) && len(set.runs) > 0; first += groupIDs {
 		end := min(first+groupIDs, len(ids))
-		if err := x.askFilters(set.runs, ids[first:end], may[first:end]); err != nil {
+		if err := askFilters(set.runs, x.seed, ids[first:end], may[first:end]); err != nil {
 			return err
 		}
 	}
@@ -165,30 +187,22 @@ func (x *Index) MayHave(ids []ledger.ID, may []bool) (err error) {
 }
 
 // askFilters is MayHave of at most groupIDs ids.
-func (x *Index) askFilters(runs []*run, ids []ledger.ID, may []bool) error {
-	var hashes [groupIDs]uint64
-	var masks [groupIDs]lineMask
-	for i, id := range ids {
-		hashes[i] = x.seed.hashID(id)
-		masks[i] = newLineMask(hashes[i])
-	}
+func askFilters(runs []*run, seed hashSeed, ids []ledger.ID, may []bool) error {
 	for _, r := range runs {
 		var asked [groupIDs]uint8
-		var lines [groupIDs]uint64
+		var hashes [groupIDs]uint64
 		n, loaded := 0, byte(0)
 		for i, id := range ids {
 			if may[i] || !r.isWithin(id) {
 				continue
 			}
-			lines[n], asked[n] = r.lineOffset(hashes[i]), uint8(i)
+			hashes[n], asked[n] = seed.hashID(id), uint8(i)
+			// The lines are loaded before the first is checked, so that the waits for memory overlap.
+			loaded |= r.filter[r.lineOffset(hashes[n])]
 			n++
 		}
-		// The lines are loaded before the first is checked, so that the waits for memory overlap.
-		for _, line := range lines[:n] {
-			loaded |= r.filter[line]
-		}
 		for k, i := range asked[:n] {
-			found, err := r.mayHave(&masks[i], lines[k])
+			found, err := r.mayHave(hashes[k])
 			if err != nil {
 				return err
 			}
@@ -221,12 +235,11 @@ func (x *Index) FindEntries(to []Entry, id ledger.ID) (entries []Entry, err erro
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer recoverFault(&err)
 	hash := x.seed.hashID(id)
-	mask := newLineMask(hash)
 	for _, r := range slices.Backward(set.runs) {
 		if !r.isWithin(id) {
 			continue
 		}
-		found, err := r.mayHave(&mask, r.lineOffset(hash))
+		found, err := r.mayHave(hash)
 		if err == nil && found {
 			to, err = r.appendEntries(to, id, hash)
 		}

@@ -41,6 +41,41 @@ func TestModel(t *testing.T) {
 	require.Len(t, folder.VisibleFiles(), len(names)+len(x.merges), "replaced files are removed")
 }
 
+// TestBounds has the least and the greatest id over all runs, also of merged runs and after an opening.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	folder := memoryFolder()
+	x := newIndexToTest(t, folder)
+	least, most := x.Bounds()
+	require.Equal(t, ledger.IDMax, least, "no entries")
+	require.Zero(t, most)
+	for _, ids := range [][]uint64{{50, 40}, {70, 60}, {45}, {30, 55}} {
+		s := x.NewSeal(0)
+		for _, id := range ids {
+			s.AddEntry(ledger.NewID(0, id), Entry{Kind: KindTransfer})
+		}
+		require.NoError(t, s.WriteRun())
+		s.Commit()
+	}
+	requireBounds := func(x *Index) {
+		least, most := x.Bounds()
+		require.Equal(t, ledger.NewID(0, 30), least)
+		require.Equal(t, ledger.NewID(0, 70), most)
+	}
+	requireBounds(x)
+	require.Equal(t, 1, mergeAll(t, x))
+	s := x.NewSeal(0)
+	require.NoError(t, s.WriteRun())
+	s.Manifest()
+	s.Commit() // takes the merge over
+	require.Len(t, x.current.runs, 1)
+	requireBounds(x)
+	again, err := OpenToRead(folder, x.Manifest())
+	require.NoError(t, err)
+	requireBounds(again)
+	require.NoError(t, again.Close())
+}
+
 // TestLargeRun has runs of many blocks, whose entries are found by few reads.
 func TestLargeRun(t *testing.T) {
 	t.Parallel()

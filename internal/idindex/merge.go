@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/peerledger/peerledger/internal/sealed"
-	"github.com/peerledger/peerledger/ledger"
 )
 
 const (
@@ -158,18 +157,13 @@ func (e *sourceError) Unwrap() error { return e.err }
 
 // runMerge writes the merged run.
 func (x *Index) runMerge(m *merge, pace *pacer) error {
-	e := runEntry{least: ledger.IDMax}
+	var e runEntry
+	e.least, e.most = boundsOf(m.sources)
 	var cursors []*runCursor
 	for _, r := range m.sources {
 		cursors = append(cursors, newRunCursor(r, e.burnt, pace))
 		e.entries += r.entry.entries
 		e.burnt += r.entry.burnt
-		if isLess(r.entry.least, e.least) {
-			e.least = r.entry.least
-		}
-		if isLess(e.most, r.entry.most) {
-			e.most = r.entry.most
-		}
 	}
 	if e.burnt > maxBurnt {
 		return fmt.Errorf("%w: %d burnt ids in a run", ErrPosition, e.burnt)

@@ -53,9 +53,10 @@ func isLess(a, b ledger.ID) bool { return a.Hi < b.Hi || a.Hi == b.Hi && a.Lo < 
 func (r *run) lineOffset(hash uint64) uint64 { return scaleHash(hash, r.layout.lines) * lineBytes }
 
 // mayHave asks the filter. Only the answer no needs a checked line: after a yes the entries are read.
-func (r *run) mayHave(mask *lineMask, lineOffset uint64) (bool, error) {
+func (r *run) mayHave(hash uint64) (bool, error) {
+	lineOffset := r.lineOffset(hash)
 	line := r.filter[lineOffset : lineOffset+lineBytes]
-	if mask.isIn(line) {
+	if isInLine(line, hash) {
 		return true, nil
 	}
 	_, err := r.file.CheckBlock(sealed.HeaderBytes+int64(lineOffset), line)

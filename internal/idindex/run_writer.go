@@ -54,8 +54,7 @@ func (w *runWriter) addEntry(e storedEntry) {
 	putEntry(w.entries.nextRecord(entryBytes), e)
 	hash := e.hash()
 	w.beginLines(scaleHash(hash, w.layout.lines) + 1)
-	mask := newLineMask(hash)
-	mask.addTo(w.line)
+	addToLine(w.line, hash)
 }
 
 // beginLines begins the lines of the filter up to the n-th.

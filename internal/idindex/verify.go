@@ -52,8 +52,7 @@ func (r *run) verifyEntries(ctx context.Context) error {
 		}
 		for ; len(block) > 0; block = block[entryBytes:] {
 			e := getEntry(block)
-			mask := newLineMask(e.hash())
-			found, err := r.mayHave(&mask, r.lineOffset(e.hash()))
+			found, err := r.mayHave(e.hash())
 			if err != nil {
 				return err
 			}
@@ -77,9 +76,7 @@ func (r *run) verifyBurnt(ctx context.Context, seed hashSeed) error {
 			return err
 		}
 		for ; len(block) > 0; block = block[idBytes:] {
-			hash := seed.hashID(getID(block))
-			mask := newLineMask(hash)
-			found, err := r.mayHave(&mask, r.lineOffset(hash))
+			found, err := r.mayHave(seed.hashID(getID(block)))
 			if err != nil {
 				return err
 			}

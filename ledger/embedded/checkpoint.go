@@ -67,8 +67,9 @@ func (s *seal) writeTo(ctx context.Context, c *wal.Checkpoint) error {
 	if err := c.Append(kindIDIndex, s.ids.Manifest()); err != nil {
 		return err
 	}
+	var record []byte
 	for first := 0; first < len(s.holds); first += chunkRows {
-		var record []byte
+		record = record[:0]
 		for _, h := range s.holds[first:min(first+chunkRows, len(s.holds))] {
 			record = appendHold(record, h, &s.accounts)
 		}

@@ -1,6 +1,11 @@
 package embedded
 
-import "github.com/peerledger/peerledger/ledger"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/peerledger/peerledger/ledger"
+)
 
 // A hold with a timeout ends in two steps, as on a server. From its expiry on, posts and voids are
 // refused. A later pulse releases its amount and reopens the accounts closed by it.
@@ -82,9 +87,10 @@ func (b *books) compactExpiries() {
 	b.expiries = expirySchedule{}
 	for _, h := range b.holds.pendingHolds() {
 		if h.Timeout != 0 {
-			b.expiries.addEntry(h.expiry(), h.position)
+			b.expiries.queue = append(b.expiries.queue, expiryEntry{h.expiry(), h.position})
 		}
 	}
+	slices.SortFunc(b.expiries.queue, expiryEntry.compareEntry)
 }
 
 // expiryEntry is one entry of the schedule.
@@ -97,19 +103,40 @@ func (e expiryEntry) isBefore(other expiryEntry) bool {
 	return e.nanos < other.nanos || (e.nanos == other.nanos && e.hold < other.hold)
 }
 
-// expirySchedule is a binary heap of expiries, the next one first. Entries of resolved holds stay
-// until their time. (container/heap would allocate for every entry.)
-type expirySchedule struct {
-	heap []expiryEntry
+func (e expiryEntry) compareEntry(other expiryEntry) int {
+	return cmp.Or(cmp.Compare(e.nanos, other.nanos), cmp.Compare(e.hold, other.hold))
 }
 
-func (s *expirySchedule) entryCount() int { return len(s.heap) }
+// expirySchedule has expiries, the next one first. Entries of resolved holds stay until their time.
+// Holds with one timeout come in the order of their expiries, and are in a queue. Other entries are in a
+// binary heap. (container/heap would allocate for every entry.)
+type expirySchedule struct {
+	queue []expiryEntry // ascending; its last entry is behind all of the heap
+	heap  []expiryEntry
+}
+
+func (s *expirySchedule) entryCount() int { return len(s.queue) + len(s.heap) }
+
+// isQueueNext reports whether the next entry is in the queue.
+func (s *expirySchedule) isQueueNext() bool {
+	return len(s.heap) == 0 || s.queue[0].isBefore(s.heap[0])
+}
 
 // nextEntry returns the next entry of a schedule with entries.
-func (s *expirySchedule) nextEntry() expiryEntry { return s.heap[0] }
+func (s *expirySchedule) nextEntry() expiryEntry {
+	if s.isQueueNext() {
+		return s.queue[0]
+	}
+	return s.heap[0]
+}
 
 func (s *expirySchedule) addEntry(nanos uint64, hold position) {
-	s.heap = append(s.heap, expiryEntry{nanos, hold})
+	e := expiryEntry{nanos, hold}
+	if n := len(s.queue); n == 0 || s.queue[n-1].isBefore(e) {
+		s.queue = append(s.queue, e)
+		return
+	}
+	s.heap = append(s.heap, e)
 	for i := len(s.heap) - 1; i > 0; {
 		parent := (i - 1) / 2
 		if !s.heap[i].isBefore(s.heap[parent]) {
@@ -122,6 +149,15 @@ func (s *expirySchedule) addEntry(nanos uint64, hold position) {
 
 // takeEntry removes and returns the next entry.
 func (s *expirySchedule) takeEntry() expiryEntry {
+	if s.isQueueNext() {
+		first := s.queue[0]
+		s.queue = s.queue[1:]
+		return first
+	}
+	return s.takeHeap()
+}
+
+func (s *expirySchedule) takeHeap() expiryEntry {
 	first, last := s.heap[0], len(s.heap)-1
 	s.heap[0] = s.heap[last]
 	s.heap = s.heap[:last]

@@ -26,17 +26,21 @@ func (f *fetchedRows) clear() {
 }
 
 // fetchTransfers fetches all cold rows that the rules may look at in a request: the transfers with the
-// ids of the events, and the holds that the events post or void. Almost all ids are new or hot, and
-// the filters of the id index say so.
+// ids of the events, and the holds that the events post or void. Almost all ids are new or hot: ids made
+// of the time are above all ids of the index, and of other ids the filters of the index say so.
 func (b *books) fetchTransfers(events []ledger.Transfer) error {
 	b.fetched.clear()
 	if b.cold.isEmpty() {
 		return nil
 	}
+	least, most := b.cold.index.Bounds()
 	for i := range events {
 		t := &events[i]
-		b.fetched.ids = append(b.fetched.ids, t.ID)
-		if !t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending) {
+		if !isLess(t.ID, least) && !isLess(most, t.ID) {
+			b.fetched.ids = append(b.fetched.ids, t.ID)
+		}
+		isResolution := t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending)
+		if !isResolution || isLess(t.PendingID, least) || isLess(most, t.PendingID) {
 			continue
 		}
 		if hold, _ := b.findHold(t.PendingID); hold == nil {

@@ -38,6 +38,40 @@ func TestIDTable(t *testing.T) {
 	}
 }
 
+// The ids of a recorder's packet, two legs with a hold, a post and a void each, have slots next to each
+// other. Ids in a row find their places all the same, in a short search.
+func TestNearIDs(t *testing.T) {
+	t.Parallel()
+	table := newIDTable()
+	const packet, n = 7 << 8, 10_000
+	hashes := map[uint32]bool{}
+	for _, low := range []uint64{0x00, 0x01, 0x02, 0x10, 0x11, 0x12} {
+		hashes[table.hashID(ledger.NewID(packet|low, 1))] = true
+	}
+	lines := map[uint32]bool{}
+	for hash := range hashes {
+		lines[hash/8] = true
+	}
+	require.Len(t, hashes, 6)
+	require.Len(t, lines, 1)
+
+	for p := range place(n) {
+		table.addPlace(ledger.NewID(uint64(p), 0), p)
+	}
+	compared := 0
+	for p := range place(n) {
+		found, ok := table.findPlace(ledger.NewID(uint64(p), 0), func(at place) bool {
+			compared++
+			return at == p
+		})
+		require.True(t, ok)
+		require.Equal(t, p, found)
+	}
+	require.Less(t, compared, n+n/10, "rows with the hash of another id")
+	_, ok := table.findPlace(ledger.NewID(n, 0), func(place) bool { return true })
+	require.False(t, ok, "an id above all others")
+}
+
 func TestIDTablePartCollisions(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()

@@ -94,6 +94,36 @@ func TestMemoryOfHolds(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
+// The least and the greatest id of the cold rows are found, sent again and as holds to post. So are burnt
+// ids there.
+func TestColdIDsAtBothEnds(t *testing.T) {
+	t.Parallel()
+	l := openCold(t)
+	l.createCold(t, coldTransfer(20, ledger.TransferPending), coldTransfer(60, ledger.TransferPending))
+	for _, id := range []uint64{20, 60} {
+		require.Equal(t, ledger.TransferExists, l.createCold(t, coldTransfer(id, ledger.TransferPending))[0].Status)
+	}
+	posts := []ledger.Transfer{coldTransfer(30, ledger.TransferPostPending), coldTransfer(50, ledger.TransferPostPending)}
+	posts[0].PendingID, posts[1].PendingID = ledger.NewID(20, 0), ledger.NewID(60, 0)
+	for _, want := range []ledger.CreateTransferStatus{ledger.TransferCreated, ledger.TransferExists} {
+		for i, r := range l.createCold(t, posts...) {
+			require.Equal(t, want, r.Status, i)
+		}
+	}
+	for id, holdID := range map[uint64]uint64{40: 20, 45: 60} {
+		again := coldTransfer(id, ledger.TransferPostPending)
+		again.PendingID = ledger.NewID(holdID, 0)
+		require.Equal(t, ledger.TransferPendingTransferAlreadyPosted, l.createCold(t, again)[0].Status)
+	}
+	for _, id := range []uint64{1, 70} {
+		burnt := coldTransfer(id, ledger.TransferPostPending)
+		burnt.PendingID = ledger.NewID(1000, 0) // there is no such hold
+		require.Equal(t, ledger.TransferPendingTransferNotFound, l.createCold(t, burnt)[0].Status)
+		require.Equal(t, ledger.TransferIDAlreadyFailed, l.createCold(t, burnt)[0].Status)
+	}
+	require.NoError(t, l.Close())
+}
+
 // No account is imported at the moment of a cold transfer.
 func TestImportedAccountAtTheMomentOfAColdTransfer(t *testing.T) {
 	t.Parallel()

@@ -133,14 +133,14 @@ func (r *run) submitAll(ctx context.Context, recorder *transfers.Recorder, t *tr
 	ring := make([]underway, min(int64(r.window), r.packets))
 	durations := make([]time.Duration, 0, 2*r.packets)
 	next, left := int64(0), r.packets
-	submit := func(at int, op transfers.Op, hold bool) (err error) {
-		u := underway{began: time.Now(), hold: hold}
+	submit := func(at int, op transfers.Op, hold bool, now time.Time) (err error) {
+		u := underway{began: now, hold: hold}
 		u.future, err = recorder.Submit(ctx, op)
 		ring[at] = u
 		return err
 	}
 	for i := range ring {
-		if err := submit(i, t.prepare(next), true); err != nil {
+		if err := submit(i, t.prepare(next), true, time.Now()); err != nil {
 			return nil, err
 		}
 		next++
@@ -153,14 +153,15 @@ func (r *run) submitAll(ctx context.Context, recorder *transfers.Recorder, t *tr
 		if result.Err != nil {
 			return nil, result.Err
 		}
-		durations = append(durations, time.Since(ring[i].began))
+		now := time.Now()
+		durations = append(durations, now.Sub(ring[i].began))
 		var err error
 		switch {
 		case ring[i].hold:
-			err = submit(i, transfers.FulfillOp(result.Packet), false)
+			err = submit(i, transfers.FulfillOp(result.Packet), false, now)
 		case next < r.packets:
 			left--
-			err = submit(i, t.prepare(next), true)
+			err = submit(i, t.prepare(next), true, now)
 			next++
 		default:
 			left--
@@ -285,6 +286,9 @@ func sizeOf(folder string) (size int64, err error) {
 			return err
 		}
 		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a merge has replaced the file
+		}
 		if err == nil {
 			size += info.Size()
 		}
