@@ -26,9 +26,13 @@ func TestColourFlag(t *testing.T) {
 		noColour string
 		want     bool
 	}{
-		{nil, true, "", true}, {nil, true, "1", false}, {nil, false, "", false},
-		{[]string{"--color", "always"}, false, "", true}, {[]string{"--color", "always"}, false, "1", true},
-		{[]string{"--color", "never"}, true, "", false}, {[]string{"--color", "auto"}, true, "1", false},
+		{nil, true, "", true},
+		{nil, true, "1", false},
+		{nil, false, "", false},
+		{[]string{"--color", "always"}, false, "", true},
+		{[]string{"--color", "always"}, false, "1", true},
+		{[]string{"--color", "never"}, true, "", false},
+		{[]string{"--color", "auto"}, true, "1", false},
 	} {
 		change := func(a *app) {
 			a.stdoutIsTerminal = test.terminal
@@ -47,10 +51,15 @@ func TestTimeFormats(t *testing.T) {
 	t.Parallel()
 	now, zone := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), time.FixedZone("", -3600)
 	for _, test := range []struct{ format, cell, want string }{
-		{timesISO, "2026-11-29T11:00:00Z", "2026-11-29T11:00:00Z"}, {"", "2026-11-29T11:00:00Z", "2026-11-29T11:00:00Z"},
-		{timesRelative, "2026-11-29T11:59:20Z", "40s ago"}, {timesRelative, "2026-11-29T10:29:40Z", "1h30m0s ago"},
-		{timesRelative, "2026-11-29T12:00:05Z", "in 5s"}, {timesRelative, "never", "never"}, {timesRelative, "", ""},
-		{timesLocal, "2026-11-29T11:00:00.123456789Z", "2026-11-29 10:00:00 -01:00"}, {timesLocal, "never", "never"},
+		{timesISO, "2026-11-29T11:00:00Z", "2026-11-29T11:00:00Z"},
+		{"", "2026-11-29T11:00:00Z", "2026-11-29T11:00:00Z"},
+		{timesRelative, "2026-11-29T11:59:20Z", "40s ago"},
+		{timesRelative, "2026-11-29T10:29:40Z", "1h30m0s ago"},
+		{timesRelative, "2026-11-29T12:00:05Z", "in 5s"},
+		{timesRelative, "never", "never"},
+		{timesRelative, "", ""},
+		{timesLocal, "2026-11-29T11:00:00.123456789Z", "2026-11-29 10:00:00 -01:00"},
+		{timesLocal, "never", "never"},
 	} {
 		require.Equal(t, test.want, (&listing{timeFormat: test.format}).formatCellTime(test.cell, now, zone), test)
 	}
