@@ -52,11 +52,23 @@ func (m live) drawDetails() string {
 	text.WriteString(drawHeading(m.current))
 	fmt.Fprintf(&text, "%s in %s, %s\n\n", orDefault(row.Peer, "("+row.Account+")"), row.Asset, row.State)
 	for _, fact := range []struct{ name, value string }{
-		{"position", row.Position}, {"arrears", row.Arrears}, {"prepaid", effects.MarkUpperBound(row.Prepaid, row.PrepaidAtMost)},
-		{"settle at", row.SettleAt}, {"due", drawBar(row.Due, barWidth)},
-		{"credit line", row.CreditLine}, {"headroom", row.Headroom}, {"used", drawBar(row.Used, barWidth)},
-		{"held in", row.HeldIn}, {"held out", row.HeldOut}, {"settling", row.Settling}, {"announced", row.Announced},
-		{"settled out", row.SettledOut}, {"settled in", row.SettledIn}, {"open order", joinFact(row.Order, row.OrderAge)}, {"opened", row.Opened}, {"account", row.Account},
+		{"position", row.Position},
+		{"arrears", row.Arrears},
+		{"prepaid", effects.MarkUpperBound(row.Prepaid, row.PrepaidAtMost)},
+		{"settle at", row.SettleAt},
+		{"due", drawBar(row.Due, barWidth)},
+		{"credit line", row.CreditLine},
+		{"headroom", row.Headroom},
+		{"used", drawBar(row.Used, barWidth)},
+		{"held in", row.HeldIn},
+		{"held out", row.HeldOut},
+		{"settling", row.Settling},
+		{"announced", row.Announced},
+		{"settled out", row.SettledOut},
+		{"settled in", row.SettledIn},
+		{"open order", joinFact(row.Order, row.OrderAge)},
+		{"opened", row.Opened},
+		{"account", row.Account},
 	} {
 		if fact.value != "" {
 			fmt.Fprintf(&text, "  %-12s %s\n", fact.name, fact.value)
