@@ -142,7 +142,7 @@ func (s promiseLedger) runGolden(t *testing.T, line string) string {
 }
 
 // fieldFolders are the packages whose types are printed as JSON.
-var fieldFolders = []string{".", "internal/backup", "../../internal/doctor", "../../internal/migrate", "../../internal/bench", "../../accounts", "../../settlement/rfc0038/check"}
+var fieldFolders = []string{".", "internal/backup", "../../internal/doctor", "../../internal/migrate", "../../internal/bench", "../../accounts", "../../settlement/rfc0038/check", "../../internal/bookcheck", "../../internal/effects", "../../internal/lookup"}
 
 // The names and types of all fields of JSON equal the golden file, also of fields that are seldom set.
 func TestFields(t *testing.T) {
