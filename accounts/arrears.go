@@ -19,7 +19,7 @@ func (b *Book) collectArrears(ctx context.Context, balance Balance) (Balance, er
 	if err != nil {
 		return balance, err
 	}
-	return b.lookUpBalance(ctx, a)
+	return b.LookUpBalance(ctx, a)
 }
 
 // EnsureArrears creates the arrears accounts of peers provisioned by a version before arrears.

@@ -96,9 +96,9 @@ func (b *Balance) setPrepaid(e prepayment.Estimate) {
 func (b *Book) readPrepaid(ctx context.Context, balance *Balance) error {
 	a := balance.Account
 	e, err := b.prepaymentMemory.Read(ctx, b.prepaymentAccounts(a), balance.totals, func(ctx context.Context) (prepayment.Sums, error) {
-		reread, err := b.LookUpBalances(ctx, a)
+		reread, err := b.LookUpBalance(ctx, a)
 		if err == nil {
-			*balance = reread[0]
+			*balance = reread
 		}
 		return balance.totals, err
 	})
@@ -116,11 +116,14 @@ func (b *Book) prepaymentAccounts(a PeerAccount) prepayment.Accounts {
 
 // Balance reads the balance of one peer in one asset. See [Book.Balances].
 func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error) {
-	balances, err := b.Balances(ctx, account)
+	balance, err := b.LookUpBalance(ctx, account)
+	if err == nil {
+		err = b.CompleteBalances(ctx, &balance)
+	}
 	if err != nil {
 		return Balance{}, err
 	}
-	return balances[0], nil
+	return balance, nil
 }
 
 // LookUpBalances reads the balances of peers, in the order of the arguments, some 2,000 in a
@@ -131,33 +134,45 @@ func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error
 // Errors: [ErrNotProvisioned] names a handle without accounts in the ledger (our own has none),
 // [ErrUnknownAsset] a handle with an unknown ledger number. All further errors are of requests.
 func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
-	for _, a := range accounts {
-		if _, known := b.assets[a.ledger]; !known {
-			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
-		}
-	}
 	balances := make([]Balance, len(accounts))
-	err := b.readRecords(ctx, accounts, func(i int, r *peerRecords) error {
-		a := accounts[i]
-		if r.isIncomplete() || a.IsOwn() {
-			return fmt.Errorf("%w: %v", ErrNotProvisioned, a)
-		}
-		balances[i] = newBalance(a, b.assets[a.ledger].asset, r)
-		b.estimatePrepaid(&balances[i])
-		return nil
-	})
-	if err != nil {
+	if err := b.lookUpInto(ctx, accounts, balances); err != nil {
 		return nil, err
 	}
 	return balances, nil
 }
 
-func (b *Book) lookUpBalance(ctx context.Context, account PeerAccount) (Balance, error) {
-	balances, err := b.LookUpBalances(ctx, account)
-	if err != nil {
+// LookUpBalance reads the balance of one peer. See [Book.LookUpBalances].
+func (b *Book) LookUpBalance(ctx context.Context, account PeerAccount) (Balance, error) {
+	var balances [1]Balance
+	if err := b.lookUpInto(ctx, []PeerAccount{account}, balances[:]); err != nil {
 		return Balance{}, err
 	}
 	return balances[0], nil
+}
+
+// lookUpInto is LookUpBalances into a slice of the caller, with an element for each account.
+func (b *Book) lookUpInto(ctx context.Context, accounts []PeerAccount, balances []Balance) error {
+	for i, a := range accounts {
+		if i > 0 && a.ledger == accounts[i-1].ledger { // almost always
+			continue
+		}
+		if _, known := b.assets[a.ledger]; !known {
+			return fmt.Errorf("%w: %v", ErrUnknownAsset, a)
+		}
+	}
+	var asset Asset // of the account before
+	return b.readRecords(ctx, accounts, func(i int, r peerRecords) error {
+		a := accounts[i]
+		if r.isIncomplete() || a.IsOwn() {
+			return fmt.Errorf("%w: %v", ErrNotProvisioned, a)
+		}
+		if asset.Ledger != a.ledger {
+			asset = b.assets[a.ledger].asset
+		}
+		balances[i] = newBalance(a, asset, &r)
+		b.estimatePrepaid(&balances[i])
+		return nil
+	})
 }
 
 // AllBalances reads the balances of any number of peers, some 2,000 in a request, and yields them

@@ -39,7 +39,7 @@ const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 // for each peer in the order of the list. use may keep a copy of the records. batch.Each does not fit:
 // besides the accounts of its peers, a request has one suspense account for each asset of these
 // peers, so recordIDs decides how many peers fit.
-func (b *Book) readRecords(ctx context.Context, list []PeerAccount, use func(i int, r *peerRecords) error) error {
+func (b *Book) readRecords(ctx context.Context, list []PeerAccount, use func(i int, r peerRecords) error) error {
 	limit := requestlimit.New(peersPerRequest, 1)
 	for done := 0; done < len(list); {
 		rest := list[done:]
@@ -51,8 +51,7 @@ func (b *Book) readRecords(ctx context.Context, list []PeerAccount, use func(i i
 		case err != nil:
 			return fmt.Errorf("look up balances: %w", err)
 		}
-		useOne := func(i int, r *peerRecords) error { return use(done+i, r) }
-		if err := splitRecords(rest[:n], ids, rows, useOne); err != nil {
+		if err := b.splitRecords(list[done:done+n], ids, rows, func(i int, r peerRecords) error { return use(done+i, r) }); err != nil {
 			return err
 		}
 		done += n
@@ -62,10 +61,9 @@ func (b *Book) readRecords(ctx context.Context, list []PeerAccount, use func(i i
 
 // splitRecords calls use with the records of each peer of a list. ids come from recordIDs. rows are
 // in the order of ids, without the missing accounts.
-func splitRecords(list []PeerAccount, ids []ledger.ID, rows []ledger.Account, use func(i int, r *peerRecords) error) error {
-	var missing ledger.Account
+func (b *Book) splitRecords(list []PeerAccount, ids []ledger.ID, rows []ledger.Account, use func(i int, r peerRecords) error) error {
 	next := func() *ledger.Account {
-		row := &missing
+		row := &b.missingAccount
 		if len(rows) > 0 && rows[0].ID == ids[0] {
 			row, rows = &rows[0], rows[1:]
 		}
@@ -77,13 +75,12 @@ func splitRecords(list []PeerAccount, ids []ledger.ID, rows []ledger.Account, us
 		next()
 	}
 	suspense = suspense[:len(suspense)-len(rows)]
-	var r peerRecords
 	for i, a := range list {
-		r = peerRecords{peer: next(), line: next(), settlement: next(), arrears: next(), suspense: &missing}
+		r := peerRecords{peer: next(), line: next(), settlement: next(), arrears: next(), suspense: &b.missingAccount}
 		if at := slices.IndexFunc(suspense, func(s ledger.Account) bool { return s.Ledger == a.ledger }); at >= 0 {
 			r.suspense = &suspense[at]
 		}
-		if err := use(i, &r); err != nil {
+		if err := use(i, r); err != nil {
 			return err
 		}
 	}
@@ -94,7 +91,10 @@ func splitRecords(list []PeerAccount, ids []ledger.ID, rows []ledger.Account, us
 // first n peers of a list. n is as many as a request takes.
 func (b *Book) recordIDs(list []PeerAccount) (n int, ids []ledger.ID) {
 	ids = make([]ledger.ID, 0, accountsPerPeer*len(list)+1)
-	for _, a := range list {
+	for i, a := range list {
+		if i > 0 && a.ledger == list[i-1].ledger { // almost always
+			continue
+		}
 		if id := b.assets[a.ledger].ids.Suspense; !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}

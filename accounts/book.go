@@ -63,6 +63,8 @@ type Book struct {
 	pollInterval time.Duration
 	progress     func(Progress) // may be nil
 	peerIDs      peerIDCache
+	// missingAccount stands for each account that a look-up did not find. It is zero and never changes.
+	missingAccount ledger.Account
 
 	prepaymentMemory *prepayment.Memory
 	suspense         map[uint32]*suspenseRows // by ledger number; never changed after NewBook

@@ -84,7 +84,7 @@ func (b *Book) ReopenPeer(ctx context.Context, account PeerAccount) error {
 	if err := b.checkPeer(account); err != nil {
 		return err
 	}
-	if _, err := b.lookUpBalance(ctx, account); err != nil {
+	if _, err := b.LookUpBalance(ctx, account); err != nil {
 		return err
 	}
 	for range maxConflicts {

@@ -73,7 +73,7 @@ func (c *closing) readState(ctx context.Context) (ledger.Transfer, Balance, erro
 		if err != nil {
 			return ledger.Transfer{}, Balance{}, err
 		}
-		balance, err := c.book.lookUpBalance(ctx, c.account)
+		balance, err := c.book.LookUpBalance(ctx, c.account)
 		if err != nil || !balance.Closed || isSettled(balance) || row.Flags.Has(ledger.TransferPending) {
 			return row, balance, err
 		}

@@ -73,7 +73,7 @@ func (b *Book) History(ctx context.Context, account PeerAccount, query HistoryQu
 }
 
 func (b *Book) readHistory(ctx context.Context, h *History, query HistoryQuery) error {
-	balance, err := b.lookUpBalance(ctx, h.Account)
+	balance, err := b.LookUpBalance(ctx, h.Account)
 	switch {
 	case err != nil:
 		return err

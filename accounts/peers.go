@@ -147,8 +147,8 @@ func (b *Book) readEntries(
 		}
 	}
 	found := make([]peerRecords, len(known))
-	err := b.readRecords(ctx, known, func(i int, r *peerRecords) error {
-		found[i] = *r
+	err := b.readRecords(ctx, known, func(i int, r peerRecords) error {
+		found[i] = r
 		return nil
 	})
 	if err != nil {

@@ -128,7 +128,7 @@ func (b *Book) readSuspension(ctx context.Context, account PeerAccount) (suspens
 	if state.lineNumber, err = b.newestLineNumber(ctx, account); err != nil {
 		return suspensionState{}, err
 	}
-	balance, err := b.lookUpBalance(ctx, account)
+	balance, err := b.LookUpBalance(ctx, account)
 	state.closed = balance.Closed
 	return state, err
 }

@@ -11,8 +11,8 @@ import (
 // No amount is collected twice, even if other processes collect at the same moment.
 func (e *Engine) collectArrears(ctx context.Context, balances []accounts.Balance) error {
 	var peers []collect.Peer
-	for _, b := range balances {
-		if b.Collectable() {
+	for i := range balances {
+		if b := &balances[i]; b.Collectable() {
 			ids := e.book.PeerIDs(b.Account)
 			peers = append(peers, collect.Peer{Name: b.Account, Peer: ids.Peer, Arrears: ids.Arrears, Ledger: b.Account.Ledger()})
 		}

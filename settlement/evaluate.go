@@ -83,8 +83,8 @@ func (e *Engine) policyInput(b accounts.Balance, view *accountView, now time.Tim
 
 // observeBalance updates the account's view by a balance, and returns the view. If the prepayment is
 // not exact, the balance may leave open whether something is owed; then owedFor does not change.
-func (e *Engine) observeBalance(b accounts.Balance, now time.Time) accountView {
-	isOwed := !owedAmount(b).IsZero()
+func (e *Engine) observeBalance(b *accounts.Balance, now time.Time) accountView {
+	isOwed := !owedAmount(*b).IsZero()
 	isExact := isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0
 	return e.tracker.updateView(b.Account, func(v *accountView) {
 		v.hasPending = !b.Settling.IsZero()
@@ -106,7 +106,7 @@ func (e *Engine) evaluatePolicy(
 		return PolicyInput{}, PaymentRequest{}, err
 	}
 	now := e.cfg.Clock()
-	view := e.observeBalance(b, now)
+	view := e.observeBalance(&b, now)
 	if view.refundWanted && b.Prepaid.IsZero() {
 		e.tracker.setRefundWanted(a, false) // packets have used the prepayment
 	}

@@ -84,7 +84,7 @@ func (e *Engine) startVisits(ctx context.Context) bool {
 			e.tracker.markTouched([]accounts.PeerAccount{a})
 		}
 	}
-	e.startVisitQueues(begun, &e.wg)
+	e.startVisitQueues(ctx, begun, &e.wg)
 	return true
 }
 
@@ -99,9 +99,9 @@ func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]
 	var due []dueAccount
 	for i := range balances {
 		b := &balances[i]
-		e.reportAlerts(*b)
+		e.reportAlerts(b)
 		if e.hasRails() && e.isDue(*b, now) {
-			due = append(due, dueAccount{b.Account, scannedBalance{b, began}})
+			due = append(due, dueAccount{b.Account, scannedBalance{balance: b, began: began}})
 		}
 	}
 	if pauseErr := e.refreshPauses(ctx, due); pauseErr != nil {
@@ -133,7 +133,7 @@ func (e *Engine) excludePaused(due []dueAccount) (ready []dueAccount) {
 // prepayment is not exact, the largest amount possibly owed decides: the visit then reads the peer's
 // payments.
 func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
-	view := e.observeBalance(b, now)
+	view := e.observeBalance(&b, now)
 	if view.refundWanted && b.PrepaidSettled() && b.Prepaid.IsZero() {
 		e.tracker.setRefundWanted(b.Account, false) // packets have used the prepayment
 		view.refundWanted = false
@@ -164,13 +164,13 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 }
 
 // reportAlerts reports position thresholds that a balance has crossed.
-func (e *Engine) reportAlerts(b accounts.Balance) {
+func (e *Engine) reportAlerts(b *accounts.Balance) {
 	thresholds := e.cfg.PositionThresholds.For(b.Account.Peer(), b.Asset)
 	if thresholds == (PositionThresholds{}) {
 		return
 	}
 	var alerts []PositionAlert
-	e.tracker.updateView(b.Account, func(v *accountView) { alerts = v.crossed.updateCrossed(thresholds, b) })
+	e.tracker.updateView(b.Account, func(v *accountView) { alerts = v.crossed.updateCrossed(thresholds, *b) })
 	for _, alert := range alerts {
 		e.cfg.Events.PositionAlert(alert)
 	}

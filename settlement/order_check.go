@@ -38,7 +38,7 @@ func (e *Engine) checkPlaced(ctx context.Context, visit *accountVisit, o Order, 
 	if o.Amount.IsZero() {
 		return false, nil
 	}
-	now, err := e.book.LookUpBalances(ctx, o.Account)
+	now, err := e.book.LookUpBalance(ctx, o.Account)
 	if err != nil {
 		return false, err
 	}
@@ -48,7 +48,7 @@ func (e *Engine) checkPlaced(ctx context.Context, visit *accountVisit, o Order, 
 	// The order's moment lies between the two balances. If only packets were booked between the
 	// balances, the peer was charged at most sent for its own packets. The charges used up the
 	// prepayment first and then the net; amounts earned by packets are left out.
-	if sent, only := now[0].OnlyPacketsSince(*decided); only {
+	if sent, only := now.OnlyPacketsSince(*decided); only {
 		if !owedAmount(*decided).SubFloor(sent).Less(o.Amount) { // what was owed covers both, as almost always
 			visit.state.checkedID = o.ID
 			return true, nil
@@ -111,11 +111,11 @@ func (e *Engine) checkResumed(
 			return stepResult{repeat: true}, true, nil
 		}
 	}
-	b, err := e.book.LookUpBalances(ctx, o.Account)
+	b, err := e.book.LookUpBalance(ctx, o.Account)
 	switch {
 	case err != nil:
 		return stepResult{}, true, e.reportFailure(visit, o, err)
-	case b[0].Closed:
+	case b.Closed:
 		result, err := e.keepOpen(visit, o, accounts.ErrPeerClosed)
 		return result, true, err
 	}
@@ -125,7 +125,7 @@ func (e *Engine) checkResumed(
 		result, err := e.voidUnpaid(ctx, visit, o, reason)
 		return result, true, err
 	}
-	fits, err := e.checkOpen(ctx, visit, latest, b[0], claimed)
+	fits, err := e.checkOpen(ctx, visit, latest, b, claimed)
 	switch {
 	case err != nil:
 		return stepResult{}, true, e.reportFailure(visit, o, err)

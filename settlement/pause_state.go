@@ -119,6 +119,7 @@ func (e *Engine) lookUpWithPauses(ctx context.Context, keys []pauseKey, ids ...l
 	for incomplete := true; incomplete; {
 		incomplete = false
 		last := make([]ledger.ID, 0, 2) // of each key
+		ids = slices.Grow(ids, 2*len(keys))
 		for _, k := range keys {
 			ids = append(ids, e.pauses.nextIDs(k, func(n uint64) ledger.ID { return e.pauseID(k, n) })...)
 			last = append(last, ids[len(ids)-1])
@@ -129,15 +130,19 @@ func (e *Engine) lookUpWithPauses(ctx context.Context, keys []pauseKey, ids ...l
 			return nil, err
 		}
 		var pauseRows []ledger.Transfer
-		for _, row := range rows {
-			if row.Code == chart.CodePause {
-				pauseRows = append(pauseRows, row)
-				incomplete = incomplete || slices.Contains(last, row.ID)
+		others := rows[:0] // the answer is ours
+		for i := range rows {
+			if rows[i].Code == chart.CodePause {
+				pauseRows = append(pauseRows, rows[i])
+				incomplete = incomplete || slices.Contains(last, rows[i].ID)
 			} else {
-				found = append(found, row)
+				others = append(others, rows[i])
 			}
 		}
 		e.pauses.addRows(pauseRows)
+		if found == nil {
+			found = others
+		} // the next requests are for pauses alone
 		ids = nil // looked up
 	}
 	for _, k := range e.pauses.markComplete(keys) {

@@ -142,7 +142,7 @@ func requiredApprover(limits []scopedLimit, amount ledger.Amount) uint8 {
 
 // applyLimits cuts a decision to the amounts that the limits leave.
 func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) error {
-	a := d.balance.Account
+	a := d.input.Account
 	d.limits = e.limitsOf(a, rail)
 	if len(d.limits) == 0 {
 		return nil
@@ -159,7 +159,7 @@ func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) 
 		switch {
 		case remaining.Less(d.amount):
 			d.amount = remaining
-			reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, PayoutLimit: l.PayoutLimit, Counts: counts}
+			reached = &PayoutLimitError{Account: a, Asset: d.input.Asset, Rail: rail.Name, Scope: l.scope, PayoutLimit: l.PayoutLimit, Counts: counts}
 		case !l.MaxPerDay.IsZero():
 			e.tracker.clearReached(e.newScopeKey(a, rail.tag, l.scope))
 		}
@@ -173,8 +173,8 @@ func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitE
 	if reached == nil && belowMinimum { // the largest order is below the policy's minimum
 		for _, l := range d.limits {
 			if l.MaxOrder == d.amount {
-				a := d.balance.Account
-				reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, PayoutLimit: PayoutLimit{MaxOrder: l.MaxOrder}}
+				a := d.input.Account
+				reached = &PayoutLimitError{Account: a, Asset: d.input.Asset, Rail: rail.Name, Scope: l.scope, PayoutLimit: PayoutLimit{MaxOrder: l.MaxOrder}}
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
@@ -12,8 +11,7 @@ import (
 
 // decision is what to order, and on which balance.
 type decision struct {
-	input     PolicyInput      // of the policy
-	balance   accounts.Balance // read after the newest order
+	input     PolicyInput // of the policy; its balance was read after the newest order
 	request   PaymentRequest
 	amount    ledger.Amount // 0: nothing is due
 	notBefore time.Time     // if set: nothing is due before
@@ -54,17 +52,19 @@ func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *la
 	if err := e.applyLimits(ctx, &d, rail); err != nil {
 		return Order{}, d, err
 	}
+	var id ledger.ID // of the order in the last attempt
 	number, err := sequence.PlaceChain(ctx, e.ledger, latest.Sequence+1, func(n uint64) []ledger.Transfer {
-		return e.orderRows(&d, rail.tag, n)
+		rows := e.orderRows(&d, rail.tag, n)
+		id = rows[0].ID
+		return rows
 	})
 	if err != nil {
 		return Order{}, d, wrap("place the order", err)
 	}
 	// The order is open from here on, even if the look-up fails. The look-up may find a smaller order.
-	id := e.orderID(&d.balance, number)
 	tag := d.newTag(number)
 	visit.state.setPlaced(Order{
-		ID: id, Account: a, Asset: d.balance.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
+		ID: id, Account: a, Asset: d.input.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
 		Refund: tag.isRefund(), Prefunds: tag.isAhead(),
 	})
 	visit.publishState()
@@ -78,7 +78,7 @@ func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *la
 // decideOrder collects arrears and reads the balance (both in evaluatePolicy), and decides what to order.
 func (e *Engine) decideOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, urgent bool) (decision, error) {
 	input, request, err := e.evaluatePolicy(ctx, latest, visit.usableScan(), urgent)
-	d := decision{input: input, balance: input.Balance, request: request, amount: request.payableFrom(input.Balance)}
+	d := decision{input: input, request: request, amount: request.payableFrom(input.Balance)}
 	if err != nil {
 		return d, err
 	}
@@ -94,19 +94,19 @@ func (e *Engine) decideOrder(ctx context.Context, visit *accountVisit, latest *l
 // newTag returns the user_data_64 of the order with this number.
 func (d *decision) newTag(number uint64) orderTag {
 	version := uint8(checkedVersion)
-	if !d.balance.HasHistory() {
+	if !d.input.HasHistory() {
 		version = uncheckedVersion
 	}
-	ahead := !d.request.refund && owedAmount(d.balance).Less(d.amount)
+	ahead := !d.request.refund && owedAmount(d.input.Balance).Less(d.amount)
 	return newOrderTag(number, version|requiredApprover(d.limits, d.amount), d.request.refund, ahead)
 }
 
 // orderRows returns order n of an account and, for a prefunding order, the row with its rail.
 func (e *Engine) orderRows(d *decision, rail uint32, n uint64) []ledger.Transfer {
-	a := d.balance.Account
+	a := d.input.Account
 	ids, tag := e.book.PeerIDs(a), d.newTag(n)
 	order := ledger.Transfer{
-		ID:             e.orderID(&d.balance, n),
+		ID:             e.orderID(&d.input.Balance, n),
 		DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: d.amount,
 		UserData64: uint64(tag), UserData128: e.instance, UserData32: rail,
 		Ledger: a.Ledger(), Code: chart.CodeOrder,

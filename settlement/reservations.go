@@ -50,8 +50,8 @@ func (e *Engine) amountWithReserved(d *decision) ledger.Amount {
 	if e.reservations.Load() == nil || !d.notBefore.IsZero() {
 		return d.amount
 	}
-	view, input := e.tracker.viewOf(d.balance.Account), d.input
-	input.Balance = e.countReserved(d.balance, &view, input.Now)
+	view, input := e.tracker.viewOf(d.input.Account), d.input
+	input.Balance = e.countReserved(d.input.Balance, &view, input.Now)
 	return e.policyRequest(input, &view).payableFrom(input.Balance)
 }
 

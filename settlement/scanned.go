@@ -17,6 +17,7 @@ type dueAccount struct {
 type scannedBalance struct {
 	balance *accounts.Balance // nil: none
 	began   time.Time         // before the look-up, by the monotonic clock
+	isOwn   bool              // the visit itself made the look-up, just before its step
 }
 
 // scanLifetime bounds the age of a scanned balance. An older one is as safe, but the more packets were booked since,
@@ -28,15 +29,23 @@ const scanLifetime = 100 * time.Millisecond
 // on it. If another engine has ordered since, the next number is taken. The order's check finds packets and payments
 // since, as after any other read. Packets of the peer that are in flight are likely to be booked before the order.
 func (v *accountVisit) usableScan() *accounts.Balance {
-	s := v.scanned
-	switch {
-	case s.balance == nil, !s.began.After(v.state.latestAt), time.Since(s.began) > scanLifetime:
-		return nil
-	case !s.balance.PrepaidSettled(), s.balance.Collectable(), !s.balance.HeldIn.IsZero():
-		return nil
-	default:
+	if s := v.scanned; s.balance != nil && s.began.After(v.state.latestAt) && !s.isOld() && s.isComplete() {
 		return s.balance
 	}
+	return nil
+}
+
+func (s *scannedBalance) isOld() bool { return time.Since(s.began) > scanLifetime }
+
+// isComplete reports whether an order needs no more than the look-up. A look-up for this order alone would be no better
+// than one of the visit's own, whatever is in flight.
+func (s *scannedBalance) isComplete() bool {
+	return s.balance.PrepaidSettled() && !s.balance.Collectable() && (s.isOwn || s.balance.HeldIn.IsZero())
+}
+
+// needsNewScan reports whether the first order of a visit would look the balance up only because the scan is old.
+func (v *accountVisit) needsNewScan() bool {
+	return v.scanned.balance != nil && v.scanned.isOld() && v.scanned.isComplete() && v.state.latest != nil && v.state.openOrder == nil
 }
 
 func accountsOf(due []dueAccount) []accounts.PeerAccount {

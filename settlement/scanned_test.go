@@ -3,6 +3,7 @@ package settlement_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,91 @@ func TestOrdersRestOnScannedBalances(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Visits that wait until the balance that showed that they are due is old look their balances up together.
+func TestOldScansAreRenewedTogether(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]struct {
+		concurrency int
+		held        bool  // packets from all peers are in flight since the first payment
+		more        int64 // look-ups
+	}{
+		"one at a time":            {1, false, 7}, // each visit waits for the one before, longer than a look-up stays new
+		"one at a time, in flight": {1, true, 7},
+		"three at a time":          {3, false, 2}, // the second three, and the last two
+		"all at once":              {8, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld(t, "b", "c", "d", "e", "f", "g", "h"), newRail()
+				var held []ledger.ID
+				var hold atomic.Bool
+				r.before = func(settlement.Order) error {
+					if hold.Swap(false) {
+						for _, a := range w.peers {
+							held = append(held, w.holdPacket(a, 1))
+						}
+					}
+					sleepVirtual(200 * time.Millisecond)
+					return nil
+				}
+				for _, a := range w.peers {
+					w.earn(a, 20)
+				}
+				c := &countingLedger{Ledger: w.ledger}
+				cfg := manualConfig(r, at100)
+				cfg.Rails.Default.Concurrency, cfg.Lease = run.concurrency, time.Hour
+				e := w.engineOn(c, cfg)
+				paidRound(t, w, c, e, func() {}) // the newest orders are known from here on
+				require.Equal(t, lookUpsOfRound(8)+run.more, paidRound(t, w, c, e, func() { hold.Store(run.held) }))
+				for _, id := range held {
+					w.writeRow(ledger.Transfer{PendingID: id, Flags: ledger.TransferVoidPending})
+				}
+				require.NoError(t, e.Close(t.Context()))
+				w.requireConserved(r)
+			})
+		})
+	}
+}
+
+// A renewed balance is as good as the one before: an order rests on what is owed then.
+func TestRenewedScanIsOfItsMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob", "carol"), newRail()
+		for _, a := range w.peers {
+			w.earn(a, 100)
+		}
+		cfg := manualConfig(r, at100)
+		cfg.Rails.Default.Concurrency, cfg.Lease = 1, time.Hour
+		e := w.engine(cfg)
+		_, err := e.Settle(t.Context(), w.peers...)
+		require.NoError(t, err)
+		for _, a := range w.peers {
+			w.earn(a, 100)
+		}
+		sleepVirtual(time.Millisecond)
+		calls := 0
+		r.before = func(settlement.Order) error {
+			if calls++; calls == 1 { // the others wait meanwhile, and earn
+				for _, a := range w.peers[1:] {
+					w.earn(a, 30)
+				}
+				sleepVirtual(200 * time.Millisecond)
+			}
+			return nil
+		}
+		paid, err := e.Settle(t.Context(), w.peers...)
+		require.NoError(t, err)
+		require.Len(t, paid, len(w.peers))
+		for i, p := range paid {
+			require.Equal(t, units(map[bool]uint64{true: 100, false: 130}[i == 0]), p.Paid)
+		}
+		require.NoError(t, e.Close(t.Context()))
+		w.requireConserved(r)
+	})
 }
 
 // interruptedLedger calls a function once, before a kind of request.

@@ -106,7 +106,7 @@ func (e *Engine) settleAll(ctx context.Context, due []dueAccount) []settleResult
 			run(i, visit)
 		})
 	}
-	e.startVisitQueues(begun, &calls)
+	e.startVisitQueues(ctx, begun, &calls)
 	calls.Wait()
 	for i := range results {
 		if !results[i].ended { // a Settler has ended the goroutine (runtime.Goexit)
@@ -138,7 +138,7 @@ func (e *Engine) runVisit(
 ) (payments []Payment, last stepResult, err error) {
 	failed := true // a visit counts as failed if a Settler ends the goroutine (runtime.Goexit)
 	defer func() {
-		e.tracker.scheduleNext(visit.account, failed, e.cfg.Clock(), last)
+		e.tracker.scheduleNext(visit, failed, e.cfg.Clock(), &last)
 		e.tracker.endVisit(visit)
 		e.wakeLoop()
 	}()

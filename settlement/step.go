@@ -110,7 +110,7 @@ func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *l
 		return stepResult{wakeAt: cmp.Or(d.notBefore, urgentAfter)}, nil
 	}
 	e.cfg.Events.Placed(order)
-	switch fits, err := e.checkPlaced(ctx, visit, order, &d.balance); {
+	switch fits, err := e.checkPlaced(ctx, visit, order, &d.input.Balance); {
 	case err != nil:
 		return stepResult{}, e.reportFailure(visit, order, err)
 	case !fits:

@@ -40,7 +40,8 @@ type trackedAccount struct {
 // settles with the account.
 type accountVisit struct {
 	account accounts.PeerAccount
-	state   *accountState // this goroutine's alone, so it takes no lock
+	state   *accountState   // this goroutine's alone, so it takes no lock
+	tracked *trackedAccount // the tracker keeps it at least as long as the visit
 	tracker *tracker
 	ended   chan struct{}
 	scanned scannedBalance // this goroutine's alone; its balance is nil if there is none
@@ -65,7 +66,7 @@ func (t *tracker) beginVisit(a accounts.PeerAccount) (begun, current *accountVis
 	if acc.visit != nil {
 		return nil, acc.visit
 	}
-	acc.visit = &accountVisit{account: a, state: &acc.state, tracker: t, ended: make(chan struct{})}
+	acc.visit = &accountVisit{account: a, state: &acc.state, tracked: acc, tracker: t, ended: make(chan struct{})}
 	return acc.visit, nil
 }
 
@@ -76,7 +77,7 @@ func (v *accountVisit) publishState() {
 	t := v.tracker
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.accounts[v.account].view.setPublished(v.state)
+	v.tracked.view.setPublished(v.state)
 }
 
 // dropStaleLatest forgets the newest order if a balance has shown a newer order of another engine.
@@ -84,7 +85,7 @@ func (v *accountVisit) dropStaleLatest() {
 	t := v.tracker
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	view := &t.accounts[v.account].view
+	view := &v.tracked.view
 	if view.latestIsStale {
 		v.state.latest, view.latestIsStale = nil, false
 	}
@@ -92,29 +93,27 @@ func (v *accountVisit) dropStaleLatest() {
 
 // scheduleNext notes when the loop comes back after a visit's last step: after the next backoff
 // if the visit failed, otherwise as the step's result says.
-func (t *tracker) scheduleNext(a accounts.PeerAccount, failed bool, now time.Time, last stepResult) {
+func (t *tracker) scheduleNext(v *accountVisit, failed bool, now time.Time, last *stepResult) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if failed || last.backoff {
-		t.backOff(a, now)
+		t.backOff(v.account, now)
 		return
 	}
-	acc := t.accounts[a]
-	acc.backoff, acc.notBefore = nil, last.notBefore
+	v.tracked.backoff, v.tracked.notBefore = nil, last.notBefore
 	if !last.notBefore.IsZero() {
-		t.touched[a] = struct{}{}
+		t.touched[v.account] = struct{}{}
 	}
 	if !last.wakeAt.IsZero() {
-		t.wakeups[a] = last.wakeAt
+		t.wakeups[v.account] = last.wakeAt
 	}
 }
 
 // endVisit publishes the visit's state and lets the next visit of the account begin.
 func (t *tracker) endVisit(v *accountVisit) {
 	t.mu.Lock()
-	acc := t.accounts[v.account]
-	acc.view.setPublished(v.state)
-	acc.visit = nil
+	v.tracked.view.setPublished(v.state)
+	v.tracked.visit = nil
 	t.mu.Unlock()
 	close(v.ended)
 }

@@ -25,7 +25,7 @@ func TestVisitQueueOutlivesGoexit(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for range goroutines {
-			wg.Go(func() { q.runAll(&wg) })
+			wg.Go(func() { q.runAll(t.Context(), &wg) })
 		}
 		wg.Wait()
 		for i := range runs {

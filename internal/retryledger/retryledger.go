@@ -24,11 +24,23 @@ type Ledger struct {
 func (r Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
-	lost := false
+	results, err := r.Ledger.CreateTransfers(ctx, transfers)
+	if !errors.Is(err, ledger.ErrOutcomeUnknown) { // almost always, and then no backoff is made
+		return results, err
+	}
+	return r.resend(ctx, transfers, err)
+}
+
+// resend sends transfers again until their outcome is known. lost is the error of the first request.
+func (r Ledger) resend(ctx context.Context, transfers []ledger.Transfer, lost error) ([]ledger.CreateTransferResult, error) {
+	isFirst := true
 	send := func() ([]ledger.CreateTransferResult, error) {
+		if isFirst { // the backoff comes between the first request and the second
+			isFirst = false
+			return nil, lost
+		}
 		results, err := r.Ledger.CreateTransfers(ctx, transfers)
 		if err == nil || errors.Is(err, ledger.ErrOutcomeUnknown) {
-			lost = lost || err != nil
 			return results, err
 		}
 		return nil, backoff.Permanent(err)
@@ -38,7 +50,7 @@ func (r Ledger) CreateTransfers(
 		Multiplier: 2, RandomizationFactor: 0.5,
 	}
 	results, err := backoff.Retry(ctx, send, backoff.WithBackOff(waits), backoff.WithMaxElapsedTime(0))
-	if err != nil && lost && !errors.Is(err, ledger.ErrOutcomeUnknown) {
+	if err != nil && !errors.Is(err, ledger.ErrOutcomeUnknown) {
 		// The error of a later request that was not sent does not settle the first one.
 		err = fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
 	}

@@ -108,7 +108,7 @@ func (c *Client) DeleteAccount(ctx context.Context, account string) error {
 	if err := checkAccountID(account); err != nil {
 		return err
 	}
-	r := &request{kind: KindDelete, method: http.MethodDelete, account: account, path: []string{account}}
+	r := &request{kind: KindDelete, method: http.MethodDelete, account: account, path: "/" + account}
 	_, err := c.send(ctx, r)
 	var answer *AnswerError
 	if errors.As(err, &answer) && answer.Status == http.StatusInternalServerError {
@@ -158,7 +158,7 @@ func (c *Client) SendSettlement(ctx context.Context, account, key string, q Quan
 		return Taken{}, err
 	}
 	got, err := c.send(ctx, &request{
-		kind: KindSettlement, method: http.MethodPost, account: account, path: []string{account, "settlements"},
+		kind: KindSettlement, method: http.MethodPost, account: account, path: "/" + account + "/settlements",
 		mediaType: mediaJSON, key: key, body: body,
 	})
 	if err != nil {
@@ -202,7 +202,7 @@ func (c *Client) SendMessage(ctx context.Context, account string, message []byte
 		return nil, ErrEmptyMessage
 	}
 	got, err := c.send(ctx, &request{
-		kind: KindMessage, method: http.MethodPost, account: account, path: []string{account, "messages"}, mediaType: mediaOctets, body: message,
+		kind: KindMessage, method: http.MethodPost, account: account, path: "/" + account + "/messages", mediaType: mediaOctets, body: message,
 	})
 	switch {
 	case err != nil:

@@ -22,10 +22,10 @@ const (
 type request struct {
 	kind      RequestKind
 	method    string
-	account   string   // id on the wire
-	path      []string // below /accounts
-	mediaType string   // "" without a body
-	key       string   // "" without a key
+	account   string // id on the wire
+	path      string // below /accounts: "" or with a slash in front; needs no escapes
+	mediaType string // "" without a body
+	key       string // "" without a key
 	body      []byte
 }
 
@@ -123,16 +123,12 @@ func commonHeader(cfg ClientConfig) http.Header {
 	return header
 }
 
-// requestURL returns the URL of a path below /accounts, whose segments need no escapes.
-func (c *Client) requestURL(path []string) *url.URL {
-	below := "/accounts"
-	for _, segment := range path {
-		below += "/" + segment
-	}
+// requestURL returns the URL of a path below /accounts.
+func (c *Client) requestURL(path string) *url.URL {
 	u := *c.base
-	u.Path += below
+	u.Path += "/accounts" + path
 	if u.RawPath != "" {
-		u.RawPath += below
+		u.RawPath += "/accounts" + path
 	}
 	return &u
 }

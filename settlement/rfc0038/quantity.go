@@ -156,7 +156,9 @@ func (q Quantity) MarshalJSON() ([]byte, error) {
 	if q.amount().Sign() < 0 {
 		return nil, &QuantityError{Field: "amount", Reason: "is negative"}
 	}
-	return fmt.Appendf(nil, `{"amount":"%s","scale":%d}`, q.amount(), q.Scale), nil
+	text := q.amount().Append(append(make([]byte, 0, 64), `{"amount":"`...), 10)
+	text = strconv.AppendUint(append(text, `","scale":`...), uint64(q.Scale), 10)
+	return append(text, '}'), nil
 }
 
 // UnmarshalJSON is [ParseQuantity].
@@ -178,6 +180,9 @@ func (q Quantity) Equal(o Quantity) bool { return q.Compare(o) == 0 }
 
 // Compare returns -1, 0 or +1 for a value below, equal to or above that of o.
 func (q Quantity) Compare(o Quantity) int {
+	if q.Scale == o.Scale { // almost always
+		return q.amount().Cmp(o.amount())
+	}
 	scale := max(q.Scale, o.Scale)
 	return q.unitsAt(scale).Cmp(o.unitsAt(scale))
 }

@@ -24,17 +24,23 @@ import (
 // A Settler is safe for concurrent use. Its memory is small and of this process: an entry for each
 // account. After a restart, an order that waited for an operator is sent once more under its key.
 type Settler struct {
-	cfg     SettlerConfig
-	client  *Client
-	began   time.Time // by the clock: an order placed before may have been sent by an earlier process
-	mu      sync.Mutex
-	keys    map[accounts.PeerAccount]*openKey    // without a final answer
-	taken   map[accounts.PeerAccount]acceptedKey // the newest
-	created map[accounts.PeerAccount]bool        // accounts that the engine has
+	cfg    SettlerConfig
+	client *Client
+	began  time.Time // by the clock: an order placed before may have been sent by an earlier process
 
-	// An account has calls, or is being deleted, or neither.
-	calls    map[accounts.PeerAccount]int // under way
-	deleting map[accounts.PeerAccount]bool
+	mu       sync.Mutex
+	accounts map[accounts.PeerAccount]*settlerAccount
+	keys     map[accounts.PeerAccount]*openKey // settlerAccount.open of all accounts that have one
+}
+
+// settlerAccount is what a Settler knows of an account. Settler.mu guards the fields. An entry of which nothing is known is
+// removed, but not during a call.
+type settlerAccount struct {
+	open     *openKey    // without a final answer; nil: none. Settler.setOpen changes it
+	taken    acceptedKey // the newest; zero: none
+	created  bool        // the engine has the account
+	calls    int         // under way; none while the account is being deleted
+	deleting bool
 }
 
 // acceptedKey is a settlement that the engine has taken over.
@@ -53,10 +59,8 @@ func NewSettler(cfg SettlerConfig) (*Settler, error) {
 	cfg = cfg.withDefaults()
 	return &Settler{
 		cfg: cfg, client: cfg.Client, began: cfg.Clock(),
-		keys:    map[accounts.PeerAccount]*openKey{},
-		taken:   map[accounts.PeerAccount]acceptedKey{},
-		created: map[accounts.PeerAccount]bool{},
-		calls:   map[accounts.PeerAccount]int{}, deleting: map[accounts.PeerAccount]bool{},
+		accounts: map[accounts.PeerAccount]*settlerAccount{},
+		keys:     map[accounts.PeerAccount]*openKey{},
 	}, nil
 }
 
@@ -87,17 +91,18 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 		return ledger.Amount{}, fmt.Errorf(
 			"%w: %w: %s, and the unit is %s", settlement.ErrDeclined, ErrBelowUnit, order.Asset.Text(order.Amount), order.Asset.Text(pay.unit))
 	}
-	if err := s.beginCall(order.Account); err != nil {
+	a, err := s.beginCall(order.Account)
+	if err != nil {
 		return ledger.Amount{}, err
 	}
-	defer s.endCall(order.Account)
-	if s.wasTaken(order) { // and another call did not get its answer booked
+	defer s.endCall(order.Account, a)
+	if s.wasTaken(a, order.ID) { // and another call did not get its answer booked
 		return pay.paid, nil
 	}
-	if stuck := s.beginKey(order, wire, pay.quantity); stuck != nil {
+	if stuck := s.beginKey(a, order, wire, pay.quantity); stuck != nil {
 		return ledger.Amount{}, stuck
 	}
-	answered, err := s.sendOrder(ctx, order, wire, pay.quantity)
+	answered, err := s.sendOrder(ctx, a, order, wire, pay.quantity)
 	_, notCreated := errors.AsType[*CreateError](err)
 	switch {
 	case errors.Is(err, ErrEngineForgot), errors.Is(err, ErrOtherAccount): // each creation would make one more account
@@ -110,7 +115,7 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 		s.noteUnanswered(order)
 		return ledger.Amount{}, err
 	}
-	s.finishKey(order, pay.quantity)
+	s.finishKey(a, order, pay.quantity)
 	if q := answered.Quantity; q != nil && q.Compare(pay.quantity) < 0 {
 		s.cfg.Events.TookLess(ShortAnswer{Order: order, Sent: pay.quantity, Answered: *q})
 	}
@@ -123,13 +128,13 @@ func (s *Settler) Settle(ctx context.Context, order settlement.Order) (ledger.Am
 // An engine that answers 404 for an account that it created for us has lost its store, and its keys. The
 // notes on real engines have the same key sent again after a 404. We do so only if no earlier send of the key
 // may have been taken over: such an engine would pay it again. Otherwise the error matches [ErrEngineForgot].
-func (s *Settler) sendOrder(ctx context.Context, order settlement.Order, wire string, q Quantity) (Taken, error) {
-	if !s.hasCreated(order.Account) {
+func (s *Settler) sendOrder(ctx context.Context, a *settlerAccount, order settlement.Order, wire string, q Quantity) (Taken, error) {
+	if !s.hasCreated(a) {
 		if err := s.createAccount(ctx, order.Account, wire); err != nil {
 			return Taken{}, err
 		}
 	}
-	answered, err := s.sendKey(ctx, order, wire, q)
+	answered, err := s.sendKey(ctx, a, order, wire, q)
 	if !errors.Is(err, ErrUnknownAccount) {
 		return answered, err
 	}
@@ -141,15 +146,15 @@ func (s *Settler) sendOrder(ctx context.Context, order settlement.Order, wire st
 	case failed != nil:
 		return Taken{}, failed
 	}
-	return s.sendKey(ctx, order, wire, q)
+	return s.sendKey(ctx, a, order, wire, q)
 }
 
 // sendKey sends the settlement once. After a 404 the error also matches [ErrEngineForgot] if the engine may
 // have taken over an earlier send of the key.
-func (s *Settler) sendKey(ctx context.Context, order settlement.Order, wire string, q Quantity) (Taken, error) {
-	s.countUnanswered(order, 1)
+func (s *Settler) sendKey(ctx context.Context, a *settlerAccount, order settlement.Order, wire string, q Quantity) (Taken, error) {
+	s.countUnanswered(a, order.ID, 1)
 	answered, err := s.client.SendSettlement(ctx, wire, order.ID.String(), q)
-	if errors.Is(err, ErrUnknownAccount) && s.countUnanswered(order, -1) > 0 {
+	if errors.Is(err, ErrUnknownAccount) && s.countUnanswered(a, order.ID, -1) > 0 {
 		err = fmt.Errorf("%w: %w", ErrEngineForgot, err)
 	}
 	return answered, err
@@ -168,14 +173,15 @@ func (s *Settler) Wake(ctx context.Context, account accounts.PeerAccount) (sent 
 	if err != nil {
 		return false, err
 	}
-	if err := s.beginCall(account); err != nil {
+	a, err := s.beginCall(account)
+	if err != nil {
 		return false, err
 	}
-	defer s.endCall(account)
+	defer s.endCall(account, a)
 	s.mu.Lock()
-	last, known := s.taken[account]
+	last := a.taken
 	s.mu.Unlock()
-	if !known || last.lost || s.isTooOld(s.cfg.Clock(), last.firstSent) {
+	if last.order.IsZero() || last.lost || s.isTooOld(s.cfg.Clock(), last.firstSent) {
 		return false, nil
 	}
 	_, err = s.client.SendSettlement(ctx, wire, last.order.String(), last.quantity)

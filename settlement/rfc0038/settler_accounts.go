@@ -41,17 +41,22 @@ func (s *Settler) CreateAccount(ctx context.Context, account accounts.PeerAccoun
 	if err != nil {
 		return err
 	}
-	if err := s.beginCall(account); err != nil {
+	a, err := s.beginCall(account)
+	if err != nil {
 		return err
 	}
-	defer s.endCall(account)
+	defer s.endCall(account, a)
 	return s.createAccount(ctx, account, wire)
 }
 
 // EnsureAccount is [Settler.CreateAccount], and sends nothing if the engine has the account as far as this process
 // knows. So [Settler.Wake] keeps its key.
 func (s *Settler) EnsureAccount(ctx context.Context, account accounts.PeerAccount) error {
-	if s.hasCreated(account) {
+	s.mu.Lock()
+	a := s.accounts[account]
+	has := a != nil && a.created
+	s.mu.Unlock()
+	if has {
 		return nil
 	}
 	return s.CreateAccount(ctx, account)
@@ -68,10 +73,11 @@ func (s *Settler) DeleteAccount(ctx context.Context, account accounts.PeerAccoun
 	if err != nil {
 		return err
 	}
-	if err := s.beginDelete(account); err != nil {
+	a, err := s.beginDelete(account)
+	if err != nil {
 		return err
 	}
-	defer s.endDelete(account)
+	defer s.endDelete(account, a)
 	balance, err := s.cfg.IDs.book.Balance(ctx, account)
 	if err != nil {
 		return err
@@ -83,60 +89,88 @@ func (s *Settler) DeleteAccount(ctx context.Context, account accounts.PeerAccoun
 	return s.client.DeleteAccount(ctx, wire)
 }
 
-// beginCall notes a call that may send requests of an account. It returns [ErrDeleting] while the account is
-// being deleted. Otherwise call endCall afterwards.
-func (s *Settler) beginCall(account accounts.PeerAccount) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.deleting[account] {
-		return fmt.Errorf("%w: %v", ErrDeleting, account)
+// ensureAccount returns the entry of an account, a new one if there is none. The caller holds mu.
+func (s *Settler) ensureAccount(account accounts.PeerAccount) *settlerAccount {
+	a := s.accounts[account]
+	if a == nil {
+		a = new(settlerAccount)
+		s.accounts[account] = a
 	}
-	s.calls[account]++
-	return nil
+	return a
 }
 
-func (s *Settler) endCall(account accounts.PeerAccount) {
+// setOpen notes the order of an account without a final answer; nil: none. The caller holds mu.
+func (s *Settler) setOpen(account accounts.PeerAccount, a *settlerAccount, open *openKey) {
+	if a.open = open; open == nil {
+		delete(s.keys, account)
+	} else {
+		s.keys[account] = open
+	}
+}
+
+// beginCall notes a call that may send requests of an account. It returns [ErrDeleting] while the account is
+// being deleted. Otherwise call endCall afterwards.
+func (s *Settler) beginCall(account accounts.PeerAccount) (*settlerAccount, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.calls[account]--; s.calls[account] == 0 {
-		delete(s.calls, account)
+	a := s.ensureAccount(account)
+	if a.deleting {
+		return nil, fmt.Errorf("%w: %v", ErrDeleting, account)
+	}
+	a.calls++
+	return a, nil
+}
+
+func (s *Settler) endCall(account accounts.PeerAccount, a *settlerAccount) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.calls--
+	s.dropUnknown(account, a)
+}
+
+// dropUnknown removes the entry of an account if nothing is known of it. The caller holds mu.
+func (s *Settler) dropUnknown(account accounts.PeerAccount, a *settlerAccount) {
+	if a.open == nil && a.taken.order.IsZero() && !a.created && a.calls == 0 && !a.deleting {
+		delete(s.accounts, account)
 	}
 }
 
 // beginDelete keeps calls of an account from beginning. It returns an error if a call is under way, or an order
 // has no final answer. Otherwise call endDelete afterwards.
-func (s *Settler) beginDelete(account accounts.PeerAccount) error {
+func (s *Settler) beginDelete(account accounts.PeerAccount) (*settlerAccount, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch open := s.keys[account]; {
-	case s.deleting[account]:
-		return fmt.Errorf("%w: %v", ErrDeleting, account)
-	case open != nil:
-		return fmt.Errorf("%w: order %v of %v", ErrKeyOpen, open.order.ID, account)
-	case s.calls[account] > 0:
-		return fmt.Errorf("%w: a request of %v is under way", ErrKeyOpen, account)
+	a := s.ensureAccount(account)
+	switch {
+	case a.deleting:
+		return nil, fmt.Errorf("%w: %v", ErrDeleting, account)
+	case a.open != nil:
+		return nil, fmt.Errorf("%w: order %v of %v", ErrKeyOpen, a.open.order.ID, account)
+	case a.calls > 0:
+		return nil, fmt.Errorf("%w: a request of %v is under way", ErrKeyOpen, account)
 	}
-	s.deleting[account] = true
-	return nil
+	a.deleting = true
+	return a, nil
 }
 
-func (s *Settler) endDelete(account accounts.PeerAccount) {
+func (s *Settler) endDelete(account accounts.PeerAccount, a *settlerAccount) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.deleting, account)
+	a.deleting = false
+	s.dropUnknown(account, a)
 }
 
-func (s *Settler) hasCreated(account accounts.PeerAccount) bool {
+func (s *Settler) hasCreated(a *settlerAccount) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.created[account]
+	return a.created
 }
 
 // newestTaken returns the key that Wake would send; zero if there is none.
 func (s *Settler) newestTaken(account accounts.PeerAccount) ledger.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.taken[account].order
+	return s.ensureAccount(account).taken.order
 }
 
 // noteCreated notes that the engine has the account. A new account may stand in an engine that has forgotten its
@@ -144,24 +178,17 @@ func (s *Settler) newestTaken(account accounts.PeerAccount) ledger.ID {
 func (s *Settler) noteCreated(account accounts.PeerAccount, before ledger.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.created[account] = true
-	if s.taken[account].order == before {
-		s.dropWakeKey(account)
+	a := s.ensureAccount(account)
+	a.created = true
+	if a.taken.order == before {
+		a.taken.lost = true // the order stays taken
 	}
 }
 
-// noteMissing notes that the engine does not have the account, nor its keys.
+// noteMissing notes that the engine does not have the account, nor its keys, so Wake must not use one.
 func (s *Settler) noteMissing(account accounts.PeerAccount) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dropWakeKey(account)
-	delete(s.created, account)
-}
-
-// dropWakeKey keeps Wake from sending the account's newest key. The order stays taken. The caller holds mu.
-func (s *Settler) dropWakeKey(account accounts.PeerAccount) {
-	if last, known := s.taken[account]; known {
-		last.lost = true
-		s.taken[account] = last
-	}
+	a := s.ensureAccount(account)
+	a.taken.lost, a.created = true, false
 }

@@ -25,7 +25,9 @@ import (
 // rail in memory meanwhile, and to a handler that books nothing. ratio compares the two; the goal is at least 0.7. The
 // senders are bare posts of net/http, a Settler, and a settlement engine whose orders are in an embedded ledger in
 // memory: it places, checks and books each order beside the request. of_bare and nothing_of_bare compare the sender with
-// bare posts to the handler: they show what the sender itself costs.
+// bare posts to the handler: they show what the sender itself costs. The metrics with cpu are of the processor time of the
+// whole process, client and server together, which other programs on the machine disturb less than they disturb the time
+// that passes.
 func BenchmarkSettlements(b *testing.B) {
 	for name, send := range map[string]func(f *settlementBench, url string) sending{"bare": (*settlementBench).sendBare, "settler": (*settlementBench).sendOrders, "engine": (*settlementBench).settleOrders} {
 		b.Run(name, func(b *testing.B) {
@@ -36,7 +38,17 @@ func BenchmarkSettlements(b *testing.B) {
 }
 
 // sending sends n settlements, at most one to a peer, and returns the time that it took.
-type sending func(n int) time.Duration
+type sending func(n int) timeSpent
+
+// timeSpent is the time that passed, and the processor time of the process.
+type timeSpent struct{ passed, processor time.Duration }
+
+// measureTime returns the time that a call takes.
+func measureTime(do func()) timeSpent {
+	before, began := readProcessorTime(), time.Now()
+	do()
+	return timeSpent{passed: time.Since(began), processor: readProcessorTime() - before}
+}
 
 const settlementTurn = 1024 // settlements, one for each peer
 
@@ -125,8 +137,8 @@ func (f *settlementBench) sendBare(url string) sending {
 	f.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: reportConnections, MaxIdleConnsPerHost: reportConnections}}
 	f.Cleanup(client.CloseIdleConnections)
-	return func(n int) time.Duration {
-		return postReports(f.B, client, url, f.wireIDs, `{"amount":"5000","scale":9}`, &f.next, n)
+	return func(n int) timeSpent {
+		return measureTime(func() { postReports(f.B, client, url, f.wireIDs, `{"amount":"5000","scale":9}`, &f.next, n) })
 	}
 }
 
@@ -134,15 +146,16 @@ func (f *settlementBench) sendBare(url string) sending {
 func (f *settlementBench) sendOrders(url string) sending {
 	f.Helper()
 	s := f.newSettler(url)
-	return func(n int) time.Duration {
-		placedAt, began := time.Now(), time.Now()
-		f.forEach(n, func(i int) error {
-			_, err := s.Settle(f.Context(), settlement.Order{
-				ID: ledger.NewID(uint64(f.next.Add(1)), 1), Account: f.peers[i], Asset: usd9, Amount: ledger.NewAmount(5000), PlacedAt: placedAt,
+	return func(n int) timeSpent {
+		placedAt := time.Now()
+		return measureTime(func() {
+			f.forEach(n, func(i int) error {
+				_, err := s.Settle(f.Context(), settlement.Order{
+					ID: ledger.NewID(uint64(f.next.Add(1)), 1), Account: f.peers[i], Asset: usd9, Amount: ledger.NewAmount(5000), PlacedAt: placedAt,
+				})
+				return err
 			})
-			return err
 		})
-		return time.Since(began)
 	}
 }
 
@@ -160,16 +173,16 @@ func (f *settlementBench) settleOrders(url string) sending {
 	})
 	require.NoError(f, err)
 	f.Cleanup(func() { require.NoError(f, engine.Close(context.Background())) })
-	return func(n int) time.Duration {
+	return func(n int) timeSpent {
 		f.forEach(n, func(i int) error {
 			_, err := recorder.Forward(f.Context(), transfers.Packet{From: f.own, To: f.peers[i], In: 5000, Out: 5000})
 			return err
 		})
-		began := time.Now()
-		payments, err := engine.Settle(f.Context(), f.peers[:n]...)
-		require.NoError(f, err)
-		require.Len(f, payments, n)
-		return time.Since(began)
+		return measureTime(func() {
+			payments, err := engine.Settle(f.Context(), f.peers[:n]...)
+			require.NoError(f, err)
+			require.Len(f, payments, n)
+		})
 	}
 }
 
@@ -198,16 +211,22 @@ func (f *settlementBench) compare(sendings ...sending) {
 		send(settlementTurn) // connections
 	}
 	f.ResetTimer()
-	spent := make([]time.Duration, len(sendings))
+	spent := make([]timeSpent, len(sendings))
 	for done := 0; done < f.N; done += settlementTurn {
 		for i, send := range sendings {
-			spent[i] += send(min(settlementTurn, f.N-done))
+			took := send(min(settlementTurn, f.N-done))
+			spent[i].passed += took.passed
+			spent[i].processor += took.processor
 		}
 	}
-	rate := func(i int) float64 { return float64(f.N) / spent[i].Seconds() }
-	f.ReportMetric(rate(0), "settlements/s")
-	f.ReportMetric(rate(0)/rate(1), "ratio")
-	f.ReportMetric(rate(0)/rate(2), "of_bare")
-	f.ReportMetric(rate(1)/rate(2), "nothing_of_bare")
+	ratio := func(i, of int) float64 { return spent[of].passed.Seconds() / spent[i].passed.Seconds() }
+	f.ReportMetric(float64(f.N)/spent[0].passed.Seconds(), "settlements/s")
+	f.ReportMetric(ratio(0, 1), "ratio")
+	f.ReportMetric(ratio(0, 2), "of_bare")
+	f.ReportMetric(ratio(1, 2), "nothing_of_bare")
+	f.ReportMetric(spent[0].processor.Seconds()*1e6/float64(f.N), "cpu_us")
+	f.ReportMetric(spent[1].processor.Seconds()*1e6/float64(f.N), "nothing_cpu_us")
+	f.ReportMetric(spent[2].processor.Seconds()*1e6/float64(f.N), "bare_cpu_us")
+	f.ReportMetric(spent[2].processor.Seconds()/max(spent[0].processor.Seconds(), 1e-9), "cpu_of_bare")
 	f.ReportMetric(0, "ns/op")
 }

@@ -73,8 +73,8 @@ func (e *StuckError) Answer() (status int, excerpt string) {
 }
 
 // beginKey notes that the order is about to be sent. It returns the reason not to send it.
-func (s *Settler) beginKey(order settlement.Order, wire string, q Quantity) *StuckError {
-	stuck, fresh, closed := s.noteKey(order, wire, q)
+func (s *Settler) beginKey(a *settlerAccount, order settlement.Order, wire string, q Quantity) *StuckError {
+	stuck, fresh, closed := s.noteKey(a, order, wire, q)
 	if closed != nil {
 		s.cfg.Events.Unstuck(closed)
 	}
@@ -86,11 +86,13 @@ func (s *Settler) beginKey(order settlement.Order, wire string, q Quantity) *Stu
 
 // noteKey returns the order's StuckError if the order must not be sent, and whether the StuckError is new,
 // and the StuckError of an earlier order of the account, which is closed by now.
-func (s *Settler) noteKey(order settlement.Order, wire string, q Quantity) (stuck *StuckError, fresh bool, closed *StuckError) {
+func (s *Settler) noteKey(
+	a *settlerAccount, order settlement.Order, wire string, q Quantity,
+) (stuck *StuckError, fresh bool, closed *StuckError) {
 	now := s.cfg.Clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	open := s.keys[order.Account]
+	open := a.open
 	if open != nil && open.order.ID != order.ID {
 		open, closed = nil, open.stuck
 	}
@@ -99,7 +101,7 @@ func (s *Settler) noteKey(order settlement.Order, wire string, q Quantity) (stuc
 		if open.firstSent.Before(s.began) {
 			open.unanswered, open.mayBePaid = 1, true
 		}
-		s.keys[order.Account] = open
+		s.setOpen(order.Account, a, open)
 	}
 	if open.stuck != nil {
 		return open.stuck, false, closed
@@ -133,11 +135,11 @@ func (s *Settler) isTooOld(now, firstSent time.Time) bool {
 }
 
 // countUnanswered adds to the sends of the order's key that the engine may have taken over, and returns them.
-func (s *Settler) countUnanswered(order settlement.Order, change int) int {
+func (s *Settler) countUnanswered(a *settlerAccount, order ledger.ID, change int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	open := s.keys[order.Account]
-	if open == nil || open.order.ID != order.ID {
+	open := a.open
+	if open == nil || open.order.ID != order {
 		return 1 // closed meanwhile, or taken over in another call: not to be sent again
 	}
 	open.unanswered = max(0, open.unanswered+change) // an operator's Retry begins anew
@@ -166,22 +168,28 @@ func (s *Settler) parkKey(order settlement.Order, reason error) error {
 }
 
 // finishKey notes that the engine has taken the order over.
-func (s *Settler) finishKey(order settlement.Order, q Quantity) {
+func (s *Settler) finishKey(a *settlerAccount, order settlement.Order, q Quantity) {
 	s.mu.Lock()
 	firstSent := s.cfg.Clock()
-	if open := s.keys[order.Account]; open != nil && open.order.ID == order.ID {
+	open := a.open
+	if open != nil && open.order.ID == order.ID {
 		firstSent = open.firstSent
+		s.setOpen(order.Account, a, nil)
+	} else {
+		open = nil
 	}
-	s.taken[order.Account] = acceptedKey{order: order.ID, quantity: q, firstSent: firstSent}
+	a.taken = acceptedKey{order: order.ID, quantity: q, firstSent: firstSent}
 	s.mu.Unlock()
-	s.Forget(order)
+	if open != nil && open.stuck != nil {
+		s.cfg.Events.Unstuck(open.stuck)
+	}
 }
 
 // wasTaken reports whether the engine took the order over in an earlier call.
-func (s *Settler) wasTaken(order settlement.Order) bool {
+func (s *Settler) wasTaken(a *settlerAccount, order ledger.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.taken[order.Account].order == order.ID
+	return a.taken.order == order
 }
 
 // Forget drops the memory of an order that was closed without the Settler, by [settlement.Engine.Resolve]
@@ -195,7 +203,9 @@ func (s *Settler) Forget(order settlement.Order) {
 		s.mu.Unlock()
 		return
 	}
-	delete(s.keys, order.Account)
+	a := s.accounts[order.Account]
+	s.setOpen(order.Account, a, nil)
+	s.dropUnknown(order.Account, a)
 	s.mu.Unlock()
 	if open.stuck != nil {
 		s.cfg.Events.Unstuck(open.stuck)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,9 +75,12 @@ type run struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	store  *store
-	work   sync.WaitGroup           // goroutines and requests
-	wakes  map[string]chan struct{} // one for the payer of each account, under Engine.mu
-	ready  chan struct{}            // closed and replaced when a connector is set, under Engine.mu
+	work   sync.WaitGroup // goroutines and requests
+
+	// The fields below are under Engine.mu.
+	requests map[*http.Request]http.ResponseWriter // under way
+	paying   map[string]bool                       // accounts with a goroutine that pays
+	ready    chan struct{}                         // closed and replaced when a connector is set
 }
 
 // NewEngine opens the store and begins to pay and to report. Errors match [ErrInvalidConfig], or are
@@ -131,7 +136,10 @@ func (e *Engine) beginRun(kept *state) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // a run ends with Restart or Close
-	r := &run{ctx: ctx, cancel: cancel, store: s, wakes: map[string]chan struct{}{}, ready: make(chan struct{})}
+	r := &run{
+		ctx: ctx, cancel: cancel, store: s, ready: make(chan struct{}),
+		requests: map[*http.Request]http.ResponseWriter{}, paying: map[string]bool{},
+	}
 	e.mu.Lock()
 	e.run = r
 	for id := range s.accounts {
@@ -148,11 +156,20 @@ func (e *Engine) endRun() (*state, error) {
 	e.mu.Lock()
 	r := e.run
 	e.run = nil
+	var cut []http.ResponseWriter
+	if r != nil {
+		cut = slices.Collect(maps.Values(r.requests))
+	}
 	e.mu.Unlock()
 	if r == nil { // a restart failed
 		return newState(), nil
 	}
 	r.cancel()
+	for _, w := range cut { // a client that sends or reads slowly must not hold up the end of the run
+		conn := http.NewResponseController(w)
+		_ = conn.SetReadDeadline(time.Unix(1, 0))
+		_ = conn.SetWriteDeadline(time.Unix(1, 0))
+	}
 	r.work.Wait()
 	return r.store.state, r.store.close()
 }

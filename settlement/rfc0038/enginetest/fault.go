@@ -88,10 +88,8 @@ func (e *Engine) ClearFaults() {
 	e.faults = nil
 }
 
-// takeFault returns the fault for a request; the zero fault for none.
+// takeFault returns the fault for a request; the zero fault for none. The caller holds mu.
 func (e *Engine) takeFault(kind Request, account string) Fault {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for i, f := range e.faults {
 		if f.Request != AnyRequest && f.Request != kind || f.Account != "" && f.Account != account {
 			continue

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/settlement/rfc0038"
@@ -36,50 +35,66 @@ const (
 // ServeHTTP answers the connector. A connection is closed without an answer while the engine restarts,
 // and when a store cannot be written: the outcome is unknown.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
-	run := e.run
-	if run != nil {
-		run.work.Add(1)
-	}
-	e.mu.Unlock()
+	id, kind := parsePath(r.URL)
+	run, f := e.beginRequest(w, r, id, kind)
 	if run == nil {
 		panic(http.ErrAbortHandler)
 	}
-	defer run.work.Done()
-	id, kind := parsePath(r.URL)
-	f := e.takeFault(kind, id)
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	stop := context.AfterFunc(run.ctx, func() {
-		cancel()
-		// A client that sends or reads slowly must not hold up the end of the run.
-		conn := http.NewResponseController(w)
-		_ = conn.SetReadDeadline(time.Unix(1, 0))
-		_ = conn.SetWriteDeadline(time.Unix(1, 0))
-	})
-	defer stop()
-	r = r.WithContext(ctx)
-	f.serve(w, r, func() answer { return e.answerRequest(run, r, id, kind) })
+	defer e.endRequest(run, r)
+	inRun := r
+	if f.Kind != "" || kind == Message { // others do not use the context
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(run.ctx, cancel)()
+		inRun = r.WithContext(ctx)
+	}
+	f.serve(w, inRun, func() answer { return e.answerRequest(run, inRun, id, kind) })
+}
+
+// beginRequest notes a request, and returns its run, nil without one, and the fault for the request. Call endRequest
+// with the run in the end.
+func (e *Engine) beginRequest(w http.ResponseWriter, r *http.Request, id string, kind Request) (*run, Fault) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.run == nil {
+		return nil, Fault{}
+	}
+	e.run.work.Add(1)
+	e.run.requests[r] = w
+	return e.run, e.takeFault(kind, id)
+}
+
+func (e *Engine) endRequest(run *run, r *http.Request) {
+	e.mu.Lock()
+	delete(run.requests, r)
+	e.mu.Unlock()
+	run.work.Done()
 }
 
 // parsePath returns the account and the kind of a request. Empty segments of the path do not count:
 // base URLs of connectors may end with a slash.
 func parsePath(u *url.URL) (id string, kind Request) {
-	var parts []string
-	for part := range strings.SplitSeq(u.EscapedPath(), "/") {
-		if text, err := url.PathUnescape(part); err == nil && text != "" {
-			parts = append(parts, text)
+	path, unescape := u.EscapedPath(), url.PathUnescape
+	if u.RawPath == "" { // no segment has an escaped slash
+		path, unescape = u.Path, func(part string) (string, error) { return part, nil }
+	}
+	var parts [4]string
+	n := 0
+	for part := range strings.SplitSeq(path, "/") {
+		if text, err := unescape(part); err == nil && text != "" && n < len(parts) {
+			parts[n] = text
+			n++
 		}
 	}
 	switch {
-	case len(parts) == 1 && parts[0] == "accounts":
-		return "", Create
-	case len(parts) == 2 && parts[0] == "accounts":
-		return parts[1], Delete
-	case len(parts) == 3 && parts[0] == "accounts":
-		return parts[1], Request(parts[2])
-	default:
+	case n == 0 || n == len(parts) || parts[0] != "accounts":
 		return "", ""
+	case n == 1:
+		return "", Create
+	case n == 2:
+		return parts[1], Delete
+	default:
+		return parts[1], Request(parts[2])
 	}
 }
 
@@ -162,7 +177,6 @@ func (e *Engine) createAccount(run *run, body []byte) answer {
 	a := run.store.findAccount(id)
 	if !a.live {
 		a.place = run.store.write(entryCreated, entry{Account: id})
-		e.startPayer(run, id)
 	}
 	place := a.place // maybe of a request that waits
 	e.mu.Unlock()

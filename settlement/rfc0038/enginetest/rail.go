@@ -48,9 +48,10 @@ const railPoll = 20 * time.Millisecond
 // called concurrently.
 type Rail struct {
 	mu       sync.Mutex
-	payments []Payment
-	byID     map[string]int
-	changed  chan struct{} // closed at the next payment
+	payments []*Payment // none of them ever changes
+	byID     map[string]*Payment
+	// changed has, for those who wait, a channel that is closed at the next payment to an engine; "": to any.
+	changed map[string]chan struct{}
 
 	// The fields of a rail in a file, under mu.
 	file *os.File
@@ -60,7 +61,7 @@ type Rail struct {
 
 // NewRail returns a rail in memory.
 func NewRail() *Rail {
-	return &Rail{byID: map[string]int{}, changed: make(chan struct{})}
+	return &Rail{byID: map[string]*Payment{}, changed: map[string]chan struct{}{}}
 }
 
 // OpenRail opens a rail in a file, and creates the file if it is missing. Each line of the file is a
@@ -108,15 +109,19 @@ func (r *Rail) Pay(p Payment) error {
 // add adds a payment to the list. The caller holds mu.
 func (r *Rail) add(p Payment) error {
 	if known, found := r.byID[p.ID]; found {
-		if k := r.payments[known]; k.To != p.To || !k.Amount.Equal(p.Amount) {
-			return fmt.Errorf("%w: %q was a payment of %v to %v", ErrInvalidPayment, p.ID, k.Amount, k.To)
+		if known.To != p.To || !known.Amount.Equal(p.Amount) {
+			return fmt.Errorf("%w: %q was a payment of %v to %v", ErrInvalidPayment, p.ID, known.Amount, known.To)
 		}
 		return nil
 	}
-	r.byID[p.ID] = len(r.payments)
-	r.payments = append(r.payments, p)
-	close(r.changed)
-	r.changed = make(chan struct{})
+	r.byID[p.ID] = &p
+	r.payments = append(r.payments, &p)
+	for _, engine := range []string{"", p.To.Engine} {
+		if changed := r.changed[engine]; changed != nil {
+			close(changed)
+			delete(r.changed, engine)
+		}
+	}
 	return nil
 }
 
@@ -170,39 +175,66 @@ func (r *Rail) readFile() error {
 
 // Payments returns all payments in their order.
 func (r *Rail) Payments() ([]Payment, error) {
-	list, _, err := r.readFrom(0)
-	return list, err
+	news, err := r.readFrom(0, "")
+	return news.list, err
 }
 
-// readFrom returns the payments from an index on, and a channel that is closed when this process
-// makes another.
-func (r *Rail) readFrom(index int) ([]Payment, <-chan struct{}, error) {
+// railNews are payments from an index on.
+type railNews struct {
+	list    []Payment
+	next    int             // the index to go on with
+	changed <-chan struct{} // closed when this process makes another payment of the kind
+}
+
+// readFrom returns the payments to an engine from an index on; "": to any engine.
+func (r *Rail) readFrom(index int, engine string) (railNews, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.file != nil {
 		if err := r.readFile(); err != nil {
-			return nil, nil, err
+			return railNews{}, err
 		}
 	}
-	return append([]Payment(nil), r.payments[min(index, len(r.payments)):]...), r.changed, nil
+	news := railNews{next: max(index, len(r.payments))}
+	for _, p := range r.payments[min(index, len(r.payments)):] {
+		if engine == "" || p.To.Engine == engine {
+			news.list = append(news.list, *p)
+		}
+	}
+	if r.changed[engine] == nil {
+		r.changed[engine] = make(chan struct{})
+	}
+	news.changed = r.changed[engine]
+	return news, nil
 }
 
 // WaitFrom waits for the payment with an index, from 0, and returns that payment and all behind it. The
 // error is the context's or the file's.
 func (r *Rail) WaitFrom(ctx context.Context, index int) ([]Payment, error) {
+	list, _, err := r.waitFrom(ctx, index, "")
+	return list, err
+}
+
+// waitFrom waits for a payment to an engine ("": to any) with an index or a larger one, and returns all such
+// payments, and the index to go on with.
+func (r *Rail) waitFrom(ctx context.Context, index int, engine string) (list []Payment, next int, err error) {
 	for {
-		list, changed, err := r.readFrom(index)
-		if err != nil || len(list) > 0 {
-			return list, err
+		news, err := r.readFrom(index, engine)
+		switch {
+		case err != nil:
+			return nil, index, err
+		case len(news.list) > 0:
+			return news.list, news.next, nil
 		}
+		index = news.next
 		var poll <-chan time.Time
 		if r.lock != nil {
 			poll = time.After(railPoll)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-changed:
+			return nil, index, ctx.Err()
+		case <-news.changed:
 		case <-poll:
 		}
 	}

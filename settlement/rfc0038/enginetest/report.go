@@ -27,18 +27,17 @@ func (e *Engine) reportPayments(run *run) {
 	for index := 0; ; {
 		var list []Payment
 		err := retry(run.ctx, e.cfg, func() (err error) {
-			list, err = e.cfg.Rail.WaitFrom(run.ctx, index)
+			list, index, err = e.cfg.Rail.waitFrom(run.ctx, index, e.cfg.Name)
 			return err
 		})
 		if err != nil {
 			return
 		}
-		index += len(list)
 		for _, p := range list {
 			e.mu.Lock()
-			ours := p.To.Engine == e.cfg.Name && !run.store.reported[p.ID]
+			reported := run.store.reported[p.ID]
 			e.mu.Unlock()
-			if ours {
+			if !reported {
 				run.work.Go(func() { e.reportPayment(run, p) })
 			}
 		}
@@ -196,13 +195,13 @@ func (e *Engine) waitForConnector(run *run) (base string, err error) {
 
 // retry calls try until it succeeds, with pauses. The error is the context's.
 func retry(ctx context.Context, cfg Config, try func() error) error {
+	if try() == nil { // almost always
+		return nil
+	}
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = cfg.RetryMin, cfg.RetryMax
 	pauses.Multiplier, pauses.RandomizationFactor = 2, 0
 	for {
-		if try() == nil {
-			return nil
-		}
 		pause := pauses.NextBackOff()
 		timer := time.NewTimer(pause - rand.N(pause/2+1))
 		select {
@@ -210,6 +209,9 @@ func retry(ctx context.Context, cfg Config, try func() error) error {
 			timer.Stop()
 			return ctx.Err()
 		case <-timer.C:
+		}
+		if try() == nil {
+			return nil
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (e *Engine) readKey(keys []string) (string, error) {
 func (e *Engine) acceptSettlement(run *run, id, key string, q rfc0038.Quantity) *settled {
 	a := run.store.accounts[id]
 	whole, rest := q, rfc0038.Quantity{}
-	if e.keepsRemainder() {
+	if e.keepsRemainder() && !a.rest.IsZero() {
 		whole = addQuantities(q, a.rest)
 	}
 	units, left := whole.Split(e.cfg.Scale)
@@ -80,7 +80,7 @@ func (e *Engine) acceptSettlement(run *run, id, key string, q rfc0038.Quantity) 
 	place := run.store.write(entryAccepted, entry{Account: id, Key: key, Value: &q, Units: units, Rest: &rest})
 	done := a.settlements[key]
 	done.place = place
-	e.wakePayer(run, id)
+	e.startPayer(run, id)
 	return done
 }
 
@@ -106,47 +106,35 @@ func (e *Engine) answerSettlement(done *settled, q rfc0038.Quantity) answer {
 	return answer{status, mediaJSON, text}
 }
 
-// startPayer starts the goroutine that pays the settlements of an account. The caller holds mu.
+// startPayer starts a goroutine that pays the settlements of an account, if there are any and none pays them yet. The
+// caller holds mu.
 func (e *Engine) startPayer(run *run, id string) {
-	if run.wakes[id] != nil {
+	if run.paying[id] || len(run.store.accounts[id].unpaid) == 0 {
 		return
 	}
-	wake := make(chan struct{}, 1)
-	wake <- struct{}{}
-	run.wakes[id] = wake
-	run.work.Go(func() { e.payAccount(run, id, wake) })
+	run.paying[id] = true
+	run.work.Go(func() { e.payAccount(run, id) })
 }
 
-// wakePayer has the goroutine of an account look for settlements. The caller holds mu.
-func (e *Engine) wakePayer(run *run, id string) {
-	select {
-	case run.wakes[id] <- struct{}{}:
-	default: // it has a look to come
-	}
-}
-
-// payAccount pays the settlements of an account in their order, until the run ends.
-func (e *Engine) payAccount(run *run, id string, wake <-chan struct{}) {
-	for {
-		select {
-		case <-run.ctx.Done():
+// payAccount pays the settlements of an account in their order, until none is left or the run ends.
+func (e *Engine) payAccount(run *run, id string) {
+	for next := e.nextUnpaid(run, id); next != nil; next = e.nextUnpaid(run, id) {
+		if e.pay(run, id, next) != nil { // the run ends, or its store failed
 			return
-		case <-wake:
-		}
-		for {
-			e.mu.Lock()
-			unpaid := append([]*settled(nil), run.store.accounts[id].unpaid...)
-			e.mu.Unlock()
-			if len(unpaid) == 0 {
-				break
-			}
-			for _, next := range unpaid {
-				if err := e.pay(run, id, next); err != nil { // the run ends, or its store failed
-					return
-				}
-			}
 		}
 	}
+}
+
+// nextUnpaid returns the oldest unpaid settlement of an account. Without one, nil, no goroutine pays the account any more.
+func (e *Engine) nextUnpaid(run *run, id string) *settled {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	unpaid := run.store.accounts[id].unpaid
+	if len(unpaid) == 0 {
+		delete(run.paying, id)
+		return nil
+	}
+	return unpaid[0]
 }
 
 // pay makes the payment of a settlement. The payment's id depends on the store and the key, so a
