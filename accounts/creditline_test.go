@@ -33,12 +33,22 @@ func testChangeLine(t *testing.T, l ledger.Ledger) {
 		require.Zero(t, balance(t, book, alice).Position().Sign(), "a line is not a position")
 		return got
 	}
+	requireRow := func(got accounts.CreditLineChange, amount uint64) {
+		t.Helper()
+		rows, err := l.LookupTransfers(ctx, []ledger.ID{got.Transfer})
+		require.NoError(t, err)
+		require.Len(t, rows, 1)
+		require.Equal(t, units(amount), rows[0].Amount)
+	}
 	got := change(book.ExtendCredit(ctx, alice, units(50), accounts.WithReasonCode(7)))
-	require.Equal(t, accounts.CreditLineChange{Account: alice, Before: units(100), After: units(150), Number: 2}, got)
+	require.Equal(t, accounts.CreditLineChange{Account: alice, Before: units(100), After: units(150), Number: 2, Transfer: got.Transfer}, got)
+	requireRow(got, 50)
 	got = change(book.RevokeCredit(ctx, alice, units(20)))
-	require.Equal(t, accounts.CreditLineChange{Account: alice, Before: units(150), After: units(130), Number: 3}, got)
+	require.Equal(t, accounts.CreditLineChange{Account: alice, Before: units(150), After: units(130), Number: 3, Transfer: got.Transfer}, got)
+	requireRow(got, 20)
 	got = change(book.SetCreditLine(ctx, alice, units(130)))
 	require.Equal(t, uint64(3), got.Number, "nothing to change, nothing written")
+	require.Zero(t, got.Transfer)
 	change(book.SetCreditLine(ctx, alice, units(0)))
 	change(book.SetCreditLine(ctx, alice, accounts.Unlimited))
 	_, err := book.ExtendCredit(ctx, alice, units(1))
@@ -274,6 +284,10 @@ func TestPartialRevokeThatIsNotReadBack(t *testing.T) {
 	got, err := newBook(t, forgetful{l}).RevokeCredit(t.Context(), alice, units(60), accounts.WithPartialRevoke())
 	require.ErrorContains(t, err, "the line of alice on ledger 1 was lowered: look up by how much: the ledger does not find the row")
 	require.NotContains(t, err.Error(), "%!")
-	require.Equal(t, accounts.CreditLineChange{Account: alice, Before: units(100), After: units(40), Number: 2}, got)
+	require.Equal(t, accounts.CreditLineChange{Account: alice, Before: units(100), After: units(40), Number: 2, Transfer: got.Transfer}, got)
+	rows, err := l.LookupTransfers(t.Context(), []ledger.ID{got.Transfer})
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	require.Equal(t, units(60), rows[0].Amount)
 	require.Equal(t, units(40), balance(t, newBook(t, l), alice).CreditLine)
 }

@@ -17,6 +17,7 @@ type accountView struct {
 	foreignUntil time.Time     // until then the open order belongs to another engine
 
 	urgency      urgency
+	urgentNumber uint64    // tracker.urgencies when the urgency was last set
 	urgentAfter  time.Time // urgencyByPeer counts from then on
 	refundWanted bool      // an operator wants the prepayment to be paid back
 
@@ -104,7 +105,17 @@ func (t *tracker) openOrders() map[accounts.PeerAccount]*trackedOrder {
 
 // setUrgent notes that an account's payment should not wait for its policy.
 func (t *tracker) setUrgent(a accounts.PeerAccount, by urgency) {
-	t.updateView(a, func(v *accountView) { v.urgency = max(v.urgency, by) })
+	t.updateView(a, func(v *accountView) {
+		t.urgencies++
+		v.urgency, v.urgentNumber = max(v.urgency, by), t.urgencies
+	})
+}
+
+// countUrgencies returns how many urgencies were set. A balance read afterwards has what was owed when they were set.
+func (t *tracker) countUrgencies() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.urgencies
 }
 
 // deferUrgent notes from when on a peer's urgency counts.
@@ -112,11 +123,11 @@ func (t *tracker) deferUrgent(a accounts.PeerAccount, from time.Time) {
 	t.updateView(a, func(v *accountView) { v.urgentAfter = from })
 }
 
-// clearUrgent notes that the urgency handled was dealt with. An operator's urgency set since a peer's
-// urgency was read stays.
-func (t *tracker) clearUrgent(a accounts.PeerAccount, handled urgency) {
+// clearUrgent notes that the urgency handled was dealt with, by a balance read after so many urgencies were set. An
+// urgency set since stays: the balance may lack what it is about.
+func (t *tracker) clearUrgent(a accounts.PeerAccount, handled urgency, urgencies uint64) {
 	t.updateView(a, func(v *accountView) {
-		if v.urgency == handled {
+		if v.urgency == handled && v.urgentNumber <= urgencies {
 			v.urgency = urgencyNone
 		}
 	})

@@ -92,7 +92,7 @@ func (e *Engine) startVisits(ctx context.Context) bool {
 // Accounts unknown to the ledger are reported and forgotten. If the look-up fails, all accounts are
 // left for later.
 func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]dueAccount, error) {
-	began := time.Now()
+	began, urgencies := time.Now(), e.tracker.countUrgencies()
 	balances, err := e.readBalances(ctx, list)
 	err = errors.Join(err, e.collectArrears(ctx, balances))
 	now := e.cfg.Clock()
@@ -100,8 +100,8 @@ func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]
 	for i := range balances {
 		b := &balances[i]
 		e.reportAlerts(b)
-		if e.hasRails() && e.isDue(*b, now) {
-			due = append(due, dueAccount{b.Account, scannedBalance{balance: b, began: began}})
+		if e.hasRails() && e.isDue(*b, now, urgencies) {
+			due = append(due, dueAccount{b.Account, scannedBalance{balance: b, began: began, urgencies: urgencies}})
 		}
 	}
 	if pauseErr := e.refreshPauses(ctx, due); pauseErr != nil {
@@ -131,8 +131,8 @@ func (e *Engine) excludePaused(due []dueAccount) (ready []dueAccount) {
 
 // isDue decides by a balance alone, as far as possible, whether an account needs a visit. If the
 // prepayment is not exact, the largest amount possibly owed decides: the visit then reads the peer's
-// payments.
-func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
+// payments. urgencies is tracker.countUrgencies before the balance was read.
+func (e *Engine) isDue(b accounts.Balance, now time.Time, urgencies uint64) bool {
 	view := e.observeBalance(&b, now)
 	if view.refundWanted && b.PrepaidSettled() && b.Prepaid.IsZero() {
 		e.tracker.setRefundWanted(b.Account, false) // packets have used the prepayment
@@ -155,7 +155,7 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	request := e.policyRequest(input, &view)
 	due := !request.payableFrom(input.Balance).IsZero()
 	if input.Urgent && !due {
-		e.tracker.clearUrgent(b.Account, view.urgency) // there is nothing to pay
+		e.tracker.clearUrgent(b.Account, view.urgency, urgencies) // there is nothing to pay
 	}
 	if err := checkPrefundLine(b, request); e.tracker.markLineMissing(b.Account, err != nil) {
 		e.cfg.Events.Failed(&OrderError{Account: b.Account, Err: err})

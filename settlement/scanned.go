@@ -17,7 +17,10 @@ type dueAccount struct {
 type scannedBalance struct {
 	balance *accounts.Balance // nil: none
 	began   time.Time         // before the look-up, by the monotonic clock
-	isOwn   bool              // the visit itself made the look-up, just before its step
+	// urgencies is tracker.countUrgencies before the look-up. An urgent order needs a balance that was read after
+	// its urgency was set: SettleNow pays what is owed at the time of the call.
+	urgencies uint64
+	isOwn     bool // the visit itself made the look-up, just before its step
 }
 
 // scanLifetime bounds the age of a scanned balance. An older one is as safe, but the more packets were booked since,
@@ -29,7 +32,8 @@ const scanLifetime = 100 * time.Millisecond
 // on it. If another engine has ordered since, the next number is taken. The order's check finds packets and payments
 // since, as after any other read. Packets of the peer that are in flight are likely to be booked before the order.
 func (v *accountVisit) usableScan() *accounts.Balance {
-	if s := v.scanned; s.balance != nil && s.began.After(v.state.latestAt) && !s.isOld() && s.isComplete() {
+	s := v.scanned
+	if s.balance != nil && s.began.After(v.state.latestAt) && v.tracker.viewOf(v.account).urgentNumber <= s.urgencies && !s.isOld() && s.isComplete() {
 		return s.balance
 	}
 	return nil

@@ -241,3 +241,48 @@ func TestScannedBalanceIsOlderThanAnOrder(t *testing.T) {
 		})
 	}
 }
+
+// SettleNow pays what is owed at its call, also by a visit that began before the call and waited: first the visit's
+// balance is read, then packets are booked, then SettleNow is called, and then the visit places its order.
+func TestSettleNowDuringAVisit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		for _, a := range w.peers {
+			w.earn(a, 100)
+		}
+		cfg := manualConfig(r, at100)
+		cfg.Rails.Default.Concurrency = 1 // the second visit waits for the first
+		e := w.engine(cfg)
+		_, err := e.Settle(t.Context(), w.peers...) // the newest orders are known from here on
+		require.NoError(t, err)
+		for _, a := range w.peers {
+			w.earn(a, 80)
+		}
+		sleepVirtual(time.Millisecond)
+		paying, proceed := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		r.before = func(settlement.Order) error {
+			once.Do(func() { close(paying); <-proceed })
+			return nil
+		}
+		var calls sync.WaitGroup
+		calls.Go(func() {
+			_, err := e.Settle(t.Context(), w.peers...)
+			require.NoError(t, err)
+		})
+		<-paying
+		waiting := w.peers[1]
+		w.earn(waiting, 30)
+		calls.Go(func() {
+			_, err := e.SettleNow(t.Context(), waiting)
+			require.NoError(t, err)
+		})
+		synctest.Wait()
+		close(proceed)
+		calls.Wait()
+		require.Equal(t, "20", w.balance(waiting).Position().String())
+		require.NoError(t, e.Close(t.Context()))
+		w.requireConserved(r)
+	})
+}

@@ -90,6 +90,7 @@ func (e *Engine) reconcileClosed(
 // placeAndPay places and pays the next order, if an order is due.
 func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *latestOrder) (stepResult, error) {
 	began := e.cfg.Clock()
+	urgencies := e.tracker.countUrgencies()
 	handled, urgentAfter := e.readUrgency(latest)
 	order, d, err := e.placeOrder(ctx, visit, latest, handled != urgencyNone)
 	if err != nil {
@@ -102,8 +103,8 @@ func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *l
 		return e.keepWaiting(visit, none, err)
 	case err != nil:
 		return stepResult{}, e.reportFailure(visit, none, err)
-	case handled != urgencyNone: // a stronger urgency set during the placing stays for the next order
-		e.tracker.clearUrgent(visit.account, handled)
+	case handled != urgencyNone: // an urgency set during the placing stays for the next order
+		e.tracker.clearUrgent(visit.account, handled, urgencies)
 	}
 	if order.ID.IsZero() {
 		e.tracker.deferUrgent(visit.account, urgentAfter)

@@ -24,6 +24,7 @@ type tracker struct {
 	touched       map[accounts.PeerAccount]struct{}  // to be checked by the loop
 	wakeups       map[accounts.PeerAccount]time.Time // to be checked then, even without a packet
 	reachedLimits map[scopeKey]struct{}              // limits reported as reached
+	urgencies     uint64                             // how many urgencies were set
 }
 
 // trackedAccount is the tracker's memory of one account. tracker.mu guards every field but state.

@@ -34,12 +34,15 @@ func CheckLine(asset accounts.Asset, name string, b *accounts.Balance, t Thresho
 const maxPercent = 999
 
 // ComputeUsed returns the used part of a peer's credit line, in percent rounded down, at most 999: by debt, and by
-// holds of packets and reservations. A peer without a line has used 0.
+// holds of packets and reservations; with arrears more than 100. A peer without a line has used 0.
 func ComputeUsed(b *accounts.Balance) int {
 	if b.CreditLine.IsZero() {
 		return 0
 	}
-	used := b.CreditLine.SubFloor(b.Headroom).Big()
+	used := new(big.Int).Add(b.CreditLine.Big(), b.Arrears.Big())
+	if used.Sub(used, b.Headroom.Big()); used.Sign() < 0 { // the peer's own money
+		return 0
+	}
 	used.Mul(used, big.NewInt(100)).Quo(used, b.CreditLine.Big())
 	if !used.IsInt64() || used.Int64() > maxPercent {
 		return maxPercent

@@ -45,6 +45,13 @@ func TestCheckLine(t *testing.T) {
 	}
 }
 
+// Arrears await the headroom: the peer has used more than its line.
+func TestUsedWithArrears(t *testing.T) {
+	t.Parallel()
+	b := accounts.Balance{CreditLine: ledger.NewAmount(100), Headroom: ledger.NewAmount(3), Arrears: ledger.NewAmount(7)}
+	require.Equal(t, 104, bookcheck.ComputeUsed(&b))
+}
+
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	warning := func(check, text string) bookcheck.Finding {
@@ -57,6 +64,18 @@ func TestWarnings(t *testing.T) {
 	require.Equal(t, warning("peers", "alice in USD/2 is configured, and not in the ledger"), bookcheck.CheckConfigured(usd, "alice", false))
 	require.Equal(t, bookcheck.OK, bookcheck.CheckConfigured(usd, "alice", true).Status)
 	require.Equal(t, warning("liquidity", "we are short of USD/2: the liquidity is -12.50"), bookcheck.CheckLiquidity(&accounts.AssetPosition{Asset: usd, Liquidity: big.NewInt(-1250)}, nil, nil))
+	for _, test := range []struct {
+		liquidity, warning, critical int64
+		want                         bookcheck.Finding
+	}{
+		{1001, 1000, 500, bookcheck.Finding{Check: "liquidity"}},
+		{1000, 1000, 500, warning("liquidity", "our liquidity is 10.00 USD")},
+		{500, 1000, 500, bookcheck.Finding{Status: bookcheck.Critical, Check: "liquidity", Text: "our liquidity is 5.00 USD"}},
+		{-1, 1000, -500, warning("liquidity", "we are short of USD/2: the liquidity is -0.01")},
+	} {
+		own := accounts.AssetPosition{Asset: usd, Liquidity: big.NewInt(test.liquidity)}
+		require.Equal(t, test.want, bookcheck.CheckLiquidity(&own, big.NewInt(test.warning), big.NewInt(test.critical)), test)
+	}
 	require.Equal(t, bookcheck.OK, bookcheck.CheckLiquidity(&accounts.AssetPosition{Asset: usd, Liquidity: new(big.Int)}, nil, nil).Status)
 }
 
