@@ -19,8 +19,8 @@ const (
 	maxDepth = 64       // nested elements
 
 	maxElements   = 4_000_000
-	maxStatements = 10_000 // of a file
-	maxText     = 4 << 10 // bytes of one element's text, or of one field
+	maxStatements = 10_000  // of a file
+	maxText       = 4 << 10 // bytes of one element's text, or of one field
 )
 
 // Read reads a file of at most [MaxSize] bytes. A longer file is refused.
