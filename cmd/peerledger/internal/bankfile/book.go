@@ -8,6 +8,7 @@ type Booking struct {
 	Currency string `json:"currency"`
 	Date     string `json:"date"`
 	EndToEnd string `json:"end_to_end,omitempty"`
+	Peer     string `json:"peer,omitempty"`
 }
 
 // Span is a whole proven statement that continued the one before.
@@ -39,6 +40,9 @@ type Payment struct {
 	EndToEnd     string `json:"end_to_end,omitempty"`
 	Text         string `json:"text,omitempty"`
 	Charge       string `json:"charge,omitempty"`
+	// Peer is the peer that paid. The caller sets it for a booked payment, with [FindPeer] for example. A known payment has
+	// the peer for which the payment was booked, whatever the configuration is now.
+	Peer string `json:"peer,omitempty"`
 
 	entryKey string // of a part: the key of its whole entry
 }
@@ -53,6 +57,7 @@ const (
 	NoKey             Reason = "no key"              // nothing tells the payment from another one
 	Conflict          Reason = "conflict"            // the key is booked with another amount, currency or date, or in other parts
 	PartsDiffer       Reason = "parts differ"        // the parts of a batch do not add up to its entry
+	NoPeer            Reason = "no peer"             // no peer, or more than one, is configured for the payer
 	BatchWithoutParts Reason = "batch without parts" // several payments, of which the file has no details
 	WrongScale        Reason = "scale"               // the amount has more decimal places than the asset
 	WrongCurrency     Reason = "currency"
@@ -78,7 +83,7 @@ type Report struct {
 	Booked  []Payment      `json:"booked,omitempty"`
 	Known   []Payment      `json:"known,omitempty"` // in the book already, with the same amount, currency and date
 	Listed  []Listed       `json:"listed,omitempty"`
-	Skipped map[string]int `json:"skipped,omitempty"` // entries by reason
+	Skipped map[string]int `json:"skipped,omitempty"` // entries by reason, such as outgoing, pending, other account, other source
 	Others  []string       `json:"others,omitempty"`  // accounts of the file that are not the configured one
 
 	spans []Span
@@ -106,5 +111,5 @@ func (b *Book) Add(r Report) {
 }
 
 func (p Payment) booking() Booking {
-	return Booking{Amount: p.Amount, Currency: p.Currency, Date: p.Date, EndToEnd: p.EndToEnd}
+	return Booking{Amount: p.Amount, Currency: p.Currency, Date: p.Date, EndToEnd: p.EndToEnd, Peer: p.Peer}
 }

@@ -17,17 +17,17 @@ import (
 
 // Mapping tells how to read a bank's CSV export. Nothing is detected.
 type Mapping struct {
-	Encoding  string   `json:"encoding"`   // utf-8 (default), iso-8859-1, windows-1252 or utf-16
-	Delimiter string   `json:"delimiter"`  // one character; default: a comma
-	Decimal   string   `json:"decimal"`    // decimal mark; default: a point
-	Group     string   `json:"group"`      // mark between groups of three digits; default: none
-	Date      string   `json:"date"`       // such as YYYY-MM-DD or DD.MM.YY hh:mm
-	SkipLines int      `json:"skip_lines"` // lines above the header
-	Booked    []string `json:"booked"`     // values of the status column that mean booked
-	Credit    []string `json:"credit"`     // values of the direction column that mean money received
+	Encoding  string   `json:"encoding" yaml:"encoding"`     // utf-8 (default), iso-8859-1, windows-1252 or utf-16
+	Delimiter string   `json:"delimiter" yaml:"delimiter"`   // one character; default: a comma
+	Decimal   string   `json:"decimal" yaml:"decimal"`       // decimal mark; default: a point
+	Group     string   `json:"group" yaml:"group"`           // mark between groups of three digits; default: none
+	Date      string   `json:"date" yaml:"date"`             // such as YYYY-MM-DD or DD.MM.YY hh:mm
+	SkipLines int      `json:"skip_lines" yaml:"skip_lines"` // lines above the header
+	Booked    []string `json:"booked" yaml:"booked"`         // values of the status column that mean booked
+	Credit    []string `json:"credit" yaml:"credit"`         // values of the direction column that mean money received
 	// Columns has the header text of each field: date, and amount or credit or both credit and debit, are needed; account,
 	// currency, reference, status, direction, value_date, payer, payer_account, end_to_end and text are read if named.
-	Columns map[string]string `json:"columns"`
+	Columns map[string]string `json:"columns" yaml:"columns"`
 }
 
 var csvFields = []string{

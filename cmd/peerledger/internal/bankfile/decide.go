@@ -231,6 +231,7 @@ func (d *decider) decidePayment(e Entry, p Payment) {
 		}
 		d.report.Booked = append(d.report.Booked, p)
 	case before.Amount == p.Amount && before.Currency == p.Currency && before.Date == p.Date:
+		p.Peer = before.Peer
 		d.report.Known = append(d.report.Known, p)
 	default:
 		d.list(e, Conflict, p.Key)

@@ -22,11 +22,11 @@ const (
 
 // Account is a bank account as the operator configures it.
 type Account struct {
-	ID       string `json:"id"`       // IBAN, or the bank's own number; spaces do not count
-	Currency string `json:"currency"` // ISO 4217, such as EUR
-	Scale    int    `json:"scale"`    // decimal places of the asset's unit, 0 to 18
-	Books    Kind   `json:"books"`    // the kind of file that books; files of other kinds are skipped
-	MT940    string `json:"mt940"`    // how field 25 of MT940 spells the account; default: ID
+	ID       string `json:"id" yaml:"id"`             // IBAN, or the bank's own number; spaces do not count
+	Currency string `json:"currency" yaml:"currency"` // ISO 4217, such as EUR
+	Scale    int    `json:"scale" yaml:"scale"`       // decimal places of the asset's unit, 0 to 18
+	Books    Kind   `json:"books" yaml:"books"`       // the kind of file that books; files of other kinds are skipped
+	MT940    string `json:"mt940" yaml:"mt940"`       // how field 25 of MT940 spells the account; default: ID
 }
 
 // Validate returns an error that names the first field without a usable value.
