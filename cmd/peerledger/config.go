@@ -37,6 +37,9 @@ type config struct {
 
 	Reasons map[string]uint32 `yaml:"reasons"` // names for --reason
 
+	BankAccounts []bankConfig `yaml:"bank_accounts"`
+	BankState    string       `yaml:"bank_state"` // a file; "" is beside the configuration
+
 	OperatorJournal string `yaml:"operator_journal"` // a file, or "none"; "" is beside the configuration
 }
 

@@ -32,6 +32,7 @@ func (c config) validate() error {
 	}
 	errs = append(errs, c.validateAssets()...)
 	errs = append(errs, c.validateReasons()...)
+	errs = append(errs, c.validateBankAccounts()...)
 	if _, err := c.parseLimits(); err != nil {
 		errs = append(errs, err)
 	}

@@ -47,6 +47,7 @@ var promises = map[string]promise{
 	"credit extend":    {refused: "credit extend alice@USD 5 --if-line 6", written: "credit extend alice@USD 5"},
 	"credit revoke":    {refused: "credit revoke alice@USD 99", written: "credit revoke alice@USD 5"},
 	"settle received":  {refused: "settle received alice@USD 6 --key taken", written: "settle received alice@USD 5 --key k"},
+	"settle import":    {written: "settle import testdata/bank.csv"},
 	"settle paid":      {refused: "settle paid bob@USD 500 --key k", written: "settle paid alice@USD 1 --key k"},
 	"settle returned":  {refused: "settle returned alice@USD 500 --key k --payment taken", written: "settle returned alice@USD 2 --key k --payment taken"},
 	"settle resolve":   {refused: "settle resolve bob@USD 00000000000000000000000000000abc 5", written: "settle resolve bob@USD ORDER 5"},
@@ -83,7 +84,7 @@ peers:
   - {id: gina, asset: USD}
   - {id: dave, asset: USD}
 reasons: {refund: 7, capital: 1}
-`
+` + bankConfiguration
 
 // promiseLedger is a ledger in which each list has rows.
 type promiseLedger struct {

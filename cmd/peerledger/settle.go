@@ -36,7 +36,7 @@ docs/money.md for the use of each command.`,
 	cmd.AddCommand(
 		a.newReceivedCommand(&asset), a.newReturnedCommand(&asset), a.newPaidCommand(&asset), a.newResolveCommand(&asset), a.newCancelCommand(&asset),
 		a.newSettleNowCommand(&asset), a.newRefundCommand(&asset), a.newReleaseCommand(&asset),
-		a.newAnnounceCommand(&asset), a.newAnnouncedCommand(&asset), a.newFailedCommand(&asset),
+		a.newImportCommand(), a.newAnnounceCommand(&asset), a.newAnnouncedCommand(&asset), a.newFailedCommand(&asset),
 		a.newApproveCommand(&asset), a.newPauseRailCommand(), a.newResumeRailCommand(), a.newStopCommand(), a.newStartCommand(), a.newPausesCommand(),
 	)
 	return cmd

@@ -25,7 +25,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"balances": "balances", "audit": "audit --ledger", "statement": "statement alice@USD", "orders": "orders", "watch": "watch --once", "console": "console", "peers": "peers",
 		"peers suspend": "peers suspend alice@USD", "peers resume": "peers resume alice@USD", "peers close": "peers close alice@USD", "peers reopen": "peers reopen alice@USD",
 		"credit set": "credit set alice@USD 5", "credit extend": "credit extend alice@USD 5", "credit revoke": "credit revoke alice@USD 5",
-		"settle received": "settle received alice@USD 5 --key k", "settle paid": "settle paid alice@USD 5 --key k",
+		"settle received": "settle received alice@USD 5 --key k", "settle paid": "settle paid alice@USD 5 --key k", "settle import": "settle import testdata/bank.csv",
 		"settle returned": "settle returned alice@USD 5 --key k --payment p", "settle resolve": "settle resolve alice@USD abc 5",
 		"settle cancel": "settle cancel alice@USD abc", "settle now": "settle now alice@USD --pay-with true",
 		"settle refund": "settle refund alice@USD --pay-with true", "settle release": "settle release alice@USD",
