@@ -12,6 +12,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/cmd/peerledger/internal/bankfile"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -215,7 +216,7 @@ func (i *bankImport) bookPayment(ctx context.Context, file string, p bankfile.Pa
 			return err
 		})
 		if errors.Is(err, ledger.ErrOutcomeUnknown) {
-			return &unknownError{err, "Give the same files again: each payment is booked once."}
+			return &unknownError{err, effects.RepeatHint}
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", file, p.At, err)

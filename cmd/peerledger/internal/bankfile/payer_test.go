@@ -9,15 +9,23 @@ import (
 func TestFindPeer(t *testing.T) {
 	t.Parallel()
 	payers := []Payer{
-		{Peer: "alice", Account: "NL47 TEST 0000"}, {Peer: "alice", Reference: "ALICE-1"},
-		{Peer: "bob", Account: "NL15"}, {Peer: "bob", Reference: "BOB"}, {Peer: "carol"},
+		{Peer: "alice", Account: "NL47 TEST 0000"},
+		{Peer: "alice", Reference: "ALICE-1"},
+		{Peer: "bob", Account: "NL15"},
+		{Peer: "bob", Reference: "BOB"},
+		{Peer: "carol"},
 	}
 	for want, list := range map[string][]Payment{
 		"alice": {{PayerAccount: "NL47TEST0000"}, {Text: "for ALICE-1 in May"}, {EndToEnd: "ALICE-1"}, {PayerAccount: "NL47TEST0000", Text: "ALICE-1"}},
 		"bob":   {{PayerAccount: "NL15", Text: "ALICE-10"}},
 		"": {
-			{}, {Payer: "alice"}, {Text: "alice-1"}, {Text: "ALICE-12"}, {Text: "XBOB BOBX"},
-			{PayerAccount: "NL47TEST0000", Text: "BOB"}, {Text: "BOB ALICE-1"},
+			{},
+			{Payer: "alice"},
+			{Text: "alice-1"},
+			{Text: "ALICE-12"},
+			{Text: "XBOB BOBX"},
+			{PayerAccount: "NL47TEST0000", Text: "BOB"},
+			{Text: "BOB ALICE-1"},
 		},
 	} {
 		for _, p := range list {
