@@ -65,17 +65,17 @@ func TestSameKeyWithAnotherDate(t *testing.T) {
 func TestStatusesAndReturns(t *testing.T) {
 	t.Parallel()
 	code := `<AcctSvcrRef>A</AcctSvcrRef><BkTxCd><Domn><Fmly><SubFmlyCd>RRTN</SubFmlyCd></Fmly></Domn></BkTxCd>`
-	for change, want := range map[[2]string]string{
-		{"BOOK", "FUTR"}:                       "skipped pending 1",
-		{"BOOK", "OTHR"}:                       "skipped no status 1",
-		{"<Sts><Cd>BOOK</Cd></Sts>", ""}:       "booked NL69TEST/EUR/entry/A 100",
-		{"CRDT", "DBIT"}:                       "skipped outgoing 1",
-		{"<AcctSvcrRef>A</AcctSvcrRef>", code}: "came back statement 1 entry 1",
-		{"<Sts>", "<RvslInd>1</RvslInd><Sts>"}: "came back statement 1 entry 1",
-		{"CRDT</CdtDbtInd>", "DBIT</CdtDbtInd><RvslInd>1</RvslInd>"}: "taken back statement 1 entry 1",
-		{"CRDT</CdtDbtInd>", "DBIT</CdtDbtInd><RvslInd> </RvslInd>"}: "skipped outgoing 1",
+	for _, c := range [][3]string{
+		{"BOOK", "FUTR", "skipped pending 1"},
+		{"BOOK", "OTHR", "skipped no status 1"},
+		{"<Sts><Cd>BOOK</Cd></Sts>", "", "booked NL69TEST/EUR/entry/A 100"},
+		{"CRDT", "DBIT", "skipped outgoing 1"},
+		{"<AcctSvcrRef>A</AcctSvcrRef>", code, "came back statement 1 entry 1"},
+		{"<Sts>", "<RvslInd>1</RvslInd><Sts>", "came back statement 1 entry 1"},
+		{"CRDT</CdtDbtInd>", "DBIT</CdtDbtInd><RvslInd>1</RvslInd>", "taken back statement 1 entry 1"},
+		{"CRDT</CdtDbtInd>", "DBIT</CdtDbtInd><RvslInd> </RvslInd>", "skipped outgoing 1"},
 	} {
-		require.Equal(t, []string{want}, tellCamt(t, &Book{}, replace(camtCredit, change[0], change[1])), "%v", change)
+		require.Equal(t, []string{c[2]}, tellCamt(t, &Book{}, replace(camtCredit, c[0], c[1])), "%v", c)
 	}
 }
 
