@@ -236,8 +236,9 @@ func TestFormsAfterARestart(t *testing.T) {
 			text := a.show("/" + location + "&look=1")
 			require.Contains(t, text, "The outcome is unknown.")
 			require.Contains(t, text, "The line is 70.00: neither 100.00, as before, nor 250.00.")
-			_, text = a.do("line", second)
-			require.Contains(t, text, "Refused", "the line is no longer the one of the form")
+			status, _, text := a.post("line", second)
+			require.Equal(t, http.StatusConflict, status, text)
+			require.Contains(t, text, "The books have changed since the form was made.")
 		}
 		require.Contains(t, a.describe("alice"), "line 70.00")
 	}
