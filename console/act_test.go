@@ -325,7 +325,7 @@ func TestUnknownOutcomes(t *testing.T) {
 				looked := a.show("/" + location + "&look=1")
 				if lost == lostBefore {
 					require.Equal(t, before, a.describeAll())
-					require.Contains(t, looked, "Booked: no.")
+					require.Contains(t, looked, map[bool]string{true: "Booked: unknown.", false: "Booked: no."}[c.path == "pay"])
 				} else if !slices.Contains([]string{"close", "reopen", "pay"}, c.path) { // of several requests, the first was applied
 					require.Equal(t, c.expect(t, before), a.describeAll())
 					require.Contains(t, looked, "Booked: yes.")
@@ -337,7 +337,8 @@ func TestUnknownOutcomes(t *testing.T) {
 				if confirm := c.fields.Get("confirm"); confirm != "" {
 					again.Set("confirm", confirm)
 				}
-				if lost == lostAfter && slices.Contains([]string{"close", "reopen"}, c.path) { // a part is written: only a new form goes on
+				// A part may be written, or an order placed that the form does not know: only a new form goes on.
+				if c.path == "pay" || lost == lostAfter && slices.Contains([]string{"close", "reopen"}, c.path) {
 					status, _, text := a.post(c.path, again)
 					require.Equal(t, http.StatusConflict, status, text)
 					require.Contains(t, text, `href="`+c.path+"?", "a new form")
