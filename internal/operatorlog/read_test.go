@@ -2,6 +2,7 @@ package operatorlog
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -132,6 +133,40 @@ func TestFilter(t *testing.T) {
 	entries, err := Read(t.Context(), path, Filter{})
 	require.NoError(t, err)
 	require.Len(t, entries, 20)
+}
+
+// A read ends at MaxBytes, which it reports, at a line that is older than From by more than clocks differ, and with its context.
+func TestReadIsBounded(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	l := openTestLog(t, path)
+	for i := range 3 {
+		e := testEntry
+		e.Time = time.Now().Add(time.Duration(i-2) * 48 * time.Hour)
+		_, err := l.Begin(e)
+		require.NoError(t, err)
+	}
+	content := readText(t, path)
+	last := int64(len(content) - strings.LastIndex(content[:len(content)-1], "\n") - 1)
+	for most, want := range map[int64]int{last: 1, last - 1: 0} {
+		entries, err := Read(t.Context(), path, Filter{MaxBytes: most})
+		require.ErrorIs(t, err, ErrCut)
+		require.Len(t, entries, want)
+	}
+	entries, err := Read(t.Context(), path, Filter{MaxBytes: int64(len(content))})
+	require.NoError(t, err)
+	require.Len(t, entries, 3)
+
+	// The damaged line is at the begin of the file: a read that stops before does not meet it.
+	require.NoError(t, os.WriteFile(path, []byte("damage\n"+content), 0o600))
+	_, err = Read(t.Context(), path, Filter{From: time.Now().Add(-time.Hour)})
+	require.NoError(t, err)
+	_, err = Read(t.Context(), path, Filter{From: time.Now().Add(-95 * time.Hour)})
+	require.ErrorIs(t, err, ErrDamaged)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = Read(ctx, path, Filter{})
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // countingFile counts the bytes read from a file.
