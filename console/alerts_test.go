@@ -42,7 +42,7 @@ func TestAlerts(t *testing.T) {
 		got[row["status"]+" "+row["check"]+" "+row["asset"]+" "+row["peer"]] = text
 	}
 	require.Equal(t, map[string]string{
-		"critical credit line EUR/9 euro": "euro has used 100% of its line in EUR/9",
+		"critical credit line EUR/9 euro": "euro has used 120% of its line in EUR/9",
 		"warning credit line USD/2 alice": "alice has used 85% of its line in USD/2",
 		"warning arrears EUR/9 euro":      "euro is in arrears with 1.000000001 EUR",
 		"warning suspense USD/2 capped":   "7.00 USD waits in suspense for capped",

@@ -1,9 +1,9 @@
-//go:build !race
+//go:build cgo && !race
 
 // Package browsertest tests the pages of package console in Chromium, over HTTP.
 //
 // The race detector is left out: Chromium takes the time of these tests, and package console has tests of its own
-// for what its handler does at the same time.
+// for what its handler does at the same time. So are runs without cgo, which would take as long and show the same.
 package browsertest
 
 import (

@@ -1,4 +1,4 @@
-//go:build !race
+//go:build cgo && !race
 
 package browsertest
 
@@ -202,9 +202,15 @@ func (w *world) hold(from, to string, amount uint64) transfers.Packet {
 // holdWith prepares a packet whose condition begins with this byte.
 func (w *world) holdWith(from, to string, amount uint64, condition byte) transfers.Packet {
 	w.t.Helper()
-	held, err := w.client.Recorder.Prepare(w.t.Context(), transfers.Packet{
-		From: w.account(from), To: w.account(to), In: amount, Out: amount, Expiry: time.Now().Add(10 * time.Minute), Condition: [32]byte{condition, 1},
-	})
+	var held transfers.Result
+	var err error
+	prepare := func() bool {
+		held, err = w.client.Recorder.Prepare(w.t.Context(), transfers.Packet{
+			From: w.account(from), To: w.account(to), In: amount, Out: amount, Expiry: time.Now().Add(10 * time.Minute), Condition: [32]byte{condition, 1},
+		})
+		return !errors.Is(err, errAway) // a look-up for suspensions may have begun before the ledger came back
+	}
+	require.Eventually(w.t, prepare, 10*time.Second, 20*time.Millisecond)
 	require.NoError(w.t, err)
 	return held.Packet
 }
