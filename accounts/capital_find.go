@@ -8,7 +8,7 @@ import (
 )
 
 // FindFunding looks up what [Book.Fund] has booked under a key, in one request. found is false if nothing is booked. AlreadyBooked
-// of the booking is set. The errors match [ErrUnknownAsset] or [ErrInvalid] (the key), or are of the request.
+// of the booking is set, and BookedAt is the time of its Transfer. The errors match [ErrUnknownAsset] or [ErrInvalid] (the key), or are of the request.
 func (b *Book) FindFunding(ctx context.Context, asset Asset, key string) (booking Booking, found bool, err error) {
 	return b.findCapital(ctx, "fund", asset, key)
 }

@@ -247,7 +247,7 @@ func TestClosingInPart(t *testing.T) {
 	require.Equal(t, operatorlog.Failed, a.readActs()[0].Outcome)
 }
 
-// The page of acts says that it has not searched the whole journal.
+// The page of acts does not pass a part of the journal for the whole.
 func TestAuditOfALongJournal(t *testing.T) {
 	t.Parallel()
 	a := newActFixture(t, nil)
