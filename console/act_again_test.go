@@ -21,7 +21,7 @@ import (
 // lose sends a form whose answer gets lost, and returns the page of the result and the form that it sends again.
 func (a *actFixture) lose(lost int32, path string, second url.Values) (location string, again url.Values) {
 	a.t.Helper()
-	a.console.SetActTime(300 * time.Millisecond)
+	a.console.SetActTime(time.Second)
 	a.ledger.lost.Store(lost)
 	location, text := a.do(path, second)
 	require.Contains(a.t, text, "The outcome is unknown.")

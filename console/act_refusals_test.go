@@ -211,7 +211,7 @@ func TestFormsAfterARestart(t *testing.T) {
 		a := newActFixture(t, nil)
 		second := a.prepare("line", ofAlice, with("line", "250"))
 		if outcome == operatorlog.Unknown {
-			a.console.SetActTime(300 * time.Millisecond)
+			a.console.SetActTime(time.Second)
 			a.ledger.lost.Store(lostAfter)
 		}
 		location, _ := a.do("line", second)
@@ -285,7 +285,7 @@ func TestLookingAgainTellsBookingsApart(t *testing.T) {
 		a.debitBeyond("bob", 7_00) // under the key "before"
 		query := map[string]string{"paid": ofAlice, "write-off": ofBob, "withdraw": "asset=USD%2F2"}[path]
 		second := a.prepare(path, query, fields)
-		a.console.SetActTime(300 * time.Millisecond)
+		a.console.SetActTime(time.Second)
 		a.ledger.lost.Store(lostBefore)
 		location, _ := a.do(path, second)
 		require.Contains(t, a.show("/"+location+"&look=1"), "Booked: no.", path)

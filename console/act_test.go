@@ -309,7 +309,7 @@ func TestUnknownOutcomes(t *testing.T) {
 			t.Run(c.path+" "+name, func(t *testing.T) {
 				t.Parallel()
 				a := newActFixture(t, nil)
-				a.console.SetActTime(400 * time.Millisecond) // requests without an answer are repeated until then
+				a.console.SetActTime(time.Second) // requests without an answer are repeated until then
 				form := c.open(a)
 				before := a.describeAll()
 				_, second := a.check(c.path, form, c.fields)
