@@ -61,6 +61,7 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 	paid, err = book.Withdraw(ctx, out)
 	require.NoError(t, err)
 	require.True(t, paid.AlreadyBooked)
+	requireFoundCapital(t, book, again, paid)
 	for _, amount := range []uint64{69, 71, 1000} {
 		out.Amount = units(amount)
 		_, err = book.Withdraw(ctx, out)
@@ -87,6 +88,25 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 	_, err = book.Fund(ctx, accounts.Capital{Asset: accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}, Key: "k", Amount: units(1)})
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// requireFoundCapital finds the funding and the withdrawal under the key first.
+func requireFoundCapital(t *testing.T, book *accounts.Book, funded, paid accounts.Booking) {
+	t.Helper()
+	ctx := t.Context()
+	foundIn, isIn, err := book.FindFunding(ctx, usd, "first")
+	require.NoError(t, err)
+	require.True(t, isIn)
+	require.Equal(t, funded, foundIn)
+	foundOut, isOut, err := book.FindWithdrawal(ctx, usd, "first")
+	require.NoError(t, err)
+	require.True(t, isOut)
+	require.Equal(t, []any{paid.Transfer, paid.Amount}, []any{foundOut.Transfer, foundOut.Amount})
+	_, isIn, err = book.FindFunding(ctx, usd, "second")
+	require.NoError(t, err)
+	require.False(t, isIn)
+	_, _, err = book.FindFunding(ctx, usd, "")
+	require.ErrorIs(t, err, accounts.ErrInvalid)
 }
 
 func testManyCapital(t *testing.T, l ledger.Ledger) {

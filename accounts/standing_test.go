@@ -13,7 +13,40 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-var standingScenarios = []scenario{{"standings of peers", testStandings}}
+var standingScenarios = []scenario{{"standings of peers", testStandings}, {"latest changes of peers", testLatestChanges}}
+
+// On every ledger: the latest changes of a peer tell whether an operator has changed it, also there and back.
+func testLatestChanges(t *testing.T, l ledger.Ledger) {
+	book := quickBook(t, l)
+	peers := provision(t, book, 1000, "alice", "bob")
+	read := func() accounts.LatestChanges {
+		t.Helper()
+		latest, err := book.LatestChanges(t.Context(), peers[0])
+		require.NoError(t, err)
+		return latest
+	}
+	before := read()
+	require.True(t, before.Suspension.IsZero() && before.Closing.IsZero())
+	require.NoError(t, book.SuspendPeer(t.Context(), peers[1]))
+	require.Equal(t, before, read(), "of another peer")
+	require.NoError(t, book.SuspendPeer(t.Context(), peers[0]))
+	suspended := read()
+	require.True(t, suspended.Suspension.After(before.Line))
+	require.NoError(t, book.ResumePeer(t.Context(), peers[0]))
+	resumed := read()
+	require.True(t, resumed.Suspension.After(suspended.Suspension))
+	for _, amount := range []uint64{900, 1000} {
+		_, err := book.SetCreditLine(t.Context(), peers[0], units(amount))
+		require.NoError(t, err)
+	}
+	changed := read()
+	require.True(t, changed.Line.After(resumed.Suspension))
+	require.NoError(t, book.ClosePeer(t.Context(), peers[0]))
+	closed := read()
+	require.True(t, closed.Closing.After(changed.Line))
+	require.NoError(t, book.ReopenPeer(t.Context(), peers[0]))
+	require.True(t, read().Closing.After(closed.Closing))
+}
 
 // On every ledger: a standing says since when a peer is suspended, closed or in arrears, and why.
 func testStandings(t *testing.T, l ledger.Ledger) {

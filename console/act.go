@@ -28,11 +28,14 @@ type action struct {
 	see       func(*subject) string
 	fields    []formField
 	keyed     bool // the ledger books the change once for its key
+	versioned bool // the change is refused if an operator has changed the peer since the second page
 	rail      bool // the change needs Config.Settlement
 
 	plan func(c *Console, f *actForm, s *subject) (plan, error)
 	run  func(ctx context.Context, c *Console, f *actForm, s *subject) (actResult, error)
 	look func(ctx context.Context, c *Console, p place, e *operatorlog.Entry) (finding, error)
+	// compare looks for the change of a form that was sent before, whose latest act is e. nil for keyed actions.
+	compare func(ctx context.Context, c *Console, f *actForm, s *subject, e *operatorlog.Entry) (resend, error)
 }
 
 // target is the object of an action.
@@ -80,6 +83,7 @@ type subject struct {
 	own      accounts.AssetPosition // of an asset
 	order    settlement.OpenOrder   // of the place, or else the peer's open order
 	hasOrder bool
+	version  string // of the operators' changes of a peer; "" unless the action is versioned
 }
 
 // plan is a change as the second page shows it, in the words of the command.
@@ -89,6 +93,8 @@ type plan struct {
 	effect   string
 	note     string
 	blocked  string // why the change cannot be sent; "" if it can be
+	shown    string // what the second page is based on besides action.see; it comes back with the form
+	outdated string // how the books differ from what the second page has shown; "" if the change may be made
 }
 
 // actResult is the result of a change that was made, or had been made before.
@@ -97,6 +103,7 @@ type actResult struct {
 	transfer      string
 	amount, after string // "" if they are as planned
 	note          string
+	rest          error // why a part of the change was not made; nil if all was
 }
 
 // newActions returns the actions of a console; none if it only shows.
@@ -165,6 +172,11 @@ func (c *Console) readSubject(ctx context.Context, a *action, p place) (*subject
 			return s.readOwn(ctx, c.cfg.Book)
 		}
 		var err error
+		if a.versioned { // before the balance: what comes between is noticed by the version
+			if s.version, err = readVersion(ctx, c.cfg.Book, p.account); err != nil {
+				return err
+			}
+		}
 		if s.balance, err = c.cfg.Book.Balance(ctx, p.account); err != nil || !a.rail {
 			return err
 		}
@@ -177,6 +189,12 @@ func (c *Console) readSubject(ctx context.Context, a *action, p place) (*subject
 		return err
 	})
 	return s, err
+}
+
+// readVersion returns a text that is the same only if no operator has changed the peer between two calls.
+func readVersion(ctx context.Context, book *accounts.Book, account accounts.PeerAccount) (string, error) {
+	latest, err := book.LatestChanges(ctx, account)
+	return fmt.Sprintf("%d.%d.%d", latest.Line.UnixNano(), latest.Suspension.UnixNano(), latest.Closing.UnixNano()), err
 }
 
 func (s *subject) readOwn(ctx context.Context, book *accounts.Book) error {

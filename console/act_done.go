@@ -37,19 +37,19 @@ func (a *action) safeAgain() string {
 	case a.keyed:
 		return "the form has the same key, and a key is booked once, for ever"
 	case a.seenField == "if_line":
-		return "the line is changed only from the line that the form was based on"
+		return "a line that is as wanted is not changed again, and if an operator has changed the peer since, the form is refused"
 	case a.path == "pay":
-		return "an open order is paid under the same key"
+		return "the order of this form is paid under the same key, and no other one is placed for it"
 	case a.seenField == orderField:
-		return "an order is closed once"
+		return "an order is closed once, and the form is checked as for the first time"
 	default:
-		return "a state that the peer has is not set again"
+		return "a state that the peer has is not set again, and if an operator has changed the peer since, the form is refused"
 	}
 }
 
 // showDone shows the result of an act: done, done before, refused, or unknown with the way to find out.
 func (c *Console) showDone(w http.ResponseWriter, r *http.Request) {
-	record, err := c.findAct(r.URL.Query().Get("id"))
+	record, err := c.findAct(r.Context(), r.URL.Query().Get("id"))
 	switch {
 	case err != nil:
 		c.fail(w, http.StatusServiceUnavailable, err)

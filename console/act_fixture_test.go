@@ -144,7 +144,7 @@ func (a *actFixture) describeAll() string {
 // readActs returns the acts of the journal, the newest first.
 func (a *actFixture) readActs() []operatorlog.Entry {
 	a.t.Helper()
-	entries, err := operatorlog.Read(a.journal, operatorlog.Filter{})
+	entries, err := operatorlog.Read(a.t.Context(), a.journal, operatorlog.Filter{})
 	require.NoError(a.t, err)
 	return entries
 }

@@ -49,6 +49,8 @@ type actForm struct {
 	key        string    // made with the form
 	made       time.Time // when the form was made, by the key
 	seen       string    // the text of action.see when the form was made
+	shown      string    // plan.shown of the second page
+	again      resend    // set for a form that was sent before
 	step       string    // "check" or "do"
 	confirm    string    // the typed name of the peer
 	amount     ledger.Amount
@@ -94,6 +96,9 @@ func parseFormKey(key string, now time.Time) (time.Time, error) {
 // fieldNames are the fields that a form of an action may have, besides step and confirm.
 func (a *action) fieldNames() []string {
 	names := []string{"peer", "asset", "order", "key", "reason", "note"}
+	if a.compare != nil {
+		names = append(names, "shown")
+	}
 	if a.seenField != "" {
 		names = append(names, a.seenField)
 	}
@@ -128,7 +133,7 @@ func (c *Console) parsePlaceAndKey(a *action, r *http.Request) (*actForm, error)
 	if f.place, err = c.findPlace(a, f.values); err != nil {
 		return nil, err
 	}
-	f.key, f.seen = f.values.Get("key"), f.values.Get(a.seenField)
+	f.key, f.seen, f.shown = f.values.Get("key"), f.values.Get(a.seenField), f.values.Get("shown")
 	return f, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/internal/operatorlog"
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -24,8 +25,6 @@ const (
 	stillOnItsWay = " A request that is still on its way may change that later."
 	// lookBack is how far before the begin of an act its rows are looked for: the ledger has a clock of its own.
 	lookBack = 10 * time.Minute
-	// maxLookRows is the number of rows or orders that are read for an act.
-	maxLookRows = 10_000
 )
 
 // lookAgain reads from the ledger whether an act is booked.
@@ -77,29 +76,21 @@ func isBookingOf(action string, f *accounts.Found) bool {
 	}
 }
 
-// lookCapital looks for a movement of capital in the statement of our own account.
+// lookCapital looks for the booking of a movement of capital by its key.
 func lookCapital(ctx context.Context, c *Console, p place, e *operatorlog.Entry) (finding, error) {
-	own, err := c.cfg.Book.OwnAccount(p.asset)
-	if err != nil {
+	find := c.cfg.Book.FindFunding
+	if e.Action == effects.Withdraw.Action {
+		find = c.cfg.Book.FindWithdrawal
+	}
+	b, found, err := find(ctx, p.asset, e.Key)
+	switch {
+	case err != nil:
 		return finding{}, err
+	case !found:
+		return finding{"no", fmt.Sprintf("The ledger has no such movement under the key %q.", e.Key) + stillOnItsWay}, nil
+	default:
+		return finding{"yes", fmt.Sprintf("Under the key %q the ledger has %s at %s, transfer %v.", e.Key, p.asset.Text(b.Amount), formatTime(b.BookedAt), b.Transfer)}, nil
 	}
-	s, err := c.cfg.Book.Statement(ctx, own, e.Time.Add(-lookBack), time.Time{}, accounts.WithKnownKeys(e.Key))
-	if err != nil {
-		return finding{}, err
-	}
-	rows, isIn := 0, e.Action == effects.Fund.Action
-	for row, err := range s.Entries(ctx) {
-		if err != nil {
-			return finding{}, err
-		}
-		if row.Kind == accounts.EntryFunding && row.Key == e.Key && (row.Amount.Sign() > 0) == isIn {
-			return finding{"yes", fmt.Sprintf("Under the key %q the ledger has %s at %s, transfer %v.", e.Key, formatSigned(p.asset, row.Amount), formatTime(row.Time), row.Transfer)}, nil
-		}
-		if rows++; rows >= maxLookRows {
-			return finding{"unknown", fmt.Sprintf("The booking is not among the first %d rows after %s: see peerledger statement --own.", maxLookRows, formatTime(e.Time))}, nil
-		}
-	}
-	return finding{"no", fmt.Sprintf("The ledger has no such movement under the key %q since %s.", e.Key, formatTime(e.Time.Add(-lookBack))) + stillOnItsWay}, nil
 }
 
 // lookLine compares the line with the act.
@@ -117,44 +108,66 @@ func lookState(ctx context.Context, c *Console, p place, e *operatorlog.Entry) (
 // compareNow compares a value of the books with the values before and after an act. Another operator may have set the
 // value: the books keep no names.
 func compareNow(name, now string, e *operatorlog.Entry) finding {
-	switch now {
-	case e.After:
+	switch {
+	case e.Before == e.After:
+		return finding{"unknown", fmt.Sprintf("The %s is %s, which was so before the change: it does not show whether the rest of the change is booked.", name, now)}
+	case now == e.After:
 		return finding{"yes", fmt.Sprintf("The %s is %s, as the change sets it.", name, now)}
-	case e.Before:
+	case now == e.Before:
 		return finding{"no", fmt.Sprintf("The %s is still %s.", name, now) + stillOnItsWay}
 	default:
 		return finding{"unknown", fmt.Sprintf("The %s is %s: neither %s, as before, nor %s.", name, now, e.Before, e.After)}
 	}
 }
 
-// lookOrder looks for the order of an act, or for the peer's orders since the act.
+// lookOrder looks for the order that an act closes.
 func lookOrder(ctx context.Context, c *Console, p place, e *operatorlog.Entry) (finding, error) {
-	open, err := c.cfg.Settlement.Orders(ctx, p.account)
-	if err != nil {
+	open, isOpen, err := c.findOrder(ctx, p.account, p.order)
+	switch {
+	case err != nil:
 		return finding{}, err
+	case isOpen:
+		return finding{"no", fmt.Sprintf("The order %v of %s is open. %s", open.ID, p.asset.Text(open.Amount), describeOpen(&open))}, nil
 	}
-	for _, o := range open {
-		text := fmt.Sprintf("The order %v of %s is open. %s", o.ID, p.asset.Text(o.Amount), describeOpen(&o))
-		switch {
-		case o.ID == p.order:
-			return finding{"no", text}, nil
-		case p.order.IsZero():
-			return finding{"unknown", text}, nil
-		}
-	}
-	page, err := c.cfg.Settlement.ClosedOrders(ctx, settlement.ClosedOrderQuery{}, p.account)
-	if err != nil {
+	closed, _, found, err := c.findClosed(ctx, p.account, p.order)
+	switch {
+	case err != nil:
 		return finding{}, err
+	case !found:
+		return finding{"unknown", "The order is not open, and not among the newest closed ones."}, nil
+	case isClosingOf(e, &closed):
+		return finding{"yes", "As the change closes it, " + describeClosed(&closed)}, nil
+	default:
+		return finding{"no", "In another way than the change closes it, " + describeClosed(&closed)}, nil
 	}
-	for _, o := range page.Orders {
-		if o.ID == p.order || p.order.IsZero() && o.ClosedAt.After(e.Time.Add(-lookBack)) {
-			return finding{"yes", fmt.Sprintf("The order %v of %s was closed at %s: %s, %s paid.", o.ID, p.asset.Text(o.Amount), formatTime(o.ClosedAt), o.Outcome, p.asset.Format(o.Paid))}, nil
-		}
+}
+
+// lookPayment looks for the order that an act has placed. Other orders of the peer say nothing about the act.
+func lookPayment(ctx context.Context, c *Console, p place, e *operatorlog.Entry) (finding, error) {
+	id, err := ledger.ParseID(e.Transfer)
+	if err != nil {
+		return finding{"unknown", "The journal does not say which order the change has placed: compare the peer's orders."}, nil
 	}
-	if p.order.IsZero() {
-		return finding{"no", "The peer has no open order, and none was closed since " + formatTime(e.Time.Add(-lookBack)) + "." + stillOnItsWay}, nil
+	open, isOpen, err := c.findOrder(ctx, p.account, id)
+	switch {
+	case err != nil:
+		return finding{}, err
+	case isOpen:
+		return finding{"unknown", fmt.Sprintf("The order %v of %s is open. %s", open.ID, p.asset.Text(open.Amount), describeOpen(&open))}, nil
 	}
-	return finding{"unknown", fmt.Sprintf("The order is not open, and not among the newest %d closed ones.", len(page.Orders))}, nil
+	closed, reached, found, err := c.findClosed(ctx, p.account, id)
+	switch {
+	case err != nil:
+		return finding{}, err
+	case found && closed.Outcome == settlement.OrderPaid:
+		return finding{"yes", "Of this change, " + describeClosed(&closed)}, nil
+	case found:
+		return finding{"no", "Of this change, " + describeClosed(&closed)}, nil
+	case reached.After(e.Time.Add(-lookBack)):
+		return finding{"unknown", fmt.Sprintf("The order %v is not open, and not among the newest closed ones.", id)}, nil
+	default:
+		return finding{"no", fmt.Sprintf("The ledger has no order %v.", id) + stillOnItsWay}, nil
+	}
 }
 
 // describeOpen says what an open order waits for.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func newOrderActions() []*action {
 		{
 			path: "pay", label: "Pay now", wording: effects.PayNow, target: onPeer, rail: true, seenField: orderField, see: seeOrder,
 			help: "Place an order if we owe the peer more than its settle_to, regardless of settle_at, and pay it through the peer's rail, within the limits.",
-			plan: planPay, run: payNow, look: lookOrder,
+			plan: planPay, run: payNow, look: lookPayment, compare: comparePayment,
 		},
 		{
 			path: "resolve", label: "Close the order as paid", wording: effects.Resolve, target: onOrder, rail: true, seenField: orderField, see: seeOrder, help: effects.ResolveHelp,
@@ -40,12 +41,12 @@ func newOrderActions() []*action {
 				{name: "amount", label: "Amount paid", kind: amountField, hint: "in all, in whole units"},
 				{name: "more", label: "More (--more)", kind: boxField, hint: "book an amount above the order's"},
 			},
-			plan: planResolve, run: resolveOrder, look: lookOrder,
+			plan: planResolve, run: resolveOrder, look: lookOrder, compare: compareOrder,
 		},
 		{
 			path: "cancel", label: "Cancel the order", wording: effects.Cancel, target: onOrder, rail: true, seenField: orderField, see: seeOrder, help: effects.CancelHelp,
 			fields: []formField{{name: "force", label: "Force (--force)", kind: boxField, hint: "cancel the order even if its engine was active a moment ago, or has never claimed the order"}},
-			plan:   planCancel, run: cancelOrder, look: lookOrder,
+			plan:   planCancel, run: cancelOrder, look: lookOrder, compare: compareOrder,
 		},
 	}
 }
@@ -57,6 +58,10 @@ func (f *actForm) needsConfirmation() bool {
 
 func planPay(c *Console, f *actForm, s *subject) (plan, error) {
 	p := plan{sentence: f.newSentence(effects.PayNow), now: s.describe(c), note: effects.PayNote}
+	if !f.again.order.IsZero() { // the form itself has placed the order
+		p.sentence.Amount = s.asset.Format(s.order.Amount)
+		return p, nil
+	}
 	if why := effects.ExplainUnpayable(s.balance); why != "" {
 		p.blocked = why
 		return p, nil
@@ -68,49 +73,14 @@ func planPay(c *Console, f *actForm, s *subject) (plan, error) {
 	case due.IsZero():
 		p.blocked = effects.ExplainNothingDue(s.balance, request)
 	}
-	p.sentence.Amount = s.asset.Format(due)
+	p.sentence.Amount, p.shown = s.asset.Format(due), s.asset.Format(due)
+	if shown, err := s.asset.Parse(f.shown); err != nil || shown.Less(due) {
+		p.outdated = fmt.Sprintf("%s was due when this page was made, and %s is due now: check the change again.", cmp.Or(f.shown, "Nothing"), p.shown)
+	}
 	return p, nil
 }
 
 var errNothingDue = errors.New("nothing was ordered: nothing is due any more, or another engine pays the peer's order")
-
-// payNow settles with the peer. An order that stays open without a decision of an operator has an unknown outcome: the
-// rail may have paid.
-func payNow(ctx context.Context, c *Console, f *actForm, _ *subject) (actResult, error) {
-	payments, err := c.cfg.Settlement.SettleNow(ctx, f.account)
-	var result actResult
-	var paid ledger.Amount
-	for _, p := range payments {
-		result.transfer = p.Order.ID.String()
-		paid, _ = paid.Add(p.Paid) // the ledger holds both, so the sum fits
-	}
-	if len(payments) > 0 {
-		result.amount = f.asset.Format(paid)
-	}
-	failure := new(settlement.OrderError)
-	switch {
-	case err == nil && len(payments) == 0:
-		return result, errNothingDue
-	case err == nil, !errors.As(err, &failure) || failure.Order.ID.IsZero():
-		return result, err
-	}
-	result.transfer = failure.Order.ID.String()
-	open, found, readErr := c.findOrder(ctx, f.account, failure.Order.ID)
-	switch {
-	case readErr != nil:
-		return result, fmt.Errorf("%w: the order may be open: %w", ledger.ErrOutcomeUnknown, errors.Join(err, readErr))
-	case !found: // the order was voided
-		return result, err
-	case errors.Is(open.Waits, settlement.ErrAwaitsApproval):
-		result.note = "The order is placed and waits for approval: peerledger settle approve, or cancel it."
-		return result, nil
-	case errors.Is(open.Waits, settlement.ErrPaused):
-		result.note = "The order is placed, and is paid after the end of the pause."
-		return result, nil
-	default:
-		return result, fmt.Errorf("%w: the order %v is open: %w", ledger.ErrOutcomeUnknown, open.ID, err)
-	}
-}
 
 // findOrder returns an open order of an account.
 func (c *Console) findOrder(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (settlement.OpenOrder, bool, error) {

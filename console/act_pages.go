@@ -137,14 +137,11 @@ func (c *Console) takeForm(w http.ResponseWriter, r *http.Request, a *action) {
 	c.checkAct(w, f, s, wrong)
 }
 
-// planAct returns the change that a form asks for. resent is set if the form was sent before, and its outcome
-// is unknown: then the books may differ from the form because of the form itself. The second result is false if planAct has
+// planAct returns the change that a form asks for. The second result is false if planAct has
 // answered the request: the form is out of date, or a value is wrong.
-func (c *Console) planAct(w http.ResponseWriter, f *actForm, s *subject, resent bool) (*plan, bool) {
-	if why := f.explainStale(s, time.Now()); why != "" && !resent {
-		v := c.newActPage(f.action, s)
-		v.Was, v.Is, v.Error = f.seen, v.Seen, why
-		c.render(w, http.StatusConflict, "act_stale", v)
+func (c *Console) planAct(w http.ResponseWriter, f *actForm, s *subject) (*plan, bool) {
+	if why := f.explainStale(s, time.Now()); why != "" {
+		c.renderStale(w, f, s, why)
 		return nil, false
 	}
 	p, err := f.action.plan(c, f, s)
@@ -152,10 +149,14 @@ func (c *Console) planAct(w http.ResponseWriter, f *actForm, s *subject, resent 
 		c.renderForm(w, http.StatusUnprocessableEntity, f, s, err)
 		return nil, false
 	}
-	if resent {
-		p.blocked = ""
-	}
 	return &p, true
+}
+
+// renderStale refuses a form that is out of date, and leads to a new one.
+func (c *Console) renderStale(w http.ResponseWriter, f *actForm, s *subject, why string) {
+	v := c.newActPage(f.action, s)
+	v.Was, v.Is, v.Error = f.seen, v.Seen, why
+	c.render(w, http.StatusConflict, "act_stale", v)
 }
 
 // checkAct answers with the second page, or with the form if a value is wrong.
@@ -164,7 +165,7 @@ func (c *Console) checkAct(w http.ResponseWriter, f *actForm, s *subject, wrong 
 		c.renderForm(w, http.StatusUnprocessableEntity, f, s, wrong)
 		return
 	}
-	if p, ok := c.planAct(w, f, s, false); ok {
+	if p, ok := c.planAct(w, f, s); ok {
 		c.renderPlan(w, http.StatusOK, f, s, p, "")
 	}
 }
@@ -172,7 +173,11 @@ func (c *Console) checkAct(w http.ResponseWriter, f *actForm, s *subject, wrong 
 // explainStale returns why a form is out of date; "" if it is not.
 func (f *actForm) explainStale(s *subject, now time.Time) string {
 	switch {
-	case f.action.seenField != "" && f.action.see(s) != f.seen:
+	case f.again.harmless, f.again.done != nil:
+		return ""
+	case f.again.refused != "":
+		return f.again.refused
+	case f.again.order.IsZero() && f.action.seenField != "" && f.action.see(s) != f.seen:
 		return "The books have changed since the form was made."
 	case now.Sub(f.made) > formLifetime:
 		return fmt.Sprintf("The form was made at %s, more than %v ago.", formatTime(f.made), formLifetime)
@@ -195,6 +200,9 @@ func (c *Console) renderPlan(w http.ResponseWriter, status int, f *actForm, s *s
 			v.Hidden = append(v.Hidden, hiddenView{name, value})
 		}
 	}
+	if p.shown != "" {
+		v.Hidden = append(v.Hidden, hiddenView{"shown", p.shown})
+	}
 	v.Sentence, v.Now, v.Effect, v.Advice, v.Blocked, v.Error, v.Note = p.sentence.String(), p.now, p.effect, p.note, p.blocked, wrong, f.note
 	if f.action.keyed {
 		v.KeyNote = effects.KeyNote
@@ -215,7 +223,7 @@ func (c *Console) doAct(w http.ResponseWriter, r *http.Request, f *actForm) {
 		return
 	}
 	defer unlock()
-	earlier, err := c.findEarlier(f)
+	earlier, err := c.findEarlier(r.Context(), f)
 	switch {
 	case err != nil:
 		c.fail(w, http.StatusServiceUnavailable, fmt.Errorf("nothing was done: the operator's journal cannot be read: %w", err))
@@ -232,12 +240,24 @@ func (c *Console) doAct(w http.ResponseWriter, r *http.Request, f *actForm) {
 		c.fail(w, statusOf(err), fmt.Errorf("nothing was done: %w", err))
 		return
 	}
-	p, ok := c.planAct(w, f, s, earlier != nil)
+	if earlier != nil {
+		if f.again, err = c.compareResent(r.Context(), f, s, &earlier.entry); err != nil {
+			c.fail(w, http.StatusServiceUnavailable, fmt.Errorf("nothing was done: %w", err))
+			return
+		}
+	}
+	p, ok := c.planAct(w, f, s)
 	switch {
 	case !ok:
 		return
-	case p.blocked != "":
+	case f.again.done == nil && p.blocked != "":
 		c.renderPlan(w, http.StatusConflict, f, s, p, "")
+		return
+	case f.again.done == nil && p.outdated != "" && earlier != nil: // the values of a form that was sent stay as they are
+		c.renderStale(w, f, s, p.outdated)
+		return
+	case f.again.done == nil && p.outdated != "":
+		c.renderPlan(w, http.StatusConflict, f, s, p, p.outdated)
 		return
 	case f.needsConfirmation() && f.confirm != f.peer():
 		c.renderPlan(w, http.StatusUnprocessableEntity, f, s, p, "The name that you typed is not the peer's.")

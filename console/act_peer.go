@@ -3,9 +3,12 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/effects"
+	"github.com/peerledger/peerledger/internal/operatorlog"
 )
 
 // stateField is the form's field with the state of the peer that the form was based on.
@@ -25,7 +28,7 @@ func newPeerActions() []*action {
 				{name: "line", label: "New line", kind: lineField, hint: "in whole units, or unlimited"},
 				{name: "what_is_free", label: "What is free (--what-is-free)", kind: boxField, hint: "if part of the line is in use, revoke only the free part"},
 			},
-			plan: planLine, run: setLine, look: lookLine,
+			versioned: true, plan: planLine, run: setLine, look: lookLine, compare: compareLine,
 		},
 		newStateAction("suspend", "Suspend", effects.Suspend, "suspended", nil,
 			"Take no new packets from or to the peer. Every connector sees the suspension within its SuspensionPollInterval (1 s by default). Prepared packets are still fulfilled or rejected, and settlements go on.",
@@ -50,6 +53,7 @@ func newStateAction(path, label string, wording effects.Wording, after string, d
 			}
 			p := plan{sentence: f.newSentence(wording)}
 			p.sentence.Before, p.sentence.After = seeState(s), after
+			p.showChange(f, s, f.boxes["force"])
 			switch {
 			case path == "reopen" && !s.balance.Closed:
 				p.blocked = "The peer's account is not closed."
@@ -61,7 +65,25 @@ func newStateAction(path, label string, wording effects.Wording, after string, d
 			}
 			return p, nil
 		},
-		run: setState, look: lookState,
+		versioned: true, run: setState, look: lookState,
+		compare: func(_ context.Context, _ *Console, f *actForm, s *subject, _ *operatorlog.Entry) (resend, error) {
+			return f.compareState(s, after), nil
+		},
+	}
+}
+
+// showChange has the second page show the version of the peer, and with position set the amount that is written off.
+func (p *plan) showChange(f *actForm, s *subject, position bool) {
+	p.shown = s.version
+	if position {
+		p.shown += " " + effects.FormatSigned(s.asset, s.balance.Position())
+	}
+	version, was, _ := strings.Cut(f.shown, " ")
+	switch {
+	case version != s.version:
+		p.outdated = "An operator has changed the peer since this page was made: check the change again."
+	case f.shown != p.shown:
+		p.outdated = fmt.Sprintf("The position was %s when this page was made, and is %s now: check the change again.", was, effects.FormatSigned(s.asset, s.balance.Position()))
 	}
 }
 
@@ -71,6 +93,7 @@ func planLine(_ *Console, f *actForm, s *subject) (plan, error) {
 	after, effect := planned.Describe()
 	p := plan{sentence: f.newSentence(effects.SetLine), effect: effect}
 	p.sentence.Before, p.sentence.After = effects.FormatLine(s.asset, expected), effects.FormatLine(s.asset, after)
+	p.showChange(f, s, false)
 	return p, nil
 }
 
@@ -122,6 +145,9 @@ func setState(ctx context.Context, c *Console, f *actForm, s *subject) (actResul
 		err = book.ReopenPeer(ctx, f.account)
 	}
 	result := actResult{}
+	if err != nil && f.action.path == "close" {
+		return result, c.explainFailedClosing(ctx, before, err)
+	}
 	if err == nil {
 		if now, readErr := c.cfg.Book.Balance(ctx, f.account); readErr == nil { // the change is written even if this fails
 			result.after = effects.DescribeState(now)
@@ -129,4 +155,23 @@ func setState(ctx context.Context, c *Console, f *actForm, s *subject) (actResul
 		}
 	}
 	return result, err
+}
+
+var errPartlyDone = errors.New("the books are not as before the change")
+
+// explainFailedClosing adds what a closing has changed to its error. A closing takes several steps, and after each of them an error may
+// look like a refusal.
+func (c *Console) explainFailedClosing(ctx context.Context, before accounts.Balance, err error) error {
+	describe := func(b accounts.Balance) string {
+		return fmt.Sprintf("%s, position %s, arrears %s", effects.DescribeState(b), effects.FormatSigned(b.Asset, b.Position()), b.Asset.Format(b.Arrears))
+	}
+	now, readErr := c.cfg.Book.Balance(ctx, before.Account)
+	switch was, is := describe(before), describe(now); {
+	case readErr != nil:
+		return fmt.Errorf("%w, or cannot be read: %w", errPartlyDone, errors.Join(err, readErr))
+	case was != is:
+		return fmt.Errorf("%w: the peer was %s, and is %s: %w", errPartlyDone, was, is, err)
+	default:
+		return err
+	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -28,20 +29,21 @@ func (c *Console) perform(ctx context.Context, operator string, f *actForm, s *s
 		}
 		entry.ID = act.ID()
 		c.acts.keep(f.key, &actRecord{entry: entry, values: f.values}) // for a panic on the way
-		result, actErr := f.action.run(ctx, c, f, s)
+		result, actErr := f.run(ctx, c, s)
 		done := &actRecord{entry: entry, values: f.values, note: result.note}
 		done.entry.Outcome, done.entry.Transfer, done.entry.EndedAt = classify(result, actErr), result.transfer, time.Now()
 		if result.amount != "" {
 			done.entry.Amount = result.amount
 		}
-		if actErr != nil {
-			done.entry.Error = actErr.Error()
+		why := cmp.Or(actErr, result.rest)
+		if why != nil {
+			done.entry.Error = why.Error()
 		}
 		if result.after != "" {
 			done.entry.After = result.after
 		}
 		act.Amend(func(e *operatorlog.Entry) { e.Amount, e.After = done.entry.Amount, done.entry.After })
-		if endErr := act.End(done.entry.Outcome, result.transfer, actErr); endErr != nil {
+		if endErr := act.End(done.entry.Outcome, result.transfer, why); endErr != nil {
 			done.journalErr = endErr.Error()
 		}
 		c.acts.keep(f.key, done)
@@ -81,7 +83,9 @@ func classify(result actResult, err error) operatorlog.Outcome {
 		return operatorlog.Written
 	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return operatorlog.Unknown
-	case errors.Is(err, errNothingDue), effects.IsRefusal(err):
+	case errors.Is(err, errPartlyDone): // before the refusals: its cause may be one
+		return operatorlog.Failed
+	case errors.Is(err, errNothingDue), errors.Is(err, errOrderClosed), effects.IsRefusal(err):
 		return operatorlog.Refused
 	default:
 		return operatorlog.Failed

@@ -35,10 +35,8 @@ func (r *actRecord) isOf(f *actForm) bool { return strings.HasSuffix(r.entry.Not
 // maxActs is the number of acts that a console remembers. The journal has all.
 const maxActs = 1000
 
-// acts remembers the acts of this process: the journal is read only for older ones.
+// acts remembers the newest acts of this process, with the values of their forms.
 type acts struct {
-	since time.Time // acts before are not remembered
-
 	mu     sync.Mutex
 	byID   map[string]*actRecord
 	byForm map[string]*actRecord    // the latest act of each form, by the form's key
@@ -47,7 +45,7 @@ type acts struct {
 }
 
 func newActs() *acts {
-	return &acts{since: time.Now(), byID: map[string]*actRecord{}, byForm: map[string]*actRecord{}, busy: map[string]chan struct{}{}}
+	return &acts{byID: map[string]*actRecord{}, byForm: map[string]*actRecord{}, busy: map[string]chan struct{}{}}
 }
 
 // lockForm waits until no other request sends the form of this key. Of two requests, the later one finds the act of the
@@ -104,7 +102,6 @@ func (a *acts) keep(key string, r *actRecord) {
 		if form := oldest.values.Get("key"); a.byForm[form] == oldest {
 			delete(a.byForm, form)
 		}
-		a.since = oldest.entry.Time
 	}
 }
 
@@ -114,11 +111,11 @@ func (a *acts) findByID(id string) *actRecord {
 	return a.byID[id]
 }
 
-// findByForm returns the latest act of a form. isSure is false if an act of the form may be forgotten.
-func (a *acts) findByForm(f *actForm) (r *actRecord, isSure bool) {
+// findByForm returns the latest act of a form in this process; nil if there is none, or it is forgotten.
+func (a *acts) findByForm(f *actForm) *actRecord {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.byForm[f.key], f.made.After(a.since.Add(time.Second))
+	return a.byForm[f.key]
 }
 
 // tag is the end of the note of a journal's entry. It names the form of the act, and has a hash of all values.
@@ -139,28 +136,33 @@ func cutTag(note string) string {
 	return note
 }
 
-// findEarlier returns the latest act of a form, of this process or of an earlier one; nil if the form was not sent.
-func (c *Console) findEarlier(f *actForm) (*actRecord, error) {
-	r, isSure := c.acts.findByForm(f)
-	if r != nil || isSure {
+// findEarlier returns the latest act of a form, of this process, of an earlier one or of another console with the same journal; nil if the
+// form was not sent.
+func (c *Console) findEarlier(ctx context.Context, f *actForm) (*actRecord, error) {
+	r := c.acts.findByForm(f)
+	if r != nil && r.isFinal() {
 		return r, nil
 	}
-	entries, err := readJournal(c.cfg.JournalFile, operatorlog.Filter{Peer: f.peer(), From: f.made.Add(-time.Minute), Limit: maxActs})
+	entries, err := c.readJournal(ctx, operatorlog.Filter{Peer: f.peer(), From: f.made.Add(-time.Minute), Limit: maxActs})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a tool may have moved the journal away: it goes on in a new file
 		return nil, err
 	}
 	for i := range entries {
-		if strings.Contains(entries[i].Note, f.tagPrefix()) {
-			return &actRecord{entry: entries[i]}, nil
+		switch e := entries[i]; {
+		case r != nil && e.ID == r.entry.ID: // ours has the outcome, also if the journal lacks it
+			return r, nil
+		case strings.Contains(e.Note, f.tagPrefix()):
+			return &actRecord{entry: e}, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // no such act is a valid result
+	return r, nil
 }
 
-// readJournal reads entries. Damaged lines are left out: they are no acts, or acts without an end.
-func readJournal(path string, filter operatorlog.Filter) ([]operatorlog.Entry, error) {
-	entries, err := operatorlog.Read(path, filter)
-	if errors.Is(err, operatorlog.ErrDamaged) {
+// readJournal reads entries, within journalBytes. Damaged lines are left out: they are no acts, or acts without an end.
+func (c *Console) readJournal(ctx context.Context, filter operatorlog.Filter) ([]operatorlog.Entry, error) {
+	filter.MaxBytes = c.journalBytes
+	entries, err := operatorlog.Read(ctx, c.cfg.JournalFile, filter)
+	if errors.Is(err, operatorlog.ErrDamaged) && !errors.Is(err, operatorlog.ErrCut) {
 		err = nil
 	}
 	return entries, err
@@ -170,11 +172,11 @@ func readJournal(path string, filter operatorlog.Filter) ([]operatorlog.Entry, e
 const maxJournalLook = 10_000
 
 // findAct returns an act by its id; nil if it is unknown.
-func (c *Console) findAct(id string) (*actRecord, error) {
+func (c *Console) findAct(ctx context.Context, id string) (*actRecord, error) {
 	if r := c.acts.findByID(id); r != nil || len(id) != 32 {
 		return r, nil
 	}
-	entries, err := readJournal(c.cfg.JournalFile, operatorlog.Filter{Limit: maxJournalLook})
+	entries, err := c.readJournal(ctx, operatorlog.Filter{Limit: maxJournalLook})
 	for i := range entries {
 		if entries[i].ID == id {
 			return &actRecord{entry: entries[i]}, nil

@@ -56,16 +56,19 @@ const (
 	maxOverlap = 100
 	// auditBatch is the number of acts that a download reads at once.
 	auditBatch = 5000
+	// journalBytes is the most that one page reads of the journal: some 100,000 acts.
+	journalBytes = 64 << 20
 )
 
-// readActs reads the next acts of a query, the newest first. A damage of the journal comes beside them.
-func (c *Console) readActs(q auditQuery, most int) (entries []operatorlog.Entry, more bool, damage, err error) {
-	filter := operatorlog.Filter{Peer: q.peer, Who: q.who, Limit: most + maxOverlap}
+// readActs reads the next acts of a query, the newest first. A damage of the journal comes beside them, and so does
+// [operatorlog.ErrCut] after maxBytes; 0 is no bound.
+func (c *Console) readActs(ctx context.Context, q auditQuery, most int, maxBytes int64) (entries []operatorlog.Entry, more bool, damage, err error) {
+	filter := operatorlog.Filter{Peer: q.peer, Who: q.who, Limit: most + maxOverlap, MaxBytes: maxBytes}
 	if !q.before.IsZero() {
 		filter.To = q.before.Add(1) // acts of the same time follow by their order
 	}
-	entries, err = operatorlog.Read(c.cfg.JournalFile, filter)
-	if errors.Is(err, operatorlog.ErrDamaged) {
+	entries, err = operatorlog.Read(ctx, c.cfg.JournalFile, filter)
+	if errors.Is(err, operatorlog.ErrDamaged) || errors.Is(err, operatorlog.ErrCut) {
 		damage, err = err, nil
 	}
 	if err != nil {
@@ -171,19 +174,20 @@ func (c *Console) showAudit(w http.ResponseWriter, r *http.Request, f format) {
 		c.fail(w, http.StatusBadRequest, err)
 		return
 	}
-	most := pageSize
+	ctx, most, maxBytes := r.Context(), pageSize, c.journalBytes
 	if f != formatHTML {
-		most = auditBatch
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.cfg.ExportTimeout)
+		defer cancel()
+		most, maxBytes = auditBatch, 0 // a part must not pass for the whole
 	}
-	entries, more, damage, err := c.readActs(q, most)
+	entries, more, damage, err := c.readActs(ctx, q, most, maxBytes)
 	isMissing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err != nil && (f != formatHTML || !isMissing):
 		c.fail(w, http.StatusServiceUnavailable, err)
 		return
 	case f != formatHTML:
-		ctx, cancel := context.WithTimeout(r.Context(), c.cfg.ExportTimeout)
-		defer cancel()
 		writeRows(w, f, "audit", c.listActsFrom(ctx, q, entries, more), auditFields)
 		return
 	}
@@ -224,7 +228,7 @@ func (c *Console) listActsFrom(ctx context.Context, q auditQuery, entries []oper
 			}
 			q = q.follow(&entries[len(entries)-1])
 			var err error
-			if entries, more, _, err = c.readActs(q, auditBatch); err != nil || ctx.Err() != nil {
+			if entries, more, _, err = c.readActs(ctx, q, auditBatch, 0); err != nil || ctx.Err() != nil {
 				panic(http.ErrAbortHandler)
 			}
 		}

@@ -31,6 +31,8 @@ type Console struct {
 	acting  chan struct{} // one element for each change at work
 	actTime time.Duration // the time that a change may take
 
+	journalBytes int64 // the most bytes of the journal that one page reads
+
 	actions map[string]*action // by path; empty with Allow View
 	acts    *acts
 	journal *operatorlog.Log   // nil with Allow View
@@ -86,7 +88,7 @@ func New(cfg Config) (*Console, error) {
 		cfg: cfg, public: public, guard: g, secrets: newSecrets(cfg.Token), pages: pages,
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
 		downloads: make(chan struct{}, maxDownloads), uploads: make(chan struct{}, maxUploads),
-		acting: make(chan struct{}, maxActing), actTime: max(actTime, cfg.Timeout), actions: newActions(&cfg), acts: newActs(), actor: actor,
+		acting: make(chan struct{}, maxActing), actTime: max(actTime, cfg.Timeout), journalBytes: journalBytes, actions: newActions(&cfg), acts: newActs(), actor: actor,
 		orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health}, names: &names{book: cfg.Book, peers: cfg.Peers},
 	}
 	if cfg.Allow == Act {

@@ -34,22 +34,22 @@ const findLimit = 100 * time.Millisecond
 // PEERLEDGER_FIND_ROWS=10000000 takes some minutes and 3 GB below the folder for temporary files.
 func TestFindInManyRows(t *testing.T) {
 	t.Parallel()
-	rows, parts, limit := 2000, 10, time.Minute
+	rows, peers, parts, limit := 2000, 50, 10, time.Minute
 	if text := os.Getenv(findRows); text != "" {
 		var err error
 		rows, err = strconv.Atoi(text)
 		require.NoError(t, err)
-		parts, limit = 200, findLimit
+		peers, parts, limit = 1000, 200, findLimit
 	}
 	folder := t.TempDir()
-	things := writeManyRows(t, folder, rows, parts)
+	things := writeManyRows(t, folder, peers, rows, parts)
 	t.Logf("%d rows in the folder", rows)
 	var worst time.Duration
 	for _, kind := range []string{"packet", "condition", "order", "transfer", "key"} {
 		var first, cold, again []time.Duration
 		for some := range slices.Chunk(things[kind], parts/5) { // each opens the folder anew, with none of its files in memory
 			dropFiles(t, folder)
-			took := findAll(t, folder, some)
+			took := findAll(t, folder, peers, some)
 			first, cold, again = append(first, took[0]), append(cold, took[:len(some)]...), append(again, took[len(some):]...)
 		}
 		t.Logf("%-9s first after opening: at most %v; read for the first time: %s; again: %s", kind, slices.Max(first), describeTimes(cold), describeTimes(again))
@@ -69,10 +69,8 @@ func describeTimes(list []time.Duration) string {
 
 var manyRowsUSD = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
-const manyRowsPeers = 1000
-
 // openManyRows opens the books in a folder.
-func openManyRows(t *testing.T, folder string) (*embedded.Ledger, *accounts.Book, []accounts.PeerAccount, []string) {
+func openManyRows(t *testing.T, folder string, count int) (*embedded.Ledger, *accounts.Book, []accounts.PeerAccount, []string) {
 	t.Helper()
 	l, err := embedded.Open(folder)
 	require.NoError(t, err)
@@ -80,7 +78,7 @@ func openManyRows(t *testing.T, folder string) (*embedded.Ledger, *accounts.Book
 	require.NoError(t, err)
 	var handles []accounts.PeerAccount
 	var names []string
-	for i := range manyRowsPeers {
+	for i := range count {
 		names = append(names, fmt.Sprintf("peer-%d.example", i))
 		handle, err := book.PeerAccount(names[i], manyRowsUSD)
 		require.NoError(t, err)
@@ -91,12 +89,12 @@ func openManyRows(t *testing.T, folder string) (*embedded.Ledger, *accounts.Book
 
 // writeManyRows writes packets, held and fulfilled, and among them orders and corrections by hand. It returns a thing
 // of each kind from each part of the rows, in any order.
-func writeManyRows(t *testing.T, folder string, rows, parts int) map[string][]string {
+func writeManyRows(t *testing.T, folder string, count, rows, parts int) map[string][]string {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	l, book, peers, names := openManyRows(t, folder)
+	l, book, peers, names := openManyRows(t, folder, count)
 	defer func() { require.NoError(t, l.Close()) }()
 	var configs []accounts.PeerConfig
 	for _, name := range names {
@@ -112,8 +110,8 @@ func writeManyRows(t *testing.T, folder string, rows, parts int) map[string][]st
 		var holds, posts []ledger.Transfer
 		for range min(packetsPerBatch, rows/2/batches) {
 			id := ids.NextID(time.Now())
-			from := random.IntN(manyRowsPeers)
-			to := (from + 1 + random.IntN(manyRowsPeers-1)) % manyRowsPeers
+			from := random.IntN(count)
+			to := (from + 1 + random.IntN(count-1)) % count
 			hold := ledger.Transfer{
 				ID: id, DebitAccountID: peers[from].ID(), CreditAccountID: peers[to].ID(), Amount: ledger.NewAmount(uint64(1 + random.IntN(1000))),
 				UserData128: uint128.Uint128(id), UserData64: random.Uint64() | 1, Ledger: manyRowsUSD.Ledger, Code: chart.CodePacket, Flags: ledger.TransferPending, Timeout: 60,
@@ -167,9 +165,9 @@ func createRows(t *testing.T, l ledger.Ledger, rows []ledger.Transfer) {
 }
 
 // findAll opens the folder, and asks the console's page for each thing, twice. It returns the times of the answers.
-func findAll(t *testing.T, folder string, things []string) []time.Duration {
+func findAll(t *testing.T, folder string, count int, things []string) []time.Duration {
 	t.Helper()
-	l, book, _, names := openManyRows(t, folder)
+	l, book, _, names := openManyRows(t, folder, count)
 	defer func() { require.NoError(t, l.Close()) }()
 	c, err := New(Config{Book: book, Peers: func(accounts.Asset) []string { return names }})
 	require.NoError(t, err)

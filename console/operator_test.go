@@ -47,8 +47,9 @@ func (a *actFixture) suspendAs(from string, headers http.Header) (int, string) {
 		return form.Code, form.Body.String()
 	}
 	values := readHidden(a.t, form.Body.String())
-	values.Set("step", "do")
-	done := ask(http.MethodPost, "/suspend", values)
+	values.Set("step", "check")
+	second := ask(http.MethodPost, "/suspend", values)
+	done := ask(http.MethodPost, "/suspend", readHidden(a.t, second.Body.String()))
 	return done.Code, done.Body.String()
 }
 

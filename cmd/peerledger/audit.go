@@ -118,7 +118,7 @@ func (a *app) showAudit(ctx context.Context, f *auditFlags, args []string, now t
 	if a.list.limit == 0 || a.list.sort != "" || len(f.conditions) > 0 || f.asset != "" {
 		f.filter.Limit = maxAuditActs
 	}
-	entries, err := a.readJournal(path, f.filter)
+	entries, err := a.readJournal(ctx, path, f.filter)
 	if err != nil {
 		return err
 	}
@@ -176,8 +176,8 @@ func (f *auditFlags) choosePeer(cfg config, args []string) error {
 }
 
 // readJournal reads acts, and warns of damaged lines. A journal that does not exist has none.
-func (a *app) readJournal(path string, filter operatorlog.Filter) ([]operatorlog.Entry, error) {
-	entries, err := operatorlog.Read(path, filter)
+func (a *app) readJournal(ctx context.Context, path string, filter operatorlog.Filter) ([]operatorlog.Entry, error) {
+	entries, err := operatorlog.Read(ctx, path, filter)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil

@@ -33,7 +33,7 @@ func (s *session) addUnjournaled(ctx context.Context, path string, filter operat
 	if !filter.From.IsZero() { // an act that began before may have changed something since
 		around.From = filter.From.Add(-time.Hour)
 	}
-	acts, err := s.readJournal(path, around)
+	acts, err := s.readJournal(ctx, path, around)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (s testLedger) journal() string {
 // readActs reads the operator's journal, the newest act first.
 func (s testLedger) readActs(t *testing.T) []operatorlog.Entry {
 	t.Helper()
-	entries, err := operatorlog.Read(s.journal(), operatorlog.Filter{})
+	entries, err := operatorlog.Read(t.Context(), s.journal(), operatorlog.Filter{})
 	require.NoError(t, err)
 	return entries
 }

@@ -53,7 +53,7 @@ func TestConsoleActs(t *testing.T) {
 	require.Contains(t, page, "no policy or no rail for the peer", "no engine is configured")
 	require.Equal(t, statusDone, c.stop())
 	require.Contains(t, s.runOK(t, "balances", "alice@USD"), "suspended")
-	acts, err := operatorlog.Read(filepath.Join(filepath.Dir(s.config), defaultOperatorJournal), operatorlog.Filter{Peer: "alice"})
+	acts, err := operatorlog.Read(t.Context(), filepath.Join(filepath.Dir(s.config), defaultOperatorJournal), operatorlog.Filter{Peer: "alice"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"console", "console ann", "suspend", "written"}, []string{acts[0].Via, acts[0].Who, acts[0].Action, string(acts[0].Outcome)})
 	require.Contains(t, s.runOK(t, "audit", "alice"), "console ann")

@@ -30,7 +30,7 @@ func TestFullDisk(t *testing.T) {
 	rest, found := strings.CutPrefix(readText(t, path), content)
 	require.True(t, found)
 	require.Equal(t, 1, strings.Count(rest, "\n"), "the act that began before")
-	entries, err := Read(path, Filter{})
+	entries, err := Read(t.Context(), path, Filter{})
 	require.NoError(t, err)
 	require.Equal(t, []any{2, Unknown}, []any{len(entries), entries[0].Outcome})
 }

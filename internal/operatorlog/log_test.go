@@ -46,7 +46,7 @@ func TestLinesOfAnAct(t *testing.T) {
 	require.Len(t, lines, 3)
 	require.True(t, strings.HasPrefix(lines[1], first+`,"outcome":"refused","transfer":"t","error":"no headroom","ended_at":"`), lines[1])
 
-	entries, err := Read(path, Filter{})
+	entries, err := Read(t.Context(), path, Filter{})
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 	e := entries[0]
@@ -90,7 +90,7 @@ func TestBeginRefuses(t *testing.T) {
 	_, err = Open(filepath.Join(folder, "missing", "j.jsonl"))
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.Error(t, func() error { _, err := Open(folder); return err }(), "a folder")
-	_, err = Read(filepath.Join(folder, "none"), Filter{})
+	_, err = Read(t.Context(), filepath.Join(folder, "none"), Filter{})
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
@@ -104,7 +104,7 @@ func TestLongestLine(t *testing.T) {
 	act, err := l.Begin(e)
 	require.NoError(t, err)
 	require.NoError(t, act.End(Failed, strings.Repeat("\x01", maxLine), errors.New(strings.Repeat("\x01", maxLine))))
-	entries, err := Read(path, Filter{})
+	entries, err := Read(t.Context(), path, Filter{})
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 	require.Equal(t, []any{Failed, e.Note, maxText + len(" ...")}, []any{entries[0].Outcome, entries[0].Note, len(entries[0].Error)})
@@ -119,10 +119,10 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Rename(path, path+".1"))
 	require.NoError(t, act.End(Written, "", nil))
-	entries, err := Read(path, Filter{})
+	entries, err := Read(t.Context(), path, Filter{})
 	require.NoError(t, err)
 	require.Equal(t, []any{1, "alice", Written}, []any{len(entries), entries[0].Peer, entries[0].Outcome})
-	entries, err = Read(path+".1", Filter{})
+	entries, err = Read(t.Context(), path+".1", Filter{})
 	require.NoError(t, err)
 	require.Equal(t, []any{1, "alice", Unknown, MissingEnd}, []any{len(entries), entries[0].Peer, entries[0].Outcome, entries[0].Error})
 }
@@ -138,7 +138,7 @@ func TestBusyLock(t *testing.T) {
 		_, err := l.Begin(testEntry)
 		require.ErrorIs(t, err, ErrBusy)
 		require.ErrorContains(t, err, path+".lock")
-		_, err = Read(path, Filter{})
+		_, err = Read(t.Context(), path, Filter{})
 		require.ErrorIs(t, err, ErrBusy)
 	})
 	require.NoError(t, other.Unlock())
@@ -158,7 +158,7 @@ func TestAmend(t *testing.T) {
 		require.NoError(t, err)
 		act.Amend(func(e *Entry) { *e = Entry{Who: "eve", Via: "console", Action: "a", Amount: "5", Note: test.note} })
 		require.NoError(t, act.End(Written, "", nil))
-		entries, err := Read(path, Filter{Limit: 1})
+		entries, err := Read(t.Context(), path, Filter{Limit: 1})
 		require.NoError(t, err)
 		e := entries[0]
 		require.Equal(t, []string{act.ID(), "ann", "command", "a", "5", test.want}, []string{e.ID, e.Who, e.Via, e.Action, e.Amount, e.Note})

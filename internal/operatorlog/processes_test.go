@@ -97,7 +97,7 @@ func TestProcessesAppendAtOnce(t *testing.T) {
 		}
 	}
 	require.NoError(t, group.Wait())
-	entries, err := Read(path, Filter{})
+	entries, err := Read(t.Context(), path, Filter{})
 	require.NoError(t, err)
 	require.Len(t, entries, processes*(acts+1)+4*acts)
 	var unknown []string

@@ -28,9 +28,16 @@ type Filter struct {
 	Action   string    // a part of Action, in any case; "" is each
 	From, To time.Time // From <= Time < To; zero is open
 	Limit    int       // at most so many entries, the newest; 0 is DefaultLimit
+	MaxBytes int64     // at most so many bytes are read from the end of the file; 0 is no bound
 }
 
-// Selects reports whether the filter selects an entry, apart from Limit.
+// ErrCut is returned by [Read], beside the entries, if MaxBytes ended the search: older acts were not searched.
+var ErrCut = errors.New("operatorlog: older acts were not searched")
+
+// maxSkew is how far the clocks of the processes that write one journal may be apart.
+const maxSkew = 24 * time.Hour
+
+// Selects reports whether the filter selects an entry, apart from Limit and MaxBytes.
 func (f *Filter) Selects(e *Entry) bool {
 	return (f.Peer == "" || f.Peer == e.Peer) && containsFold(e.Who, f.Who) && containsFold(e.Action, f.Action) &&
 		(f.From.IsZero() || !e.Time.Before(f.From)) && (f.To.IsZero() || e.Time.Before(f.To))
@@ -62,44 +69,48 @@ func (e *DamageError) Error() string {
 // Is reports whether target is [ErrDamaged].
 func (e *DamageError) Is(target error) bool { return target == ErrDamaged }
 
-// Read returns the acts of a journal that a filter selects, the latest begin first. The file is read from its end, until Limit acts are found:
-// memory is for Limit entries, and for the ids of the acts at work at once. An act without an end has the outcome [Unknown], the
+// Read returns the acts of a journal that a filter selects, the latest begin first. The file is read from its end, until Limit acts are found,
+// or a line is a day older than From, the clocks of several processes being less than a day apart: memory is for Limit entries, and for the ids of the acts at work at once. An act without an end has the outcome [Unknown], the
 // error [MissingEnd] and no EndedAt. Processes may append meanwhile.
 //
-// Read returns the entries together with a [DamageError] if it met damaged lines. Other errors come without entries: a missing
-// file is [fs.ErrNotExist].
-func Read(path string, f Filter) ([]Entry, error) {
+// Read returns the entries together with a [DamageError] if it met damaged lines, and with [ErrCut]. Other errors come without entries: a missing
+// file is [fs.ErrNotExist]; the end of ctx.
+func Read(ctx context.Context, path string, f Filter) ([]Entry, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("operatorlog: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // opened only for reading
-	size, err := measureWhole(path, file)
+	size, err := measureWhole(ctx, path, file)
 	if err != nil {
 		return nil, fmt.Errorf("operatorlog: %w", err)
 	}
-	return readEntries(file, size, path, f)
+	return readEntries(ctx, file, size, path, f)
 }
 
 // readEntries is [Read] of the first size bytes of a file.
-func readEntries(file io.ReaderAt, size int64, path string, f Filter) ([]Entry, error) {
+func readEntries(ctx context.Context, file io.ReaderAt, size int64, path string, f Filter) ([]Entry, error) {
 	r := reader{filter: f, ended: map[string]bool{}, damage: DamageError{Path: path}}
 	r.filter.Limit = cmp.Or(f.Limit, DefaultLimit)
-	if err := r.readLines(newLineScanner(file, size), size); err != nil {
+	if err := r.readLines(ctx, newLineScanner(file, size), size); err != nil {
 		return nil, fmt.Errorf("operatorlog: read %s: %w", path, err)
 	}
 	slices.SortStableFunc(r.entries, func(x, y Entry) int { return y.Time.Compare(x.Time) })
+	var errs []error
 	if r.damage.Lines > 0 {
-		return r.entries, &r.damage
+		errs = append(errs, &r.damage)
 	}
-	return r.entries, nil
+	if r.isCut {
+		errs = append(errs, fmt.Errorf("%w: only the newest %d bytes of %s were read", ErrCut, f.MaxBytes, path))
+	}
+	return r.entries, errors.Join(errs...)
 }
 
 // measureWhole returns the size of the file while no process writes a line, so that a line being written is not taken for a
 // torn one. A journal without its lock file is a copy, which no process writes to.
-func measureWhole(path string, file *os.File) (size int64, err error) {
+func measureWhole(ctx context.Context, path string, file *os.File) (size int64, err error) {
 	lock := flock.New(path+".lock", flock.SetFlag(os.O_RDONLY))
-	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout) //nolint:forbidigo // a read of a local file takes no context
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
 	_, err = lock.TryRLockContext(ctx, lockPoll)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -118,14 +129,22 @@ type reader struct {
 	entries []Entry
 	ended   map[string]bool // acts whose second line was read, and whose first line was not
 	damage  DamageError
+	isCut   bool
 }
 
-// readLines reads lines until the filter's limit.
-func (r *reader) readLines(lines *lineScanner, size int64) error {
+// readLines reads lines until the filter's limits.
+func (r *reader) readLines(ctx context.Context, lines *lineScanner, size int64) error {
 	for len(r.entries) < r.filter.Limit {
 		line, ok, err := lines.scanLine()
 		if err != nil || !ok {
 			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if r.filter.MaxBytes > 0 && size-lines.offset > r.filter.MaxBytes {
+			r.isCut = true
+			return nil
 		}
 		if line != nil && len(line) == 0 { // behind the last line feed
 			continue
@@ -135,9 +154,19 @@ func (r *reader) readLines(lines *lineScanner, size int64) error {
 			r.noteDamage(lines.offset, lines.offset+int64(len(line)) == size, err)
 			continue
 		}
+		if written := later(e.Time, e.EndedAt); !r.filter.From.IsZero() && written.Before(r.filter.From.Add(-maxSkew)) {
+			return nil // the lines before it are older
+		}
 		r.addLine(e)
 	}
 	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // addLine adds the entry of a line, once for each act.

@@ -2,6 +2,7 @@ package operatorlog
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -58,7 +59,7 @@ func TestCutAtEachByte(t *testing.T) {
 // requireActs checks the outcomes of all acts in a journal, and whether one line is damaged.
 func requireActs(t *testing.T, path string, want map[string]Outcome, damaged bool, offset int64) {
 	t.Helper()
-	entries, err := Read(path, Filter{})
+	entries, err := Read(t.Context(), path, Filter{})
 	got := map[string]Outcome{}
 	for _, e := range entries {
 		require.NotContains(t, got, e.ID)
@@ -117,7 +118,7 @@ func TestFilter(t *testing.T) {
 		{Filter{To: start.Add(3 * time.Minute), Limit: 2}, []int{2, 1}},
 		{Filter{From: start.Add(3 * time.Minute), To: start.Add(3 * time.Minute)}, nil},
 	} {
-		entries, err := Read(path, test.filter)
+		entries, err := Read(t.Context(), path, test.filter)
 		require.NoError(t, err)
 		var got []int
 		for _, e := range entries {
@@ -129,9 +130,43 @@ func TestFilter(t *testing.T) {
 		}
 		require.Equal(t, test.want, got, "%+v", test.filter)
 	}
-	entries, err := Read(path, Filter{})
+	entries, err := Read(t.Context(), path, Filter{})
 	require.NoError(t, err)
 	require.Len(t, entries, 20)
+}
+
+// A read ends at MaxBytes, which it reports, at a line that is older than From by more than clocks differ, and with its context.
+func TestReadIsBounded(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	l := openTestLog(t, path)
+	for i := range 3 {
+		e := testEntry
+		e.Time = time.Now().Add(time.Duration(i-2) * 48 * time.Hour)
+		_, err := l.Begin(e)
+		require.NoError(t, err)
+	}
+	content := readText(t, path)
+	last := int64(len(content) - strings.LastIndex(content[:len(content)-1], "\n") - 1)
+	for most, want := range map[int64]int{last: 1, last - 1: 0} {
+		entries, err := Read(t.Context(), path, Filter{MaxBytes: most})
+		require.ErrorIs(t, err, ErrCut)
+		require.Len(t, entries, want)
+	}
+	entries, err := Read(t.Context(), path, Filter{MaxBytes: int64(len(content))})
+	require.NoError(t, err)
+	require.Len(t, entries, 3)
+
+	// The damaged line is at the begin of the file: a read that stops before does not meet it.
+	require.NoError(t, os.WriteFile(path, []byte("damage\n"+content), 0o600))
+	_, err = Read(t.Context(), path, Filter{From: time.Now().Add(-time.Hour)})
+	require.NoError(t, err)
+	_, err = Read(t.Context(), path, Filter{From: time.Now().Add(-95 * time.Hour)})
+	require.ErrorIs(t, err, ErrDamaged)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = Read(ctx, path, Filter{})
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // countingFile counts the bytes read from a file.
@@ -164,7 +199,7 @@ func TestLargeJournal(t *testing.T) {
 
 	counted := &countingFile{ReaderAt: file}
 	r := reader{filter: Filter{Limit: 100}, ended: map[string]bool{}}
-	require.NoError(t, r.readLines(newLineScanner(counted, info.Size()), info.Size()))
+	require.NoError(t, r.readLines(t.Context(), newLineScanner(counted, info.Size()), info.Size()))
 	require.Len(t, r.entries, 100)
 	require.Less(t, counted.read, 2*blockSize)
 
@@ -200,7 +235,7 @@ func TestLargeJournal(t *testing.T) {
 	require.LessOrEqual(t, cap(s.rest), blockSize+maxLine, "of a line without an end too")
 	require.Empty(t, r.entries)
 	require.Equal(t, acts+acts*9/10, lines)
-	entries, err := Read(path, Filter{Limit: acts + 1})
+	entries, err := Read(t.Context(), path, Filter{Limit: acts + 1})
 	require.NoError(t, err)
 	require.Len(t, entries, acts)
 	require.Equal(t, fmt.Sprintf("%032x", 0), entries[acts-1].ID)
@@ -222,7 +257,7 @@ func TestDamagedLines(t *testing.T) {
 	} {
 		damaged := "z\n" + content + test.line + "\n" + strings.ReplaceAll(content, `"id":"0`, `"id":"1`)
 		require.NoError(t, os.WriteFile(path, []byte(damaged), 0o600))
-		entries, err := Read(path, Filter{})
+		entries, err := Read(t.Context(), path, Filter{})
 		require.Len(t, entries, 4)
 		var damage *DamageError
 		require.ErrorAs(t, err, &damage)
@@ -230,7 +265,7 @@ func TestDamagedLines(t *testing.T) {
 		require.ErrorContains(t, err, test.cause)
 	}
 	require.NoError(t, os.WriteFile(path, []byte(content+`{"json":1,"future":{"x":[1]},"id":"a","time":"2026-01-01T00:00:00Z","outcome":"written"}`+"\n{"), 0o600))
-	entries, err := Read(path, Filter{})
+	entries, err := Read(t.Context(), path, Filter{})
 	require.Len(t, entries, 3, "unknown fields are of later versions")
 	require.ErrorContains(t, err, fmt.Sprintf("the file ends in a line that a crash has torn, at byte %d", len(content)+89))
 }
@@ -255,9 +290,9 @@ func FuzzRead(f *testing.F) {
 			require.Equal(t, string(content), string(bytes.Join(got, []byte("\n"))))
 		}
 		all := Filter{Limit: len(content) + 2}
-		before, errBefore := readEntries(bytes.NewReader(content), int64(len(content)), "j", all)
+		before, errBefore := readEntries(t.Context(), bytes.NewReader(content), int64(len(content)), "j", all)
 		more := slices.Concat(content, []byte("\n"+strings.Replace(line, `"a"`, `"fuzz"`, 1)+"}\n"))
-		after, errAfter := readEntries(bytes.NewReader(more), int64(len(more)), "j", all)
+		after, errAfter := readEntries(t.Context(), bytes.NewReader(more), int64(len(more)), "j", all)
 		require.Equal(t, errBefore == nil, errAfter == nil)
 		i := slices.IndexFunc(after, func(e Entry) bool { return e.ID == "fuzz" })
 		require.GreaterOrEqual(t, i, 0)
