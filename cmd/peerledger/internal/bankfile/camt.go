@@ -121,7 +121,7 @@ func (r *camtReader) readFile() error {
 		case names[1]:
 			return r.readStatement()
 		}
-		return r.decoder.Skip()
+		return r.passElement()
 	})
 	if err != nil {
 		return err
@@ -168,6 +168,11 @@ func (r *camtReader) eachChild(read func(xml.StartElement) error) error {
 			return nil
 		}
 	}
+}
+
+// passElement reads on to the end of the open element.
+func (r *camtReader) passElement() error {
+	return r.eachChild(func(xml.StartElement) error { return r.passElement() })
 }
 
 // readEnd reads on to the end of the file: a second document must not go unseen.
@@ -226,7 +231,7 @@ func (r *camtReader) readStatement() error {
 		case "Ntry":
 			return r.readEntry(&s, number, start)
 		}
-		return r.decoder.Skip()
+		return r.passElement()
 	})
 	if err != nil {
 		return err
