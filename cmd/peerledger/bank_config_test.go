@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -31,4 +32,16 @@ func TestBankAccountFaults(t *testing.T) {
 		require.Equal(t, statusUsage, got.status, "%v: %s", change, got.out+got.errors)
 		require.Contains(t, got.out+got.errors, want, "%v", change)
 	}
+}
+
+// The configuration of the guide is valid.
+func TestBankConfigurationOfTheGuide(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(guideChapter(t, "## Payments from a bank's files"), -1)
+	require.Len(t, blocks, 1)
+	before, _, _ := strings.Cut(configuration, "peers:")
+	cfg, err := parseConfig([]byte(before + blocks[0][1]))
+	require.NoError(t, err)
+	require.Len(t, cfg.BankAccounts, 2)
+	require.Equal(t, "bank.json", cfg.bankState())
 }
