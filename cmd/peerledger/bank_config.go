@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/cmd/peerledger/internal/bankfile"
@@ -30,7 +31,7 @@ func (b bankConfig) toAccount(asset accounts.Asset) bankfile.Account {
 	if currency == "" {
 		currency = asset.Code
 	}
-	return bankfile.Account{ID: b.ID, Currency: currency, Scale: int(asset.Scale), Books: bankfile.Kind(b.Books), MT940: b.MT940}
+	return bankfile.Account{ID: strings.Join(strings.Fields(b.ID), ""), Currency: currency, Scale: int(asset.Scale), Books: bankfile.Kind(b.Books), MT940: b.MT940}
 }
 
 // bankState returns the path of the bank accounts' books.

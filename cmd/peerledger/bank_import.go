@@ -79,6 +79,7 @@ type bankImport struct {
 	asset   accounts.Asset
 	bank    bankConfig
 	book    *bankfile.Book
+	checked map[string]bool // peers that the ledger has
 }
 
 // importFiles decides about all files before it books the first payment. The books of the bank account are on disk before the
@@ -109,11 +110,11 @@ func (s *session) importFiles(ctx context.Context, engine *settlement.Engine, na
 	if books.Accounts[id] == nil {
 		books.Accounts[id] = &bankfile.Book{}
 	}
-	i := &bankImport{session: s, engine: engine, asset: asset, bank: bank, book: books.Accounts[id]}
+	i := &bankImport{session: s, engine: engine, asset: asset, bank: bank, book: books.Accounts[id], checked: map[string]bool{}}
 	reports := make([]bankfile.Report, len(files))
 	for n, file := range files {
-		if reports[n], err = i.decideFile(file, account); err != nil {
-			return fmt.Errorf("%w: %s: %w; nothing was booked", errUsage, file, err)
+		if reports[n], err = i.decideFile(ctx, file, account); err != nil {
+			return describeRefusal(file, err)
 		}
 	}
 	if s.yes {
@@ -132,8 +133,17 @@ func (s *session) importFiles(ctx context.Context, engine *settlement.Engine, na
 	return nil
 }
 
+// describeRefusal names the file of an error. A file that is refused, or cannot be read, is an error of the command line.
+func describeRefusal(file string, err error) error {
+	var refused *bankfile.RefusedError
+	if errors.As(err, &refused) || errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %s: %w; nothing was booked", errUsage, file, err)
+	}
+	return fmt.Errorf("%s: %w; nothing was booked", file, err)
+}
+
 // decideFile reads a file, and adds its payments to the book of the bank account.
-func (i *bankImport) decideFile(name string, account bankfile.Account) (bankfile.Report, error) {
+func (i *bankImport) decideFile(ctx context.Context, name string, account bankfile.Account) (bankfile.Report, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return bankfile.Report{}, err
@@ -152,12 +162,29 @@ func (i *bankImport) decideFile(name string, account bankfile.Account) (bankfile
 	}
 	report.AssignPeers(i.bank.Payers)
 	for _, p := range report.Booked {
-		if _, err := i.session.book.PeerAccount(p.Peer, i.asset); err != nil {
+		if err := i.checkPeer(ctx, p.Peer); err != nil {
 			return report, fmt.Errorf("%s: %w", p.At, err)
 		}
 	}
 	i.book.Add(report)
 	return report, nil
+}
+
+// checkPeer refuses a peer that the ledger cannot book for. A payment that is in the book of the bank account, and can never be in
+// the ledger, would end each later import.
+func (i *bankImport) checkPeer(ctx context.Context, peer string) error {
+	if i.checked[peer] {
+		return nil
+	}
+	account, err := i.session.book.PeerAccount(peer, i.asset)
+	if err != nil {
+		return err
+	}
+	if _, err := i.session.book.LookUpBalances(ctx, account); err != nil {
+		return err
+	}
+	i.checked[peer] = true
+	return nil
 }
 
 // bookReport prints a report, the list for the operator first, and books its payments with --yes. Known payments are booked again

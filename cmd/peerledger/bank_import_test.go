@@ -80,3 +80,17 @@ func TestBankImportRefused(t *testing.T) {
 	got = s.runCommand(t, "settle", "import", "testdata/bank.csv", "--account", "other")
 	require.Contains(t, got.errors, `there is no bank account "other"`)
 }
+
+// A peer without accounts in the ledger books nothing, and leaves the bank account's book as it was.
+func TestBankImportForAnUnknownPeer(t *testing.T) {
+	t.Parallel()
+	s, state := newBankLedger(t)
+	text, err := os.ReadFile(s.config)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(s.config, []byte(strings.Replace(string(text), "peer: alice, account", "peer: erin, account", 1)), 0o600))
+	got := s.runCommand(t, "settle", "import", "testdata/bank.csv", "--yes")
+	require.Equal(t, statusFailed, got.status, got.errors)
+	require.Contains(t, got.errors, "testdata/bank.csv: row 1")
+	require.Contains(t, got.errors, "erin")
+	require.NoFileExists(t, state)
+}

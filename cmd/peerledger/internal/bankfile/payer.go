@@ -34,11 +34,15 @@ func FindPeer(payers []Payer, p Payment) string {
 
 // AssignPeers sets the peers of the booked payments. A payment without a peer is listed in place of booked, so that [Book.Add]
 // does not add it: the payment is booked by a later import, when its payer is configured.
+//
+// A file may have a payment twice, and the second is known by the first: both have the first one's peer.
 func (r *Report) AssignPeers(payers []Payer) {
-	var booked []Payment
+	var booked, known []Payment
+	peers := map[string]string{} // by key
 	for _, p := range r.Booked {
 		if p.Peer = FindPeer(payers, p); p.Peer != "" {
 			booked = append(booked, p)
+			peers[p.Key] = p.Peer
 			continue
 		}
 		r.Listed = append(r.Listed, Listed{
@@ -46,5 +50,13 @@ func (r *Report) AssignPeers(payers []Payer) {
 			Payer: p.Payer, PayerAccount: p.PayerAccount, EndToEnd: p.EndToEnd, Text: p.Text,
 		})
 	}
-	r.Booked = booked
+	for _, p := range r.Known {
+		if p.Peer == "" {
+			p.Peer = peers[p.Key]
+		}
+		if p.Peer != "" { // a payment without a peer is listed already
+			known = append(known, p)
+		}
+	}
+	r.Booked, r.Known = booked, known
 }

@@ -58,3 +58,25 @@ func TestAssignPeers(t *testing.T) {
 	require.Empty(t, third.Booked)
 	require.Equal(t, "alice", third.Known[0].Peer)
 }
+
+// A file with a payment twice books the payment once, for one peer, or lists the payment once.
+func TestAssignPeersOfAPaymentTwice(t *testing.T) {
+	t.Parallel()
+	entry := replace(camtCredit, "</Ntry>", "<NtryDtls><TxDtls><RmtInf><Ustrd>ALICE</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>")
+	text := replace(camtStatement(entry), camtEnd, "<Stmt><CreDtTm>2026-11-02T20:00:00</CreDtTm><Acct><Id><IBAN>NL69TEST</IBAN></Id></Acct>"+
+		replace(entry, "ALICE", "BOB")+"</Stmt>"+camtEnd)
+	file, err := Parse([]byte(text), nil)
+	require.NoError(t, err)
+	payers := []Payer{{Peer: "alice", Reference: "ALICE"}, {Peer: "bob", Reference: "BOB"}}
+	report, err := Decide(file, camtTestAccount, &Book{})
+	require.NoError(t, err)
+	report.AssignPeers(payers)
+	require.Equal(t, "alice", report.Booked[0].Peer)
+	require.Equal(t, "alice", report.Known[0].Peer)
+	report, err = Decide(file, camtTestAccount, &Book{})
+	require.NoError(t, err)
+	report.AssignPeers(payers[1:])
+	require.Empty(t, report.Booked)
+	require.Empty(t, report.Known)
+	require.Len(t, report.Listed, 1)
+}
