@@ -169,10 +169,7 @@ type alertsPage struct {
 const maxAlertRows = 300
 
 func (c *Console) showAlerts(w http.ResponseWriter, r *http.Request, f format) {
-	s, ok := c.readState(w, r, "Alerts", "alerts", f)
-	if ok && f != formatHTML {
-		s, ok = c.readForDownload(w, r, c.reader.readNewTrial)
-	}
+	s, ok := c.readTrials(w, r, "Alerts", "alerts", f)
 	if !ok {
 		return
 	}

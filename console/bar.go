@@ -5,6 +5,7 @@ import (
 	"math/big"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/bookcheck"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -51,7 +52,7 @@ func drawBar(p *peer) bar {
 	if b.CreditLine == accounts.Unlimited {
 		d.Line = scaleNone
 	}
-	d.Owes, d.OwesHeld = drawSide(b.Receivable, takenOfLine(b), b.HeldIn, b.CreditLine, d.Line)
+	d.Owes, d.OwesHeld = drawSide(b.Receivable, bookcheck.TakenOfLine(b), b.HeldIn, b.CreditLine, d.Line)
 	d.Owed, d.OwedHeld = drawSide(b.Payable, takenOfCap(b), b.HeldOut, p.payableCap, d.Cap)
 	a := p.Asset
 	switch {

@@ -4,6 +4,7 @@ import (
 	"math/big"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/bookcheck"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -11,12 +12,12 @@ const (
 	// noPercent stands for a percentage that does not exist or is unknown.
 	noPercent = -1
 	// maxPercent is the largest percentage that is shown.
-	maxPercent = 999
+	maxPercent = bookcheck.MaxPercent
 )
 
 // figures follow from a peer's balance and our cap for it. They are noPercent for an incomplete peer.
 type figures struct {
-	lineUsed int // takenOfLine in percent of the line; noPercent without a line
+	lineUsed int // bookcheck.TakenOfLine in percent of the line; noPercent without a line
 	capUsed  int // takenOfCap in percent of the cap; noPercent without a known cap
 }
 
@@ -27,20 +28,11 @@ func (p *peer) derive() {
 		return
 	}
 	if p.Balance.CreditLine != accounts.Unlimited {
-		p.lineUsed = percentOf(takenOfLine(&p.Balance), p.Balance.CreditLine)
+		p.lineUsed = percentOf(bookcheck.TakenOfLine(&p.Balance), p.Balance.CreditLine)
 	}
 	if p.hasCap {
 		p.capUsed = percentOf(takenOfCap(&p.Balance), p.payableCap)
 	}
-}
-
-// takenOfLine returns the units of the line that packets cannot use any more; more than the line with arrears. What
-// the peer owes takes of the line, and so do holds from it and orders to it beyond what we owe the peer: its own
-// money pays them first. The headroom has all that; what it has beyond the line is the peer's money. Arrears await
-// the headroom.
-func takenOfLine(b *accounts.Balance) *big.Int {
-	taken := new(big.Int).Add(b.CreditLine.Big(), b.Arrears.Big())
-	return cutAtZero(taken.Sub(taken, b.Headroom.Big()))
 }
 
 // takenOfCap returns the units that recorders count against the cap; more than the cap if it is exceeded. What the
@@ -67,11 +59,7 @@ func percentOf(part *big.Int, whole ledger.Amount) int {
 		}
 		return noPercent
 	}
-	p := new(big.Int).Mul(part, big.NewInt(100))
-	if p.Quo(p, whole.Big()); !p.IsInt64() || p.Int64() > maxPercent {
-		return maxPercent
-	}
-	return int(p.Int64())
+	return bookcheck.ComputePercent(part, whole)
 }
 
 func (p *peer) isNear() bool { return max(p.lineUsed, p.capUsed) >= nearTrouble }

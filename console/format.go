@@ -6,28 +6,24 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/shopspring/decimal"
-
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/ledger"
 )
 
 const (
 	unknown   = "unknown"
-	unlimited = "unlimited"
+	unlimited = effects.Unlimited
 )
 
 // formatSigned formats units as whole units of the asset, with all its decimals.
 func formatSigned(asset accounts.Asset, units *big.Int) string {
-	return decimal.NewFromBigInt(units, -int32(asset.Scale)).StringFixed(int32(asset.Scale))
+	return effects.FormatSigned(asset, units)
 }
 
 // formatLine formats a credit line; the largest one is "unlimited".
 func formatLine(asset accounts.Asset, line ledger.Amount) string {
-	if line == accounts.Unlimited {
-		return unlimited
-	}
-	return asset.Format(line)
+	return effects.FormatLine(asset, line)
 }
 
 // formatHeadroom formats a headroom. That of an unlimited line is no figure to act on.

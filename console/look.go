@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/effects"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -150,16 +151,10 @@ func byTrouble(a, b *peer) int { return cmp.Compare(b.trouble, a.trouble) }
 
 // state is the peer's state, in the words of "peerledger balances".
 func (p *peer) state() string {
-	switch {
-	case p.Incomplete:
+	if p.Incomplete {
 		return "incomplete"
-	case p.Balance.Closed:
-		return "closed"
-	case p.Balance.Suspended:
-		return "suspended"
-	default:
-		return "active"
 	}
+	return effects.DescribeState(p.Balance)
 }
 
 func (t *total) add(p *peer) {

@@ -206,10 +206,7 @@ type trialPage struct {
 }
 
 func (c *Console) showTrial(w http.ResponseWriter, r *http.Request, f format) {
-	s, ok := c.readState(w, r, "Trial balance", "trial", f)
-	if ok && f != formatHTML {
-		s, ok = c.readForDownload(w, r, c.reader.readNewTrial)
-	}
+	s, ok := c.readTrials(w, r, "Trial balance", "trial", f)
 	if !ok {
 		return
 	}

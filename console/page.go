@@ -91,6 +91,15 @@ func (c *Console) readState(w http.ResponseWriter, r *http.Request, title, nav s
 	return s, false
 }
 
+// readTrials is readState for pages with trial balances: a download has new ones.
+func (c *Console) readTrials(w http.ResponseWriter, r *http.Request, title, nav string, f format) (state, bool) {
+	s, ok := c.readState(w, r, title, nav, f)
+	if ok && f != formatHTML {
+		return c.readForDownload(w, r, c.reader.readNewTrial)
+	}
+	return s, ok
+}
+
 // readForDownload returns a state of the reader that is new. Otherwise it answers the request itself, and
 // the second result is false.
 func (c *Console) readForDownload(w http.ResponseWriter, r *http.Request, read func(context.Context) (state, error)) (state, bool) {

@@ -30,8 +30,8 @@ func CheckLine(asset accounts.Asset, name string, b *accounts.Balance, t Thresho
 	return newFinding(gradeValue(used, t.Line), CreditLine, "%s has used %d%% of its line in %v", name, used, asset)
 }
 
-// maxPercent is the largest percentage that is told.
-const maxPercent = 999
+// MaxPercent is the largest percentage that is told.
+const MaxPercent = 999
 
 // ComputeUsed returns the used part of a peer's credit line, in percent rounded down, at most 999: by debt, and by
 // holds of packets and reservations; with arrears more than 100. A peer without a line has used 0.
@@ -39,15 +39,28 @@ func ComputeUsed(b *accounts.Balance) int {
 	if b.CreditLine.IsZero() {
 		return 0
 	}
-	used := new(big.Int).Add(b.CreditLine.Big(), b.Arrears.Big())
-	if used.Sub(used, b.Headroom.Big()); used.Sign() < 0 { // the peer's own money
-		return 0
+	return ComputePercent(TakenOfLine(b), b.CreditLine)
+}
+
+// TakenOfLine returns the units of a peer's line that packets cannot use any more; more than the line with arrears.
+// What the peer owes takes of the line, and so do holds from it and orders to it beyond what we owe the peer: its own
+// money pays them first. The headroom has all that; what it has beyond the line is the peer's money. Arrears await
+// the headroom.
+func TakenOfLine(b *accounts.Balance) *big.Int {
+	taken := new(big.Int).Add(b.CreditLine.Big(), b.Arrears.Big())
+	if taken.Sub(taken, b.Headroom.Big()); taken.Sign() < 0 {
+		taken.SetUint64(0)
 	}
-	used.Mul(used, big.NewInt(100)).Quo(used, b.CreditLine.Big())
-	if !used.IsInt64() || used.Int64() > maxPercent {
-		return maxPercent
+	return taken
+}
+
+// ComputePercent returns a part in percent of a whole that is not 0, rounded down, at most [MaxPercent].
+func ComputePercent(part *big.Int, whole ledger.Amount) int {
+	percent := new(big.Int).Mul(part, big.NewInt(100))
+	if percent.Quo(percent, whole.Big()); !percent.IsInt64() || percent.Int64() > MaxPercent {
+		return MaxPercent
 	}
-	return int(used.Int64())
+	return int(percent.Int64())
 }
 
 // CheckArrears warns of a peer in arrears.
