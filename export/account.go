@@ -37,6 +37,9 @@ type Account struct {
 	// Hash is the ledger's name of an account without a Peer: the hash of the peer's id for a peer's, and
 	// the account's id for KindOther. It is zero for our own accounts.
 	Hash ledger.ID
+	// New is true if no earlier part of the export has the account: always in Part 1. Formats that declare
+	// accounts refuse a second declaration.
+	New bool
 }
 
 // Name returns the account's name, unique within its asset and the same in every export:

@@ -70,9 +70,13 @@ type Header struct {
 type Asset struct {
 	accounts.Asset
 	// Bound is at least every amount, every balance without its sign, every account's debits and
-	// credits, and the sum of all amounts of the asset in the export, all parts together; it may be above 2^128.
+	// credits, the sum of the opening balances without their signs, and the sum of all amounts of the asset in the
+	// export, all parts so far together; it may be above 2^128. It never falls from part to part.
 	// A format with a largest number decides by the Bound before the first entry.
 	Bound *big.Int
+	// BoundBefore is the Bound that the part before was written with; nil in Part 1. A format that writes
+	// numbers another way above a largest one learns from it how the part before has them.
+	BoundBefore *big.Int
 }
 
 // Summary is known after the last entry. Writers only read it.
