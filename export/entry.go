@@ -60,7 +60,11 @@ type Header struct {
 	// Last is the time of the newest transfer that the export may have, in nanoseconds since the Unix
 	// epoch: the export is of this moment. It is 0 if the ledger has no transfer in the range.
 	Last uint64
-	Sum  Sum
+	// DayComplete is true if no later part can have an entry of the day (UTC) of Last or an earlier one: because
+	// the range ends with that day and the day is over, or because nothing will continue the export. Some formats
+	// check balances at the end of a day only, and leave the last day to the next part unless it is complete.
+	DayComplete bool
+	Sum         Sum
 	// Part counts the files of an export that is continued, from 1. The parts together are one export: an
 	// entry is in one part, and later parts have later entries, maybe of the same day.
 	Part int
