@@ -40,6 +40,10 @@ type Account struct {
 	// New is true if no earlier part of the export has the account: always in Part 1. Formats that declare
 	// accounts refuse a second declaration.
 	New bool
+	// Partial is set if the export does not have all entries of the account: of the accounts of peers
+	// that were not chosen, and of our own if only some peers were; always for KindOther. Its balances are
+	// then unknown, and 0 here: a Writer must neither write nor assert them.
+	Partial bool
 }
 
 // Name returns the account's name, unique within its asset and the same in every export:

@@ -58,3 +58,9 @@ func (b Balance) String() string {
 	}
 	return b.Units.String()
 }
+
+// balanceOf converts a number of units. ok is false if it does not fit.
+func balanceOf(n *big.Int) (b Balance, ok bool) {
+	size := new(big.Int).Abs(n)
+	return Balance{Units: ledger.ClampAmount(size), Negative: n.Sign() < 0}, size.BitLen() <= 128
+}

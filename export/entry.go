@@ -114,5 +114,7 @@ type Writer interface {
 type Format struct {
 	Name      string // for a command line, "csv"
 	Extension string // of a file's name, with the dot
+	// Columns are the chosen columns of a table, for [WritePart]: all parts have the same. Default nil.
+	Columns   []string
 	NewWriter func(io.Writer) Writer
 }

@@ -1,0 +1,84 @@
+package export
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"path/filepath"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/sealed"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// WriteFile exports to a file, in the place of a file with the name. The file is written under a temporary name, synced and
+// renamed: under its own name the file is always complete, whatever fails or crashes. A crash can leave the temporary
+// file, ".NAME-*.tmp". Only the user can read the file.
+//
+// Errors: as for [Run], or of the file system. The file is then as before.
+func WriteFile(ctx context.Context, l ledger.Ledger, book *accounts.Book, q Query, path string, format Format) (*Summary, error) {
+	x, err := newExporter(l, book, q)
+	if err != nil {
+		return nil, err
+	}
+	name := filepath.Base(path)
+	temporary := "." + name + "-" + randomText() + temporarySuffix
+	folder := sealed.OSFolder(filepath.Dir(path))
+	if err := x.writeFile(ctx, folder, temporary, name, format); err != nil {
+		return nil, err
+	}
+	return &x.summary, nil
+}
+
+const temporarySuffix = ".tmp"
+
+func randomText() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// writeFile runs the export to a file.
+func (x *exporter) writeFile(ctx context.Context, folder sealed.Folder, temporary, name string, format Format) error {
+	return replaceFile(folder, temporary, name, func(w *bufio.Writer) error { return x.run(ctx, format.NewWriter(w)) })
+}
+
+// writeBuffer is the number of bytes collected before a write.
+const writeBuffer = 256 << 10
+
+// replaceFile writes a file under a temporary name, and renames it when all is on disk. After an error the
+// temporary file is removed.
+func replaceFile(folder sealed.Folder, temporary, name string, write func(*bufio.Writer) error) error {
+	file, err := folder.CreateFile(temporary)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(&fileEnd{file: file}, writeBuffer)
+	if err = write(out); err == nil {
+		err = out.Flush()
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = folder.RenameFile(temporary, name)
+	}
+	if err != nil {
+		return errors.Join(err, folder.RemoveFile(temporary))
+	}
+	return folder.SyncFolder()
+}
+
+// fileEnd writes at the end of a file.
+type fileEnd struct {
+	file   sealed.File
+	offset int64
+}
+
+func (f *fileEnd) Write(b []byte) (int, error) {
+	n, err := f.file.WriteAt(b, f.offset)
+	f.offset += int64(n)
+	return n, err
+}
