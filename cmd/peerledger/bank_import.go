@@ -152,7 +152,7 @@ func (i *bankImport) decideFile(ctx context.Context, name string, account bankfi
 	if err = errors.Join(err, f.Close()); err != nil {
 		return bankfile.Report{}, err
 	}
-	file, err := bankfile.Parse(data, i.bank.CSV)
+	file, err := bankfile.Parse(ctx, data, i.bank.CSV)
 	if err != nil {
 		return bankfile.Report{}, err
 	}

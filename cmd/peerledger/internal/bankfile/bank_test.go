@@ -68,7 +68,7 @@ func importFile(t *testing.T, folder string, c caseFile, i caseImport, book *Boo
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(folder, i.File))
 	require.NoError(t, err)
-	file, err := Parse(data, i.Mapping)
+	file, err := Parse(t.Context(), data, i.Mapping)
 	if err != nil {
 		return Report{}, err
 	}

@@ -1,7 +1,9 @@
 package bankfile
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -21,6 +23,7 @@ var camtMessages = map[Kind][2]string{
 
 // camtTokens passes tokens on within the limits, and refuses document types.
 type camtTokens struct {
+	ctx   context.Context //nolint:containedctx // the decoder above has no context to pass on
 	raw   *xml.Decoder
 	depth int
 	text  int // bytes of text since the last tag
@@ -40,7 +43,9 @@ func (c *camtTokens) Token() (xml.Token, error) {
 	case xml.StartElement:
 		c.depth++
 		c.text = 0
-		c.elements++
+		if c.elements++; c.elements%checkEvery == 0 && c.ctx.Err() != nil {
+			return nil, c.ctx.Err()
+		}
 		if name := t.Name.Local; name == "Ntry" || name == "TxDtls" || name == "Stmt" || name == "Bal" {
 			c.items++
 		}
@@ -71,8 +76,29 @@ type camtReader struct {
 	file    File
 }
 
-func parseCamt(data []byte) (File, error) {
-	raw := xml.NewDecoder(bytes.NewReader(data))
+// tagReader bounds the bytes from one "<" to the next: the decoder keeps a whole tag, with its attributes, in memory.
+type tagReader struct {
+	*bufio.Reader
+
+	since int
+}
+
+func newTagReader(r io.Reader) *tagReader { return &tagReader{Reader: bufio.NewReader(r)} }
+
+// ReadByte is what the decoder reads with.
+func (r *tagReader) ReadByte() (byte, error) {
+	b, err := r.Reader.ReadByte()
+	if r.since++; b == '<' {
+		r.since = 0
+	}
+	if r.since > maxRecord {
+		return 0, refuse(RefusedSize, "", "a tag or a text has more than %d bytes", maxRecord)
+	}
+	return b, err
+}
+
+func parseCamt(ctx context.Context, data []byte) (File, error) {
+	raw := xml.NewDecoder(newTagReader(bytes.NewReader(data)))
 	raw.CharsetReader = func(name string, input io.Reader) (io.Reader, error) {
 		if strings.HasPrefix(strings.ToLower(name), "utf-16") { // Parse has decoded the file by its first bytes
 			return input, nil
@@ -81,16 +107,18 @@ func parseCamt(data []byte) (File, error) {
 		if err != nil || found == nil {
 			return input, err
 		}
-		return found.NewDecoder().Reader(input), nil
+		return newTagReader(found.NewDecoder().Reader(input)), nil
 	}
-	tokens := &camtTokens{raw: raw}
+	tokens := &camtTokens{ctx: ctx, raw: raw}
 	r := &camtReader{tokens: tokens, decoder: xml.NewTokenDecoder(tokens)}
 	err := r.readFile()
 	var refused *RefusedError
 	switch {
 	case err == nil:
 		return r.file, nil
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.Where == "" && refused.Class == RefusedSize:
+		return File{}, refuse(RefusedSize, tokens.line(), "%s", refused.Reason)
+	case errors.As(err, &refused), ctx.Err() != nil:
 		return File{}, err
 	}
 	return File{}, refuse(RefusedNotWellFormed, tokens.line(), "%v", err)

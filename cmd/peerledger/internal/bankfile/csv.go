@@ -2,6 +2,7 @@ package bankfile
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -78,12 +79,15 @@ func (m Mapping) decimal() string {
 	return m.Decimal
 }
 
-func parseCSV(data []byte, m Mapping) (File, error) {
+func parseCSV(ctx context.Context, data []byte, m Mapping) (File, error) {
 	if err := m.Validate(); err != nil {
 		return File{}, fmt.Errorf("mapping: %w", err)
 	}
 	text, err := m.decodeText(data)
 	if err != nil {
+		return File{}, err
+	}
+	if err := checkRecords(text); err != nil {
 		return File{}, err
 	}
 	reader := csv.NewReader(bytes.NewReader(text))
@@ -104,6 +108,9 @@ func parseCSV(data []byte, m Mapping) (File, error) {
 		if err != nil {
 			return File{}, refuse(RefusedColumn, fmt.Sprintf("row %d", len(s.Entries)+1), "%v", err)
 		}
+		if len(s.Entries)%checkEvery == 0 && ctx.Err() != nil {
+			return File{}, ctx.Err()
+		}
 		if len(s.Entries) == maxItems {
 			return File{}, refuse(RefusedSize, "", "more than %d rows", maxItems)
 		}
@@ -113,6 +120,28 @@ func parseCSV(data []byte, m Mapping) (File, error) {
 		}
 		s.Entries = append(s.Entries, e)
 	}
+}
+
+// checkRecords refuses a text with a long row before the reader of CSV has the whole row in memory, with all its columns. A quote
+// that the reader will refuse may move the ends of later rows, and then the reader stops before them.
+func checkRecords(text []byte) error {
+	start, rows, quoted := 0, 0, false
+	for i, b := range text {
+		switch {
+		case b == '"':
+			quoted = !quoted
+		case b == '\n' && !quoted:
+			start, rows = i, rows+1
+		}
+		if i-start > maxRecord {
+			where := "header"
+			if rows > 0 {
+				where = fmt.Sprintf("row %d", rows)
+			}
+			return refuse(RefusedSize, where, "the row has more than %d bytes", maxRecord)
+		}
+	}
+	return nil
 }
 
 // decodeText returns the text below the skipped lines, in UTF-8.

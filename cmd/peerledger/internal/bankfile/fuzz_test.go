@@ -27,7 +27,7 @@ func addSeeds(f *testing.F, extension string, add func(data []byte)) {
 // checkTwice imports a file twice. Payments have keys of their own and amounts above zero, and the second import books nothing.
 func checkTwice(t *testing.T, data []byte, mapping *Mapping, account Account) {
 	t.Helper()
-	file, err := Parse(data, mapping)
+	file, err := Parse(t.Context(), data, mapping)
 	var refused *RefusedError
 	if err != nil {
 		require.True(t, errors.As(err, &refused), "%v", err)

@@ -46,8 +46,9 @@ func (a Account) Validate() error {
 
 // File is a bank file after parsing.
 type File struct {
-	Kind       Kind
-	Statements []Statement
+	Kind        Kind
+	Statements  []Statement
+	Fingerprint string // 16 hexadecimal digits of the SHA-256 of the file
 }
 
 // Statement is one account's part of a file. A CSV file is one statement without balances.

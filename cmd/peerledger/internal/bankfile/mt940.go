@@ -1,6 +1,7 @@
 package bankfile
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -24,8 +25,8 @@ type mtField struct {
 
 func (f mtField) where() string { return fmt.Sprintf("line %d", f.line) }
 
-func parseMT940(text string) (File, error) {
-	fields, err := splitFields(text)
+func parseMT940(ctx context.Context, text string) (File, error) {
+	fields, err := splitFields(ctx, text)
 	if err != nil {
 		return File{}, err
 	}
@@ -48,10 +49,17 @@ func parseMT940(text string) (File, error) {
 }
 
 // splitFields cuts a file into its fields, the first of which begins a statement.
-func splitFields(text string) ([]mtField, error) {
+func splitFields(ctx context.Context, text string) ([]mtField, error) {
 	var fields []mtField
-	for i, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
-		line = strings.TrimRight(line, " \r")
+	i := -1
+	for line := range strings.Lines(text) {
+		if i++; i%checkEvery == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		line = strings.TrimRight(line, " \r\n")
+		if len(line) > maxText {
+			return nil, refuse(RefusedSize, fmt.Sprintf("line %d", i+1), "the line has more than %d bytes", maxText)
+		}
 		if strings.HasPrefix(line, "{") {
 			_, line, _ = strings.Cut(line, "{4:")
 		}
@@ -67,7 +75,9 @@ func splitFields(text string) ([]mtField, error) {
 			return nil, refuse(RefusedUnknown, fmt.Sprintf("line %d", i+1), "the file does not begin as camt or MT940")
 		default:
 			last := &fields[len(fields)-1]
-			last.lines = append(last.lines, line)
+			if last.lines = append(last.lines, line); len(last.lines) > maxLines {
+				return nil, refuse(RefusedSize, fmt.Sprintf("line %d", i+1), "field %s has more than %d lines", last.tag, maxLines)
+			}
 		}
 		if len(fields) > 2*maxItems {
 			return nil, refuse(RefusedSize, fmt.Sprintf("line %d", i+1), "too many fields")

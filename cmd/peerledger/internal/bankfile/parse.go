@@ -2,6 +2,9 @@ package bankfile
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -19,8 +22,12 @@ const (
 	maxDepth = 64       // nested elements
 
 	maxElements   = 4_000_000
-	maxStatements = 10_000  // of a file
-	maxText       = 4 << 10 // bytes of one element's text, or of one field
+	maxStatements = 10_000   // of a file
+	maxText       = 4 << 10  // bytes of one element's text, or of one field
+	maxRecord     = 64 << 10 // bytes of one tag of XML, or of one row of CSV
+	maxLines      = 1000     // of one field of MT940
+
+	checkEvery = 1000 // elements, lines or rows between two looks at the context
 )
 
 // Read reads a file of at most [MaxSize] bytes. A longer file is refused.
@@ -36,13 +43,21 @@ func Read(r io.Reader) ([]byte, error) {
 }
 
 // Parse reads a bank file. A mapping makes the file CSV; without one the first character tells camt from MT940. Parse returns a
-// [RefusedError] for a file that cannot be read, and another error for a mapping with a fault.
-func Parse(data []byte, mapping *Mapping) (File, error) {
+// [RefusedError] for a file that cannot be read, another error for a mapping with a fault, and the context's error soon after
+// the context has ended.
+func Parse(ctx context.Context, data []byte, mapping *Mapping) (File, error) {
 	if len(data) > MaxSize {
 		return File{}, refuse(RefusedSize, "", "the file has more than %d bytes", MaxSize)
 	}
+	sum := sha256.Sum256(data)
+	file, err := parseKind(ctx, data, mapping)
+	file.Fingerprint = hex.EncodeToString(sum[:8])
+	return file, err
+}
+
+func parseKind(ctx context.Context, data []byte, mapping *Mapping) (File, error) {
 	if mapping != nil {
-		return parseCSV(data, *mapping)
+		return parseCSV(ctx, data, *mapping)
 	}
 	if bytes.HasPrefix(data, []byte("\xfe\xff")) || bytes.HasPrefix(data, []byte("\xff\xfe")) {
 		text, err := unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder().Bytes(data)
@@ -53,9 +68,9 @@ func Parse(data []byte, mapping *Mapping) (File, error) {
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("<")) {
-		return parseCamt(bytes.TrimSpace(data))
+		return parseCamt(ctx, bytes.TrimSpace(data))
 	}
-	return parseMT940(decodeLatin1(data))
+	return parseMT940(ctx, decodeLatin1(data))
 }
 
 // decodeLatin1 returns UTF-8 text as it is, and other text as Latin-1.

@@ -37,7 +37,7 @@ func TestFindPeer(t *testing.T) {
 // A payment without a peer is listed until its payer is configured, and then booked. A known payment keeps its peer.
 func TestAssignPeers(t *testing.T) {
 	t.Parallel()
-	file, err := Parse([]byte(camtStatement(replace(camtCredit, "</Ntry>",
+	file, err := Parse(t.Context(), []byte(camtStatement(replace(camtCredit, "</Ntry>",
 		"<NtryDtls><TxDtls><RltdPties><DbtrAcct><Id><IBAN>NL47</IBAN></Id></DbtrAcct></RltdPties></TxDtls></NtryDtls></Ntry>"))), nil)
 	require.NoError(t, err)
 	var book Book
@@ -65,7 +65,7 @@ func TestAssignPeersOfAPaymentTwice(t *testing.T) {
 	entry := replace(camtCredit, "</Ntry>", "<NtryDtls><TxDtls><RmtInf><Ustrd>ALICE</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>")
 	text := replace(camtStatement(entry), camtEnd, "<Stmt><CreDtTm>2026-11-02T20:00:00</CreDtTm><Acct><Id><IBAN>NL69TEST</IBAN></Id></Acct>"+
 		replace(entry, "ALICE", "BOB")+"</Stmt>"+camtEnd)
-	file, err := Parse([]byte(text), nil)
+	file, err := Parse(t.Context(), []byte(text), nil)
 	require.NoError(t, err)
 	payers := []Payer{{Peer: "alice", Reference: "ALICE"}, {Peer: "bob", Reference: "BOB"}}
 	report, err := Decide(file, camtTestAccount, &Book{})

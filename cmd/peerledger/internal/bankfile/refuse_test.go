@@ -68,7 +68,7 @@ func TestRefusedFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Parse([]byte(c.text), c.mapping)
+			_, err := Parse(t.Context(), []byte(c.text), c.mapping)
 			var refused *RefusedError
 			require.ErrorAs(t, err, &refused)
 			require.Equal(t, c.class, refused.Class, "%v", err)
@@ -96,7 +96,7 @@ func TestReadStopsAtLimit(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, RefusedSize, refused.Class)
 	require.LessOrEqual(t, z.read, 2*MaxSize)
-	_, err = Parse(make([]byte, MaxSize+1), nil)
+	_, err = Parse(t.Context(), make([]byte, MaxSize+1), nil)
 	require.ErrorAs(t, err, &refused)
 	data, err := Read(strings.NewReader("x"))
 	require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestEncodings(t *testing.T) {
 	}
 	latin1 := bytes.ReplaceAll([]byte(`<?xml version="1.0" encoding="ISO-8859-1"?>`+text), []byte("ä"), []byte{0xe4})
 	for name, data := range map[string][]byte{"utf-8": []byte("\xef\xbb\xbf" + text), "utf-16": utf16, "latin-1": latin1} {
-		file, err := Parse(data, nil)
+		file, err := Parse(t.Context(), data, nil)
 		require.NoError(t, err, name)
 		report, err := Decide(file, Account{ID: "NL69TEST", Currency: "EUR", Scale: 2, Books: Camt053}, &Book{})
 		require.NoError(t, err, name)

@@ -16,7 +16,7 @@ var (
 // tell imports a file and returns the outcomes in short: "booked KEY AMOUNT", "known KEY", "REASON AT KEY", "skipped REASON N".
 func tell(t *testing.T, text string, mapping *Mapping, account Account, book *Book) []string {
 	t.Helper()
-	file, err := Parse([]byte(text), mapping)
+	file, err := Parse(t.Context(), []byte(text), mapping)
 	require.NoError(t, err)
 	report, err := Decide(file, account, book)
 	require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestProofWithReversalsTurned(t *testing.T) {
 	reversal := replace(camtCredit, "<Sts>", "<RvslInd>true</RvslInd><Sts>")
 	require.Equal(t, []string{"came back statement 1 entry 1"}, tellCamt(t, &Book{}, camtBalances("5", "4")+reversal))
 	require.Equal(t, []string{"came back statement 1 entry 1"}, tellCamt(t, &Book{}, camtBalances("5", "6")+reversal))
-	file, err := Parse([]byte(camtStatement(camtBalances("5", "5")+reversal)), nil)
+	file, err := Parse(t.Context(), []byte(camtStatement(camtBalances("5", "5")+reversal)), nil)
 	require.NoError(t, err)
 	_, err = Decide(file, camtTestAccount, &Book{})
 	require.ErrorContains(t, err, "refused (balance): statement 1")
@@ -153,7 +153,7 @@ func TestCSVAmounts(t *testing.T) {
 	require.Equal(t, []string{"booked X/EUR/csv/a 123456789", "skipped outgoing 2"},
 		tell(t, "d;in;out;r\n2.1.26;1.234.567,89;;a\n2.1.26;;-3;b\n2.1.26;;3,5;c\n", m, account, &Book{}))
 	for _, amount := range []string{"1.25", "1.2500", ".250", "1..250", "1,2,3", "1 250", "", "--1", "+-1", "1,250.00", "0x1", "1e3", "1,000001"} {
-		_, err := Parse([]byte("d;in;out;r\n2.1.26;"+amount+";;a\n"), m)
+		_, err := Parse(t.Context(), []byte("d;in;out;r\n2.1.26;"+amount+";;a\n"), m)
 		require.ErrorContains(t, err, "refused (amount): row 1", amount)
 	}
 }

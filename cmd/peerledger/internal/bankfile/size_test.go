@@ -18,7 +18,7 @@ func TestManyPayments(t *testing.T) {
 	}
 	balance := `<Bal><Tp><CdOrPrtry><Cd>%s</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">%d</Amt><Dt><Dt>2026-11-02</Dt></Dt></Bal>`
 	data := camtStatement(fmt.Sprintf(balance+balance, "OPBD", 5, "CLBD", n+5) + text.String())
-	file, err := Parse([]byte(data), nil)
+	file, err := Parse(t.Context(), []byte(data), nil)
 	require.NoError(t, err)
 	account := Account{ID: "NL69TEST", Currency: "EUR", Scale: 2, Books: Camt053}
 	var book Book
