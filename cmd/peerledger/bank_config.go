@@ -20,6 +20,7 @@ type bankConfig struct {
 	Currency string            `yaml:"currency"` // as in the bank's files; "" is the asset's code
 	Asset    string            `yaml:"asset"`    // as in USD or USD/9; "" is the only asset
 	Books    string            `yaml:"books"`    // camt.053, camt.054, mt940 or csv
+	From     string            `yaml:"from"`     // the first booking date that is booked, YYYY-MM-DD
 	MT940    string            `yaml:"mt940"`    // how field 25 spells the account; "" is id
 	CSV      *bankfile.Mapping `yaml:"csv"`
 	Payers   []bankfile.Payer  `yaml:"payers"`
@@ -31,7 +32,9 @@ func (b bankConfig) toAccount(asset accounts.Asset) bankfile.Account {
 	if currency == "" {
 		currency = asset.Code
 	}
-	return bankfile.Account{ID: strings.Join(strings.Fields(b.ID), ""), Currency: currency, Scale: int(asset.Scale), Books: bankfile.Kind(b.Books), MT940: b.MT940}
+	return bankfile.Account{
+		ID: strings.Join(strings.Fields(b.ID), ""), Currency: currency, Scale: int(asset.Scale), Books: bankfile.Kind(b.Books), From: b.From, MT940: b.MT940,
+	}
 }
 
 // bankState returns the path of the bank accounts' books.
@@ -82,16 +85,10 @@ func (c config) validateBankAccounts() (errs []error) {
 		} else {
 			ids[id] = true
 		}
-		if (b.CSV != nil) != (account.Books == bankfile.CSV) {
-			fault("csv", errors.New("an account that books from csv needs a mapping, and no other account has one"))
-		} else if b.CSV != nil {
-			if err := b.CSV.Validate(); err != nil {
-				fault("csv", err)
-			}
-		}
-		for _, p := range b.Payers {
-			if p.Peer == "" || (p.Account == "") == (p.Reference == "") {
-				fault("payers", fmt.Errorf("%q: a payer has a peer, and either account or reference", p.Peer))
+		for _, err := range b.checkMapping() {
+			var at *mappingFault
+			if errors.As(err, &at) {
+				fault(at.field, at.err)
 			}
 		}
 	}

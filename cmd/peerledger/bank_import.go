@@ -4,72 +4,66 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/cmd/peerledger/internal/bankfile"
-	"github.com/peerledger/peerledger/internal/effects"
-	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
 
+// maxBankParse bounds the time to read one file. A file of the greatest size takes some ten seconds.
+const maxBankParse = 5 * time.Minute
+
+// bankOptions are the flags of settle import.
+type bankOptions struct {
+	account string
+	mapping string   // a file
+	places  []string // of listed payments to book
+	peer    string   // for places
+}
+
 func (a *app) newImportCommand() *cobra.Command {
-	var account string
+	var o bankOptions
 	cmd := &cobra.Command{
-		Use: "import file... [--account name]", Short: "Book payments from a bank's files",
-		Example: "  peerledger settle import statement.xml --account main\n  peerledger settle import monday.xml tuesday.xml --account main --yes",
+		Use: "import file...", Short: "Book payments from a bank's files",
+		Example: "  peerledger settle import statement.xml --account main\n  peerledger settle import monday.xml tuesday.xml --account main --yes\n" +
+			"  peerledger settle import export.csv --mapping bank.yaml --yes\n  peerledger settle import monday.xml --book \"statement 1 entry 2\" --peer alice --yes",
 		Long: `Book the payments of peers that a bank reports: camt.053 and camt.054 of all versions, MT940, and
 CSV with a mapping. The account is one of bank_accounts in the configuration. A payment is booked
 once under the bank's own reference, however often it is reported. Payments that need your
-judgement are listed with the reason, and not booked. A file whose balances do not add up is
-refused. See docs/settlement.md, Payments from a bank's files.`,
+judgement are listed with place and reason, and not booked: --book with the place and --peer books
+one. A file whose balances do not add up is refused. See docs/settlement.md, Payments from a bank's
+files.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.validate(args); err != nil {
+				return err
+			}
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
-				return s.importFiles(cmd.Context(), engine, account, args)
+				return s.importFiles(cmd.Context(), engine, o, args)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "", "the `name` of the bank account in the configuration; default: the only one")
+	flags := cmd.Flags()
+	flags.StringVar(&o.account, "account", "", "the `name` of the bank account in the configuration; default: the only one")
+	flags.StringVar(&o.mapping, "mapping", "", "a `file` with csv: and payers:, as in the configuration, for these files")
+	flags.StringArrayVar(&o.places, "book", nil, "book the listed payment at this `place` too, such as \"row 3\"; may be given several times")
+	flags.StringVar(&o.peer, "peer", "", "the `peer` that has made the payments of --book")
 	a.addYesFlag(cmd)
 	return cmd
 }
 
-// bankRow is a payment, or an entry for the operator, in the output.
-type bankRow struct {
-	File     string `json:"file"`
-	At       string `json:"at"`    // the place in the file
-	State    string `json:"state"` // new, booked, known or listed
-	Reason   string `json:"reason,omitempty"`
-	Peer     string `json:"peer,omitempty"`
-	Asset    string `json:"asset"`
-	Amount   string `json:"amount"` // whole units; as the file has it where the reason is scale or currency
-	Currency string `json:"currency"`
-	Date     string `json:"date"`
-	Key      string `json:"key,omitempty"`
-	Original string `json:"original,omitempty"` // the key of the payment that was taken back
-	Payer    string `json:"payer,omitempty"`
-	// PayerAccount, EndToEnd and Text are as the payer's bank sent them.
-	PayerAccount string `json:"payer_account,omitempty"`
-	EndToEnd     string `json:"end_to_end,omitempty"`
-	Text         string `json:"text,omitempty"`
-	Charge       string `json:"charge,omitempty"`
-	Transfer     string `json:"transfer,omitempty"`
-}
-
-// bankCounts ends the output of a file.
-type bankCounts struct {
-	File    string         `json:"file"`
-	New     int            `json:"new"` // booked with --yes
-	Known   int            `json:"known"`
-	Listed  int            `json:"listed"`
-	Skipped map[string]int `json:"skipped"`
-	Others  []string       `json:"other_accounts,omitempty"` // accounts of the file that are not the configured one
-	Written bool           `json:"written"`
+func (o bankOptions) validate(files []string) error {
+	switch {
+	case (len(o.places) > 0) != (o.peer != ""):
+		return fmt.Errorf("%w: --book and --peer go together", errUsage)
+	case len(o.places) > 0 && len(files) > 1:
+		return fmt.Errorf("%w: --book names a place in one file", errUsage)
+	}
+	return nil
 }
 
 // bankImport is one run of the command.
@@ -78,19 +72,18 @@ type bankImport struct {
 	engine  *settlement.Engine
 	asset   accounts.Asset
 	bank    bankConfig
+	account bankfile.Account
+	options bankOptions
 	book    *bankfile.Book
 	checked map[string]bool // peers that the ledger has
+	seen    map[string]bool // keys of payments that were booked or shown
 }
 
 // importFiles decides about all files before it books the first payment. The books of the bank account are on disk before the
 // ledger is asked to book.
-func (s *session) importFiles(ctx context.Context, engine *settlement.Engine, name string, files []string) (err error) {
-	bank, err := s.cfg.findBankAccount(name)
-	if err != nil {
-		return err
-	}
-	asset, err := s.cfg.findAsset(bank.Asset)
-	if err != nil {
+func (s *session) importFiles(ctx context.Context, engine *settlement.Engine, o bankOptions, files []string) (err error) {
+	i := &bankImport{session: s, engine: engine, options: o, checked: map[string]bool{}, seen: map[string]bool{}}
+	if err := i.findAccount(); err != nil {
 		return err
 	}
 	path := s.cfg.bankState()
@@ -105,15 +98,10 @@ func (s *session) importFiles(ctx context.Context, engine *settlement.Engine, na
 	if err != nil {
 		return err
 	}
-	account := bank.toAccount(asset)
-	id := account.ID + " " + account.Currency
-	if books.Accounts[id] == nil {
-		books.Accounts[id] = &bankfile.Book{}
-	}
-	i := &bankImport{session: s, engine: engine, asset: asset, bank: bank, book: books.Accounts[id], checked: map[string]bool{}}
+	i.book = books.open(i.account)
 	reports := make([]bankfile.Report, len(files))
 	for n, file := range files {
-		if reports[n], err = i.decideFile(ctx, file, account); err != nil {
+		if reports[n], err = i.decideFile(ctx, file); err != nil {
 			return describeRefusal(file, err)
 		}
 	}
@@ -133,17 +121,38 @@ func (s *session) importFiles(ctx context.Context, engine *settlement.Engine, na
 	return nil
 }
 
+// findAccount finds the bank account, its mapping and its payers.
+func (i *bankImport) findAccount() (err error) {
+	if i.bank, err = i.session.cfg.findBankAccount(i.options.account); err != nil {
+		return err
+	}
+	if i.asset, err = i.session.cfg.findAsset(i.bank.Asset); err != nil {
+		return err
+	}
+	if i.options.mapping != "" {
+		if i.bank, err = i.bank.addMapping(i.options.mapping); err != nil {
+			return fmt.Errorf("%w: --mapping: %w", errUsage, err)
+		}
+	}
+	i.account = i.bank.toAccount(i.asset)
+	if i.account.Books == bankfile.CSV && i.bank.CSV == nil {
+		return fmt.Errorf("%w: the account books from csv: give its columns in csv: of the configuration, or with --mapping", errUsage)
+	}
+	return nil
+}
+
 // describeRefusal names the file of an error. A file that is refused, or cannot be read, is an error of the command line.
 func describeRefusal(file string, err error) error {
 	var refused *bankfile.RefusedError
-	if errors.As(err, &refused) || errors.Is(err, os.ErrNotExist) {
+	var source *bankfile.SourceError
+	if errors.As(err, &refused) || errors.As(err, &source) || errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: %s: %w; nothing was booked", errUsage, file, err)
 	}
 	return fmt.Errorf("%s: %w; nothing was booked", file, err)
 }
 
 // decideFile reads a file, and adds its payments to the book of the bank account.
-func (i *bankImport) decideFile(ctx context.Context, name string, account bankfile.Account) (bankfile.Report, error) {
+func (i *bankImport) decideFile(ctx context.Context, name string) (bankfile.Report, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return bankfile.Report{}, err
@@ -152,15 +161,22 @@ func (i *bankImport) decideFile(ctx context.Context, name string, account bankfi
 	if err = errors.Join(err, f.Close()); err != nil {
 		return bankfile.Report{}, err
 	}
-	file, err := bankfile.Parse(ctx, data, i.bank.CSV)
+	bounded, cancel := context.WithTimeout(ctx, maxBankParse)
+	defer cancel()
+	file, err := bankfile.Parse(bounded, data, i.bank.CSV)
 	if err != nil {
 		return bankfile.Report{}, err
 	}
-	report, err := bankfile.Decide(file, account, i.book)
+	report, err := bankfile.Decide(file, i.account, i.book)
 	if err != nil {
 		return bankfile.Report{}, err
 	}
 	report.AssignPeers(i.bank.Payers)
+	for _, place := range i.options.places {
+		if err := report.BookListed(place, i.options.peer); err != nil {
+			return report, fmt.Errorf("%w: --book: %w", errUsage, err)
+		}
+	}
 	for _, p := range report.Booked {
 		if err := i.checkPeer(ctx, p.Peer); err != nil {
 			return report, fmt.Errorf("%s: %w", p.At, err)
@@ -184,98 +200,5 @@ func (i *bankImport) checkPeer(ctx context.Context, peer string) error {
 		return err
 	}
 	i.checked[peer] = true
-	return nil
-}
-
-// bookReport prints a report, the list for the operator first, and books its payments with --yes. Known payments are booked again
-// under their keys: an earlier import may have ended before the ledger had them.
-func (i *bankImport) bookReport(ctx context.Context, file string, r bankfile.Report) error {
-	for _, l := range r.Listed {
-		if err := i.printListed(file, l); err != nil {
-			return err
-		}
-	}
-	for _, p := range r.Known {
-		if err := i.bookPayment(ctx, file, p, "known"); err != nil {
-			return err
-		}
-	}
-	for _, p := range r.Booked {
-		if err := i.bookPayment(ctx, file, p, "new"); err != nil {
-			return err
-		}
-	}
-	counts := bankCounts{File: file, New: len(r.Booked), Known: len(r.Known), Listed: len(r.Listed), Skipped: r.Skipped, Others: r.Others, Written: i.session.yes}
-	if i.session.json {
-		return i.session.printJSON(counts)
-	}
-	out := i.session.stdout
-	fmt.Fprintf(out, "%s: %d new, %d known, %d listed", file, counts.New, counts.Known, counts.Listed)
-	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
-		fmt.Fprintf(out, ", %d skipped (%s)", r.Skipped[reason], reason)
-	}
-	fmt.Fprintln(out, ".")
-	for _, other := range r.Others {
-		fmt.Fprintf(out, "The file has entries of another account: %s.\n", other)
-	}
-	return nil
-}
-
-// bookPayment books a payment with --yes, and prints the payment.
-func (i *bankImport) bookPayment(ctx context.Context, file string, p bankfile.Payment, state string) error {
-	amount, err := ledger.ParseAmount(p.Amount)
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", file, p.At, err)
-	}
-	row := bankRow{
-		File: file, At: p.At, State: state, Peer: p.Peer, Asset: i.asset.String(), Amount: i.asset.Format(amount), Currency: p.Currency, Date: p.Date, Key: p.Key,
-		Payer: p.Payer, PayerAccount: p.PayerAccount, EndToEnd: p.EndToEnd, Text: p.Text, Charge: p.Charge,
-	}
-	if i.session.yes {
-		account, err := i.session.book.PeerAccount(p.Peer, i.asset)
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", file, p.At, err)
-		}
-		c := change{Action: "book a payment from a bank file", Peer: p.Peer, Asset: row.Asset, Amount: row.Amount, Key: p.Key}
-		err = i.session.recordAct(&c, func(c *change) error {
-			receipt, err := i.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: account, Key: p.Key, Amount: amount})
-			c.Already, c.Transfer = receipt.AlreadyBooked, receipt.Transfer.String()
-			return err
-		})
-		if errors.Is(err, ledger.ErrOutcomeUnknown) {
-			return &unknownError{err, effects.RepeatHint}
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", file, p.At, err)
-		}
-		if row.Transfer = c.Transfer; !c.Already {
-			row.State = "booked"
-		}
-	}
-	if i.session.json {
-		return i.session.printJSON(row)
-	}
-	fmt.Fprintf(i.session.stdout, "%s: %s from %s, key %s (%s)\n", row.State, i.asset.Text(amount), p.Peer, p.Key, p.At)
-	return nil
-}
-
-// printListed prints an entry for the operator.
-func (i *bankImport) printListed(file string, l bankfile.Listed) error {
-	row := bankRow{
-		File: file, At: l.At, State: "listed", Reason: string(l.Reason), Asset: i.asset.String(), Amount: l.Amount, Currency: l.Currency, Date: l.Date, Key: l.Key,
-		Original: l.Original, Payer: l.Payer, PayerAccount: l.PayerAccount, EndToEnd: l.EndToEnd, Text: l.Text,
-	}
-	if l.Reason != bankfile.WrongScale && l.Reason != bankfile.WrongCurrency {
-		if amount, err := ledger.ParseAmount(l.Amount); err == nil {
-			row.Amount = i.asset.Format(amount)
-		}
-	}
-	if i.session.json {
-		return i.session.printJSON(row)
-	}
-	fmt.Fprintf(i.session.stdout, "listed (%s): %s %s on %s, payer %q %s (%s)\n", l.Reason, row.Amount, l.Currency, l.Date, l.Payer, l.PayerAccount, l.At)
-	if l.Original != "" {
-		fmt.Fprintf(i.session.stdout, "  takes back the payment %s: give settle returned\n", l.Original)
-	}
 	return nil
 }

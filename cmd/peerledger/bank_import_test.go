@@ -94,3 +94,131 @@ func TestBankImportForAnUnknownPeer(t *testing.T) {
 	require.Contains(t, got.errors, "erin")
 	require.NoFileExists(t, state)
 }
+
+// --book books a listed payment for a named peer, once, and the same command may be given again.
+func TestBankImportBook(t *testing.T) {
+	t.Parallel()
+	s, _ := newBankLedger(t)
+	book := []string{"settle", "import", "testdata/bank.csv", "--book", "row 3", "--peer", "bob"}
+	require.Contains(t, s.runOK(t, book...), "new: 7.00 USD from bob, key TEST/USD/csv/b3 (row 3)\n")
+	require.Contains(t, s.runOK(t, append(book, "--yes")...), "testdata/bank.csv: 3 new, 0 known, 0 listed")
+	require.Contains(t, s.runOK(t, append(book, "--yes")...), "testdata/bank.csv: 0 new, 3 known, 0 listed")
+	require.Contains(t, s.runOK(t, "settle", "import", "testdata/bank.csv", "--yes"), "testdata/bank.csv: 0 new, 3 known, 0 listed")
+	require.Contains(t, s.runOK(t, "balances", "bob@USD", "--json"), `"settled_in":"7.00"`)
+	for want, args := range map[string][]string{
+		`--book: row 3: the payment is of peer "bob", not of "alice"`: {"--book", "row 3", "--peer", "alice"},
+		"--book: row 9: the file has no listed entry there":           {"--book", "row 9", "--peer", "alice"},
+		"--book and --peer go together":                               {"--book", "row 3"},
+		"--book names a place in one file":                            {"testdata/bank.csv", "--book", "row 3", "--peer", "bob"},
+	} {
+		got := s.runCommand(t, append([]string{"settle", "import", "testdata/bank.csv"}, args...)...)
+		require.Equal(t, statusUsage, got.status, args)
+		require.Contains(t, got.errors, want)
+	}
+}
+
+// A mapping file brings columns and payers for the files of one command.
+func TestBankImportMapping(t *testing.T) {
+	t.Parallel()
+	s, _ := newBankLedger(t)
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	export := write("export.csv", "Datum;Bedrag;Nr;Tekst\n02.11.2026;3,50;c1;for BOB-1\n02.11.2026;4,50;c2;for DAVE-1\n")
+	mapping := write("mapping.yaml", `
+csv: {delimiter: ";", decimal: ",", date: DD.MM.YYYY, columns: {date: Datum, amount: Bedrag, reference: Nr, text: Tekst}}
+payers: [{peer: bob, reference: BOB-1}]
+`)
+	got := s.runCommand(t, "settle", "import", export)
+	require.Contains(t, got.errors, "refused (column): header: no column")
+	out := s.runOK(t, "settle", "import", export, "--mapping", mapping, "--yes")
+	require.Contains(t, out, "booked: 3.50 USD from bob, key TEST/USD/csv/c1 (row 1)\n")
+	require.Contains(t, out, "listed (no peer): 4.50 USD")
+	require.Contains(t, s.runOK(t, "settle", "import", "testdata/bank.csv", "--mapping", write("payers.yaml", "payers: [{peer: bob, account: TEST-ERIN}]")),
+		"new: 7.00 USD from bob, key TEST/USD/csv/b3 (row 3)\n", "configured columns and payers stay")
+	for text, want := range map[string]string{
+		"":                                 "neither csv nor payers",
+		"csv: {date: X}":                   "csv: date:",
+		"cvs: {}":                          "line 1: field cvs not found",
+		"payers: [{peer: bob}]":            "payers: number 3 (\"bob\")",
+		"payers: [{peer: bob, account: 1}": "line 1",
+		"payers: 1":                        "line 1",
+	} {
+		got := s.runCommand(t, "settle", "import", export, "--mapping", write("bad.yaml", text))
+		require.Equal(t, statusUsage, got.status, text)
+		require.Contains(t, got.errors, want, text)
+		require.Contains(t, got.errors, "bad.yaml", text)
+	}
+	got = s.runCommand(t, "settle", "import", export, "--mapping", filepath.Join(dir, "none"))
+	require.Equal(t, statusUsage, got.status)
+}
+
+// An account that books from csv may leave the columns to --mapping. Another account has none.
+func TestBankImportMappingOfAnAccount(t *testing.T) {
+	t.Parallel()
+	s, _ := newBankLedger(t)
+	text, err := os.ReadFile(s.config)
+	require.NoError(t, err)
+	columns := "    csv: {date: YYYY-MM-DD, columns: {date: date, amount: amount, payer_account: account, reference: reference}}\n"
+	require.Contains(t, string(text), columns)
+	require.NoError(t, os.WriteFile(s.config, []byte(strings.Replace(string(text), columns, "", 1)), 0o600))
+	s.runOK(t, "config", "check")
+	got := s.runCommand(t, "settle", "import", "testdata/bank.csv")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "with --mapping")
+	mapping := filepath.Join(t.TempDir(), "mapping.yaml")
+	require.NoError(t, os.WriteFile(mapping, []byte(columns), 0o600))
+	require.Contains(t, s.runOK(t, "settle", "import", "testdata/bank.csv", "--mapping", mapping), "2 new")
+	other := strings.Replace(strings.Replace(string(text), columns, "", 1), "books: csv", "books: mt940", 1)
+	require.NoError(t, os.WriteFile(s.config, []byte(other), 0o600))
+	got = s.runCommand(t, "settle", "import", "testdata/bank.csv", "--mapping", mapping)
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "only an account that books from csv has a mapping")
+}
+
+// An account that changes the kind of its files needs a start after what is booked.
+func TestBankImportOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	s, _ := newBankLedger(t)
+	s.runOK(t, "settle", "import", "testdata/bank.csv", "--yes")
+	text, err := os.ReadFile(s.config)
+	require.NoError(t, err)
+	columns := "    csv: {date: YYYY-MM-DD, columns: {date: date, amount: amount, payer_account: account, reference: reference}}\n"
+	swift := filepath.Join(t.TempDir(), "swift.sta")
+	require.NoError(t, os.WriteFile(swift, []byte(":20:X\n:25:TEST\n:60F:C261101USD0,\n:61:2611021102C5,NTRFNONREF//b1\n:86:/IBAN/TEST-ALICE/\n"+
+		":61:2611031103C2,NTRFNONREF//b9\n:86:/IBAN/TEST-ALICE/\n:62F:C261103USD7,\n"), 0o600))
+	change := func(from string) {
+		changed := strings.Replace(strings.Replace(string(text), columns, "    from: "+from+"\n", 1), "books: csv", "books: mt940", 1)
+		require.NoError(t, os.WriteFile(s.config, []byte(changed), 0o600))
+	}
+	change("2026-11-02")
+	got := s.runCommand(t, "settle", "import", swift, "--yes")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "payments up to 2026-11-02 are booked from csv: to book from mt940, set from: to a later date")
+	change("2026-11-03")
+	require.Contains(t, s.runOK(t, "settle", "import", swift, "--yes"), "swift.sta: 1 new, 0 known, 0 listed, 1 skipped (before start).\n")
+	require.Contains(t, s.runOK(t, "balances", "alice@USD", "--json"), `"settled_in":"12.00"`)
+	change("3.11.2026")
+	require.Contains(t, s.runCommand(t, "config", "check").out, "not as YYYY-MM-DD")
+}
+
+// Known payments are found without acts in the operator's journal.
+func TestBankImportOfKnownPaymentsHasNoActs(t *testing.T) {
+	t.Parallel()
+	s, state := newBankLedger(t)
+	acts := func() int { return len(readRows[map[string]any](t, s, "audit")) }
+	s.runOK(t, "settle", "import", "testdata/bank.csv", "--yes")
+	before := acts()
+	s.runOK(t, "settle", "import", "testdata/bank.csv", "--yes")
+	require.Equal(t, before, acts())
+	require.NoError(t, os.Remove(state)) // the ledger alone knows
+	preview := s.runOK(t, "settle", "import", "testdata/bank.csv", "testdata/bank.csv")
+	require.Contains(t, preview, "known: 5.00 USD from alice, key TEST/USD/csv/b1 (row 1)\n")
+	require.Equal(t, 2, strings.Count(preview, "testdata/bank.csv: 0 new, 2 known, 1 listed"))
+	s.runOK(t, "settle", "import", "testdata/bank.csv", "--yes")
+	require.Equal(t, before, acts())
+	require.Contains(t, s.runOK(t, "balances", "alice@USD", "--json"), `"settled_in":"10.00"`)
+}

@@ -53,6 +53,15 @@ func readBankState(file string) (bankBooks, error) {
 	return books, nil
 }
 
+// open returns the book of an account, a new one for an account without.
+func (b bankBooks) open(account bankfile.Account) *bankfile.Book {
+	id := account.ID + " " + account.Currency
+	if b.Accounts[id] == nil {
+		b.Accounts[id] = &bankfile.Book{}
+	}
+	return b.Accounts[id]
+}
+
 func (b bankBooks) write(file string) error {
 	text, err := json.MarshalIndent(b, "", " ")
 	if err != nil {

@@ -9,6 +9,7 @@ type Booking struct {
 	Date     string `json:"date"`
 	EndToEnd string `json:"end_to_end,omitempty"`
 	Peer     string `json:"peer,omitempty"`
+	ByHand   bool   `json:"by_hand,omitempty"` // the entry was listed, and the operator booked it
 }
 
 // Span is a whole proven statement that continued the one before.
@@ -25,6 +26,8 @@ type Book struct {
 	Booked map[string]Booking `json:"booked,omitempty"` // by key
 	Parts  map[string]bool    `json:"parts,omitempty"`  // keys of entries that were booked in parts
 	Spans  []Span             `json:"spans,omitempty"`  // in the order of their imports; the last is the one to continue
+	Kind   Kind               `json:"kind,omitempty"`   // the kind of file that books
+	From   string             `json:"from,omitempty"`   // the first booking date of this kind; "" without a bound
 }
 
 // Payment is money received, with the key under which it is booked once.
@@ -43,6 +46,8 @@ type Payment struct {
 	// Peer is the peer that paid. The caller sets it for a booked payment, with [FindPeer] for example. A known payment has
 	// the peer for which the payment was booked, whatever the configuration is now.
 	Peer string `json:"peer,omitempty"`
+	// ByHand tells that the entry was listed, and that the operator books it all the same.
+	ByHand bool `json:"by_hand,omitempty"`
 
 	entryKey string // of a part: the key of its whole entry
 }
@@ -72,6 +77,8 @@ type Listed struct {
 	Date         string `json:"date"`
 	Key          string `json:"key,omitempty"`      // of a conflict
 	Original     string `json:"original,omitempty"` // taken back: the key of the payment taken back, if there is exactly one
+	OwnKey       string `json:"own_key,omitempty"`  // the key for [Report.BookListed]; "" if the entry is no payment received
+	Alike        string `json:"alike,omitempty"`    // a key booked by hand with the same amount, currency and date
 	Payer        string `json:"payer,omitempty"`
 	PayerAccount string `json:"payer_account,omitempty"`
 	EndToEnd     string `json:"end_to_end,omitempty"`
@@ -87,6 +94,8 @@ type Report struct {
 	Others  []string       `json:"others,omitempty"`  // accounts of the file that are not the configured one
 
 	spans []Span
+	kind  Kind
+	start string
 }
 
 // Add adds the payments and the statements of a report that [Decide] made from this book. Adding a report twice changes nothing.
@@ -103,6 +112,9 @@ func (b *Book) Add(r Report) {
 			b.Parts[p.entryKey] = true
 		}
 	}
+	if len(r.Booked) > 0 {
+		b.Kind, b.From = r.kind, r.start
+	}
 	for _, s := range r.spans {
 		if !slices.Contains(b.Spans, s) {
 			b.Spans = append(b.Spans, s)
@@ -111,5 +123,5 @@ func (b *Book) Add(r Report) {
 }
 
 func (p Payment) booking() Booking {
-	return Booking{Amount: p.Amount, Currency: p.Currency, Date: p.Date, EndToEnd: p.EndToEnd, Peer: p.Peer}
+	return Booking{Amount: p.Amount, Currency: p.Currency, Date: p.Date, EndToEnd: p.EndToEnd, Peer: p.Peer, ByHand: p.ByHand}
 }

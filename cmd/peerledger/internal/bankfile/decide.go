@@ -10,6 +10,8 @@ import (
 type decider struct {
 	account Account
 	kind    Kind
+	file    string // the file's fingerprint
+	start   string // nothing before this date is booked
 	book    *Book
 	report  Report
 	booked  map[string]Booking // by this file
@@ -26,9 +28,13 @@ func Decide(file File, account Account, book *Book) (Report, error) {
 	if len(file.Statements) == 0 {
 		return Report{}, refuse(RefusedUnknown, "", "the file has no statement")
 	}
+	start, err := book.findStart(account)
+	if err != nil {
+		return Report{}, err
+	}
 	d := &decider{
-		account: account, kind: file.Kind, book: book, booked: map[string]Booking{}, parts: map[string]bool{},
-		spans: slices.Clone(book.Spans), report: Report{Skipped: map[string]int{}},
+		account: account, kind: file.Kind, file: file.Fingerprint, start: start, book: book, booked: map[string]Booking{}, parts: map[string]bool{},
+		spans: slices.Clone(book.Spans), report: Report{Skipped: map[string]int{}, kind: account.Books, start: start},
 	}
 	proven := make([]bool, len(file.Statements))
 	for i := range file.Statements {
@@ -44,6 +50,7 @@ func Decide(file File, account Account, book *Book) (Report, error) {
 		d.decideStatement(s, proven[i])
 	}
 	d.linkOriginals()
+	d.findAlike()
 	return d.report, nil
 }
 
@@ -126,6 +133,8 @@ func (d *decider) decideEntry(k *keys, e Entry) {
 	switch {
 	case d.kind == CSV && !d.account.hasRow(e):
 		d.skipOther(e.Account, 1)
+	case e.Date < d.start:
+		d.skip("before start", 1)
 	case e.Status == Pending:
 		d.skip("pending", 1)
 	case e.Status == Information:
@@ -154,20 +163,21 @@ func (d *decider) decideCredit(k *keys, e Entry) {
 	case !fits:
 		d.list(e, WrongScale, "")
 		return
-	case len(e.Details) < 2 && e.Payments > 1:
-		d.list(e, BatchWithoutParts, "")
-		return
 	}
 	key, byReference := k.ofEntry(e)
+	if len(e.Details) < 2 && e.Payments > 1 {
+		d.listPayment(e, BatchWithoutParts, "", ownKey(key, byReference))
+		return
+	}
 	if len(e.Details) > 1 {
 		d.decideParts(k, e, key, byReference)
 		return
 	}
 	switch {
 	case key == "":
-		d.list(e, NoKey, "")
+		d.listPayment(e, NoKey, "", "")
 	case d.hasParts(key):
-		d.list(e, Conflict, key)
+		d.listPayment(e, Conflict, key, "")
 	default:
 		d.decidePayment(e, newPayment(e, key, units))
 	}
@@ -177,24 +187,20 @@ func (d *decider) decideCredit(k *keys, e Entry) {
 func (d *decider) decideParts(k *keys, e Entry, key string, byReference bool) {
 	units, ok := d.checkParts(e)
 	if !ok {
-		d.list(e, PartsDiffer, "")
+		d.listPayment(e, PartsDiffer, "", ownKey(key, byReference))
 		return
 	}
 	if _, whole := d.find(key); key != "" && whole {
-		d.list(e, Conflict, key)
+		d.listPayment(e, Conflict, key, "")
 		return
 	}
-	base := ""
-	if byReference {
-		base = key
-	}
-	for i, partKey := range k.ofParts(e, base, units) {
+	for i, partKey := range k.ofParts(e, ownKey(key, byReference), units) {
 		part := e
 		part.At = fmt.Sprintf("%s part %d", e.At, i+1)
 		part.Details = e.Details[i : i+1]
 		part.Amount, part.Written = e.Details[i].Amount, e.Details[i].Amount.String()
 		if partKey == "" {
-			d.list(part, NoKey, "")
+			d.listPayment(part, NoKey, "", "")
 			continue
 		}
 		p := newPayment(part, partKey, units[i])
@@ -230,11 +236,11 @@ func (d *decider) decidePayment(e Entry, p Payment) {
 			d.parts[p.entryKey] = true
 		}
 		d.report.Booked = append(d.report.Booked, p)
-	case before.Amount == p.Amount && before.Currency == p.Currency && before.Date == p.Date:
+	case before.isFor(p):
 		p.Peer = before.Peer
 		d.report.Known = append(d.report.Known, p)
 	default:
-		d.list(e, Conflict, p.Key)
+		d.listPayment(e, Conflict, p.Key, "")
 	}
 }
 

@@ -1,22 +1,37 @@
 package bankfile
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 var bic = regexp.MustCompile(`^[A-Z0-9]{8}`)
 
-var escaper = strings.NewReplacer("%", "%25", "/", "%2F")
-
-// joinKey joins the pieces of a key. A slash within a piece is escaped, so that no two lists of pieces make one key.
+// joinKey joins the pieces of a key. A slash within a piece is escaped, so that no two lists of pieces make one key, and an
+// invisible character too: no key of a payment may end with one.
 func joinKey(pieces ...string) string {
 	escaped := make([]string, len(pieces))
 	for i, p := range pieces {
-		escaped[i] = escaper.Replace(strings.TrimSpace(p))
+		escaped[i] = escapePiece(strings.TrimSpace(p))
 	}
 	return strings.Join(escaped, "/")
+}
+
+func escapePiece(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if r != '%' && r != '/' && unicode.IsPrint(r) {
+			out.WriteRune(r)
+			continue
+		}
+		for _, b := range []byte(string(r)) {
+			fmt.Fprintf(&out, "%%%02X", b)
+		}
+	}
+	return out.String()
 }
 
 // keys makes the keys of one statement.

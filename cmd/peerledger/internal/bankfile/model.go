@@ -27,6 +27,9 @@ type Account struct {
 	Scale    int    `json:"scale" yaml:"scale"`       // decimal places of the asset's unit, 0 to 18
 	Books    Kind   `json:"books" yaml:"books"`       // the kind of file that books; files of other kinds are skipped
 	MT940    string `json:"mt940" yaml:"mt940"`       // how field 25 of MT940 spells the account; default: ID
+	// From is the first booking date that is booked, as YYYY-MM-DD; default: no bound. A change of Books needs a date after all
+	// payments that are booked: the other kind of file has reported them.
+	From string `json:"from" yaml:"from"`
 }
 
 // Validate returns an error that names the first field without a usable value.
@@ -38,6 +41,8 @@ func (a Account) Validate() error {
 		return fmt.Errorf("id: missing")
 	case len(a.Currency) != 3 || strings.ToUpper(a.Currency) != a.Currency:
 		return fmt.Errorf("currency: %q is no code of three capital letters", a.Currency)
+	case a.From != "" && !isDate(a.From):
+		return fmt.Errorf("from: %q is not as YYYY-MM-DD", a.From)
 	case a.Scale < 0 || a.Scale > 18:
 		return fmt.Errorf("scale: %d is not within 0 to 18", a.Scale)
 	}

@@ -43,6 +43,11 @@ func cutDate(text string) (string, bool) {
 	return text[:len(time.DateOnly)], err == nil
 }
 
+func isDate(text string) bool {
+	date, ok := cutDate(text)
+	return ok && date == text
+}
+
 var placeholders = map[string]bool{
 	"": true, "NONREF": true, "NOREF": true, "NOTPROVIDED": true, "NOTAVAILABLE": true, "NONE": true, "NA": true, "N/A": true,
 	"UNKNOWN": true, "-": true,

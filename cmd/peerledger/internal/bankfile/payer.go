@@ -46,7 +46,7 @@ func (r *Report) AssignPeers(payers []Payer) {
 			continue
 		}
 		r.Listed = append(r.Listed, Listed{
-			At: p.At, Reason: NoPeer, Amount: p.Amount, Currency: p.Currency, Date: p.Date, Key: p.Key,
+			At: p.At, Reason: NoPeer, Amount: p.Amount, Currency: p.Currency, Date: p.Date, Key: p.Key, OwnKey: p.Key,
 			Payer: p.Payer, PayerAccount: p.PayerAccount, EndToEnd: p.EndToEnd, Text: p.Text,
 		})
 	}
