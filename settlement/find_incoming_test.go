@@ -13,7 +13,7 @@ import (
 // first attempt of the key.
 func TestFindIncoming(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "bob")
+	w := newWorld(t, "bob", "carol")
 	e := w.engine(settlement.Config{})
 	in := func(account accounts.PeerAccount, key string, amount uint64) settlement.IncomingPayment {
 		return settlement.IncomingPayment{Account: account, Key: key, Amount: units(amount)}
@@ -21,20 +21,23 @@ func TestFindIncoming(t *testing.T) {
 	plain, announced := in(w.alice, "plain", 5), in(w.alice, "announced", 6)
 	_, err := e.Announce(t.Context(), announced)
 	require.NoError(t, err)
+	toSuspense := in(w.peers[2], "suspense", 7)
+	w.closePeer(toSuspense.Account)
 	asked := []settlement.IncomingPayment{
-		plain, in(w.alice, "plain", 4), in(w.peers[1], "plain", 5), announced, in(w.alice, "none", 5), plain,
+		plain, in(w.alice, "plain", 4), in(w.peers[1], "plain", 5), announced, in(w.alice, "none", 5), plain, toSuspense,
 	}
 	before, err := e.FindIncoming(t.Context(), asked)
 	require.NoError(t, err)
 	require.Equal(t, make([]settlement.PaymentBooking, len(asked)), before, "an announcement is no booking")
 
 	want := make([]settlement.PaymentBooking, len(asked))
-	for i, p := range map[int]settlement.IncomingPayment{0: plain, 3: announced} {
+	for i, p := range map[int]settlement.IncomingPayment{0: plain, 3: announced, 6: toSuspense} {
 		want[i], err = e.RecordIncoming(t.Context(), p)
 		require.NoError(t, err)
 		want[i].AlreadyBooked, want[i].Announced = true, units(0)
 	}
 	want[5] = want[0]
+	require.True(t, want[6].InSuspense)
 	got, err := e.FindIncoming(t.Context(), asked)
 	require.NoError(t, err)
 	require.Equal(t, want, got)

@@ -35,6 +35,7 @@ func TestBankImport(t *testing.T) {
 	require.Contains(t, preview, "new: 5.00 USD from alice, key TEST/USD/csv/b1 (row 1)\n")
 	require.Contains(t, preview, "listed (no peer): 7.00 USD on 2026-11-03")
 	require.Contains(t, preview, "testdata/bank.csv: 2 new, 0 known, 1 listed, 1 skipped (outgoing).\nNothing was written.")
+	require.Contains(t, s.runOK(t, "settle", "import", "testdata/bank.csv", "testdata/bank.csv"), "testdata/bank.csv: 0 new, 2 known, 1 listed")
 	require.NoFileExists(t, state)
 	require.Contains(t, s.runOK(t, "balances", "alice@USD", "--json"), `"settled_in":"0.00"`)
 

@@ -71,6 +71,9 @@ func TestBookListedUnderAFreeKey(t *testing.T) {
 	batch := replace(camtCredit, "</Ntry>", "<NtryDtls><Btch><NbOfTxs>3</NbOfTxs></Btch></NtryDtls></Ntry>")
 	require.Contains(t, decideText(t, camtStatement(batch), camtTestAccount, &book).Listed[0].OwnKey, "/operator/")
 	require.Contains(t, decideText(t, camtStatement(camtCredit), camtTestAccount, &book).Listed[0].OwnKey, "/operator/")
+	booked := Booking{Amount: "100", Currency: "EUR", Date: "2026-11-02"}
+	book = Book{Booked: map[string]Booking{"NL69TEST/EUR/entry/A": booked}}
+	require.Len(t, decideText(t, camtStatement(batch), camtTestAccount, &book).Listed, 1, "booked, but not by hand")
 	book = Book{Parts: map[string]bool{"NL69TEST/EUR/entry/A": true}}
 	require.Contains(t, decideText(t, camtStatement(batch), camtTestAccount, &book).Listed[0].OwnKey, "/operator/")
 }
@@ -98,6 +101,7 @@ func TestBookListedWithoutPeer(t *testing.T) {
 	report.AssignPeers(nil)
 	require.NoError(t, report.BookListed("statement 1 entry 1", "alice"))
 	require.Equal(t, "NL69TEST/EUR/entry/A", report.Booked[0].Key)
+	require.False(t, report.Booked[0].ByHand, "the entry itself is in no doubt")
 	book.Add(report)
 	again := decideText(t, camtStatement(camtCredit), camtTestAccount, &book)
 	again.AssignPeers([]Payer{{Peer: "bob", Reference: "A"}})
