@@ -28,6 +28,18 @@ func (l reusingLedger) CreateTransfers(_ context.Context, batch []ledger.Transfe
 	return results, nil
 }
 
+// followNothing is a tracer that follows no operation, and gives batches no context of their own.
+type followNothing struct{}
+
+func (followNothing) TraceBatchStart(ctx context.Context, _ transfers.BatchStart) context.Context {
+	return ctx
+}
+func (followNothing) TraceBatchEnd(context.Context, transfers.Batch) {}
+func (followNothing) TraceOperationStart(context.Context, transfers.Kind) context.Context {
+	return nil
+}
+func (followNothing) TraceOperationEnd(context.Context, transfers.OperationEnd) {}
+
 // No operation allocates: neither in Submit, nor in the lane, nor in Record. (The race
 // detector allocates by itself.)
 func TestNoAllocations(t *testing.T) { //nolint:paralleltest // counts the allocations of the whole process
@@ -39,12 +51,13 @@ func TestNoAllocations(t *testing.T) { //nolint:paralleltest // counts the alloc
 	for _, c := range []struct {
 		limits          accounts.Config
 		balancesChanged func([]accounts.PeerAccount)
-	}{{none, nil}, {none, tell}, {all, nil}} {
+		tracer          transfers.BatchTracer
+	}{{none, nil, nil}, {none, tell, nil}, {all, nil, nil}, {none, nil, followNothing{}}} {
 		f := newConfigured(t, c.limits, transfers.Config{})
 		require.NoError(t, f.recorder.Close(t.Context()))
 		var err error
 		f.recorder, err = transfers.NewRecorder(reusingLedger{f.embedded, make([]ledger.CreateTransferResult, ledger.BatchMax)}, f.book,
-			transfers.Config{Lanes: 1, MaxBacklog: 1000, Events: transfers.Events{BalancesChanged: c.balancesChanged}, GuardConversions: true})
+			transfers.Config{Lanes: 1, MaxBacklog: 1000, Events: transfers.Events{BalancesChanged: c.balancesChanged}, GuardConversions: true, Tracer: c.tracer})
 		require.NoError(t, err)
 		held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
 		require.NoError(t, err)

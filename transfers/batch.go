@@ -1,6 +1,7 @@
 package transfers
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -17,6 +18,8 @@ type batch struct {
 	answered   []*operation // answered or given up, not published yet
 	flushMarks []*operation
 	report     Batch
+	traceCtx   context.Context   // of the tracer's start; nil: not followed
+	followed   []context.Context // of the operations that are followed
 
 	// Of the builder.
 	resolvedPackets map[ledger.ID]struct{} // packets with a fulfill or reject in the batch
@@ -50,6 +53,9 @@ func (b *batch) resetBatch() {
 	b.remaining, b.answered, b.flushMarks, b.transfers = b.remaining[:0], b.answered[:0], b.flushMarks[:0], b.transfers[:0]
 	b.fullyEncoded, b.hasCorrections, b.needsVerification, b.resending = true, false, false, 0
 	b.earliestExpiry, b.firstArrival = time.Time{}, math.MaxInt64
+	b.traceCtx = nil
+	clear(b.followed)
+	b.followed = b.followed[:0]
 }
 
 // addOperation adds an operation and its transfers.
@@ -58,6 +64,9 @@ func (b *batch) addOperation(o *operation) {
 	b.firstArrival = min(b.firstArrival, o.arrivedAt)
 	b.transfers = o.appendTransfers(b.transfers)
 	b.needsVerification = b.needsVerification || !o.isVerified()
+	if o.followed != nil {
+		b.followed = append(b.followed, o.followed.ctx)
+	}
 	if e := o.packet.Expiry; o.kind == KindPrepare && !e.IsZero() && (b.earliestExpiry.IsZero() || e.Before(b.earliestExpiry)) {
 		b.earliestExpiry = e
 	}

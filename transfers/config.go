@@ -14,7 +14,7 @@ type Config struct {
 	// sessions (cluster.Config.Sessions) bring nothing. Operations on a packet stay in
 	// order; packets have no order among each other. Default 2.
 	Lanes int
-	// MaxBacklog is how many operations may wait or be in flight. Each takes 248 bytes;
+	// MaxBacklog is how many operations may wait or be in flight. Each takes 256 bytes;
 	// the memory is kept for later operations. Fulfills left in the Journal come on top.
 	// Default 65536.
 	MaxBacklog int
@@ -55,6 +55,8 @@ type Config struct {
 	Rate func(from, to accounts.Asset) *accounts.Converter
 	// Events are the callbacks of the recorder. Default: no callbacks.
 	Events Events
+	// Tracer follows batches, and operations if it is an [OperationTracer]. Default: none.
+	Tracer BatchTracer
 	// Clock is used for ids and holds. Default time.Now.
 	Clock func() time.Time
 }

@@ -17,11 +17,12 @@ type operation struct {
 	kind        Kind  // 0 is a flush mark
 	phase       phase // of the transfers to send next
 	legCount    uint8
-	generatedID bool // the recorder generated the packet's id: no other program knows it
-	sent        bool // in a request without an answer
-	voiding     bool // a prepare without a caller, whose hold is being voided
-	unanswered  bool // given up without an answer: it may be in the books, or its hold may remain
-	replayed    bool // an earlier recorder left it in the journal
+	generatedID bool               // the recorder generated the packet's id: no other program knows it
+	sent        bool               // in a request without an answer
+	voiding     bool               // a prepare without a caller, whose hold is being voided
+	unanswered  bool               // given up without an answer: it may be in the books, or its hold may remain
+	replayed    bool               // an earlier recorder left it in the journal
+	followed    *followedOperation // nil: no tracer follows the operation
 	journalPos  wal.Position
 	arrivedAt   time.Duration // in the lane's inbox, since inbox.created
 

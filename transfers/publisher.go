@@ -67,6 +67,7 @@ func (p *publisher) publishBatch(b *batch) {
 	if onBatch := p.recorder.cfg.Events.Batch; onBatch != nil && b.report.Operations > 0 {
 		onBatch(b.report)
 	}
+	p.recorder.endBatchTrace(b)
 	p.releaseCallers(b.flushMarks)
 	p.builder.reuseBatch(b)
 }
@@ -88,12 +89,13 @@ func (p *publisher) publishAnswers(b *batch) {
 	p.reportResults(b, events.Late, func(o *operation) bool { return o.slot.late })
 	p.reportResults(b, events.Replayed, func(o *operation) bool { return o.replayed })
 	r.admission.settleReservations(b.answered)
-	if events.Batch != nil {
+	if events.Batch != nil || b.traceCtx != nil {
 		b.report.countOutcomes(b.answered)
 	}
 	if r.journal != nil {
 		b.resolveJournaled(r.journal)
 	}
+	r.endOperationTraces(b)
 	p.releaseCallers(b.answered)
 	b.answered = b.answered[:0]
 	p.load.Add(-int64(n))

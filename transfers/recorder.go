@@ -28,6 +28,7 @@ type Recorder struct {
 	journal         *journal // nil without Config.JournalFolder
 	slotPool        resultSlotPool
 	callPool        recordCallPool
+	operationTracer OperationTracer // Config.Tracer, if it follows operations; else nil
 
 	ledgerClosed atomic.Bool
 	closeOnce    sync.Once
@@ -54,6 +55,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 		backlog:         newBacklog(cfg.MaxBacklog, cfg.BacklogResume, cfg.Events.BacklogFull),
 		arrearsAccounts: newArrearsAccounts(book),
 	}
+	r.operationTracer, _ = cfg.Tracer.(OperationTracer)
 	//nolint:forbidigo // requests serve many callers: Close ends them, and no caller's context
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	r.admission = newAdmission(book, &cfg, r.ctx.Done())

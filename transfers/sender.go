@@ -54,6 +54,7 @@ func (s *sender) runSender(ctx context.Context) {
 func (s *sender) resolveBatch(ctx context.Context, b *batch) {
 	started := time.Now()
 	b.report.QueueWait = max(0, started.Sub(s.inbox.created)-b.firstArrival)
+	ctx = s.recorder.startBatchTrace(ctx, b)
 	s.inFlight.Store(int64(len(b.remaining)))
 	defer s.inFlight.Store(0)
 	pause := &retryBackoff{}

@@ -20,13 +20,24 @@ func (r *Recorder) submitOp(ctx context.Context, op *Op, slot *resultSlot, mayWa
 		return Future{}, wrapError(op.Kind, op.Packet.ID, context.Cause(ctx))
 	}
 	o := operation{slot: slot}
-	if err := r.initOperation(&o, op); err != nil {
+	if mayWait {
+		o.followed = r.followOperation(ctx, op.Kind)
+	}
+	future, err := r.submitOperation(ctx, &o, op, mayWait)
+	if err != nil {
+		r.endOperation(o.followed, unrecordedResult(*op, err), nil)
+	}
+	return future, err
+}
+
+func (r *Recorder) submitOperation(ctx context.Context, o *operation, op *Op, mayWait bool) (Future, error) {
+	if err := r.initOperation(o, op); err != nil {
 		return Future{}, err
 	}
-	if err := r.admitOperation(ctx, &o, mayWait); err != nil {
+	if err := r.admitOperation(ctx, o, mayWait); err != nil {
 		return Future{}, wrapError(o.kind, o.packet.ID, err)
 	}
-	return r.enqueueOperation(&o)
+	return r.enqueueOperation(o)
 }
 
 // admitOperation waits with a fulfill for the journal, and admits the operation.
@@ -69,6 +80,7 @@ func (r *Recorder) enqueueOperation(o *operation) (Future, error) {
 		r.backlog.releasePlaces(1)
 		o.slot.outcome = ledger.OutcomeApplied
 		o.slot.markAnswered()
+		r.endOperation(o.followed, o.toResult(), nil)
 		o.slot.publishResult()
 		return future, nil
 	}
