@@ -63,6 +63,8 @@ type Config struct {
 
 	// Events are called for each change of an order. Default none.
 	Events Events
+	// Tracer follows the work on orders, and payments from peers if it is a [PaymentTracer]. Default none.
+	Tracer OrderTracer
 	// Clock is compared with the ledger's time. Default [time.Now].
 	Clock func() time.Time
 }
@@ -137,6 +139,9 @@ func (c Config) withDefaults() Config {
 		c.Clock = time.Now
 	}
 	c.Events = c.Events.withDefaults()
+	if c.Tracer == nil {
+		c.Tracer = noTracer{}
+	}
 	return c
 }
 

@@ -21,6 +21,7 @@ type Engine struct {
 	ledger     ledger.Ledger // resends requests of unknown outcome
 	book       *accounts.Book
 	cfg        Config
+	payments   PaymentTracer
 	ns         chart.Namespace
 	instance   uint128.Uint128 // marks our orders and claims
 	tracker    *tracker
@@ -73,7 +74,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 		return nil, err
 	}
 	e := &Engine{
-		ledger: retryledger.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails, railStates: states,
+		ledger: retryledger.Ledger{Ledger: l}, book: book, cfg: cfg, payments: cfg.paymentTracer(), ns: ns, rails: rails, railStates: states,
 		instance: uint128.Uint128(InstanceID(book, cfg.Instance)),
 		tracker: newTracker(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()

@@ -65,10 +65,12 @@ func (e *Engine) claimTransfer(o *Order, number uint64) ledger.Transfer {
 func (e *Engine) resumeOrder(ctx context.Context, visit *accountVisit, latest *latestOrder) (stepResult, error) {
 	state := visit.state
 	isNoted := state.openOrder != nil
+	began, start := e.cfg.Clock(), OrderStart{Order: latest.Order, Work: OrderResumed, Began: time.Now()}
 	if isNoted && state.openOrder.final != nil {
-		return e.payOrder(ctx, visit, latest.Order) // only the booking is missing, and any engine may book it
+		return e.traceOrder(ctx, start, func(ctx context.Context) (stepResult, error) {
+			return e.payOrder(ctx, visit, latest.Order) // only the booking is missing, and any engine may book it
+		})
 	}
-	began := e.cfg.Clock()
 	owner, err := e.readOwner(ctx, latest)
 	if err != nil {
 		return stepResult{}, e.reportFailure(visit, latest.Order, err)
@@ -79,7 +81,18 @@ func (e *Engine) resumeOrder(ctx context.Context, visit *accountVisit, latest *l
 			state.setForeign(until)
 			return stepResult{wakeAt: until}, nil
 		}
+		start.Work = OrderTakeover
 	}
+	return e.traceOrder(ctx, start, func(ctx context.Context) (stepResult, error) {
+		return e.payResumed(ctx, visit, latest, owner, began)
+	})
+}
+
+// payResumed claims, checks and pays an order found open that is not left to another owner. began is a time before
+// the owner was read.
+func (e *Engine) payResumed(ctx context.Context, visit *accountVisit, latest *latestOrder, owner orderOwner, began time.Time) (stepResult, error) {
+	state := visit.state
+	isNoted := state.openOrder != nil
 	claimed := (!isNoted || !owner.isUs) && e.renewsLease(&latest.Order)
 	if claimed {
 		switch err := e.claimOrder(ctx, visit, latest, owner); {

@@ -43,14 +43,16 @@ func (e *Engine) finishPaid(visit *accountVisit, p Payment) stepResult {
 // finishDeclined notes and reports an order voided, or paid in part, for good: the rest is owed again.
 func (e *Engine) finishDeclined(visit *accountVisit, o Order, final settlerAnswer) (stepResult, error) {
 	payment := Payment{Order: o, Paid: final.paid}
+	var voidReason error
 	if final.paid.IsZero() {
-		e.finishVoided(visit, o, final.declineReason)
+		voidReason = final.declineReason
+		e.finishVoided(visit, o, voidReason)
 	} else {
 		visit.state.setClosed()
 		visit.publishState()
 		e.cfg.Events.reportPaid(payment)
 	}
-	return stepResult{payment: payment, notBefore: e.cfg.Clock().Add(e.cfg.OrderCooldown)},
+	return stepResult{payment: payment, notBefore: e.cfg.Clock().Add(e.cfg.OrderCooldown), voidReason: voidReason},
 		&OrderError{Account: o.Account, Order: o, Err: final.declineReason}
 }
 
@@ -129,6 +131,7 @@ func (e *Engine) callSettler(ctx context.Context, visit *accountVisit, rail *rai
 	}
 	ctx, cancel := context.WithTimeout(ctx, rail.Timeout)
 	defer cancel()
+	ctx = e.cfg.Tracer.TraceRailStart(ctx, visit.state.openOrder.OpenOrder)
 	answered := false
 	defer func() {
 		if v := recover(); v != nil {
@@ -137,6 +140,7 @@ func (e *Engine) callSettler(ctx context.Context, visit *accountVisit, rail *rai
 			err = ErrPanic // the Settler ended the goroutine (runtime.Goexit)
 		}
 		ended(err)
+		e.cfg.Tracer.TraceRailEnd(ctx, RailEnd{Order: o, Paid: paid, Err: err})
 	}()
 	paid, err = rail.Settler.Settle(ctx, o)
 	answered = true

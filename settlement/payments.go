@@ -45,12 +45,14 @@ type OutgoingPayment struct {
 // error of a request. After [ledger.ErrOutcomeUnknown] the payment may or may not be booked: call again.
 // [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) RecordIncoming(ctx context.Context, in IncomingPayment) (PaymentBooking, error) {
-	return e.recordPayment(ctx, in.Account, in.Key, in.Amount, func() (PaymentBooking, error) {
-		b, err := e.book.LookUpBalances(ctx, in.Account)
-		if err != nil {
-			return PaymentBooking{}, err // without this look-up the ledger would refuse, and burn an id
-		}
-		return e.bookIncoming(ctx, in, b[0].Closed)
+	return e.tracePayment(ctx, PaymentUnits, in.Account, in.Key, func(ctx context.Context) (PaymentBooking, error) {
+		return e.recordPayment(ctx, in.Account, in.Key, in.Amount, func() (PaymentBooking, error) {
+			b, err := e.book.LookUpBalances(ctx, in.Account)
+			if err != nil {
+				return PaymentBooking{}, err // without this look-up the ledger would refuse, and burn an id
+			}
+			return e.bookIncoming(ctx, in, b[0].Closed)
+		})
 	})
 }
 

@@ -33,16 +33,18 @@ type IncomingQuantity struct {
 //
 // RecordIncomingQuantity returns the errors of RecordIncoming, and [ErrUnbookable]. [Engine.Remainder] reads the remainder.
 func (e *Engine) RecordIncomingQuantity(ctx context.Context, in IncomingQuantity) (PaymentBooking, error) {
-	if !e.acquireCall() {
-		return PaymentBooking{}, ErrEngineClosed
-	}
-	defer e.wg.Done()
-	booked, amount, err := e.recordQuantity(ctx, in)
-	if err != nil {
-		return PaymentBooking{}, e.newBookingError(in.Account, in.Key, amount, err)
-	}
-	e.Enqueue([]accounts.PeerAccount{in.Account})
-	return booked, nil
+	return e.tracePayment(ctx, PaymentQuantity, in.Account, in.Key, func(ctx context.Context) (PaymentBooking, error) {
+		if !e.acquireCall() {
+			return PaymentBooking{}, ErrEngineClosed
+		}
+		defer e.wg.Done()
+		booked, amount, err := e.recordQuantity(ctx, in)
+		if err != nil {
+			return PaymentBooking{}, e.newBookingError(in.Account, in.Key, amount, err)
+		}
+		e.Enqueue([]accounts.PeerAccount{in.Account})
+		return booked, nil
+	})
 }
 
 // recordQuantity books a value. With an error it returns the whole units of the value, as far as they are known.

@@ -3,6 +3,7 @@ package settlement
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
@@ -69,7 +70,13 @@ func (e *Engine) resolveByHand(ctx context.Context, a accounts.PeerAccount, id l
 	if err != nil {
 		return fail(unread, err)
 	}
-	if err := e.closeByHand(ctx, visit, &o, paid); err != nil {
+	start := OrderStart{Order: o, Work: OrderByHand, Began: time.Now()}
+	if _, err := e.traceOrder(ctx, start, func(ctx context.Context) (stepResult, error) {
+		if err := e.closeByHand(ctx, visit, &o, paid); err != nil || !paid.IsZero() {
+			return stepResult{payment: Payment{Paid: paid}}, err
+		}
+		return stepResult{voidReason: ErrCancelled}, nil
+	}); err != nil {
 		return fail(o, err)
 	}
 	if visit.state.findOpen(id) != nil {

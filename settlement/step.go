@@ -15,7 +15,7 @@ import (
 //	runLoop > startVisits > selectDue > isDue          balances of all ready accounts
 //	runVisit > runStep > readLatestOrder               one account, one order after another
 //	placeAndPay > placeOrder > decideOrder             collect, evaluate the policy, place
-//	checkPlaced > checkRailCall                        check, limits, approval, pauses
+//	payPlaced > checkPlaced > checkRailCall                        check, limits, approval, pauses
 //	payOrder > askSettler > callSettler                pay
 //	bookResolution > finishPaid or finishDeclined      resolve and report
 //
@@ -29,6 +29,8 @@ type stepResult struct {
 	notBefore time.Time // if set: nothing to do before, even if packets are booked
 	backoff   bool      // nothing to do before the next backoff
 	wakeAt    time.Time // if set: the loop comes back then, even without a packet
+
+	voidReason error // if the order was voided
 }
 
 // runStep takes an account one order further: runStep resumes the open order, or places and pays the
@@ -56,7 +58,9 @@ func (e *Engine) runStep(ctx context.Context, visit *accountVisit) (stepResult, 
 		return stepResult{}, e.reportFailure(visit, latest.Order, fmt.Errorf("%w: %d", ErrOrderVersion, latest.tag.version()))
 	case latest.open && latest.Amount.IsZero():
 		// No Settler ever gets an order of amount 0, so any engine may close the order.
-		return e.voidFailedCheck(ctx, visit, latest.Order)
+		return e.traceOrder(ctx, OrderStart{Order: latest.Order, Work: OrderResumed, Began: time.Now()}, func(ctx context.Context) (stepResult, error) {
+			return e.voidFailedCheck(ctx, visit, latest.Order)
+		})
 	case latest.open:
 		return e.resumeOrder(ctx, visit, &latest)
 	case latest.voided && !e.hasFailedCheck(&latest) && cooledDown.After(e.cfg.Clock()):
@@ -75,7 +79,9 @@ func (e *Engine) reconcileClosed(
 	ctx context.Context, visit *accountVisit, closed *trackedOrder, latest *latestOrder,
 ) (stepResult, error) {
 	if closed.final != nil {
-		return e.payOrder(ctx, visit, closed.Order)
+		return e.traceOrder(ctx, OrderStart{Order: closed.Order, Work: OrderResumed, Began: time.Now()}, func(ctx context.Context) (stepResult, error) {
+			return e.payOrder(ctx, visit, closed.Order)
+		})
 	}
 	visit.state.setClosed()
 	visit.publishState()
@@ -89,7 +95,7 @@ func (e *Engine) reconcileClosed(
 
 // placeAndPay places and pays the next order, if an order is due.
 func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *latestOrder) (stepResult, error) {
-	began := e.cfg.Clock()
+	began, traceBegan := e.cfg.Clock(), time.Now()
 	urgencies := e.tracker.countUrgencies()
 	handled, urgentAfter := e.readUrgency(latest)
 	order, d, err := e.placeOrder(ctx, visit, latest, handled != urgencyNone)
@@ -111,6 +117,13 @@ func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *l
 		return stepResult{wakeAt: cmp.Or(d.notBefore, urgentAfter)}, nil
 	}
 	e.cfg.Events.Placed(order)
+	return e.traceOrder(ctx, OrderStart{Order: order, Work: OrderPlaced, Began: traceBegan}, func(ctx context.Context) (stepResult, error) {
+		return e.payPlaced(ctx, visit, order, &d, began)
+	})
+}
+
+// payPlaced checks and pays an order that this Engine has placed. began is a time before the placing.
+func (e *Engine) payPlaced(ctx context.Context, visit *accountVisit, order Order, d *decision, began time.Time) (stepResult, error) {
 	switch fits, err := e.checkPlaced(ctx, visit, order, &d.input.Balance); {
 	case err != nil:
 		return stepResult{}, e.reportFailure(visit, order, err)
@@ -158,7 +171,7 @@ func (e *Engine) voidFailedCheck(ctx context.Context, visit *accountVisit, o Ord
 		return stepResult{}, e.reportFailure(visit, o, err)
 	}
 	e.finishVoided(visit, o, ErrCheckFailed)
-	return stepResult{wakeAt: e.cfg.Clock()}, nil
+	return stepResult{wakeAt: e.cfg.Clock(), voidReason: ErrCheckFailed}, nil
 }
 
 // voidUnpaid voids an order never given to the Settler.
@@ -173,5 +186,5 @@ func (e *Engine) voidUnpaid(ctx context.Context, visit *accountVisit, o Order, r
 		return stepResult{}, e.reportFailure(visit, o, err)
 	}
 	e.finishVoided(visit, o, reason)
-	return stepResult{notBefore: e.cfg.Clock().Add(e.cfg.OrderCooldown)}, nil
+	return stepResult{notBefore: e.cfg.Clock().Add(e.cfg.OrderCooldown), voidReason: reason}, nil
 }

@@ -42,7 +42,7 @@ type VoucherBooking struct {
 // voucher is booked, [ErrChannelFull], and the errors of RecordIncoming except [accounts.ErrKeyReused].
 // [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) RecordVoucher(ctx context.Context, v Voucher) (VoucherBooking, error) {
-	return e.bookVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
+	return e.traceVoucher(ctx, PaymentVoucher, v, func(ctx context.Context, closed bool) (VoucherBooking, error) {
 		return e.bookNextRow(ctx, v, chart.CodeVoucher, closed)
 	})
 }
@@ -52,13 +52,24 @@ func (e *Engine) RecordVoucher(ctx context.Context, v Voucher) (VoucherBooking, 
 // there before. RecordRedemption returns the errors of [Engine.RecordVoucher], and [ErrVoucherLower] if more was
 // redeemed before.
 func (e *Engine) RecordRedemption(ctx context.Context, v Voucher) (VoucherBooking, error) {
-	return e.bookVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
+	return e.traceVoucher(ctx, PaymentRedemption, v, func(ctx context.Context, closed bool) (VoucherBooking, error) {
 		_, err := e.bookNextRow(ctx, v, chart.CodeVoucher, closed)
 		if err != nil && !errors.Is(err, ErrVoucherLower) {
 			return VoucherBooking{}, err
 		}
 		return e.bookNextRow(ctx, v, chart.CodeFinal, closed)
 	})
+}
+
+// traceVoucher is bookVoucher between the start and the end of the tracer.
+func (e *Engine) traceVoucher(
+	ctx context.Context, kind PaymentKind, v Voucher, book func(ctx context.Context, closed bool) (VoucherBooking, error),
+) (booked VoucherBooking, err error) {
+	_, err = e.tracePayment(ctx, kind, v.Account, v.Channel, func(ctx context.Context) (PaymentBooking, error) {
+		booked, err = e.bookVoucher(ctx, v, func(closed bool) (VoucherBooking, error) { return book(ctx, closed) })
+		return PaymentBooking{Booking: booked.Booking, InSuspense: booked.InSuspense}, err
+	})
+	return booked, err
 }
 
 // bookVoucher checks a voucher, books it, and wraps the error. book gets whether the peer is closed.

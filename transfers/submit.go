@@ -25,7 +25,7 @@ func (r *Recorder) submitOp(ctx context.Context, op *Op, slot *resultSlot, mayWa
 	}
 	future, err := r.submitOperation(ctx, &o, op, mayWait)
 	if err != nil {
-		r.endOperation(o.followed, unrecordedResult(*op, err), nil)
+		r.endOperation(nil, o.followed, unrecordedResult(*op, err))
 	}
 	return future, err
 }
@@ -80,7 +80,7 @@ func (r *Recorder) enqueueOperation(o *operation) (Future, error) {
 		r.backlog.releasePlaces(1)
 		o.slot.outcome = ledger.OutcomeApplied
 		o.slot.markAnswered()
-		r.endOperation(o.followed, o.toResult(), nil)
+		r.endOperation(nil, o.followed, o.toResult())
 		o.slot.publishResult()
 		return future, nil
 	}

@@ -65,6 +65,8 @@ type Config struct {
 	Rate func(from, to accounts.Asset) *accounts.Converter
 	// Events are the callbacks. Default: no callbacks.
 	Events Events
+	// Tracer follows rounds. Default: none.
+	Tracer RoundTracer
 	// Clock is used for ids and expiries. Default time.Now.
 	Clock func() time.Time
 }

@@ -78,9 +78,14 @@ func (r *Recorder) runRounds() {
 		request := r.machine.nextRequest(r.clock.now())
 		isDone := r.closed && (r.machine.isAtRest() || r.machine.stopped != nil)
 		work := r.takeWork()
+		started, stopped := r.machine.describeStart(), r.machine.stopped
 		r.mu.Unlock()
 		r.publish(work)
-		r.reportRounds(work.applied)
+		r.reportRounds(r.ctx, work.applied)
+		if stopped != nil {
+			r.leaveRoundTrace(stopped)
+		}
+		r.startRoundTrace(r.ctx, started)
 		if r.backlog.full.Load() {
 			r.noteBacklog()
 		}
@@ -97,6 +102,7 @@ func (r *Recorder) runRounds() {
 			r.waitForWork()
 		}
 	}
+	r.leaveRoundTrace(context.Cause(r.ctx))
 	<-r.clockDone
 	r.waitForCheckpoint()
 	r.closeErr = r.journal.close()
@@ -235,27 +241,28 @@ func (r *Recorder) passTime() {
 
 // tryRequest sends a request once.
 func (r *Recorder) tryRequest(ctx context.Context, request *request) error {
+	ctx = r.traceContext(ctx, request.kind)
 	switch request.kind { //nolint:exhaustive // the rest creates transfers
 	case requestPeers, requestParties:
 		rows, err := batch.Each(ctx, request.ids, 1, r.ledger.LookupAccounts)
-		return r.answer(request, err, func(m *machine, now moment) { m.answerAccounts(now, rows) })
+		return r.answer(ctx, request, err, func(m *machine, now moment) { m.answerAccounts(now, rows) })
 	case requestRecover, requestHolds:
 		rows, err := batch.Each(ctx, request.ids, 1, r.ledger.LookupTransfers)
-		return r.answer(request, err, func(m *machine, now moment) { m.answerRows(now, rows) })
+		return r.answer(ctx, request, err, func(m *machine, now moment) { m.answerRows(now, rows) })
 	case requestAdopt:
 		rows, err := r.queryAll(ctx, request.filter)
-		return r.answer(request, err, func(m *machine, now moment) { m.answerRows(now, rows) })
+		return r.answer(ctx, request, err, func(m *machine, now moment) { m.answerRows(now, rows) })
 	default:
 		if err := r.ensureArrears(ctx, request.arrears); err != nil {
 			return err
 		}
 		results, err := r.ledger.CreateTransfers(ctx, request.transfers)
-		return r.answer(request, err, func(m *machine, now moment) { m.answerTransfers(now, results) })
+		return r.answer(ctx, request, err, func(m *machine, now moment) { m.answerTransfers(now, results) })
 	}
 }
 
 // answer gives the machine an answer, unless the request failed.
-func (r *Recorder) answer(answered *request, err error, give func(*machine, moment)) error {
+func (r *Recorder) answer(ctx context.Context, answered *request, err error, give func(*machine, moment)) error {
 	if err != nil {
 		return err
 	}
@@ -265,7 +272,7 @@ func (r *Recorder) answer(answered *request, err error, give func(*machine, mome
 	work := r.takeWork()
 	r.mu.Unlock()
 	r.publish(work)
-	r.reportRounds(work.applied)
+	r.reportRounds(ctx, work.applied)
 	return nil
 }
 

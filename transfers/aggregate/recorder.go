@@ -50,6 +50,7 @@ type Recorder struct {
 	canceledCtx context.Context // ended from the start: asks the log without waiting
 
 	withArrears map[accounts.PeerAccount]struct{} // have arrears accounts; of the loop alone
+	trace       roundTrace                        // of the loop alone
 }
 
 // flushWaiter waits until the ledger has the fulfills up to a number.
@@ -149,9 +150,11 @@ func (r *Recorder) openMachine(ctx context.Context, checkpointInterval int64) (e
 }
 
 // recoverMachine sends the machine's requests until it takes operations.
-func (r *Recorder) recoverMachine(ctx context.Context) error {
+func (r *Recorder) recoverMachine(ctx context.Context) (err error) {
+	defer func() { r.leaveRoundTrace(err) }()
 	for !r.machine.isReady() {
 		request := r.machine.nextRequest(r.clock.now())
+		r.startRoundTrace(ctx, r.machine.describeStart())
 		if request == nil {
 			if r.machine.stopped != nil {
 				return r.machine.stopped

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -90,8 +91,8 @@ func (a *appliedRound) lateOf() []transfers.Result {
 	})
 }
 
-// reportRounds calls the events of rounds.
-func (r *Recorder) reportRounds(rounds []appliedRound) {
+// reportRounds calls the events of rounds. ctx is the recorder's own.
+func (r *Recorder) reportRounds(ctx context.Context, rounds []appliedRound) {
 	events := &r.cfg.Events
 	for i := range rounds {
 		a := &rounds[i]
@@ -107,6 +108,7 @@ func (r *Recorder) reportRounds(rounds []appliedRound) {
 		if events.Replayed != nil && len(a.report.replayed) > 0 {
 			events.Replayed(a.report.replayed)
 		}
+		r.finishRoundTrace(ctx, a)
 	}
 }
 
