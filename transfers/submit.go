@@ -25,7 +25,7 @@ func (r *Recorder) submitOp(ctx context.Context, op *Op, slot *resultSlot, mayWa
 	}
 	future, err := r.submitOperation(ctx, &o, op, mayWait)
 	if err != nil {
-		r.endOperation(nil, o.followed, unrecordedResult(*op, err))
+		r.endOperation(o.followed, OperationEnd{Result: unrecordedResult(*op, err)})
 	}
 	return future, err
 }
@@ -80,7 +80,7 @@ func (r *Recorder) enqueueOperation(o *operation) (Future, error) {
 		r.backlog.releasePlaces(1)
 		o.slot.outcome = ledger.OutcomeApplied
 		o.slot.markAnswered()
-		r.endOperation(nil, o.followed, o.toResult())
+		r.endOperation(o.followed, OperationEnd{Result: o.toResult()})
 		o.slot.publishResult()
 		return future, nil
 	}

@@ -111,10 +111,10 @@ func (r *Recorder) followOperation(ctx context.Context, kind Kind) *followedOper
 	return &followedOperation{started}
 }
 
-// endOperation ends an operation that is followed. batch is nil if the operation was in no batch.
-func (r *Recorder) endOperation(batch context.Context, f *followedOperation, result Result) {
+// endOperation ends an operation that is followed.
+func (r *Recorder) endOperation(f *followedOperation, end OperationEnd) {
 	if f != nil {
-		r.operationTracer.TraceOperationEnd(f.ctx, OperationEnd{Result: result, Batch: batch})
+		r.operationTracer.TraceOperationEnd(f.ctx, end)
 	}
 }
 
@@ -140,6 +140,6 @@ func (r *Recorder) endOperationTraces(b *batch) {
 		return
 	}
 	for _, o := range b.answered {
-		r.endOperation(b.traceCtx, o.followed, o.toResult())
+		r.endOperation(o.followed, OperationEnd{Result: o.toResult(), Batch: b.traceCtx})
 	}
 }
