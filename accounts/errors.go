@@ -27,6 +27,8 @@ var (
 	// ErrSuspended is returned when the peer is suspended: new packets are refused, and its line
 	// cannot be changed. See [Book.SuspendPeer] and [Book.ResumePeer].
 	ErrSuspended = errors.New("accounts: peer is suspended")
+	// ErrNotSuspended is returned when the peer is not suspended, or was resumed meanwhile.
+	ErrNotSuspended = errors.New("accounts: peer is not suspended")
 	// ErrPeerClosed is returned when the peer is closed. See [Book.ClosePeer] and [Book.ReopenPeer].
 	ErrPeerClosed = errors.New("accounts: peer is closed")
 	// ErrHeld is returned when packets, orders or payments of the peer are in flight, as a

@@ -124,7 +124,7 @@ func exitStatus(err error) int {
 	switch {
 	case errors.Is(err, errFound):
 		return statusFound
-	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errOrderOpen), errors.Is(err, settlement.ErrOrdersOpen):
+	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errOrderOpen), errors.Is(err, settlement.ErrOrdersOpen), errors.Is(err, errInFlight):
 		return statusUnknown
 	case errors.Is(err, errNoAnswer), errors.Is(err, backup.ErrInUse), errors.Is(err, embedded.ErrInUse), errors.Is(err, errServedInUse):
 		return statusNoAnswer

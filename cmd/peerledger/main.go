@@ -16,7 +16,7 @@
 //	1  failed, or refused; rfc0038 check: a clause failed
 //	2  the command line or the configuration is wrong, or its assets are not the ledger's
 //	3  the ledger does not answer; nothing was changed
-//	4  the outcome is unknown, or an order stays open; the error names the next step
+//	4  the outcome is unknown, or an order or packets stay open; the error names the next step
 //	5  doctor found a problem, verify or compare a difference, or trial-balance books that do not balance
 //
 // check has the exit statuses of monitoring plugins: 0 ok, 1 warning, 2 critical, 3 unknown.

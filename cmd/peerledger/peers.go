@@ -179,6 +179,9 @@ func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, reason *uint32
 				c.Note = note(b)
 			}
 			c.detail = listGivenFlags(cmd, "force", "revoke-free")
+			if c.wait, err = s.readWaitFlag(cmd, account); err != nil {
+				return err
+			}
 			return a.previewOrWrite(c, func(c *change) error {
 				if err := do(s, account); err != nil {
 					return err
@@ -209,12 +212,17 @@ func (a *app) newSuspendCommand(asset *string) *cobra.Command {
 	var revokeFree bool
 	cmd := &cobra.Command{
 		Use:     "suspend peer",
-		Example: "  peerledger peers suspend alice --yes\n  peerledger peers suspend alice --revoke-free --reason 7 --yes",
+		Example: "  peerledger peers suspend alice --yes\n  peerledger peers suspend alice --revoke-free --reason 7 --yes\n  peerledger peers suspend alice --wait 1m --yes",
 		Short:   "Take no new packets from or to a peer",
 		Long: `Suspend a peer in one asset. Every connector sees the suspension within its
 SuspensionPollInterval (1 s by default) and refuses new packets. Prepared packets are still
-fulfilled or rejected, and settlements go on.`,
+fulfilled or rejected, and settlements go on.
+
+With --wait, the command then waits until every connector has seen the suspension and no packet of
+the peer is in flight. If packets still hold an amount after that time, the peer stays suspended,
+and the exit status is 4: peerledger holds shows the packets.`,
 	}
+	cmd.Flags().Duration("wait", 0, "then wait up to this `time` until no packet of the peer is in flight")
 	cmd.Flags().BoolVar(&revokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
 	reason := a.addParsedReasonFlag(cmd)
 	return a.buildPeerCommand(asset, cmd, reason, effects.Suspend.Action, nil, func(s *session, account accounts.PeerAccount) error {
@@ -242,7 +250,7 @@ func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 		Long: `Suspend a peer, wait one SuspensionPollInterval, and close the account. The command is refused
 while packets, an order or reservations of connectors hold an amount, and while either side
 owes the other, unless --force writes that amount off. Connectors that record in rounds release
-their reservations of a suspended peer: suspend the peer, and close it a moment later.`,
+their reservations of a suspended peer: peers suspend --wait, then close it.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "write off the amount owed, in either direction; needs --reason")
 	reason := a.addParsedReasonFlag(cmd)

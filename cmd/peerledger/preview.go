@@ -50,6 +50,9 @@ type change struct {
 	checkFirst string
 	// detail completes the entry in the operator's journal.
 	detail string
+	// wait, which may be nil, runs when the change is written and in the journal, and before it is printed. An error does
+	// not unwrite it.
+	wait func(*change) error
 }
 
 // unknownError is the error of a change with unknown outcome, with the next step.
@@ -86,7 +89,16 @@ func (a *app) previewOrWrite(c change, do func(*change) error) error {
 			c.Effect = ""
 		}
 	}
+	var waitErr error
+	if c.Written && c.wait != nil {
+		waitErr = c.wait(&c)
+	}
 	c.Context, c.Ledger = a.usedContext, a.usedLedger
+	return errors.Join(a.printChange(&c), waitErr)
+}
+
+// printChange prints a change as JSON or as text.
+func (a *app) printChange(c *change) error {
 	if a.json {
 		return a.printJSON(c)
 	}
