@@ -116,6 +116,17 @@ func (x *exporter) endPart(ctx context.Context) (hasRows bool, err error) {
 	return x.last >= x.startTime(), err
 }
 
+// endsWithDay reports whether no later part has an entry of the last day: nothing continues the export, or the day
+// is within the range and over.
+func (x *exporter) endsWithDay() bool {
+	if x.format == nil {
+		return true
+	}
+	dayEnd := startOfDay(max(x.last, x.first)) + dayLength
+	_, end := x.query.timeBounds()
+	return dayEnd-1 <= end && dayEnd <= timestampOf(time.Now().Add(-clockTolerance))
+}
+
 // clockTolerance is more than the difference between clocks of machines.
 const clockTolerance = time.Hour
 

@@ -139,6 +139,7 @@ func (x *exporter) prepare(ctx context.Context, w Writer) (err error) {
 	if x.last >= x.first {
 		x.header.Last = x.last
 	}
+	x.header.DayComplete = x.endsWithDay()
 	return x.restoreState()
 }
 

@@ -17,7 +17,7 @@ func (w *beancountWriter) openAccounts() {
 	for _, asset := range w.header.Assets {
 		titled := false
 		for i, a := range w.header.Accounts {
-			if a.Asset != asset.Asset {
+			if a.Asset != asset.Asset || a.Partial {
 				continue
 			}
 			balance := w.header.Opening[i]
@@ -69,9 +69,12 @@ func (w *beancountWriter) Write(e *export.Entry) error {
 	return w.writeFull()
 }
 
-// move posts an amount of an entry.
+// move posts an amount of an entry. A balance that is unknown is not checked, and its limbs need no carry.
 func (w *beancountWriter) move(a *export.Account, amount, balance export.Balance) {
 	w.post(w.accounts[a.Index], a.Asset.Ledger, amount)
+	if a.Partial {
+		return
+	}
 	w.balances[a.Index] = balance
 	w.touched[a.Index] = true
 	if w.assets[a.Asset.Ledger].high != "" {
@@ -140,7 +143,7 @@ func (w *beancountWriter) check(i int, at day) {
 	w.addf("%v balance %s  %s ~ 0 %s\n", at, w.accounts[i], amountText(low, asset.scale), asset.commodity)
 }
 
-// End has all closing balances checked at the end of the range. If a later part may have entries of the
+// End has all closing balances checked at the end of the last day. If a later part may have entries of the
 // last day, that part does so.
 func (w *beancountWriter) End(s *export.Summary) error {
 	last := dayOf(w.header.Last)
@@ -150,14 +153,10 @@ func (w *beancountWriter) End(s *export.Summary) error {
 	w.today = max(w.today, last)
 	w.carryLimbs()
 	if w.header.DayComplete {
-		at := w.today + 1
-		if !w.header.To.IsZero() {
-			at = max(at, dayOfTime(w.header.To.Add(-1))+1)
-		}
 		w.add("\n")
 		for i, closing := range s.Closing {
-			if w.touched[i] || !closing.IsZero() {
-				w.check(i, at)
+			if !w.header.Accounts[i].Partial && (w.touched[i] || !closing.IsZero()) {
+				w.check(i, w.today+1)
 			}
 		}
 	}

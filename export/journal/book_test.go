@@ -90,8 +90,23 @@ func randomBook(rng *rand.Rand, entries int) *book {
 		b.book(debit, credit, ledger.Amount(n), at, balances)
 		at++
 	}
+	b.hideSomeAccounts()
 	b.to = time.Unix(0, int64(at)).UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 	return b
+}
+
+// hideSomeAccounts makes the accounts of other programs partial, as package export does.
+func (b *book) hideSomeAccounts() {
+	for _, a := range b.accounts {
+		a.Partial = a.Kind == export.KindOther
+	}
+	for i := range b.entries {
+		if e := &b.entries[i]; e.Debit.Partial {
+			e.DebitBalance = export.Balance{}
+		} else if e.Credit.Partial {
+			e.CreditBalance = export.Balance{}
+		}
+	}
 }
 
 func (b *book) addAccount(a export.Account) *export.Account {
@@ -203,7 +218,7 @@ func (b *book) bound(asset accounts.Asset, end int) *big.Int {
 func (b *book) texts(balances []export.Balance, name func(*export.Account) string, commodity func(string, uint8) string) map[string]string {
 	texts := map[string]string{}
 	for i, a := range b.accounts {
-		if !balances[i].IsZero() {
+		if !a.Partial && !balances[i].IsZero() {
 			texts[name(a)+" "+commodity(a.Asset.Code, a.Asset.Scale)] = fixed(balances[i].Big(), a.Asset.Scale)
 		}
 	}

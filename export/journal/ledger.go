@@ -78,7 +78,7 @@ func (w *ledgerWriter) writeOpening() {
 		sum, titled := new(big.Int), false
 		for i, a := range w.header.Accounts {
 			balance := w.header.Opening[i]
-			if a.Asset != asset.Asset || balance.IsZero() {
+			if a.Asset != asset.Asset || a.Partial || balance.IsZero() {
 				continue
 			}
 			if !titled {
@@ -106,12 +106,15 @@ func (w *ledgerWriter) Write(e *export.Entry) error {
 	return w.writeFull()
 }
 
-// post adds a posting with the balance after it.
+// post adds a posting with the balance after it, unless that is unknown.
 func (w *ledgerWriter) post(a *export.Account, amount, balance export.Balance) {
 	w.touched[a.Index] = true
 	commodity := w.commodities[a.Asset.Ledger]
-	w.add("    ", w.accounts[a.Index], "  ", amountText(amount, a.Asset.Scale), " ", commodity,
-		" = ", amountText(balance, a.Asset.Scale), " ", commodity, "\n")
+	w.add("    ", w.accounts[a.Index], "  ", amountText(amount, a.Asset.Scale), " ", commodity)
+	if !a.Partial {
+		w.add(" = ", amountText(balance, a.Asset.Scale), " ", commodity)
+	}
+	w.add("\n")
 }
 
 // End writes the closing balances as an entry that moves nothing.
@@ -120,7 +123,7 @@ func (w *ledgerWriter) End(s *export.Summary) error {
 	for _, asset := range w.header.Assets {
 		titled := false
 		for i, a := range w.header.Accounts {
-			if a.Asset != asset.Asset || s.Closing[i].IsZero() && !w.touched[i] {
+			if a.Asset != asset.Asset || a.Partial || s.Closing[i].IsZero() && !w.touched[i] {
 				continue
 			}
 			if !titled {

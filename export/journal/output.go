@@ -5,8 +5,9 @@ import (
 	"io"
 	"math"
 	"math/big"
-	"strings"
 	"time"
+
+	"github.com/shopspring/decimal"
 
 	"github.com/peerledger/peerledger/export"
 )
@@ -42,25 +43,10 @@ func (o *output) writeAll() error {
 }
 
 // amountText returns an amount in whole units with all decimals of the scale: -0.05 for -5 at scale 2, and 5 at scale 0.
-func amountText(b export.Balance, scale uint8) string {
-	return decimalText(b.Units.String(), b.Negative, scale)
-}
+func amountText(b export.Balance, scale uint8) string { return bigText(b.Big(), scale) }
 
 func bigText(n *big.Int, scale uint8) string {
-	return decimalText(new(big.Int).Abs(n).String(), n.Sign() < 0, scale)
-}
-
-func decimalText(digits string, negative bool, scale uint8) string {
-	if missing := int(scale) + 1 - len(digits); missing > 0 {
-		digits = strings.Repeat("0", missing) + digits
-	}
-	if point := len(digits) - int(scale); scale > 0 {
-		digits = digits[:point] + "." + digits[point:]
-	}
-	if negative {
-		return "-" + digits
-	}
-	return digits
+	return decimal.NewFromBigInt(n, -int32(scale)).StringFixed(int32(scale))
 }
 
 // A day is counted from 1970-01-01, in UTC.

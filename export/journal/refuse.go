@@ -8,7 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// UnsupportedError is returned by Begin for an asset that the format cannot carry. Nothing was written.
+// UnsupportedError is returned by Begin for an asset that the format cannot carry. It matches [export.ErrFormat], and
+// nothing was written.
 // Export the asset in another format, or leave it out.
 type UnsupportedError struct {
 	Format string // the format's name
@@ -19,6 +20,9 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("format %s: asset %v (ledger %d) %s", e.Format, e.Asset, e.Asset.Ledger, e.Reason)
 }
+
+// Unwrap returns [export.ErrFormat].
+func (e *UnsupportedError) Unwrap() error { return export.ErrFormat }
 
 // naming is how a program names things, and what it takes.
 type naming struct {

@@ -43,6 +43,7 @@ func TestBeginRefusesAssets(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, test.err)
+			require.ErrorIs(t, err, export.ErrFormat)
 			var unsupported *journal.UnsupportedError
 			require.ErrorAs(t, err, &unsupported)
 			require.Equal(t, test.assets[len(test.assets)-1], unsupported.Asset)
