@@ -13,7 +13,7 @@ import (
 // announced payments do not count.
 //
 // If ctx ends before, the error has the cause, and a *[HeldError] ([ErrHeld]) if something was held at the last look. A peer that another operator resumes meanwhile, or that was never suspended, is [ErrNotSuspended]. The
-// remaining errors are those of [Book.LookUpBalance].
+// remaining errors are as for [Book.LookUpBalance].
 func (b *Book) WaitForHolds(ctx context.Context, account PeerAccount) error {
 	ticker := time.NewTicker(b.pollInterval)
 	defer ticker.Stop()
