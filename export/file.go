@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -13,12 +15,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// ErrTarget is returned when the path of the file names a folder, a device or a link: a rename would replace it.
+var ErrTarget = errors.New("export: the path names something that is no file")
+
 // WriteFile exports to a file, in the place of a file with the name. The file is written under a temporary name, synced and
 // renamed: under its own name the file is always complete, whatever fails or crashes. A crash can leave the temporary
 // file, ".NAME-*.tmp". Only the user can read the file.
 //
-// Errors: as for [Run], or of the file system. The file is then as before.
+// Errors: as for [Run], [ErrTarget] if the path names a folder, a device or a link, or of the file system. The file
+// is then as before.
 func WriteFile(ctx context.Context, l ledger.Ledger, book *accounts.Book, q Query, path string, format Format) (*Summary, error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s", ErrTarget, path)
+	}
 	x, err := newExporter(l, book, q)
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"peers standing": "peers standing",
 		"peers add":      "peers add dora@USD", "peers provision": "peers provision", "engines run": "engines run",
 	},
-	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
+	raw: map[string]string{"migrate": "migrate --to-folder TARGET", "export": "export TARGET"},
 	others: map[string]string{
 		"doctor": "doctor", "config check": "config check", "config init": "config init /nonexistent/file", "context list": "context list", "context use": "context use live", "context show": "context show", "packets": "packets --journal j", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
 		"bench": "bench", "replay": "replay", "serve": "serve", "engines": "engines", "engines add": "engines add bank http://127.0.0.1:1", "rfc0038 check": "rfc0038 check http://127.0.0.1:1", "rfc0038 engine": "rfc0038 engine", "version": "version", "help": "help", "completion bash": "completion bash",
