@@ -37,36 +37,38 @@ var promises = map[string]promise{
 	"audit":   {},
 	"find":    {absent: "find 00000000000000000000000000000abc"},
 
-	"peers suspend":    {written: "peers suspend alice@USD"},
-	"peers resume":     {written: "peers resume carol@USD"},
-	"peers close":      {refused: "peers close alice@USD", written: "peers close fred@EUR"},
-	"peers reopen":     {written: "peers reopen dave@USD"},
-	"peers add":        {written: "peers add erin --asset EUR --credit-line 5"},
-	"peers provision":  {written: "peers provision"},
-	"credit set":       {refused: "credit set alice@USD 5 --if-line 6", written: "credit set alice@USD 500"},
-	"credit extend":    {refused: "credit extend alice@USD 5 --if-line 6", written: "credit extend alice@USD 5"},
-	"credit revoke":    {refused: "credit revoke alice@USD 99", written: "credit revoke alice@USD 5"},
-	"settle received":  {refused: "settle received alice@USD 6 --key taken", written: "settle received alice@USD 5 --key k"},
-	"settle import":    {written: "settle import testdata/bank_peers.csv"},
-	"settle paid":      {refused: "settle paid bob@USD 500 --key k", written: "settle paid alice@USD 1 --key k"},
-	"settle returned":  {refused: "settle returned alice@USD 500 --key k --payment taken", written: "settle returned alice@USD 2 --key k --payment taken"},
-	"settle resolve":   {refused: "settle resolve bob@USD 00000000000000000000000000000abc 5", written: "settle resolve bob@USD ORDER 5"},
-	"settle cancel":    {refused: "settle cancel bob@USD ORDER", written: "settle cancel bob@USD ORDER --force"},
-	"settle approve":   {refused: "settle approve bob@USD ORDER", written: "settle approve carol@USD APPROVAL"},
-	"settle now":       {},
-	"settle refund":    {refused: "settle refund bob@USD --pay-with true"},
-	"settle release":   {refused: "settle release dave@USD", written: "settle release gina@USD"},
-	"settle announce":  {written: "settle announce alice@USD 5 --key k"},
-	"settle failed":    {refused: "settle failed alice@USD --key taken", written: "settle failed alice@USD --key open"},
-	"settle pause":     {written: "settle pause chain"},
-	"settle resume":    {written: "settle resume bank"},
-	"settle stop":      {written: "settle stop"},
-	"settle start":     {},
-	"adjust credit":    {refused: "adjust credit alice@USD 5 --key taken --reason 1", written: "adjust credit alice@USD 5 --key k --reason 1"},
-	"adjust debit":     {refused: "adjust debit alice@USD 500 --key k --reason 1", written: "adjust debit alice@USD 5 --key k --reason 1"},
-	"adjust write-off": {refused: "adjust write-off alice@USD 5 --key k --reason 1", written: "adjust write-off alice@EUR 1 --key k --reason 1"},
-	"fund":             {refused: "fund 5 --asset USD --key taken --reason 1", written: "fund 5 --asset USD --key k --reason 1"},
-	"withdraw":         {refused: "withdraw 9999 --asset USD --key k --reason 1", written: "withdraw 1 --asset USD --key k --reason 1"},
+	"peers suspend":         {written: "peers suspend alice@USD"},
+	"peers resume":          {written: "peers resume carol@USD"},
+	"peers close":           {refused: "peers close alice@USD", written: "peers close fred@EUR"},
+	"peers reopen":          {written: "peers reopen dave@USD"},
+	"peers add":             {written: "peers add erin --asset EUR --credit-line 5"},
+	"peers provision":       {written: "peers provision"},
+	"credit set":            {refused: "credit set alice@USD 5 --if-line 6", written: "credit set alice@USD 500"},
+	"credit extend":         {refused: "credit extend alice@USD 5 --if-line 6", written: "credit extend alice@USD 5"},
+	"credit revoke":         {refused: "credit revoke alice@USD 99", written: "credit revoke alice@USD 5"},
+	"settle received":       {refused: "settle received alice@USD 6 --key taken", written: "settle received alice@USD 5 --key k"},
+	"settle import":         {written: "settle import testdata/bank_peers.csv"},
+	"settle paid":           {refused: "settle paid bob@USD 500 --key k", written: "settle paid alice@USD 1 --key k"},
+	"settle returned":       {refused: "settle returned alice@USD 500 --key k --payment taken", written: "settle returned alice@USD 2 --key k --payment taken"},
+	"settle resolve":        {refused: "settle resolve bob@USD 00000000000000000000000000000abc 5", written: "settle resolve bob@USD ORDER 5"},
+	"settle cancel":         {refused: "settle cancel bob@USD ORDER", written: "settle cancel bob@USD ORDER --force"},
+	"settle approve":        {refused: "settle approve bob@USD ORDER", written: "settle approve carol@USD APPROVAL"},
+	"settle now":            {},
+	"settle refund":         {refused: "settle refund bob@USD --pay-with true"},
+	"settle release":        {refused: "settle release dave@USD", written: "settle release gina@USD"},
+	"settle announce":       {written: "settle announce alice@USD 5 --key k"},
+	"settle failed":         {refused: "settle failed alice@USD --key taken", written: "settle failed alice@USD --key open"},
+	"settle pause":          {written: "settle pause chain"},
+	"settle resume":         {written: "settle resume bank"},
+	"settle stop":           {written: "settle stop"},
+	"settle start":          {},
+	"adjust credit":         {refused: "adjust credit alice@USD 5 --key taken --reason 1", written: "adjust credit alice@USD 5 --key k --reason 1"},
+	"adjust debit":          {refused: "adjust debit alice@USD 500 --key k --reason 1", written: "adjust debit alice@USD 5 --key k --reason 1"},
+	"adjust write-off":      {refused: "adjust write-off alice@USD 5 --key k --reason 1", written: "adjust write-off alice@EUR 1 --key k --reason 1"},
+	"import rafiki":         {written: "import rafiki testdata/import/rafiki.json --reason 1"},
+	"import interledger-rs": {refused: "import interledger-rs testdata/import/interledger-rs-used.json --reason 1", written: "import interledger-rs testdata/import/interledger-rs-accounts.json testdata/import/interledger-rs-balances.json --reason 1"},
+	"fund":                  {refused: "fund 5 --asset USD --key taken --reason 1", written: "fund 5 --asset USD --key k --reason 1"},
+	"withdraw":              {refused: "withdraw 9999 --asset USD --key k --reason 1", written: "withdraw 1 --asset USD --key k --reason 1"},
 }
 
 // promiseConfiguration has each thing that a configuration can have and that needs no engine.
@@ -316,6 +318,10 @@ func TestStatusOfWrites(t *testing.T) {
 		require.Equal(t, statusDone, got.status, "%s: %s", line, got.errors)
 		if name == "settle import" { // its rows are payments
 			require.Contains(t, got.out, `"written":true`)
+			return
+		}
+		if strings.HasPrefix(name, "import ") { // its rows are peers and notes
+			require.Contains(t, got.out, `"state":"written"`)
 			return
 		}
 		for _, c := range parseRows[change](t, got.out) {
