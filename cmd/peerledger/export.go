@@ -13,6 +13,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/export"
 	"github.com/peerledger/peerledger/export/journal"
+	"github.com/peerledger/peerledger/export/parquet"
 	"github.com/peerledger/peerledger/internal/progress"
 )
 
@@ -24,9 +25,10 @@ var exportFormats = map[string]func(fields []string) export.Format{
 	"ledger":     func([]string) export.Format { return journal.Ledger() },
 	"beancount2": func([]string) export.Format { return journal.Beancount2() },
 	"beancount3": func([]string) export.Format { return journal.Beancount3() },
+	"parquet":    func([]string) export.Format { return parquet.Format() },
 }
 
-var exportFormatNames = []string{"csv", "jsonl", "hledger", "ledger", "beancount2", "beancount3"}
+var exportFormatNames = []string{"csv", "jsonl", "hledger", "ledger", "beancount2", "beancount3", "parquet"}
 
 // exportRow has the control totals of an asset in a written file.
 type exportRow struct {
