@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"math/bits"
 	"strconv"
-	"time"
 
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -63,7 +62,7 @@ func (t *timeText) appendTime(to []byte, at uint64) []byte {
 	second, rest := at/secondLength, uint32(at%secondLength)
 	if second != t.second || len(t.text) == 0 {
 		t.second = second
-		t.text = time.Unix(int64(second), 0).UTC().AppendFormat(t.text[:0], "2006-01-02T15:04:05.")
+		t.text = timeOf(at).AppendFormat(t.text[:0], "2006-01-02T15:04:05.")
 	}
 	to = append(to, t.text...)
 	var digits [9]byte

@@ -26,3 +26,8 @@ func timestampOf(t time.Time) uint64 {
 
 // startOfDay returns the first nanosecond of a moment's day, in UTC.
 func startOfDay(at uint64) uint64 { return at - at%dayLength }
+
+// timeOf converts a moment of the ledger's clock to a time in UTC.
+func timeOf(at uint64) time.Time {
+	return time.Unix(int64(at/secondLength), int64(at%secondLength)).UTC()
+}
