@@ -1,15 +1,13 @@
 package monitoring
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/monitoring/internal/cause"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -60,14 +58,14 @@ func newSettlementMetrics() *settlementMetrics {
 		rails: make(map[string]bool),
 	}
 	// The first event of each kind is then an increase from 0.
-	for _, reason := range listLabels(voidReasons) {
+	for _, reason := range cause.VoidLabels() {
 		m.voided.WithLabelValues(reason)
 	}
 	for _, scope := range []settlement.PayoutLimitScope{settlement.PeerLimit, settlement.RailLimit, settlement.AssetLimit} {
 		m.limits.WithLabelValues(scope.String())
 	}
-	for _, cause := range listLabels(failureCauses) {
-		m.failures.WithLabelValues(cause)
+	for _, label := range cause.FailureLabels() {
+		m.failures.WithLabelValues(label)
 	}
 	return m
 }
@@ -124,7 +122,7 @@ func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
 	events.PartlyPaid = chainEvent(func(p settlement.Payment) { s.countPayment(orderPartlyPaid, p, m.cfg.Clock()) }, user.PartlyPaid)
 	events.Voided = func(o settlement.Order, why error) {
 		s.countOrder(orderVoided, o)
-		s.voided.WithLabelValues(labelError(why, voidReasons)).Inc()
+		s.voided.WithLabelValues(cause.LabelVoid(why)).Inc()
 		if user.Voided != nil {
 			user.Voided(o, why)
 		}
@@ -137,67 +135,12 @@ func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
 	events.PayoutLimited = chainEvent(func(l settlement.PayoutLimitError) { s.limits.WithLabelValues(l.Scope.String()).Inc() }, user.PayoutLimited)
 	events.Paused = chainEvent(func(p settlement.Pause) { s.setPaused(p, 1) }, user.Paused)
 	events.Resumed = chainEvent(func(p settlement.Pause) { s.setPaused(p, 0) }, user.Resumed)
-	events.Failed = chainEvent(func(err error) { s.failures.WithLabelValues(labelError(err, failureCauses)).Inc() }, user.Failed)
+	events.Failed = chainEvent(func(err error) { s.failures.WithLabelValues(cause.LabelFailure(err)).Inc() }, user.Failed)
 	events.RailDown = chainEvent(func(name string) { s.setRail(name, false, false) }, user.RailDown)
 	events.RailUp = chainEvent(func(name string) { s.setRail(name, true, false) }, user.RailUp)
 	events.PositionAlert = chainEvent(func(a settlement.PositionAlert) { s.alerts.WithLabelValues(alertKind(a.Event)).Inc() }, user.PositionAlert)
 	return events
 }
-
-// errorLabel is an error and its label.
-type errorLabel struct {
-	err   error
-	label string
-}
-
-var voidReasons = []errorLabel{
-	{settlement.ErrDeclined, "declined"},
-	{settlement.ErrCancelled, "cancelled"},
-	{settlement.ErrTooSmall, "too_small"},
-	{settlement.ErrCheckFailed, "withdrawn"},
-	{settlement.ErrPayoutLimit, "limited"},
-	{settlement.ErrPaused, "paused"},
-}
-
-// failureCauses are matched in order: the first match gives the label.
-var failureCauses = []errorLabel{
-	{settlement.ErrOrderConflict, "resolved_otherwise"},
-	{settlement.ErrOldEngine, "old_engine"},
-	{settlement.ErrOrderVersion, "order_version"},
-	{settlement.ErrPrefundLine, "prefund_line"},
-	{settlement.ErrRailDown, "rail_down"},
-	{settlement.ErrNoRail, "no_rail"},
-	{settlement.ErrPending, "pending"},
-	{settlement.ErrPanic, "panic"},
-	{settlement.ErrInvalidSettledAmount, "impossible_answer"},
-	{settlement.ErrDeclined, "declined"},
-	{ledger.ErrOutcomeUnknown, "unknown_outcome"},
-	{ledger.ErrClosed, "closed"},
-	{context.DeadlineExceeded, "deadline"},
-}
-
-// labelError returns the label of the first match. An error's text never becomes a label, so the
-// number of labels stays small.
-func labelError(err error, names []errorLabel) string {
-	for _, n := range names {
-		if errors.Is(err, n.err) {
-			return n.label
-		}
-	}
-	return otherLabel
-}
-
-// listLabels lists all possible results of labelError.
-func listLabels(names []errorLabel) []string {
-	all := []string{otherLabel}
-	for _, n := range names {
-		all = append(all, n.label)
-	}
-	return all
-}
-
-// otherLabel is the label of every unlisted error.
-const otherLabel = "other"
 
 func alertKind(k accounts.ThresholdEvent) string {
 	switch k {
@@ -210,6 +153,6 @@ func alertKind(k accounts.ThresholdEvent) string {
 	case accounts.HighCleared:
 		return "high_cleared"
 	default:
-		return otherLabel
+		return cause.Other
 	}
 }
