@@ -19,6 +19,7 @@ var listCommands = map[string]bool{
 	"balances": true, "balances --own": true, "peers": true, "trial-balance": true, "holds dave@USD": false, "orders": true,
 	"settle announced": true, "settle pauses": true, "statement bob@USD": true, "history alice@USD --from 2020-01-01 --to 2020-01-02 --steps 2": true, "holds --totals": true, "orders --closed": true,
 	"limits": true, "exposure": true, "peers standing": true, "audit": true,
+	"result --from 2020-01-01 --to 2040-01-01 --rate USD=0.92 --rate EUR=1": true, "result --from 2020-01-01 --to 2040-01-01 --rate USD=0.92 --rate EUR=1 --conversions": false,
 	"import rafiki testdata/import/rafiki.json": true, "import interledger-rs testdata/import/interledger-rs-accounts.json testdata/import/interledger-rs-balances.json": true,
 }
 

@@ -35,6 +35,7 @@ var promises = map[string]promise{
 	"check": {}, "trial-balance": {}, "settle announced": {}, "settle pauses": {}, "peers standing": {}, "engines run": {},
 	"compare": {absent: "compare alice@USD /nonexistent"},
 	"audit":   {},
+	"result":  {},
 	"find":    {absent: "find 00000000000000000000000000000abc"},
 
 	"peers suspend":         {written: "peers suspend alice@USD"},

@@ -42,7 +42,8 @@ that of 1 December if the file has one. The currency of --currency has the rate 
 
 Values are exact, and are rounded once, at the end, to --decimals, half away from zero. The revaluation
 takes up what rounding leaves over, so lines and columns add up as they are printed. --exact rounds
-nothing. --conversions lists each packet that changed the currency, with its rate and its margin.`,
+nothing. --conversions lists each packet that changed the currency, with its rate and its exact margin.
+Packets of rounds are in the sums alone: peerledger packets has them.`,
 		Example: "  peerledger result --month 2026-11 --rates rates.csv --currency EUR\n  peerledger result --month 2026-11 --rate USD=0.92 --currency EUR --conversions -o csv",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -141,7 +142,7 @@ func (s *session) computeResult(cmd *cobra.Command, f *resultFlags, q currency.Q
 	var conversions []conversionRow
 	if f.conversions {
 		q.Conversions = func(c *currency.Conversion) error {
-			conversions = append(conversions, newConversionRow(c, format))
+			conversions = append(conversions, newConversionRow(c))
 			return nil
 		}
 	}
@@ -154,7 +155,7 @@ func (s *session) computeResult(cmd *cobra.Command, f *resultFlags, q currency.Q
 		}
 	}
 	result, err := currency.Compute(cmd.Context(), s.ledger, s.book, q)
-	bar.Stop()
+	bar.Stop(err)
 	switch {
 	case errors.Is(err, currency.ErrNoRate):
 		return fmt.Errorf("%w: %w; give one with --rate or --rates", errUsage, err)

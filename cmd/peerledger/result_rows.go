@@ -35,7 +35,7 @@ type resultRow struct {
 	Gain            string `json:"gain,omitempty"`    // of the total: trading and revaluation
 }
 
-// conversionRow is a packet that changed the currency.
+// conversionRow is a packet that changed the currency. Its values are exact.
 type conversionRow struct {
 	Time     string `json:"time"`
 	Packet   string `json:"packet"`
@@ -102,10 +102,10 @@ func newResultRow(l *currency.Line, format valueFormat) resultRow {
 // rateDecimals are the decimals of the rate of a packet.
 const rateDecimals = 18
 
-func newConversionRow(c *currency.Conversion, format valueFormat) conversionRow {
+func newConversionRow(c *currency.Conversion) conversionRow {
 	return conversionRow{
 		Time: formatTime(c.Time), Packet: formatID(c.Packet), From: c.From.String(), In: formatSigned(c.From, c.In), To: c.To.String(), Out: formatSigned(c.To, c.Out),
-		Rate: c.Rate().FloatString(rateDecimals), InValue: format(c.InValue), OutValue: format(c.OutValue), Margin: format(c.Margin()), Late: c.Late,
+		Rate: c.Rate().FloatString(rateDecimals), InValue: c.InValue.String(), OutValue: c.OutValue.String(), Margin: c.Margin().String(), Late: c.Late,
 	}
 }
 

@@ -37,6 +37,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
 		"fund":             "fund 5 --asset USD --key k --reason 1", "withdraw": "withdraw 5 --asset USD --key k --reason 1",
+		"result":                "result --month 2026-11 --rate USD=1 --rate EUR=1",
 		"import rafiki":         "import rafiki testdata/import/rafiki.json --reason 1",
 		"import interledger-rs": "import interledger-rs testdata/import/interledger-rs-accounts.json testdata/import/interledger-rs-balances.json --reason 1",
 		"peers standing":        "peers standing",

@@ -10,6 +10,6 @@
 // different figures, and [Compute] refuses a result that does not add up ([ErrSums]). The gain of the period is what packets, fees and
 // dust have brought over all assets (trading: the margin between the rates of packets and the operator's rates), and the revaluation.
 //
-// The entries are those of package export, which compares them with the ledger's balances. All arithmetic is exact. Only
+// The entries come from package export, which compares them with the ledger's balances. All arithmetic is exact. Only
 // [Result.Round] rounds, once, at the end.
 package currency
