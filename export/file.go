@@ -1,12 +1,12 @@
 package export
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -51,22 +51,20 @@ func randomText() string {
 
 // writeFile runs the export to a file.
 func (x *exporter) writeFile(ctx context.Context, folder sealed.Folder, temporary, name string, format Format) error {
-	return replaceFile(folder, temporary, name, func(w *bufio.Writer) error { return x.run(ctx, format.NewWriter(w)) })
+	return replaceFile(folder, temporary, name, func(w io.Writer) error { return x.run(ctx, format.NewWriter(w)) })
 }
-
-// writeBuffer is the number of bytes collected before a write.
-const writeBuffer = 256 << 10
 
 // replaceFile writes a file under a temporary name, and renames it when all is on disk. After an error the
 // temporary file is removed.
-func replaceFile(folder sealed.Folder, temporary, name string, write func(*bufio.Writer) error) error {
+func replaceFile(folder sealed.Folder, temporary, name string, write func(io.Writer) error) error {
 	file, err := folder.CreateFile(temporary)
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(&fileEnd{file: file}, writeBuffer)
-	if err = write(out); err == nil {
-		err = out.Flush()
+	out := newFileWriter(file)
+	err = write(out)
+	if finished := out.finish(); finished != nil { // the cause of an error of write
+		err = finished
 	}
 	if err == nil {
 		err = file.Sync()
@@ -78,16 +76,4 @@ func replaceFile(folder sealed.Folder, temporary, name string, write func(*bufio
 		return errors.Join(err, folder.RemoveFile(temporary))
 	}
 	return folder.SyncFolder()
-}
-
-// fileEnd writes at the end of a file.
-type fileEnd struct {
-	file   sealed.File
-	offset int64
-}
-
-func (f *fileEnd) Write(b []byte) (int, error) {
-	n, err := f.file.WriteAt(b, f.offset)
-	f.offset += int64(n)
-	return n, err
 }

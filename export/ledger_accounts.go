@@ -33,6 +33,7 @@ type sums struct{ debits, credits ledger.Amount }
 // register has all accounts of an export, by id.
 type register struct {
 	accounts map[ledger.ID]*ledgerAccount
+	byID     accountTable // the same
 	shown    []*Account
 	assets   []Asset
 }
@@ -134,6 +135,7 @@ func (r *loader) addAccount(asset accounts.Asset, tag uint64, row *ledger.Accoun
 		id: row.ID, shown: r.showAccount(account, row), covered: !account.Partial, expected: sums{row.DebitsPosted, row.CreditsPosted},
 	}
 	r.register.accounts[row.ID] = added
+	r.register.byID.add(added)
 	return added
 }
 

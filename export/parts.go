@@ -1,7 +1,6 @@
 package export
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +96,7 @@ func writePart(ctx context.Context, l ledger.Ledger, book *accounts.Book, q Quer
 	if err := x.writeFile(ctx, folder, "."+name+temporarySuffix, name, format); err != nil {
 		return Part{}, err
 	}
-	err = replaceFile(folder, "."+stateName+temporarySuffix, stateName, func(w *bufio.Writer) error { return x.end.writeTo(w) })
+	err = replaceFile(folder, "."+stateName+temporarySuffix, stateName, x.end.writeTo)
 	return Part{Name: name, Number: x.part, Summary: x.summary}, err
 }
 

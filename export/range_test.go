@@ -80,7 +80,7 @@ func TestPartsOfSums(t *testing.T) {
 			days[row["time"]] = part.Name
 		}
 	}
-	require.Greater(t, len(days), 5)
+	require.Greater(t, len(days), 1)
 }
 
 // An export of a range has the rows of the range alone, and the balances before and after it.

@@ -51,7 +51,7 @@ func (x *exporter) exportRow(row, named *ledger.Transfer) error {
 // addRow adds a row to the sums of its accounts in the ledger. An account is nil if the ledger has created it
 // after the accounts were read.
 func (x *exporter) addRow(row *ledger.Transfer) (debit, credit *ledgerAccount, err error) {
-	debit, credit = x.register.accounts[row.DebitAccountID], x.register.accounts[row.CreditAccountID]
+	debit, credit = x.register.byID.find(row.DebitAccountID), x.register.byID.find(row.CreditAccountID)
 	if !movesMoney(row) {
 		return debit, credit, nil
 	}

@@ -159,7 +159,7 @@ func (x *exporter) keepUsedAccounts(ctx context.Context) error {
 	}
 	used := map[*Account]struct{}{}
 	err := x.readUpTo(ctx, max(x.startTime(), x.first), x.last, func(row, _ *ledger.Transfer) error {
-		if debit, credit := x.register.accounts[row.DebitAccountID], x.register.accounts[row.CreditAccountID]; isEntry(row, debit, credit) {
+		if debit, credit := x.register.byID.find(row.DebitAccountID), x.register.byID.find(row.CreditAccountID); isEntry(row, debit, credit) {
 			used[debit.shown], used[credit.shown] = struct{}{}, struct{}{}
 		}
 		return nil

@@ -9,7 +9,7 @@ import (
 )
 
 // flushBytes is the size from which a table writes its buffer.
-const flushBytes = 256 << 10
+const flushBytes = 32 << 10
 
 // table writes entries as lines: CSV and JSON lines have the same columns. It collects lines in one buffer.
 type table struct {

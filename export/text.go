@@ -26,6 +26,14 @@ func appendAmount(to []byte, a ledger.Amount) []byte {
 	return appendDigits19(appendDigits19(strconv.AppendUint(to, first, 10), middle), low)
 }
 
+// pairs has the numbers 0 to 99 in two digits each.
+var pairs = func() (text [200]byte) {
+	for i := range 100 {
+		text[2*i], text[2*i+1] = byte('0'+i/10), byte('0'+i%10)
+	}
+	return text
+}()
+
 // appendDigits19 appends a number below 10^19 in 19 digits.
 func appendDigits19(to []byte, n uint64) []byte {
 	var digits [19]byte
@@ -65,10 +73,12 @@ func (t *timeText) appendTime(to []byte, at uint64) []byte {
 		t.text = timeOf(at).AppendFormat(t.text[:0], "2006-01-02T15:04:05.")
 	}
 	to = append(to, t.text...)
-	var digits [9]byte
-	for i := len(digits) - 1; i >= 0; i-- {
-		digits[i] = byte('0' + rest%10)
-		rest /= 10
+	digits := [10]byte{9: 'Z'}
+	for i := 7; i > 0; i -= 2 { // two digits at once
+		pair := rest % 100 * 2
+		rest /= 100
+		digits[i], digits[i+1] = pairs[pair], pairs[pair+1]
 	}
-	return append(append(to, digits[:]...), 'Z')
+	digits[0] = byte('0' + rest)
+	return append(to, digits[:]...)
 }
