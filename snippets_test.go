@@ -152,7 +152,7 @@ var snippet = regexp.MustCompile("(?s)```go\n(.*?)```\n")
 func TestSnippetsAreCompiled(t *testing.T) {
 	t.Parallel()
 	var sources []string
-	for _, path := range []string{"snippets_test.go", "snippets_cluster_test.go", "example_test.go", "monitoring/example_test.go", "console/example_test.go", "ledger/server/client_example_test.go", "ledger/server/faulty/example_test.go"} {
+	for _, path := range []string{"snippets_test.go", "snippets_cluster_test.go", "example_test.go", "monitoring/example_test.go", "monitoring/otel/example_test.go", "monitoring/slog/example_test.go", "console/example_test.go", "ledger/server/client_example_test.go", "ledger/server/faulty/example_test.go"} {
 		source, err := os.ReadFile(path)
 		require.NoError(t, err)
 		sources = append(sources, squeezed(string(source)))

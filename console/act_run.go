@@ -32,6 +32,7 @@ func (c *Console) perform(ctx context.Context, operator string, f *actForm, s *s
 		result, actErr := f.run(ctx, c, s)
 		done := &actRecord{entry: entry, values: f.values, note: result.note}
 		done.entry.Outcome, done.entry.Transfer, done.entry.EndedAt = classify(result, actErr), result.transfer, time.Now()
+		c.counters.countAct(done.entry.Outcome)
 		if result.amount != "" {
 			done.entry.Amount = result.amount
 		}

@@ -41,6 +41,7 @@ type Console struct {
 	downloads chan struct{} // one element for each running download
 	uploads   chan struct{} // one element for each statement being compared
 
+	counters    *counters
 	orderErrors *orderErrors
 	examiner    *examiner
 	names       *names
@@ -89,7 +90,7 @@ func New(cfg Config) (*Console, error) {
 		streams: make(chan struct{}, cfg.MaxStreams), reads: make(chan struct{}, maxReads),
 		downloads: make(chan struct{}, maxDownloads), uploads: make(chan struct{}, maxUploads),
 		acting: make(chan struct{}, maxActing), actTime: max(actTime, cfg.Timeout), journalBytes: journalBytes, actions: newActions(&cfg), acts: newActs(), actor: actor,
-		orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health}, names: &names{book: cfg.Book, peers: cfg.Peers},
+		counters: newCounters(cfg.Allow), orderErrors: &orderErrors{}, examiner: &examiner{examine: cfg.Health}, names: &names{book: cfg.Book, peers: cfg.Peers},
 	}
 	if cfg.Allow == Act {
 		if c.journal, err = operatorlog.Open(cfg.JournalFile); err != nil {
@@ -97,7 +98,7 @@ func New(cfg Config) (*Console, error) {
 		}
 	}
 	looker := &looker{cfg: cfg, inArrears: make(map[accounts.PeerAccount]time.Time), orderErrors: c.orderErrors}
-	c.reader = newReader(cfg, looker.takeLook, looker.addUpBooks)
+	c.reader = newReader(cfg, c.countFailures(looker.takeLook), looker.addUpBooks)
 	c.details = newShared[accounts.PeerAccount, detail](cfg.Interval)
 	c.pasts = newShared[pastKey, past](max(cfg.Interval, pastInterval))
 	c.routes = c.newRoutes()
@@ -196,6 +197,12 @@ func (c *Console) newRoutes() map[string]route {
 // ServeHTTP answers a request. The path is relative to the console: mount it with http.StripPrefix
 // under a pattern that ends with a slash.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	counted := &statusWriter{ResponseWriter: w}
+	defer c.counters.countAnswer(counted)
+	c.serveRequest(counted, r)
+}
+
+func (c *Console) serveRequest(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())
 	limitAnswer(w, answerTime)
 	limitBody(w, r)

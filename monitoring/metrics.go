@@ -70,6 +70,7 @@ type Metrics struct {
 	recorder   *recorderMetrics
 	rounds     *roundMetrics
 	settlement *settlementMetrics
+	payments   *paymentMetrics
 	watcher    *watcher
 }
 
@@ -81,9 +82,13 @@ func New(registerer prometheus.Registerer, cfg Config) (*Metrics, error) {
 	}
 	cfg = cfg.withDefaults()
 	m := &Metrics{
-		cfg: cfg, recorder: newRecorderMetrics(), rounds: newRoundMetrics(), settlement: newSettlementMetrics(), watcher: newWatcher(cfg),
+		cfg: cfg, recorder: newRecorderMetrics(), rounds: newRoundMetrics(), settlement: newSettlementMetrics(),
+		payments: newPaymentMetrics(), watcher: newWatcher(cfg),
 	}
-	all := []prometheus.Collector{m.watcher}
+	for _, l := range []*lastSuccess{m.recorder.lastSuccess, m.rounds.lastSuccess, m.settlement.lastSuccess, m.payments.lastSuccess, m.watcher.lastSuccess} {
+		l.clock = cfg.Clock
+	}
+	all := []prometheus.Collector{m.watcher, newBuildInfo(), m.payments.outcomes, m.payments.lastSuccess}
 	all = append(all, m.recorder.listCollectors()...)
 	all = append(all, m.rounds.listCollectors()...)
 	all = append(all, m.settlement.listCollectors()...)

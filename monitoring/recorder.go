@@ -21,6 +21,7 @@ type recorderMetrics struct {
 	applied, alreadyApplied, refused, unknown                     prometheus.Counter
 	requests, resent                                              prometheus.Counter
 	backlogFilled, late, replayed, refreshFailures, journalFaults prometheus.Counter
+	lastSuccess                                                   *lastSuccess
 }
 
 func newRecorderMetrics() *recorderMetrics {
@@ -37,6 +38,7 @@ func newRecorderMetrics() *recorderMetrics {
 		replayed:        newCounter("peerledger_recorder_replayed_total", "Answered fulfills from the journal of an earlier recorder."),
 		refreshFailures: newCounter("peerledger_recorder_look_errors_total", "Failed refreshes: reads of suspensions, arrears or balances."),
 		journalFaults:   newCounter("peerledger_recorder_journal_errors_total", "Faults of the journal."),
+		lastSuccess:     newLastSuccess("peerledger_recorder_last_success_timestamp_seconds", "When the ledger last answered a batch."),
 	}
 	m.applied = m.outcomes.WithLabelValues("applied")
 	m.alreadyApplied = m.outcomes.WithLabelValues("already_applied")
@@ -48,7 +50,7 @@ func newRecorderMetrics() *recorderMetrics {
 func (m *recorderMetrics) listCollectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.operations, m.transfers, m.queueWait, m.duration, m.outcomes, m.requests, m.resent,
-		m.backlogFilled, m.late, m.replayed, m.refreshFailures, m.journalFaults,
+		m.backlogFilled, m.late, m.replayed, m.refreshFailures, m.journalFaults, m.lastSuccess,
 	}
 }
 
@@ -63,6 +65,9 @@ func (m *recorderMetrics) countBatch(b transfers.Batch) {
 	m.alreadyApplied.Add(float64(b.AlreadyApplied))
 	m.refused.Add(float64(b.Refused))
 	m.unknown.Add(float64(b.Unknown))
+	if b.Requests > 0 && b.Unknown == 0 {
+		m.lastSuccess.noteNow()
+	}
 }
 
 func (m *recorderMetrics) countBacklog(full bool) {

@@ -24,6 +24,7 @@ type roundMetrics struct {
 
 	refusedAttempts, requestErrors prometheus.Counter
 	lateCases, lateAmount          *prometheus.CounterVec
+	lastSuccess                    *lastSuccess
 }
 
 func newRoundMetrics() *roundMetrics {
@@ -38,6 +39,7 @@ func newRoundMetrics() *roundMetrics {
 			"Peers of rounds whose packets no reservation covered, or whose account was closed.", "booked_to"),
 		lateAmount: newCounterVec("peerledger_rounds_late_amount_total",
 			"Amount that rounds booked to arrears or to suspense, in whole units of the asset (a float: not for accounting).", "booked_to", "asset", "ledger"),
+		lastSuccess: newLastSuccess("peerledger_rounds_last_success_timestamp_seconds", "When the ledger last took a round."),
 	}
 	for _, account := range []string{toArrears, toSuspense} {
 		m.lateCases.WithLabelValues(account) // the first case is then an increase from 0
@@ -46,10 +48,11 @@ func newRoundMetrics() *roundMetrics {
 }
 
 func (m *roundMetrics) listCollectors() []prometheus.Collector {
-	return []prometheus.Collector{m.packets, m.legs, m.wait, m.duration, m.refusedAttempts, m.requestErrors, m.lateCases, m.lateAmount}
+	return []prometheus.Collector{m.packets, m.legs, m.wait, m.duration, m.refusedAttempts, m.requestErrors, m.lateCases, m.lateAmount, m.lastSuccess}
 }
 
 func (m *roundMetrics) countRound(r aggregate.Round) {
+	m.lastSuccess.noteNow()
 	m.packets.Observe(float64(r.Packets))
 	m.legs.Observe(float64(r.Legs))
 	if r.Packets > 0 {

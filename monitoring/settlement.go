@@ -16,6 +16,7 @@ type settlementMetrics struct {
 	events, voided, failures, paid, alerts, limits *prometheus.CounterVec
 	paymentTime                                    *prometheus.HistogramVec
 	railUp, paused                                 *prometheus.GaugeVec
+	lastSuccess                                    *lastSuccess
 
 	mu    sync.Mutex
 	rails map[string]bool // names with a value in railUp
@@ -55,7 +56,8 @@ func newSettlementMetrics() *settlementMetrics {
 		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "peerledger_settlement_paused", Help: "1 while payments are paused, by one rail or by all rails, as far as this process has read the pauses.",
 		}, []string{"payments", "rail", "asset", "ledger"}),
-		rails: make(map[string]bool),
+		lastSuccess: newLastSuccess("peerledger_settlement_last_success_timestamp_seconds", "When an order was last paid, in full or in part."),
+		rails:       make(map[string]bool),
 	}
 	// The first event of each kind is then an increase from 0.
 	for _, reason := range cause.VoidLabels() {
@@ -71,7 +73,7 @@ func newSettlementMetrics() *settlementMetrics {
 }
 
 func (m *settlementMetrics) listCollectors() []prometheus.Collector {
-	return []prometheus.Collector{m.events, m.voided, m.failures, m.paid, m.alerts, m.limits, m.paymentTime, m.railUp, m.paused}
+	return []prometheus.Collector{m.events, m.voided, m.failures, m.paid, m.alerts, m.limits, m.paymentTime, m.railUp, m.paused, m.lastSuccess}
 }
 
 // setRail sets whether a rail is up. At the start a rail counts as up, unless an earlier event has
@@ -110,6 +112,7 @@ func (m *settlementMetrics) countOrder(event string, o settlement.Order) {
 
 func (m *settlementMetrics) countPayment(event string, p settlement.Payment, now time.Time) {
 	m.countOrder(event, p.Order)
+	m.lastSuccess.noteNow()
 	m.paid.WithLabelValues(assetLabels(p.Order.Asset)...).Add(wholeUnits(p.Paid, p.Order.Asset.Scale))
 	m.paymentTime.WithLabelValues(p.Order.Rail).Observe(max(0, now.Sub(p.Order.PlacedAt).Seconds()))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/monitoring"
+	"github.com/peerledger/peerledger/monitoring/consolemetrics"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -58,6 +59,7 @@ func TestTableOfMetrics(t *testing.T) {
 	_, err := monitoring.New(known, monitoring.Config{})
 	require.NoError(t, err)
 	registerCluster(t, known)
+	require.NoError(t, consolemetrics.Register(known, nil))
 	rows := readTable(t)
 	for name, labels := range known.labels {
 		require.Contains(t, rows, name)

@@ -3,6 +3,7 @@ package monitoring
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,11 +90,13 @@ const (
 
 // watcher collects the figures that a scrape asks for.
 type watcher struct {
-	cfg        Config
-	namedPeers map[string]struct{} // Config.Peers
-	errors     *prometheus.CounterVec
-	reads      prometheus.Counter
-	readGroup  singleflight.Group // scrapes during a read share the result of the read
+	cfg         Config
+	namedPeers  map[string]struct{} // Config.Peers
+	errors      *prometheus.CounterVec
+	reads       prometheus.Counter
+	lastSuccess *lastSuccess
+	failures    atomic.Uint64      // of reads
+	readGroup   singleflight.Group // scrapes during a read share the result of the read
 
 	mu       sync.Mutex
 	sources  watchedSources
@@ -110,8 +113,9 @@ type watchedSources struct {
 func newWatcher(cfg Config) *watcher {
 	w := &watcher{
 		cfg: cfg, namedPeers: make(map[string]struct{}, len(cfg.Peers)),
-		errors: newCounterVec("peerledger_scrape_errors_total", "Failed reads of the ledger for a scrape; the series of a failed read are absent.", "read"),
-		reads:  newCounter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes. Scrapes between two reads get the figures of the last read."),
+		errors:      newCounterVec("peerledger_scrape_errors_total", "Failed reads of the ledger for a scrape; the series of a failed read are absent.", "read"),
+		reads:       newCounter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes. Scrapes between two reads get the figures of the last read."),
+		lastSuccess: newLastSuccess("peerledger_scrape_last_success_timestamp_seconds", "When a read of the ledger for a scrape last succeeded in all parts."),
 	}
 	for _, peer := range cfg.Peers {
 		w.namedPeers[peer] = struct{}{}
@@ -132,6 +136,7 @@ func (w *watcher) setSources(ctx context.Context, s Sources) {
 func (w *watcher) Describe(ch chan<- *prometheus.Desc) {
 	w.errors.Describe(ch)
 	w.reads.Describe(ch)
+	w.lastSuccess.Describe(ch)
 	for _, d := range descriptions {
 		ch <- d
 	}
@@ -164,6 +169,7 @@ func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 		ch <- m
 	}
 	w.reads.Collect(ch)
+	w.lastSuccess.Collect(ch)
 	w.errors.Collect(ch)
 }
 
@@ -198,6 +204,7 @@ func (w *watcher) cachedRead(now watchedSources) []prometheus.Metric {
 // failed read, are left out.
 func (w *watcher) readLedger(ctx context.Context, s Sources) []prometheus.Metric {
 	out, began := &output{}, time.Now()
+	failuresBefore := w.failures.Load()
 	if own, err := s.Book.OwnPositions(ctx); err != nil {
 		w.reportFailure(readLiquidity, err)
 	} else {
@@ -207,6 +214,9 @@ func (w *watcher) readLedger(ctx context.Context, s Sources) []prometheus.Metric
 		w.readPeers(ctx, s, out)
 	}
 	w.readRemainders(ctx, s, out)
+	if w.failures.Load() == failuresBefore {
+		w.lastSuccess.noteNow()
+	}
 	out.addGauge(scrapeDuration, time.Since(began).Seconds())
 	return out.metrics
 }
@@ -237,6 +247,7 @@ func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
 
 // reportFailure counts a failed read and passes the error to Config.ReadFailed.
 func (w *watcher) reportFailure(read string, err error) {
+	w.failures.Add(1)
 	w.errors.WithLabelValues(read).Inc()
 	w.cfg.ReadFailed(&ReadError{Read: read, Err: err})
 }

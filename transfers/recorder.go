@@ -55,7 +55,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 		backlog:         newBacklog(cfg.MaxBacklog, cfg.BacklogResume, cfg.Events.BacklogFull),
 		arrearsAccounts: newArrearsAccounts(book),
 	}
-	r.operationTracer, _ = cfg.Tracer.(OperationTracer)
+	r.operationTracer = operationTracerOf(cfg.Tracer)
 	//nolint:forbidigo // requests serve many callers: Close ends them, and no caller's context
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	r.admission = newAdmission(book, &cfg, r.ctx.Done())

@@ -95,6 +95,20 @@ func (j *joinedTracers) TraceOperationEnd(ctx context.Context, end OperationEnd)
 	jointrace.EndAll(ctx, j.operations, func(t OperationTracer, ctx context.Context) { t.TraceOperationEnd(ctx, end) })
 }
 
+// operationTracerOf returns the tracer of operations of a Config.Tracer; nil if it has none. A single one among joined
+// tracers is called directly: each packet asks it.
+func operationTracerOf(t BatchTracer) OperationTracer {
+	joined, isJoined := t.(*joinedTracers)
+	switch {
+	case isJoined && len(joined.operations) == 0:
+		return nil
+	case isJoined && len(joined.operations) == 1:
+		return joined.operations[0]
+	}
+	o, _ := t.(OperationTracer)
+	return o
+}
+
 // followedOperation is an operation with a context of its own. An operation has a pointer to it, and no context: few
 // operations are followed, and all are in memory.
 type followedOperation struct{ ctx context.Context }

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/peerledger/peerledger/monitoring"
+	"github.com/peerledger/peerledger/monitoring/consolemetrics"
 )
 
 // alertFile is the content of alerts.yml.
@@ -118,6 +119,7 @@ func listLibraryMetrics(t *testing.T) map[string]bool {
 	_, err := monitoring.New(d, monitoring.Config{})
 	require.NoError(t, err)
 	registerCluster(t, d)
+	require.NoError(t, consolemetrics.Register(d, nil))
 	require.Greater(t, len(d.names), 40)
 	return d.names
 }

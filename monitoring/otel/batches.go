@@ -15,21 +15,27 @@ import (
 // maxLinks is how many packets a batch links to: the SDK keeps so many links of a span by default.
 const maxLinks = 128
 
+// clientSpan are the options of the span of a client. Batches share them: most have no span, and should cost little.
+var clientSpan = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient)}
+
 // TraceBatchStart implements [transfers.BatchTracer].
 func (t *Tracer) TraceBatchStart(ctx context.Context, b transfers.BatchStart) context.Context {
 	if !t.hasSpans {
 		return ctx
 	}
-	opts := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(time.Now())}
+	opts := clientSpan
 	if len(b.Followed) > 0 {
 		ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(b.Followed[0]))
-		opts = append(opts, trace.WithLinks(listLinks(b.Followed)...), trace.WithAttributes(attribute.Int("peerledger.batch.sampled", len(b.Followed))))
+		opts = []trace.SpanStartOption{
+			clientSpan[0], trace.WithLinks(listLinks(b.Followed)...), trace.WithAttributes(attribute.Int("peerledger.batch.sampled", len(b.Followed))),
+		}
 	}
 	ctx, span := t.tracer.Start(ctx, "create_transfers", opts...)
-	if span.IsRecording() {
-		span.SetAttributes(t.database...)
-		span.SetAttributes(attribute.Int("peerledger.batch.lane", b.Lane), attribute.Int("peerledger.batch.operations", b.Operations))
+	if !span.IsRecording() {
+		return ctx
 	}
+	span.SetAttributes(t.database...)
+	span.SetAttributes(attribute.Int("peerledger.batch.lane", b.Lane), attribute.Int("peerledger.batch.operations", b.Operations))
 	return context.WithValue(ctx, beganKey{}, time.Now())
 }
 
@@ -53,19 +59,17 @@ func beganAt(ctx context.Context) time.Time {
 // their results.
 func (t *Tracer) TraceBatchEnd(ctx context.Context, b transfers.Batch) {
 	t.instruments.recordBatch(ctx, &b)
-	if !t.hasSpans {
+	span := trace.SpanFromContext(ctx)
+	if !t.hasSpans || !span.IsRecording() {
 		return
 	}
-	span := trace.SpanFromContext(ctx)
-	if span.IsRecording() {
-		span.SetAttributes(
-			attribute.Int("peerledger.batch.requests", b.Requests), attribute.Int("peerledger.batch.applied", b.Applied),
-			attribute.Int("peerledger.batch.already_applied", b.AlreadyApplied), attribute.Int("peerledger.batch.refused", b.Refused),
-			attribute.Int("peerledger.batch.unknown", b.Unknown),
-		)
-		if b.Transfers > 1 { // the conventions have no batch of 1
-			span.SetAttributes(semconv.DBOperationBatchSize(b.Transfers))
-		}
+	span.SetAttributes(
+		attribute.Int("peerledger.batch.requests", b.Requests), attribute.Int("peerledger.batch.applied", b.Applied),
+		attribute.Int("peerledger.batch.already_applied", b.AlreadyApplied), attribute.Int("peerledger.batch.refused", b.Refused),
+		attribute.Int("peerledger.batch.unknown", b.Unknown),
+	)
+	if b.Transfers > 1 { // the conventions have no batch of 1
+		span.SetAttributes(semconv.DBOperationBatchSize(b.Transfers))
 	}
 	var err error
 	if b.Unknown > 0 {

@@ -21,20 +21,22 @@ func Example() {
 	ctx := context.Background()
 	exporter := tracetest.NewInMemoryExporter() // a program has an OTLP exporter, with a batcher
 	spans := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter), sdktrace.WithIDGenerator(peerotel.IDGenerator{}))
-	tracer, err := peerotel.New(peerotel.Config{TracerProvider: spans, MeterProvider: sdkmetric.NewMeterProvider(), OrderSpans: true})
+	meters := sdkmetric.NewMeterProvider() // with a reader
+	tracer, err := peerotel.New(peerotel.Config{TracerProvider: spans, MeterProvider: meters, OrderSpans: true})
 	if err != nil {
 		log.Fatal(err)
 	}
 	pay := func(_ context.Context, o settlement.Order) (ledger.Amount, error) { return o.Amount, nil }
 	cfg := peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
-		Recorder: transfers.Config{Tracer: tracer},
 		Settlement: settlement.Config{
 			Rails:    settlement.Rails{Default: &settlement.Rail{Name: "chain", Settler: settlement.SettlerFunc(pay)}},
 			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(1000)}},
-			Manual:   true, Tracer: tracer,
+			Manual:   true,
 		},
 	}
+	cfg.Recorder.Tracer = tracer
+	cfg.Settlement.Tracer = tracer
 	client, err := peerledger.OpenEmbedded(cfg)
 	if err != nil {
 		log.Fatal(err)

@@ -36,8 +36,8 @@ type instruments struct {
 	batchOperations, roundPackets                metric.Int64Histogram
 	operations, resent, roundsRefused, orderWork metric.Int64Counter
 
-	answered, unanswered                      metric.MeasurementOption // of requestTime
-	applied, alreadyApplied, refused, unknown metric.MeasurementOption // of operations
+	answered, unanswered                      []metric.RecordOption // of requestTime
+	applied, alreadyApplied, refused, unknown []metric.AddOption    // of operations
 }
 
 // builder makes instruments and keeps the errors.
@@ -81,10 +81,11 @@ func newInstruments(meter metric.Meter, database []attribute.KeyValue) (*instrum
 		railTime:        b.newTime("peerledger.rail.duration", "Time of a call of a rail.", timeBoundaries),
 		paymentTime:     b.newTime("peerledger.payment.duration", "Time to book a payment of a peer.", timeBoundaries),
 	}
-	m.answered = with(database...)
-	m.unanswered = with(append(database[:len(database):len(database)], semconv.ErrorTypeKey.String(unknownOutcome))...)
-	m.applied, m.alreadyApplied = with(outcomeKey.String("applied")), with(outcomeKey.String("already_applied"))
-	m.refused, m.unknown = with(outcomeKey.String("refused")), with(outcomeKey.String("unknown"))
+	m.answered = []metric.RecordOption{with(database...)}
+	m.unanswered = []metric.RecordOption{with(append(database[:len(database):len(database)], semconv.ErrorTypeKey.String(unknownOutcome))...)}
+	withOutcome := func(outcome string) []metric.AddOption { return []metric.AddOption{with(outcomeKey.String(outcome))} }
+	m.applied, m.alreadyApplied = withOutcome("applied"), withOutcome("already_applied")
+	m.refused, m.unknown = withOutcome("refused"), withOutcome("unknown")
 	return m, errors.Join(b.errs...)
 }
 
@@ -100,7 +101,7 @@ func (m *instruments) recordBatch(ctx context.Context, b *transfers.Batch) {
 	if b.Unknown > 0 {
 		answered = m.unanswered
 	}
-	m.requestTime.Record(ctx, b.Duration.Seconds(), answered)
+	m.requestTime.Record(ctx, b.Duration.Seconds(), answered...)
 	m.batchWait.Record(ctx, b.QueueWait.Seconds())
 	m.batchOperations.Record(ctx, int64(b.Operations))
 	if b.Requests > 1 {
@@ -108,10 +109,10 @@ func (m *instruments) recordBatch(ctx context.Context, b *transfers.Batch) {
 	}
 	for _, c := range []struct {
 		count   int
-		outcome metric.MeasurementOption
+		outcome []metric.AddOption
 	}{{b.Applied, m.applied}, {b.AlreadyApplied, m.alreadyApplied}, {b.Refused, m.refused}, {b.Unknown, m.unknown}} {
 		if c.count > 0 {
-			m.operations.Add(ctx, int64(c.count), c.outcome)
+			m.operations.Add(ctx, int64(c.count), c.outcome...)
 		}
 	}
 }

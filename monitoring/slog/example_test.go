@@ -32,13 +32,14 @@ func Example() {
 	pay := func(_ context.Context, o settlement.Order) (ledger.Amount, error) { return o.Amount, nil }
 	cfg := peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
-		Recorder: transfers.Config{Tracer: tracer},
 		Settlement: settlement.Config{
 			Rails:    settlement.Rails{Default: &settlement.Rail{Name: "chain", Settler: settlement.SettlerFunc(pay)}},
 			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(1000)}},
-			Manual:   true, Tracer: tracer,
+			Manual:   true,
 		},
 	}
+	cfg.Recorder.Tracer = tracer
+	cfg.Settlement.Tracer = tracer
 	cfg.Recorder.Events = tracer.Recorder(cfg.Recorder.Events)
 	cfg.Settlement.Events = tracer.Settlement(cfg.Settlement.Events)
 	client, err := peerledger.OpenEmbedded(cfg)
