@@ -8,16 +8,24 @@ import (
 
 const sector = 512
 
-// crashImages returns the folders that a stop of the machine can leave of m. Each change of a name
+// crashImageStep is 1 for each folder of crashImages, and n for each nth.
+var crashImageStep = 1
+
+// crashImages returns the folders, or each of crashImageStep folders, that a stop of the machine can leave of m. Each change of a name
 // happened or not, with all of the writes or none. And each file is written in part in many ways,
 // with all changes of names or none, and with all of the writes to other files or none.
 func (m *memory) crashImages() iter.Seq[map[string][]byte] {
 	return func(yield func(map[string][]byte) bool) {
+		images := 0
+		next := func(changed []nameChange, content func(*inode) []byte) bool {
+			images++
+			return images%crashImageStep != 0 || yield(m.crashImage(changed, content))
+		}
 		none := func(node *inode) []byte { return node.disk }
 		all := func(node *inode) []byte { return node.contentAfter(node.writes) }
 		for _, content := range []func(*inode) []byte{none, all} {
 			for changed := range subsets(m.changes) {
-				if !yield(m.crashImage(changed, content)) {
+				if !next(changed, content) {
 					return
 				}
 			}
@@ -31,7 +39,7 @@ func (m *memory) crashImages() iter.Seq[map[string][]byte] {
 						}
 						return others(node)
 					}
-					if !yield(m.crashImage(nil, content)) || len(m.changes) > 0 && !yield(m.crashImage(m.changes, content)) {
+					if !next(nil, content) || len(m.changes) > 0 && !next(m.changes, content) {
 						return
 					}
 				}
