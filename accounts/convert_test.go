@@ -63,12 +63,15 @@ func TestConvert(t *testing.T) {
 	requireField(t, err, "Amount")
 }
 
+// manyConversions is the number of random conversions, and fewer with the race detector.
+var manyConversions = 1_000_000
+
 // A million conversions lose nothing. In units, the incoming amounts are exactly the costs and
 // the dust. In exact value, the costs are worth the outgoing amounts, plus less than a unit for
 // each conversion.
 func TestMillionConversionsLoseNothing(t *testing.T) {
 	t.Parallel()
-	conversions := 1_000_000
+	conversions := manyConversions
 	if testing.Short() {
 		conversions = 10_000
 	}
