@@ -34,23 +34,34 @@ var peerNames = []string{"alice", `b"o,b`, "c\r\nd", "peer#1", "日本:x"}
 type world struct {
 	t       *testing.T
 	rng     *rand.Rand
-	ledger  *embedded.Ledger
+	ledger  ledger.Ledger
 	book    *accounts.Book
 	peers   []accounts.PeerAccount
 	packets *transfers.Recorder
 	engine  *settlement.Engine
 	clock   atomic.Int64 // nanoseconds that the clock is ahead
+	still   bool         // the clock is the machine's: the ledger has no other
 	events  int
 	paid    ledger.Amount // more than the order, by the rail
 	done    map[string]int
 }
 
+// newWorld makes a world on an embedded ledger, whose clock advances by hours.
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
+	w := &world{t: t}
+	l := embedded.New(embedded.WithClock(w.now))
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	w.openBooks(l, seed)
+	return w
+}
+
+// openBooks opens books on a ledger.
+func (w *world) openBooks(l ledger.Ledger, seed uint64) {
+	t := w.t
+	t.Helper()
 	t.Log("seed", seed)
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), done: map[string]int{}}
-	w.ledger = embedded.New(embedded.WithClock(w.now))
-	t.Cleanup(func() { require.NoError(t, w.ledger.Close()) })
+	w.ledger, w.rng, w.done = l, rand.New(rand.NewPCG(seed, 1)), map[string]int{}
 	var err error
 	w.book, err = accounts.NewBook(w.ledger, accounts.Config{
 		Namespace: "n", Assets: []accounts.Asset{nano, atto, yen}, SuspensionPollInterval: time.Nanosecond,
@@ -68,7 +79,13 @@ func newWorld(t *testing.T, seed uint64) *world {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.engine.Close(context.Background())) })
-	return w
+}
+
+// advance advances the clock.
+func (w *world) advance(by time.Duration) {
+	if !w.still {
+		w.clock.Add(int64(by))
+	}
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
@@ -97,7 +114,7 @@ func (w *world) bookEvents(n int) {
 	w.t.Helper()
 	for range n {
 		w.events++
-		w.clock.Add(int64(w.rng.IntN(int(2 * time.Hour))))
+		w.advance(time.Duration(w.rng.IntN(int(2 * time.Hour))))
 		a := w.peers[w.rng.IntN(len(w.peers))]
 		key, amount := fmt.Sprint("key ", w.events), ledger.NewAmount(uint64(w.rng.IntN(400)+1))
 		name, run := w.pickEvent(a, key, amount)
@@ -218,7 +235,7 @@ func (w *world) sendPacket(ctx context.Context, from accounts.PeerAccount) error
 		return err
 	}
 	if w.rng.IntN(4) == 0 {
-		w.clock.Add(int64(time.Hour))
+		w.advance(time.Hour)
 	}
 	if w.rng.IntN(5) == 0 {
 		_, err = w.packets.Reject(ctx, held.Packet)
