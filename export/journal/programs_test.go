@@ -95,10 +95,7 @@ func installed(t *testing.T, name string) string {
 
 func openWithHledger(t *testing.T, path string) (map[string]string, error) {
 	t.Helper()
-	if _, err := run(t, installed(t, "hledger"), "-f", path, "check", "--strict"); err != nil {
-		return nil, err
-	}
-	output, err := run(t, "hledger", "-f", path, "balance", "--flat", "--no-total", "--output-format", "csv", "--layout=bare")
+	output, err := run(t, installed(t, "hledger"), "-f", path, "balance", "--strict", "--flat", "--no-total", "--output-format", "csv", "--layout=bare")
 	if err != nil {
 		return nil, err
 	}
