@@ -78,6 +78,11 @@ func TestBankImportRefused(t *testing.T) {
 	require.Contains(t, got.errors, "refused (amount): row 1")
 	require.NoFileExists(t, state)
 	require.Contains(t, s.runOK(t, "balances", "alice@USD", "--json"), `"settled_in":"0.00"`)
+	require.NoError(t, os.Truncate(bad, 100<<20))
+	got = s.runCommand(t, "settle", "import", "testdata/bank.csv", bad, "--yes")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "bad.csv: refused (size): the file has more than 67108864 bytes; nothing was booked")
+	require.NoFileExists(t, state)
 	got = s.runCommand(t, "settle", "import", "testdata/bank.csv", "--account", "other")
 	require.Contains(t, got.errors, `there is no bank account "other"`)
 }

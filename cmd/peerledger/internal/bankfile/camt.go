@@ -242,6 +242,9 @@ func (r *camtReader) readStatement() error {
 	err := r.eachChild(func(start xml.StartElement) error {
 		switch start.Name.Local {
 		case "Acct":
+			if account != (camtAccount{}) {
+				return refuse(RefusedNotWellFormed, fmt.Sprintf("statement %d", number), "two elements Acct")
+			}
 			return r.decoder.DecodeElement(&account, &start)
 		case "CreDtTm":
 			return r.decoder.DecodeElement(&created, &start)

@@ -24,6 +24,7 @@ type Mapping struct {
 	Group     string   `json:"group" yaml:"group"`           // mark between groups of three digits; default: none
 	Date      string   `json:"date" yaml:"date"`             // such as YYYY-MM-DD or DD.MM.YY hh:mm
 	SkipLines int      `json:"skip_lines" yaml:"skip_lines"` // lines above the header
+	Header    []string `json:"header" yaml:"header"`         // the headers of all columns, for a file without a header
 	Booked    []string `json:"booked" yaml:"booked"`         // values of the status column that mean booked
 	Credit    []string `json:"credit" yaml:"credit"`         // values of the direction column that mean money received
 	// Columns has the header text of each field: date, and amount or credit or both credit and debit, are needed; account,
@@ -171,7 +172,10 @@ func (m Mapping) decodeText(data []byte) ([]byte, error) {
 
 // readHeader returns the place of each column in a row.
 func (m Mapping) readHeader(reader *csv.Reader) (map[string]int, error) {
-	record, err := reader.Read()
+	record, err := m.Header, error(nil)
+	if reader.FieldsPerRecord = len(m.Header); len(m.Header) == 0 {
+		record, err = reader.Read()
+	}
 	if err != nil {
 		return nil, refuse(RefusedColumn, "header", "%v", err)
 	}

@@ -44,6 +44,7 @@ func TestRefusedFiles(t *testing.T) {
 		"exponent":             {camtStatement(strings.ReplaceAll(camtCredit, "1.00", "1e9")), nil, RefusedAmount, "statement 1 entry 1"},
 		"two amounts":          {camtStatement(strings.ReplaceAll(camtCredit, "<Sts>", `<Amt Ccy="EUR">2</Amt><Sts>`)), nil, RefusedNotWellFormed, "statement 1 entry 1"},
 		"two references":       {camtStatement(strings.ReplaceAll(camtCredit, "</Ntry>", `<AcctSvcrRef>B</AcctSvcrRef></Ntry>`)), nil, RefusedNotWellFormed, "statement 1 entry 1"},
+		"two accounts":         {camtStatement("<Acct><Id><IBAN>X</IBAN></Id></Acct>"), nil, RefusedNotWellFormed, "statement 1"},
 		"deep":                 {camtStatement(strings.Repeat("<a>", 70) + strings.Repeat("</a>", 70)), nil, RefusedSize, "line 1"},
 		"long text":            {camtStatement("<Id>" + strings.Repeat("x", 5000) + "</Id>"), nil, RefusedSize, "line 1"},
 		"many entries":         {camtStatement(strings.Repeat("<Ntry/>", maxItems+1)), nil, RefusedNotWellFormed, "statement 1 entry 1"},

@@ -157,3 +157,18 @@ func TestCSVAmounts(t *testing.T) {
 		require.ErrorContains(t, err, "refused (amount): row 1", amount)
 	}
 }
+
+// A file without a header has the headers of the mapping, one for each column.
+func TestCSVWithoutHeader(t *testing.T) {
+	t.Parallel()
+	m := &Mapping{Date: "YYYY-MM-DD", Header: []string{"d", "", "a", "r"}, Columns: map[string]string{"date": "d", "amount": "a", "reference": "r"}}
+	account := Account{ID: "X", Currency: "EUR", Scale: 2, Books: CSV}
+	require.Equal(t, []string{"booked X/EUR/csv/R1 100", "booked X/EUR/csv/R2 200"}, tell(t, "2026-11-02,x,1,R1\n2026-11-02,y,2,R2\n", m, account, &Book{}))
+	for text, where := range map[string]string{"2026-11-02,1,R1\n": "row 1", "2026-11-02,x,1,R1\n2026-11-02,x,1,R2,z\n": "row 2"} {
+		_, err := Parse(t.Context(), []byte(text), m)
+		require.ErrorContains(t, err, "refused (column): "+where)
+	}
+	m.Header = []string{"d", "r"}
+	_, err := Parse(t.Context(), []byte("2026-11-02,R1\n"), m)
+	require.ErrorContains(t, err, `no column "a"`)
+}
