@@ -208,7 +208,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		&cobra.Group{ID: "measure", Title: "Try and measure:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.newDoctorCommand(), a.newCheckBooksCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newHistoryCommand(), a.newTrialBalanceCommand(), a.newExportCommand(), a.newResultCommand(), a.newAuditCommand(), a.newCompareCommand(), a.newHoldsCommand(), a.newFindCommand(), a.newOrdersCommand(), a.newLimitsCommand(), a.newExposureCommand(), a.newEnginesCommand(), a.newPacketsCommand(), a.newWatchCommand(), a.newConsoleCommand()},
+		"look":    {a.newDoctorCommand(), a.newCheckBooksCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newHistoryCommand(), a.newChartCommand(), a.newTrialBalanceCommand(), a.newExportCommand(), a.newResultCommand(), a.newAuditCommand(), a.newCompareCommand(), a.newHoldsCommand(), a.newFindCommand(), a.newOrdersCommand(), a.newLimitsCommand(), a.newExposureCommand(), a.newEnginesCommand(), a.newPacketsCommand(), a.newWatchCommand(), a.newConsoleCommand()},
 		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newFundCommand(), a.newWithdrawCommand(), a.newConnectorImportCommand(), a.newMigrateCommand()},
 		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
 		"measure": {a.newServeCommand(), a.newBenchCommand(), a.newReplayCommand(), a.newRFC0038Command()},

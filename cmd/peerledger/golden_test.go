@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "rewrite the golden files and docs/comma
 var goldenLines = map[string][]string{
 	"balances": {"balances", "balances --own"}, "audit": {"audit", "audit --ledger"}, "statement": {"statement alice@USD --holds", "statement alice@USD --holds -o jsonl", "statement --own --asset USD"},
 	"orders": {"orders", "orders --closed"}, "watch": {"watch --once"}, "peers": {"peers"}, "holds": {"holds", "holds --totals"}, "limits": {"limits"},
-	"exposure": {"exposure --channel channel"}, "history": {"history alice@USD --steps 1"}, "check": {"check --liquidity-warning USD=1000"}, "trial-balance": {"trial-balance"}, "result": {"result --from 2020-01-01 --to 2040-01-01 --rate USD=0.92 --currency EUR"},
+	"exposure": {"exposure --channel channel"}, "history": {"history alice@USD --steps 1"}, "chart": {"chart alice@USD --file TARGET.svg"}, "check": {"check --liquidity-warning USD=1000"}, "trial-balance": {"trial-balance"}, "result": {"result --from 2020-01-01 --to 2040-01-01 --rate USD=0.92 --currency EUR"},
 	"settle announced": {"settle announced"}, "settle pauses": {"settle pauses"}, "peers standing": {"peers standing"}, "find": {"find taken --key"},
 	"compare": {"compare alice@USD THEIRS"}, "migrate": {"migrate --to-folder TARGET"}, "export": {"export TARGET", "export TARGET --sum day --asset EUR --format jsonl"},
 	"settle now": {"settle now bob@USD --pay-with true"}, "settle refund": {"settle refund alice@USD --pay-with true"}, "settle start": {"settle start"},

@@ -26,7 +26,7 @@ var listCommands = map[string]bool{
 // Each command of the books that takes the flags of lists is in listCommands, and has all of these flags.
 func TestListFlags(t *testing.T) {
 	t.Parallel()
-	elsewhere := []string{"export", "compare", "packets", "engines", "backup list", "context list"} // their own tests
+	elsewhere := []string{"export", "compare", "chart", "packets", "engines", "backup list", "context list"} // their own tests
 	visitCommands(func(cmd *cobra.Command) {
 		if cmd.Flags().Lookup("no-headers") == nil {
 			return

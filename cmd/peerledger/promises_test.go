@@ -31,7 +31,7 @@ type promise struct {
 
 // promises has every command of the books. A new command fails TestEveryCommandIsPromised until it is here.
 var promises = map[string]promise{
-	"balances": {}, "statement": {}, "orders": {}, "watch": {}, "console": {}, "peers": {}, "holds": {}, "limits": {}, "exposure": {}, "history": {},
+	"balances": {}, "statement": {}, "orders": {}, "watch": {}, "console": {}, "peers": {}, "holds": {}, "limits": {}, "exposure": {}, "history": {}, "chart": {},
 	"check": {}, "trial-balance": {}, "settle announced": {}, "settle pauses": {}, "peers standing": {}, "engines run": {},
 	"compare": {absent: "compare alice@USD /nonexistent"},
 	"audit":   {},

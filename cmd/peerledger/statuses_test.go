@@ -33,7 +33,7 @@ var commandLines = struct{ books, raw, others map[string]string }{
 		"settle failed": "settle failed alice@USD --key k", "trial-balance": "trial-balance",
 		"settle approve": "settle approve alice@USD abc", "settle pause": "settle pause bank", "settle resume": "settle resume bank",
 		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD", "compare": "compare alice@USD /nonexistent", "check": "check",
-		"find": "find abc", "limits": "limits", "exposure": "exposure", "history": "history alice@USD",
+		"find": "find abc", "limits": "limits", "exposure": "exposure", "history": "history alice@USD", "chart": "chart alice@USD --file TARGET.svg",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
 		"fund":             "fund 5 --asset USD --key k --reason 1", "withdraw": "withdraw 5 --asset USD --key k --reason 1",
