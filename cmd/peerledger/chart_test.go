@@ -57,6 +57,7 @@ func TestChartRefuses(t *testing.T) {
 		"--theme":          {"--file", file, "--theme", "blue"},
 		"--steps":          {"--file", file, "--steps", "401"},
 		"--width":          {"--file", file, "--width", "NaN"},
+		"--width must be":  {"--file", file, "--width", "11"},
 		"--height":         {"--file", file, "--height", "1000"},
 		"--dpi":            {"--file", file, "--dpi", "6000"},
 		"--from":           {"--file", file, "--from", "soon"},

@@ -1,9 +1,11 @@
 package timechart_test
 
 import (
+	"fmt"
 	"math/big"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -75,6 +77,17 @@ func TestReturnsAndAdjustments(t *testing.T) {
 	require.False(t, f.Times[0].Before(november), "it begins with the peer")
 	require.Equal(t, "500", f.Settled[0].In.String())
 	require.Equal(t, "0", f.Settled[1].In.String())
+}
+
+// A booking at the very end of a step belongs to the next one, as the position at that moment is without it.
+func TestBookingAtTheEndOfAStep(t *testing.T) {
+	t.Parallel()
+	b := newTestBook(t, "alice")
+	b.now = november.Add(time.Hour)
+	b.receive(0, 500)
+	f, err := timechart.Read(t.Context(), b.Book, b.peers, timechart.Query{From: november, To: november.Add(2 * time.Hour), Steps: 2})
+	require.NoError(t, err)
+	require.Equal(t, "0 0 500", fmt.Sprint(f.Settled[0].In, f.Peers[0].Positions[1], f.Settled[1].In))
 }
 
 func TestReadOfAnUnknownPeer(t *testing.T) {
