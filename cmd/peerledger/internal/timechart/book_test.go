@@ -62,12 +62,13 @@ func (b *testBook) send(from, to int, cents uint64) {
 	require.Equal(b.t, ledger.TransferCreated, results[0].Status)
 }
 
-// receive books a payment of a peer.
-func (b *testBook) receive(from int, cents uint64) {
+// receive books a payment of a peer, and returns the ledger's time of the booking.
+func (b *testBook) receive(from int, cents uint64) time.Time {
 	b.t.Helper()
 	b.sent++
-	_, err := b.engine.RecordIncoming(b.t.Context(), settlement.IncomingPayment{Account: b.peers[from], Key: fmt.Sprint(b.sent), Amount: ledger.NewAmount(cents)})
+	booked, err := b.engine.RecordIncoming(b.t.Context(), settlement.IncomingPayment{Account: b.peers[from], Key: fmt.Sprint(b.sent), Amount: ledger.NewAmount(cents)})
 	require.NoError(b.t, err)
+	return booked.BookedAt
 }
 
 // pay books a payment to a peer.

@@ -84,8 +84,8 @@ func TestBookingAtTheEndOfAStep(t *testing.T) {
 	t.Parallel()
 	b := newTestBook(t, "alice")
 	b.now = november.Add(time.Hour)
-	b.receive(0, 500)
-	f, err := timechart.Read(t.Context(), b.Book, b.peers, timechart.Query{From: november, To: november.Add(2 * time.Hour), Steps: 2})
+	end := b.receive(0, 500)
+	f, err := timechart.Read(t.Context(), b.Book, b.peers, timechart.Query{From: end.Add(-time.Hour), To: end.Add(time.Hour), Steps: 2})
 	require.NoError(t, err)
 	require.Equal(t, "0 0 500", fmt.Sprint(f.Settled[0].In, f.Peers[0].Positions[1], f.Settled[1].In))
 }
