@@ -51,8 +51,8 @@ type Query struct {
 	Steps int       // 1 to [accounts.MaxHistorySteps]
 }
 
-// Read reads the figures of peers of one asset. It reads all bookings of the time once, a page at a time. The errors are those of
-// [accounts.Book.History] and [accounts.Book.Statement].
+// Read reads the figures of peers of one asset. It reads all bookings of the time once, a page at a time. Read returns the errors
+// of [accounts.Book.History] and [accounts.Book.Statement].
 func Read(ctx context.Context, book *accounts.Book, peers []accounts.PeerAccount, query Query) (Figures, error) {
 	if query.To.IsZero() {
 		query.To = time.Now()
