@@ -62,9 +62,12 @@ func (p *importPlan) makeRows() (steps, notes []importRow) {
 	return steps, notes
 }
 
-// printImport prints the plan: for people a table with the notes below it, for programs one list.
+// printImport prints the plan: for people a table with the notes below it, for programs one list. -o name has the peers alone.
 func (s *session) printImport(p *importPlan) error {
 	steps, notes := p.makeRows()
+	if s.list.output == outputName {
+		return printRows(s.app, steps, importColumns...)
+	}
 	if !s.printsTable() {
 		return printRows(s.app, append(steps, notes...), importColumns...)
 	}

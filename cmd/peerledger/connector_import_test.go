@@ -19,6 +19,7 @@ func TestImportRafiki(t *testing.T) {
 	require.Contains(t, preview, "test.north-bank in USD/2: name \"North Bank\"; maxPacketAmount 1000; http (endpoint and tokens).")
 	require.Contains(t, preview, "Nothing was written. Add --yes to write it.")
 	require.NotContains(t, preview, "hidden")
+	require.Equal(t, "test.north-bank\ntest.south-bank\n", s.runOK(t, "import", "rafiki", "testdata/import/rafiki.json", "-o", "name"))
 	require.Equal(t, before, s.runOK(t, "balances", "--json"))
 
 	for _, state := range []string{importWritten, importDone} {
