@@ -135,7 +135,7 @@ func (s *session) computeResult(cmd *cobra.Command, f *resultFlags, q currency.Q
 	if q.Assets, err = s.selectAssets(f.asset); err != nil {
 		return err
 	}
-	if q.Rates, err = f.readRates(q.Assets); err != nil {
+	if q.Rates, err = f.readRates(s.book.Assets()); err != nil { // also of assets that are not asked for
 		return err
 	}
 	format := f.newValueFormat()

@@ -42,6 +42,7 @@ func TestResult(t *testing.T) {
 	require.Equal(t, []string{"USD/2", "11.00", "EUR/2", "10.00", "0.909090909090909091", "0.12"},
 		[]string{packets[0].From, packets[0].In, packets[0].To, packets[0].Out, packets[0].Rate, packets[0].Margin})
 	require.Contains(t, s.runOK(t, period...), "│ total │")
+	require.Len(t, readRows[resultRow](t, s, append(period, "--asset", "EUR")...), 2)
 }
 
 // Wrong command lines end with status 2, and a missing rate names asset and moment.
