@@ -22,6 +22,7 @@ type resultFlags struct {
 	currency               string   // a label
 	decimals               int32
 	isExact, conversions   bool
+	prices                 bool
 }
 
 func (a *app) newResultCommand() *cobra.Command {
@@ -43,8 +44,9 @@ that of 1 December if the file has one. The currency of --currency has the rate 
 Values are exact, and are rounded once, at the end, to --decimals, half away from zero. The revaluation
 takes up what rounding leaves over, so lines and columns add up as they are printed. --exact rounds
 nothing. --conversions lists each packet that changed the currency, with its rate and its exact margin.
-Packets of rounds are in the sums alone: peerledger packets has them.`,
-		Example: "  peerledger result --month 2026-11 --rates rates.csv --currency EUR\n  peerledger result --month 2026-11 --rate USD=0.92 --currency EUR --conversions -o csv",
+Packets of rounds are in the sums alone: peerledger packets has them. --prices prints the rates as price
+directives of hledger and ledger, for an export of the same period.`,
+		Example: "  peerledger result --month 2026-11 --rates rates.csv --currency EUR\n  peerledger result --month 2026-11 --rate USD=0.92 --currency EUR --conversions -o csv\n  peerledger result --month 2026-11 --rates rates.csv --currency EUR --prices > prices.journal",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			query, err := f.parsePeriod(time.Now())
@@ -65,6 +67,7 @@ Packets of rounds are in the sums alone: peerledger packets has them.`,
 	flags.Int32Var(&f.decimals, "decimals", 2, "round values to this `number` of decimals, 0 to 40")
 	flags.BoolVar(&f.isExact, "exact", false, "round nothing")
 	flags.BoolVar(&f.conversions, "conversions", false, "list the packets that changed the currency, in place of the result")
+	flags.BoolVar(&f.prices, "prices", false, "print the rates as price directives of hledger and ledger, in place of the result")
 	a.addListFlags(cmd)
 	return cmd
 }
@@ -72,6 +75,8 @@ Packets of rounds are in the sums alone: peerledger packets has them.`,
 // parsePeriod reads the period, and refuses flags that contradict each other.
 func (f *resultFlags) parsePeriod(now time.Time) (q currency.Query, err error) {
 	switch {
+	case f.prices && f.conversions:
+		return q, fmt.Errorf("%w: --prices and --conversions contradict each other", errUsage)
 	case f.decimals < 0 || f.decimals > 40:
 		return q, fmt.Errorf("%w: --decimals must be 0 to 40", errUsage)
 	case f.month != "" && (f.from != "" || f.to != ""):
@@ -137,6 +142,9 @@ func (s *session) computeResult(cmd *cobra.Command, f *resultFlags, q currency.Q
 	}
 	if q.Rates, err = f.readRates(s.book.Assets()); err != nil { // also of assets that are not asked for
 		return err
+	}
+	if f.prices {
+		return s.printPrices(f, q)
 	}
 	format := f.newValueFormat()
 	var conversions []conversionRow

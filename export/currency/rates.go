@@ -93,6 +93,26 @@ func parseMoment(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%.40q is no date (2026-11-01) and no time (2026-11-01T12:00:00Z)", text)
 }
 
+// SelectRates returns the rates of an asset that count in a period, the oldest first: the one at from, whose From is then from itself, and each
+// later one until to, inclusive. The error matches [accounts.ErrInvalid]: two rates of one moment, or a Worth that is not above 0.
+func SelectRates(rates []Rate, asset accounts.Asset, from, to time.Time) ([]Rate, error) {
+	list, err := sortRates(rates, asset)
+	if err != nil {
+		return nil, err
+	}
+	var selected []Rate
+	for _, r := range list {
+		switch {
+		case !r.From.After(from):
+			r.From = from
+			selected = []Rate{r}
+		case !r.From.After(to):
+			selected = append(selected, r)
+		}
+	}
+	return selected, nil
+}
+
 // sortRates returns the rates of one asset, the oldest first. Two rates of one moment are refused.
 func sortRates(rates []Rate, asset accounts.Asset) ([]Rate, error) {
 	var list []Rate

@@ -71,3 +71,20 @@ func TestMissingRates(t *testing.T) {
 	require.ErrorIs(t, compute(currency.Query{From: start}), accounts.ErrInvalid)
 	require.ErrorIs(t, compute(currency.Query{From: start, To: start}), accounts.ErrInvalid)
 }
+
+// The rate at the beginning counts from there, and the one at the end is the last.
+func TestSelectRates(t *testing.T) {
+	t.Parallel()
+	at := func(hour int) time.Time { return start.Add(time.Duration(hour) * time.Hour) }
+	var rates []currency.Rate
+	for i, hour := range []int{5, 2, 1, 3, 4} {
+		rates = append(rates, currency.Rate{Asset: cent, From: at(hour), Worth: decimal.New(int64(hour), 0)}, currency.Rate{Asset: yen, From: at(i), Worth: decimal.New(9, 0)})
+	}
+	got, err := currency.SelectRates(rates, cent, at(2).Add(time.Minute), at(4))
+	require.NoError(t, err)
+	require.Len(t, got, 3)
+	require.Equal(t, []time.Time{at(2).Add(time.Minute), at(3), at(4)}, []time.Time{got[0].From, got[1].From, got[2].From})
+	require.Equal(t, "2 3 4", got[0].Worth.String()+" "+got[1].Worth.String()+" "+got[2].Worth.String())
+	_, err = currency.SelectRates(append(rates, rates[0]), cent, at(0), at(9))
+	require.ErrorIs(t, err, accounts.ErrInvalid)
+}
