@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/export/journal"
 )
 
-// printPrices prints the rates that count in the period as price directives of hledger and ledger. The commodities are those of an export in
+// printPrices prints the rates that count in the period as price directives of hledger and ledger. The commodities have the names of an export in
 // these formats.
 func (s *session) printPrices(f *resultFlags, q currency.Query) error {
 	switch {
