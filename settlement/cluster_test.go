@@ -36,9 +36,10 @@ func TestOnACluster(t *testing.T) {
 		}
 		quantityRefusedThenWithoutAUnit(t, newWorld(t))
 	})
-	t.Run("find orders", func(t *testing.T) { findOrders(t, newWorld(t, "bob")) }) //nolint:paralleltest // see above
-	t.Run("find by key", func(t *testing.T) { findByKey(t, newWorld(t, "bob")) })  //nolint:paralleltest // see above
-	t.Run("a crash at every step", func(t *testing.T) {                            //nolint:paralleltest // see above
+	t.Run("find orders", func(t *testing.T) { findOrders(t, newWorld(t, "bob")) })                       //nolint:paralleltest // see above
+	t.Run("find incoming payments", func(t *testing.T) { findIncoming(t, newWorld(t, "bob", "carol")) }) //nolint:paralleltest // see above
+	t.Run("find by key", func(t *testing.T) { findByKey(t, newWorld(t, "bob")) })                        //nolint:paralleltest // see above
+	t.Run("a crash at every step", func(t *testing.T) {                                                  //nolint:paralleltest // see above
 		for _, heir := range []string{"first", "second"} {
 			for step := 0; crashAt(t, newWorld(t), step, 95, heir); step++ {
 				require.Less(t, step, 100)

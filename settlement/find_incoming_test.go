@@ -13,7 +13,11 @@ import (
 // first attempt of the key.
 func TestFindIncoming(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "bob", "carol")
+	findIncoming(t, newWorld(t, "bob", "carol"))
+}
+
+func findIncoming(t *testing.T, w *world) {
+	t.Helper()
 	e := w.engine(settlement.Config{})
 	in := func(account accounts.PeerAccount, key string, amount uint64) settlement.IncomingPayment {
 		return settlement.IncomingPayment{Account: account, Key: key, Amount: units(amount)}
@@ -22,7 +26,7 @@ func TestFindIncoming(t *testing.T) {
 	_, err := e.Announce(t.Context(), announced)
 	require.NoError(t, err)
 	toSuspense := in(w.peers[2], "suspense", 7)
-	w.closePeer(toSuspense.Account)
+	reopen := w.closePeer(toSuspense.Account)
 	asked := []settlement.IncomingPayment{
 		plain, in(w.alice, "plain", 4), in(w.peers[1], "plain", 5), announced, in(w.alice, "none", 5), plain, toSuspense,
 	}
@@ -38,6 +42,7 @@ func TestFindIncoming(t *testing.T) {
 	}
 	want[5] = want[0]
 	require.True(t, want[6].InSuspense)
+	reopen()
 	got, err := e.FindIncoming(t.Context(), asked)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
