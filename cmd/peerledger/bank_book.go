@@ -48,14 +48,9 @@ type bankCounts struct {
 	Written bool           `json:"written"`
 }
 
-// bookReport prints a report, the list for the operator first, and books with --yes what the ledger does not have. That includes
+// bookReport prints the payments of a report, and books with --yes what the ledger does not have. That includes
 // payments that the book of the bank account knows: an earlier import may have ended before the ledger had them.
 func (i *bankImport) bookReport(ctx context.Context, file string, r bankfile.Report) error {
-	for _, l := range r.Listed {
-		if err := i.printListed(file, l); err != nil {
-			return err
-		}
-	}
 	payments := slices.Concat(r.Known, r.Booked)
 	incoming, found, err := i.findBooked(ctx, payments)
 	if err != nil {
@@ -156,7 +151,7 @@ func (i *bankImport) printListed(file string, l bankfile.Listed) error {
 		return i.session.printJSON(row)
 	}
 	out := i.session.stdout
-	fmt.Fprintf(out, "listed (%s): %s %s on %s, payer %q %q (%s)\n", l.Reason, row.Amount, l.Currency, l.Date, l.Payer, l.PayerAccount, l.At)
+	fmt.Fprintf(out, "listed (%s): %s %s on %s, payer %q %q (%s, %s)\n", l.Reason, row.Amount, l.Currency, l.Date, l.Payer, l.PayerAccount, file, l.At)
 	if l.Original != "" {
 		fmt.Fprintf(out, "  takes back the payment %s: give settle returned\n", l.Original)
 	}

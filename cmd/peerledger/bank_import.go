@@ -110,6 +110,13 @@ func (s *session) importFiles(ctx context.Context, engine *settlement.Engine, o 
 			return err
 		}
 	}
+	for n, file := range files { // the list is out before a booking can fail
+		for _, l := range reports[n].Listed {
+			if err := i.printListed(file, l); err != nil {
+				return err
+			}
+		}
+	}
 	for n, file := range files {
 		if err := i.bookReport(ctx, file, reports[n]); err != nil {
 			return err

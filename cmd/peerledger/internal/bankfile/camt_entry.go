@@ -69,10 +69,15 @@ func (s *Statement) setMissingDates(created string) error {
 }
 
 func (r *camtReader) readEntry(s *Statement, number int, start xml.StartElement) error {
+	line, _ := r.tokens.raw.InputPos()
 	var x camtEntry
 	if err := r.decoder.DecodeElement(&x, &start); err != nil {
 		return err
 	}
+	return atLine(r.addEntry(s, number, x), line)
+}
+
+func (r *camtReader) addEntry(s *Statement, number int, x camtEntry) error {
 	e := Entry{Place: len(s.Entries) + 1}
 	e.At = fmt.Sprintf("statement %d entry %d", number, e.Place)
 	if len(x.Amount) != 1 || len(x.Mark) != 1 || max(len(x.Reversal), len(x.Status), len(x.Booked), len(x.Valued), len(x.Reference)) > 1 {

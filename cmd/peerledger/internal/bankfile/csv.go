@@ -117,7 +117,8 @@ func parseCSV(ctx context.Context, data []byte, m Mapping) (File, error) {
 		}
 		e, err := m.readRow(columns, record, len(s.Entries)+1)
 		if err != nil {
-			return File{}, err
+			line, _ := reader.FieldPos(0)
+			return File{}, atLine(err, m.SkipLines+line)
 		}
 		s.Entries = append(s.Entries, e)
 	}

@@ -1,6 +1,7 @@
 package bankfile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -154,6 +155,15 @@ func (e *RefusedError) Error() string {
 
 func refuse(class Class, where, format string, args ...any) error {
 	return &RefusedError{Class: class, Where: where, Reason: fmt.Sprintf(format, args...)}
+}
+
+// atLine adds a line of the file to the place of a refusal.
+func atLine(err error, line int) error {
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		refused.Where += fmt.Sprintf(" (line %d)", line)
+	}
+	return err
 }
 
 func removeSpaces(s string) string { return strings.Join(strings.Fields(s), "") }

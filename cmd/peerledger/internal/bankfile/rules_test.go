@@ -168,7 +168,11 @@ func TestCSVWithoutHeader(t *testing.T) {
 		_, err := Parse(t.Context(), []byte(text), m)
 		require.ErrorContains(t, err, "refused (column): "+where)
 	}
+	m.SkipLines = 2
+	_, err := Parse(t.Context(), []byte("x\ny\n2026-11-02,x,1,R1\n2026-11-02,x,z,R1\n"), m)
+	require.ErrorContains(t, err, "refused (amount): row 2 (line 4)")
+	m.SkipLines = 0
 	m.Header = []string{"d", "r"}
-	_, err := Parse(t.Context(), []byte("2026-11-02,R1\n"), m)
+	_, err = Parse(t.Context(), []byte("2026-11-02,R1\n"), m)
 	require.ErrorContains(t, err, `no column "a"`)
 }
