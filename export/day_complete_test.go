@@ -16,6 +16,11 @@ import (
 // headerWriter keeps the header of an export.
 type headerWriter struct{ header *export.Header }
 
+// headerFormat makes writers that keep the header.
+func headerFormat(h *export.Header) func(io.Writer) export.Writer {
+	return func(io.Writer) export.Writer { return &headerWriter{h} }
+}
+
 func (w *headerWriter) Begin(h *export.Header) error {
 	*w.header = *h
 	return nil

@@ -154,7 +154,13 @@ func TestAssetsAndPeers(t *testing.T) {
 			return false
 		}
 		rows, _ = exportCSV(t, w, export.Query{Peers: names})
-		require.Equal(t, selectRows(func(row map[string]string) bool { return isChosen(row["debit"]) || isChosen(row["credit"]) }, isChosen), rows)
+		want := selectRows(func(row map[string]string) bool { return isChosen(row["debit"]) || isChosen(row["credit"]) }, isChosen)
+		require.Equal(t, want, rows)
+		var out bytes.Buffer
+		q := export.Query{Peers: names, Names: peerNames}
+		_, err := export.Run(t.Context(), &changed{Ledger: w.ledger, limit: 9}, w.book, q, export.CSV().NewWriter(&out))
+		require.NoError(t, err)
+		require.Equal(t, want, parseCSV(t, out.String()), "pages of up to 9 rows")
 	}
 	_, err := export.Run(t.Context(), w.ledger, w.book, export.Query{Peers: []string{"nobody"}}, export.CSV().NewWriter(&bytes.Buffer{}))
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
@@ -181,6 +187,13 @@ func (c *changed) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]l
 		rows = c.change(rows)
 	}
 	return rows, err
+}
+
+func (c *changed) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
+	if c.limit != 0 && f.Limit > c.limit {
+		return nil, ledger.ErrTooMuchData
+	}
+	return c.Ledger.GetAccountTransfers(ctx, f)
 }
 
 // A row that is missing, twice or of another amount is an error, and leaves no file.
