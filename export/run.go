@@ -152,12 +152,19 @@ func (x *exporter) startTime() uint64 {
 }
 
 // keepUsedAccounts leaves the accounts that entries have, if the export is of some peers: one read of the
-// rows finds them.
+// rows finds them. Accounts of the parts before stay, so that a later part knows that they are not new.
 func (x *exporter) keepUsedAccounts(ctx context.Context) error {
 	if len(x.query.Peers) == 0 {
 		return nil
 	}
 	used := map[*Account]struct{}{}
+	if x.previous != nil {
+		for id := range x.previous.sums {
+			if account := x.register.byID.find(id); account != nil {
+				used[account.shown] = struct{}{}
+			}
+		}
+	}
 	err := x.readUpTo(ctx, max(x.startTime(), x.first), x.last, func(row, _ *ledger.Transfer) error {
 		if debit, credit := x.register.byID.find(row.DebitAccountID), x.register.byID.find(row.CreditAccountID); isEntry(row, debit, credit) {
 			used[debit.shown], used[credit.shown] = struct{}{}, struct{}{}

@@ -1,10 +1,8 @@
 package journal_test
 
 import (
-	"fmt"
 	"math/big"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/export"
+	"github.com/peerledger/peerledger/export/journal/journaltest"
 )
 
 // The programs accept random books, in one part or in several of which each includes the one before, and have our
@@ -24,7 +23,7 @@ func TestProgramsHaveOurBalances(t *testing.T) {
 		books, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	eachProgram(t, func(t *testing.T, p program) {
+	journaltest.Each(t, func(t *testing.T, p journaltest.Program) {
 		t.Helper()
 		rng, _ := seeded(t)
 		for range books {
@@ -34,33 +33,19 @@ func TestProgramsHaveOurBalances(t *testing.T) {
 			if rng.IntN(2) == 0 {
 				ends = []int{20 + rng.IntN(40), 80 + rng.IntN(100)}
 			}
-			parts, closing := b.write(t, p.format, ends...)
-			balances, err := p.balances(t, saveParts(t, p, parts))
+			parts, closing := b.write(t, p.Format, ends...)
+			balances, err := p.Balances(t, p.SaveParts(t, parts))
 			require.NoError(t, err)
 			requireBalances(t, p, b, closing, balances)
 		}
 	})
 }
 
-// saveParts writes each part to a file, and returns the path of one that includes them.
-func saveParts(t *testing.T, p program, parts []string) string {
-	t.Helper()
-	folder, includes := t.TempDir(), ""
-	for i, part := range parts {
-		path := filepath.Join(folder, strconv.Itoa(i)+p.format.Extension)
-		require.NoError(t, os.WriteFile(path, []byte(part), 0o600))
-		includes += fmt.Sprintf(p.include, path) + "\n"
-	}
-	path := filepath.Join(folder, "all"+p.format.Extension)
-	require.NoError(t, os.WriteFile(path, []byte(includes), 0o600))
-	return path
-}
-
 // requireBalances compares the balances, after the opening balances have their other side and the limbs are joined.
-func requireBalances(t *testing.T, p program, b *book, closing []export.Balance, got map[string]string) {
+func requireBalances(t *testing.T, p journaltest.Program, b *book, closing []export.Balance, got map[string]string) {
 	t.Helper()
 	joinLimbs(t, got)
-	want := b.texts(closing, p.accountName, p.commodity)
+	want := b.texts(closing, p.AccountName, p.Commodity)
 	for _, asset := range b.assets {
 		openings := new(big.Int)
 		for i, a := range b.accounts {
@@ -69,7 +54,7 @@ func requireBalances(t *testing.T, p program, b *book, closing []export.Balance,
 			}
 		}
 		if openings.Sign() != 0 {
-			want["Equity:Opening-Balances "+p.commodity(asset.Code, asset.Scale)] = fixed(openings, asset.Scale)
+			want["Equity:Opening-Balances "+p.Commodity(asset.Code, asset.Scale)] = fixed(openings, asset.Scale)
 		}
 	}
 	for key := range got {
@@ -83,23 +68,6 @@ func requireBalances(t *testing.T, p program, b *book, closing []export.Balance,
 	for key, text := range want {
 		require.Equal(t, text, got[key], key)
 	}
-}
-
-// accountName returns the name of an account, as docs/accounting.md has it.
-func (p program) accountName(a *export.Account) string {
-	name := map[export.AccountKind]string{
-		export.KindPeer: "Liabilities:Peer", export.KindArrears: "Assets:Arrears", export.KindSettlement: "Assets:Settlement",
-		export.KindLiquidity: "Equity:Liquidity", export.KindRevenue: "Income:Revenue", export.KindDust: "Income:Dust",
-		export.KindSuspense: "Liabilities:Suspense", export.KindOutside: "Assets:Outside", export.KindControl: "Equity:Control",
-		export.KindTransit: "Liabilities:Transit", export.KindOther: "Equity:Other",
-	}[a.Kind]
-	if a.Peer != "" {
-		return name + ":" + p.account(a.Peer)
-	}
-	if !a.Hash.IsZero() {
-		return name + ":" + p.hash + a.Hash.String()
-	}
-	return name
 }
 
 // joinLimbs puts the amounts of beancount's two limbs together: 1 USD-9.E10 is 10^10 USD-9.

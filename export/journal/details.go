@@ -10,6 +10,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// detailKeys are all keys of eachDetail: with --strict, ledger warns of tags that no directive declares.
+var detailKeys = []string{"transfers", "time", "packet", "condition", "order", "key-hash", "reason", "journal", "round", "late"}
+
 // eachDetail calls each with the key and the value of what is known of an entry. Keys have lower-case
 // letters and dashes; values have ASCII letters, digits and -:. alone, which all programs take.
 func eachDetail(e *export.Entry, each func(key, value string)) {

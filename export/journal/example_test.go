@@ -46,6 +46,16 @@ func Example() {
 	// commodity "USD.2"
 	//     format 0.00 "USD.2"
 	//
+	// tag transfers
+	// tag time
+	// tag packet
+	// tag condition
+	// tag order
+	// tag key-hash
+	// tag reason
+	// tag journal
+	// tag round
+	// tag late
 	// account Liabilities:Peer:alice
 	// account Liabilities:Peer:g.us.bob
 	// account Equity:Opening-Balances

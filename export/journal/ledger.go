@@ -50,6 +50,9 @@ func (w *ledgerWriter) Begin(h *export.Header) error {
 		w.declareCommodity(a)
 	}
 	w.add("\n")
+	for _, key := range detailKeys {
+		w.add("tag ", key, "\n")
+	}
 	for i, a := range h.Accounts {
 		if a.New {
 			w.add("account ", w.accounts[i], "\n")

@@ -9,17 +9,18 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/export"
+	"github.com/peerledger/peerledger/export/journal/journaltest"
 	"github.com/peerledger/peerledger/ledger"
 )
 
 // The programs accept 100,000 entries of one second, of 39 digits, and have our balances.
 func TestManyEntriesAtOneMoment(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, p program) {
+	journaltest.Each(t, func(t *testing.T, p journaltest.Program) {
 		t.Helper()
 		b := momentBook()
-		parts, closing := b.write(t, p.format)
-		balances, err := p.balances(t, saveParts(t, p, parts))
+		parts, closing := b.write(t, p.Format)
+		balances, err := p.Balances(t, p.SaveParts(t, parts))
 		require.NoError(t, err)
 		requireBalances(t, p, b, closing, balances)
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/export"
 	"github.com/peerledger/peerledger/export/journal"
+	"github.com/peerledger/peerledger/export/journal/journaltest"
 )
 
 // What a program cannot carry is refused by name, before a byte is written.
@@ -66,13 +67,13 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 // Each call reports that its bytes could not be written.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	for _, p := range programs() {
+	for _, p := range journaltest.Programs() {
 		b := smallBook()
-		parts, closing := b.write(t, p.format)
+		parts, closing := b.write(t, p.Format)
 		summary := &export.Summary{Closing: closing}
 		for left := range len(parts[0]) {
 			disk := &fullDisk{left}
-			w := p.format.NewWriter(disk)
+			w := p.Format.NewWriter(disk)
 			err := w.Begin(&export.Header{Assets: []export.Asset{{Asset: b.assets[0], Bound: big.NewInt(1000)}}, Accounts: b.accounts, Opening: b.opening, Part: 1, From: b.from, To: b.to, Last: b.entries[0].Time, DayComplete: true})
 			for i := range b.entries {
 				if err == nil {
@@ -83,7 +84,7 @@ func TestFullDisk(t *testing.T) {
 				err = w.End(summary)
 			}
 			if left < len(parts[0])-100 { // the totals
-				require.ErrorIs(t, err, errFull, "%s, %d bytes", p.name, left)
+				require.ErrorIs(t, err, errFull, "%s, %d bytes", p.Name, left)
 			}
 		}
 	}

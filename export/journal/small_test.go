@@ -11,6 +11,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/export"
+	"github.com/peerledger/peerledger/export/journal/journaltest"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -38,14 +39,14 @@ func smallBook() *book {
 // The files are a promise: what reads them goes on to work.
 func TestSmallBook(t *testing.T) {
 	t.Parallel()
-	for _, p := range programs() {
-		parts, _ := smallBook().write(t, p.format)
-		path := filepath.Join("testdata", "small"+p.format.Extension)
+	for _, p := range journaltest.Programs() {
+		parts, _ := smallBook().write(t, p.Format)
+		path := filepath.Join("testdata", "small"+p.Format.Extension)
 		if *update {
 			require.NoError(t, os.WriteFile(path, []byte(parts[0]), 0o600))
 		}
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Equal(t, string(want), parts[0], p.name)
+		require.Equal(t, string(want), parts[0], p.Name)
 	}
 }

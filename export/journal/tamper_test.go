@@ -9,28 +9,30 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/export/journal/journaltest"
 )
 
 // One unit more or less in any number of a file is refused: in a posting, a balance after it, an opening or a closing
 // balance, and in either limb. So the balances in the files are checked by the programs.
 func TestProgramsRefuseOneUnit(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, p program) {
+	journaltest.Each(t, func(t *testing.T, p journaltest.Program) {
 		t.Helper()
 		rng, _ := seeded(t)
 		b := randomBook(rng, 40)
 		b.begin(10)
-		parts, _ := b.write(t, p.format)
-		path := filepath.Join(t.TempDir(), "export"+p.format.Extension)
+		parts, _ := b.write(t, p.Format)
+		path := filepath.Join(t.TempDir(), "export"+p.Format.Extension)
 		require.NoError(t, os.WriteFile(path, []byte(parts[0]), 0o600))
-		_, err := p.balances(t, path)
+		_, err := p.Balances(t, path)
 		require.NoError(t, err)
 		for range 12 {
 			tampered, line := tamper(rng, parts[0])
 			require.NoError(t, os.WriteFile(path, []byte(tampered), 0o600))
-			_, err := p.balances(t, path)
+			_, err := p.Balances(t, path)
 			require.Error(t, err, line)
-			require.IsType(t, &refusal{}, err)
+			require.IsType(t, &journaltest.Refusal{}, err)
 		}
 	})
 }
@@ -38,16 +40,16 @@ func TestProgramsRefuseOneUnit(t *testing.T) {
 // The same unit more in both legs of an entry leaves it balanced: the balances show it.
 func TestProgramsRefuseOneUnitInBothLegs(t *testing.T) {
 	t.Parallel()
-	eachProgram(t, func(t *testing.T, p program) {
+	journaltest.Each(t, func(t *testing.T, p journaltest.Program) {
 		t.Helper()
 		b := smallBook()
-		parts, _ := b.write(t, p.format)
-		path := filepath.Join(t.TempDir(), "export"+p.format.Extension)
+		parts, _ := b.write(t, p.Format)
+		path := filepath.Join(t.TempDir(), "export"+p.Format.Extension)
 		tampered := strings.NewReplacer("  2.50 ", "  2.51 ", "  -2.50 ", "  -2.51 ").Replace(parts[0])
 		require.NotEqual(t, parts[0], tampered)
 		require.NoError(t, os.WriteFile(path, []byte(tampered), 0o600))
-		_, err := p.balances(t, path)
-		require.IsType(t, &refusal{}, err)
+		_, err := p.Balances(t, path)
+		require.IsType(t, &journaltest.Refusal{}, err)
 	})
 }
 
