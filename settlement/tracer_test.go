@@ -97,6 +97,15 @@ func (l *traceLog) requireEnded(t *testing.T, calls ...string) {
 	require.Equal(t, calls, l.calls)
 }
 
+// takeCalls returns the calls since the last takeCalls.
+func (l *traceLog) takeCalls() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	calls := l.calls
+	l.calls = nil
+	return calls
+}
+
 // tracedConfig is a manual Config with a tracer.
 func tracedConfig(log settlement.OrderTracer, s settlement.Settler) settlement.Config {
 	cfg := manualConfig(s, at100)
@@ -183,7 +192,7 @@ func TestTracerOfATakeover(t *testing.T) {
 		heir := w.engine(cfg)
 		heir.Enqueue(w.peers)
 		sleepVirtual(59 * time.Second)
-		require.Empty(t, second.calls, "left to its owner")
+		require.Empty(t, second.takeCalls(), "left to its owner")
 		sleepVirtual(2 * time.Second)
 		require.NoError(t, heir.Close(t.Context()))
 		second.requireEnded(t, "start takeover", "start call 1", "end call", "end paid")
@@ -202,7 +211,7 @@ func TestTracerOfOrdersByHand(t *testing.T) {
 	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrPending)
 	id := log.orders[0].Order.ID
-	log.calls = nil
+	log.takeCalls()
 	_, err = e.Cancel(t.Context(), w.alice, ledger.NewID(1, 1))
 	require.ErrorIs(t, err, settlement.ErrNoOrder)
 	_, err = e.Resolve(t.Context(), w.alice, id, units(50))
