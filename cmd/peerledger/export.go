@@ -99,17 +99,8 @@ round long numbers, or wrap them, without a word.`,
 
 // parseQuery reads the range, and refuses flags that contradict each other.
 func (f *exportFlags) parseQuery(now time.Time) (q export.Query, err error) {
-	if q.From, q.To, err = parseRange(f.from, f.to, now); err != nil {
+	if q.From, q.To, err = parseMonth(f.month, f.from, f.to, now); err != nil {
 		return q, err
-	}
-	if f.month != "" {
-		if f.from != "" || f.to != "" {
-			return q, fmt.Errorf("%w: --month stands in place of --from and --to", errUsage)
-		}
-		if q.From, err = time.Parse("2006-01", f.month); err != nil {
-			return q, fmt.Errorf("%w: --month: %q is no month, such as 2026-11", errUsage, f.month)
-		}
-		q.To = q.From.AddDate(0, 1, 0)
 	}
 	if len(f.fields) > 0 && f.format != "csv" && f.format != "jsonl" {
 		return q, fmt.Errorf("%w: --fields is for csv and jsonl; %s has all", errUsage, f.format)

@@ -44,6 +44,20 @@ func parseRange(from, to string, now time.Time) (begin, end time.Time, err error
 	return begin, end, nil
 }
 
+// parseMonth reads --month, which stands in place of --from and --to, or else these two: a month in UTC, or a range whose ends may be open.
+func parseMonth(month, from, to string, now time.Time) (begin, end time.Time, err error) {
+	switch {
+	case month == "":
+		return parseRange(from, to, now)
+	case from != "" || to != "":
+		return begin, end, fmt.Errorf("%w: --month stands in place of --from and --to", errUsage)
+	}
+	if begin, err = time.Parse("2006-01", month); err != nil {
+		return begin, end, fmt.Errorf("%w: --month: %q is no month, such as 2026-11", errUsage, month)
+	}
+	return begin, begin.AddDate(0, 1, 0), nil
+}
+
 // parseMoment reads a time as an operator writes it, or as a table or JSON prints it. Times without
 // a zone are in UTC.
 func parseMoment(text string, now time.Time) (time.Time, error) {

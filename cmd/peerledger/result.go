@@ -79,19 +79,11 @@ func (f *resultFlags) parsePeriod(now time.Time) (q currency.Query, err error) {
 		return q, fmt.Errorf("%w: --prices and --conversions contradict each other", errUsage)
 	case f.decimals < 0 || f.decimals > 40:
 		return q, fmt.Errorf("%w: --decimals must be 0 to 40", errUsage)
-	case f.month != "" && (f.from != "" || f.to != ""):
-		return q, fmt.Errorf("%w: --month stands in place of --from and --to", errUsage)
 	case f.month == "" && (f.from == "" || f.to == ""):
 		return q, fmt.Errorf("%w: give --month, or both --from and --to", errUsage)
-	case f.month == "":
-		q.From, q.To, err = parseRange(f.from, f.to, now)
-		return q, err
 	}
-	if q.From, err = time.Parse("2006-01", f.month); err != nil {
-		return q, fmt.Errorf("%w: --month: %q is no month, such as 2026-11", errUsage, f.month)
-	}
-	q.To = q.From.AddDate(0, 1, 0)
-	return q, nil
+	q.From, q.To, err = parseMonth(f.month, f.from, f.to, now)
+	return q, err
 }
 
 // readRates returns the rates of the flags. An asset of the currency has the rate 1, unless a rate of it is given.
