@@ -46,7 +46,7 @@ type Account struct {
 	Partial bool
 }
 
-// Name returns the account's name, unique within its asset and the same in every export:
+// Name returns the account's name, unique within its asset and the same in every export with the same [Query].Names:
 // "liquidity", "peer:alice", and "peer#" with 32 hexadecimal digits without a Peer. The kind has
 // letters alone, and everything behind the colon is the peer's id, unchanged.
 func (a *Account) Name() string {

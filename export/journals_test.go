@@ -31,26 +31,32 @@ func (s sums) Write(e *export.Entry) error {
 func (s sums) End(*export.Summary) error { return nil }
 
 // The accounting programs accept the parts of a continued export, each included behind the one before, and have
-// the balances of one whole export: with peers that are added, sums by day, and of some peers.
+// the balances of one whole export: with peers that are added, sums by day, of some peers, and with peers that leave the
+// configuration and come into it: a peer keeps the name that the parts before have.
 func TestContinuedJournals(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Log("seed", seed)
+	const otherNames = "other names"
 	for name, query := range map[string]export.Query{
 		"entries":    {Names: peerNames},
 		"days":       {Names: peerNames, Sum: export.SumDay},
 		"some peers": {Names: peerNames, Peers: peerNames[:2]},
+		otherNames:   {Names: peerNames[:1]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			journaltest.Each(t, func(t *testing.T, p journaltest.Program) {
 				t.Helper()
-				w := newWorld(t, seed)
+				w, query := newWorld(t, seed), query
 				folder, parts := t.TempDir(), []string{}
 				for i := range 4 {
 					w.bookEvents(40)
 					if i == 2 {
 						w.addPeers(peerNames[3])
+					}
+					if name == otherNames && i > 0 {
+						query.Names = peerNames[1:]
 					}
 					part, err := export.WritePart(t.Context(), w.ledger, w.book, query, folder, p.Format)
 					require.NoError(t, err)
@@ -60,7 +66,10 @@ func TestContinuedJournals(t *testing.T) {
 				}
 				got, err := p.Balances(t, p.IncludeAll(t, folder, len(parts), func(i int) string { return parts[i] }))
 				require.NoError(t, err)
-				whole, query := sums{map[*export.Account]*big.Int{}}, query
+				whole := sums{map[*export.Account]*big.Int{}}
+				if name == otherNames {
+					query.Names = []string{peerNames[0], peerNames[3]}
+				}
 				if query.Sum == export.SumDay { // the newest row's day is not over
 					var h export.Header
 					_, err = export.Run(t.Context(), w.ledger, w.book, query, &headerWriter{&h})

@@ -53,6 +53,7 @@ type loader struct {
 	chosen    map[uint128.Uint128]struct{} // the hashes of the chosen peers; nil if all are
 	// hasOpening is set if the balances before the first entry may not be 0.
 	hasOpening bool
+	previous   *state // the end of the part before, or nil
 	register   *register
 	byKey      map[accountKey]*Account
 }
@@ -64,11 +65,12 @@ type accountKey struct {
 	hash   ledger.ID
 }
 
-// loadAccounts reads the accounts of the assets, with their sums.
-func loadAccounts(ctx context.Context, l ledger.Ledger, book *accounts.Book, q *Query, assets []accounts.Asset, hasOpening bool) (*register, error) {
+// loadAccounts reads the accounts of the assets, with their sums. startsLater is set if the range does not begin with the
+// first row, and previous is the end of the part before, or nil.
+func loadAccounts(ctx context.Context, l ledger.Ledger, book *accounts.Book, q *Query, assets []accounts.Asset, startsLater bool, previous *state) (*register, error) {
 	r := &loader{
 		ledger: l, namespace: chart.Namespace(book.Namespace()), names: map[uint128.Uint128]string{}, byKey: map[accountKey]*Account{},
-		hasOpening: hasOpening, register: &register{accounts: map[ledger.ID]*ledgerAccount{}},
+		hasOpening: startsLater || previous != nil, previous: previous, register: &register{accounts: map[ledger.ID]*ledgerAccount{}},
 	}
 	for _, name := range slices.Concat(q.Names, q.Peers) {
 		r.names[r.namespace.PeerTag(name)] = name
@@ -124,7 +126,7 @@ func (r *loader) addAccount(asset accounts.Asset, tag uint64, row *ledger.Accoun
 		account.Kind, account.Hash, account.Partial = KindOther, row.ID, true
 	case row.Code < chart.CodeLiquidity:
 		_, isChosen := r.chosen[row.UserData128]
-		account.Peer, account.Partial = r.names[row.UserData128], r.chosen != nil && !isChosen
+		account.Peer, account.Partial = r.nameOf(row), r.chosen != nil && !isChosen
 		if account.Peer == "" {
 			account.Hash = ledger.ID(row.UserData128)
 		}
@@ -137,6 +139,17 @@ func (r *loader) addAccount(asset accounts.Asset, tag uint64, row *ledger.Accoun
 	r.register.accounts[row.ID] = added
 	r.register.byID.add(added)
 	return added
+}
+
+// nameOf returns the id of a peer, "" if it is unknown. An account has the name of the parts before, whether the caller still
+// knows the id or did not know it then: to programs another name is another account.
+func (r *loader) nameOf(row *ledger.Account) string {
+	if r.previous != nil {
+		if before, isKnown := r.previous.accounts[row.ID]; isKnown {
+			r.names[row.UserData128] = before.peer // for its accounts that are new
+		}
+	}
+	return r.names[row.UserData128]
 }
 
 // showAccount returns the Account that an account of the ledger belongs to.

@@ -172,7 +172,7 @@ func TestPartsRefuseAWrongState(t *testing.T) {
 func FuzzState(f *testing.F) {
 	s := &state{
 		Format: stateFormat, Part: 2, Last: 77, Export: exportIdentity{FileFormat: "csv", Assets: []string{}},
-		sums: map[ledger.ID]sums{ledger.NewID(1, 2): {ledger.NewAmount(3), ledger.AmountMax}},
+		accounts: map[ledger.ID]accountEnd{ledger.NewID(1, 2): {sums{ledger.NewAmount(3), ledger.AmountMax}, "alice"}},
 	}
 	var text strings.Builder
 	require.NoError(f, s.writeTo(&text))

@@ -21,7 +21,7 @@ type Query struct {
 	// other accounts in its entries as [Account].Partial.
 	Peers []string
 	// Names are ids of peers known to the caller, for [Account].Peer: the ledger has only hashes. Peers are
-	// known without it.
+	// known without it. In a later part of [WritePart] an account keeps the name that it has in the parts before.
 	Names []string
 	// From and To are the range by the ledger's clock: From inclusive, To exclusive, zero is open.
 	From, To time.Time

@@ -121,7 +121,7 @@ func (x *exporter) prepare(ctx context.Context, w Writer) (err error) {
 	if x.last, err = newestRow(ctx, x.ledger, x.last); err != nil {
 		return fmt.Errorf("read the newest row: %w", err)
 	}
-	if x.register, err = loadAccounts(ctx, x.ledger, x.book, &x.query, x.assets, x.previous != nil || x.first > 1); err != nil {
+	if x.register, err = loadAccounts(ctx, x.ledger, x.book, &x.query, x.assets, x.first > 1, x.previous); err != nil {
 		return err
 	}
 	var chosen []ledger.ID
@@ -159,7 +159,7 @@ func (x *exporter) keepUsedAccounts(ctx context.Context) error {
 	}
 	used := map[*Account]struct{}{}
 	if x.previous != nil {
-		for id := range x.previous.sums {
+		for id := range x.previous.accounts {
 			if account := x.register.byID.find(id); account != nil {
 				used[account.shown] = struct{}{}
 			}

@@ -31,8 +31,15 @@ type state struct {
 	Last   uint64         `json:"last"`     // time of the last row that the parts have or may have
 	Bounds []*big.Int     `json:"bounds"`   // of the assets, in the order of Export.Assets
 	Count  int            `json:"accounts"` // lines with the sums of an account
-	// sums has each account that a part has had in its Header, also accounts that are not covered.
-	sums map[ledger.ID]sums
+	// accounts has each account that a part has had in its Header, also accounts that are not covered.
+	accounts map[ledger.ID]accountEnd
+}
+
+// accountEnd is an account at the end of a part.
+type accountEnd struct {
+	sums
+
+	peer string // as the parts have it in [Account].Peer
 }
 
 // exportIdentity is what all parts of an export have in common.
@@ -51,9 +58,10 @@ func (i exportIdentity) equals(o exportIdentity) bool {
 		i.From == o.From && i.Sum == o.Sum
 }
 
-// accountLine has the sums of an account at the end of a part.
+// accountLine has an account at the end of a part.
 type accountLine struct {
 	Account ledger.ID     `json:"account"`
+	Peer    string        `json:"peer,omitempty"`
 	Debits  ledger.Amount `json:"debits"`
 	Credits ledger.Amount `json:"credits"`
 }
@@ -72,17 +80,18 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (s *state) writeTo(w io.Writer) error {
 	sum := crc32.New(castagnoli)
 	lines := json.NewEncoder(io.MultiWriter(w, sum))
-	s.Count = len(s.sums)
+	s.Count = len(s.accounts)
 	if err := lines.Encode(s); err != nil {
 		return err
 	}
-	ids := make([]ledger.ID, 0, len(s.sums))
-	for id := range s.sums {
+	ids := make([]ledger.ID, 0, len(s.accounts))
+	for id := range s.accounts {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, ledger.ID.Compare)
 	for _, id := range ids {
-		if err := lines.Encode(accountLine{id, s.sums[id].debits, s.sums[id].credits}); err != nil {
+		end := s.accounts[id]
+		if err := lines.Encode(accountLine{id, end.peer, end.debits, end.credits}); err != nil {
 			return err
 		}
 	}
@@ -110,7 +119,7 @@ func readState(r io.Reader) (*state, error) {
 		return nil
 	}
 	count := func() { _, _ = sum.Write(append(text.Bytes(), '\n')) }
-	s := &state{sums: map[ledger.ID]sums{}}
+	s := &state{accounts: map[ledger.ID]accountEnd{}}
 	if err := next(s); err != nil {
 		return nil, err
 	}
@@ -123,10 +132,10 @@ func readState(r io.Reader) (*state, error) {
 		if err := next(&line); err != nil {
 			return nil, err
 		}
-		if _, twice := s.sums[line.Account]; twice {
+		if _, twice := s.accounts[line.Account]; twice {
 			return nil, fmt.Errorf("%w: line %d has the account %v again", ErrState, number, line.Account)
 		}
-		s.sums[line.Account] = sums{line.Debits, line.Credits}
+		s.accounts[line.Account] = accountEnd{sums{line.Debits, line.Credits}, line.Peer}
 		count()
 	}
 	var end endLine
@@ -181,15 +190,15 @@ func (x *exporter) restoreState() error {
 		}
 	}
 	nets := make([]big.Int, len(x.balances)) // line and peer account together fit, and single sums may not
-	for id, sums := range x.previous.sums {
+	for id, end := range x.previous.accounts {
 		account := x.register.accounts[id]
 		if account == nil {
 			return fmt.Errorf("%w: it has the account %v, and the ledger has no such account of the export", ErrState, id)
 		}
-		account.posted, account.shown.New = sums, false
+		account.posted, account.shown.New = end.sums, false
 		if account.covered {
 			net := &nets[account.shown.Index]
-			net.Add(net, sums.debits.Big()).Sub(net, sums.credits.Big())
+			net.Add(net, end.debits.Big()).Sub(net, end.credits.Big())
 		}
 	}
 	for i := range nets {
@@ -204,13 +213,13 @@ func (x *exporter) restoreState() error {
 
 // newState returns the state at the end of the part, which is before rows of checkBalances are added.
 func (x *exporter) newState() *state {
-	s := &state{Format: stateFormat, Export: x.identity(), Part: x.part, Last: x.last, sums: map[ledger.ID]sums{}}
+	s := &state{Format: stateFormat, Export: x.identity(), Part: x.part, Last: x.last, accounts: map[ledger.ID]accountEnd{}}
 	for i := range x.register.assets {
 		s.Bounds = append(s.Bounds, x.register.assets[i].Bound)
 	}
 	for id, account := range x.register.accounts {
 		if account.shown.Index < len(x.register.shown) && x.register.shown[account.shown.Index] == account.shown {
-			s.sums[id] = account.posted
+			s.accounts[id] = accountEnd{account.posted, account.shown.Peer}
 		}
 	}
 	return s
