@@ -52,7 +52,7 @@ func partNumber(name string) int {
 
 // WritePart writes the next part of an export to a folder, which exists: the entries since the part before, or the
 // first ones. All parts together have each entry once. A part is a complete file of its format, "entries-000001.csv"
-// and so on; without a new row no part is written, except the first.
+// and so on. Without a new row no part is written, except the first, and none before From.
 //
 // The file "export.state" has the end of the last part. It is written after the part: a crash in between leaves a part
 // that the next call replaces with one that begins at the same row. Query and format must be the same each
@@ -89,7 +89,7 @@ func writePart(ctx context.Context, l ledger.Ledger, book *accounts.Book, q Quer
 		}
 		x.part = x.previous.Part + 1
 	}
-	if hasRows, err := x.endPart(ctx); err != nil || x.previous != nil && !hasRows {
+	if hasRows, err := x.endPart(ctx); err != nil || x.previous != nil && !hasRows || !x.hasBegun() {
 		return Part{}, err
 	}
 	name := partName(x.part, &format)
@@ -113,6 +113,12 @@ func (x *exporter) endPart(ctx context.Context) (hasRows bool, err error) {
 	}
 	x.last, err = newestRow(ctx, x.ledger, x.last)
 	return x.last >= x.startTime(), err
+}
+
+// hasBegun reports whether no more rows before the range can come. Until then the first part would have opening balances of
+// an earlier moment, and no part the rows from there to From.
+func (x *exporter) hasBegun() bool {
+	return x.last >= x.first || x.first <= timestampOf(time.Now().Add(-clockTolerance))
 }
 
 // endsWithDay reports whether no later part has an entry of the last day: nothing continues the export, or the day

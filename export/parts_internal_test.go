@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,11 +23,13 @@ type partsWorld struct {
 	book   *accounts.Book
 	asset  accounts.Asset
 	booked int
+	ahead  time.Duration // of the ledger's clock
 }
 
 func newPartsWorld(t *testing.T) *partsWorld {
 	t.Helper()
-	w := &partsWorld{t: t, ledger: embedded.New(), asset: accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}}
+	w := &partsWorld{t: t, asset: accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}}
+	w.ledger = embedded.New(embedded.WithClock(func() time.Time { return time.Now().Add(w.ahead) }))
 	t.Cleanup(func() { require.NoError(t, w.ledger.Close()) })
 	var err error
 	w.book, err = accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{w.asset}})
@@ -168,6 +171,41 @@ func TestPartsRefuseAWrongState(t *testing.T) {
 	_, err = writePart(t.Context(), w.ledger, w.book, Query{}, sealedtest.NewFolder(map[string][]byte{stateName: []byte(states[1])}), small)
 	require.NoError(t, err, "parts may be moved away")
 }
+
+// No part is written while rows before the range can come: they belong to the opening balances of the first part.
+func TestFirstPartWaitsForTheRange(t *testing.T) {
+	t.Parallel()
+	w := newPartsWorld(t)
+	folder := sealedtest.NewFolder(nil)
+	q := Query{From: time.Now().Add(time.Hour)}
+	for range 2 {
+		w.fund(1)
+		part, err := writePart(t.Context(), w.ledger, w.book, q, folder, small)
+		require.NoError(t, err)
+		require.Empty(t, part.Name)
+	}
+	w.ahead = 2 * time.Hour
+	w.fund(1)
+	opening := openings{}
+	format := Format{Name: "openings", NewWriter: func(io.Writer) Writer { return opening }}
+	_, err := writePart(t.Context(), w.ledger, w.book, q, folder, format)
+	require.NoError(t, err)
+	require.Equal(t, openings{"outside": "3", "liquidity": "-3"}, opening)
+}
+
+// openings keeps the opening balances other than 0.
+type openings map[string]string
+
+func (o openings) Begin(h *Header) error {
+	for i, a := range h.Accounts {
+		if !h.Opening[i].IsZero() {
+			o[a.Name()] = h.Opening[i].String()
+		}
+	}
+	return nil
+}
+func (o openings) Write(*Entry) error { return nil }
+func (o openings) End(*Summary) error { return nil }
 
 func FuzzState(f *testing.F) {
 	s := &state{
