@@ -17,6 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// bankKills is how many imports are killed, and fewer with the race detector.
+var bankKills = 20
+
 // startImport starts a process of settle import.
 func (s testLedger) startImport(t *testing.T, file string) *exec.Cmd {
 	t.Helper()
@@ -31,7 +34,7 @@ func (s testLedger) startImport(t *testing.T, file string) *exec.Cmd {
 // Imports are killed at random moments, and run again. Each payment is booked once. PEERLEDGER_BANK_KILLS is the number of kills.
 func TestBankImportKilled(t *testing.T) {
 	t.Parallel()
-	kills := 20
+	kills := bankKills
 	if text := os.Getenv("PEERLEDGER_BANK_KILLS"); text != "" {
 		var err error
 		kills, err = strconv.Atoi(text)

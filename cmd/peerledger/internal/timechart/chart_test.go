@@ -203,11 +203,11 @@ func TestPNG(t *testing.T) {
 	f, err := timechart.Read(t.Context(), b.Book, b.peers, timechart.Query{From: november, To: b.now, Steps: 3})
 	require.NoError(t, err)
 	for theme, dark := range map[timechart.Theme]bool{timechart.Light: false, timechart.Dark: true} {
-		data, err := timechart.Chart{Figures: f, Theme: theme, Width: 25.4, Height: 12.7, DPI: 100}.Encode(timechart.PNG)
+		data, err := timechart.Chart{Figures: f, Theme: theme, Width: 25.4, Height: 12.7, DPI: 50}.Encode(timechart.PNG)
 		require.NoError(t, err)
 		picture, err := png.Decode(bytes.NewReader(data))
 		require.NoError(t, err)
-		require.Equal(t, []int{1000, 500}, []int{picture.Bounds().Dx(), picture.Bounds().Dy()})
+		require.Equal(t, []int{500, 250}, []int{picture.Bounds().Dx(), picture.Bounds().Dy()})
 		red, _, _, alpha := picture.At(2, 2).RGBA()
 		require.Equal(t, dark, red < 0x8000)
 		require.Equal(t, uint32(0xffff), alpha)
