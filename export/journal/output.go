@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -42,9 +43,24 @@ func (o *output) writeAll() error {
 	return err
 }
 
-// amountText returns an amount in whole units with all decimals of the scale: -0.05 for -5 at scale 2, and 5 at scale 0.
-func amountText(b export.Balance, scale uint8) string { return bigText(b.Big(), scale) }
+// amountText returns an amount in whole units with all decimals of the scale: -0.05 for -5 at scale 2, and 5 at scale 0. It
+// is called four times for each entry.
+func amountText(b export.Balance, scale uint8) string {
+	digits, sign := b.Units.String(), ""
+	if missing := int(scale) + 1 - len(digits); missing > 0 {
+		digits = strings.Repeat("0", missing) + digits
+	}
+	if b.Negative {
+		sign = "-"
+	}
+	if scale == 0 {
+		return sign + digits
+	}
+	point := len(digits) - int(scale)
+	return sign + digits[:point] + "." + digits[point:]
+}
 
+// bigText is amountText for sums, which may be above 128 bits.
 func bigText(n *big.Int, scale uint8) string {
 	return decimal.NewFromBigInt(n, -int32(scale)).StringFixed(int32(scale))
 }

@@ -92,10 +92,14 @@ func openFile(t *testing.T, path string) (map[string]opened, []parquet.Total) {
 	var result struct {
 		DuckDB, Pyarrow, Pandas, Polars opened
 		Totals                          []parquet.Total
+		Versions                        []string
 	}
 	decoder := json.NewDecoder(bytes.NewReader(output))
 	decoder.UseNumber()
 	require.NoError(t, decoder.Decode(&result))
+	for _, version := range result.Versions {
+		t.Logf("took part: %s", version)
+	}
 	return map[string]opened{"duckdb": result.DuckDB, "pyarrow": result.Pyarrow, "pandas": result.Pandas, "polars": result.Polars}, result.Totals
 }
 

@@ -30,6 +30,8 @@ type Program struct {
 	Commodity func(code string, scale uint8) string
 	// Include is the line that includes a file, with %s for its path.
 	Include string
+	// Version returns the line with the program's name and version.
+	Version func(t *testing.T) string
 	// Balances opens a file, and returns the balances other than 0 that the program has, by
 	// "account commodity". The error is a [Refusal] if the program refuses the file.
 	Balances func(t *testing.T, path string) (map[string]string, error)
@@ -41,6 +43,10 @@ func Programs() []Program {
 		return Program{
 			Name: "beancount" + n, Format: format, Account: journal.BeancountAccount, HashMark: "Hash--", Commodity: journal.BeancountCommodity,
 			Include: `include "%s"`,
+			Version: func(t *testing.T) string {
+				t.Helper()
+				return versionOf(t, beancountPython(t, variable), "-c", "import beancount; print('beancount', beancount.__version__)")
+			},
 			Balances: func(t *testing.T, path string) (map[string]string, error) {
 				t.Helper()
 				return openWithBeancount(t, variable, path)
@@ -51,10 +57,12 @@ func Programs() []Program {
 		{
 			Name: "hledger", Format: journal.Hledger(), Account: journal.LedgerAccount, HashMark: "#", Commodity: journal.LedgerCommodity,
 			Include: "include %s", Balances: openWithHledger,
+			Version: func(t *testing.T) string { t.Helper(); return versionOf(t, installed(t, "hledger"), "--version") },
 		},
 		{
 			Name: "ledger", Format: journal.Ledger(), Account: journal.LedgerAccount, HashMark: "#", Commodity: journal.LedgerCommodity,
 			Include: "include %s", Balances: openWithLedger,
+			Version: func(t *testing.T) string { t.Helper(); return versionOf(t, installed(t, "ledger"), "--version") },
 		},
 		beancount("2", "PEERLEDGER_BEANCOUNT2", journal.Beancount2()),
 		beancount("3", "PEERLEDGER_BEANCOUNT3", journal.Beancount3()),
@@ -101,12 +109,13 @@ func (p Program) AccountName(a *export.Account) string {
 	}
 }
 
-// Each runs a test with each program.
+// Each runs a test with each program, and logs its version for the gate.
 func Each(t *testing.T, test func(*testing.T, Program)) {
 	t.Helper()
 	for _, p := range Programs() {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
+			t.Logf("took part: %s", p.Version(t))
 			test(t, p)
 		})
 	}
@@ -129,6 +138,15 @@ func run(t *testing.T, name string, args ...string) (string, error) {
 type Refusal struct{ Text string }
 
 func (r *Refusal) Error() string { return r.Text }
+
+// versionOf returns the first line that a program prints.
+func versionOf(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	output, err := run(t, program, args...)
+	require.NoError(t, err)
+	line, _, _ := strings.Cut(output, "\n")
+	return line
+}
 
 func installed(t *testing.T, name string) string {
 	t.Helper()
@@ -195,11 +213,7 @@ for account in realization.iter_children(realization.realize(entries), leaf_only
 
 func openWithBeancount(t *testing.T, variable, path string) (map[string]string, error) {
 	t.Helper()
-	folder := os.Getenv(variable)
-	if folder == "" {
-		t.Skipf("needs beancount: .ci/install %s, and %s", strings.ToLower(strings.TrimPrefix(variable, "PEERLEDGER_")), variable)
-	}
-	output, err := run(t, filepath.Join(folder, "bin", "python"), "-c", beancountScript, path)
+	output, err := run(t, beancountPython(t, variable), "-c", beancountScript, path)
 	if err != nil {
 		return nil, err
 	}
@@ -211,4 +225,14 @@ func openWithBeancount(t *testing.T, variable, path string) (map[string]string, 
 		}
 	}
 	return balances, nil
+}
+
+// beancountPython returns the interpreter that has beancount.
+func beancountPython(t *testing.T, variable string) string {
+	t.Helper()
+	folder := os.Getenv(variable)
+	if folder == "" {
+		t.Skipf("needs beancount: .ci/install %s, and %s", strings.ToLower(strings.TrimPrefix(variable, "PEERLEDGER_")), variable)
+	}
+	return filepath.Join(folder, "bin", "python")
 }

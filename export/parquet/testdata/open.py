@@ -62,7 +62,7 @@ def open_polars():
     return kind, rows, sums
 
 
-result = {}
+result = {"versions": ["%s %s" % (m.__name__, m.__version__) for m in (duckdb, pyarrow, pandas, polars)]}
 for name, opener in {"duckdb": open_duckdb, "pyarrow": open_pyarrow, "pandas": open_pandas, "polars": open_polars}.items():
     kind, rows, sums = opener()
     result[name] = {"type": kind[0] if kind else "", "rows": [list(row) for row in rows], "sums": [list(row) for row in sums]}
