@@ -85,6 +85,7 @@ type Asset struct {
 
 // Summary is known after the last entry. Writers only read it.
 type Summary struct {
+	Header *Header // of the export: its Opening has the balances before the first entry
 	// Closing are the balances after the last entry, by [Account].Index. They equal those of the
 	// ledger.
 	Closing []Balance

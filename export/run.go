@@ -105,7 +105,7 @@ func (x *exporter) run(ctx context.Context, w Writer) error {
 	if err := x.checkBalances(ctx); err != nil {
 		return err
 	}
-	x.summary = Summary{Closing: x.balances}
+	x.summary = Summary{Header: &x.header, Closing: x.balances}
 	for i := range x.totals {
 		x.summary.Totals = append(x.summary.Totals, x.totals[i].toTotal())
 	}

@@ -44,7 +44,7 @@ type exportRow struct {
 type exportFlags struct {
 	format, asset, from, to, month, sum string
 	peers, fields                       []string
-	isContinued                         bool
+	isContinued, balances               bool
 }
 
 // sumNone is the value of --sum for one entry a transfer.
@@ -72,7 +72,8 @@ has written is in export.state beside them: keep that file. With --sum day a cal
 ends with the last whole day.
 
 The table has control totals: sum the column amount up in your program, and compare. Some programs
-round long numbers, or wrap them, without a word.`,
+round long numbers, or wrap them, without a word. With --balances the table has the balances of each
+account before the first entry and after the last, in units: above 0 we have the money or are owed it.`,
 		Example: "  peerledger export november.csv --month 2026-11\n  peerledger export --format hledger --asset USD/9 usd.hledger\n  peerledger export --continue --format jsonl /var/lib/books",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -92,6 +93,7 @@ round long numbers, or wrap them, without a word.`,
 	flags.StringVar(&f.month, "month", "", "this `month` (2026-11), in place of --from and --to")
 	addChoiceFlag(flags, &f.sum, "sum", "sum", "sum entries up: none or day", sumNone, string(export.SumDay))
 	flags.BoolVar(&f.isContinued, "continue", false, "write what is new since the last call to a new file in the folder")
+	flags.BoolVar(&f.balances, "balances", false, "print the opening and closing balances of the accounts in place of control totals")
 	flags.StringSliceVar(&f.fields, "fields", nil, "only these `fields` of csv and jsonl, in this order, as in time,debit,credit,amount")
 	a.addListFlags(cmd)
 	return cmd
@@ -152,7 +154,39 @@ func (s *session) export(cmd *cobra.Command, f *exportFlags, q export.Query, tar
 	if err != nil {
 		return err
 	}
+	if f.balances {
+		return printRows(s.app, listExportBalances(&part.Summary), exportBalanceColumns...)
+	}
 	return printRows(s.app, exportRows(q.Assets, file, &part), exportColumns...)
+}
+
+// exportBalanceRow has the balances of an account at both ends of an export.
+type exportBalanceRow struct {
+	Asset   string `json:"asset"`
+	Account string `json:"account"`
+	Opening string `json:"opening"` // in the smallest unit: above 0 we have the money or are owed it
+	Closing string `json:"closing"`
+}
+
+// listExportBalances returns the accounts of which the export has all entries.
+func listExportBalances(summary *export.Summary) (rows []exportBalanceRow) {
+	if summary.Header == nil { // nothing new was written
+		return nil
+	}
+	for _, account := range summary.Header.Accounts {
+		if !account.Partial {
+			opening, closing := summary.Header.Opening[account.Index], summary.Closing[account.Index]
+			rows = append(rows, exportBalanceRow{account.Asset.String(), account.Name(), opening.String(), closing.String()})
+		}
+	}
+	return rows
+}
+
+var exportBalanceColumns = []column[exportBalanceRow]{
+	{title: "asset", cell: func(r exportBalanceRow) string { return r.Asset }},
+	{title: "account", names: true, cell: func(r exportBalanceRow) string { return r.Account }},
+	{title: "opening", cell: func(r exportBalanceRow) string { return r.Opening }, right: true},
+	{title: "closing", cell: func(r exportBalanceRow) string { return r.Closing }, right: true},
 }
 
 // exportRows returns the control totals of a file.

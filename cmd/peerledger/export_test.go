@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -52,6 +53,18 @@ func TestExportContinued(t *testing.T) {
 	require.Contains(t, string(text), "packet,3000\n")
 	require.Contains(t, string(text), "fee,1\n")
 	require.Equal(t, statusFailed, s.runCommand(t, append(line, "--sum", "day")...).status, "another export")
+}
+
+// With --balances the table has the accounts at both ends of the range.
+func TestExportBalances(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	s.forwardPacket(t, 3001)
+	line := []string{"export", filepath.Join(t.TempDir(), "books"), "--balances", "--asset", "USD", "-o", "csv", "--from"}
+	all := s.runOK(t, append(line, "2020-01-01")...)
+	require.Contains(t, all, "USD/2,peer:alice,0,3001\n")
+	require.Contains(t, all, "USD/2,revenue,0,-1\n")
+	require.Contains(t, s.runOK(t, append(line, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))...), "USD/2,peer:alice,3001,3001\n")
 }
 
 func TestExportUsage(t *testing.T) {

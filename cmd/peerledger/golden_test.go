@@ -30,7 +30,7 @@ var goldenLines = map[string][]string{
 	"orders": {"orders", "orders --closed"}, "watch": {"watch --once"}, "peers": {"peers"}, "holds": {"holds", "holds --totals"}, "limits": {"limits"},
 	"exposure": {"exposure --channel channel"}, "history": {"history alice@USD --steps 1"}, "chart": {"chart alice@USD --file TARGET.svg"}, "check": {"check --liquidity-warning USD=1000"}, "trial-balance": {"trial-balance"}, "result": {"result --from 2020-01-01 --to 2040-01-01 --rate USD=0.92 --currency EUR"},
 	"settle announced": {"settle announced"}, "settle pauses": {"settle pauses"}, "peers standing": {"peers standing"}, "find": {"find taken --key"},
-	"compare": {"compare alice@USD THEIRS"}, "migrate": {"migrate --to-folder TARGET"}, "export": {"export TARGET", "export TARGET --sum day --asset EUR --format jsonl"},
+	"compare": {"compare alice@USD THEIRS"}, "migrate": {"migrate --to-folder TARGET"}, "export": {"export TARGET", "export TARGET --sum day --asset EUR --format jsonl", "export TARGET --balances --asset EUR"},
 	"settle now": {"settle now bob@USD --pay-with true"}, "settle refund": {"settle refund alice@USD --pay-with true"}, "settle start": {"settle start"},
 	"config check": {"config check"}, "config init": {"config init TARGET"}, "context list": {"context list"}, "context show": {"context show"}, "context use": {"context use test"},
 	"doctor": {"doctor"}, "version": {"version"}, "replay": {"replay"}, "engines": {"engines"}, "engines add": {"engines add bank http://127.0.0.1:1 --asset USD"},
