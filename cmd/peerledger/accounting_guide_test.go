@@ -15,8 +15,9 @@ import (
 	"github.com/peerledger/peerledger/internal/scripttest"
 )
 
-// guideMonth is the month of the commands in docs/accounting.md. The tests run them in the present month.
-const guideMonth = "2026-11"
+// guideMonth is the month of the commands in docs/accounting.md, and nextGuideMonth the one after it. The tests run them in the
+// present month.
+const guideMonth, nextGuideMonth = "2026-11", "2026-12"
 
 // guideBlock is a block of commands or a program in docs/accounting.md, with the output below it.
 var guideBlock = regexp.MustCompile("(?s)```(sh|python)\n(.*?)```\n(?:\n```text\n(.*?)```\n)?")
@@ -48,15 +49,38 @@ func TestGuideOfAccounting(t *testing.T) {
 	}
 }
 
+// The month-end's income statement has what the month earned, and not what was earned before.
+func TestGuideHasTheMonthsIncome(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("hledger"); err != nil {
+		t.Skip("needs hledger: .ci/install debian")
+	}
+	command := regexp.MustCompile("(?m)^hledger .* incomestatement .*$").FindString(string(readFileOf(t, "../../docs/accounting.md")))
+	s, folder := newTestLedger(t), t.TempDir()
+	s.forwardPacket(t, 3001)
+	s.forwardPacket(t, 3001)
+	from := time.Now().UTC().Format(time.RFC3339Nano)
+	s.forwardPacket(t, 3001)
+	s.runOK(t, "export", filepath.Join(folder, guideMonth+".hledger"), "--format", "hledger", "--from", from)
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", command)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), "LC_ALL=C.UTF-8")
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.Regexp(t, `Income:Revenue +\|\| USD.2 +0.01 `, string(output))
+}
+
 // guideShell runs commands in a folder beside the books of the guide.
 type guideShell struct {
-	folder, path, month string
+	folder, path string
+	months       [2]string // the present one and the next
 }
 
 // newGuideShell books what the guide tells, and makes peerledger and the needed programs commands.
 func newGuideShell(t *testing.T, needs ...string) *guideShell {
 	t.Helper()
-	shell := &guideShell{folder: t.TempDir(), path: t.TempDir(), month: time.Now().UTC().Format("2006-01")}
+	today := time.Now().UTC()
+	month := time.Date(today.Year(), today.Month(), 1, 0, 0, 0, 0, time.UTC)
+	shell := &guideShell{folder: t.TempDir(), path: t.TempDir(), months: [2]string{month.Format("2006-01"), month.AddDate(0, 1, 0).Format("2006-01")}}
 	shell.link(t, "bean-check", "PEERLEDGER_BEANCOUNT3", "bin/bean-check")
 	shell.link(t, "bean-query", "PEERLEDGER_BEANCOUNT3", "bin/bean-query")
 	shell.link(t, "python3", "PEERLEDGER_TABLES", "")
@@ -93,7 +117,7 @@ var trailing = regexp.MustCompile(`(?m) +$`)
 // run returns the output of a block, in the guide's month and without spaces at the ends of lines.
 func (s *guideShell) run(t *testing.T, language, block string) string {
 	t.Helper()
-	block = strings.ReplaceAll(block, guideMonth, s.month)
+	block = strings.NewReplacer(guideMonth, s.months[0], nextGuideMonth, s.months[1]).Replace(block)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", block)
 	if language == "python" {
 		cmd = exec.CommandContext(t.Context(), filepath.Join(s.path, "python3"), "-c", block)
@@ -102,5 +126,5 @@ func (s *guideShell) run(t *testing.T, language, block string) string {
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PATH="+s.path+":"+os.Getenv("PATH"))
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", block, output)
-	return strings.ReplaceAll(trailing.ReplaceAllString(string(output), ""), s.month, guideMonth)
+	return strings.NewReplacer(s.months[0], guideMonth, s.months[1], nextGuideMonth).Replace(trailing.ReplaceAllString(string(output), ""))
 }
