@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/export"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // bookings counts the entries by kind, debit and credit, as a line of the table has them.
@@ -37,6 +38,7 @@ func TestGuideHasEveryBooking(t *testing.T) {
 		w.bookEvents(300)
 		w.bookRounds(60)
 		w.bookEvents(50)
+		w.bookRoundCorrections()
 		_, err := export.Run(t.Context(), w.ledger, w.book, export.Query{}, seen)
 		require.NoError(t, err)
 	}
@@ -44,4 +46,18 @@ func TestGuideHasEveryBooking(t *testing.T) {
 		require.True(t, listed[booking], booking)
 	}
 	require.Greater(t, len(seen), 25)
+}
+
+// bookRoundCorrections books the corrections of rounds, which come seldom: a reservation that does not cover a round, and a
+// receiver that was closed meanwhile.
+func (w *world) bookRoundCorrections() {
+	w.t.Helper()
+	own, _ := w.book.AssetIDs(w.peers[0].Ledger())
+	for i, sides := range [][2]ledger.ID{{w.book.PeerIDs(w.peers[0]).Arrears, own.Transit}, {own.Transit, own.Suspense}} {
+		results, err := w.ledger.CreateTransfers(w.t.Context(), []ledger.Transfer{{
+			ID: ledger.NewID(uint64(i)+1, 4), DebitAccountID: sides[0], CreditAccountID: sides[1], Amount: ledger.NewAmount(1), Ledger: w.peers[0].Ledger(), Code: 5,
+		}})
+		require.NoError(w.t, err)
+		require.Equal(w.t, ledger.TransferCreated, results[0].Status)
+	}
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/hex"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -38,8 +39,10 @@ func eachDetail(e *export.Entry, each func(key, value string)) {
 	id("order", e.Order)
 	id("key-hash", e.KeyHash)
 	number("reason", uint64(e.ReasonCode))
-	number("journal", e.Journal)
-	number("round", e.Round)
+	if e.Round != 0 {
+		each("journal", fmt.Sprintf("%016x", e.Journal)) // as in tables and in peerledger holds
+		number("round", e.Round)
+	}
 	if e.Late {
 		each("late", "true")
 	}
