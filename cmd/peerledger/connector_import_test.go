@@ -116,3 +116,39 @@ func TestImportRealAnswers(t *testing.T) {
 		require.Equal(t, want, []string{row.Asset, row.CreditLine, row.Position, row.Arrears}, peer)
 	}
 }
+
+// Liquidity that another booking or another figure has is not booked a second time.
+func TestImportLiquidityTwice(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	liquidity := func(units string) string {
+		return writeFile(t, `{"data":{"asset":{"id":"a","code":"EUR","scale":2,"liquidity":"`+units+`"}}}`)
+	}
+	s.runOK(t, "import", "rafiki", liquidity("500"), "--reason", "9", "--yes")
+	got := s.runCommand(t, "import", "rafiki", liquidity("501"), "--reason", "9", "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "EUR/2: An earlier import booked 5.00 EUR, and the file has 5.01.")
+	other := writeFile(t, `{"data":{"asset":{"id":"b","code":"EUR","scale":2,"liquidity":"500"}}}`)
+	got = s.runCommand(t, "import", "rafiki", other, "--reason", "9", "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "EUR/2: The ledger has liquidity of 5.00 already. Ask for the asset without its liquidity.")
+	require.Equal(t, "5.00", readRows[ownRow](t, s, "balances", "--own", "--asset", "EUR")[0].Capital)
+}
+
+// A peer that the ledger has, and the configuration does not, is listed there although nothing is to book.
+func TestImportListsAPeerWithoutABalance(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	before, err := os.ReadFile(s.config)
+	require.NoError(t, err)
+	file := writeFile(t, `[{"id":"1","username":"eve","asset_code":"EUR","asset_scale":2,"min_balance":-500,"balance":0,"prepaid_amount":0}]`)
+	s.runOK(t, "import", "interledger-rs", file, "--reason", "9", "--yes")
+	listed, err := os.ReadFile(s.config)
+	require.NoError(t, err)
+	require.Contains(t, string(listed), `{id: "eve", asset: "EUR", credit_line: "5.00"}`)
+	require.NoError(t, os.WriteFile(s.config, before, 0o600)) // as after a crash between ledger and configuration
+	s.runOK(t, "import", "interledger-rs", file, "--reason", "9", "--yes")
+	again, err := os.ReadFile(s.config)
+	require.NoError(t, err)
+	require.Equal(t, string(listed), string(again))
+}
