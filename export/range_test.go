@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/big"
 	"math/rand/v2"
 	"os"
@@ -57,6 +58,27 @@ func TestPartsAreOneExport(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, names, "no temporary file is left")
 	}
+}
+
+// Two exports at once into one folder would write the same entries: the second one is refused and leaves the first alone.
+func TestOneExportAtATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, rand.Uint64())
+	w.bookEvents(20)
+	folder, asked := t.TempDir(), 0
+	csvFormat := export.CSV()
+	during := export.Format{Name: csvFormat.Name, Extension: csvFormat.Extension, NewWriter: func(out io.Writer) export.Writer {
+		asked++
+		_, err := export.WritePart(t.Context(), w.ledger, w.book, export.Query{}, folder, csvFormat)
+		require.ErrorIs(t, err, export.ErrBusy)
+		return csvFormat.NewWriter(out)
+	}}
+	part, err := export.WritePart(t.Context(), w.ledger, w.book, export.Query{}, folder, during)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 1}, []int{part.Number, asked})
+	part, err = export.WritePart(t.Context(), w.ledger, w.book, export.Query{}, folder, csvFormat)
+	require.NoError(t, err, "the folder is free again")
+	require.Empty(t, part.Name)
 }
 
 // Parts of sums end with whole days: the sums of a day are in one part.

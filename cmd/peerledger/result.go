@@ -77,6 +77,8 @@ func (f *resultFlags) parsePeriod(now time.Time) (q currency.Query, err error) {
 	switch {
 	case f.prices && f.conversions:
 		return q, fmt.Errorf("%w: --prices and --conversions contradict each other", errUsage)
+	case f.conversions && f.asset != "":
+		return q, fmt.Errorf("%w: --conversions needs all assets: a conversion has two", errUsage)
 	case f.decimals < 0 || f.decimals > 40:
 		return q, fmt.Errorf("%w: --decimals must be 0 to 40", errUsage)
 	case f.month == "" && (f.from == "" || f.to == ""):

@@ -61,6 +61,7 @@ func TestResultUsage(t *testing.T) {
 		"prints directives, and no -o":          {"--month", "2026-11", "--prices", "--currency", "EUR", "-o", "csv"},
 		"counts for a whole day":                {"--month", "2026-11", "--prices", "--currency", "EUR", "--rates", writeFile(t, "from,asset,rate\n2026-11-02T12:00:00Z,USD,1\n")},
 		"--prices and --conversions contradict": {"--month", "2026-11", "--prices", "--conversions"},
+		"needs all assets":                      {"--month", "2026-11", "--conversions", "--asset", "EUR"},
 		"is no month":                           {"--month", "11/2026"},
 		"there is no such asset":                {"--month", "2026-11", "--rate", "GBP=1"},
 		"must be above 0":                       {"--month", "2026-11", "--rate", "USD"},
