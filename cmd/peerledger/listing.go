@@ -154,9 +154,12 @@ func chooseColumns[T any](l *listing, columns []column[T]) (chosen []column[T], 
 	return chosen, nil
 }
 
-// compareValues compares two values of a column: of a column of numbers by their sizes, else as texts.
+// compareValues compares two values of a column: numbers by their sizes, times by the moments, else as texts.
 func (c column[T]) compareValues(x, y string) int {
-	if !c.right {
+	switch {
+	case c.isTime:
+		return cmp.Or(parseTime(x).Compare(parseTime(y)), cmp.Compare(x, y))
+	case !c.right:
 		return cmp.Compare(x, y)
 	}
 	return cmp.Or(cmp.Compare(rankNumber(x), rankNumber(y)), parseNumber(x).Cmp(parseNumber(y)))
@@ -172,6 +175,12 @@ func rankNumber(text string) int {
 	default:
 		return 0
 	}
+}
+
+// parseTime reads a time as in RFC 3339. As texts, 10:00:00.5Z would come before 10:00:00Z. Other texts are the zero time.
+func parseTime(text string) time.Time {
+	t, _ := time.Parse(time.RFC3339Nano, text)
+	return t
 }
 
 // parseNumber reads an amount, a count, or a duration in seconds; other texts are 0.

@@ -132,6 +132,16 @@ func TestSortsNumbers(t *testing.T) {
 	require.Equal(t, sorted, mixed)
 }
 
+// A table shows times by the second, and a folder books many rows in one.
+func TestSortsTimes(t *testing.T) {
+	t.Parallel()
+	c := column[string]{isTime: true}
+	sorted := []string{"", "never", "2026-12-01T11:02:42Z", "2026-12-01T11:02:42.2Z", "2026-12-01T11:02:42.21Z", "2026-12-01T11:02:43Z"}
+	mixed := []string{"2026-12-01T11:02:43Z", "2026-12-01T11:02:42.21Z", "never", "2026-12-01T11:02:42Z", "", "2026-12-01T11:02:42.2Z"}
+	slices.SortFunc(mixed, c.compareValues)
+	require.Equal(t, sorted, mixed)
+}
+
 func TestFilteredPeers(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

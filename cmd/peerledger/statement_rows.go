@@ -27,6 +27,8 @@ type statementRow struct {
 	Reason       uint32 `json:"reason,omitempty"`
 	ReasonName   string `json:"reason_name,omitempty"` // by the configuration
 	Transfer     string `json:"transfer,omitempty"`
+
+	exactTime string // to the nanosecond, for --sort: many packets have the same second
 }
 
 // describeKind returns the kind of a line, with the number of a round.
@@ -67,6 +69,7 @@ func newStatementRow(a accounts.Asset, e *accounts.Entry) statementRow {
 		Time: formatTime(e.Time), Kind: string(e.Kind), Direction: string(e.Direction), Amount: formatSigned(a, e.Amount), Position: formatSigned(a, e.Position),
 		CreditLine: formatLine(a, e.CreditLine), Arrears: a.Format(e.Arrears), Counterparty: e.Counterparty.String(),
 		Packet: formatID(e.Packet), Round: e.Round, PacketsGone: e.PacketsGone, Key: e.Key, KeyHash: formatID(e.KeyHash), Reason: e.ReasonCode, Transfer: formatID(e.Transfer),
+		exactTime: formatExactTime(e.Time),
 	}
 	if e.Held != nil {
 		row.Held = formatSigned(a, e.Held)
@@ -83,7 +86,7 @@ func newBalanceRow(kind string, s *accounts.Statement, st accounts.StatementBala
 }
 
 var statementColumns = []column[statementRow]{
-	{title: "time", isTime: true, cell: func(r statementRow) string { return r.Time }},
+	{title: "time", isTime: true, cell: func(r statementRow) string { return r.Time }, value: func(r statementRow) string { return r.exactTime }},
 	{title: "what", field: "kind", cell: statementRow.describeKind, value: func(r statementRow) string { return r.Kind }},
 	{title: "amount", cell: statementRow.describeAmount, value: func(r statementRow) string { return r.Amount }, right: true},
 	{title: "position", cell: func(r statementRow) string { return r.Position }, right: true},

@@ -47,6 +47,19 @@ func TestStatementFromAMomentOfItsTable(t *testing.T) {
 	require.NotContains(t, s.runOK(t, "statement", "bob@USD", "--to", shown), "peer alice")
 }
 
+func TestNewestEntriesOfAStatement(t *testing.T) {
+	t.Parallel()
+	s := newTestLedger(t)
+	for _, amount := range []string{"1", "2", "3", "4"} {
+		s.runOK(t, "settle", "received", "bob@USD", amount, "--key", "wire "+amount, "--yes")
+	}
+	var amounts []string
+	for _, row := range readRows[statementRow](t, s, "statement", "bob@USD", "-o", "jsonl", "--sort", "time:desc", "--limit", "3") {
+		amounts = append(amounts, row.Amount)
+	}
+	require.Equal(t, []string{"4.00", "3.00", "2.00"}, amounts)
+}
+
 func TestStatementShowsKeyAndWay(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
