@@ -205,7 +205,7 @@ func (in *csvReader) parseEntry() Entry {
 		in.setFault("credit_line", "changes with an entry of a different kind")
 	}
 	if in.position.Add(in.position, e.Amount).Cmp(e.Position) != 0 {
-		in.setFault("position", "does not follow from the amount")
+		in.setFault("position", "does not follow from the amount and the line before: it must be "+in.asset.formatSigned(in.position))
 	}
 	in.creditLine, in.last = line, e
 	return e

@@ -186,6 +186,7 @@ settle failed.`,
 						Announced: formatTime(announcement.AnnouncedAt), Age: announcement.Age(time.Now()).Round(time.Second).String(),
 					}
 				}
+				a.list.whenEmpty = "No payment is announced."
 				return printRows(a, rows,
 					column[announcementRow]{title: "peer", cell: func(r announcementRow) string { return r.Peer }},
 					column[announcementRow]{title: "asset", cell: func(r announcementRow) string { return r.Asset }},

@@ -17,6 +17,7 @@ func TestAnnouncedPayments(t *testing.T) {
 	require.Equal(t, "The payment is shown, and changes no balance until it is received.", preview.Effect)
 	require.False(t, preview.Written)
 	require.Empty(t, readRows[announcementRow](t, s, "settle", "announced"))
+	require.Equal(t, "No payment is announced.\n", s.runOK(t, "settle", "announced"))
 	require.Contains(t, s.runOK(t, announce...), "Would announce a payment from alice in USD/2, 40.00, key tx 1.")
 
 	done := s.readChange(t, append(announce, "--yes")...)

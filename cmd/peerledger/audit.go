@@ -76,9 +76,10 @@ that the ledger has and no act made: of the configured peers and of ourselves. P
 changes too, a connector that provisions a peer for example. A change counts as an act's if the act
 names its transfer, or was at work at its time on the same peer, with 10 s for differing clocks.
 
-Give times as for statement. --filter keeps the rows with this text in a
-column, as in outcome=unknown; the columns are the fields of --json.`,
-		Example: "  peerledger audit alice --from 7d\n  peerledger audit --filter outcome=unknown -o wide\n  peerledger audit --ledger --from 2026-11-01 --to 2026-12-01 -o csv",
+Give times as for statement. --filter keeps the rows whose column is this text, as in
+outcome=unknown; the columns are the fields of --json. The rows that --ledger adds have
+"not in the journal" in the column who.`,
+		Example: "  peerledger audit alice --from 7d\n  peerledger audit --filter outcome=unknown -o wide\n  peerledger audit --ledger --from 2026-11-01 --to 2026-12-01 -o csv\n  peerledger audit --ledger --who 'not in the journal' --from 24h",
 		Args:    rangeArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			now := time.Now()

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // differenceRow is a difference between two statements. Amounts are in whole units of the asset, with
@@ -43,8 +45,9 @@ the amounts of both sides, and exit with status 5 if there is any.
 
 ` + explainDifferences() + `
 An amount that we owe more must be owed to the peer more: amounts that agree add up to 0, and
-"drift" is the sum of the two. Packets are known by their conditions, and payments by kind, amount
-and order of time. Changes of credit lines are not compared.
+"drift" is the sum of the two. Packets are known by their conditions. Payments, and packets of a
+connector that sets no conditions, are paired by kind, amount and order of time: of several equal
+amounts, the row that is shown may not be the missing one. Changes of credit lines are not compared.
 
 Give --from and --to the times of the peer's statement. Near both ends an entry may be in one
 statement only, because clocks differ. A side that records in rounds needs the packets
@@ -120,11 +123,36 @@ func (a *app) showComparison(asset accounts.Asset, c accounts.Comparison) error 
 	if a.printsTable() {
 		drift := new(big.Int).Add(c.Ours, c.Theirs)
 		fmt.Fprintf(a.stdout, "Matched: %d. Differences: %d, with a drift of %s %s.\n", c.Matched, found, formatSigned(asset, drift), asset.Code)
+		for _, hint := range explainComparison(c.Differences) {
+			fmt.Fprintln(a.stdout, hint)
+		}
 	}
 	if found > 0 {
 		return errFound
 	}
 	return nil
+}
+
+// explainComparison returns sentences that keep an operator from wrong conclusions.
+func explainComparison(differences []accounts.Difference) (hints []string) {
+	ours := make(map[ledger.ID]bool)
+	unknown := 0 // packets without a condition
+	for i := range differences {
+		d := &differences[i]
+		if !d.OurPacket.IsZero() {
+			ours[d.OurPacket] = true
+		}
+		if d.Kind == accounts.EntryPacket && d.ConditionTag == [8]byte{} {
+			unknown++
+		}
+	}
+	if slices.ContainsFunc(differences, func(d accounts.Difference) bool { return ours[d.TheirPacket] }) {
+		hints = append(hints, "The file has packets under our own ids: it may be our statement of the peer, in place of the peer's statement of us.")
+	}
+	if unknown > 0 {
+		hints = append(hints, formatCount(unknown, "difference")+" of packets without a condition: such packets are paired by amount in order of time. The amounts are right, but another packet of the same amount may be the different one. Connectors that set transfers.Packet.Condition avoid this.")
+	}
+	return hints
 }
 
 // newAmountsRow returns a row with amounts alone.

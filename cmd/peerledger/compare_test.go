@@ -73,6 +73,27 @@ func TestCompareThatDiffers(t *testing.T) {
 	require.Contains(t, got.out, "Matched: 0. Differences: 3")
 }
 
+// Packets without a condition are paired by amount: of two equal packets, either may be the missing one.
+func TestCompareWithoutConditions(t *testing.T) {
+	t.Parallel()
+	ours, theirs := newTestPeer(t)
+	ours.forwardPacket(t, 3001)
+	file := writeFile(t, theirs.runOK(t, "statement", "bob@USD", "--csv"))
+	got := ours.runCommand(t, "compare", "alice@USD", file)
+	require.Equal(t, statusFound, got.status)
+	require.Contains(t, got.out, "\n1 difference of packets without a condition: such packets are paired by amount in order of time.")
+	require.NotContains(t, got.out, "under our own ids")
+	require.NotContains(t, ours.runCommand(t, "compare", "alice@USD", file, "--json").out, "without a condition")
+}
+
+func TestCompareWithOurOwnStatement(t *testing.T) {
+	t.Parallel()
+	ours, _ := newTestPeer(t)
+	got := ours.runCommand(t, "compare", "alice@USD", writeFile(t, ours.runOK(t, "statement", "alice@USD", "--csv")))
+	require.Equal(t, statusFound, got.status)
+	require.Contains(t, got.out, "\nThe file has packets under our own ids: it may be our statement of the peer, in place of the peer's statement of us.\n")
+}
+
 func TestCompareReadsStandardInput(t *testing.T) {
 	t.Parallel()
 	ours, theirs := newTestPeer(t)
@@ -97,7 +118,7 @@ func TestCompareWithWrongFiles(t *testing.T) {
 		"unexpected EOF":                           writeFile(t, json[:len(json)/2]),
 		"asset is \"EUR/2\", want USD/2":           writeFile(t, theirs.runOK(t, "statement", "alice@EUR", "--csv")),
 		"asset is \"EUR/2\", want USD/2 ":          writeFile(t, theirs.runOK(t, "statement", "alice@EUR", "--json")),
-		"position does not follow from the amount": writeFile(t, replaceOnce(t, csv, ",30.01,,30.01,", ",30.02,,30.01,")),
+		"and the line before: it must be 30.02":    writeFile(t, replaceOnce(t, csv, ",30.01,,30.01,", ",30.02,,30.01,")),
 	} {
 		got := ours.runCommand(t, "compare", "alice@USD", file)
 		require.Equal(t, statusUsage, got.status, "%s: %s", want, got.errors)

@@ -20,6 +20,7 @@ type effectiveConfig struct {
 	Namespace string            `json:"namespace"`
 	Assets    []effectiveAsset  `json:"assets"`
 	Engines   []string          `json:"engines"`
+	Banks     []string          `json:"bank_accounts"`
 	Reasons   map[string]uint32 `json:"reasons"`
 	Journal   string            `json:"operator_journal"` // a file, or "none"
 }
@@ -42,9 +43,9 @@ func (a *app) newConfigCommand() *cobra.Command {
 		Use: "check", Short: "Read the configuration file, and show its errors or what a command would use",
 		Long: `Read the configuration file without opening the ledger. Show each error with its line and its
 field, or without an error what a command with the same flags and environment would use: the
-ledger, the namespace, the assets, the engines, the reasons and the operator's journal. The exit
-status is 2 if there is an error, or if no ledger is named. Whether the assets are those of the
-ledger, each command checks that opens the ledger.`,
+ledger, the namespace, the assets, the engines, the bank accounts, the reasons and the operator's
+journal. The exit status is 2 if there is an error, or if no ledger is named. Whether the assets are
+those of the ledger, each command checks that opens the ledger.`,
 		Example: "  peerledger config check\n  peerledger config check --config /etc/peerledger.yaml --json",
 		Args:    exactArgs(0),
 		RunE:    func(*cobra.Command, []string) error { return a.checkConfig() },
@@ -89,7 +90,7 @@ func (e *faultsError) Is(target error) bool { return target == errUsage }
 
 // resolveConfig returns what a command would use.
 func (a *app) resolveConfig(cfg config) (effectiveConfig, error) {
-	used := effectiveConfig{File: cfg.file, Folder: a.selectFolder(cfg), Namespace: cfg.Namespace, Assets: []effectiveAsset{}, Engines: []string{}, Reasons: cfg.Reasons, Journal: orDefault(cfg.operatorJournal(), noOperatorJournal)}
+	used := effectiveConfig{File: cfg.file, Folder: a.selectFolder(cfg), Namespace: cfg.Namespace, Assets: []effectiveAsset{}, Engines: []string{}, Banks: []string{}, Reasons: cfg.Reasons, Journal: orDefault(cfg.operatorJournal(), noOperatorJournal)}
 	if used.Folder == "" {
 		cluster, err := a.resolveCluster(cfg)
 		if err != nil {
@@ -111,6 +112,9 @@ func (a *app) resolveConfig(cfg config) (effectiveConfig, error) {
 	}
 	for _, e := range cfg.Engines {
 		used.Engines = append(used.Engines, e.Name)
+	}
+	for _, b := range cfg.BankAccounts {
+		used.Banks = append(used.Banks, b.Name)
 	}
 	if used.Reasons == nil {
 		used.Reasons = map[string]uint32{}
@@ -134,6 +138,9 @@ func (a *app) showConfig(c effectiveConfig) error {
 	}
 	for _, engine := range c.Engines {
 		fmt.Fprintf(&text, "  engine: %s\n", engine)
+	}
+	for _, bank := range c.Banks {
+		fmt.Fprintf(&text, "  bank account: %s\n", bank)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Reasons)) {
 		fmt.Fprintf(&text, "  reason: %s is %d\n", name, c.Reasons[name])

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -94,6 +95,9 @@ func (a *app) newLineCommand(
 				if err == nil {
 					c.Already = changed.Before == changed.After
 					c.Before, c.After = formatLine(asset, changed.Before), formatLine(asset, changed.After)
+				}
+				if errors.Is(err, accounts.ErrLineInUse) && !f.partialRevoke {
+					err = fmt.Errorf("%w. With --what-is-free this part is revoked", err)
 				}
 				return err
 			})

@@ -51,7 +51,7 @@ func TestReturnedPayment(t *testing.T) {
 	back := []string{"settle", "returned", "alice@USD", "40", "--key", "return 1", "--payment", "wire 1"}
 
 	preview := s.readChange(t, back...)
-	require.Equal(t, "Of the amount, 19.99 is charged to the peer's account, and 20.01 is arrears until the account has headroom.", preview.Effect)
+	require.Equal(t, "Of the amount, 19.99 is charged to the peer's account, and 20.01 is arrears until the account has headroom. The position becomes -120.01.", preview.Effect)
 	require.Equal(t, effects.Summary{Position: "-80.01", Prepaid: "0.00", Arrears: "0.00", Due: "0.00"}, *preview.Now)
 	require.Equal(t, "wire 1", preview.Payment)
 	require.Contains(t, s.runOK(t, back...), "Would book a returned payment of alice in USD/2, 40.00, key return 1, payment wire 1.")
@@ -77,7 +77,7 @@ func TestReturnedPayment(t *testing.T) {
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.errors, "no such payment")
 	require.Equal(t, []string{"-120.01", "0.00", "20.01"}, s.readFigures(t, "alice@USD"))
-	require.Contains(t, s.runOK(t, append(back, "--yes")...), "Before: position -120.01, prepaid 0.00, arrears 20.01, due 0.00.")
+	require.Contains(t, s.runOK(t, append(back, "--yes")...), "Now: position -120.01, prepaid 0.00, arrears 20.01, due 0.00.")
 }
 
 func TestPaidBeyondTheHeadroom(t *testing.T) {
@@ -92,7 +92,7 @@ func TestPaidBeyondTheHeadroom(t *testing.T) {
 	require.Equal(t, []string{"30.00", "0.00", "0.00"}, s.readFigures(t, "bob@USD"))
 
 	paid = append(paid, "--beyond-headroom")
-	require.Equal(t, "Of the amount, 30.00 is charged to the peer's account, and 20.00 is arrears until the account has headroom.", s.readChange(t, paid...).Effect)
+	require.Equal(t, "Of the amount, 30.00 is charged to the peer's account, and 20.00 is arrears until the account has headroom. The position becomes -20.00.", s.readChange(t, paid...).Effect)
 	s.runOK(t, append(paid, "--yes")...)
 	require.Equal(t, []string{"-20.00", "0.00", "20.00"}, s.readFigures(t, "bob@USD"))
 	require.True(t, s.readChange(t, append(paid, "--yes")...).Already)
@@ -103,12 +103,12 @@ func TestAdjust(t *testing.T) {
 	s := newTestLedger(t)
 	s.forwardPacket(t, 3001)
 	preview := s.readChange(t, "adjust", "credit", "alice@USD", "50", "--key", "a", "--reason", "3")
-	require.Equal(t, "Of the amount, 30.01 pays the peer's debt, and 19.99 is prepaid.", preview.Effect)
+	require.Equal(t, "Of the amount, 30.01 pays the peer's debt, and 19.99 is prepaid. The position becomes 19.99.", preview.Effect)
 	s.runOK(t, "adjust", "credit", "alice@USD", "50", "--key", "a", "--reason", "3", "--yes")
 	require.Equal(t, []string{"19.99", "19.99", "0.00"}, s.readFigures(t, "alice@USD"))
 	require.True(t, s.readChange(t, "adjust", "credit", "alice@USD", "50", "--key", "a", "--reason", "3", "--yes").Already)
 
-	require.Equal(t, "The peer's account covers the amount.", s.readChange(t, "adjust", "debit", "alice@USD", "10", "--key", "b", "--reason", "3").Effect)
+	require.Equal(t, "The peer's account covers the amount. The position becomes 9.99.", s.readChange(t, "adjust", "debit", "alice@USD", "10", "--key", "b", "--reason", "3").Effect)
 	s.runOK(t, "adjust", "debit", "alice@USD", "10", "--key", "b", "--reason", "3", "--yes")
 	require.Equal(t, []string{"9.99", "9.99", "0.00"}, s.readFigures(t, "alice@USD"))
 
@@ -185,7 +185,7 @@ func TestPreviewLeavesOutWhatIsHeld(t *testing.T) {
 		_, err := c.Recorder.Prepare(t.Context(), transfers.Packet{From: alice, To: bob, In: 6000, Out: 6000, Expiry: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 	})
-	require.Equal(t, "Of the amount, 40.00 is charged to the peer's account, and 10.00 is arrears until the account has headroom.",
+	require.Equal(t, "Of the amount, 40.00 is charged to the peer's account, and 10.00 is arrears until the account has headroom. The position becomes -50.00.",
 		s.readChange(t, "adjust", "debit", "alice@USD", "50", "--key", "k", "--reason", "1", "--beyond-headroom").Effect)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
@@ -51,13 +52,24 @@ var refusedFlags = map[string][]string{
 
 // checkFlags refuses a command line with missing, contradictory or useless flags.
 func (a *app) checkFlags(cmd *cobra.Command) error {
-	if err := cmd.ValidateRequiredFlags(); err != nil {
-		return fmt.Errorf("%w: %s: %w", errUsage, cmd.CommandPath(), err)
+	if missing := listMissingFlags(cmd); len(missing) > 0 {
+		return fmt.Errorf("%w: %s: give %s; %s --help lists the flags", errUsage, cmd.CommandPath(), strings.Join(missing, " and "), cmd.CommandPath())
 	}
 	if err := a.list.validate(cmd.Flags().Changed("json")); err != nil {
 		return err
 	}
 	return checkLedgerFlags(cmd)
+}
+
+// listMissingFlags returns the required flags that are not given, each with the name of its value.
+func listMissingFlags(cmd *cobra.Command) (missing []string) {
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if _, required := flag.Annotations[cobra.BashCompOneRequiredFlag]; required && !flag.Changed {
+			value, _ := pflag.UnquoteUsage(flag)
+			missing = append(missing, "--"+flag.Name+" "+value)
+		}
+	})
+	return missing
 }
 
 // checkLedgerFlags refuses flags of two ledgers, and flags in refusedFlags.

@@ -203,6 +203,7 @@ func (a *app) newPausesCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				a.list.whenEmpty = "No payments are paused."
 				return printRows(a, newPauseRows(pauses),
 					column[pauseRow]{title: "paused", cell: pauseRow.describePaused},
 					column[pauseRow]{title: "asset", cell: func(r pauseRow) string { return r.Asset }},

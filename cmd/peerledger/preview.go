@@ -114,7 +114,11 @@ func (a *app) printChange(c *change) error {
 		fmt.Fprintf(a.stdout, "Ledger: context %s, %s.\n", c.Context, c.Ledger)
 	}
 	if c.Now != nil {
-		fmt.Fprintf(a.stdout, "Before: %v.\n", c.Now)
+		when := "Before"
+		if c.Already {
+			when = "Now" // the balance was read after the earlier command
+		}
+		fmt.Fprintf(a.stdout, "%s: %v.\n", when, c.Now)
 	}
 	if c.Effect != "" {
 		fmt.Fprintln(a.stdout, c.Effect)

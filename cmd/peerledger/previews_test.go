@@ -97,6 +97,7 @@ func TestCreditSaysWhatCanBeRevoked(t *testing.T) {
 	}
 	require.Contains(t, s.runOK(t, "credit", "revoke", "alice@USD", "500", "--what-is-free"), "from 100.00 to 30.01.\nOnly 69.99 USD is free, and is revoked.")
 	require.NotContains(t, s.runOK(t, "credit", "revoke", "alice@USD", "69.99"), "refused")
+	require.Contains(t, s.runCommand(t, "credit", "set", "alice@USD", "30", "--yes").errors, "With --what-is-free this part is revoked")
 	require.Contains(t, s.runOK(t, "credit", "set", "alice@USD", "100", "--yes"), "Done before: ")
 	require.Equal(t, "unlimited", readRows[change](t, s, "credit", "set", "alice@USD", "unlimited", "--yes")[0].After)
 	require.Equal(t, "unlimited", readRows[peerRow](t, s, "balances", "alice@USD")[0].CreditLine)

@@ -21,7 +21,9 @@ func (a *app) newStatementCommand() *cobra.Command {
 and before the time --to, by the ledger's clock. Give a time as a date (2026-11-26), as the
 tables print it (2026-11-26T10:00:00Z, as in RFC 3339), in UTC without a zone ("2026-11-26 10:00"),
 or as a duration before now (36h, 7d). Position, arrears and credit line are the values after the entry.
-The collection of arrears moves nothing between us and the peer, and is no entry.
+The collection of arrears moves nothing between us and the peer, and is no entry. A payment by
+hand, a returned payment and a debit beyond the headroom are charged to the arrears first, and then
+collected as far as the account covers them: the own row of each has the whole amount as arrears.
 
 The column key identifies a payment, an adjustment or capital. The ledger keeps a hash of the
 key: the table shows the hash, or the key itself if you give it with --key. With --csv and

@@ -27,7 +27,13 @@ type Description func(b accounts.Balance, amount ledger.Amount) string
 func DescribePaidIn(b accounts.Balance, amount ledger.Amount) string {
 	owes := ledger.ClampAmount(new(big.Int).Neg(b.Net()))
 	pays := amount.Min(owes)
-	return fmt.Sprintf("Of the amount, %s pays the peer's debt, and %s is prepaid.", b.Asset.Format(pays), b.Asset.Format(amount.SubFloor(pays)))
+	return fmt.Sprintf("Of the amount, %s pays the peer's debt, and %s is prepaid. %s",
+		b.Asset.Format(pays), b.Asset.Format(amount.SubFloor(pays)), describePosition(b, amount.Big()))
+}
+
+// describePosition tells the position after a change by this many units; above 0 we owe the peer more.
+func describePosition(b accounts.Balance, change *big.Int) string {
+	return fmt.Sprintf("The position becomes %s.", FormatSigned(b.Asset, change.Add(change, b.Position())))
 }
 
 // DescribeReceived is the effect of a received payment. For a closed account the payment goes to
@@ -44,12 +50,13 @@ func DescribeCharge(b accounts.Balance, amount ledger.Amount) string {
 	if b.Closed {
 		return "The peer's account is closed: all of it is arrears."
 	}
+	becomes := describePosition(b, new(big.Int).Neg(amount.Big()))
 	charged := amount.Min(ComputeSpendable(b))
 	if charged == amount {
-		return "The peer's account covers the amount."
+		return "The peer's account covers the amount. " + becomes
 	}
-	return fmt.Sprintf("Of the amount, %s is charged to the peer's account, and %s is arrears until the account has headroom.",
-		b.Asset.Format(charged), b.Asset.Format(amount.SubFloor(charged)))
+	return fmt.Sprintf("Of the amount, %s is charged to the peer's account, and %s is arrears until the account has headroom. %s",
+		b.Asset.Format(charged), b.Asset.Format(amount.SubFloor(charged)), becomes)
 }
 
 // DescribeCoveredCharge is the effect of a charge that is refused beyond the account's headroom,
