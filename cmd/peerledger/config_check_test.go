@@ -28,6 +28,8 @@ peers:
   - {id: bob, asset: USD, engine: none}
 engines:
   - {name: bank, url: "http://127.0.0.1:1", assets: [USD]}
+bank_accounts:
+  - {name: main, id: NL69TEST0000000001, asset: EUR, books: camt.053}
 `
 
 func TestConfigCheckOfARightFile(t *testing.T) {
@@ -39,13 +41,14 @@ func TestConfigCheckOfARightFile(t *testing.T) {
   asset: USD/2, number 1 in the ledger, 2 peers, 1 of them with settle_at
   asset: EUR/2, number 2 in the ledger, 0 peers, 0 of them with settle_at
   engine: bank
+  bank account: main
   reason: capital is 9
   reason: refund is 7
   operator's journal: operator-journal.jsonl
 `, ""}, got)
 	got = checkFile(t, rightFile, "--json")
 	require.Equal(t, `{"json":1,"file":"peerledger.yaml","folder":"ledger","namespace":"test","assets":[{"asset":"USD/2","ledger":1,"peers":2,"settled":1},`+
-		`{"asset":"EUR/2","ledger":2,"peers":0,"settled":0}],"engines":["bank"],"reasons":{"capital":9,"refund":7},"operator_journal":"operator-journal.jsonl"}`+"\n", got.out)
+		`{"asset":"EUR/2","ledger":2,"peers":0,"settled":0}],"engines":["bank"],"bank_accounts":["main"],"reasons":{"capital":9,"refund":7},"operator_journal":"operator-journal.jsonl"}`+"\n", got.out)
 	require.NoDirExists(t, "ledger", "the ledger is not opened")
 	got = checkFile(t, rightFile, "--cluster-id", "7", "--addresses", "10.0.0.1:3001,10.0.0.2")
 	require.Contains(t, got.out, "ledger: cluster 7 at 10.0.0.1:3001, 10.0.0.2\n", "flags come first")

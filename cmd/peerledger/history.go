@@ -82,6 +82,15 @@ peer's account, which a connector with NoHistory leaves out.`,
 	return cmd
 }
 
+// cutMilliseconds shortens a time to milliseconds: steps may be shorter than a second. CSV and JSON have the whole time.
+func cutMilliseconds(text string) string {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return text
+	}
+	return t.Format("2006-01-02T15:04:05.999Z07:00")
+}
+
 // showHistory prints the points of a history.
 func showHistory(a *app, h accounts.History) error {
 	rows := make([]historyRow, len(h.Points))
@@ -93,7 +102,7 @@ func showHistory(a *app, h accounts.History) error {
 		}
 	}
 	return printRows(a, rows,
-		column[historyRow]{title: "time", isTime: true, cell: func(r historyRow) string { return r.Time }},
+		column[historyRow]{title: "time", isTime: true, cell: func(r historyRow) string { return cutMilliseconds(r.Time) }, value: func(r historyRow) string { return r.Time }},
 		column[historyRow]{title: "position", cell: func(r historyRow) string { return r.Position }, right: true},
 		column[historyRow]{title: "arrears", cell: func(r historyRow) string { return r.Arrears }, right: true},
 		column[historyRow]{title: "credit line", cell: func(r historyRow) string { return r.CreditLine }, right: true},

@@ -22,6 +22,7 @@ func TestPausePayments(t *testing.T) {
 	pay := writeScript(t, "echo 30")
 	require.Contains(t, s.runOK(t, "settle", "pause", "bank"), `Would pause payments by rail "bank".`)
 	require.Empty(t, readRows[pauseRow](t, s, "settle", "pauses"))
+	require.Equal(t, "No payments are paused.\n", s.runOK(t, "settle", "pauses"))
 	require.False(t, s.readChange(t, "settle", "pause", execRail, "--yes").Already)
 	require.True(t, s.readChange(t, "settle", "pause", execRail, "--yes").Already)
 	require.Contains(t, s.runOK(t, "settle", "pause", execRail, "--yes"), "Done before: pause payments by rail")

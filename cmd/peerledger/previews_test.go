@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,18 @@ func TestSettleNowBelowSettleTo(t *testing.T) {
 	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
 	s.forwardPacket(t, 3001)
 	require.Contains(t, s.runOK(t, "settle", "now", "bob@USD", "--pay-with", "true"), "The peer's earnings from packets, 30.00 USD, are not above its settle_to.")
+}
+
+// A missing flag is named with its value.
+func TestMissingFlags(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]string{
+		"packets":                  "peerledger packets: give --journal folder; peerledger packets --help lists the flags\n",
+		"settle returned alice 10": "peerledger settle returned: give --key name and --payment name; peerledger settle returned --help lists the flags\n",
+	} {
+		got := runApp(t, strings.Fields(command)...)
+		require.Equal(t, outcome{statusUsage, "", "peerledger: " + want}, got)
+	}
 }
 
 // A refund of nothing prints no empty table.

@@ -64,10 +64,10 @@ func showStandings(s *session, standings []accounts.Standing) error {
 	return printRows(s.app, rows,
 		column[standingRow]{title: "peer", cell: func(r standingRow) string { return r.Peer }},
 		column[standingRow]{title: "asset", cell: func(r standingRow) string { return r.Asset }},
-		column[standingRow]{title: "suspended since", isTime: true, cell: func(r standingRow) string { return r.SuspendedSince }},
-		column[standingRow]{title: "closed since", isTime: true, cell: func(r standingRow) string { return r.ClosedSince }},
+		column[standingRow]{title: "suspended since", isTime: true, cell: func(r standingRow) string { return cutSeconds(r.SuspendedSince) }, value: func(r standingRow) string { return r.SuspendedSince }},
+		column[standingRow]{title: "closed since", isTime: true, cell: func(r standingRow) string { return cutSeconds(r.ClosedSince) }, value: func(r standingRow) string { return r.ClosedSince }},
 		column[standingRow]{title: "reason", cell: func(r standingRow) string { return effects.DescribeReason(r.Reason, r.ReasonName) }},
-		column[standingRow]{title: "arrears since", isTime: true, cell: func(r standingRow) string { return r.ArrearsSince }},
+		column[standingRow]{title: "arrears since", isTime: true, cell: func(r standingRow) string { return cutSeconds(r.ArrearsSince) }, value: func(r standingRow) string { return r.ArrearsSince }},
 		column[standingRow]{title: "arrears", cell: func(r standingRow) string { return r.Arrears }, right: true},
 	)
 }
