@@ -111,14 +111,14 @@ func TestCompareWithWrongFiles(t *testing.T) {
 	ours, theirs := newTestPeer(t)
 	csv, json := theirs.runOK(t, "statement", "bob@USD", "--csv"), theirs.runOK(t, "statement", "bob@USD", "--json")
 	for want, file := range map[string]string{
-		"no such file":                             filepath.Join(t.TempDir(), "missing"),
-		"line 1 is missing":                        writeFile(t, ""),
-		"line 1 must have the headers":             writeFile(t, "hello\n"),
-		"line 5 is missing":                        writeFile(t, strings.Join(strings.SplitAfter(csv, "\n")[:4], "")),
-		"unexpected EOF":                           writeFile(t, json[:len(json)/2]),
-		"asset is \"EUR/2\", want USD/2":           writeFile(t, theirs.runOK(t, "statement", "alice@EUR", "--csv")),
-		"asset is \"EUR/2\", want USD/2 ":          writeFile(t, theirs.runOK(t, "statement", "alice@EUR", "--json")),
-		"and the line before: it must be 30.02":    writeFile(t, replaceOnce(t, csv, ",30.01,,30.01,", ",30.02,,30.01,")),
+		"no such file":                          filepath.Join(t.TempDir(), "missing"),
+		"line 1 is missing":                     writeFile(t, ""),
+		"line 1 must have the headers":          writeFile(t, "hello\n"),
+		"line 5 is missing":                     writeFile(t, strings.Join(strings.SplitAfter(csv, "\n")[:4], "")),
+		"unexpected EOF":                        writeFile(t, json[:len(json)/2]),
+		"asset is \"EUR/2\", want USD/2":        writeFile(t, theirs.runOK(t, "statement", "alice@EUR", "--csv")),
+		"asset is \"EUR/2\", want USD/2 ":       writeFile(t, theirs.runOK(t, "statement", "alice@EUR", "--json")),
+		"and the line before: it must be 30.02": writeFile(t, replaceOnce(t, csv, ",30.01,,30.01,", ",30.02,,30.01,")),
 	} {
 		got := ours.runCommand(t, "compare", "alice@USD", file)
 		require.Equal(t, statusUsage, got.status, "%s: %s", want, got.errors)
