@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,8 @@ func TestEveryCommandPrintsObjects(t *testing.T) {
 		if name == "console" {
 			continue // it serves until it is stopped, and TestConsole reads its lines
 		}
-		got := s.runCommand(t, append(strings.Fields(commandLines.books[name]), "--json")...)
+		line := strings.ReplaceAll(commandLines.books[name], "TARGET", filepath.Join(t.TempDir(), "target"))
+		got := s.runCommand(t, append(strings.Fields(line), "--json")...)
 		text := got.out + got.errors
 		switch {
 		case name == "statement":
