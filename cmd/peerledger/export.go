@@ -157,7 +157,11 @@ func (s *session) export(cmd *cobra.Command, f *exportFlags, q export.Query, tar
 	if f.balances {
 		return printRows(s.app, listExportBalances(&part.Summary), exportBalanceColumns...)
 	}
-	return printRows(s.app, exportRows(q.Assets, file, &part), exportColumns...)
+	rows := exportRows(q.Assets, file, &part)
+	if s.list.output == outputName {
+		rows = rows[:1] // all assets are in the one file
+	}
+	return printRows(s.app, rows, exportColumns...)
 }
 
 // exportBalanceRow has the balances of an account at both ends of an export.

@@ -21,6 +21,7 @@ func TestExport(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "books")
 		out := s.runOK(t, "export", path, "--format", format)
 		require.Contains(t, out, path, format)
+		require.Equal(t, path+"\n", s.runOK(t, "export", path, "--format", format, "-o", "name"), "one file for both assets")
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		if format == "parquet" { // compressed
