@@ -108,7 +108,7 @@ func (a *app) printError(err error, status int) {
 	case errors.Is(err, errServedInUse):
 		fmt.Fprintln(a.stderr, "One process at a time uses a folder: stop that process first, or give another --folder.")
 	case errors.Is(err, embedded.ErrInUse):
-		fmt.Fprintln(a.stderr, "Nothing was changed. One process at a time uses a folder: stop that process first. A running connector shows its books through its metrics.")
+		fmt.Fprintln(a.stderr, "Nothing was changed. One process at a time uses a folder: stop that process first (\"fuser FOLDER/lock\" prints its number). A running connector shows its books through its metrics.")
 	case status == statusNoAnswer:
 		fmt.Fprintln(a.stderr, "Nothing was changed. Find the cause with peerledger doctor.")
 	case errors.Is(err, accounts.ErrNotProvisioned):

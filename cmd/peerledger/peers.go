@@ -74,7 +74,9 @@ commands can show its name.`,
 					Action: "provision", Peer: peer.ID, Asset: asset.String(), After: formatLine(asset, peer.CreditLine),
 					peerPrefix: " ", afterPrefix: ", with a credit line of ", Note: a.describeNewLedger(),
 				}
-				if present, err := s.book.Balance(cmd.Context(), account); err == nil {
+				present, err := s.book.Balance(cmd.Context(), account)
+				exists := err == nil
+				if exists {
 					c.Note = fmt.Sprintf("The peer already exists, with a credit line of %s, and is not changed (peerledger credit set).", formatLine(asset, present.CreditLine))
 				} else if !errors.Is(err, accounts.ErrNotProvisioned) {
 					return err
@@ -89,6 +91,7 @@ commands can show its name.`,
 					if err := s.provision(cmd, peer); err != nil {
 						return err
 					}
+					c.Already = exists
 					if !listed {
 						c.Note = joinNotes(c.Note, s.listInConfig(s.cfg, entry))
 					}
