@@ -34,7 +34,8 @@ func (a *app) newResultCommand() *cobra.Command {
 and at the end of a period, and compute the gain. A flow is valued at the rate of its moment. For each
 asset, opening value + capital + by hand + packets + fees + dust + other + revaluation = closing
 value. The gain is trading (packets, fees and dust over all assets) and revaluation. A result that
-does not add up, or whose entries differ from the ledger's balances, is refused.
+does not add up, or whose entries differ from the ledger's balances, is refused. With --asset the other
+side of packets between assets is missing, in trading and in the gain too.
 
 The rates are the worth of one whole unit of an asset in your currency: --rate USD=0.92 for the whole
 period, or a CSV file (--rates) with the columns from, asset and rate, in which a rate counts from its

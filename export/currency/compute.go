@@ -16,7 +16,7 @@ import (
 // Query chooses a period and its rates.
 type Query struct {
 	From, To time.Time // From inclusive, To exclusive; both must be set
-	// Assets are assets of the Book, default all.
+	// Assets are assets of the Book, default all. With some of them, Total has one side alone of packets from and to others.
 	Assets []accounts.Asset
 	// Rates have a rate for each asset that we own or that moves, at From and whenever it changes until To. The rate
 	// at To itself values what we own then.
