@@ -80,7 +80,7 @@ func writePart(ctx context.Context, l ledger.Ledger, book *accounts.Book, q Quer
 		return Part{}, err
 	}
 	x.format = &format
-	if x.previous, err = readFolder(folder); err != nil {
+	if x.previous, err = readFolder(folder, &format); err != nil {
 		return Part{}, err
 	}
 	if x.previous != nil {
@@ -136,8 +136,9 @@ func (x *exporter) endsWithDay() bool {
 const clockTolerance = time.Hour
 
 // readFolder returns the state of the folder; nil before the first part. Without a state no part above the first may
-// exist, and with one no part behind the next: the parts would then have entries twice.
-func readFolder(folder sealed.Folder) (*state, error) {
+// exist, and with one no part behind the next: the parts would then have entries twice. A crash leaves the next part under
+// the name that the call replaces; in another format it would stay beside it.
+func readFolder(folder sealed.Folder, format *Format) (*state, error) {
 	s, err := readStateFile(folder)
 	if err != nil {
 		return nil, err
@@ -151,7 +152,7 @@ func readFolder(folder sealed.Folder) (*state, error) {
 		done = s.Part
 	}
 	for _, name := range names {
-		if partNumber(name) > done+1 {
+		if partNumber(name) > done && name != partName(done+1, format) {
 			return nil, fmt.Errorf("%w: %s is missing or old: it has %d parts, and there is %s", ErrState, folder.FullPath(stateName), done, name)
 		}
 	}

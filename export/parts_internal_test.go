@@ -166,6 +166,8 @@ func TestPartsRefuseAWrongState(t *testing.T) {
 	}
 	_, err := writePart(t.Context(), w.ledger, w.book, Query{}, folder, JSONLines())
 	require.ErrorIs(t, err, ErrState, "format")
+	_, err = writePart(t.Context(), w.ledger, w.book, Query{}, sealedtest.NewFolder(map[string][]byte{partName(1, &small): nil}), JSONLines())
+	require.ErrorIs(t, err, ErrState, "a part in another format, before its state was written")
 	_, err = writePart(t.Context(), newPartsWorld(t).ledger, w.book, Query{}, folder, small)
 	require.NoError(t, err, "a ledger without a newer row has nothing to write")
 	_, err = writePart(t.Context(), w.ledger, w.book, Query{}, sealedtest.NewFolder(map[string][]byte{stateName: []byte(states[1])}), small)
