@@ -63,7 +63,7 @@ func TestUnknownStepOfTheGate(t *testing.T) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, string(output))
 	require.Equal(t, 2, exit.ExitCode(), string(output))
-	require.Equal(t, "there is no step nosuch: the steps are gofmt vet modules users nocgo test race lint fuzz bench examples sqlite fmt\n", string(output))
+	require.Equal(t, "there is no step nosuch: the steps are gofmt vet modules users nocgo test race lint fuzz bench examples sqlite ordertrace fmt\n", string(output))
 }
 
 func TestUnits(t *testing.T) {
