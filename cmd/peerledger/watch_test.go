@@ -245,7 +245,7 @@ func TestReadDetails(t *testing.T) {
 		require.Equal(t, "-57.02", formatSigned(details.history.Asset, details.history.Points[detailSteps].Position))
 		next, _ := m.Update(details)
 		require.Contains(t, next.View().Content, "in 3.10, out 0.00, until 20")
-		require.Regexp(t, `position since \S+Z, from -\d+.\d\d to (0|6).00\n  [▁▂▃▄▅▆▇█]{41}\n`, next.View().Content)
+		require.Regexp(t, `position since \S+Z, from -\d+.\d\d to -?\d+.\d\d\n  [▁▂▃▄▅▆▇█]{41}\n`, next.View().Content)
 		return nil
 	}))
 }
