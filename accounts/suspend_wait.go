@@ -12,8 +12,9 @@ import (
 // when two looks one after the other have found nothing held and nothing reserved. Open settlement orders and
 // announced payments do not count.
 //
-// If ctx ends before, the error has the cause, and a *[HeldError] ([ErrHeld]) if something was held at the last look. A peer that another operator resumes meanwhile, or that was never suspended, is [ErrNotSuspended]. The
-// remaining errors are as for [Book.LookUpBalance].
+// If ctx ends before, the error has the cause, and a *[HeldError] ([ErrHeld]) if something was held at the
+// last look. A peer that another operator resumes meanwhile, or that was never suspended, is
+// [ErrNotSuspended]. The remaining errors are as for [Book.LookUpBalance].
 func (b *Book) WaitForHolds(ctx context.Context, account PeerAccount) error {
 	ticker := time.NewTicker(b.pollInterval)
 	defer ticker.Stop()

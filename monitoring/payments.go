@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/peerledger/peerledger/monitoring/internal/cause"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -21,19 +22,11 @@ func newPaymentMetrics() *paymentMetrics {
 		outcomes:    newCounterVec("peerledger_settlement_incoming_total", "Reports of payments of peers, by outcome.", "outcome"),
 		lastSuccess: newLastSuccess("peerledger_settlement_incoming_last_success_timestamp_seconds", "When a payment of a peer was last booked."),
 	}
-	for _, outcome := range []string{paymentBooked, paymentRepeated, paymentInSuspense, paymentFailed} {
+	for _, outcome := range cause.PaymentLabels() {
 		m.outcomes.WithLabelValues(outcome)
 	}
 	return m
 }
-
-// The values of the label outcome of payments.
-const (
-	paymentBooked     = "booked"
-	paymentRepeated   = "repeated"
-	paymentInSuspense = "suspense"
-	paymentFailed     = "failed"
-)
 
 // TracePaymentStart implements settlement.PaymentTracer.
 func (*paymentMetrics) TracePaymentStart(ctx context.Context, _ settlement.PaymentStart) context.Context {
@@ -42,16 +35,7 @@ func (*paymentMetrics) TracePaymentStart(ctx context.Context, _ settlement.Payme
 
 // TracePaymentEnd implements settlement.PaymentTracer.
 func (m *paymentMetrics) TracePaymentEnd(_ context.Context, e settlement.PaymentEnd) {
-	outcome := paymentBooked
-	switch {
-	case e.Err != nil:
-		outcome = paymentFailed
-	case e.Booking.AlreadyBooked:
-		outcome = paymentRepeated
-	case e.Booking.InSuspense:
-		outcome = paymentInSuspense
-	}
-	m.outcomes.WithLabelValues(outcome).Inc()
+	m.outcomes.WithLabelValues(cause.LabelPayment(&e)).Inc()
 	if e.Err == nil {
 		m.lastSuccess.noteNow()
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -245,7 +247,19 @@ func TestReadDetails(t *testing.T) {
 		require.Equal(t, "-57.02", formatSigned(details.history.Asset, details.history.Points[detailSteps].Position))
 		next, _ := m.Update(details)
 		require.Contains(t, next.View().Content, "in 3.10, out 0.00, until 20")
-		require.Regexp(t, `position since \S+Z, from -\d+.\d\d to -?\d+.\d\d\n  [▁▂▃▄▅▆▇█]{41}\n`, next.View().Content)
+		least, most := details.history.Points[0].Position, details.history.Points[0].Position
+		for _, p := range details.history.Points {
+			if p.Position.Cmp(least) < 0 {
+				least = p.Position
+			}
+			if p.Position.Cmp(most) > 0 {
+				most = p.Position
+			}
+		}
+		require.Equal(t, -1, least.Sign())
+		require.GreaterOrEqual(t, most.Sign(), 0)
+		require.Regexp(t, fmt.Sprintf("position since \\S+Z, from %s to %s\n  [▁▂▃▄▅▆▇█]{41}\n",
+			regexp.QuoteMeta(formatSigned(details.history.Asset, least)), regexp.QuoteMeta(formatSigned(details.history.Asset, most))), next.View().Content)
 		return nil
 	}))
 }

@@ -36,7 +36,7 @@ func (t *Tracer) TracePaymentStart(ctx context.Context, s settlement.PaymentStar
 // TracePaymentEnd implements [settlement.PaymentTracer].
 func (t *Tracer) TracePaymentEnd(ctx context.Context, e settlement.PaymentEnd) {
 	state, _ := ctx.Value(paymentStateKey{}).(*paymentState)
-	outcome := outcomeKey.String(describePayment(&e))
+	outcome := outcomeKey.String(cause.LabelPayment(&e))
 	t.instruments.paymentTime.Record(ctx, time.Since(state.began).Seconds(), with(state.kind, outcome))
 	span := trace.SpanFromContext(ctx)
 	span.SetAttributes(outcome)
@@ -45,20 +45,6 @@ func (t *Tracer) TracePaymentEnd(ctx context.Context, e settlement.PaymentEnd) {
 			attribute.String("peerledger.transfer.id", e.Booking.Transfer.String()))
 	}
 	endSpan(span, e.Err, errorTypeOf(e.Err))
-}
-
-// describePayment names the result of a booking.
-func describePayment(e *settlement.PaymentEnd) string {
-	switch {
-	case e.Err != nil:
-		return "failed"
-	case e.Booking.AlreadyBooked:
-		return "repeated"
-	case e.Booking.InSuspense:
-		return "suspense"
-	default:
-		return "booked"
-	}
 }
 
 // errorTypeOf returns the error.type of a payment that was not booked.

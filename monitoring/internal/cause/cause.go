@@ -1,4 +1,4 @@
-// Package cause names the reasons of settlement errors for labels of metrics. An error's text never becomes a label,
+// Package cause names the reasons of settlement errors, and the results of payments, for labels of metrics. An error's text never becomes a label,
 // so the number of labels stays small.
 package cause
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/monitoring/internal/cause"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -25,4 +26,18 @@ func TestLabelsAreListed(t *testing.T) {
 	require.Contains(t, cause.VoidLabels(), cause.LabelVoid(settlement.ErrCheckFailed))
 	require.Contains(t, cause.FailureLabels(), cause.LabelFailure(settlement.ErrOldEngine))
 	require.Contains(t, cause.FailureLabels(), cause.LabelFailure(errors.New("unlisted")))
+}
+
+// Each result of a payment has a listed label; an error comes first.
+func TestPaymentLabels(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, e := range []settlement.PaymentEnd{
+		{}, {Booking: settlement.PaymentBooking{Booking: accounts.Booking{AlreadyBooked: true}, InSuspense: true}}, {Booking: settlement.PaymentBooking{InSuspense: true}},
+		{Booking: settlement.PaymentBooking{Booking: accounts.Booking{AlreadyBooked: true}}, Err: errors.New("not booked")},
+	} {
+		got = append(got, cause.LabelPayment(&e))
+	}
+	require.Equal(t, []string{"booked", "repeated", "suspense", "failed"}, got)
+	require.Equal(t, got, cause.PaymentLabels())
 }
