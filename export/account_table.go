@@ -11,6 +11,8 @@ type accountTable struct {
 
 const firstSlots = 64
 
+func newAccountTable() accountTable { return accountTable{slots: make([]*ledgerAccount, firstSlots)} }
+
 // find returns the account with an id, nil if there is none.
 func (t *accountTable) find(id ledger.ID) *ledgerAccount {
 	mask := uint64(len(t.slots) - 1)
@@ -25,7 +27,7 @@ func (t *accountTable) find(id ledger.ID) *ledgerAccount {
 func (t *accountTable) add(account *ledgerAccount) {
 	if 2*(t.used+1) > len(t.slots) {
 		old := t.slots
-		t.slots = make([]*ledgerAccount, max(firstSlots, 2*len(old)))
+		t.slots = make([]*ledgerAccount, 2*len(old))
 		for _, a := range old {
 			if a != nil {
 				t.place(a)

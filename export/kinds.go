@@ -97,6 +97,6 @@ func (r *register) describeAdjustment(e *Entry, row, named *ledger.Transfer) {
 
 // isKind reports whether an account is of a kind.
 func (r *register) isKind(id ledger.ID, kind AccountKind) bool {
-	account := r.accounts[id]
+	account := r.byID.find(id)
 	return account != nil && account.shown.Kind == kind
 }

@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"lukechampine.com/uint128"
@@ -30,10 +29,10 @@ type ledgerAccount struct {
 // sums are posted debits and credits.
 type sums struct{ debits, credits ledger.Amount }
 
-// register has all accounts of an export, by id.
+// register has all accounts of an export.
 type register struct {
-	accounts map[ledger.ID]*ledgerAccount
-	byID     accountTable // the same
+	accounts []*ledgerAccount
+	byID     accountTable // of accounts
 	shown    []*Account
 	assets   []Asset
 }
@@ -70,7 +69,7 @@ type accountKey struct {
 func loadAccounts(ctx context.Context, l ledger.Ledger, book *accounts.Book, q *Query, assets []accounts.Asset, startsLater bool, previous *state) (*register, error) {
 	r := &loader{
 		ledger: l, namespace: chart.Namespace(book.Namespace()), names: map[uint128.Uint128]string{}, byKey: map[accountKey]*Account{},
-		hasOpening: startsLater || previous != nil, previous: previous, register: &register{accounts: map[ledger.ID]*ledgerAccount{}},
+		hasOpening: startsLater || previous != nil, previous: previous, register: &register{byID: newAccountTable()},
 	}
 	for _, name := range slices.Concat(q.Names, q.Peers) {
 		r.names[r.namespace.PeerTag(name)] = name
@@ -136,7 +135,7 @@ func (r *loader) addAccount(asset accounts.Asset, tag uint64, row *ledger.Accoun
 	added := &ledgerAccount{
 		id: row.ID, shown: r.showAccount(account, row), covered: !account.Partial, expected: sums{row.DebitsPosted, row.CreditsPosted},
 	}
-	r.register.accounts[row.ID] = added
+	r.register.accounts = append(r.register.accounts, added)
 	r.register.byID.add(added)
 	return added
 }
@@ -181,10 +180,11 @@ func (r *register) keepAccounts(inUse map[*Account]struct{}) {
 // coveredIDs returns the ids of the covered accounts, in ascending order.
 func (r *register) coveredIDs() []ledger.ID {
 	var ids []ledger.ID
-	for _, id := range slices.SortedFunc(maps.Keys(r.accounts), ledger.ID.Compare) {
-		if r.accounts[id].covered {
-			ids = append(ids, id)
+	for _, account := range r.accounts {
+		if account.covered {
+			ids = append(ids, account.id)
 		}
 	}
+	slices.SortFunc(ids, ledger.ID.Compare)
 	return ids
 }

@@ -191,7 +191,7 @@ func (x *exporter) restoreState() error {
 	}
 	nets := make([]big.Int, len(x.balances)) // line and peer account together fit, and single sums may not
 	for id, end := range x.previous.accounts {
-		account := x.register.accounts[id]
+		account := x.register.byID.find(id)
 		if account == nil {
 			return fmt.Errorf("%w: it has the account %v, and the ledger has no such account of the export", ErrState, id)
 		}
@@ -217,9 +217,9 @@ func (x *exporter) newState() *state {
 	for i := range x.register.assets {
 		s.Bounds = append(s.Bounds, x.register.assets[i].Bound)
 	}
-	for id, account := range x.register.accounts {
+	for _, account := range x.register.accounts {
 		if account.shown.Index < len(x.register.shown) && x.register.shown[account.shown.Index] == account.shown {
-			s.accounts[id] = accountEnd{account.posted, account.shown.Peer}
+			s.accounts[account.id] = accountEnd{account.posted, account.shown.Peer}
 		}
 	}
 	return s

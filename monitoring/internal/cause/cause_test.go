@@ -33,7 +33,9 @@ func TestPaymentLabels(t *testing.T) {
 	t.Parallel()
 	var got []string
 	for _, e := range []settlement.PaymentEnd{
-		{}, {Booking: settlement.PaymentBooking{Booking: accounts.Booking{AlreadyBooked: true}, InSuspense: true}}, {Booking: settlement.PaymentBooking{InSuspense: true}},
+		{},
+		{Booking: settlement.PaymentBooking{Booking: accounts.Booking{AlreadyBooked: true}, InSuspense: true}},
+		{Booking: settlement.PaymentBooking{InSuspense: true}},
 		{Booking: settlement.PaymentBooking{Booking: accounts.Booking{AlreadyBooked: true}}, Err: errors.New("not booked")},
 	} {
 		got = append(got, cause.LabelPayment(&e))
